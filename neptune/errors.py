@@ -1,0 +1,74 @@
+"""Errors that teach: what went wrong, where, what was expected and how to mend it.
+
+Every mistake a user can make ends as a :class:`NeptuneError` (exit code 2, one line, no traceback).
+Program errors are :class:`dsl.ProgramError`, which has the same four parts.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NeptuneError(Exception):
+    """A user's mistake, or bad input.
+
+    Parameters
+    ----------
+    what
+        What went wrong, in one short sentence.
+    where
+        The file, field, sample or request in which it was found.
+    expected
+        What would have been accepted.
+    mend
+        What to do about it.
+    """
+
+    def __init__(self, what: str, *, where: str = "", expected: str = "", mend: str = "") -> None:
+        self.what, self.where, self.expected, self.mend = what, where, expected, mend
+        super().__init__(self.one_line())
+
+    def one_line(self) -> str:
+        """Return the four parts as one line."""
+        text = self.what.rstrip(".")
+        if self.where:
+            text += f" ({self.where})"
+        if self.expected:
+            text += f"; expected {self.expected.rstrip('.')}"
+        if self.mend:
+            text += f". {self.mend.rstrip('.')}."
+        return " ".join(text.split())
+
+
+class ConfigError(NeptuneError):
+    """The configuration or the command line is wrong."""
+
+
+class DatasetError(NeptuneError):
+    """A dataset's file is missing, unreadable or does not have the expected fields."""
+
+
+class PictureError(NeptuneError):
+    """A picture can not be read, or does not fit its annotation."""
+
+
+class DetectorError(NeptuneError):
+    """The detector failed, or found nothing."""
+
+
+class OracleError(NeptuneError):
+    """The oracle can not answer a question."""
+
+
+class MissingExtraError(NeptuneError):
+    """An optional dependency is not installed."""
+
+
+def did_you_mean(name: str, known: Iterable[str], limit: int = 3) -> str:
+    """Return ``"did you mean 'a' or 'b'?"`` for the known names closest to `name`, or ``""``."""
+    by_lower = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=limit, cutoff=0.6)
+    if not close:
+        return ""
+    return "did you mean " + " or ".join(f"'{by_lower[c]}'" for c in close) + "?"
