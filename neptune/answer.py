@@ -1,0 +1,112 @@
+"""The answer to a program: a value, how sure it is, and how it came about."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["truth", "number", "text", "object", "objects", "list", "nothing"]
+"""What an answer's value is: a bool, a number, a text, an object's index, a list of indices, a list, or None."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What an answer cost.
+
+    ``oracle_calls`` counts oracle cells that were asked (one question about one tuple of objects); ``cache_hits``
+    cells that were needed and already known; ``oracle_rounds`` batches sent one after the other; ``peak_cells``
+    the largest tensor made, in cells; times are milliseconds.
+    """
+
+    oracle_calls: int = 0
+    oracle_rounds: int = 0
+    cache_hits: int = 0
+    peak_cells: int = 0
+    plan_ms: float = 0.0
+    execute_ms: float = 0.0
+    oracle_ms: float = 0.0
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the counters as a plain dict."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStep:
+    """One value that the program forced or bound, in order.
+
+    Parameters
+    ----------
+    line
+        Line of the program, from 1.
+    source
+        What was evaluated, as program text or plan text.
+    value
+        Its value in words (``"yes (0.98)"``, ``"object 3"``, ``"2"``).
+    scores
+        For a formula with one free variable or a description: one score for each object, in [0, 1].
+    """
+
+    line: int
+    source: str
+    value: str
+    scores: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a program returned.
+
+    Parameters
+    ----------
+    value
+        The answer: bool, int, float, str, an object's index, a list of indices, or a list of values.
+    kind
+        What `value` is.
+    probability
+        How sure the answer is, in [0, 1]: of the answer given (a "no" with p(yes) = 0.1 has 0.9); ``None`` where
+        only `bounds` are known.
+    bounds
+        Lower and upper bound of that probability; equal to it where everything needed was asked.
+    scores
+        For an answer that is an object or objects: one score for each object of the scene, in [0, 1].
+    objects
+        The objects that the answer points to, as indices.
+    witness
+        For a "yes" of nested ``exists``: (variable, object) pairs that made it true, outermost first.
+    trace
+        The steps, in order.
+    tie
+        The decision was exactly at ½, or two objects scored the same.
+    abstained
+        Evidence was missing and the answer depends on it.
+    settled
+        The decision is provably the one that asking everything would give (false when a budget ran out).
+    presuppositions
+        Descriptions that nothing in the picture matched, as text.
+    notes
+        What was normalised, inserted or left out, in words.
+    """
+
+    value: Any
+    kind: Kind
+    probability: float | None = None
+    bounds: tuple[float, float] | None = None
+    scores: tuple[float, ...] | None = None
+    objects: tuple[int, ...] = ()
+    witness: tuple[tuple[str, int], ...] = ()
+    trace: tuple[TraceStep, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    tie: bool = False
+    abstained: bool = False
+    settled: bool = True
+    presuppositions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        text = {"truth": "yes" if self.value else "no", "object": f"object {self.value}"}.get(
+            self.kind, str(self.value)
+        )
+        if self.probability is not None:
+            text += f" ({self.probability:.3f})"
+        return text
