@@ -1,0 +1,416 @@
+"""What a run is told: one JSON file, any field of which the command line may override.
+
+`Config` is the only list of fields: the parser, ``--help`` and the validation are made from it. Field names are those
+of NePTune where it has them. Problems are collected and reported all at once, one line each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from neptune.errors import ConfigError, did_you_mean
+
+DATASETS = ("clevr", "clevr-refexps", "clevr-puzzle", "clevr-rpm")
+"""Datasets that this version reads."""
+
+TASKS: dict[str, str] = {"ask": "neptune.commands:ask", "train": "neptune.commands:train"}
+"""Tasks other than "answer the samples of a dataset": name → ``"module:function"``, loaded on first use.
+
+A function takes the resolved `Config` and the run's name and returns an exit code.
+"""
+
+PROVIDERS = ("gold", "cache")
+"""Where programs come from: the dataset's own, or a file of programs by question."""
+
+NEUTRAL = frozenset(
+    {"output_dir", "resume", "num_samples", "workers", "gpus", "evaluate", "judge_model", "judge_provider"}
+)
+"""Fields that change no answer of a sample: a run may be resumed with another value of these."""
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class ConfigProblems(ConfigError):
+    """Everything that is wrong with a configuration.
+
+    Parameters
+    ----------
+    problems
+        One line each, at least one.
+    where
+        The config file, or the command line.
+    """
+
+    def __init__(self, problems: Sequence[str], where: str = "") -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems), where=where)
+
+
+class Config(BaseModel):
+    """The fields of a run. Paths are relative to the working directory."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, validate_default=False)
+
+    # What is run
+    dataset: str | list[str] | None = Field(
+        None, description=f"Dataset, or several, to answer: {', '.join(DATASETS)}."
+    )
+    task: str | None = Field(None, description=f"Something else than answering a dataset: {', '.join(TASKS)}.")
+    data_dir: str | None = Field(None, description="Folder with the dataset's files (images/, scenes.json, …).")
+    num_samples: Count | None = Field(None, description="Samples of each dataset; all when not given.")
+    output_dir: str | None = Field(None, description="Run folder; experiments/<name of the config> when not given.")
+    resume: bool = Field(True, description="Continue what is in the run folder; false moves it aside and starts afresh.")
+    seed: int = Field(0, description="Seed of everything random.")
+
+    # Who sees
+    vlm_model_name: str = Field("embedded", description="Oracle that scores objects: scene, embedded, random, replay.")
+    vlm_options: dict[str, Any] = Field(
+        default_factory=dict, description='Options of the oracle, e.g. {"noise": 0.05} for scene.'
+    )
+    od_model: str = Field("embedded", description="Detector that finds objects: scene, embedded.")
+    od_options: dict[str, Any] = Field(default_factory=dict, description="Options of the detector.")
+
+    # Who writes programs
+    code_gen_provider: str = Field(
+        "gold", description="Where programs come from: gold (the dataset's own) or cache (program_cache_address only)."
+    )
+    code_gen_model_name: str | None = Field(None, description="Language model that writes programs.")
+    program_cache_address: str | None = Field(
+        None, description="JSON file (also .gz) of programs by question, looked up for task ask and provider cache."
+    )
+
+    # How it is answered
+    logic: str = Field("godel", description="Soft logic: godel, product, lukasiewicz, frank(s).")
+    logic_params: str | None = Field(None, description="JSON file of temperatures, as written by tuning.")
+    schedule: Literal["lazy", "all"] = Field("lazy", description="Ask the oracle what is needed, or everything.")
+    planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or run them as written.")
+    max_oracle_calls: Count | None = Field(None, description="Budget of oracle calls a question.")
+    vocabulary: str | None = Field(
+        "clevr", description="Vocabulary of the domain, by name or file; null allows any predicate."
+    )
+    distinct_variables: Literal["auto"] | bool = Field(
+        "auto", description='Do nested quantifiers mean different objects? auto: for .exists("y"), not for lambdas.'
+    )
+    limits: dict[str, Any] = Field(default_factory=dict, description="Limits of programs, e.g. --limits.nodes 1000.")
+
+    # Task ask
+    image: str | None = Field(None, description="Task ask: the picture.")
+    question: str | None = Field(None, description="Task ask: the question in words.")
+    program: str | None = Field(None, description="Task ask: the program, instead of a question or beside it.")
+
+    # Task train
+    train: dict[str, Any] = Field(default_factory=dict, description="Task train: its settings, e.g. --train.epochs 3.")
+
+    # How it runs
+    gpus: list[int] = Field(default_factory=list, description="GPUs to use, e.g. --gpus 0 1; none: the CPU.")
+    workers: Count = Field(1, description="Samples, or judge's requests, in flight.")
+    evaluate: bool = Field(False, description="Let a language model judge free answers.")
+    judge_model: str | None = Field(None, description="Model of the judge.")
+    judge_provider: str | None = Field(None, description="Provider of the judge.")
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets, in order, as a tuple; empty when only a task is named."""
+        if self.dataset is None:
+            return ()
+        return (self.dataset,) if isinstance(self.dataset, str) else tuple(self.dataset)
+
+    def folder(self, name: str) -> Path:
+        """Return the run folder of a run called `name`."""
+        return Path(self.output_dir) if self.output_dir else Path("experiments") / name
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file, apply `overrides` (dotted names for nested fields) and validate all of it.
+
+    Parameters
+    ----------
+    path
+        A JSON file, or ``None`` for defaults only.
+    overrides
+        Field → value, already of the field's type (see `parse_value`).
+
+    Raises
+    ------
+    ConfigProblems
+        With every problem of file and overrides together.
+    """
+    data: dict[str, Any] = {}
+    where = str(path) if path is not None else "command line"
+    if path is not None:
+        data = _read_json(Path(path))
+    for name, value in (overrides or {}).items():
+        _set(data, name, value)
+    return make_config(data, where)
+
+
+def make_config(data: Mapping[str, Any], where: str = "config") -> Config:
+    """Validate a dict of fields.
+
+    Raises
+    ------
+    ConfigProblems
+        With one line for each problem.
+    """
+    config, problems = None, []
+    try:
+        config = Config.model_validate(dict(data))
+    except ValidationError as error:
+        problems = _problem_lines(error, data)
+        # The fields that are fine are checked for sense too, so that one run of the command shows all problems.
+        bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+        good = {k: v for k, v in data.items() if k not in bad}
+        problems += _nonsense(Config.model_validate(good), ignore=bad)
+    else:
+        problems = _nonsense(config)
+    if problems or config is None:
+        raise ConfigProblems(problems, where)
+    return config
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    mend = ""
+    if not path.is_file():
+        siblings = [str(p) for p in path.parent.glob("*.json")] if path.parent.is_dir() else []
+        mend = did_you_mean(str(path), siblings)
+        raise ConfigProblems([f"the config file does not exist{'; ' + mend if mend else ''}"], str(path))
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates)
+    except json.JSONDecodeError as error:
+        message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        raise ConfigProblems([message], str(path)) from error
+    except (UnicodeDecodeError, ValueError, OSError, RecursionError) as error:
+        raise ConfigProblems([f"the config file can not be read: {error}"], str(path)) from error
+    if not isinstance(data, dict):
+        raise ConfigProblems([f"a config is a JSON object, not {_kind(data)}"], str(path))
+    return data
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in seen:
+            raise ValueError(f"field '{key}' is given twice")
+        seen[key] = value
+    return seen
+
+
+def _set(data: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        child = data.get(parent)
+        data[parent] = dict(child) if isinstance(child, dict) else {}
+        data = data[parent]
+    data[last] = value
+
+
+def _problem_lines(error: ValidationError, data: Mapping[str, Any]) -> list[str]:
+    """Return one line a field. pydantic reports each branch of a union; they are folded into the field's type."""
+    lines: dict[str, str] = {}
+    for e in error.errors():
+        name = str(e["loc"][0]) if e["loc"] else "config"
+        if e["type"] == "extra_forbidden":
+            lines[name] = unknown_field(name)
+        elif name not in lines:
+            wanted = describe_type(Config.model_fields[name].annotation) if name in Config.model_fields else e["msg"]
+            if e["type"].startswith(("greater_than", "less_than")):
+                wanted = e["msg"].removeprefix("Input should be ")
+            lines[name] = f"'{name}' is {_show(data.get(name))}; expected {wanted}"
+    return list(lines.values())
+
+
+def unknown_field(name: str) -> str:
+    """Return the line that says that a field does not exist, with the closest names."""
+    hint = did_you_mean(name, Config.model_fields)
+    return f"unknown field '{name}'; {hint or 'run with --help for the list of fields'}"
+
+
+def _nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
+    """Problems of meaning: names that do not exist, fields that a task needs and lacks."""
+    problems, skip = [], set(ignore)
+
+    def named(field: str, value: str | None, known: Iterable[str]) -> None:
+        known = list(known)
+        if value is not None and field not in skip and value not in known:
+            hint = did_you_mean(value, known)
+            problems.append(f"'{field}' is '{value}'; {hint or 'expected one of ' + ', '.join(known)}")
+
+    for dataset in config.datasets:
+        named("dataset", dataset, DATASETS)
+    named("task", config.task, TASKS)
+    named("code_gen_provider", config.code_gen_provider, PROVIDERS)
+    if config.dataset is not None and not config.datasets and "dataset" not in skip:
+        problems.append("'dataset' is an empty list; expected a name or a list of names")
+    if len(set(config.datasets)) < len(config.datasets):
+        problems.append("'dataset' names a dataset twice")
+    if config.task is None and config.dataset is None and not skip & {"task", "dataset"}:
+        problems.append(
+            f"neither 'dataset' nor 'task' is given; expected a dataset ({', '.join(DATASETS)}) "
+            f"or a task ({', '.join(TASKS)})"
+        )
+    if (config.dataset is not None or config.task == "train") and config.data_dir is None and "data_dir" not in skip:
+        problems.append("'data_dir' is not given; expected the folder that holds the dataset's files")
+    if config.task == "ask":
+        if config.image is None and "image" not in skip:
+            problems.append("'image' is not given; expected a picture: --image photo.jpg")
+        if config.question is None and config.program is None and not skip & {"question", "program"}:
+            problems.append("neither 'question' nor 'program' is given; expected --question \"…\" or --program \"…\"")
+    if config.code_gen_provider == "cache" and config.program_cache_address is None:
+        if "program_cache_address" not in skip:
+            problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
+    return problems + _limit_problems(config.limits)
+
+
+def _limit_problems(limits: Mapping[str, Any]) -> list[str]:
+    if not limits:
+        return []
+    import dsl
+
+    known = {f.name for f in dataclasses.fields(dsl.Limits)}
+    problems = []
+    for name, value in limits.items():
+        if name not in known:
+            hint = did_you_mean(name, known) or "expected one of " + ", ".join(sorted(known))
+            problems.append(f"unknown limit 'limits.{name}'; {hint}")
+        elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            problems.append(f"'limits.{name}' is {_show(value)}; expected an integer ≥ 0")
+    return problems
+
+
+# ── values on the command line ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def parse_value(name: str, texts: Sequence[str]) -> Any:
+    """Parse what follows ``--name`` on the command line by the field's type.
+
+    Parameters
+    ----------
+    name
+        Field, dotted for nested.
+    texts
+        The words after it: none (a bool's true), one, or several (lists).
+
+    Raises
+    ------
+    ConfigProblems
+        If the field does not exist or its type does not take these words.
+    """
+    field, *rest = name.split(".")
+    if field not in Config.model_fields:
+        raise ConfigProblems([unknown_field(field)], "command line")
+    if rest:
+        if dict not in _branches(Config.model_fields[field].annotation):
+            raise ConfigProblems([f"'{field}' has no nested fields: '--{name}'"], "command line")
+        values = [_json_or_text(t) for t in texts]
+        return True if not values else values[0] if len(values) == 1 else values
+    annotation = Config.model_fields[field].annotation
+    branches = _branches(annotation)
+    wanted = describe_type(annotation)
+    wrong = ConfigProblems([f"'--{name}' is {_show(' '.join(texts)) if texts else 'empty'}; expected {wanted}"])
+    if not texts:
+        if bool in branches:
+            return True
+        raise wrong
+    if list in branches and (len(texts) > 1 or str not in branches or texts[0].lstrip().startswith("[")):
+        if len(texts) == 1 and texts[0].lstrip().startswith("["):
+            return _json(texts[0], wrong)
+        return [_scalar(t, _item_types(annotation), wrong) for t in texts]
+    if len(texts) > 1:
+        raise ConfigProblems(
+            [f"'--{name}' takes one value, but {len(texts)} are given: {_show(' '.join(texts))}"], "command line"
+        )
+    if dict in branches:
+        return _json(texts[0], wrong)
+    return _scalar(texts[0], branches, wrong)
+
+
+def _scalar(text: str, kinds: set[Any], wrong: ConfigProblems) -> Any:
+    lowered = text.strip().lower()
+    if type(None) in kinds and lowered in ("null", "none"):
+        return None
+    if bool in kinds and lowered in ("true", "false", "yes", "no"):
+        return lowered in ("true", "yes")
+    for kind in (int, float):
+        if kind in kinds:
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    if str in kinds:
+        return text
+    raise wrong
+
+
+def _json(text: str, wrong: ConfigProblems) -> Any:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        raise wrong from None
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        return text
+
+
+# ── types in words ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _parts(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Annotated:
+        return _parts(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [part for arg in get_args(annotation) for part in _parts(arg)]
+    return [annotation]
+
+
+def _branches(annotation: Any) -> set[Any]:
+    """The runtime types that a field takes; a literal counts as the types of its values."""
+    kinds: set[Any] = set()
+    for part in _parts(annotation):
+        origin = get_origin(part)
+        kinds |= {type(v) for v in get_args(part)} if origin is Literal else {origin or part}
+    return kinds
+
+
+def _item_types(annotation: Any) -> set[Any]:
+    return next(_branches(get_args(p)[0]) for p in _parts(annotation) if get_origin(p) is list)
+
+
+def describe_type(annotation: Any) -> str:
+    """Return a field's type in words: ``"an integer or null"``."""
+    names = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+    words = []
+    for part in _parts(annotation):
+        origin = get_origin(part)
+        if origin is Literal:
+            words += [str(v) for v in get_args(part)]
+        elif origin is list:
+            words.append("a list of " + {int: "integers", str: "texts"}.get(get_args(part)[0], "values"))
+        elif origin is dict:
+            words.append("an object")
+        else:
+            words.append(names.get(part, typing.cast(str, getattr(part, "__name__", str(part)))))
+    return " or ".join(words)
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", str: "text", int: "a number", float: "a number", bool: "a bool"}.get(type(value), "null")
+
+
+def _show(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"
