@@ -1,7 +1,7 @@
 """What a run is told: one JSON file, any field of which the command line may override.
 
-`Config` is the only list of fields: the parser, ``--help`` and the validation are made from it. Field names are those
-of NePTune where it has them. Problems are collected and reported all at once, one line each.
+`Config` is the only list of fields: the parser, ``--help`` and the validation are made from it. Field names are
+those of NePTune where it has them. Problems are collected and reported all at once, one line each.
 """
 
 from __future__ import annotations
@@ -63,15 +63,19 @@ class Config(BaseModel):
     dataset: str | list[str] | None = Field(
         None, description=f"Dataset, or several, to answer: {', '.join(DATASETS)}."
     )
-    task: str | None = Field(None, description=f"Something else than answering a dataset: {', '.join(TASKS)}.")
-    data_dir: str | None = Field(None, description="Folder with the dataset's files (images/, scenes.json, …).")
+    task: str | None = Field(None, description=f"Instead of answering a dataset: {', '.join(TASKS)}.")
+    data_dir: str | None = Field(None, description="Folder of the dataset's files (images/, scenes.json, …).")
     num_samples: Count | None = Field(None, description="Samples of each dataset; all when not given.")
-    output_dir: str | None = Field(None, description="Run folder; experiments/<name of the config> when not given.")
-    resume: bool = Field(True, description="Continue what is in the run folder; false moves it aside and starts afresh.")
+    output_dir: str | None = Field(
+        None, description="Run folder; by default experiments/<name of the config>."
+    )
+    resume: bool = Field(True, description="Continue the run folder; false moves it aside first.")
     seed: int = Field(0, description="Seed of everything random.")
 
     # Who sees
-    vlm_model_name: str = Field("embedded", description="Oracle that scores objects: scene, embedded, random, replay.")
+    vlm_model_name: str = Field(
+        "embedded", description="Oracle that scores: scene, embedded, random, replay."
+    )
     vlm_options: dict[str, Any] = Field(
         default_factory=dict, description='Options of the oracle, e.g. {"noise": 0.05} for scene.'
     )
@@ -80,34 +84,39 @@ class Config(BaseModel):
 
     # Who writes programs
     code_gen_provider: str = Field(
-        "gold", description="Where programs come from: gold (the dataset's own) or cache (program_cache_address only)."
+        "gold",
+        description="Who writes programs: gold (the dataset's own), cache (program_cache_address only).",
     )
     code_gen_model_name: str | None = Field(None, description="Language model that writes programs.")
     program_cache_address: str | None = Field(
-        None, description="JSON file (also .gz) of programs by question, looked up for task ask and provider cache."
+        None,
+        description="JSON file (also .gz) of programs by question, for task ask and provider cache.",
     )
 
     # How it is answered
     logic: str = Field("godel", description="Soft logic: godel, product, lukasiewicz, frank(s).")
     logic_params: str | None = Field(None, description="JSON file of temperatures, as written by tuning.")
-    schedule: Literal["lazy", "all"] = Field("lazy", description="Ask the oracle what is needed, or everything.")
-    planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or run them as written.")
+    schedule: Literal["lazy", "all"] = Field("lazy", description="Ask the oracle what is needed, or all.")
+    planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or not.")
     max_oracle_calls: Count | None = Field(None, description="Budget of oracle calls a question.")
     vocabulary: str | None = Field(
         "clevr", description="Vocabulary of the domain, by name or file; null allows any predicate."
     )
     distinct_variables: Literal["auto"] | bool = Field(
-        "auto", description='Do nested quantifiers mean different objects? auto: for .exists("y"), not for lambdas.'
+        "auto",
+        description='Nested quantifiers mean different objects. auto: .exists("y") do, lambdas not.',
     )
-    limits: dict[str, Any] = Field(default_factory=dict, description="Limits of programs, e.g. --limits.nodes 1000.")
+    limits: dict[str, Any] = Field(
+        default_factory=dict, description="Limits of programs: --limits.nodes 1000."
+    )
 
     # Task ask
     image: str | None = Field(None, description="Task ask: the picture.")
     question: str | None = Field(None, description="Task ask: the question in words.")
-    program: str | None = Field(None, description="Task ask: the program, instead of a question or beside it.")
+    program: str | None = Field(None, description="Task ask: the program, instead of a question.")
 
     # Task train
-    train: dict[str, Any] = Field(default_factory=dict, description="Task train: its settings, e.g. --train.epochs 3.")
+    train: dict[str, Any] = Field(default_factory=dict, description="Task train: its settings.")
 
     # How it runs
     gpus: list[int] = Field(default_factory=list, description="GPUs to use, e.g. --gpus 0 1; none: the CPU.")
@@ -128,7 +137,7 @@ class Config(BaseModel):
         return Path(self.output_dir) if self.output_dir else Path("experiments") / name
 
 
-# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# --- reading ---
 
 
 def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
@@ -168,7 +177,7 @@ def make_config(data: Mapping[str, Any], where: str = "config") -> Config:
         config = Config.model_validate(dict(data))
     except ValidationError as error:
         problems = _problem_lines(error, data)
-        # The fields that are fine are checked for sense too, so that one run of the command shows all problems.
+        # The fields that are fine are checked for sense too, so that one run shows all problems.
         bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
         good = {k: v for k, v in data.items() if k not in bad}
         problems += _nonsense(Config.model_validate(good), ignore=bad)
@@ -216,14 +225,18 @@ def _set(data: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _problem_lines(error: ValidationError, data: Mapping[str, Any]) -> list[str]:
-    """Return one line a field. pydantic reports each branch of a union; they are folded into the field's type."""
+    """Return one line a field; what pydantic says of each branch of a union becomes the field's type."""
     lines: dict[str, str] = {}
     for e in error.errors():
         name = str(e["loc"][0]) if e["loc"] else "config"
         if e["type"] == "extra_forbidden":
             lines[name] = unknown_field(name)
         elif name not in lines:
-            wanted = describe_type(Config.model_fields[name].annotation) if name in Config.model_fields else e["msg"]
+            wanted = (
+                describe_type(Config.model_fields[name].annotation)
+                if name in Config.model_fields
+                else e["msg"]
+            )
             if e["type"].startswith(("greater_than", "less_than")):
                 wanted = e["msg"].removeprefix("Input should be ")
             lines[name] = f"'{name}' is {_show(data.get(name))}; expected {wanted}"
@@ -259,36 +272,42 @@ def _nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
             f"neither 'dataset' nor 'task' is given; expected a dataset ({', '.join(DATASETS)}) "
             f"or a task ({', '.join(TASKS)})"
         )
-    if (config.dataset is not None or config.task == "train") and config.data_dir is None and "data_dir" not in skip:
+    if (
+        (config.dataset is not None or config.task == "train")
+        and config.data_dir is None
+        and "data_dir" not in skip
+    ):
         problems.append("'data_dir' is not given; expected the folder that holds the dataset's files")
     if config.task == "ask":
         if config.image is None and "image" not in skip:
             problems.append("'image' is not given; expected a picture: --image photo.jpg")
         if config.question is None and config.program is None and not skip & {"question", "program"}:
-            problems.append("neither 'question' nor 'program' is given; expected --question \"…\" or --program \"…\"")
-    if config.code_gen_provider == "cache" and config.program_cache_address is None:
-        if "program_cache_address" not in skip:
-            problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
+            problems.append(
+                "neither 'question' nor 'program' is given; expected --question \"…\" or --program \"…\""
+            )
+    lacks_cache = config.code_gen_provider == "cache" and config.program_cache_address is None
+    if lacks_cache and "program_cache_address" not in skip:
+        problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
     return problems + _limit_problems(config.limits)
 
 
 def _limit_problems(limits: Mapping[str, Any]) -> list[str]:
     if not limits:
         return []
-    import dsl
+    from dsl.limits import Limits
 
-    known = {f.name for f in dataclasses.fields(dsl.Limits)}
+    known = {f.name for f in dataclasses.fields(Limits)}
     problems = []
     for name, value in limits.items():
         if name not in known:
             hint = did_you_mean(name, known) or "expected one of " + ", ".join(sorted(known))
             problems.append(f"unknown limit 'limits.{name}'; {hint}")
-        elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            problems.append(f"'limits.{name}' is {_show(value)}; expected an integer ≥ 0")
+        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            problems.append(f"'limits.{name}' is {_show(value)}; expected an integer ≥ 1")
     return problems
 
 
-# ── values on the command line ───────────────────────────────────────────────────────────────────────────────────────
+# --- values on the command line ---
 
 
 def parse_value(name: str, texts: Sequence[str]) -> Any:
@@ -317,7 +336,9 @@ def parse_value(name: str, texts: Sequence[str]) -> Any:
     annotation = Config.model_fields[field].annotation
     branches = _branches(annotation)
     wanted = describe_type(annotation)
-    wrong = ConfigProblems([f"'--{name}' is {_show(' '.join(texts)) if texts else 'empty'}; expected {wanted}"])
+    wrong = ConfigProblems(
+        [f"'--{name}' is {_show(' '.join(texts)) if texts else 'empty'}; expected {wanted}"]
+    )
     if not texts:
         if bool in branches:
             return True
@@ -328,7 +349,8 @@ def parse_value(name: str, texts: Sequence[str]) -> Any:
         return [_scalar(t, _item_types(annotation), wrong) for t in texts]
     if len(texts) > 1:
         raise ConfigProblems(
-            [f"'--{name}' takes one value, but {len(texts)} are given: {_show(' '.join(texts))}"], "command line"
+            [f"'--{name}' takes one value, but {len(texts)} are given: {_show(' '.join(texts))}"],
+            "command line",
         )
     if dict in branches:
         return _json(texts[0], wrong)
@@ -366,7 +388,7 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
-# ── types in words ───────────────────────────────────────────────────────────────────────────────────────────────────
+# --- types in words ---
 
 
 def _parts(annotation: Any) -> list[Any]:
@@ -408,7 +430,9 @@ def describe_type(annotation: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    return {list: "a list", str: "text", int: "a number", float: "a number", bool: "a bool"}.get(type(value), "null")
+    return {list: "a list", str: "text", int: "a number", float: "a number", bool: "a bool"}.get(
+        type(value), "null"
+    )
 
 
 def _show(value: Any) -> str:
