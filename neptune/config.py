@@ -1,22 +1,21 @@
 """What a run is told: one JSON file, any field of which the command line may override.
 
-`Config` is the only list of fields: the parser, ``--help`` and the validation are made from it. Field names are
-those of NePTune where it has them. Problems are collected and reported all at once, one line each.
+`Config` is the only list of fields: the parser, ``--help`` and the validation are made from it. Field names
+are those of NePTune where it has them. Problems are collected and reported all at once, one line each.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import types
-import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from neptune.errors import ConfigError, did_you_mean
+from neptune.fields import describe_type, describe_value, is_nested, parse_untyped, parse_words
 
 DATASETS = ("clevr", "clevr-refexps", "clevr-puzzle", "clevr-rpm")
 """Datasets that this version reads."""
@@ -239,7 +238,7 @@ def _problem_lines(error: ValidationError, data: Mapping[str, Any]) -> list[str]
             )
             if e["type"].startswith(("greater_than", "less_than")):
                 wanted = e["msg"].removeprefix("Input should be ")
-            lines[name] = f"'{name}' is {_show(data.get(name))}; expected {wanted}"
+            lines[name] = f"'{name}' is {describe_value(data.get(name))}; expected {wanted}"
     return list(lines.values())
 
 
@@ -303,138 +302,40 @@ def _limit_problems(limits: Mapping[str, Any]) -> list[str]:
             hint = did_you_mean(name, known) or "expected one of " + ", ".join(sorted(known))
             problems.append(f"unknown limit 'limits.{name}'; {hint}")
         elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            problems.append(f"'limits.{name}' is {_show(value)}; expected an integer ≥ 1")
+            problems.append(f"'limits.{name}' is {describe_value(value)}; expected an integer ≥ 1")
     return problems
 
 
-# --- values on the command line ---
-
-
-def parse_value(name: str, texts: Sequence[str]) -> Any:
-    """Parse what follows ``--name`` on the command line by the field's type.
+def parse_value(name: str, words: Sequence[str]) -> Any:
+    """Return the value that the words after ``--name`` give, by the field's type.
 
     Parameters
     ----------
     name
         Field, dotted for nested.
-    texts
-        The words after it: none (a bool's true), one, or several (lists).
+    words
+        The words after it: none (a bool's true), one, or several (a list).
 
     Raises
     ------
     ConfigProblems
         If the field does not exist or its type does not take these words.
     """
-    field, *rest = name.split(".")
+    field, *nested = name.split(".")
     if field not in Config.model_fields:
         raise ConfigProblems([unknown_field(field)], "command line")
-    if rest:
-        if dict not in _branches(Config.model_fields[field].annotation):
-            raise ConfigProblems([f"'{field}' has no nested fields: '--{name}'"], "command line")
-        values = [_json_or_text(t) for t in texts]
-        return True if not values else values[0] if len(values) == 1 else values
     annotation = Config.model_fields[field].annotation
-    branches = _branches(annotation)
-    wanted = describe_type(annotation)
-    wrong = ConfigProblems(
-        [f"'--{name}' is {_show(' '.join(texts)) if texts else 'empty'}; expected {wanted}"]
-    )
-    if not texts:
-        if bool in branches:
-            return True
-        raise wrong
-    if list in branches and (len(texts) > 1 or str not in branches or texts[0].lstrip().startswith("[")):
-        if len(texts) == 1 and texts[0].lstrip().startswith("["):
-            return _json(texts[0], wrong)
-        return [_scalar(t, _item_types(annotation), wrong) for t in texts]
-    if len(texts) > 1:
-        raise ConfigProblems(
-            [f"'--{name}' takes one value, but {len(texts)} are given: {_show(' '.join(texts))}"],
-            "command line",
-        )
-    if dict in branches:
-        return _json(texts[0], wrong)
-    return _scalar(texts[0], branches, wrong)
-
-
-def _scalar(text: str, kinds: set[Any], wrong: ConfigProblems) -> Any:
-    lowered = text.strip().lower()
-    if type(None) in kinds and lowered in ("null", "none"):
-        return None
-    if bool in kinds and lowered in ("true", "false", "yes", "no"):
-        return lowered in ("true", "yes")
-    for kind in (int, float):
-        if kind in kinds:
-            try:
-                return kind(text)
-            except ValueError:
-                continue
-    if str in kinds:
-        return text
-    raise wrong
-
-
-def _json(text: str, wrong: ConfigProblems) -> Any:
+    if nested:
+        if not is_nested(annotation) or "" in nested:
+            raise ConfigProblems([f"'{field}' has no nested field '{'.'.join(nested)}'"], "command line")
+        return parse_untyped(words)
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
-        raise wrong from None
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
-        return text
-
-
-# --- types in words ---
-
-
-def _parts(annotation: Any) -> list[Any]:
-    if get_origin(annotation) is Annotated:
-        return _parts(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        return [part for arg in get_args(annotation) for part in _parts(arg)]
-    return [annotation]
-
-
-def _branches(annotation: Any) -> set[Any]:
-    """The runtime types that a field takes; a literal counts as the types of its values."""
-    kinds: set[Any] = set()
-    for part in _parts(annotation):
-        origin = get_origin(part)
-        kinds |= {type(v) for v in get_args(part)} if origin is Literal else {origin or part}
-    return kinds
-
-
-def _item_types(annotation: Any) -> set[Any]:
-    return next(_branches(get_args(p)[0]) for p in _parts(annotation) if get_origin(p) is list)
-
-
-def describe_type(annotation: Any) -> str:
-    """Return a field's type in words: ``"an integer or null"``."""
-    names = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null"}
-    words = []
-    for part in _parts(annotation):
-        origin = get_origin(part)
-        if origin is Literal:
-            words += [str(v) for v in get_args(part)]
-        elif origin is list:
-            words.append("a list of " + {int: "integers", str: "texts"}.get(get_args(part)[0], "values"))
-        elif origin is dict:
-            words.append("an object")
-        else:
-            words.append(names.get(part, typing.cast(str, getattr(part, "__name__", str(part)))))
-    return " or ".join(words)
+        return parse_words(annotation, words)
+    except ValueError as error:
+        given = describe_value(" ".join(words)) if words else "empty"
+        raise ConfigProblems([f"'--{name}' is {given}; {error}"], "command line") from None
 
 
 def _kind(value: Any) -> str:
-    return {list: "a list", str: "text", int: "a number", float: "a number", bool: "a bool"}.get(
-        type(value), "null"
-    )
-
-
-def _show(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"
+    names = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
+    return names.get(type(value), "null")

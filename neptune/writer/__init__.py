@@ -1,1 +1,1 @@
-"""(to be written)"""
+"""From a question to a program: providers of programs, and the cache of those already written."""

@@ -1,0 +1,116 @@
+"""Types of config fields: said in words, and values parsed from the words of a command line."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+
+
+def describe_type(annotation: Any) -> str:
+    """Return a field's type in words: ``"an integer or null"``."""
+    words = []
+    for part in _parts(annotation):
+        origin = get_origin(part)
+        if origin is Literal:
+            words += [str(v) for v in get_args(part)]
+        elif origin is list:
+            words.append("a list of " + {int: "integers", str: "texts"}.get(get_args(part)[0], "values"))
+        elif origin is dict:
+            words.append("an object")
+        else:
+            words.append(_NAMES.get(part) or str(getattr(part, "__name__", part)))
+    return " or ".join(words)
+
+
+def describe_value(value: Any) -> str:
+    """Return a value as JSON, cut to 60 characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def is_nested(annotation: Any) -> bool:
+    """Whether a field is an object whose own fields may be set by dotted names."""
+    return dict in _branches(annotation)
+
+
+def parse_words(annotation: Any, words: Sequence[str]) -> Any:
+    """Return the value that the words after ``--field`` give: no word is a bool's true, several are a list.
+
+    Lists and objects may also be written as JSON.
+
+    Raises
+    ------
+    ValueError
+        If the type does not take these words; the message says what was expected.
+    """
+    branches = _branches(annotation)
+    expected = "expected " + describe_type(annotation)
+    if not words:
+        if bool in branches:
+            return True
+        raise ValueError(expected)
+    is_json_list = len(words) == 1 and words[0].lstrip().startswith("[")
+    if list in branches and is_json_list:
+        return _json(words[0], expected)
+    if list in branches and (len(words) > 1 or str not in branches):
+        items = next(_branches(get_args(p)[0]) for p in _parts(annotation) if get_origin(p) is list)
+        return [_scalar(w, items, expected) for w in words]
+    if len(words) > 1:
+        raise ValueError(f"expected one value, not {len(words)} (put text in quotes)")
+    return _json(words[0], expected) if dict in branches else _scalar(words[0], branches, expected)
+
+
+def parse_untyped(words: Sequence[str]) -> Any:
+    """Return the value of a nested field, whose type is not known here: JSON where it is JSON, else text."""
+    values = []
+    for word in words:
+        try:
+            values.append(json.loads(word))
+        except (json.JSONDecodeError, RecursionError):
+            values.append(word)
+    return True if not values else values[0] if len(values) == 1 else values
+
+
+def _scalar(text: str, kinds: set[Any], expected: str) -> Any:
+    lowered = text.strip().lower()
+    if type(None) in kinds and lowered in ("null", "none"):
+        return None
+    if bool in kinds and lowered in ("true", "false", "yes", "no"):
+        return lowered in ("true", "yes")
+    for kind in (int, float):
+        if kind in kinds:
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    if str in kinds:
+        return text
+    raise ValueError(expected)
+
+
+def _json(text: str, expected: str) -> Any:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        raise ValueError(expected + ", as JSON") from None
+
+
+def _parts(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Annotated:
+        return _parts(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [part for arg in get_args(annotation) for part in _parts(arg)]
+    return [annotation]
+
+
+def _branches(annotation: Any) -> set[Any]:
+    """The runtime types that a field takes; a literal counts as the types of its values."""
+    kinds: set[Any] = set()
+    for part in _parts(annotation):
+        origin = get_origin(part)
+        kinds |= {type(v) for v in get_args(part)} if origin is Literal else {origin or part}
+    return kinds

@@ -1,0 +1,89 @@
+"""Programs by question, read from a file: NePTune's plain format, ``{"question": "program", …}``, also gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neptune.errors import DatasetError
+
+
+def normal_question(question: str) -> str:
+    """Return the question as it is looked up: lower case, single spaces, no punctuation at the end."""
+    return " ".join(question.split()).casefold().rstrip(" .?!:;…")
+
+
+class ProgramCache:
+    """A read-only map from a question to its program.
+
+    Parameters
+    ----------
+    programs
+        Question → program text. Questions that differ only in case, spaces or final punctuation are one; the
+        first wins.
+    source
+        What errors call it.
+    """
+
+    def __init__(self, programs: Mapping[str, str], source: str = "program cache") -> None:
+        self.source = source
+        self._programs: dict[str, str] = {}
+        for question, program in programs.items():
+            self._programs.setdefault(normal_question(question), program)
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    @staticmethod
+    def load(path: str | Path) -> ProgramCache:
+        """Read a JSON file; one whose name ends in ``.gz`` is decompressed.
+
+        Values are programs, or lists of programs, of which the first is taken.
+
+        Raises
+        ------
+        DatasetError
+            If the file is missing, unreadable, or not an object of texts.
+        """
+        path = Path(path)
+        where = str(path)
+        try:
+            content = path.read_bytes()
+            if path.suffix == ".gz":
+                content = gzip.decompress(content)
+            data = json.loads(content.decode("utf-8"))
+        except FileNotFoundError:
+            raise DatasetError(
+                "The program cache does not exist", where=where, mend="Check program_cache_address"
+            ) from None
+        except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+            raise DatasetError(
+                f"The program cache can not be read: {error}",
+                where=where,
+                expected='JSON: {"question": "program", …}',
+            ) from error
+        if not isinstance(data, dict):
+            raise DatasetError(
+                "The program cache is not a JSON object", where=where, expected='{"question": "program", …}'
+            )
+        return ProgramCache({q: _program(q, p, where) for q, p in data.items()}, where)
+
+    def get(self, question: str) -> str | None:
+        """Return the program of a question, or ``None``."""
+        return self._programs.get(normal_question(question))
+
+
+def _program(question: str, value: Any, where: str) -> str:
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, str):
+        raise DatasetError(
+            f"The program of {question[:60]!r} is not text",
+            where=where,
+            expected='{"question": "program", …}',
+        )
+    return value
