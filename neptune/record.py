@@ -1,0 +1,373 @@
+"""The run folder: one line a sample, written so that a kill at any moment loses and doubles nothing.
+
+``samples.jsonl`` only grows. Each line is one `write` call, so it survives the death of the process at once, and
+is forced to the disk every second (a power cut loses at most that, and a torn last line is cut off on resume).
+All other files are replaced whole. A lock that dies with its process keeps two runs from sharing a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neptune.config import NEUTRAL, Config
+from neptune.errors import ConfigError, NeptuneError
+
+SAMPLES, CONFIG, RESULTS, REPORT, ERRORS = (
+    "samples.jsonl",
+    "config.json",
+    "results.json",
+    "report.html",
+    "errors.log",
+)
+META = "_run"
+"""The key of ``config.json`` that holds what is no config field: versions, commit, hashes, times."""
+
+_SYNC_SECONDS = 1.0
+
+Record = dict[str, Any]
+"""One line of ``samples.jsonl``."""
+
+
+def key(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what identifies a sample within a run: its dataset and id."""
+    return str(record["dataset"]), str(record["id"])
+
+
+def jsonable(value: Any) -> Any:
+    """Return `value` as JSON can hold it: tuples and arrays as lists, NaN as null, else text."""
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, np.bool_ | np.integer):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, Iterable) and not isinstance(value, bytes):
+        return [jsonable(v) for v in value]
+    return str(value)
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace a file as a whole: a reader sees the old content or the new one, never half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A text that came with a stray surrogate becomes its \udcxx escape, which is what JSON wants too.
+    with open(temporary, "wb") as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON atomically, two spaces of indent."""
+    write_atomic(path, json.dumps(jsonable(data), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def read_samples(path: Path) -> tuple[list[Record], int]:
+    """Read ``samples.jsonl``; return its records and the number of bytes that hold them.
+
+    A last line that is torn (no newline, or no JSON) is left out: cut the file to the returned length. A
+    missing file holds no records.
+
+    Raises
+    ------
+    ConfigError
+        If another line is damaged or a sample occurs twice: this file was not written by a run alone.
+    """
+    if not path.is_file():
+        return [], 0
+    content = path.read_bytes()
+    records: list[Record] = []
+    seen: set[tuple[str, str]] = set()
+    start = number = 0
+    while (end := content.find(b"\n", start)) >= 0:
+        number += 1
+        try:
+            record = json.loads(content[start:end])
+            identity = key(record)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            if content.find(b"\n", end + 1) < 0 and not content[end + 1 :].strip(b"\0"):
+                break  # the last line: torn by a power cut
+            raise ConfigError(
+                f"Line {number} is damaged", where=str(path), mend="Use --resume false to start afresh"
+            ) from None
+        if identity in seen:
+            raise ConfigError(
+                f"Line {number} repeats sample {identity[1]!r}",
+                where=str(path),
+                mend="Use --resume false to start afresh",
+            )
+        seen.add(identity)
+        records.append(record)
+        start = end + 1
+    return records, start
+
+
+class RunFolder:
+    """A locked run folder. Use as a context manager.
+
+    Parameters
+    ----------
+    path
+        The folder; created if missing.
+    config
+        The resolved config.
+    facts
+        What else decides the answers: file → SHA-256. Compared on resume.
+    meta
+        What is merely recorded: versions, git commit, name.
+    fresh
+        Start afresh: an earlier run in this folder is moved aside to ``<folder>.1``, ``.2``, …
+
+    Raises
+    ------
+    ConfigError
+        If another process writes this folder, it can not be written, it is no run folder, or it holds a
+        run whose answers were made with another config.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        facts: Mapping[str, str] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        *,
+        fresh: bool = False,
+    ) -> None:
+        self.path = path
+        self._config = {**config.model_dump(mode="json"), "output_dir": str(path)}
+        self._facts, self._meta = dict(facts or {}), dict(meta or {})
+        self.moved_to: Path | None = None
+        self._file: Any = None
+        self._synced = 0.0
+        self._lock = _lock(path)
+        try:
+            self._check_kind()
+            if fresh and (path / CONFIG).exists():
+                self._move_aside()
+            self.records = self._resume()
+        except BaseException:
+            self.close()
+            raise
+
+    # --- opening ---
+
+    def _check_kind(self) -> None:
+        if (self.path / CONFIG).exists():
+            return
+        foreign = [p.name for p in self.path.iterdir() if p.name != ".lock" and not p.name.endswith(".tmp")]
+        if foreign:
+            raise ConfigError(
+                f"The folder holds other files ({', '.join(sorted(foreign)[:3])}, …) and no run",
+                where=str(self.path),
+                mend="Choose an empty --output_dir",
+            )
+
+    def _move_aside(self) -> None:
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
+            number += 1
+        os.replace(self.path, aside)
+        self.moved_to = aside
+        old, self._lock = self._lock, _lock(self.path)
+        os.close(old)
+
+    def _resume(self) -> list[Record]:
+        config_file = self.path / CONFIG
+        records: list[Record] = []
+        meta: dict[str, Any] = {**self._meta, "hashes": self._facts, "started": _now(), "resumed": []}
+        if config_file.exists():
+            try:
+                before = json.loads(config_file.read_text(encoding="utf-8"))
+                old = before.pop(META)
+            except (ValueError, KeyError, OSError, AttributeError) as error:
+                raise ConfigError(
+                    f"The run's config can not be read: {error}",
+                    where=str(config_file),
+                    mend="Use --resume false to start afresh",
+                ) from error
+            self._refuse_difference(before, old.get("hashes", {}))
+            again = {k: v for k, v in self._meta.items() if old.get(k) != v}
+            meta = {**old, "resumed": [*old.get("resumed", []), {"at": _now(), **again}]}
+            records, length = read_samples(self.path / SAMPLES)
+            if (self.path / SAMPLES).exists():
+                os.truncate(self.path / SAMPLES, length)
+        write_json(config_file, {**self._config, META: meta})
+        return records
+
+    def _refuse_difference(self, before: Mapping[str, Any], hashes: Mapping[str, str]) -> None:
+        differences = [
+            f"'{name}' was {json.dumps(before.get(name))} and is now {json.dumps(value)}"
+            for name, value in self._config.items()
+            if name not in NEUTRAL and name in before and before[name] != value
+        ]
+        differences += [
+            f"the content of {name} has changed"
+            for name, value in self._facts.items()
+            if hashes.get(name) != value
+        ]
+        if differences:
+            raise ConfigError(
+                f"This folder holds a run with another config: {'; '.join(differences)}",
+                where=str(self.path),
+                mend="Choose another --output_dir, or --resume false to move it aside and start afresh",
+            )
+
+    # --- writing ---
+
+    def append(self, record: Record) -> None:
+        """Add one sample's line. After this call it survives a ``kill -9``.
+
+        Raises
+        ------
+        NeptuneError
+            If it can not be written (disk full).
+        """
+        line = json.dumps(jsonable(record), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+        try:
+            if self._file is None:
+                self._file = open(self.path / SAMPLES, "ab", buffering=0)  # noqa: SIM115 (held for the run)
+            rest = memoryview(line.encode("utf-8", "backslashreplace"))
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            now = time.monotonic()
+            if now - self._synced > _SYNC_SECONDS:
+                os.fsync(self._file.fileno())
+                self._synced = now
+        except OSError as error:
+            raise NeptuneError(
+                f"The record can not be written: {error.strerror}",
+                where=str(self.path / SAMPLES),
+                mend="Make room, then give the same command again: it resumes",
+            ) from error
+        self.records.append(record)
+
+    def log_bug(self, sample: str, traceback: str) -> None:
+        """Append the traceback of an unexpected exception to ``errors.log``."""
+        with open(self.path / ERRORS, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"--- {_now()} sample {sample}\n{traceback}\n")
+
+    def close(self) -> None:
+        """Force everything to the disk and release the lock. May be called twice."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+        if self._lock >= 0:
+            os.close(self._lock)  # the lock goes with its descriptor; the file stays, an unlink would race
+            self._lock = -1
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _lock(path: Path) -> int:
+    """Lock a folder, which is made if missing; return the descriptor that holds the lock."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ConfigError(
+            f"The run folder can not be written: {error.strerror}",
+            where=str(path),
+            mend="Choose another --output_dir",
+        ) from error
+    try:
+        # The system drops the lock when the process dies, however it dies: no stale locks.
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        return descriptor  # no such locks on this system (Windows)
+    except OSError:
+        owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise ConfigError(
+            f"Another run{f' (process {owner})' if owner else ''} is writing this folder",
+            where=str(path),
+            mend="Wait for it, or choose another --output_dir",
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+# --- summary ---
+
+
+def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str, Any]:
+    """Return what ``results.json`` holds.
+
+    Parameters
+    ----------
+    records
+        The records of a run.
+    totals
+        Dataset → number of its samples; samples without a record count as not right.
+
+    Returns
+    -------
+    dict
+        ``n answered errors abstained correct accuracy complete by_family by_dataset errors_by_kind ties usage
+        seconds``. `accuracy` is over all n, in [0, 1], ``None`` for n = 0; `seconds` is the samples'
+        own time.
+    """
+    records = list(records)
+    several = len(totals) > 1
+    families: dict[str, list[Record]] = {}
+    kinds: dict[str, int] = {}
+    usage: dict[str, float] = {}
+    for record in records:
+        family = record.get("family") or "all"
+        families.setdefault(f"{record['dataset']}: {family}" if several else str(family), []).append(record)
+        if record.get("error"):
+            kind = record.get("error_kind") or "error"
+            kinds[kind] = kinds.get(kind, 0) + 1
+        for name, value in (record.get("usage") or {}).items():
+            usage[name] = (
+                max(usage.get(name, 0), value) if name == "peak_cells" else usage.get(name, 0) + value
+            )
+    total = sum(totals.values())
+    return {
+        **_counts(records, total),
+        "complete": len(records) == total,
+        "ties": sum(bool(r.get("tie")) for r in records),
+        "by_dataset": {d: _counts([r for r in records if r["dataset"] == d], n) for d, n in totals.items()},
+        "by_family": {f: _counts(group, len(group)) for f, group in sorted(families.items())},
+        "errors_by_kind": kinds,
+        "usage": {k: round(v, 3) for k, v in usage.items()},
+        "seconds": round(sum(r.get("seconds") or 0.0 for r in records), 3),
+    }
+
+
+def _counts(records: list[Record], n: int) -> dict[str, Any]:
+    errors = sum(bool(r.get("error")) for r in records)
+    abstained = sum(bool(r.get("abstained")) for r in records)
+    correct = sum(r.get("correct") is True for r in records)
+    return {
+        "n": n,
+        "answered": len(records) - errors - abstained,
+        "errors": errors,
+        "abstained": abstained,
+        "correct": correct,
+        "accuracy": correct / n if n else None,
+    }
