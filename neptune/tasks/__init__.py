@@ -1,1 +1,73 @@
-"""(to be written)"""
+"""Datasets: questions with pictures, gold programs, and judges of answers. One file a family."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neptune.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from neptune.tasks.base import Sample as Sample
+    from neptune.tasks.base import Task as Task
+
+REGISTRY = {
+    "clevr": "neptune.tasks.clevr:Clevr",
+    "clevr-refexps": "neptune.tasks.clevr_refexps:ClevrRefExps",
+    "clevr-puzzle": "neptune.tasks.clevr_puzzle:ClevrPuzzle",
+    "clevr-rpm": "neptune.tasks.clevr_rpm:ClevrRpm",
+}
+"""Task name → ``"module:Class"``, loaded on first use."""
+
+NAMES = tuple(REGISTRY)
+"""The names that :func:`load` knows."""
+
+
+def load(
+    name: str,
+    data_dir: str | Path,
+    num_samples: int | None = None,
+    seed: int | None = None,
+    split: str | None = None,
+) -> Task:
+    """Load a dataset.
+
+    Parameters
+    ----------
+    name
+        One of :data:`NAMES`.
+    data_dir
+        A folder in CLEVR's format: ``images/``, ``scenes.json``, ``questions.json`` and so on, or CLEVR's official
+        layout (``questions/CLEVR_<split>_questions.json``, ``images/<split>/``).
+    num_samples
+        How many questions; ``None`` for all. The first ones, or with a `seed` a random subset.
+    seed
+        Fixes the random subset.
+    split
+        ``"train"``, ``"val"``, … where the folder holds several.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown or `num_samples` is below 1.
+    DatasetError
+        If a file that the task needs is missing, unreadable, or not of the expected form. A single bad record is
+        not an error here: it becomes its sample's ``problem``.
+    """
+    if name not in REGISTRY:
+        raise ConfigError(
+            f"Unknown dataset {name!r}",
+            where="dataset",
+            expected="one of " + ", ".join(NAMES),
+            mend=did_you_mean(str(name).replace("_", "-"), NAMES),
+        )
+    module, _, cls = REGISTRY[name].partition(":")
+    task: Task = getattr(import_module(module), cls)(data_dir, num_samples=num_samples, seed=seed, split=split)
+    return task
+
+
+def __getattr__(attribute: str) -> object:
+    if attribute in ("Sample", "Samples", "Task"):
+        return getattr(import_module("neptune.tasks.base"), attribute)
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

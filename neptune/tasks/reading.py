@@ -1,0 +1,211 @@
+"""Reads folders in CLEVR's format: where its files lie, and what one record of them says.
+
+Two layouts are read: a flat folder (``images/``, ``scenes.json``, ``questions.json``, …), and CLEVR's own
+(``images/<split>/``, ``scenes/CLEVR_<split>_scenes.json``, ``questions/CLEVR_<split>_questions.json``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neptune.errors import DatasetError, NeptuneError
+from neptune.picture import Picture
+from neptune.scene import Annotation
+
+KEPT = 64
+"""Pictures and annotations kept in memory: questions about one picture follow each other in CLEVR's files."""
+
+
+def read_records(path: Path, key: str) -> list[Any]:
+    """Read the list under `key` of a JSON file.
+
+    Raises
+    ------
+    DatasetError
+        If the file is missing, unreadable, no JSON, has no such list, or the list is empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DatasetError(
+            "The dataset's file does not exist", where=str(path), mend="Check data_dir (and split)"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"The dataset's file can not be read: {error}", where=str(path)) from error
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(
+            f"The dataset's file is no valid JSON: {error or 'nested too deeply'}",
+            where=str(path),
+            mend="The file may be cut off: make or download it again",
+        ) from error
+    records = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(records, list):
+        found = "the fields " + ", ".join(list(content)[:6]) if isinstance(content, dict) else type(content).__name__
+        expected = f'{{"{key}": […]}}; found {found}'
+        raise DatasetError(f"The file has no list '{key}'", where=str(path), expected=expected)
+    if not records:
+        raise DatasetError(f"The list '{key}' is empty", where=str(path), expected="at least one record")
+    return records
+
+
+class Folder:
+    """A folder in CLEVR's format.
+
+    Parameters
+    ----------
+    data_dir
+        The folder.
+    split
+        ``"train"``, ``"val"``, …: needed where the folder holds several splits.
+
+    Raises
+    ------
+    DatasetError
+        If the folder does not exist, or it holds several splits and none is named.
+    """
+
+    def __init__(self, data_dir: str | Path, split: str | None = None) -> None:
+        root = Path(data_dir).expanduser()
+        if not root.is_dir():
+            raise DatasetError(
+                "The data folder does not exist",
+                where=str(root),
+                expected="a folder in CLEVR's format (images/, scenes.json, questions.json, …)",
+                mend="Set data_dir",
+            )
+        if split and not (root / "questions.json").is_file() and (root / split).is_dir():
+            root = root / split  # data_dir/val/questions.json
+        self.root = root
+        self.split = split or self._only_split()
+        self._scenes: dict[str, Any] | None = None
+        self.scenes_problem: DatasetError | None = None
+        # Per folder, not per class: a cache on the method would keep every folder alive.
+        self.picture = lru_cache(maxsize=KEPT)(self._picture)
+        self.annotation = lru_cache(maxsize=KEPT)(self._annotation)
+
+    def _only_split(self) -> str | None:
+        """Return the only split of CLEVR's official layout; ``None`` in a flat folder."""
+        if any(self.root.glob("*.json")):
+            return None
+        found = sorted({p.name.split("_")[1] for p in self.root.glob("questions/CLEVR_*_questions.json")})
+        found += sorted(p.parent.name for p in self.root.glob("*/questions.json"))
+        if len(found) > 1 or (found and not (self.root / "questions").is_dir()):
+            raise DatasetError(
+                "The data folder holds the splits " + ", ".join(found),
+                where=str(self.root),
+                expected="one of them",
+                mend=f"Set split, e.g. to '{found[-1]}'",
+            )
+        return found[0] if found else None
+
+    def file(self, name: str) -> Path:
+        """Return the path of ``questions``, ``scenes``, ``refexps``, ``puzzles`` or ``rpm``; it may not exist."""
+        flat = self.root / f"{name}.json"
+        if self.split and not flat.is_file():
+            official = self.root / name / f"CLEVR_{self.split}_{name}.json"
+            if official.is_file():
+                return official
+        return flat
+
+    def _picture(self, filename: str) -> Picture:
+        """Return the picture of a name, not opened; the same object for the same name while it is kept.
+
+        Raises
+        ------
+        DatasetError
+            If the name leads out of the folder.
+        """
+        # A dataset is somebody else's file: it must not make the program read pictures from elsewhere.
+        if Path(filename).name != filename or filename in ("", ".", ".."):
+            raise DatasetError(
+                f"The picture's name {filename!r} is no plain file name",
+                where=str(self.root),
+                expected="the name of a file in images/",
+            )
+        path = self.root / "images" / filename
+        if self.split and not path.is_file():
+            official = self.root / "images" / self.split / filename
+            if official.is_file():
+                path = official
+        return Picture(path)
+
+    def load_scenes(self) -> None:
+        """Read the scenes file, once.
+
+        Raises
+        ------
+        DatasetError
+            If it exists and is broken, which is worth knowing before a run starts. A missing one is kept as
+            `scenes_problem`: most oracles need no annotation.
+        """
+        if self._scenes is not None:
+            return
+        path = self.file("scenes")
+        self._scenes = {}
+        if not path.is_file():
+            self.scenes_problem = DatasetError(
+                "There is no scenes file", where=str(path), mend="Use a detector and an oracle that need no annotation"
+            )
+            return
+        for record in read_records(path, "scenes"):
+            if isinstance(record, dict) and isinstance(record.get("image_filename"), str):
+                name = record["image_filename"]
+                # Two scenes of one picture: which is right can not be known, so neither is used.
+                self._scenes[name] = record if name not in self._scenes else None
+
+    def _annotation(self, filename: str) -> tuple[Annotation | None, NeptuneError | None]:
+        """Return what is known of a picture, or why nothing is."""
+        self.load_scenes()
+        if self.scenes_problem is not None:
+            return None, self.scenes_problem
+        assert self._scenes is not None
+        where = f"{self.file('scenes').name}, {filename}"
+        if filename not in self._scenes:
+            return None, DatasetError("The scenes file has no scene of this picture", where=where)
+        record = self._scenes[filename]
+        if record is None:
+            return None, DatasetError("The scenes file has two scenes of this picture", where=where)
+        try:
+            annotation = Annotation.from_clevr(record)
+            rows = [i for kind in record["relationships"].values() for row in kind for i in row]
+            if min(rows, default=0) < 0:
+                raise DatasetError("An index in 'relationships' is below 0", where=where)
+            if not np.isfinite(annotation.boxes).all():
+                raise DatasetError("A box has a coordinate that is no finite number", where=where)
+        except NeptuneError as error:
+            return None, error
+        except (TypeError, ValueError, AttributeError) as error:
+            return None, DatasetError(f"The scene is malformed: {error}", where=where)
+        return annotation, None
+
+
+def field(record: Any, name: str, kind: type | tuple[type, ...], where: str) -> Any:
+    """Return a field of a record.
+
+    Raises
+    ------
+    DatasetError
+        If the record is no object, has no such field, or the field is not of `kind`.
+    """
+    if not isinstance(record, Mapping):
+        raise DatasetError(f"The record is no object but {type(record).__name__}", where=where)
+    if name not in record:
+        raise DatasetError(f"The record has no field '{name}'", where=where)
+    value = record[name]
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        words = {str: "a text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
+        raise DatasetError(
+            f"The field '{name}' is {json.dumps(value, default=str)[:60]}",
+            where=where,
+            expected=" or ".join(words.get(k, k.__name__) for k in kinds),
+        )
+    return value
