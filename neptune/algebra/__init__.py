@@ -1,1 +1,30 @@
-"""(to be written)"""
+"""A lawful, differentiable soft logic over named variables; usable alone, with no scene and no oracle.
+
+>>> from neptune.algebra import ProbabilisticTensor, logic
+>>> cube = ProbabilisticTensor([0.9, 0.2, 0.6], ["x"])
+>>> left = ProbabilisticTensor([[0.0, 0.8, 0.9], [0.2, 0.0, 0.7], [0.1, 0.3, 0.0]], ["x", "y"],
+logic=logic.godel) >>> round((cube & left).exists(["x", "y"]).item(), 2)
+0.9
+"""
+
+from . import logic
+from .comparison import compare_counts, soft_equal, soft_greater
+from .errors import AlgebraError
+from .expectation import expectation
+from .logic import Frank, Logic
+from .temperature import LogicParameters, OracleTemperature
+from .tensor import ProbabilisticTensor
+
+__all__ = [
+    "AlgebraError",
+    "Frank",
+    "Logic",
+    "LogicParameters",
+    "OracleTemperature",
+    "ProbabilisticTensor",
+    "compare_counts",
+    "expectation",
+    "logic",
+    "soft_equal",
+    "soft_greater",
+]

@@ -1,0 +1,98 @@
+"""Between probabilities and logits, finite where the textbook forms are not.
+
+A crisp probability (exactly 0 or 1) is the logit ∓∞: harmless in min, max and negation, and lossless. The
+derivatives of both conversions are floored at ``EPSILON`` (the logit clamp), which makes them finite,
+positive and inverse to each other everywhere: a crisp leaf that is selected by min or max gets the gradient
+1, never NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-6
+"""Probabilities are clamped to [EPSILON, 1 - EPSILON] before a logit is used in a sum."""
+
+LOGIT_LIMIT = math.log((1.0 - EPSILON) / EPSILON)
+"""The clamped logit lies in [-LOGIT_LIMIT, LOGIT_LIMIT] (13.8155…)."""
+
+
+def as_float(x: float | Tensor) -> float:
+    """Return one number as a float, without its gradient."""
+    return float(x.detach()) if isinstance(x, Tensor) else float(x)
+
+
+def _slope(p: Tensor) -> Tensor:
+    return (p * (1.0 - p)).clamp_min(EPSILON)
+
+
+class _ToLogit(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, p: Tensor) -> Tensor:
+        ctx.save_for_backward(p)
+        return torch.logit(p)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (p,) = ctx.saved_tensors
+        return grad / _slope(p)
+
+
+class _ToProbability(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor) -> Tensor:
+        p = torch.sigmoid(logits)
+        ulp = torch.finfo(p.dtype).eps
+        # A logit that is not zero must not round to a tie: values > ½ says what logits > 0 says.
+        beside = torch.where(logits > 0, 0.5 + ulp / 2, 0.5 - ulp / 4).to(p.dtype)
+        p = torch.where((p == 0.5) & (logits != 0), beside, p)
+        ctx.save_for_backward(p)
+        return p
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (p,) = ctx.saved_tensors
+        return grad * _slope(p)
+
+
+class _Clamp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
+        return x.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return grad, None, None
+
+
+def to_logit(p: Tensor) -> Tensor:
+    """Return ``ln(p / (1 - p))``, any shape, p in [0, 1]; ∓∞ at 0 and 1.
+
+    Weakly monotone in floating point, and zero only at exactly ½, so a decision is never lost. The
+    derivative is ``1 / max(p(1-p), 1e-6)``.
+    """
+    return cast(Tensor, _ToLogit.apply(p))  # type: ignore[no-untyped-call]
+
+
+def to_probability(logits: Tensor) -> Tensor:
+    """Return ``σ(logits)``, any shape, in [0, 1]; exactly 0 and 1 at ∓∞.
+
+    Exactly ½ only where the logit is 0 (elsewhere the neighbouring float), so that deciding by values and by
+    logits agree. The derivative is ``max(p(1-p), 1e-6)``: saturated cells keep a small gradient.
+    """
+    return cast(Tensor, _ToProbability.apply(logits))  # type: ignore[no-untyped-call]
+
+
+def clamp_logit(logits: Tensor) -> Tensor:
+    """Return logits clamped to ``±LOGIT_LIMIT``; straight-through, so that every cell keeps its gradient."""
+    return cast(Tensor, _Clamp.apply(logits, -LOGIT_LIMIT, LOGIT_LIMIT))  # type: ignore[no-untyped-call]
+
+
+def into_unit(p: Tensor) -> Tensor:
+    """Return p clamped to [0, 1], straight-through: takes off rounding beyond the ends, keeps the
+    gradient."""
+    return cast(Tensor, _Clamp.apply(p, 0.0, 1.0))  # type: ignore[no-untyped-call]

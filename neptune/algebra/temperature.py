@@ -1,0 +1,165 @@
+"""The learnable numbers of a run: temperatures and the strictness of "and"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from .convert import as_float
+from .errors import AlgebraError
+from .frank import THETA_LIMIT
+from .logic import Frank, Logic, get
+from .quantifiers import TAU_MIN, check_tau
+
+T_MIN, T_MAX = 1e-2, 1e2
+B_LIMIT = 20.0
+
+
+class OracleTemperature(nn.Module):
+    """Calibrates an oracle's logits, ``logit/T + b`` (Platt 1999; Guo et al. 2017).
+
+    Learnable: ``log_T`` and ``b``. Limits: T in [0.01, 100] (towards 0 crisp, towards ∞ all σ(b)), b in ±20;
+    what is learned beyond a limit counts as the limit.
+
+    Parameters
+    ----------
+    T
+        The temperature.
+    b
+        The shift, in logits.
+
+    Raises
+    ------
+    AlgebraError
+        If T or b is outside its limits.
+    """
+
+    def __init__(self, T: float = 1.0, b: float = 0.0) -> None:
+        super().__init__()
+        if not T_MIN <= T <= T_MAX:
+            raise AlgebraError(f"oracle temperature T = {T}", expected=f"a number in [{T_MIN:g}, {T_MAX:g}]")
+        if not -B_LIMIT <= b <= B_LIMIT:
+            raise AlgebraError(f"oracle shift b = {b}", expected=f"a number in ±{B_LIMIT:g}")
+        self.log_T = nn.Parameter(torch.tensor(math.log(T)))
+        self.b = nn.Parameter(torch.tensor(float(b)))
+
+    @property
+    def T(self) -> Tensor:
+        """The temperature, a scalar in [0.01, 100]."""
+        return self.log_T.clamp(math.log(T_MIN), math.log(T_MAX)).exp()
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return calibrated logits, any shape, in the dtype of `logits`; ±∞ stays, and gives T and b no
+        gradient."""
+        finite = logits.isfinite()
+        safe = torch.where(finite, logits, torch.zeros_like(logits))
+        T, b = self.T.to(logits), self.b.clamp(-B_LIMIT, B_LIMIT).to(logits)
+        return torch.where(finite, safe / T + b, logits)
+
+    def to_dict(self) -> dict[str, float]:
+        """Return ``{"T": …, "b": …}``."""
+        return {"T": float(self.T.detach()), "b": float(self.b.detach().clamp(-B_LIMIT, B_LIMIT))}
+
+
+class LogicParameters(nn.Module):
+    """The learnable numbers of a run, in one module; to and from a JSON-ready dict.
+
+    Parameters
+    ----------
+    logic
+        ``godel``, ``product``, ``lukasiewicz`` or ``frank:S``; for Frank, θ = ln S is learnable.
+    quantifier_tau, iota_tau, comparison_tau
+        Temperatures in [0, 1e4], learned as logarithms; 0 is the exact limit and stays 0.
+    oracle
+        For a kind of predicate, ``(T, b)`` or ``{"T": …, "b": …}``. The kind ``"default"`` is used where a
+        kind is not named.
+
+    Raises
+    ------
+    AlgebraError
+        For an unknown logic or a number outside its limits.
+    """
+
+    def __init__(
+        self,
+        logic: str = "godel",
+        *,
+        quantifier_tau: float = 0.0,
+        iota_tau: float = 1.0,
+        comparison_tau: float = 0.0,
+        oracle: Mapping[str, tuple[float, float] | Mapping[str, float]] | None = None,
+    ) -> None:
+        super().__init__()
+        found = get(logic)
+        self._name = found.name
+        self.theta: nn.Parameter | None = None
+        if isinstance(found, Frank):
+            theta = min(max(as_float(found.theta), -THETA_LIMIT), THETA_LIMIT)
+            self.theta = nn.Parameter(torch.tensor(theta))
+        taus = {"quantifier": quantifier_tau, "iota": iota_tau, "comparison": comparison_tau}
+        self.log_tau = nn.ParameterDict()
+        for what, tau in taus.items():
+            size = check_tau(tau, f"{what}_tau")
+            self.log_tau[what] = nn.Parameter(torch.tensor(math.log(size) if size else -math.inf))
+        self.oracle = nn.ModuleDict()
+        for kind, given in {"default": (1.0, 0.0), **(oracle or {})}.items():
+            T, b = (given["T"], given["b"]) if isinstance(given, Mapping) else given
+            self.oracle[kind] = OracleTemperature(T, b)
+
+    def _tau(self, what: str) -> float | Tensor:
+        log_tau = self.log_tau[what]
+        return 0.0 if float(log_tau.detach()) < math.log(TAU_MIN) - 1e-6 else log_tau.exp()
+
+    @property
+    def quantifier_tau(self) -> float | Tensor:
+        """The quantifiers' temperature: a scalar with gradient, or 0.0 at the limit."""
+        return self._tau("quantifier")
+
+    @property
+    def iota_tau(self) -> float | Tensor:
+        """The descriptions' temperature: a scalar with gradient, or 0.0 at the limit."""
+        return self._tau("iota")
+
+    @property
+    def comparison_tau(self) -> float | Tensor:
+        """The number comparisons' temperature: a scalar with gradient, or 0.0 at the limit."""
+        return self._tau("comparison")
+
+    @property
+    def logic(self) -> Logic:
+        """The logic; for Frank with the learnable θ."""
+        return Frank(self.theta) if self.theta is not None else get(self._name)
+
+    def calibrate(self, logits: Tensor, kind: str = "default") -> Tensor:
+        """Return the oracle's logits after the temperature of this kind of predicate (or of ``default``)."""
+        out: Tensor = self.oracle[kind if kind in self.oracle else "default"](logits)
+        return out
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as JSON-ready types; :meth:`from_dict` reads them."""
+        theta = None if self.theta is None else float(self.theta.detach().clamp(-THETA_LIMIT, THETA_LIMIT))
+        return {
+            "logic": "frank" if theta is not None else self._name,
+            "theta": theta,
+            **{f"{what}_tau": as_float(self._tau(what)) for what in ("quantifier", "iota", "comparison")},
+            "oracle": {
+                kind: cast(OracleTemperature, module).to_dict() for kind, module in self.oracle.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, numbers: Mapping[str, Any]) -> LogicParameters:
+        """Return the parameters that :meth:`to_dict` wrote; AlgebraError for an unknown field."""
+        known = {"logic", "theta", "quantifier_tau", "iota_tau", "comparison_tau", "oracle"}
+        if unknown := set(numbers) - known:
+            raise AlgebraError(f"unknown fields {sorted(unknown)}", expected=f"some of {sorted(known)}")
+        rest = {k: v for k, v in numbers.items() if k not in ("logic", "theta")}
+        theta = numbers.get("theta")
+        out = cls("frank:1" if theta is not None else numbers.get("logic", "godel"), **rest)
+        if theta is not None:
+            out.theta = nn.Parameter(torch.tensor(float(theta)))
+        return out
