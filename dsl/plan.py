@@ -357,7 +357,7 @@ def _substitute(node: Node, mapping: Mapping[str, Term], memo: dict[tuple[Any, .
         result = make(type(node), var, _substitute(node.body, inner, memo))
     elif isinstance(node, Expect):
         iota = _substitute(node.iota, live, memo)
-        var, inner = _avoid(node.var, node.body, live)
+        var, inner = _avoid(node.var, node.body, live, iota.free)
         result = make(Expect, var, iota, _substitute(node.body, inner, memo), node.pick)
     else:
         result = rebuild(node, tuple(_substitute(child, live, memo) for child in children(node)))
@@ -365,12 +365,15 @@ def _substitute(node: Node, mapping: Mapping[str, Term], memo: dict[tuple[Any, .
     return result
 
 
-def _avoid(var: str, body: Node, live: Mapping[str, Term]) -> tuple[str, dict[str, Term]]:
-    """Return the bound variable (renamed if a substituted term equals it) and the mapping for the body."""
+def _avoid(
+    var: str, body: Node, live: Mapping[str, Term], beside: frozenset[str] = frozenset()
+) -> tuple[str, dict[str, Term]]:
+    """Return the bound variable (renamed if a substituted term, or a variable `beside`, equals it) and the mapping
+    for the body."""
     inner: dict[str, Term] = {v: t for v, t in live.items() if v != var}
-    if var not in inner.values():
+    used = body.free | beside | {t for t in inner.values() if isinstance(t, str)}
+    if var not in inner.values() and var not in beside:
         return var, inner
-    used = body.free | {t for t in inner.values() if isinstance(t, str)}
     k = 0
     while f"@{k}" in used:
         k += 1

@@ -1,1 +1,1 @@
-"""(to be written)"""
+"""Runs programs on scenes: interpreter (program → plan), executor (plan → truth), evidence (what was asked)."""

@@ -1,0 +1,278 @@
+"""The engine: an oracle, a detector and a logic, ready to run programs on scenes.
+
+>>> engine = Engine(oracle="scene")                                   # doctest: +SKIP
+>>> engine.run("count(Object, lambda x: red(x))", Scene.synthetic(20, seed=0)).value   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dsl
+from dsl import ast
+from dsl.limits import Limits
+from dsl.vocabulary import Vocabulary
+from neptune import registry
+from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
+from neptune.answer import Answer, Usage
+from neptune.errors import ConfigError, DetectorError
+from neptune.execute.evidence import Evidence
+from neptune.execute.interpreter import Interpreter
+from neptune.execute.result import answer_of
+from neptune.execute.session import Abstain, Session
+from neptune.execute.wording import Wording
+from neptune.picture import Picture
+from neptune.scene import Annotation, Scene
+from neptune.types import Detector, Oracle
+
+if TYPE_CHECKING:
+    from neptune.config import Config
+
+SCENES_KEPT = 64
+
+
+class Engine:
+    """Runs programs on scenes.
+
+    Parameters
+    ----------
+    oracle
+        A name (``scene``, ``embedded``, ``random``, ``replay``, …) or an :class:`~neptune.types.Oracle`.
+    detector
+        A name (``scene``, ``embedded``, …), a :class:`~neptune.types.Detector`, or ``None`` where scenes are given.
+    logic
+        ``"godel"``, ``"product"``, ``"lukasiewicz"``, ``"frank:0.1"``, or a :class:`~neptune.algebra.Logic`.
+    seed
+        Seed of oracles that draw numbers.
+    vocabulary
+        Name or path of a vocabulary, a :class:`dsl.Vocabulary`, or ``None`` for an open one.
+    schedule
+        ``"all"``: ask every cell that a plan mentions, in one batch a force.
+    planner
+        ``"naive"``: one operation of the algebra a node.
+    max_oracle_calls
+        The most cells that one program may ask.
+    limits
+        What a program may use.
+    parameters
+        Temperatures; by default the neutral ones.
+    distinct_variables
+        See :class:`~neptune.execute.interpreter.Interpreter`.
+    oracle_options, detector_options
+        Passed to the constructors of oracle and detector.
+
+    Raises
+    ------
+    ConfigError
+        For a name or an option that does not exist.
+    """
+
+    def __init__(
+        self,
+        oracle: str | Oracle = "scene",
+        detector: str | Detector | None = None,
+        *,
+        logic: str | Logic = "godel",
+        seed: int = 0,
+        vocabulary: str | Vocabulary | None = "clevr",
+        schedule: str = "all",
+        planner: str = "naive",
+        max_oracle_calls: int | None = None,
+        limits: Limits | None = None,
+        parameters: LogicParameters | None = None,
+        distinct_variables: str = "auto",
+        oracle_options: dict[str, Any] | None = None,
+        detector_options: dict[str, Any] | None = None,
+    ) -> None:
+        self.logic = _logic(logic)
+        self.seed, self.schedule, self.planner = seed, schedule, planner
+        _one_of("schedule", schedule, ("all", "lazy"))
+        _one_of("planner", planner, ("naive", "optimised"))
+        _one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
+        self.distinct_variables = distinct_variables
+        self.max_oracle_calls = max_oracle_calls
+        self.limits = limits or Limits()
+        self.parameters = parameters or LogicParameters()
+        self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else _vocabulary(vocabulary)
+        options = dict(oracle_options or {})
+        if isinstance(oracle, str) and oracle in ("random", "scene"):
+            options.setdefault("seed", seed)
+        self.oracle: Oracle = registry.oracle(oracle, **options)
+        self.detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
+        self.detector: Detector | None = (
+            None if detector in (None, "scene") else registry.detector(detector, **(detector_options or {}))  # type: ignore[arg-type]
+        )
+        self.wording = Wording.load(vocabulary=self.vocabulary)
+        self._evidence: OrderedDict[int, Evidence] = OrderedDict()
+        self._scenes: OrderedDict[tuple[str, int], tuple[Picture, Annotation | None, Scene]] = OrderedDict()
+
+    @classmethod
+    def from_config(cls, config: str | Path | Config) -> Engine:
+        """Make the engine that a configuration (a path to its JSON, or the object) describes."""
+        from neptune.config import engine_arguments, load_config
+
+        return cls(**engine_arguments(load_config(config) if isinstance(config, str | Path) else config))
+
+    # --- scenes ----------------------------------------------------------------------------------
+
+    def scene(self, picture: Picture | str | Path | None, annotation: Annotation | None = None) -> Scene:
+        """Return the scene of a picture: its detected boxes, or with the detector ``scene`` the annotated ones.
+
+        The same picture (and annotation) gives the same scene object again, with all that the oracle has said.
+
+        Raises
+        ------
+        PictureError
+            If the picture can not be read.
+        DetectorError
+            If no detector is configured, or it found nothing.
+        DatasetError
+            If the annotation is missing or does not fit the picture.
+        """
+        if isinstance(picture, str | Path):
+            picture = Picture(picture)
+        if self.detector is None:
+            if self.detector_name != "scene":
+                raise DetectorError("No detector is configured", expected="od_model", mend='e.g. od_model "embedded"')
+            if annotation is None:
+                raise DetectorError(
+                    "The detector 'scene' needs an annotated picture",
+                    where=picture.name if picture else "",
+                    mend='Use od_model "embedded" for a picture without annotation',
+                )
+        key = (str(picture.path) if picture and picture.path else str(id(picture)), id(annotation))
+        found = self._scenes.get(key)
+        if found is None:
+            found = (picture, annotation, self._detect(picture, annotation))  # type: ignore[assignment]
+            _keep(self._scenes, key, found)
+        return found[2]
+
+    def _detect(self, picture: Picture | None, annotation: Annotation | None) -> Scene:
+        if self.detector is None:
+            assert annotation is not None
+            return Scene.from_annotation(annotation, picture)
+        if picture is None:
+            raise DetectorError("There is no picture to look at")
+        found = self.detector.detect(picture)
+        if not len(found.boxes):
+            raise DetectorError(
+                f"The detector '{self.detector.name}' found no object",
+                where=picture.name,
+                mend="Lower its threshold (od_options), or use another detector (od_model)",
+            )
+        return Scene.from_detections(picture, found, annotation)
+
+    def evidence(self, scene: Scene) -> Evidence:
+        """Return what the oracle has said about a scene so far; all programs on the scene share it."""
+        found = self._evidence.get(id(scene))
+        if found is None or found.scene is not scene:
+            found = Evidence(scene)
+            _keep(self._evidence, id(scene), found)
+        return found
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def run(self, program: str | ast.Program, scene: Scene) -> Answer:
+        """Run a program on a scene.
+
+        Parameters
+        ----------
+        program
+            Program text (either dialect), or a parsed program.
+        scene
+            Boxes and, for most oracles, a picture.
+
+        Returns
+        -------
+        Answer
+            The value, how sure it is, what it cost and how it came about.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If the program is wrong, or reaches a limit.
+        NeptuneError
+            If the oracle can not answer.
+        """
+        checked = dsl.check(program, vocabulary=self.vocabulary, limits=self.limits)
+        limits = self.limits
+        if self.max_oracle_calls is not None:
+            limits = _with_calls(limits, self.max_oracle_calls)
+        session = Session(
+            self.evidence(scene), self.oracle, self.wording, self.logic, self.parameters, limits, Usage()
+        )
+        interpreter = Interpreter(session, self.vocabulary, limits, self.distinct_variables)
+        interpreter.notes.extend(checked.notes)
+        session.variable_names = interpreter.variable_names
+        try:
+            value = interpreter.run(checked.program)
+            return answer_of(value, interpreter, session, checked.program)
+        except Abstain as reason:
+            return Answer(
+                None,
+                "nothing",
+                usage=session.usage,
+                trace=tuple(session.trace),
+                abstained=True,
+                settled=False,
+                notes=(*interpreter.notes, str(reason)),
+            )
+        except dsl.ProgramError as error:
+            if isinstance(program, str) and error.source is None:
+                error.with_source(program)
+            raise
+
+    def table(self, formula: str, scene: Scene) -> ProbabilisticTensor:
+        """Return the soft truth of a formula over its free variables (a program whose result is a formula)."""
+        checked = dsl.check(formula, vocabulary=self.vocabulary, limits=self.limits)
+        session = Session(self.evidence(scene), self.oracle, self.wording, self.logic, self.parameters, self.limits)
+        interpreter = Interpreter(session, self.vocabulary, self.limits, self.distinct_variables)
+        value = interpreter.run(checked.program)
+        last = checked.program.body[-1]
+        return session.table(interpreter.formula(value, last), interpreter.line(last)).low
+
+    def ask(self, image: Picture | str | Path, question: str, program: str | None = None) -> Answer:
+        """Answer a question about a picture by a program; writing programs needs a writer.
+
+        Raises
+        ------
+        ConfigError
+            If there is no program and no writer is configured.
+        """
+        if program is None:
+            raise ConfigError(
+                "There is no program for this question, and no writer is configured",
+                where=question,
+                mend="Give the program, or configure code_gen_provider and code_gen_model_name",
+            )
+        return self.run(program, self.scene(image))
+
+
+def _keep(cache: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    cache[key] = value
+    while len(cache) > SCENES_KEPT:
+        cache.popitem(last=False)
+
+
+def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ConfigError(f"{field} is '{value}'", expected=" or ".join(f"'{k}'" for k in known))
+
+
+def _logic(name: str | Logic) -> Logic:
+    try:
+        return logic.get(name)
+    except ValueError as error:
+        raise ConfigError(" ".join(str(error).split()), where="logic") from error
+
+
+def _vocabulary(name: str | None) -> Vocabulary:
+    return Vocabulary.load(name) if name else Vocabulary.open()
+
+
+def _with_calls(limits: Limits, calls: int) -> Limits:
+    from dataclasses import replace
+
+    return replace(limits, oracle_calls=max(1, min(limits.oracle_calls, calls)))

@@ -1,0 +1,563 @@
+"""Runs a program: statements and expressions over plain values and lazy formulas.
+
+A tree walk with limits. Nothing here computes a score: formulas become nodes of `dsl.plan`, and only a branch,
+arithmetic or the result asks the :class:`~neptune.execute.values.Forcer` for a plain value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dsl import ast, plan
+from dsl.errors import LimitError, ProgramError
+from dsl.limits import Limits
+from dsl.plan import Node
+from dsl.vocabulary import Vocabulary
+from neptune.execute import arithmetic, builtins, methods
+from neptune.execute.atoms import Atoms
+from neptune.execute.values import (
+    AttributeOf,
+    BuiltinRef,
+    Closure,
+    Described,
+    Description,
+    Forcer,
+    Formula,
+    ObjectRef,
+    PredicateRef,
+    Quantity,
+    Scope,
+    SortRef,
+    Variable,
+    kind_name,
+)
+
+
+class _Return(Exception):
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _Break(Exception):
+    pass
+
+
+class _Continue(Exception):
+    pass
+
+
+MAX_DEPTH = 100
+
+
+class Interpreter:
+    """Runs one checked program on one scene.
+
+    Parameters
+    ----------
+    forcer
+        Gives plain values for nodes.
+    vocabulary
+        The domain's words.
+    limits
+        What the program may use; reaching one is a :class:`dsl.LimitError`.
+    distinct_variables
+        ``"auto"``: the variables of ``.exists("y")`` quantifiers stand for different objects (NePTune's convention),
+        those of lambda quantifiers need not (LEFT's). ``"true"``, ``"false"``: all of them, none of them.
+    """
+
+    def __init__(
+        self, forcer: Forcer, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
+    ) -> None:
+        self.forcer, self.vocabulary, self.limits = forcer, vocabulary, limits
+        self.distinct_variables = distinct_variables
+        self.atoms = Atoms(vocabulary, limits)
+        self.notes: list[str] = []
+        self.variable_names: dict[Node, str] = {}
+        self.binders = 0
+        self.picking = 0
+        self._statements = self._iterations = self._depth = 0
+        self.scope = Scope({})
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def run(self, program: ast.Program) -> Any:
+        """Run the program and return its result, possibly still lazy.
+
+        Raises
+        ------
+        dsl.ProgramError
+            For a mistake that shows only while running, or a limit that is reached.
+        """
+        *first, last = program.body
+        try:
+            self.block(first)
+            if isinstance(last, ast.ExprStatement):
+                return self.eval(last.value)
+            self.block([last])
+        except _Return as returned:
+            return returned.value
+        if isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name):
+            self.note(f"the program ends with an assignment; its result is '{last.targets[0].id}'")
+            return self.scope.names[last.targets[0].id]
+        raise ProgramError(
+            "The program returned nothing", last.span, expected="a result", mend="end with 'return …' or an expression"
+        )
+
+    def block(self, statements: Iterable[ast.Stmt]) -> None:
+        """Run statements in order."""
+        for statement in statements:
+            self.statement(statement)
+
+    def statement(self, node: ast.Stmt) -> None:
+        """Run one statement."""
+        self._statements += 1
+        if self._statements > self.limits.statements:
+            raise LimitError("statements", self.limits.statements, None, node.span)
+        match node:
+            case ast.Assign():
+                value = self.eval(node.value)
+                for target in node.targets:
+                    self.assign(target, value)
+            case ast.AugAssign():
+                current = self.eval(node.target)
+                self.assign(node.target, self.binary(node.op, current, self.eval(node.value), node))
+            case ast.ExprStatement():
+                self.eval(node.value)
+            case ast.If():
+                self.block(node.body if self.truth(self.eval(node.test), node.test) else node.orelse)
+            case ast.For():
+                for item in self.iterate(self.eval(node.iterable), node.iterable):
+                    self.assign(node.target, item)
+                    try:
+                        self.block(node.body)
+                    except _Break:
+                        break
+                    except _Continue:
+                        continue
+            case ast.FunctionDef():
+                self.scope.names[node.name] = Closure(node.name, node.params, node.body, self.scope)
+            case ast.Return():
+                raise _Return(self.eval(node.value) if node.value is not None else None)
+            case ast.Break():
+                raise _Break
+            case ast.Continue():
+                raise _Continue
+            case ast.Pass():
+                pass
+
+    def assign(self, target: ast.Expr, value: Any) -> None:
+        """Bind a name, an element, or several names at once."""
+        match target:
+            case ast.Name():
+                self.scope.names[target.id] = value
+            case ast.TupleDisplay() | ast.ListDisplay():
+                items = list(self.iterate(value, target))
+                if len(items) != len(target.items):
+                    raise ProgramError(
+                        f"{len(items)} values can not be unpacked into {len(target.items)} names", target.span
+                    )
+                for each, item in zip(target.items, items, strict=True):
+                    self.assign(each, item)
+            case ast.Subscript():
+                container, index = self.eval(target.value), self.eval(target.index)  # type: ignore[arg-type]
+                methods.set_item(self, container, index, value, target)
+            case _:
+                raise ProgramError("This can not be assigned to", target.span, expected="a name")
+
+    # --- expressions -----------------------------------------------------------------------------
+
+    def eval(self, node: ast.Expr) -> Any:
+        """Evaluate an expression."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH + self.limits.depth:
+            raise LimitError("depth", MAX_DEPTH + self.limits.depth, None, node.span)
+        try:
+            return self._eval[type(node)](self, node)
+        finally:
+            self._depth -= 1
+
+    def _constant(self, node: Any) -> Any:
+        return node.value
+
+    def _fstring(self, node: ast.FString) -> str:
+        parts = [
+            p.value if isinstance(p, ast.Text) else self.text(self.eval(p.value), p) for p in node.parts
+        ]
+        return self.bounded("".join(parts), node)
+
+    def _name(self, node: ast.Name) -> Any:
+        found = self.scope.find(node.id)
+        if found is not None:
+            return found.names[node.id]
+        if builtins.known(node.id):
+            return BuiltinRef(node.id)
+        if node.id in ("objects", "Objects") or self.vocabulary.sort_named(node.id) is not None:
+            return SortRef(self.vocabulary.sort_named(node.id) or "Object")
+        if self.vocabulary.sort_of_value(node.id) is not None:
+            return self.vocabulary.value_named(node.id)
+        return PredicateRef(node.id)
+
+    def _display(self, node: Any) -> Any:
+        items = [self.eval(item) for item in node.items]
+        if isinstance(node, ast.ListDisplay):
+            return items
+        return tuple(items) if isinstance(node, ast.TupleDisplay) else {self.key(i, node) for i in items}
+
+    def _dict(self, node: ast.DictDisplay) -> Any:
+        keys = [self.key(self.eval(k), k) for k in node.keys]
+        return dict(zip(keys, (self.eval(v) for v in node.values), strict=True))
+
+    def _subscript(self, node: ast.Subscript) -> Any:
+        return methods.get_item(self, self.eval(node.value), node.index, node)
+
+    def _attribute(self, node: ast.Attribute) -> Any:
+        raise ProgramError(
+            f"'.{node.name}' is a method: it has to be called", node.span, expected=f"'.{node.name}(…)'"
+        )
+
+    def _lambda(self, node: ast.Lambda) -> Any:
+        return Closure("lambda", tuple(ast.Param(p) for p in node.params), node.body, self.scope)
+
+    def _unary(self, node: ast.Unary) -> Any:
+        value = self.eval(node.operand)
+        if node.op in ("not", "~"):
+            if self.is_soft(value):
+                return Formula(plan.negation(self.formula(value, node.operand)))
+            if node.op == "~" and not isinstance(value, bool):
+                raise ProgramError(f"'~' needs a formula, not {kind_name(value)}", node.span)
+            return not self.truth(value, node.operand)
+        return arithmetic.unary(self, node.op, value, node)
+
+    def _binary(self, node: ast.Binary) -> Any:
+        return self.binary(node.op, self.eval(node.left), self.eval(node.right), node)
+
+    def binary(self, op: str, left: Any, right: Any, node: ast.Expr | ast.Stmt) -> Any:
+        """Apply an infix operator; ``& | ^ >>`` are the soft connectives on formulas."""
+        if op in "&|^>>" and op and not (isinstance(left, set) and isinstance(right, set)):
+            hard = not (self.is_soft(left) or self.is_soft(right))
+            if hard and isinstance(left, bool) and isinstance(right, bool):
+                return {"&": left and right, "|": left or right, "^": left != right, ">>": not left or right}[op]
+            a, b = self.formula(left, node), self.formula(right, node)
+            if op == "&":
+                return self.made(plan.conjunction([a, b]), node)
+            if op == "|":
+                return self.made(plan.disjunction([a, b]), node)
+            if op == "^":
+                return self.made(plan.make(plan.Xor, a, b), node)
+            return self.made(plan.disjunction([plan.negation(a), b]), node)
+        return arithmetic.binary(self, op, left, right, node)
+
+    def _connective(self, node: ast.Connective) -> Any:
+        """``and``/``or``: Python's on plain values; as soon as a formula takes part, the soft connective."""
+        formulas: list[Node] = []
+        value: Any = None
+        for operand in node.operands:
+            value = self.eval(operand)
+            if self.is_soft(value):
+                formulas.append(self.formula(value, operand))
+            elif self.truth(value, operand) != (node.op == "and"):
+                # A plain value that decides: in every logic false ∧ φ = false and true ∨ φ = true.
+                return value if not formulas else Formula(plan.const(1.0 if node.op == "or" else 0.0))
+        if not formulas:
+            return value
+        join = plan.conjunction if node.op == "and" else plan.disjunction
+        return self.made(join(formulas), node)
+
+    def _comparison(self, node: ast.Comparison) -> Any:
+        left = self.eval(node.left)
+        results: list[Any] = []
+        for op, right_node in zip(node.ops, node.rights, strict=True):
+            right = self.eval(right_node)
+            results.append(arithmetic.compare(self, op, left, right, node))
+            if results[-1] is False:
+                return False
+            left = right
+        soft = [r.node for r in results if isinstance(r, Formula)]
+        return self.made(plan.conjunction(soft), node) if soft else True
+
+    def _conditional(self, node: ast.Conditional) -> Any:
+        test = self.eval(node.test)
+        if isinstance(test, Formula) and test.node.free:
+            # Inside a quantifier the test is soft: (test ∧ then) ∨ (¬test ∧ otherwise).
+            then, otherwise = self.formula(self.eval(node.then), node), self.formula(self.eval(node.otherwise), node)
+            yes = plan.conjunction([test.node, then])
+            no = plan.conjunction([plan.negation(test.node), otherwise])
+            return self.made(plan.disjunction([yes, no]), node)
+        return self.eval(node.then if self.truth(test, node.test) else node.otherwise)
+
+    def _comprehension(self, node: ast.Comprehension) -> Any:
+        found: list[Any] = []
+        outer, self.scope = self.scope, Scope({}, self.scope)
+        try:
+            self._clauses(node, 0, found)
+        finally:
+            self.scope = outer
+        if node.kind == "dict":
+            return dict(found)
+        return {self.key(v, node) for v in found} if node.kind == "set" else found
+
+    def _clauses(self, node: ast.Comprehension, k: int, found: list[Any]) -> None:
+        if k == len(node.clauses):
+            element = self.eval(node.element)
+            found.append((self.key(element, node), self.eval(node.value)) if node.value is not None else element)
+            return
+        clause = node.clauses[k]
+        for item in self.iterate(self.eval(clause.iterable), clause.iterable):
+            self.assign(clause.target, item)
+            if all(self.truth(self.eval(c), c) for c in clause.conditions):
+                self._clauses(node, k + 1, found)
+
+    def _call(self, node: ast.Call) -> Any:
+        if isinstance(node.func, ast.Attribute):
+            target = self.eval(node.func.value)
+            return methods.call(self, target, node.func.name, self._arguments(node), node)
+        args, keywords = self._arguments(node)
+        if isinstance(node.func, ast.Name) and self.scope.find(node.func.id) is None:
+            if builtins.known(node.func.id):
+                return builtins.call(self, node.func.id, args, keywords, node)
+            return self.predicate(node.func.id, args, node)
+        function = self.eval(node.func)
+        return self.call_value(function, args, node, keywords)
+
+    def _arguments(self, node: ast.Call) -> tuple[list[Any], dict[str, Any]]:
+        return [self.eval(a) for a in node.args], {k.name: self.eval(k.value) for k in node.keywords}
+
+    def call_value(
+        self, function: Any, args: list[Any], node: ast.Expr, keywords: dict[str, Any] | None = None
+    ) -> Any:
+        """Call a function value: a closure, a built-in, a predicate's name, or a formula (which renames it)."""
+        match function:
+            case Closure():
+                return self._apply(function, args, keywords or {}, node)
+            case BuiltinRef():
+                return builtins.call(self, function.name, args, keywords or {}, node)
+            case PredicateRef():
+                return self.predicate(function.name, args, node)
+            case Formula():
+                return methods.rename(self, function, args, node)
+        raise ProgramError(f"{kind_name(function).capitalize()} can not be called", node.span, expected="a function")
+
+    def _apply(self, function: Closure, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
+        names = dict(zip((p.name for p in function.params), args, strict=False))
+        unknown = set(keywords) - {p.name for p in function.params}
+        if len(args) > len(function.params) or unknown or names.keys() & keywords.keys():
+            raise ProgramError(
+                f"'{function.name}' takes {len(function.params)} argument(s), got {len(args) + len(keywords)}", node.span
+            )
+        names.update(keywords)
+        outer = self.scope
+        self.scope = Scope(names, function.scope)
+        try:
+            for param in function.params:
+                if param.name not in names:
+                    if param.default is None:
+                        raise ProgramError(f"'{function.name}' needs an argument '{param.name}'", node.span)
+                    names[param.name] = self.eval(param.default)
+            if not isinstance(function.body, tuple):
+                return self.eval(function.body)
+            try:
+                self.block(function.body)
+            except _Return as returned:
+                return returned.value
+            return None
+        finally:
+            self.scope = outer
+
+    def predicate(self, name: str, args: list[Any], node: ast.Expr) -> Any:
+        """Apply a predicate of the vocabulary, or an open one, to objects."""
+        made = self.atoms.apply(name, args, node, picking=self.picking > 0, note=self.note)
+        return self.made(made, node) if isinstance(made, Node) else made
+
+    # --- conversions -----------------------------------------------------------------------------
+
+    def is_soft(self, value: Any) -> bool:
+        """Return whether the value is a formula, or stands for one."""
+        return isinstance(value, Formula | Description | Quantity | AttributeOf)
+
+    def formula(self, value: Any, node: ast.Expr | ast.Stmt) -> Node:
+        """Return the truth node for a value.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If the value is no truth.
+        """
+        match value:
+            case Formula():
+                return value.node
+            case bool():
+                return plan.const(float(value))
+            case AttributeOf():
+                return plan.const(1.0)
+            case Description():
+                self.note("a description used as a truth value was read as 'exists'")
+                return plan.make(plan.Exists, value.iota.var, value.iota.body)
+            case Quantity():
+                self.note("a count used as a truth value was read as 'count > 0'")
+                return plan.make(plan.Compare, ">", value.node, plan.make(plan.Number, 0.0))
+            case ObjectRef():
+                return plan.const(1.0)
+        raise ProgramError(
+            f"{kind_name(value).capitalize()} is no truth value",
+            node.span,
+            expected="a formula, e.g. red(x) or count(…) > 2",
+            mend="compare it with something",
+        )
+
+    def truth(self, value: Any, node: ast.Expr) -> bool:
+        """Decide a value: a formula by p > ½, plain data as Python does."""
+        if self.is_soft(value):
+            made = self.formula(value, node)
+            if any(v.startswith("@") for v in made.free):
+                raise ProgramError(
+                    "A condition depends on a variable that a quantifier binds, so it has no single truth value",
+                    node.span,
+                    expected="a formula without bound variables",
+                    mend="write 'a and b or not a and c' instead of a branch inside the quantifier",
+                )
+            return self.forcer.truth(made, _line(node))
+        if isinstance(value, Described):
+            raise ProgramError("A described value is no truth value", node.span, mend="compare it: describe(…) == \"red\"")
+        if isinstance(value, SortRef | PredicateRef | BuiltinRef | Closure | Variable):
+            raise ProgramError(f"{kind_name(value).capitalize()} is no truth value", node.span, expected="a formula")
+        return bool(value)
+
+    def number(self, value: Any, node: ast.Expr | ast.Stmt) -> int | float:
+        """Return a plain number, counting if need be."""
+        if isinstance(value, Quantity):
+            if value.node.free:
+                raise ProgramError(
+                    "This count depends on a variable that a quantifier binds",
+                    node.span,
+                    expected="a comparison of the count with a number or another count",
+                )
+            return self.forcer.number(value.node, _line(node))
+        if isinstance(value, bool):
+            return int(value)
+        if isinstance(value, int | float):
+            return value
+        if isinstance(value, Formula) and not value.node.free:
+            return self.forcer.probability(value.node, _line(node))
+        raise ProgramError(f"{kind_name(value).capitalize()} is no number", node.span, expected="a number")
+
+    def text(self, value: Any, node: ast.Node) -> str:
+        """Return the value as text, choosing or counting if need be."""
+        match value:
+            case str():
+                return value
+            case bool():
+                return "yes" if value else "no"
+            case int() | float():
+                return f"{value:g}" if isinstance(value, float) else str(value)
+            case Described() | AttributeOf():
+                return self.plain(value, node)
+            case Quantity():
+                return str(self.number(value, node))  # type: ignore[arg-type]
+            case Formula():
+                return "yes" if self.truth(value, node) else "no"  # type: ignore[arg-type]
+        raise ProgramError(f"{kind_name(value).capitalize()} is no text", node.span, expected="a text or a number")
+
+    def plain(self, value: Any, node: ast.Node) -> Any:
+        """Return a lazy value made plain: a described value as text, a count as a number, the rest unchanged."""
+        if isinstance(value, AttributeOf):
+            value = builtins.describe_attribute(self, value.sort, value.target, node)
+        if isinstance(value, Described):
+            if value.node.free:
+                raise ProgramError("This value depends on a variable that a quantifier binds", node.span)
+            return self.forcer.value(value.node, _line(node))
+        if isinstance(value, Quantity):
+            return self.number(value, node)  # type: ignore[arg-type]
+        return value
+
+    def pointed(self, value: Any, node: ast.Node) -> int:
+        """Return the index of the object that a value stands for."""
+        if isinstance(value, ObjectRef):
+            return value.index
+        if isinstance(value, Description) and not value.iota.free:
+            index = self.forcer.object(value.iota, _line(node))
+            if index < 0:
+                raise ProgramError("There is no object in the picture to point to", node.span)
+            return index
+        raise ProgramError(f"{kind_name(value).capitalize()} is no object", node.span, expected="an object")
+
+    def iterate(self, value: Any, node: ast.Node) -> Iterable[Any]:
+        """Yield the items of a finite value: a list, a text, a dict's keys, a sort's objects or values."""
+        items: Iterable[Any]
+        if isinstance(value, SortRef):
+            items = self.members(value)
+        elif isinstance(value, list | tuple | dict | str):
+            items = list(value)
+        elif isinstance(value, set):
+            items = sorted(value, key=str)
+        else:
+            raise ProgramError(
+                f"{kind_name(value).capitalize()} can not be looped over", node.span, expected="a list, a range or a sort"
+            )
+        for item in items:
+            self._iterations += 1
+            if self._iterations > self.limits.iterations:
+                raise LimitError("iterations", self.limits.iterations, None, node.span)
+            yield item
+
+    def members(self, sort: SortRef) -> list[Any]:
+        """Return the objects of the scene, or the values of a value sort."""
+        if sort.name == "Object":
+            return [ObjectRef(i) for i in range(self.forcer.objects)]
+        return list(self.vocabulary.values(sort.name))
+
+    def key(self, value: Any, node: ast.Node) -> Any:
+        """Return a value fit as a dict's key or a set's element."""
+        value = self.plain(value, node)
+        if isinstance(value, str | int | float | bool | tuple | ObjectRef | type(None)):
+            return value
+        raise ProgramError(f"{kind_name(value).capitalize()} can be no key or set element", node.span)
+
+    def bounded(self, text: str, node: ast.Node) -> str:
+        """Return the text, if it is within the limit."""
+        if len(text) > self.limits.text_chars:
+            raise LimitError("text_chars", self.limits.text_chars, len(text), node.span)
+        return text
+
+    def made(self, node: Node, where: ast.Node) -> Formula:
+        """Wrap a new formula, checking that the plan stays within the limits."""
+        self.atoms.check_size(node, where)
+        return Formula(node)
+
+    def note(self, text: str) -> None:
+        """Report something that was normalised, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def line(self, node: ast.Node) -> int:
+        """Return the line of a node, for the trace."""
+        return _line(node)
+
+    _eval: dict[type, Callable[[Interpreter, Any], Any]] = {
+        ast.Number: _constant,
+        ast.Text: _constant,
+        ast.Truth: _constant,
+        ast.Nothing: lambda self, node: None,
+        ast.FString: _fstring,
+        ast.Name: _name,
+        ast.ListDisplay: _display,
+        ast.TupleDisplay: _display,
+        ast.SetDisplay: _display,
+        ast.DictDisplay: _dict,
+        ast.Subscript: _subscript,
+        ast.Attribute: _attribute,
+        ast.Lambda: _lambda,
+        ast.Unary: _unary,
+        ast.Binary: _binary,
+        ast.Connective: _connective,
+        ast.Comparison: _comparison,
+        ast.Conditional: _conditional,
+        ast.Comprehension: _comprehension,
+        ast.Call: _call,
+    }
+
+
+def _line(node: ast.Node) -> int:
+    return node.span.line if node.span is not None else 0
+
+

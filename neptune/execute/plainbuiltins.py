@@ -1,0 +1,100 @@
+"""Built-ins on plain data: numbers, texts, lists. Each is bounded by the limits of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dsl import ast
+from dsl.errors import LimitError, ProgramError
+from neptune.execute.values import SortRef, kind_name
+
+if TYPE_CHECKING:
+    from neptune.execute.interpreter import Interpreter
+
+
+def _values(run: Interpreter, args: list[Any], node: ast.Expr) -> list[Any]:
+    source = args[0] if len(args) == 1 and isinstance(args[0], list | tuple | set | dict | SortRef) else args
+    return [run.plain(v, node) for v in (run.iterate(source, node) if isinstance(source, SortRef | set) else source)]
+
+
+def _extreme(pick: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
+        values = _values(run, args, node)
+        if not values:
+            raise ProgramError(f"'{name}' of nothing", node.span, expected="at least one number")
+        return pick([run.number(v, node) for v in values])
+
+    return apply
+
+
+def _len(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> int:
+    (value,) = args
+    if isinstance(value, SortRef):
+        return len(run.members(value))
+    if isinstance(value, str | list | tuple | dict | set):
+        return len(value)
+    raise ProgramError(f"{kind_name(value).capitalize()} has no length", node.span, mend="use count(…)")
+
+
+def _range(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> list[int]:
+    numbers = [int(run.number(a, node)) for a in args]
+    length = len(range(*numbers)) if max(map(abs, numbers), default=0) < 2**60 else run.limits.iterations + 1
+    if length > run.limits.iterations:
+        raise LimitError("iterations", run.limits.iterations, length, node.span)
+    return list(range(*numbers))
+
+
+def _sum(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
+    return sum(run.number(v, node) for v in _values(run, args, node))
+
+
+def _sorted(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> list[Any]:
+    items = list(run.iterate(args[0], node))
+    key = keywords.get("key")
+    plain = [run.plain(run.call_value(key, [i], node) if key is not None else i, node) for i in items]
+    order = sorted(range(len(items)), key=plain.__getitem__, reverse=bool(keywords.get("reverse", False)))
+    return [items[i] for i in order]
+
+
+def _int(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> int:
+    return int(_float(run, args, keywords, node))
+
+
+def _float(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
+    value = run.plain(args[0], node)
+    if not isinstance(value, str):
+        return float(run.number(value, node))
+    if len(value) > run.limits.number_digits:
+        raise LimitError("number_digits", run.limits.number_digits, len(value), node.span)
+    try:
+        return float(value)
+    except ValueError:
+        raise ProgramError(f"'{value}' is no number", node.span, expected="a text such as \"3\"") from None
+
+
+def _round(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
+    number = run.number(args[0], node)
+    return round(number, int(args[1])) if len(args) > 1 else round(number)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "max": _extreme(max, "max"),
+    "min": _extreme(min, "min"),
+    "len": _len,
+    "range": _range,
+    "sum": _sum,
+    "sorted": _sorted,
+    "abs": lambda run, args, keywords, node: abs(run.number(args[0], node)),
+    "round": _round,
+    "int": _int,
+    "float": _float,
+    "str": lambda run, args, keywords, node: run.text(args[0], node),
+    "bool": lambda run, args, keywords, node: run.truth(args[0], node),
+    "list": lambda run, args, keywords, node: list(run.iterate(args[0], node)) if args else [],
+    "tuple": lambda run, args, keywords, node: tuple(run.iterate(args[0], node)) if args else (),
+    "set": lambda run, args, keywords, node: {run.key(v, node) for v in run.iterate(args[0], node)} if args else set(),
+    "dict": lambda run, args, keywords, node: {**(dict(args[0]) if args else {}), **keywords},
+    "enumerate": lambda run, args, keywords, node: list(enumerate(run.iterate(args[0], node))),
+    "zip": lambda run, args, keywords, node: list(zip(*(list(run.iterate(a, node)) for a in args), strict=False)),
+}

@@ -1,0 +1,164 @@
+"""What a program returned becomes an :class:`~neptune.answer.Answer`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from dsl import ast
+from dsl.errors import ProgramError
+from dsl.plan import Node
+from neptune.answer import Answer
+from neptune.execute.interpreter import Interpreter
+from neptune.execute.session import Session
+from neptune.execute.values import (
+    AttributeOf,
+    Described,
+    Description,
+    Formula,
+    ObjectRef,
+    Quantity,
+    kind_name,
+)
+
+
+def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Program) -> Answer:
+    """Force a program's result and say what it is.
+
+    Raises
+    ------
+    dsl.ProgramError
+        If the result is nothing that answers a question (a function, a sort, a variable).
+    """
+    last = program.body[-1]
+    line = run.line(last)
+    if isinstance(value, AttributeOf):
+        from neptune.execute.builtins import describe_attribute
+
+        value = describe_attribute(run, value.sort, value.target, last)
+    match value:
+        case Formula() if len(value.node.free) == 1:
+            return _objects(value.node, run, session, line)
+        case Formula():
+            return _truth(value.node, run, session, line)
+        case Description():
+            return _object(value, run, session, line)
+        case Quantity():
+            low, high = session.count(value.node, line)
+            settled = low == high
+            return _answer(run, session, low if settled else None, "number", settled=settled)
+        case Described():
+            choice = session.choose(value.node, line)
+            p = choice.scores[choice.index]
+            name = value.node.values[choice.index]
+            return _answer(run, session, name, "text", p, settled=choice.settled)
+        case bool():
+            return _answer(run, session, value, "truth", 1.0)
+        case int() | float():
+            return _answer(run, session, value, "number")
+        case str():
+            return _answer(run, session, value, "text")
+        case ObjectRef():
+            one_hot = tuple(float(i == value.index) for i in range(session.objects))
+            return _answer(run, session, value.index, "object", None, scores=one_hot, objects=(value.index,))
+        case None:
+            return _answer(run, session, None, "nothing")
+        case list() | tuple() | set() | dict():
+            return _collection(value, run, session, last)
+    raise ProgramError(
+        f"The program returned {kind_name(value)}", last.span, expected="a truth, a number, a text or an object"
+    )
+
+
+def _answer(
+    run: Interpreter,
+    session: Session,
+    value: Any,
+    kind: Any,
+    probability: float | None = None,
+    *,
+    bounds: tuple[float, float] | None = None,
+    scores: tuple[float, ...] | None = None,
+    objects: tuple[int, ...] = (),
+    witness: tuple[tuple[str, int], ...] = (),
+    settled: bool = True,
+) -> Answer:
+    if probability is not None and bounds is None:
+        bounds = (probability, probability)
+    return Answer(
+        value if settled else None,
+        kind,
+        probability if settled else None,
+        bounds,
+        scores,
+        objects if settled else (),
+        witness,
+        tuple(session.trace),
+        session.usage,
+        session.ties,
+        not settled,
+        settled,
+        tuple(session.failed_presuppositions),
+        tuple(run.notes),
+    )
+
+
+def _truth(node: Node, run: Interpreter, session: Session, line: int) -> Answer:
+    if len(node.free) > 1:
+        run.note(f"the formula returned has {len(node.free)} free variables; they were bound by 'exists'")
+    decision = session.decide(node, line)
+    low, high = (decision.low, decision.high) if decision.yes else (1 - decision.high, 1 - decision.low)
+    probability = low if low == high else None
+    return _answer(
+        run,
+        session,
+        decision.yes,
+        "truth",
+        probability,
+        bounds=(low, high),
+        objects=tuple(dict.fromkeys(index for _, index in decision.witness)),
+        witness=decision.witness,
+        settled=decision.settled,
+    )
+
+
+def _object(value: Description, run: Interpreter, session: Session, line: int) -> Answer:
+    choice = session.point(value.iota, line)
+    if choice.index < 0:
+        return _answer(run, session, None, "nothing")
+    return _answer(
+        run,
+        session,
+        choice.index,
+        "object",
+        choice.scores[choice.index],
+        scores=choice.scores,
+        objects=(choice.index,),
+        settled=choice.settled,
+    )
+
+
+def _objects(node: Node, run: Interpreter, session: Session, line: int) -> Answer:
+    interval = session.table(node, line)
+    low, high = interval.low.decide(), interval.high.decide()
+    settled = bool(torch.equal(low, high))
+    chosen = tuple(int(i) for i in low.nonzero().flatten())
+    scores = tuple(float(v) for v in interval.low.values) if interval.exact else None
+    return _answer(run, session, list(chosen), "objects", scores=scores, objects=chosen, settled=settled)
+
+
+def _collection(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Answer:
+    if isinstance(value, dict):
+        items: Any = {str(run.key(k, last)): _plain(v, run, session, last) for k, v in value.items()}
+        return _answer(run, session, items, "list")
+    members = sorted(value, key=str) if isinstance(value, set) else list(value)
+    if members and all(isinstance(m, ObjectRef | Description) for m in members):
+        indices = tuple(run.pointed(m, last) for m in members)
+        return _answer(run, session, list(indices), "objects", objects=indices)
+    return _answer(run, session, [_plain(m, run, session, last) for m in members], "list")
+
+
+def _plain(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Any:
+    answer = answer_of(value, run, session, ast.Program((last,)))
+    return answer.value

@@ -1,0 +1,333 @@
+"""One run of one program on one scene: forces nodes by asking the oracle and evaluating.
+
+Every force goes through the same steps: insert guards, find the cells that the plan needs, ask for those not yet
+known in one batch, evaluate, decide.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from dsl import plan
+from dsl.errors import LimitError
+from dsl.guards import insert_guards
+from dsl.limits import Limits
+from dsl.plan import Describe, Exists, Expect, Iota, Leaf, Node, make
+from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
+from neptune.answer import TraceStep, Usage
+from neptune.errors import OracleError
+from neptune.execute.evaluate import Evaluator, leaves
+from neptune.execute.evidence import Evidence, Want
+from neptune.execute.intervals import Interval, settled_argmax
+from neptune.execute.wording import Wording
+from neptune.types import IntArray, Oracle, Question
+
+TRACE_STEPS = 60
+
+
+class Abstain(Exception):
+    """The program needs a value that missing evidence leaves open."""
+
+
+@dataclass
+class Decision:
+    """A forced truth: the bounds of p(yes), and what was decided."""
+
+    yes: bool
+    low: float
+    high: float
+    settled: bool
+    tie: bool
+    witness: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass
+class Choice:
+    """A forced choice among objects or values: the index, the scores, whether it is settled."""
+
+    index: int
+    scores: tuple[float, ...]
+    settled: bool
+    tie: bool
+    matched: bool = True
+
+
+@dataclass
+class Session:
+    """Forces the nodes of one program run. See :class:`neptune.execute.values.Forcer` for what it promises.
+
+    Parameters
+    ----------
+    evidence
+        What is already known of the scene, shared by all programs on it.
+    oracle, wording
+        Who is asked, and in which words.
+    logic, parameters
+        The t-norm and the temperatures.
+    limits
+        Cells and calls that may be used.
+    variable_names
+        The names in the program of the variables that quantifier nodes bind, for witnesses.
+    """
+
+    evidence: Evidence
+    oracle: Oracle
+    wording: Wording
+    logic: Logic
+    parameters: LogicParameters
+    limits: Limits
+    usage: Usage = field(default_factory=Usage)
+    variable_names: dict[Node, str] = field(default_factory=dict)
+    trace: list[TraceStep] = field(default_factory=list)
+    failed_presuppositions: list[str] = field(default_factory=list)
+    ties: bool = False
+
+    def __post_init__(self) -> None:
+        self.objects = len(self.evidence.scene)
+        self._evaluator = Evaluator(self.objects, self.logic, self.parameters, self._leaf, self.limits.tensor_cells)
+
+    # --- what the interpreter asks for -----------------------------------------------------------
+
+    def truth(self, node: Node, line: int) -> bool:
+        """Decide a formula (its free variables are bound by ∃): p > ½."""
+        decision = self.decide(node, line)
+        if not decision.settled:
+            raise Abstain(f"the branch at line {line} depends on missing evidence")
+        return decision.yes
+
+    def probability(self, node: Node, line: int) -> float:
+        """Return the probability of a formula (its free variables are bound by ∃)."""
+        decision = self.decide(node, line)
+        if decision.low != decision.high:
+            raise Abstain(f"the number at line {line} depends on missing evidence")
+        return decision.low
+
+    def number(self, node: Node, line: int) -> int:
+        """Count."""
+        low, high = self.count(node, line)
+        if low != high:
+            raise Abstain(f"the count at line {line} depends on missing evidence")
+        return low
+
+    def object(self, iota: Iota, line: int) -> int:
+        """Return the most probable object of a description, -1 in an empty scene."""
+        choice = self.point(iota, line)
+        if not choice.settled:
+            raise Abstain(f"the object meant at line {line} depends on missing evidence")
+        return choice.index
+
+    def ranking(self, node: Node, line: int) -> list[float]:
+        """Return the probability of a formula of one free variable at each object."""
+        interval = self.table(node, line)
+        if not interval.exact:
+            raise Abstain(f"the ranking at line {line} depends on missing evidence")
+        return [float(v) for v in interval.low.values]
+
+    def value(self, node: Describe, line: int) -> str:
+        """Return the value whose formula is truest."""
+        choice = self.choose(node, line)
+        if not choice.settled:
+            raise Abstain(f"the value at line {line} depends on missing evidence")
+        return node.values[choice.index]
+
+    def query(self, text: str, attribute: str, objects: tuple[int, ...], line: int) -> str:
+        """Ask an open question about given objects.
+
+        Raises
+        ------
+        Abstain
+            If the oracle gave no answer.
+        """
+        question = Question(text, len(objects), attribute)
+        answers = self.evidence.query(self.oracle, question, [objects], (), self.usage)
+        if answers[0] is None:
+            raise Abstain(f"the oracle did not answer the question at line {line}")
+        self._step(line, f"query({text!r})", answers[0])
+        return answers[0]
+
+    # --- forcing ---------------------------------------------------------------------------------
+
+    def decide(self, node: Node, line: int) -> Decision:
+        """Force a formula, its free variables bound by ∃, and decide it."""
+        for var in sorted(node.free, reverse=True):
+            node = make(Exists, var, node)
+        prepared = self._prepare(node)
+        started = time.perf_counter()
+        interval = self._evaluator.truth(prepared)
+        low, high = float(interval.low.values), float(interval.high.values)
+        yes_low, yes_high = bool(interval.low.decide()), bool(interval.high.decide())
+        settled = yes_low == yes_high
+        yes = yes_low if settled else (low + high) / 2 > 0.5
+        tie = interval.exact and bool(interval.low.is_tie())
+        witness = self._witness(node, prepared) if settled and yes and interval.exact else ()
+        self._spent(started)
+        self.ties |= tie
+        shown = "unsettled" if not settled else f"{'yes' if yes else 'no'} ({low if yes else 1 - high:.3f})"
+        self._step(line, plan.show(node), shown)
+        return Decision(yes, low, high, settled, tie, witness)
+
+    def count(self, node: Node, line: int) -> tuple[int, int]:
+        """Force a number; return its least and largest possible value."""
+        prepared = self._prepare(node)
+        started = time.perf_counter()
+        low, high = self._evaluator.number(prepared)
+        self._spent(started)
+        self._step(line, plan.show(node), str(low) if low == high else f"{low} to {high}")
+        return low, high
+
+    def table(self, node: Node, line: int) -> Interval:
+        """Force a formula over its free variables."""
+        prepared = self._prepare(node)
+        started = time.perf_counter()
+        interval = self._evaluator.truth(prepared)
+        self._spent(started)
+        return interval
+
+    def point(self, iota: Iota, line: int) -> Choice:
+        """Force a closed description: which object is meant, with the weight of each."""
+        prepared = self._prepare(iota)
+        assert isinstance(prepared, Iota)
+        started = time.perf_counter()
+        interval = self._evaluator.over(prepared)
+        self._spent(started)
+        if not self.objects:
+            self._failed(iota)
+            return Choice(-1, (), True, False, False)
+        low, high = interval.low, interval.high
+        best, settled = settled_argmax(low.internal, low.internal if interval.exact else high.internal)
+        weights = low.iota(prepared.var, self.parameters.iota_tau).values
+        values = low.values
+        tie = interval.exact and int((low.internal == low.internal[best]).sum()) > 1
+        self.ties |= tie
+        matched = bool(high.decide().any())
+        if not matched:
+            self._failed(iota)
+        self._step(line, plan.show(iota), f"object {best}", tuple(float(v) for v in values))
+        return Choice(best, tuple(float(w) for w in weights), settled, tie, matched)
+
+    def choose(self, node: Describe, line: int) -> Choice:
+        """Force a described value."""
+        prepared = self._prepare(node)
+        assert isinstance(prepared, Describe)
+        started = time.perf_counter()
+        best, settled, scores = self._evaluator.choose(prepared)
+        self._spent(started)
+        tie = int((scores == scores[best]).sum()) > 1
+        self.ties |= tie
+        self._step(line, plan.show(node)[:200], f"{node.values[best]} ({float(scores[best]):.3f})")
+        return Choice(best, tuple(float(s) for s in scores), settled, tie)
+
+    # --- steps -----------------------------------------------------------------------------------
+
+    def _prepare(self, node: Node) -> Node:
+        """Insert guards, settle the objects that are pointed to, and ask for every cell that the rest needs."""
+        started = time.perf_counter()
+        guarded = insert_guards(node)
+        self.usage.plan_ms += 1000 * (time.perf_counter() - started)
+        prepared = self._resolve(guarded, {})
+        self._ask(prepared)
+        self._check_presuppositions(prepared)
+        return prepared
+
+    def _resolve(self, node: Node, memo: dict[Node, Node]) -> Node:
+        """Replace every closed ``pick`` by its object: what it is asked about depends on who it is."""
+        found = memo.get(node)
+        if found is not None:
+            return found
+        result = plan.rebuild(node, tuple(self._resolve(child, memo) for child in plan.children(node)))
+        if isinstance(result, Expect) and result.pick and not result.iota.free and self.objects:
+            self._ask(result.iota)
+            interval = self._evaluator.over(result.iota)
+            high = interval.low.internal if interval.exact else interval.high.internal
+            index, settled = settled_argmax(interval.low.internal, high)
+            if not bool(interval.high.decide().any()):
+                self._failed(result.iota)
+            if settled:
+                self._step(0, plan.show(result.iota), f"object {index}", tuple(float(v) for v in interval.low.values))
+                result = plan.substitute(result.body, {result.var: index})
+        memo[node] = result
+        return result
+
+    def _ask(self, node: Node) -> None:
+        wants: list[Want] = []
+        for leaf in leaves(node):
+            question = self.wording.question(leaf.predicate)
+            wants.append((question, leaf.predicate.symmetric, self._cells(leaf)))
+        table_cells = [self.evidence.table(q, s).unasked(c) for q, s, c in wants]
+        new = sum(len(c) for c in table_cells)
+        if self.usage.oracle_calls + new > self.limits.oracle_calls:
+            raise LimitError("oracle_calls", self.limits.oracle_calls, self.usage.oracle_calls + new)
+        self.evidence.ask(self.oracle, wants, self.usage)
+
+    def _cells(self, leaf: Leaf) -> IntArray | None:
+        """Return the cells that the leaf speaks of; ``None``: all."""
+        if all(isinstance(t, str) for t in leaf.terms):
+            return None
+        n = self.objects
+        axes = [torch.tensor([t]) if isinstance(t, int) else torch.arange(n) for t in leaf.terms]
+        for term in leaf.terms:
+            if isinstance(term, int) and not 0 <= term < n:
+                raise OracleError(f"There is no object {term}", expected=f"0 to {n - 1}")
+        cells: IntArray = torch.cartesian_prod(*axes).reshape(-1, len(axes)).numpy()
+        return cells
+
+    def _leaf(self, leaf: Leaf) -> Interval:
+        """Return an atom's scores; cells of missing evidence are unknown, in [0, 1]."""
+        question = self.wording.question(leaf.predicate)
+        table = self.evidence.table(question, leaf.predicate.symmetric)
+        index = tuple(t if isinstance(t, int) else slice(None) for t in leaf.terms)
+        vars = tuple(t for t in leaf.terms if isinstance(t, str))
+        missing = torch.from_numpy(table.missing)[index]
+        # A pair of one object with itself is never asked and never used: guards decide it. Any number does.
+        logits = torch.from_numpy(table.logits)[index].nan_to_num(nan=0.0)
+        logits = self.parameters.calibrate(logits, leaf.predicate.name or "default")
+
+        def tensor(cells: torch.Tensor) -> ProbabilisticTensor:
+            return ProbabilisticTensor.from_logits(cells, vars, logic=self.logic)
+
+        if not bool(missing.any()):
+            return Interval.point(tensor(logits))
+        unknown = float("inf")
+        return Interval(tensor(logits.masked_fill(missing, -unknown)), tensor(logits.masked_fill(missing, unknown)))
+
+    def _check_presuppositions(self, node: Node) -> None:
+        for inner in plan.walk(node):
+            if isinstance(inner, Expect) and not inner.iota.free and self.objects:
+                described = self._evaluator.over(inner.iota)
+                if not bool(described.high.decide().any()):
+                    self._failed(inner.iota)
+                elif described.exact:
+                    scores = tuple(float(v) for v in described.low.values)
+                    self._step(0, plan.show(inner.iota), f"object {int(described.low.internal.argmax())}", scores)
+
+    def _failed(self, iota: Iota) -> None:
+        text = plan.show(iota)
+        if text not in self.failed_presuppositions:
+            self.failed_presuppositions.append(text)
+
+    def _witness(self, node: Node, prepared: Node) -> tuple[tuple[str, int], ...]:
+        """Return the objects that made a chain of ∃ true: the lowest tuple among those that reach the value."""
+        vars, names, body, label = [], [], prepared, node
+        while isinstance(body, Exists):
+            vars.append(body.var)
+            names.append(self.variable_names.get(label, body.var))
+            body = body.body
+            label = label.body if isinstance(label, Exists) else label
+        used = [v for v in vars if v in body.free]
+        if not used or len(set(vars)) != len(vars):
+            return ()
+        cells = self._evaluator.truth(body).low.align(used)
+        indices = cells.argmax(tuple(used))
+        chosen = dict(zip(used, (int(i) for i in indices), strict=True))
+        return tuple((name, chosen.get(var, 0)) for name, var in zip(names, vars, strict=True))
+
+    def _step(self, line: int, source: str, value: str, scores: tuple[float, ...] | None = None) -> None:
+        if len(self.trace) < TRACE_STEPS and not any(s.source == source and s.value == value for s in self.trace):
+            self.trace.append(TraceStep(line, source, value, scores))
+
+    def _spent(self, started: float) -> None:
+        self.usage.execute_ms += 1000 * (time.perf_counter() - started)
+        self.usage.peak_cells = max(self.usage.peak_cells, self._evaluator.peak_cells)

@@ -1,0 +1,176 @@
+"""What a running program handles: plain data, and a few wrappers around lazy plan nodes.
+
+Plain data are bool, int, float, str, None, list, tuple, dict and set. Everything soft is a wrapper around a node of
+`dsl.plan`, and nothing is computed until the program needs a plain value (a branch, arithmetic, its result).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from dsl import ast
+from dsl.plan import Describe, Iota, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A soft truth; its free variables are those of the node."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """``iota(…)``: a distribution over objects. `pick`: stands for its most probable object (``point``)."""
+
+    iota: Iota
+    pick: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number that is not yet counted."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A value of a sort that is not yet chosen (``describe(Color, …)``)."""
+
+    node: Describe
+    sort: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeOf:
+    """``color(x)``: true as a formula, a value where it is compared."""
+
+    sort: str
+    target: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An object variable that a quantifier binds."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """One given object of the scene."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class SortRef:
+    """A sort used as a value: ``Object``, ``Color``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PredicateRef:
+    """The name of a predicate used as a value: ``exists(Object, cube)``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltinRef:
+    """A built-in function."""
+
+    name: str
+
+
+@dataclass(slots=True)
+class Scope:
+    """Names and values, and the scope around them."""
+
+    names: dict[str, Any]
+    outer: Scope | None = None
+
+    def find(self, name: str) -> Scope | None:
+        """Return the innermost scope that has the name."""
+        scope: Scope | None = self
+        while scope is not None and name not in scope.names:
+            scope = scope.outer
+        return scope
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closure:
+    """A lambda or a ``def`` with the scope in which it was written."""
+
+    name: str
+    params: tuple[ast.Param, ...]
+    body: ast.Expr | tuple[ast.Stmt, ...]
+    scope: Scope
+
+
+class Forcer(Protocol):
+    """Turns nodes into plain values: the part of a run that asks the oracle and computes."""
+
+    objects: int
+
+    def truth(self, node: Node, line: int) -> bool:
+        """Decide a formula (its free variables are bound by ∃): p > ½."""
+        ...
+
+    def number(self, node: Node, line: int) -> int:
+        """Count."""
+        ...
+
+    def object(self, iota: Iota, line: int) -> int:
+        """Return the index of the most probable object (lowest index among equals), or -1 in an empty scene."""
+        ...
+
+    def ranking(self, node: Node, line: int) -> list[float]:
+        """Return the probability of a formula of one free variable at each object."""
+        ...
+
+    def probability(self, node: Node, line: int) -> float:
+        """Return the probability of a formula (its free variables are bound by ∃)."""
+        ...
+
+    def value(self, node: Describe, line: int) -> str:
+        """Return the value whose formula is truest (the first among equals)."""
+        ...
+
+    def query(self, text: str, attribute: str, objects: tuple[int, ...], line: int) -> str:
+        """Ask an open question about given objects."""
+        ...
+
+
+Call = Callable[[list[Any], dict[str, Any], ast.Call], Any]
+
+
+def kind_name(value: Any) -> str:
+    """Return what a value is, in the words of the language."""
+    names: dict[type, str] = {
+        Formula: "a formula",
+        Description: "a described object",
+        Quantity: "a number",
+        Described: "a described value",
+        AttributeOf: "an attribute",
+        Variable: "an object variable",
+        ObjectRef: "an object",
+        SortRef: "a sort",
+        PredicateRef: "a predicate",
+        BuiltinRef: "a built-in function",
+        Closure: "a function",
+        bool: "a truth value",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        tuple: "a tuple",
+        dict: "a dict",
+        set: "a set",
+        type(None): "None",
+    }
+    return names.get(type(value), type(value).__name__)
