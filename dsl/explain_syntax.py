@@ -13,6 +13,15 @@ from .lexer import NOT_IN_LANGUAGE, Fault, Token
 _STATEMENTS = ("if", "for", "def", "return", "else", "elif")
 _STARTS_EXPRESSION = {"NAME", "NUMBER", "STRING", "LPAR", "LSQB", "LAMBDA"}
 _HEADERS = {"IF": "if", "FOR": "for", "DEF": "def", "ELIF": "elif", "ELSE": "else", "LAMBDA": "lambda"}
+_INFIX = {
+    "implies": "write implies(a, b)",
+    "then": "write a if test else b",
+    "where": "write the condition in the lambda, with 'and'",
+    "equal": "write equal(a, b) or a == b",
+    "equals": "write equal(a, b) or a == b",
+    "xor": "write a != b or a ^ b",
+    "iff": "write a == b",
+}
 
 
 def explain(fault: Unexpected, tokens: Sequence[Token]) -> ProgramError:
@@ -70,6 +79,16 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         if before is not None and before.type in ("LPAR", "COMMA", "EQUAL", "LSQB"):
             return ProgramError(f"the language has no '{value}' before an argument or item", span,
                                 mend="write the arguments or items out one by one")  # fmt: skip
+    if kind in ("AND", "OR", "IN") and _opens_call(tokens, at):
+        instead = "x in y" if kind == "IN" else f"a {value} b, or {value}_(a, b)"
+        return ProgramError(f"'{value}' used like a function", span, expected="an expression",
+                            mend=f"write {instead}")  # fmt: skip
+    if before is not None and before.value in ("-", "=", "==") and value == ">" and _touch(before, token):
+        return ProgramError("the language has no arrows", Span(*_from(before), *_to(token)),
+                            mend="write implies(a, b) for 'if a then b', and >= for 'at least'")  # fmt: skip
+    if kind == "NAME" and value in _INFIX and before is not None and "PLUS" in allowed:
+        return ProgramError(f"'{value}' is not an operator", span, expected="an operator such as 'and'",
+                            mend=_INFIX[value])  # fmt: skip
     if value == "<" and before is not None and before.value == "<":
         return ProgramError("the language has no '<<'", span, mend="use * 2 ** n")
     if value == "=" and before is not None and before.value == ":":
@@ -195,6 +214,10 @@ def _inside_conditional(fault: Unexpected) -> bool:
 def _shown(token: Token) -> str:
     value = token.value.split("\n")[0]
     return value if len(value) <= 24 else value[:23] + "…"
+
+
+def _opens_call(tokens: Sequence[Token], at: int) -> bool:
+    return at + 1 < len(tokens) and tokens[at + 1].type == "LPAR" and _touch(tokens[at], tokens[at + 1])
 
 
 def _touch(a: Token, b: Token) -> bool:

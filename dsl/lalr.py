@@ -105,7 +105,7 @@ class Table:
                     values.append(token)
                     break
                 if action is None:
-                    raise Unexpected(token, {s for s in row if s.isupper() or s.startswith("_")}, values)
+                    raise Unexpected(token, self._allowed(states), values)
                 size, build, origin, _ = action  # type: ignore[misc]
                 if size:
                     value = build(values[-size:])
@@ -121,6 +121,23 @@ class Table:
                 states.append(state)
                 if state == end and kind == "$END":
                     return value
+
+    def _allowed(self, states: list[int]) -> set[str]:
+        """Return the terminals that can follow; LALR's own lookaheads are a superset of them."""
+        found = set()
+        for kind in self.rows[states[-1]]:
+            if not kind.isupper():
+                continue
+            stack = list(states)
+            while True:
+                action = self.rows[stack[-1]].get(kind)
+                if not isinstance(action, Reduce):
+                    break
+                del stack[len(stack) - action.size :]
+                stack.append(self.rows[stack[-1]][action.origin])  # type: ignore[arg-type]
+            if action is not None:
+                found.add(kind)
+        return found
 
     def _follow(self, state: int, origin: str, kind: str) -> int:
         """Return the state in which an `origin` on top of `state` is first looked at by more than a passing rule."""

@@ -7,11 +7,10 @@ closing quote) becomes a last ``ERROR`` token, so that whichever fault comes fir
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from .ast import Span
-from .errors import LimitError, ProgramError, did_you_mean
+from .errors import LimitError, ProgramError
 from .limits import Limits
 
 TAB = 4
@@ -79,10 +78,11 @@ class Lexer:
         signs = sorted((t for t in literals if not t.isidentifier()), key=len, reverse=True)
         order = ["NUMBER", "STRING", "NAME", "AUGMENT"]
         parts = [rf"(?P<{name}>{patterns[name]})" for name in order if name in patterns]
+        long = [re.escape(t) for t in signs if len(t) > 1]  # before '>' of COMPARE: '>>'
+        parts.append("(?P<LONG>" + "|".join(long) + ")")
         parts += [rf"(?P<{name}>{p})" for name, p in patterns.items() if name not in order]
-        parts.append("(?P<SIGN>" + "|".join(re.escape(t) for t in signs) + ")")
+        parts.append("(?P<SIGN>" + "|".join(re.escape(t) for t in signs if len(t) == 1) + ")")
         parts.append("(?P<WORD>" + "|".join(SIGNS) + ")")
-        # COMPARE and DIVIDE have signs of two characters that begin like a sign of one ('=' of '==').
         self._match = re.compile(
             r"[ \t\f\u00a0]*(?:" + "|".join([r"(?P<NL>(?:\#[^\n]*)?(?:\n|\Z))", r"(?P<JOIN>\\\n)", *parts]) + ")"
         ).match
@@ -136,7 +136,7 @@ class Lexer:
                     return out
             if kind == "NAME" or kind == "WORD":
                 kind = keywords.get(value, "NAME")
-            elif kind == "SIGN":
+            elif kind == "SIGN" or kind == "LONG":
                 kind = literals[value]
             elif kind == "STRING" and "\n" in value:
                 lines = value.count("\n")
@@ -263,8 +263,3 @@ def _unmatched(token: Token, opened: list[Token]) -> Token:
         token.span,
         mend=f"close '{last.value}' first, or remove this '{token.value}'",
     )
-
-
-def unknown_word(word: str, known: Iterable[str]) -> str:
-    """Return a suggestion for a word that looks like a keyword of the language, or ``""``."""
-    return did_you_mean(word, known)
