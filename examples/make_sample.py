@@ -3,8 +3,8 @@
     python examples/make_sample.py --data_dir PATH/TO/clevr/val
 
 writes ``examples/clevr/`` (36 pictures, at most 120 questions and 60 of each transfer task) and
-``programs/clevr*-sample.json``. The pictures are chosen so that numbers of objects, kinds of objects and families of
-questions are all covered; nothing is random, so the same folder always gives the same sample.
+``programs/clevr*-sample.json``. The pictures are chosen so that numbers of objects, kinds of objects and
+families of questions are all covered; nothing is random, so the same folder always gives the same sample.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ PROGRAM_FILES = {name: f"{name}-sample.json" for name in tasks.NAMES}
 
 
 def take(features: Mapping[int, Sequence[Any]], n: int, seen: Counter[Any]) -> list[int]:
-    """Choose up to `n` keys, each time the one whose features were chosen least so far; ties by the lower key."""
-    left, chosen = dict(features), []
+    """Choose up to `n` keys, each time the one whose features were chosen least; ties by the lower key."""
+    left = dict(features)
+    chosen: list[int] = []
     while left and len(chosen) < n:
         best = max(left, key=lambda i: (sum(1 / (1 + seen[f]) ** 2 for f in left[i]), -i))
         seen.update(left.pop(best))
@@ -41,7 +42,7 @@ def take(features: Mapping[int, Sequence[Any]], n: int, seen: Counter[Any]) -> l
 
 
 def scene_features(scene: Mapping[str, Any], samples: Iterable[Sample]) -> list[Any]:
-    """Return what makes a picture worth having: its objects' number and kinds, the families of its questions."""
+    """Return what makes a picture worth having: its objects' number and kinds, its questions' families."""
     objects = scene["objects"]
     found: list[Any] = [("number", len(objects))] * 6
     found += [(o["shape"], o["material"], o["size"]) for o in objects]
@@ -60,7 +61,9 @@ def question_features(sample: Sample) -> list[Any]:
 
 def main() -> None:
     """Choose, copy, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data_dir", required=True, help="a folder in CLEVR format")
     parser.add_argument("--output", default=str(ROOT / "examples" / "clevr"))
     parser.add_argument("--programs", default=str(ROOT / "programs"))
@@ -126,7 +129,9 @@ def make(options: argparse.Namespace) -> None:
         print(f"{path.name}: {len(programs)} programs")
 
 
-def write(path: Path, source: Path, key: str, records: list[dict[str, Any]], number: Mapping[str, int]) -> None:
+def write(
+    path: Path, source: Path, key: str, records: list[dict[str, Any]], number: Mapping[str, int]
+) -> None:
     """Write records in the source file's format, one a line, with pictures and questions numbered anew."""
     for position, record in enumerate(records):
         for field in ("image_index", "scene_index"):

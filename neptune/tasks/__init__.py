@@ -38,8 +38,8 @@ def load(
     name
         One of :data:`NAMES`.
     data_dir
-        A folder in CLEVR's format: ``images/``, ``scenes.json``, ``questions.json`` and so on, or CLEVR's official
-        layout (``questions/CLEVR_<split>_questions.json``, ``images/<split>/``).
+        A folder in CLEVR's format: ``images/``, ``scenes.json``, ``questions.json`` and so on, or CLEVR's
+        official layout (``questions/CLEVR_<split>_questions.json``, ``images/<split>/``).
     num_samples
         How many questions; ``None`` for all. The first ones, or with a `seed` a random subset.
     seed
@@ -52,8 +52,8 @@ def load(
     ConfigError
         If the name is unknown or `num_samples` is below 1.
     DatasetError
-        If a file that the task needs is missing, unreadable, or not of the expected form. A single bad record is
-        not an error here: it becomes its sample's ``problem``.
+        If a file that the task needs is missing, unreadable, or not of the expected form. A single bad record
+        is not an error here: it becomes its sample's ``problem``.
     """
     if name not in REGISTRY:
         raise ConfigError(
@@ -63,7 +63,9 @@ def load(
             mend=did_you_mean(str(name).replace("_", "-"), NAMES),
         )
     module, _, cls = REGISTRY[name].partition(":")
-    task: Task = getattr(import_module(module), cls)(data_dir, num_samples=num_samples, seed=seed, split=split)
+    task: Task = getattr(import_module(module), cls)(
+        data_dir, num_samples=num_samples, seed=seed, split=split
+    )
     return task
 
 

@@ -19,9 +19,9 @@ from neptune.scene import Annotation, Scene
 class Sample:
     """One question of a dataset.
 
-    A record that is wrong does not stop the others: what is wrong is carried here, and raised by the part of the
-    run that needs it (``sample.check()``, ``sample.truth()``, ``sample.gold()``), so that it ends in the record of
-    this sample alone.
+    A record that is wrong does not stop the others: what is wrong is carried here, and raised by the part of
+    the run that needs it (``sample.check()``, ``sample.truth()``, ``sample.gold()``), so that it ends in the
+    record of this sample alone.
 
     Parameters
     ----------
@@ -138,7 +138,8 @@ class Task(ABC):
         answer
             What the program returned. An answer of a wrong kind is wrong, not an error.
         scene
-            The scene it was run on, whose boxes the answer's objects are; needed where an answer names objects.
+            The scene it was run on, whose boxes the answer's objects are; needed where an answer names
+            objects.
 
         Raises
         ------
@@ -151,7 +152,7 @@ class Task(ABC):
         """Return the right answer as a JSON-able value, in the form of :meth:`show_answer`."""
 
     def show_answer(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> Any:
-        """Return the answer as a JSON-able value: ``"yes"``/``"no"``, a number, a text, an object's index, …"""
+        """Return the answer as a JSON-able value: ``"yes"``/``"no"``, a number, a text, an index, …"""
         return plain(answer)
 
 
@@ -182,8 +183,8 @@ def _plain(value: Any) -> Any:
 def choose(n: int, num_samples: int | None, seed: int | None) -> Sequence[int]:
     """Choose which of `n` records to run, in the order of the file.
 
-    All of them for ``None``; the first `num_samples` without a `seed`; with one, a random subset that the seed
-    fixes. A `num_samples` above `n` means all.
+    All of them for ``None``; the first `num_samples` without a `seed`; with one, a random subset that the
+    seed fixes. A `num_samples` above `n` means all.
 
     Raises
     ------
@@ -204,7 +205,7 @@ def choose(n: int, num_samples: int | None, seed: int | None) -> Sequence[int]:
 
 
 def yes_no(value: Any) -> bool | None:
-    """Read a truth value: ``True``, ``"yes"``, ``"true"`` (any case) and their opposites; ``None`` for others."""
+    """Read a truth value: ``True``, ``"yes"``, ``"true"`` (any case) and their opposites; else ``None``."""
     if isinstance(value, bool):
         return value
     text = value.strip().lower() if isinstance(value, str) else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from neptune.answer import Answer
-from neptune.errors import NeptuneError
+from neptune.errors import DatasetError, NeptuneError
 from neptune.scene import Annotation, Scene
 from neptune.tasks import functional
 from neptune.tasks.base import Sample, Samples, Task, choose, plain
@@ -19,7 +19,7 @@ from neptune.tasks.reading import field as get
 
 @dataclass(slots=True)
 class Fields:
-    """What a task reads from one record, besides question and picture. Filled as far as the record is good."""
+    """What a task reads from one record, besides question and picture, as far as the record is good."""
 
     expected: Any = None
     family: str = "other"
@@ -52,13 +52,18 @@ class ClevrTask(Task):
         self.records = read_records(self.folder.file(self.file), self.key)
         self.folder.load_scenes()
         if self.needs_annotation and self.folder.scenes_problem is not None:
-            problem = self.folder.scenes_problem
-            problem.mend = f"Answers of {self.name} are judged by the scenes: put the file there"
-            raise type(problem)(problem.what, where=problem.where, mend=problem.mend)
+            raise DatasetError(
+                self.folder.scenes_problem.what,
+                where=self.folder.scenes_problem.where,
+                expected="the scenes, by which the objects in the answers are judged",
+                mend="Put the file there, or run another task",
+            )
         self.samples = Samples(choose(len(self.records), num_samples, seed), self._sample)
 
     @abstractmethod
-    def read(self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str) -> None:
+    def read(
+        self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
+    ) -> None:
         """Fill `fields` from a record; raise a :class:`DatasetError` where the sample can not be run."""
 
     def _sample(self, index: int) -> Sample:
@@ -96,7 +101,7 @@ class ClevrTask(Task):
 
     @staticmethod
     def read_program(record: Mapping[str, Any], fields: Fields, where: str) -> None:
-        """Read a ``program`` that is text already; a missing one matters only to runs that use the gold program."""
+        """Read a ``program`` that is text already; a missing one matters only to runs of gold programs."""
         try:
             fields.program = get(record, "program", str, where)
         except NeptuneError as error:
@@ -106,15 +111,18 @@ class ClevrTask(Task):
 class Clevr(ClevrTask):
     """CLEVR's questions: right if the answer is the expected word, number, yes or no.
 
-    Families are those of CLEVR's results: ``count``, ``exist``, ``query color`` …, ``compare integer: less`` …,
-    ``compare color`` …; ``extra["template"]`` is the official template file (``"one hop"``, ``"same relate"``, …).
+    Families are those of CLEVR's results: ``count``, ``exist``, ``query color`` …, ``compare integer: less``
+    …, ``compare color`` …; ``extra["template"]`` is the official template file (``"one hop"``, ``"same
+    relate"``, …).
     """
 
     name = "clevr"
     file = "questions"
     key = "questions"
 
-    def read(self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str) -> None:
+    def read(
+        self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
+    ) -> None:
         """Read the answer, and translate the functional program."""
         program = record.get("program")
         fields.family = functional.family(program)

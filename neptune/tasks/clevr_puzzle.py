@@ -22,8 +22,8 @@ class ClevrPuzzle(ClevrTask):
     """Right if yes or no is right and, for yes, the objects named (the answer's witness) fit the puzzle.
 
     The witness's first k pairs, outermost first, are objects 1 … k. Any assignment that fits counts, not only
-    the dataset's ``solution``; as in the programs, two of the objects may be one unless a relation forbids it.
-    Families: ``"yes"`` and ``"no"``.
+    the dataset's ``solution``; as in the programs, two of the objects may be one unless a relation forbids
+    it. Families: ``"yes"`` and ``"no"``.
     """
 
     name = "clevr-puzzle"
@@ -31,7 +31,9 @@ class ClevrPuzzle(ClevrTask):
     key = "puzzles"
     needs_annotation = True
 
-    def read(self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str) -> None:
+    def read(
+        self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
+    ) -> None:
         """Read the answer, the descriptions and the relations."""
         self.read_program(record, fields, where)
         fields.expected = yes_no(field(record, "answer", (bool, str), where))
@@ -58,9 +60,9 @@ class ClevrPuzzle(ClevrTask):
         boxes = [box for _, box in answer.witness[: len(descriptions)]]
         if len(boxes) < len(descriptions) or not all(0 <= box < len(scene) for box in boxes):
             return False
-        # `Scene.true_object` speaks of the scene's own annotation; a scene made without one is given the sample's.
-        known = scene if scene.annotation is not None else Scene(scene.boxes, scene.size, annotation=truth)
-        return satisfies([int(known.true_object[box]) for box in boxes], descriptions, relations, truth)
+        # The truth is the sample's, whatever the scene that was run knew: a detector's scene may know nothing.
+        shown = Scene(scene.boxes, scene.size, annotation=truth).true_object
+        return satisfies([int(shown[box]) for box in boxes], descriptions, relations, truth)
 
     def show_answer(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> Any:
         """Return ``{"answer": "yes", "objects": [box indices]}``; the objects are empty for no."""
@@ -71,13 +73,17 @@ class ClevrPuzzle(ClevrTask):
 
     def show_expected(self, sample: Sample) -> Any:
         """Return ``{"answer": "yes", "objects": [the dataset's solution, indices in the annotation]}``."""
-        return {"answer": "yes" if sample.expected else "no", "objects": list(sample.extra.get("solution", ()))}
+        return {
+            "answer": "yes" if sample.expected else "no",
+            "objects": list(sample.extra.get("solution", ())),
+        }
 
 
 def read_slots(slots: Mapping[str, Any], where: str) -> tuple[list[list[str]], list[tuple[int, int, str]]]:
     """Read ``slot_dict``: ``OBJ1``: ``"large cyan metal object"``, …, and ``R0``: ``[a, b, "left"]``, ….
 
-    Returns the value words of each object, and ``(a, b, relation)`` with a and b from 1: object a is left of b.
+    Returns the value words of each object, and ``(a, b, relation)`` with a and b from 1: object a is left of
+    b.
 
     Raises
     ------
@@ -115,7 +121,7 @@ def satisfies(
     relations: Sequence[tuple[int, int, str]],
     truth: Annotation,
 ) -> bool:
-    """Tell whether annotated objects (indices, -1 for a box that shows none) fit the descriptions and relations."""
+    """Tell whether objects (annotated indices, -1 for none) fit the descriptions and relations."""
     if any(not 0 <= o < len(truth) for o in objects):
         return False
     described = all(
@@ -123,11 +129,13 @@ def satisfies(
         for o, words in zip(objects, descriptions, strict=True)
         for word in words
     )
-    return described and all(truth.relations[name][objects[a - 1], objects[b - 1]] for a, b, name in relations)
+    return described and all(
+        truth.relations[name][objects[a - 1], objects[b - 1]] for a, b, name in relations
+    )
 
 
 def _solution(given: Any, n: int) -> list[int]:
-    """Return the dataset's solution as object indices in order; ``[]`` where it gives none (it is only shown)."""
+    """Return the dataset's solution as object indices in order, or ``[]`` (it is only shown)."""
     if not isinstance(given, Mapping):
         return []
     found = [given.get(str(i)) for i in range(1, n + 1)]

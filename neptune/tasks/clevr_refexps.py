@@ -20,8 +20,9 @@ THRESHOLD = 0.5
 class ClevrRefExps(ClevrTask):
     """Right if the box pointed to has an IoU ≥ 0.5 with the true object's.
 
-    Families: ``"0 relations"``, ``"1 relation"``, ``"2 relations"``. ``sample.expected`` is the true object's index
-    in the annotation; the answer's index is that of a box of the scene, which a detector may order otherwise.
+    Families: ``"0 relations"``, ``"1 relation"``, ``"2 relations"``. ``sample.expected`` is the true object's
+    index in the annotation; the answer's index is that of a box of the scene, which a detector may order
+    otherwise.
     """
 
     name = "clevr-refexps"
@@ -29,7 +30,9 @@ class ClevrRefExps(ClevrTask):
     key = "refexps"
     needs_annotation = True
 
-    def read(self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str) -> None:
+    def read(
+        self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
+    ) -> None:
         """Read the object's index and count the relations."""
         self.read_program(record, fields, where)
         slots = record.get("slot_dict")
@@ -40,14 +43,13 @@ class ClevrRefExps(ClevrTask):
         index = field(record, "answer", int, where)
         fields.expected = index
         if index < 0 or (annotation is not None and index >= len(annotation)):
-            raise DatasetError(
-                f"The answer is object {index}",
-                where=where,
-                expected=f"an object of the scene, from 0 to {len(annotation) - 1}" if annotation else "from 0",
-            )
+            expected = "an object of the scene, counted from 0"
+            if annotation is not None:
+                expected += f", of which there are {len(annotation)}"
+            raise DatasetError(f"The answer is object {index}", where=where, expected=expected)
 
     def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool:
-        """Tell whether the box pointed to overlaps the true one; several objects are wrong, one in a list is not."""
+        """Tell whether the box pointed to overlaps the true one; a list of one object counts as it."""
         pointed = _pointed(answer)
         if answer.abstained or pointed is None:
             return False
@@ -59,7 +61,7 @@ class ClevrRefExps(ClevrTask):
         return bool(iou(scene.boxes[pointed], truth.boxes[sample.expected])[0, 0] >= THRESHOLD)
 
     def show_answer(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> Any:
-        """Return ``{"object": index, "box": [x0, y0, x1, y1]}`` (the box only with a scene), else the plain value."""
+        """Return ``{"object": index, "box": [x0, y0, x1, y1]}`` (box only with a scene) or the plain value."""
         pointed = _pointed(answer)
         if pointed is None:
             return plain(answer)

@@ -23,14 +23,16 @@ class ClevrRpm(ClevrTask):
     file = "rpm"
     key = "rpms"
 
-    def read(self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str) -> None:
+    def read(
+        self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
+    ) -> None:
         """Read the answer and the rules' attributes."""
         self.read_program(record, fields, where)
         fields.expected = yes_no(field(record, "answer", (bool, str), where))
         if fields.expected is None:
             raise DatasetError(f"The answer is {record['answer']!r}", where=where, expected="true or false")
-        rules = {record.get("rule1_cat"), record.get("rule2_cat")}
-        if rules <= set(ATTRIBUTES):
+        rules = (record.get("rule1_cat"), record.get("rule2_cat"))
+        if all(rule in tuple(ATTRIBUTES) for rule in rules):
             fields.family = " and ".join(name for name in ATTRIBUTES if name in rules)
         fields.extra = {"target": str(record.get("target_object", ""))}
 

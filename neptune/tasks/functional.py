@@ -22,7 +22,7 @@ MAX_NODES = 256
 """Longest functional program that is translated; CLEVR's longest has 25 nodes."""
 
 MAX_VISITS = 4096
-"""Most node visits: a node that is used twice is written twice, so that shared nodes could grow without end."""
+"""Most node visits: a node that is used twice is written twice, so sharing could grow without end."""
 
 SORTS = {"size": "Size", "color": "Color", "material": "Material", "shape": "Shape"}
 """Attribute → the sort of its values in the language."""
@@ -85,8 +85,8 @@ def translate(program: Any, where: str = "") -> str:
     Raises
     ------
     DatasetError
-        If the program is empty or too long, a function or value is unknown, a function has the wrong number or
-        kind of inputs, a node refers to itself or a later one, or the last node answers nothing.
+        If the program is empty or too long, a function or value is unknown, a function has the wrong number
+        or kind of inputs, a node refers to itself or a later one, or the last node answers nothing.
     """
     nodes = check(program, where)
     return _Writer(nodes, where).answer(len(nodes) - 1)
@@ -137,7 +137,9 @@ def _node(record: Any, index: int, earlier: Sequence[Node], where: str) -> Node:
         # `bool` is an `int` in Python; a forward reference is also the only way to make a cycle.
         if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position < index:
             raise DatasetError(
-                f"'{function}' refers to node {position!r}", where=where, expected="the index of an earlier node"
+                f"'{function}' refers to node {position!r}",
+                where=where,
+                expected="the index of an earlier node",
             )
         given = FUNCTIONS[earlier[position].function].output
         if given != kind:
@@ -154,7 +156,9 @@ def _side_input(record: Mapping[str, Any], function: str, signature: Signature, 
     given = record.get("value_inputs", record.get("side_inputs", [])) or []
     wanted = 1 if signature.values else 0
     if not isinstance(given, list) or len(given) != wanted:
-        raise DatasetError(f"'{function}' has value_inputs {given!r}", where=where, expected=f"a list of {wanted}")
+        raise DatasetError(
+            f"'{function}' has value_inputs {given!r}", where=where, expected=f"a list of {wanted}"
+        )
     if not wanted:
         return ""
     if given[0] not in signature.values:
@@ -169,14 +173,14 @@ def _side_input(record: Mapping[str, Any], function: str, signature: Signature, 
 
 @dataclass(frozen=True, slots=True)
 class _Conjunct:
-    """A part of a condition: its text, whether it is about one object only, what its own parts are joined by."""
+    """A part of a condition: its text, whether it is about one object only, what joins its own parts."""
 
     text: str
     plain: bool = False
     joined: str = ""
 
     def inside(self, joined: str) -> str:
-        """Return the text to be joined to others by `joined`: in brackets where its own parts bind otherwise."""
+        """Return the text to be joined to others by `joined`: in brackets where it needs them."""
         return self.text if self.joined in ("", joined) else f"({self.text})"
 
 
@@ -229,7 +233,10 @@ class _Writer:
         if function == "scene":
             return []
         if function.startswith("filter_"):
-            return [*self._conjuncts(node.inputs[0], variable), _Conjunct(f"{node.value}({variable})", plain=True)]
+            return [
+                *self._conjuncts(node.inputs[0], variable),
+                _Conjunct(f"{node.value}({variable})", plain=True),
+            ]
         if function == "intersect":
             return [part for i in node.inputs for part in self._conjuncts(i, variable)]
         if function == "union":
@@ -281,8 +288,8 @@ def family(program: Any) -> str:
 def template(program: Any) -> str:
     """Name the official template file that a program was made from: ``"zero hop"`` … ``"comparison"``.
 
-    Told from the functions used, because ``question_family_index`` counts from 0 within each file in some releases
-    and over all of them in others. Never raises.
+    Told from the functions used, because ``question_family_index`` counts from 0 within each file in some
+    releases and over all of them in others. Never raises.
     """
     functions = _functions(program)
     kind = family(program)

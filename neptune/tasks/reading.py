@@ -48,7 +48,11 @@ def read_records(path: Path, key: str) -> list[Any]:
         ) from error
     records = content.get(key) if isinstance(content, dict) else None
     if not isinstance(records, list):
-        found = "the fields " + ", ".join(list(content)[:6]) if isinstance(content, dict) else type(content).__name__
+        found = (
+            "the fields " + ", ".join(list(content)[:6])
+            if isinstance(content, dict)
+            else type(content).__name__
+        )
         expected = f'{{"{key}": […]}}; found {found}'
         raise DatasetError(f"The file has no list '{key}'", where=str(path), expected=expected)
     if not records:
@@ -107,11 +111,11 @@ class Folder:
         return found[0] if found else None
 
     def file(self, name: str) -> Path:
-        """Return the path of ``questions``, ``scenes``, ``refexps``, ``puzzles`` or ``rpm``; it may not exist."""
+        """Return the path of ``questions``, ``scenes``, ``rpm``, …; the file may be missing."""
         flat = self.root / f"{name}.json"
         if self.split and not flat.is_file():
             official = self.root / name / f"CLEVR_{self.split}_{name}.json"
-            if official.is_file():
+            if official.parent.is_dir():
                 return official
         return flat
 
@@ -152,7 +156,9 @@ class Folder:
         self._scenes = {}
         if not path.is_file():
             self.scenes_problem = DatasetError(
-                "There is no scenes file", where=str(path), mend="Use a detector and an oracle that need no annotation"
+                "There is no scenes file",
+                where=str(path),
+                mend="Use a detector and an oracle that need no annotation",
             )
             return
         for record in read_records(path, "scenes"):
@@ -202,7 +208,13 @@ def field(record: Any, name: str, kind: type | tuple[type, ...], where: str) -> 
     value = record[name]
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        words = {str: "a text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
+        words = {
+            str: "a text",
+            int: "a whole number",
+            bool: "true or false",
+            dict: "an object",
+            list: "a list",
+        }
         raise DatasetError(
             f"The field '{name}' is {json.dumps(value, default=str)[:60]}",
             where=where,
