@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from neptune import tasks
 from neptune.errors import ConfigError, did_you_mean
 from neptune.fields import describe_type, describe_value, is_nested, parse_untyped, parse_words
 
-DATASETS = ("clevr", "clevr-refexps", "clevr-puzzle", "clevr-rpm")
+DATASETS = tasks.NAMES
 """Datasets that this version reads."""
 
 TASKS: dict[str, str] = {"ask": "neptune.commands:ask", "train": "neptune.commands:train"}
@@ -64,7 +65,8 @@ class Config(BaseModel):
     )
     task: str | None = Field(None, description=f"Instead of answering a dataset: {', '.join(TASKS)}.")
     data_dir: str | None = Field(None, description="Folder of the dataset's files (images/, scenes.json, …).")
-    num_samples: Count | None = Field(None, description="Samples of each dataset; all when not given.")
+    split: str | None = Field(None, description="train, val, … where the folder holds several.")
+    num_samples: Count | None = Field(None, description="The first samples of each dataset; null: all.")
     output_dir: str | None = Field(
         None, description="Run folder; by default experiments/<name of the config>."
     )

@@ -1,8 +1,8 @@
 """The run folder: one line a sample, written so that a kill at any moment loses and doubles nothing.
 
-``samples.jsonl`` only grows. Each line is one `write` call, so it survives the death of the process at once, and
-is forced to the disk every second (a power cut loses at most that, and a torn last line is cut off on resume).
-All other files are replaced whole. A lock that dies with its process keeps two runs from sharing a folder.
+``samples.jsonl`` only grows. Each line is one `write` call, so it survives the death of the process at once,
+and is forced to the disk every second (a power cut loses at most that, and a torn last line is cut off on
+resume). All other files are replaced whole. A lock that dies with its process keeps others out.
 """
 
 from __future__ import annotations
@@ -198,10 +198,11 @@ class RunFolder:
                     where=str(config_file),
                     mend="Use --resume false to start afresh",
                 ) from error
-            self._refuse_difference(before, old.get("hashes", {}))
-            again = {k: v for k, v in self._meta.items() if old.get(k) != v}
-            meta = {**old, "resumed": [*old.get("resumed", []), {"at": _now(), **again}]}
             records, length = read_samples(self.path / SAMPLES)
+            if records:  # a run that never answered anything may be mended and started again
+                self._refuse_difference(before, old.get("hashes", {}))
+                again = {k: v for k, v in self._meta.items() if old.get(k) != v}
+                meta = {**old, "resumed": [*old.get("resumed", []), {"at": _now(), **again}]}
             if (self.path / SAMPLES).exists():
                 os.truncate(self.path / SAMPLES, length)
         write_json(config_file, {**self._config, META: meta})

@@ -1,0 +1,308 @@
+"""Answers the samples of datasets, one after the other, and keeps a record that a kill can not hurt.
+
+For each sample: picture → scene → program → answer → judged → one line of ``samples.jsonl``. What is wrong
+with one sample ends in its own line; the others go on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from neptune import record as records
+from neptune.config import Config
+from neptune.errors import ConfigError, NeptuneError
+from neptune.progress import Progress
+from neptune.provenance import describe_code, hash_inputs
+from neptune.record import Record, RunFolder
+from neptune.writer.cache import ProgramCache
+
+if TYPE_CHECKING:
+    from neptune.answer import Answer
+    from neptune.engine import Engine
+    from neptune.scene import Scene
+    from neptune.tasks import Sample, Task
+
+BUG = "bug"
+"""`error_kind` of an exception that nobody foresaw; its traceback is in ``errors.log``."""
+
+EXIT_OK, EXIT_BUG, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+class Programs:
+    """Where a run's programs come from.
+
+    Parameters
+    ----------
+    config
+        `code_gen_provider` and `program_cache_address` are read.
+
+    Raises
+    ------
+    NeptuneError
+        If the program cache can not be read.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._cache: ProgramCache | None = None
+        if config.code_gen_provider == "cache":
+            assert config.program_cache_address is not None  # the config was checked
+            self._cache = ProgramCache.load(config.program_cache_address)
+
+    def of(self, sample: Sample) -> str:
+        """Return the program of a sample.
+
+        Raises
+        ------
+        NeptuneError
+            If it has none.
+        """
+        if self._cache is None:
+            return sample.gold()
+        program = self._cache.get(sample.question)
+        if program is None:
+            raise NeptuneError(
+                f"The question has no program: {sample.question[:80]!r}",
+                where=self._cache.source,
+                mend="Add it to the file, or set code_gen_provider to one that writes programs",
+            )
+        return program
+
+
+def run_dataset(config: Config, name: str) -> int:
+    """Answer the config's datasets; print a table and, last, the report's path.
+
+    Parameters
+    ----------
+    config
+        Names at least one dataset.
+    name
+        The run's name, from which the run folder follows.
+
+    Returns
+    -------
+    int
+        0 when every sample was answered, right or wrong; 2 when some could not be, because of bad input; 1 after
+        an unexpected exception; 130 when interrupted. The run folder is complete in the first three cases.
+
+    Raises
+    ------
+    NeptuneError
+        If the run can not start: data, models, or run folder.
+    """
+    from neptune import tasks
+
+    assert config.data_dir is not None  # the config was checked
+    loaded = [tasks.load(d, config.data_dir, config.num_samples, split=config.split) for d in config.datasets]
+    programs = Programs(config)
+    hashes = hash_inputs(config)
+    meta = {**describe_code(), "name": name}
+    with RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume) as folder:
+        if folder.moved_to:
+            print(f"The earlier run is now in {folder.moved_to}", file=sys.stderr)
+        if folder.records:
+            print(f"Resuming: {len(folder.records)} samples are there", file=sys.stderr)
+        interrupted = False
+        try:
+            answer_samples(config, loaded, programs, folder)
+        except KeyboardInterrupt:
+            interrupted = True
+        results = finish(folder, loaded)
+    if interrupted:
+        print("Interrupted; the same command resumes.", file=sys.stderr)
+    print(folder.path / records.REPORT, flush=True)
+    if interrupted:
+        return EXIT_INTERRUPTED
+    kinds = results["errors_by_kind"]
+    # An oracle that gives no evidence is no mistake of the user's.
+    return EXIT_BUG if BUG in kinds else EXIT_MISTAKE if set(kinds) - {"OracleError"} else EXIT_OK
+
+
+def answer_samples(config: Config, loaded: Sequence[Task], programs: Programs, folder: RunFolder) -> None:
+    """Answer every sample that has no record yet.
+
+    Raises
+    ------
+    NeptuneError
+        If the engine can not be made, the folder holds other samples, or the disk is full.
+    """
+    done = {records.key(r) for r in folder.records}
+    total = sum(len(task.samples) for task in loaded)
+    todo = list(_unanswered(loaded, done))
+    if len(done) + len(todo) != total:
+        raise ConfigError(
+            "The run folder holds samples that are not among those asked for",
+            where=str(folder.path),
+            mend="Raise num_samples again, choose another --output_dir, or --resume false to start afresh",
+        )
+    if not todo:
+        return
+    from neptune.engine import Engine
+
+    engine = Engine.from_config(config)
+    # Samples are made when their turn comes: only their indices are kept in memory.
+    with Progress(total) as progress:
+        progress.resume(folder.records)
+        for task, index in todo:
+            record = answer_sample(config, engine, task, task.samples[index], programs, folder)
+            folder.append(record)
+            progress.add(record)
+
+
+def _unanswered(loaded: Sequence[Task], done: set[tuple[str, str]]) -> Iterator[tuple[Task, int]]:
+    """The samples without a record, as (task, index)."""
+    for task in loaded:
+        for index in range(len(task.samples)):
+            if not done or (task.name, str(task.samples[index].id)) not in done:
+                yield task, index
+
+
+def answer_sample(
+    config: Config, engine: Engine, task: Task, sample: Sample, programs: Programs, folder: RunFolder
+) -> Record:
+    """Answer one sample and return its record; whatever goes wrong is in the record."""
+    from dsl.errors import ProgramError
+
+    start = time.perf_counter()
+    scene: Scene | None = None
+    answer: Answer | None = None
+    program: str | None = None
+    outcome: dict[str, Any] = {
+        "answer": None,
+        "expected": None,
+        "correct": False,
+        "error": None,
+        "error_kind": None,
+    }
+    try:
+        sample.check()
+        outcome["expected"] = task.show_expected(sample)
+        program = programs.of(sample)
+        # Oracles and detectors that need the truth say here why there is none.
+        needs_truth = "scene" in (config.od_model, config.vlm_model_name)
+        assert sample.picture is not None  # else the sample has a problem
+        scene = engine.scene(sample.picture, sample.truth() if needs_truth else sample.annotation)
+        answer = engine.run(program, scene)
+        outcome["answer"] = task.show_answer(sample, answer, scene)
+        outcome["correct"] = not answer.abstained and bool(task.judge(sample, answer, scene))
+    except (NeptuneError, ProgramError) as error:
+        outcome |= {"error": error.one_line(), "error_kind": type(error).__name__}
+    except Exception as error:
+        message = " ".join(str(error).split())
+        outcome |= {"error": f"unexpected {type(error).__name__}: {message}"[:500], "error_kind": BUG}
+        folder.log_bug(str(sample.id), traceback.format_exc())
+    return {
+        "id": sample.id,
+        "dataset": task.name,
+        "family": sample.family,
+        "question": sample.question,
+        "program": program,
+        **outcome,
+        **describe_answer(answer),
+        **describe_scene(scene),
+        "picture": str(sample.picture.path) if sample.picture is not None and sample.picture.path else None,
+        "seconds": round(time.perf_counter() - start, 4),
+    }
+
+
+def describe_answer(answer: Answer | None) -> dict[str, Any]:
+    """Return the fields of a record that say how sure an answer is and how it came about."""
+    if answer is None:
+        return {
+            "kind": None,
+            "probability": None,
+            "bounds": None,
+            "abstained": False,
+            "tie": False,
+            "usage": {},
+        }
+    return {
+        "kind": answer.kind,
+        "probability": _rounded(answer.probability),
+        "bounds": _rounded(answer.bounds),
+        "abstained": answer.abstained,
+        "tie": answer.tie,
+        "settled": answer.settled,
+        "objects": answer.objects,
+        "witness": answer.witness,
+        "scores": _rounded(answer.scores),
+        "presuppositions": answer.presuppositions,
+        "notes": answer.notes,
+        "trace": [
+            {"line": s.line, "source": s.source, "value": s.value, "scores": _rounded(s.scores)}
+            for s in answer.trace
+        ],
+        "usage": {k: round(v, 3) for k, v in answer.usage.as_dict().items()},
+    }
+
+
+def describe_scene(scene: Scene | None) -> dict[str, Any]:
+    """Return the boxes of a scene, in tenths of a pixel, and the picture's ``[width, height]``."""
+    if scene is None:
+        return {"boxes": None, "size": None}
+    return {"boxes": [[round(float(v), 1) for v in box] for box in scene.boxes], "size": list(scene.size)}
+
+
+def _rounded(value: Any) -> Any:
+    """Six digits are more than a record needs; the same run gives the same text."""
+    if value is None:
+        return None
+    if isinstance(value, Sequence):
+        return [_rounded(v) for v in value]
+    return round(float(value), 6)
+
+
+def finish(folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:
+    """Write ``results.json`` and ``report.html``, print the table, return the results."""
+    from neptune.report import write_report
+
+    order = {task.name: position for position, task in enumerate(loaded)}
+    ordered = sorted(folder.records, key=lambda r: order.get(r["dataset"], len(order)))
+    results = records.summarise(ordered, {task.name: len(task.samples) for task in loaded})
+    records.write_json(folder.path / records.RESULTS, results)
+    write_report(folder.path, ordered, results)
+    print_results(results)
+    return results
+
+
+def print_results(results: dict[str, Any], console: Console | None = None) -> None:
+    """Print the table of results: datasets, and their families where there are not too many."""
+    console = console or Console()
+    table = Table(title="Results", title_justify="left")
+    table.add_column("")
+    for column in ("n", "right", "accuracy", "errors", "abstained"):
+        table.add_column(column, justify="right")
+
+    def row(label: str, counts: dict[str, Any], style: str = "") -> None:
+        accuracy = "–" if counts["accuracy"] is None else f"{counts['accuracy']:.2%}"
+        cells = [str(counts[c]) for c in ("n", "correct")] + [accuracy]
+        table.add_row(label, *cells, *(str(counts[c]) for c in ("errors", "abstained")), style=style)
+
+    families, datasets = results["by_family"], results["by_dataset"]
+    for dataset, counts in datasets.items():
+        row(dataset, counts, "bold")
+        mine = {f: c for f, c in families.items() if len(datasets) == 1 or f.startswith(f"{dataset}: ")}
+        if 1 < len(mine) <= 20:
+            for family, family_counts in mine.items():
+                row("  " + family.removeprefix(f"{dataset}: "), family_counts)
+    if len(datasets) > 1:
+        row("all", results, "bold")
+    console.print(table)
+    usage = results["usage"]
+    console.print(
+        f"{usage.get('oracle_calls', 0):,.0f} oracle calls, {usage.get('cache_hits', 0):,.0f} cache hits, "
+        f"{results['seconds']:.1f} s",
+        highlight=False,
+    )
+    if results["errors_by_kind"]:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in results["errors_by_kind"].items())
+        print(
+            f"{results['errors']} samples could not be answered ({kinds}); see 'error' in samples.jsonl",
+            flush=True,
+        )
