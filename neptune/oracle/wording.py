@@ -30,12 +30,9 @@ _MARKER = re.compile(
     r" (?:(?:the|a) )?(red|green) (?:bounding )?box\b"
 )
 _FILLERS = frozenset(
-    "a an the is are was were be been it its this that there do does did has have having of one both they"
-    " made out from with as in at to made-of look looks like appear appears being and also made colored coloured"
-    " located placed positioned situated sitting standing lying kind type"
-    " sized shaped".split()
+    ["a", "an", "the", "is", "are", "was", "were", "be", "been", "it", "its", "this", "that", "there", "do", "does", "did", "has", "have", "having", "of", "one", "both", "they", "made", "out", "from", "with", "as", "in", "at", "to", "made-of", "look", "looks", "like", "appear", "appears", "being", "and", "also", "made", "colored", "coloured", "located", "placed", "positioned", "situated", "sitting", "standing", "lying", "kind", "type", "sized", "shaped"]
 )
-_QUESTION_WORDS = frozenset("what which how name tell describe me whats".split())
+_QUESTION_WORDS = frozenset(["what", "which", "how", "name", "tell", "describe", "me", "whats"])
 _FIRST, _SECOND = "<first>", "<second>"
 _MEND = (
     "Use one of these words, or a real vision-language model: vlm_model_name 'openai' (any compatible server) or"
@@ -307,7 +304,10 @@ def vocabulary() -> Mapping[str, str]:
         for name, synonyms in entries.items():
             if name not in known:
                 raise OracleError(
-                    f"'{name}' is no concept", where=str(path), expected=_known(), mend=did_you_mean(name, known)
+                    f"'{name}' is no concept",
+                    where=str(path),
+                    expected=_known(),
+                    mend=did_you_mean(name, known),
                 )
             for word in (name, *synonyms):
                 if words.setdefault(_normal(word), name) != name:

@@ -1,0 +1,287 @@
+"""``run.py --config configs/train-embedded.json``: trains the detector and the scorer from a folder in CLEVR's format.
+
+Writes ``detector.safetensors``, ``scorer.safetensors``, ``results.json`` and ``calibration.png`` into the output
+folder. Killed, the same command resumes at the last finished epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from neptune.embedded import calibration, measure, store
+from neptune.embedded.concepts import AXES, CONCEPTS, SAME
+from neptune.embedded.data import ClevrFolder
+from neptune.embedded.loop import Progress, Settings, pick_device
+from neptune.embedded.train_detector import train_detector
+from neptune.embedded.train_scorer import JITTER, train_scorer
+from neptune.errors import ConfigError
+
+Part = Literal["detector", "scorer"]
+
+
+class PartConfig(BaseModel):
+    """How one network is trained; see :class:`~neptune.embedded.loop.Settings`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epochs: int = Field(24, ge=1, description="passes over the training pictures, at most")
+    batch: int = Field(16, ge=1, description="pictures a step")
+    lr: float = Field(2e-3, gt=0, description="peak learning rate")
+    weight_decay: float = Field(1e-4, ge=0)
+    patience: int = Field(12, ge=1, description="stop after so many epochs without a better held-out score")
+    averaging: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
+    width: int = Field(32, ge=4, description="channels of the first layer")
+
+
+class TrainConfig(BaseModel):
+    """The configuration of ``task: train``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: Literal["train"] = "train"
+    name: str = "train-embedded"
+    data_dir: Path = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
+    val_dir: Path | None = Field(
+        None, description="another such folder: the figures reported; default: held-out part"
+    )
+    output_dir: Path | None = None
+    seed: int = 0
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    threads: int | None = Field(None, ge=1, description="CPU threads; default: PyTorch's own choice")
+    parts: list[Part] = Field(["detector", "scorer"], min_length=1)
+    holdout: int = Field(60, ge=1, description="pictures held out for early stopping and calibration")
+    limit: int | None = Field(None, ge=2, description="use at most so many pictures")
+    max_minutes: float = Field(38.0, gt=0, description="both parts together end by then, one half each")
+    features: int = Field(256, ge=8, description="length of the scorer's feature vector")
+    detector: PartConfig = Field(default_factory=lambda: PartConfig(epochs=24, batch=16, lr=2e-3))
+    scorer: PartConfig = Field(default_factory=lambda: PartConfig(epochs=60, batch=8, lr=1.5e-3, patience=20))
+
+
+def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None = None) -> dict[str, Any]:
+    """Train the networks and measure them.
+
+    Parameters
+    ----------
+    config
+        What to train, on what, and for how long.
+    output_dir
+        Where weights, results and figure are written; a checkpoint found there is resumed.
+    progress
+        Called with part, share done and message; ``None``: a progress bar on the terminal.
+
+    Returns
+    -------
+    dict
+        The content of ``results.json``: figures of each part, calibration, times, files.
+
+    Raises
+    ------
+    ConfigError
+        If more pictures are held out than there are.
+    DatasetError, PictureError
+        If the data can not be read.
+    MissingExtraError
+        If matplotlib is missing (checked before the training).
+    """
+    begun = time.monotonic()
+    output = Path(output_dir)
+    output.mkdir(parents=True, exist_ok=True)
+    if "scorer" in config.parts:
+        calibration.require_matplotlib()
+    device = pick_device(config.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "There is no CUDA device here", where="device", mend="Set device to 'auto' or 'cpu'"
+        )
+    folder = ClevrFolder(config.data_dir, config.limit)
+    if config.holdout >= len(folder):
+        raise ConfigError(
+            f"{config.holdout} pictures are held out of {len(folder)}",
+            where="holdout",
+            expected=f"fewer than {len(folder)}",
+        )
+    shuffled = np.random.default_rng(config.seed).permutation(len(folder)).tolist()
+    held_out, training = shuffled[: config.holdout], shuffled[config.holdout :]
+    val = ClevrFolder(config.val_dir) if config.val_dir else None
+    measured, indices = (val, list(range(len(val)))) if val else (folder, held_out)
+    results: dict[str, Any] = {
+        "task": "train",
+        "pictures": {"training": len(training), "held_out": len(held_out), "measured": len(indices)},
+        "measured_on": "val_dir" if val else "held-out part of data_dir",
+        "device": str(device),
+        "threads": config.threads or torch.get_num_threads(),
+        "seed": config.seed,
+    }
+    about = {
+        "training": {**results["pictures"], "folder": config.data_dir.resolve().name, "format": "CLEVR"},
+        "config": config.model_dump(mode="json", exclude={"data_dir", "val_dir", "output_dir"}),
+        "commit": _commit(),
+    }
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(config.threads or threads)
+        with _shown(progress) as report:
+            if "detector" in config.parts:
+                results["detector"] = _detector(
+                    config, folder, training, held_out, measured, indices, device, output, about, report
+                )
+            if "scorer" in config.parts:
+                results["scorer"] = _scorer(
+                    config, folder, training, held_out, measured, indices, device, output, about, report
+                )
+    finally:
+        torch.set_num_threads(threads)
+    results["seconds"] = round(time.monotonic() - begun, 1)
+    (output / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    for part in config.parts:  # finished: nothing is left to resume
+        (output / f"{part}.checkpoint.pt").unlink(missing_ok=True)
+    return results
+
+
+def _settings(config: TrainConfig, part: PartConfig) -> Settings:
+    return Settings(
+        epochs=part.epochs,
+        batch=part.batch,
+        lr=part.lr,
+        weight_decay=part.weight_decay,
+        patience=part.patience,
+        max_seconds=config.max_minutes * 60 / len(config.parts),
+        averaging=part.averaging,
+        seed=config.seed,
+    )
+
+
+def _detector(
+    config: TrainConfig,
+    folder: ClevrFolder,
+    training: list[int],
+    held_out: list[int],
+    measured: ClevrFolder,
+    indices: list[int],
+    device: torch.device,
+    output: Path,
+    about: dict[str, Any],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train, save and measure the detector."""
+    net, threshold, history = train_detector(
+        folder,
+        training,
+        held_out,
+        _settings(config, config.detector),
+        device=device,
+        checkpoint=output / "detector.checkpoint.pt",
+        progress=progress,
+        width=config.detector.width,
+    )
+    file = output / "detector.safetensors"
+    store.save(
+        net, "detector", file, {**about, "network": {"width": config.detector.width}, "threshold": threshold}
+    )
+    found = measure.detect_all(net, measured, indices)
+    figures = measure.detector_figures(found, measured, indices, threshold)
+    return {**figures, "threshold": threshold, "bytes": file.stat().st_size, "history": history}
+
+
+def _scorer(
+    config: TrainConfig,
+    folder: ClevrFolder,
+    training: list[int],
+    held_out: list[int],
+    measured: ClevrFolder,
+    indices: list[int],
+    device: torch.device,
+    output: Path,
+    about: dict[str, Any],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train, calibrate, save and measure the scorer."""
+    net, history = train_scorer(
+        folder,
+        training,
+        held_out,
+        _settings(config, config.scorer),
+        device=device,
+        checkpoint=output / "scorer.checkpoint.pt",
+        progress=progress,
+        width=config.scorer.width,
+        features=config.features,
+    )
+    calibration.calibrate(net, folder, held_out, jitter=JITTER, seed=config.seed)
+    file = output / "scorer.safetensors"
+    network = {"width": config.scorer.width, "features": config.features}
+    more = {"network": network, "concepts": CONCEPTS, "temperatures": calibration.temperatures(net)}
+    store.save(net, "scorer", file, {**about, **more})
+    figures = scorer_figures(net, measured, indices, output / "calibration.png")
+    return {
+        **figures,
+        "temperatures": calibration.temperatures(net),
+        "bytes": file.stat().st_size,
+        "history": history,
+    }
+
+
+def scorer_figures(
+    net: Any, folder: ClevrFolder, indices: list[int], figure: Path | None = None
+) -> dict[str, Any]:
+    """Return a scorer's accuracy by attribute, relation and ``same_*``, its calibration error, and with jittered boxes.
+
+    Draws the reliability diagram to `figure`, if given.
+    """
+    evidence, attributes = measure.gather(net, folder, indices)
+    shaken, shaken_attributes = measure.gather(net, folder, indices, jitter=JITTER, seed=1)
+    if figure is not None:
+        calibration.draw(evidence, figure, f"Scorer on {len(indices)} pictures it was not trained on")
+    return {
+        "attributes": attributes,
+        "relations": {name: evidence[name].accuracy for name in AXES},
+        "same": {name: evidence[name].accuracy for name in SAME},
+        "ece": calibration.calibration_errors(evidence),
+        "jittered": {
+            "attributes": shaken_attributes,
+            "relations": measure.pooled(shaken, list(AXES)).accuracy,
+            "ece": calibration.calibration_errors(shaken)["all"],
+        },
+    }
+
+
+def _commit() -> str:
+    """Return the git commit of this checkout, or ``""``."""
+    try:
+        run = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return run.stdout.strip() if run.returncode == 0 else ""
+
+
+@contextlib.contextmanager
+def _shown(progress: Progress | None) -> Iterator[Progress]:
+    """Give the caller's progress function, or one that moves a bar on the terminal."""
+    if progress is not None:
+        yield progress
+        return
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description:9}"), BarColumn(), TextColumn("{task.fields[message]}"))
+    with Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(part: str, share: float, message: str) -> None:
+            if part not in tasks:
+                tasks[part] = bar.add_task(part, total=1.0, message="")
+            bar.update(tasks[part], completed=share, message=message)
+
+        yield report
