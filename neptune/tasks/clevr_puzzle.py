@@ -60,7 +60,7 @@ class ClevrPuzzle(ClevrTask):
         boxes = [box for _, box in answer.witness[: len(descriptions)]]
         if len(boxes) < len(descriptions) or not all(0 <= box < len(scene) for box in boxes):
             return False
-        # The truth is the sample's, whatever the scene that was run knew: a detector's scene may know nothing.
+        # The truth is the sample's, whatever the scene knew: a detector's scene may know nothing.
         shown = Scene(scene.boxes, scene.size, annotation=truth).true_object
         return satisfies([int(shown[box]) for box in boxes], descriptions, relations, truth)
 

@@ -61,7 +61,7 @@ class ClevrRefExps(ClevrTask):
         return bool(iou(scene.boxes[pointed], truth.boxes[sample.expected])[0, 0] >= THRESHOLD)
 
     def show_answer(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> Any:
-        """Return ``{"object": index, "box": [x0, y0, x1, y1]}`` (box only with a scene) or the plain value."""
+        """Return ``{"object": index, "box": […]}`` (the box only with a scene), or the plain value."""
         pointed = _pointed(answer)
         if pointed is None:
             return plain(answer)
