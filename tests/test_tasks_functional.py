@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from neptune.errors import DatasetError
 from neptune.scene import ATTRIBUTES, Annotation
 from neptune.tasks import functional
 
-EXAMPLES = "examples/clevr"
+EXAMPLES = Path(__file__).parents[1] / "examples" / "clevr"
 
 
 def run(program: list[dict[str, Any]], truth: Annotation) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from neptune.scene import Scene
 from neptune.tasks.base import Sample, Task
 from neptune.tasks.clevr_puzzle import satisfies
 
-EXAMPLES = "examples/clevr"
+EXAMPLES = Path(__file__).parents[1] / "examples" / "clevr"
 
 
 def first(task: Task, **wanted: Any) -> Sample:

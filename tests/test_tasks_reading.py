@@ -16,7 +16,8 @@ from neptune.errors import ConfigError, DatasetError, NeptuneError, PictureError
 from neptune.scene import Scene
 from neptune.tasks.base import choose, plain, yes_no
 
-EXAMPLES = Path("examples/clevr")
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples" / "clevr"
 FILES = {"clevr": "questions", "clevr-refexps": "refexps", "clevr-puzzle": "puzzles", "clevr-rpm": "rpm"}
 KEYS = {**FILES, "clevr-rpm": "rpms"}
 
@@ -42,7 +43,7 @@ def test_the_sample_is_whole(name: str) -> None:
     assert task.name == name
     assert len(task.samples) == (120 if name == "clevr" else 60)
     assert len({sample.id for sample in task.samples}) == len(task.samples)
-    cache = json.loads(Path(f"programs/{name}-sample.json").read_text())
+    cache = json.loads((ROOT / "programs" / f"{name}-sample.json").read_text())
     assert set(cache) == {sample.question for sample in task.samples}
     for sample in task.samples:
         sample.check()
@@ -104,7 +105,7 @@ def test_the_registry_loads_nothing_heavy() -> None:
         "[t.load(n, 'examples/clevr').samples[0] for n in t.NAMES]; "
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'dsl', 'lark', 'transformers'}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
