@@ -1,0 +1,121 @@
+"""Names of oracles and detectors: each is loaded when it is first asked for.
+
+>>> oracle("random", seed=7).name
+'random'
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any, cast
+
+from neptune.errors import ConfigError, did_you_mean
+from neptune.types import Detector, Oracle
+
+ORACLES: dict[str, str] = {
+    "scene": "neptune.oracle.scene:SceneOracle",
+    "embedded": "neptune.oracle.embedded:EmbeddedOracle",
+    "random": "neptune.oracle.random:RandomOracle",
+    "replay": "neptune.oracle.replay:ReplayOracle",
+}
+"""Name → ``"module:Class"``."""
+
+DETECTORS: dict[str, str] = {
+    "scene": "neptune.detect.scene:SceneDetector",
+    "embedded": "neptune.detect.embedded:EmbeddedDetector",
+}
+"""Name → ``"module:Class"``."""
+
+
+def oracle(name: str | Oracle, **options: Any) -> Oracle:
+    """Return the oracle of a name, made with these options; an :class:`~neptune.types.Oracle` passes through.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or an option that the oracle does not take.
+    """
+    return cast(Oracle, _make("oracle", ORACLES, name, Oracle, options))
+
+
+def detector(name: str | Detector, **options: Any) -> Detector:
+    """Return the detector of a name, made with these options; a :class:`~neptune.types.Detector` passes.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or an option that the detector does not take.
+    """
+    return cast(Detector, _make("detector", DETECTORS, name, Detector, options))
+
+
+def _make(
+    kind: str, known: Mapping[str, str], name: object, protocol: type, options: dict[str, Any]
+) -> object:
+    if not isinstance(name, str):
+        if isinstance(name, type) or not isinstance(name, protocol):
+            raise ConfigError(
+                f"{_shown(name)} is no {kind}",
+                expected=f"one of {', '.join(known)}, or a neptune.types.{protocol.__name__}",
+            )
+        if options:
+            raise ConfigError(
+                f"Options ({', '.join(options)}) do not go with a finished {kind}",
+                mend=f"Give them to the {kind} when you make it",
+            )
+        return name
+    if name not in known:
+        raise ConfigError(
+            f"There is no {kind} '{name}'",
+            expected=f"one of {', '.join(known)}",
+            mend=did_you_mean(name, known),
+        )
+    maker = _load(kind, name, known[name])
+    signature = inspect.signature(maker)
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        raise _wrong_options(kind, name, signature, options, error) from error
+    return maker(**options)
+
+
+def _load(kind: str, name: str, address: str) -> type:
+    module_name, _, attribute = address.partition(":")
+    try:
+        return cast(type, getattr(importlib.import_module(module_name), attribute))
+    except ModuleNotFoundError as error:
+        if error.name != module_name:
+            raise
+        raise ConfigError(
+            f"The {kind} '{name}' is not part of this installation", where=module_name
+        ) from error
+
+
+def _wrong_options(
+    kind: str, name: str, signature: inspect.Signature, options: Mapping[str, Any], error: TypeError
+) -> ConfigError:
+    accepted = list(signature.parameters)
+    unknown = [option for option in options if option not in accepted]
+    what = f"The {kind} '{name}' has no option '{unknown[0]}'" if unknown else f"The {kind} '{name}': {error}"
+    listed = ", ".join(_described(p) for p in signature.parameters.values())
+    return ConfigError(
+        what,
+        expected=f"the options {listed}" if accepted else "no options",
+        mend=did_you_mean(unknown[0], accepted) if unknown else "",
+    )
+
+
+def _described(parameter: inspect.Parameter) -> str:
+    if parameter.default is inspect.Parameter.empty:
+        return f"{parameter.name} (required)"
+    return f"{parameter.name} (default {parameter.default!r})"
+
+
+def _shown(value: object) -> str:
+    return (
+        f"A value of type {type(value).__name__}"
+        if not isinstance(value, type)
+        else f"The class {value.__name__}"
+    )
