@@ -1,0 +1,101 @@
+"""Plan nodes are hash-consed, substitution never captures, guards follow the rule for pairs."""
+
+from __future__ import annotations
+
+import pytest
+
+from dsl import plan
+from dsl.guards import insert_guards
+from dsl.plan import Count, Exists, Expect, Forall, Iota, Leaf, Node, Predicate, Xor, make
+
+CUBE, LEFT = Predicate("cube", 1), Predicate("left", 2)
+SAME = Predicate("same_color", 2, symmetric=True, reflexive=True)
+
+
+def cube(term: plan.Term) -> Node:
+    return make(Leaf, CUBE, (term,))
+
+
+def left(a: plan.Term, b: plan.Term) -> Node:
+    return make(Leaf, LEFT, (a, b))
+
+
+def test_equal_formulas_are_one_object() -> None:
+    def formula() -> Node:
+        return make(Exists, "@0", plan.conjunction([cube("@0"), left("@0", "x")]))
+
+    assert formula() is formula()
+    assert formula().free == {"x"}
+
+
+def test_conjunction_is_flat_and_has_neutral_elements() -> None:
+    nested = plan.conjunction([plan.conjunction([cube("x"), cube("y")]), cube("z")])
+    assert plan.children(nested) == (cube("x"), cube("y"), cube("z"))
+    assert plan.conjunction([]) is plan.const(1.0)
+    assert plan.disjunction([]) is plan.const(0.0)
+    assert plan.negation(plan.negation(cube("x"))) is cube("x")
+
+
+def test_substitution_renames_a_binder_that_would_capture() -> None:
+    formula = make(Exists, "@0", left("@0", "x"))
+    moved = plan.substitute(formula, {"x": "@0"})
+    assert moved.free == {"@0"}
+    assert isinstance(moved, Exists)
+    assert moved.var != "@0"
+    assert moved.body is left(moved.var, "@0")
+
+
+def test_substitution_into_a_description_keeps_its_outer_variable_apart() -> None:
+    formula = make(Expect, "@1", make(Iota, "@2", left("@2", "x")), left("y", "@1"))
+    moved = plan.substitute(formula, {"x": "@1"})
+    assert moved.free == {"@1", "y"}
+    assert isinstance(moved, Expect)
+    assert moved.var not in moved.iota.free
+
+
+def test_substitution_by_an_object() -> None:
+    assert plan.substitute(left("x", "y"), {"x": 3}) is left(3, "y")
+    assert plan.same(3, 3) is plan.const(1.0)
+    assert plan.same(3, 4) is plan.const(0.0)
+
+
+@pytest.mark.parametrize(
+    ("formula", "guarded"),
+    [
+        (left("x", "y"), "x ≠ y ∧ left(x, y)"),
+        (plan.negation(left("x", "y")), "¬(x = y ∨ left(x, y))"),
+        (make(Exists, "@0", left("@0", "x")), "∃@0 (@0 ≠ x ∧ left(@0, x))"),
+        (make(Forall, "@0", left("@0", "x")), "∀@0 (@0 = x ∨ left(@0, x))"),
+        (make(Forall, "@0", plan.negation(left("@0", "x"))), "∀@0 ¬(@0 ≠ x ∧ left(@0, x))"),
+        (plan.negation(make(Exists, "@0", left("@0", "x"))), "¬∃@0 (@0 ≠ x ∧ left(@0, x))"),
+        (make(Count, "@0", left("@0", "x")), "#@0 (@0 ≠ x ∧ left(@0, x))"),
+        (make(Forall, "@0", make(Exists, "@1", left("@0", "@1"))), "∀@0 ∃@1 (@0 ≠ @1 ∧ left(@0, @1))"),
+        (left("x", "x"), "false"),
+        (make(Forall, "@0", left("@0", "@0")), "∀@0 true"),
+        # A description does not bind in this sense: the quantifier of the other variable decides.
+        (make(Forall, "@0", make(Expect, "@1", make(Iota, "@0", cube("@0")), left("@0", "@1"))),
+         "∀@0 E[@1 ~ ι@0 cube(@0)] (@0 = @1 ∨ left(@0, @1))"),
+        # Nobody decides between two descriptions: same_* is 1, everything else 0, whatever the sign.
+        (make(Expect, "@0", make(Iota, "@0", cube("@0")),
+              make(Expect, "@1", make(Iota, "@0", cube("@0")), make(Leaf, SAME, ("@0", "@1")))),
+         "E[@0 ~ ι@0 cube(@0)] E[@1 ~ ι@0 cube(@0)] (@0 = @1 ∨ same_color(@0, @1))"),
+        (plan.negation(left(2, 2)), "true"),
+    ],
+)  # fmt: skip
+def test_guards(formula: Node, guarded: str) -> None:
+    assert plan.show(insert_guards(formula)) == guarded
+
+
+def test_guards_of_both_signs_under_xor() -> None:
+    guarded = insert_guards(make(Exists, "@0", make(Xor, left("@0", "x"), cube("@0"))))
+    assert "⊕" not in plan.show(guarded)
+    assert "@0 = x ∨ left(@0, x)" in plan.show(guarded)
+    assert "@0 ≠ x ∧ left(@0, x)" in plan.show(guarded)
+
+
+def test_guards_on_a_shared_plan_are_linear() -> None:
+    node: Node = left("x", "y")
+    for _ in range(60):
+        node = make(Xor, node, plan.negation(node))
+    guarded = insert_guards(node)
+    assert sum(1 for _ in plan.walk(guarded)) < 2000
