@@ -121,6 +121,12 @@ def test_a_decision_survives_negation(dtype: torch.dtype) -> None:
     assert torch.equal(a.values, torch.stack([below, torch.tensor(0.5, dtype=dtype), above]))
 
 
+def test_a_logit_beside_zero_is_no_tie() -> None:
+    a = P.from_logits(torch.tensor([1e-12, -1e-12, 0.0]), ["x"])
+    assert (a.values > 0.5).tolist() == a.decide().tolist() == [True, False, False]
+    assert (a.values == 0.5).tolist() == a.is_tie().tolist() == [False, False, True]
+
+
 def test_values_come_back_unchanged_and_are_not_shared() -> None:
     v = torch.rand(50)
     a = P(v, ["x"])
@@ -290,6 +296,10 @@ def test_errors_name_variables_shapes_and_cells() -> None:
         "2 variables": lambda: P(torch.rand(2), ["x", "y"]),
         "'y' has 3 objects in .x=2, y=3. and 4 in .y=4.": lambda: a & b,
         "two domains": lambda: b & P(b.values, ["y"], {"y": torch.tensor([True, True, True, False])}),
+        "two domains: 110": lambda: (
+            P([0.1] * 3, ["y"], {"y": torch.tensor([True, True, False])})
+            & P([0.1] * 3, ["y"], {"y": torch.tensor([False, True, True])})
+        ),
         "dtypes": lambda: a & a.to(torch.float64),
         "logics": lambda: a & a.with_logic("product"),
         "did you mean 'colour'": lambda: b.rename({"y": "colour"}).exists("color"),
