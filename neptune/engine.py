@@ -10,6 +10,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 import dsl
 from dsl import ast
 from dsl.limits import Limits
@@ -174,8 +176,9 @@ class Engine:
 
     # --- running ---------------------------------------------------------------------------------
 
+    @torch.no_grad()
     def run(self, program: str | ast.Program, scene: Scene) -> Answer:
-        """Run a program on a scene.
+        """Run a program on a scene. No gradient is kept; :meth:`table` keeps one.
 
         Parameters
         ----------

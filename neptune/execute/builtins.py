@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dsl import ast, plan
+from dsl.builtins import BUILTINS
 from dsl.errors import ProgramError
 from dsl.plan import Node, make
 from neptune.execute import arithmetic, plainbuiltins
@@ -47,11 +48,18 @@ def call(run: Interpreter, name: str, args: list[Any], keywords: dict[str, Any],
     try:
         if function is not None:
             return function(run, args, keywords, node)
+    except (IndexError, ValueError) as error:
+        raise _misfit(name, node, error) from error
+    try:
         return plainbuiltins.FUNCTIONS[name](run, args, keywords, node)
     except (IndexError, TypeError, ValueError, KeyError) as error:
-        if isinstance(error, ProgramError):
-            raise
-        raise ProgramError(f"'{name}' can not take these arguments: {error}", node.span) from error
+        raise _misfit(name, node, error) from error
+
+
+def _misfit(name: str, node: ast.Expr, error: Exception) -> ProgramError:
+    return ProgramError(
+        f"'{name}' can not take these arguments: {error}", node.span, expected=BUILTINS[name].signature
+    )
 
 
 # --- quantifiers ---------------------------------------------------------------------------------
@@ -230,9 +238,7 @@ def describe_attribute(run: Interpreter, sort: str, target: Any, node: Any) -> A
             run.picking -= 1
         return Described(make(plan.Describe, tuple(values), tuple(bodies)), sort)
     attribute = run.vocabulary.attribute(sort)
-    return run.forcer.query(
-        f"what is the {attribute} of the object in the red box?", attribute, (run.pointed(target, node),), run.line(node)
-    )
+    return run.forcer.query("", attribute, (run.pointed(target, node),), run.line(node))
 
 
 def _describe(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
@@ -321,6 +327,9 @@ def _order(op: str) -> Function:
 
 
 def _distinct(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    """``distinct(x, y, …)``: all of them are different objects (or values)."""
+    if len(args) == 1 and isinstance(args[0], list | tuple):
+        args = list(args[0])
     pairs = [(a, b) for i, a in enumerate(args) for b in args[i + 1 :]]
     results = [arithmetic.equality(run, True, a, b, node) for a, b in pairs]
     return _joined(run, plan.conjunction, results, node)

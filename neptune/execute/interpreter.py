@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dsl import ast, plan
+from dsl.builtins import BUILTINS
 from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Node
@@ -314,11 +315,16 @@ class Interpreter:
             return methods.call(self, target, node.func.name, self._arguments(node), node)
         args, keywords = self._arguments(node)
         if isinstance(node.func, ast.Name) and self.scope.find(node.func.id) is None:
-            if builtins.known(node.func.id):
+            if builtins.known(node.func.id) and not self._meant_as_predicate(node.func.id, args):
                 return builtins.call(self, node.func.id, args, keywords, node)
             return self.predicate(node.func.id, args, node)
         function = self.eval(node.func)
         return self.call_value(function, args, node, keywords)
+
+    @staticmethod
+    def _meant_as_predicate(name: str, args: list[Any]) -> bool:
+        """``round(x)`` of a quantifier's variable is the predicate, not the built-in."""
+        return BUILTINS[name].also_predicate and len(args) == 1 and isinstance(args[0], Variable)
 
     def _arguments(self, node: ast.Call) -> tuple[list[Any], dict[str, Any]]:
         return [self.eval(a) for a in node.args], {k.name: self.eval(k.value) for k in node.keywords}

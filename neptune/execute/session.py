@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from dsl import plan
@@ -141,11 +142,12 @@ class Session:
         Abstain
             If the oracle gave no answer.
         """
-        question = Question(text, len(objects), attribute)
-        answers = self.evidence.query(self.oracle, question, [objects], (), self.usage)
+        question = Question(text, len(objects), attribute) if text else self.wording.query(attribute, len(objects))
+        cells = np.array([objects], dtype=np.int64).reshape(1, len(objects))
+        answers = self.evidence.query(self.oracle, question, cells, self.usage)
         if answers[0] is None:
             raise Abstain(f"the oracle did not answer the question at line {line}")
-        self._step(line, f"query({text!r})", answers[0])
+        self._step(line, f"query({question.text!r})", answers[0])
         return answers[0]
 
     # --- forcing ---------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ class Forcer(Protocol):
         ...
 
     def query(self, text: str, attribute: str, objects: tuple[int, ...], line: int) -> str:
-        """Ask an open question about given objects."""
+        """Ask an open question about given objects; without a text, for their attribute."""
         ...
 
 
