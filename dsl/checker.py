@@ -1,0 +1,196 @@
+"""Static checks: everything that can be known to be wrong before a single oracle call."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from . import ast
+from .check_expressions import Expressions
+from .errors import ProgramError
+from .limits import DEFAULT_LIMITS, Limits
+from .parser import check_depth, clean, parse
+from .scopes import Binding, Scope, function_binding, recursion
+from .vocabulary import Vocabulary
+
+_MOST_ERRORS = 10
+_REMEMBERED = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A program that passed the checks.
+
+    Parameters
+    ----------
+    program
+        Its tree.
+    predicates
+        The predicates it asks about, as (canonical name, number of arguments).
+    notes
+        What was normalised on the way, in words.
+    """
+
+    program: ast.Program
+    predicates: frozenset[tuple[str, int]]
+    notes: tuple[str, ...] = ()
+
+
+def check(
+    program: str | ast.Program, *, vocabulary: Vocabulary | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Checked:
+    """Return the checked program, or raise everything that is wrong with it.
+
+    Parameters
+    ----------
+    program
+        Text, or a tree of :func:`dsl.parse`.
+    vocabulary
+        The domain's words; by default nothing is known and every predicate is allowed.
+    limits
+        ``source_chars``, ``nesting``, ``depth``, ``number_digits`` and ``predicate_arity`` are checked here.
+
+    Raises
+    ------
+    ProgramError
+        With up to ten faults in ``.errors``, in the order of the text.
+    """
+    known = vocabulary if vocabulary is not None else Vocabulary.open()
+    key = (program, known, limits) if isinstance(program, str) else None
+    if key is not None and key in _memory:
+        return _memory[key]
+    notes: tuple[str, ...] = ()
+    source = None
+    if isinstance(program, str):
+        tree, source = parse(program, limits=limits), program
+        if "`" in program or program[:1] == "\ufeff":
+            notes = clean(program)[1]
+    else:
+        tree = program
+        check_depth(tree, limits)
+    checker = _Checker(known, limits)
+    checker.program(tree)
+    if checker.errors:
+        faults = sorted(checker.errors, key=lambda e: (e.line or 0, e.column or 0))[:_MOST_ERRORS]
+        error = ProgramError.bundle(faults)
+        raise error.with_source(source) if source is not None else error
+    done = Checked(tree, frozenset(checker.predicates), (*notes, *dict.fromkeys(checker.notes)))
+    if key is not None and source is not None and len(source) <= 2000:
+        if len(_memory) >= _REMEMBERED:
+            _memory.popitem(last=False)
+        _memory[key] = done
+    return done
+
+
+_memory: OrderedDict[tuple[str, Vocabulary, Limits], Checked] = OrderedDict()
+
+
+class _Checker(Expressions):
+    """Walks the statements in order; bodies of functions last, when every name around them is bound."""
+
+    def program(self, tree: ast.Program) -> None:
+        """Check a whole program; faults go to ``errors``."""
+        top = Scope()
+        self.block(tree.body, top, loop=False)
+        for node, path in recursion(tree):
+            self.fault(
+                f"'{path[0]}' calls itself ({' → '.join(path)})", node,
+                expected="functions that do not call themselves", mend="use a for statement, or a quantifier",
+            )  # fmt: skip
+        if not _gives_result(tree.body):
+            self.fault(
+                "the program gives no result", tree.body[-1], expected="an expression on the last line, or a return",
+                mend="end with return and the value",
+            )  # fmt: skip
+
+    def block(self, body: tuple[ast.Stmt, ...], scope: Scope, *, loop: bool) -> None:
+        """Check statements, then the bodies of the functions among them."""
+        later: list[ast.FunctionDef] = []
+        self._statements(body, scope, loop, later)
+        for node in later:
+            inner = Scope(scope)
+            for param in node.params:
+                self.bind(inner, param.name, param, Binding("value"))
+            self.block(node.body, inner, loop=False)
+
+    def _statements(
+        self, body: tuple[ast.Stmt, ...], scope: Scope, loop: bool, later: list[ast.FunctionDef]
+    ) -> None:
+        for node in body:
+            if isinstance(node, ast.ExprStatement):
+                self.expression(node.value, scope)
+            elif isinstance(node, ast.Return):
+                if node.value is not None:
+                    self.expression(node.value, scope)
+            elif isinstance(node, ast.Assign):
+                self._assign(node, scope)
+            elif isinstance(node, ast.AugAssign):
+                self.expression(node.target, scope)
+                self.expression(node.value, scope)
+                if isinstance(node.target, ast.Name):
+                    self.bind(scope, node.target.id, node.target, Binding("value"))
+            elif isinstance(node, ast.If):
+                self.expression(node.test, scope)
+                self._statements(node.body, scope, loop, later)
+                self._statements(node.orelse, scope, loop, later)
+            elif isinstance(node, ast.For):
+                self.expression(node.iterable, scope)
+                self.target(node.target, scope)
+                self._statements(node.body, scope, True, later)
+            elif isinstance(node, ast.FunctionDef):
+                self._function(node, scope)
+                later.append(node)
+            elif isinstance(node, ast.Break | ast.Continue) and not loop:
+                word = "break" if isinstance(node, ast.Break) else "continue"
+                self.fault(f"'{word}' outside a for statement", node, mend=f"leave '{word}' out, or put it in a loop")
+
+    def _assign(self, node: ast.Assign, scope: Scope) -> None:
+        if isinstance(node.value, ast.Lambda):
+            binding = function_binding(tuple(ast.Param(p) for p in node.value.params))
+            for target in node.targets:
+                if isinstance(target, ast.Name):  # before the body: the lambda sees its own name
+                    self.bind(scope, target.id, target, binding)
+            self.expression(node.value, scope)
+            names = [t for t in node.targets if not isinstance(t, ast.Name)]
+        else:
+            self.expression(node.value, scope)
+            names = list(node.targets)
+        for target in names:
+            self.target(target, scope)
+
+    def _function(self, node: ast.FunctionDef, scope: Scope) -> None:
+        seen: set[str] = set()
+        optional = False
+        for param in node.params:
+            if param.name in seen:
+                self.fault(f"the parameter '{param.name}' occurs twice", param, mend="give it another name")
+            seen.add(param.name)
+            if param.default is not None:
+                optional = True
+                self.expression(param.default, scope)
+            elif optional:
+                self.fault(
+                    f"the parameter '{param.name}' without a default follows one with a default", param,
+                    mend="put parameters with defaults last",
+                )  # fmt: skip
+        self.bind(scope, node.name, node, function_binding(node.params))
+
+
+def _gives_result(body: tuple[ast.Stmt, ...]) -> bool:
+    last = body[-1]
+    if isinstance(last, ast.ExprStatement):
+        return True
+    if isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name):
+        return True
+    return _returns(body)
+
+
+def _returns(body: tuple[ast.Stmt, ...]) -> bool:
+    for node in body:
+        if isinstance(node, ast.Return) and node.value is not None:
+            return True
+        if isinstance(node, ast.If) and (_returns(node.body) or _returns(node.orelse)):
+            return True
+        if isinstance(node, ast.For) and _returns(node.body):
+            return True
+    return False
