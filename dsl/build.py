@@ -96,6 +96,9 @@ class Builder(Transformer[Token, Any]):
     def targets(self, c: Found) -> Expr:
         return as_target(self.expressions(c))
 
+    def name_targets(self, c: Found) -> Expr:
+        return self.expressions([self.name([t]) for t in c])
+
     # --- expressions ---
 
     def expressions(self, c: Found) -> Expr:

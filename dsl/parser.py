@@ -252,7 +252,10 @@ def _lark(starts: list[str]) -> Lark:
 def _terminals(lark: Lark) -> tuple[dict[str, str], dict[str, str]]:
     literals: dict[str, str] = {}
     patterns: dict[str, str] = {}
+    used = {kind for row in Table(lark).rows.values() for kind in row}  # Lark lists those of other starts too
     for terminal in lark.terminals:
+        if terminal.name not in used:
+            continue
         if terminal.pattern.type == "str":
             literals[terminal.pattern.value] = terminal.name
         else:
@@ -266,6 +269,7 @@ def _spoken(row: Row, words: dict[str, Callable[..., Any]]) -> str:
         match = words.get(name)
         if match is not None:
             pattern = match.__self__.pattern  # type: ignore[attr-defined]
-            plain = re.sub(r"\\(.)", r"\1", pattern)
-            shown.append(repr(plain) if len(plain) < 14 and "[" not in plain else f"a {name[2:].lower()}")
-    return " or ".join(sorted(shown)[:8]) + (" …" if len(shown) > 8 else "")
+            plain = re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL)
+            kind = {"STRICT_NAME": "a name", "STRICT_NUMBER": "a number", "STRICT_TEXT": "a text"}.get(name)
+            shown.append(kind or repr(plain))
+    return " or ".join(sorted(set(shown), key=lambda s: (s[0] != "a", s))[:8]) + (" …" if len(shown) > 8 else "")
