@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .convert import clamp_logit
 from .logic import Logic
 from .tensor import ProbabilisticTensor
 
@@ -281,7 +282,7 @@ def _(d: Draws, g: Logic) -> float:
         out += [0.0 if distance(near, a.exists("x")) <= 1e-4 else 1.0]  # the clamp and τ ln N
         one = (a.iota("x", 0.0).values.argmax(0) == a.argmax("x")).all()
         out += [0.0 if bool(one) or not d.keep_y else 1.0]
-    capped = a._like(g.to_internal(a.exists("x").logits.clamp(-13.8, 13.8)), ("y",))
+    capped = a._like(g.to_internal(clamp_logit(a.exists("x").logits)), ("y",))
     return max(*out, excess(capped, a.exists("x", d.tau)) if any(d.keep_x) else 0.0)
 
 
