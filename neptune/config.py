@@ -7,16 +7,17 @@ are those of NePTune where it has them. Problems are collected and reported all 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from neptune import tasks
-from neptune.errors import ConfigError, did_you_mean
-from neptune.fields import describe_type, describe_value, is_nested, parse_untyped, parse_words
+from neptune import registry, tasks
+from neptune.errors import did_you_mean
+from neptune.fields import describe_value
+from neptune.validation import ConfigProblems, override, read_json, validate
 
 DATASETS = tasks.NAMES
 """Datasets that this version reads."""
@@ -24,8 +25,11 @@ DATASETS = tasks.NAMES
 TASKS: dict[str, str] = {"ask": "neptune.commands:ask", "train": "neptune.commands:train"}
 """Tasks other than "answer the samples of a dataset": name → ``"module:function"``, loaded on first use.
 
-A function takes the resolved `Config` and the run's name and returns an exit code.
+A function takes the validated config and the run's name and returns an exit code.
 """
+
+MODELS: dict[str, str] = {"train": "neptune.embedded.train:TrainConfig"}
+"""Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
 
 PROVIDERS = ("gold", "cache")
 """Where programs come from: the dataset's own, or a file of programs by question."""
@@ -36,22 +40,6 @@ NEUTRAL = frozenset(
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
 
 Count = Annotated[int, Field(ge=1)]
-
-
-class ConfigProblems(ConfigError):
-    """Everything that is wrong with a configuration.
-
-    Parameters
-    ----------
-    problems
-        One line each, at least one.
-    where
-        The config file, or the command line.
-    """
-
-    def __init__(self, problems: Sequence[str], where: str = "") -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems), where=where)
 
 
 class Config(BaseModel):
@@ -116,9 +104,6 @@ class Config(BaseModel):
     question: str | None = Field(None, description="Task ask: the question in words.")
     program: str | None = Field(None, description="Task ask: the program, instead of a question.")
 
-    # Task train
-    train: dict[str, Any] = Field(default_factory=dict, description="Task train: its settings.")
-
     # How it runs
     gpus: list[int] = Field(default_factory=list, description="GPUs to use, e.g. --gpus 0 1; none: the CPU.")
     workers: Count = Field(1, description="Samples, or judge's requests, in flight.")
@@ -141,6 +126,15 @@ class Config(BaseModel):
 # --- reading ---
 
 
+def model_of(task: Any) -> type[BaseModel]:
+    """Return the model that validates the fields of a task: `Config`, but for tasks that bring their own."""
+    address = MODELS.get(task) if isinstance(task, str) else None
+    if address is None:
+        return Config
+    module, _, name = address.partition(":")
+    return cast(type[BaseModel], getattr(import_module(module), name))
+
+
 def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read a config file, apply `overrides` (dotted names for nested fields) and validate all of it.
 
@@ -156,98 +150,20 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = N
     ConfigProblems
         With every problem of file and overrides together.
     """
-    data: dict[str, Any] = {}
+    data = read_json(path) if path is not None else {}
     where = str(path) if path is not None else "command line"
-    if path is not None:
-        data = _read_json(Path(path))
-    for name, value in (overrides or {}).items():
-        _set(data, name, value)
-    return make_config(data, where)
+    return make_config(override(data, overrides or {}), where)
 
 
 def make_config(data: Mapping[str, Any], where: str = "config") -> Config:
-    """Validate a dict of fields.
+    """Validate the fields of a run.
 
     Raises
     ------
     ConfigProblems
         With one line for each problem.
     """
-    config, problems = None, []
-    try:
-        config = Config.model_validate(dict(data))
-    except ValidationError as error:
-        problems = _problem_lines(error, data)
-        # The fields that are fine are checked for sense too, so that one run shows all problems.
-        bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
-        good = {k: v for k, v in data.items() if k not in bad}
-        problems += _nonsense(Config.model_validate(good), ignore=bad)
-    else:
-        problems = _nonsense(config)
-    if problems or config is None:
-        raise ConfigProblems(problems, where)
-    return config
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    mend = ""
-    if not path.is_file():
-        siblings = [str(p) for p in path.parent.glob("*.json")] if path.parent.is_dir() else []
-        mend = did_you_mean(str(path), siblings)
-        raise ConfigProblems([f"the config file does not exist{'; ' + mend if mend else ''}"], str(path))
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates)
-    except json.JSONDecodeError as error:
-        message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        raise ConfigProblems([message], str(path)) from error
-    except (UnicodeDecodeError, ValueError, OSError, RecursionError) as error:
-        raise ConfigProblems([f"the config file can not be read: {error}"], str(path)) from error
-    if not isinstance(data, dict):
-        raise ConfigProblems([f"a config is a JSON object, not {_kind(data)}"], str(path))
-    return data
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in seen:
-            raise ValueError(f"field '{key}' is given twice")
-        seen[key] = value
-    return seen
-
-
-def _set(data: dict[str, Any], dotted: str, value: Any) -> None:
-    *parents, last = dotted.split(".")
-    for parent in parents:
-        child = data.get(parent)
-        data[parent] = dict(child) if isinstance(child, dict) else {}
-        data = data[parent]
-    data[last] = value
-
-
-def _problem_lines(error: ValidationError, data: Mapping[str, Any]) -> list[str]:
-    """Return one line a field; what pydantic says of each branch of a union becomes the field's type."""
-    lines: dict[str, str] = {}
-    for e in error.errors():
-        name = str(e["loc"][0]) if e["loc"] else "config"
-        if e["type"] == "extra_forbidden":
-            lines[name] = unknown_field(name)
-        elif name not in lines:
-            wanted = (
-                describe_type(Config.model_fields[name].annotation)
-                if name in Config.model_fields
-                else e["msg"]
-            )
-            if e["type"].startswith(("greater_than", "less_than")):
-                wanted = e["msg"].removeprefix("Input should be ")
-            lines[name] = f"'{name}' is {describe_value(data.get(name))}; expected {wanted}"
-    return list(lines.values())
-
-
-def unknown_field(name: str) -> str:
-    """Return the line that says that a field does not exist, with the closest names."""
-    hint = did_you_mean(name, Config.model_fields)
-    return f"unknown field '{name}'; {hint or 'run with --help for the list of fields'}"
+    return validate(Config, data, where, _nonsense)
 
 
 def _nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
@@ -263,6 +179,8 @@ def _nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
     for dataset in config.datasets:
         named("dataset", dataset, DATASETS)
     named("task", config.task, TASKS)
+    named("vlm_model_name", config.vlm_model_name, registry.ORACLES)
+    named("od_model", config.od_model, registry.DETECTORS)
     named("code_gen_provider", config.code_gen_provider, PROVIDERS)
     if config.dataset is not None and not config.datasets and "dataset" not in skip:
         problems.append("'dataset' is an empty list; expected a name or a list of names")
@@ -308,36 +226,37 @@ def _limit_problems(limits: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def parse_value(name: str, words: Sequence[str]) -> Any:
-    """Return the value that the words after ``--name`` give, by the field's type.
-
-    Parameters
-    ----------
-    name
-        Field, dotted for nested.
-    words
-        The words after it: none (a bool's true), one, or several (a list).
+def engine_arguments(config: Config) -> dict[str, Any]:
+    """Return the arguments of :class:`neptune.Engine` that a config describes.
 
     Raises
     ------
-    ConfigProblems
-        If the field does not exist or its type does not take these words.
+    ConfigError
+        If the file of `logic_params` can not be read.
     """
-    field, *nested = name.split(".")
-    if field not in Config.model_fields:
-        raise ConfigProblems([unknown_field(field)], "command line")
-    annotation = Config.model_fields[field].annotation
-    if nested:
-        if not is_nested(annotation) or "" in nested:
-            raise ConfigProblems([f"'{field}' has no nested field '{'.'.join(nested)}'"], "command line")
-        return parse_untyped(words)
-    try:
-        return parse_words(annotation, words)
-    except ValueError as error:
-        given = describe_value(" ".join(words)) if words else "empty"
-        raise ConfigProblems([f"'--{name}' is {given}; {error}"], "command line") from None
+    from dsl.limits import Limits
 
+    distinct = config.distinct_variables
+    arguments: dict[str, Any] = {
+        "oracle": config.vlm_model_name,
+        "detector": config.od_model,
+        "oracle_options": dict(config.vlm_options),
+        "detector_options": dict(config.od_options),
+        "logic": config.logic,
+        "seed": config.seed,
+        "vocabulary": config.vocabulary,
+        "schedule": config.schedule,
+        "planner": config.planner,
+        "max_oracle_calls": config.max_oracle_calls,
+        "limits": Limits(**config.limits),
+        "distinct_variables": str(distinct).lower(),
+    }
+    if config.logic_params:
+        from neptune.algebra import LogicParameters
 
-def _kind(value: Any) -> str:
-    names = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
-    return names.get(type(value), "null")
+        numbers = read_json(config.logic_params)
+        try:
+            arguments["parameters"] = LogicParameters.from_dict(numbers)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigProblems([f"these are no logic parameters: {error}"], config.logic_params) from error
+    return arguments

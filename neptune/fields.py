@@ -5,9 +5,19 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+from pydantic import BaseModel
+
+_NAMES = {
+    int: "an integer",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    type(None): "null",
+    Path: "a path",
+}
 
 
 def describe_type(annotation: Any) -> str:
@@ -19,7 +29,7 @@ def describe_type(annotation: Any) -> str:
             words += [str(v) for v in get_args(part)]
         elif origin is list:
             words.append("a list of " + {int: "integers", str: "texts"}.get(get_args(part)[0], "values"))
-        elif origin is dict:
+        elif origin is dict or _is_model(part):
             words.append("an object")
         else:
             words.append(_NAMES.get(part) or str(getattr(part, "__name__", part)))
@@ -34,7 +44,7 @@ def describe_value(value: Any) -> str:
 
 def is_nested(annotation: Any) -> bool:
     """Whether a field is an object whose own fields may be set by dotted names."""
-    return dict in _branches(annotation)
+    return any(kind is dict or _is_model(kind) for kind in _branches(annotation))
 
 
 def parse_words(annotation: Any, words: Sequence[str]) -> Any:
@@ -61,7 +71,7 @@ def parse_words(annotation: Any, words: Sequence[str]) -> Any:
         return [_scalar(w, items, expected) for w in words]
     if len(words) > 1:
         raise ValueError(f"expected one value, not {len(words)} (put text in quotes)")
-    return _json(words[0], expected) if dict in branches else _scalar(words[0], branches, expected)
+    return _json(words[0], expected) if is_nested(annotation) else _scalar(words[0], branches, expected)
 
 
 def parse_untyped(words: Sequence[str]) -> Any:
@@ -87,7 +97,7 @@ def _scalar(text: str, kinds: set[Any], expected: str) -> Any:
                 return kind(text)
             except ValueError:
                 continue
-    if str in kinds:
+    if str in kinds or Path in kinds:
         return text
     raise ValueError(expected)
 
@@ -114,3 +124,7 @@ def _branches(annotation: Any) -> set[Any]:
         origin = get_origin(part)
         kinds |= {type(v) for v in get_args(part)} if origin is Literal else {origin or part}
     return kinds
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -88,8 +88,8 @@ def run_dataset(config: Config, name: str) -> int:
     Returns
     -------
     int
-        0 when every sample was answered, right or wrong; 2 when some could not be, because of bad input; 1 after
-        an unexpected exception; 130 when interrupted. The run folder is complete in the first three cases.
+        0 when every sample was answered, right or wrong; 2 when some could not be, because of bad input; 1
+        after an unexpected exception; 130 when interrupted. The run folder is complete but in the last case.
 
     Raises
     ------

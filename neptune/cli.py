@@ -1,0 +1,169 @@
+"""The command line: ``run.py --config X.json [--field value …]``.
+
+Exit codes: 0 all well, 1 a bug of this program, 2 a mistake in what it was given, 130 interrupted. A mistake is
+said in one line, without a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from neptune.config import MODELS, TASKS, Config, make_config, model_of
+from neptune.errors import NeptuneError
+from neptune.fields import describe_type, describe_value
+from neptune.validation import ConfigProblems, override, parse_value, read_json, validate
+
+USAGE = "usage: run.py --config FILE.json [--field value …]"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code.
+
+    Parameters
+    ----------
+    arguments
+        The words after the program's name; those of the process when not given.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(words)
+    except ConfigProblems as error:
+        where = f"{error.where}: " if error.where else ""
+        for problem in error.problems:
+            print(f"error: {where}{problem}", file=sys.stderr)
+        return 2
+    except NeptuneError as error:
+        print(f"error: {error.one_line()}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _main(words: list[str]) -> int:
+    if any(w in ("--help", "-h") for w in words):
+        print(help_text())
+        return 0
+    if "--version" in words:
+        from neptune import __version__
+
+        print(f"neptune-reasoner {__version__}")
+        return 0
+    given = split_words(words)
+    if not given:
+        print(help_text())
+        return 2
+    path = given.pop("config", None)
+    if path is None:
+        raise ConfigProblems(["no config is given; expected --config FILE.json (see configs/, or --help)"])
+    if len(path) != 1:
+        raise ConfigProblems(["'--config' takes one file"])
+    from dotenv import load_dotenv
+
+    load_dotenv(Path(".env"))
+    config, name = read_run(path[0], given)
+    return _function(config)(config, name)
+
+
+def read_run(path: str, given: dict[str, list[str]]) -> tuple[BaseModel, str]:
+    """Return the validated config of a command line, and the run's name.
+
+    Parameters
+    ----------
+    path
+        The config file.
+    given
+        Field (dotted for nested) → the words after it.
+
+    Raises
+    ------
+    ConfigProblems
+        With every problem of the file and of the command line together.
+    """
+    problems: list[str] = []
+    data = read_json(path)
+    task = given["task"][0] if given.get("task") else data.get("task")
+    model = model_of(task)
+    overrides: dict[str, Any] = {}
+    for field, words in given.items():
+        try:
+            overrides[field] = parse_value(field, words, model)
+        except ConfigProblems as error:
+            problems += error.problems
+    merged = override(data, overrides)
+    config: BaseModel | None = None
+    try:
+        config = make_config(merged, path) if model is Config else validate(model, merged, path)
+    except ConfigProblems as error:
+        problems += error.problems
+    if problems or config is None:
+        raise ConfigProblems(problems, path)
+    return config, Path(path).stem
+
+
+def _function(config: BaseModel) -> Callable[[Any, str], int]:
+    """The function that runs a config: its task's, or the answering of a dataset."""
+    task = getattr(config, "task", None)
+    address = TASKS[task] if task is not None else "neptune.runner:run_dataset"
+    module, _, name = address.partition(":")
+    function: Callable[[Any, str], int] = getattr(import_module(module), name)
+    return function
+
+
+def split_words(words: Sequence[str]) -> dict[str, list[str]]:
+    """Return field → the words after ``--field``; ``--field=value`` works too, and ``-`` reads as ``_``.
+
+    Raises
+    ------
+    ConfigProblems
+        If there is a word before the first field.
+    """
+    given: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for word in words:
+        if word.startswith("--") and len(word) > 2:
+            field, equals, value = word[2:].partition("=")
+            current = given[field.replace("-", "_")] = []
+            if equals:
+                current.append(value)
+                current = None
+        elif current is None:
+            raise ConfigProblems([f"unexpected {describe_value(word)}; expected --field value ({USAGE})"])
+        else:
+            current.append(word)
+    return given
+
+
+def help_text() -> str:
+    """Return the help: every field of `Config` with type, default and description, made from the model."""
+    lines = [
+        USAGE,
+        "",
+        "Answers the questions of a dataset, or runs a task, as a JSON config says. Any field may be given on",
+        "the command line, dotted for nested ones (--limits.nodes 1000); several words make a list (--gpus 0 1).",
+        "",
+        "  --config FILE.json        The config; configs/ has ready ones.",
+        "  --help, --version",
+        "",
+        "Fields:",
+        "",
+    ]
+    for name, field in Config.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        shown = "null" if default in (None, PydanticUndefined) else describe_value(default)
+        lines.append(f"  --{name}  ({describe_type(field.annotation)}; default {shown})")
+        lines.append(f"        {field.description}")
+    for task in MODELS:
+        lines += ["", f"Task {task} has its own fields: see configs/{task}-*.json."]
+    return "\n".join(lines)

@@ -1,0 +1,194 @@
+"""From JSON and the words of a command line to a validated model, with every problem said in one line.
+
+Knows no field: the models do (`neptune.config.Config`, and those that tasks bring).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from neptune.errors import ConfigError, did_you_mean
+from neptune.fields import describe_type, describe_value, is_nested, parse_untyped, parse_words
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class ConfigProblems(ConfigError):
+    """Everything that is wrong with a configuration.
+
+    Parameters
+    ----------
+    problems
+        One line each, at least one.
+    where
+        The config file, or the command line.
+    """
+
+    def __init__(self, problems: Sequence[str], where: str = "") -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems), where=where)
+
+
+def validate(
+    model: type[M],
+    data: Mapping[str, Any],
+    where: str = "config",
+    sense: Callable[[M, Iterable[str]], list[str]] | None = None,
+) -> M:
+    """Validate fields by a model.
+
+    Parameters
+    ----------
+    model
+        The fields and their types.
+    data
+        Field → value.
+    where
+        What errors name as the source.
+    sense
+        Says what is wrong beyond types; its second argument names fields to ignore, whose types are wrong.
+
+    Raises
+    ------
+    ConfigProblems
+        With one line for each problem.
+    """
+    try:
+        config = model.model_validate(dict(data))
+        problems = sense(config, ()) if sense else []
+    except ValidationError as error:
+        problems = _problem_lines(model, error, data)
+        if sense:
+            # The fields that are fine are checked for sense too, so that one run shows all problems.
+            bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+            good = {k: v for k, v in data.items() if k not in bad}
+            problems += sense(model.model_validate(good), bad)
+    if problems:
+        raise ConfigProblems(problems, where)
+    return config
+
+
+def override(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `data` with fields replaced; a dotted name replaces a field of a field."""
+    result = dict(data)
+    for dotted, value in overrides.items():
+        *parents, last = dotted.split(".")
+        target = result
+        for parent in parents:
+            child = target.get(parent)
+            target[parent] = dict(child) if isinstance(child, dict) else {}
+            target = target[parent]
+        target[last] = value
+    return result
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Return the fields of a config file; a run folder's ``config.json`` is one too.
+
+    Raises
+    ------
+    ConfigProblems
+        If it does not exist, is not JSON, or no object.
+    """
+    path = Path(path)
+    data = _read_json(path)
+    data.pop("_run", None)  # what a run adds to the config that it records
+    return data
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    mend = ""
+    if not path.is_file():
+        siblings = [str(p) for p in path.parent.glob("*.json")] if path.parent.is_dir() else []
+        mend = did_you_mean(str(path), siblings)
+        raise ConfigProblems([f"the config file does not exist{'; ' + mend if mend else ''}"], str(path))
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates)
+    except json.JSONDecodeError as error:
+        message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        raise ConfigProblems([message], str(path)) from error
+    except (UnicodeDecodeError, ValueError, OSError, RecursionError) as error:
+        raise ConfigProblems([f"the config file can not be read: {error}"], str(path)) from error
+    if not isinstance(data, dict):
+        raise ConfigProblems([f"a config is a JSON object, not {_kind(data)}"], str(path))
+    return data
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in seen:
+            raise ValueError(f"field '{key}' is given twice")
+        seen[key] = value
+    return seen
+
+
+def _problem_lines(model: type[BaseModel], error: ValidationError, data: Mapping[str, Any]) -> list[str]:
+    """Return one line a field; what pydantic says of each branch of a union becomes the field's type."""
+    lines: dict[str, str] = {}
+    for e in error.errors():
+        name, owner, value = str(e["loc"][0]) if e["loc"] else "config", model, data.get(str(e["loc"][0]))
+        field = owner.model_fields.get(name)
+        inner = field.annotation if field else None
+        if len(e["loc"]) > 1 and isinstance(inner, type) and issubclass(inner, BaseModel):
+            owner, last = inner, str(e["loc"][1])
+            name, field = f"{name}.{last}", inner.model_fields.get(last)
+            value = value.get(last) if isinstance(value, Mapping) else value
+        if e["type"] == "extra_forbidden":
+            lines[name] = unknown_field(name, owner)
+        elif name not in lines:
+            wanted = describe_type(field.annotation) if field else e["msg"]
+            if e["type"].startswith(("greater_than", "less_than", "string_pattern", "too_short", "too_long")):
+                wanted = e["msg"].partition(" should ")[2].removeprefix("be ").removeprefix("have ")
+            given = "not given" if e["type"] == "missing" else describe_value(value)
+            lines[name] = f"'{name}' is {given}; expected {wanted}"
+    return list(lines.values())
+
+
+def unknown_field(name: str, model: type[BaseModel]) -> str:
+    """Return the line that says that a field does not exist, with the closest names."""
+    hint = did_you_mean(name.rpartition(".")[2], model.model_fields)
+    return f"unknown field '{name}'; {hint or 'run with --help for the list of fields'}"
+
+
+def parse_value(name: str, words: Sequence[str], model: type[BaseModel]) -> Any:
+    """Return the value that the words after ``--name`` give, by the field's type.
+
+    Parameters
+    ----------
+    name
+        Field, dotted for nested.
+    words
+        The words after it: none (a bool's true), one, or several (a list).
+    model
+        Whose field it is.
+
+    Raises
+    ------
+    ConfigProblems
+        If the field does not exist or its type does not take these words.
+    """
+    field, *nested = name.split(".")
+    fields = model.model_fields
+    if field not in fields:
+        raise ConfigProblems([unknown_field(field, model)], "command line")
+    annotation = fields[field].annotation
+    if nested:
+        if not is_nested(annotation) or "" in nested:
+            raise ConfigProblems([f"'{field}' has no nested field '{'.'.join(nested)}'"], "command line")
+        return parse_untyped(words)
+    try:
+        return parse_words(annotation, words)
+    except ValueError as error:
+        given = describe_value(" ".join(words)) if words else "empty"
+        raise ConfigProblems([f"'--{name}' is {given}; {error}"], "command line") from None
+
+
+def _kind(value: Any) -> str:
+    names = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
+    return names.get(type(value), "null")
