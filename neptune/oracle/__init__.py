@@ -1,1 +1,44 @@
-"""(to be written)"""
+"""Oracles: give soft scores to objects, tuples of objects and pictures. One file each, one protocol.
+
+The protocol is :class:`neptune.types.Oracle`; names are looked up in `neptune.registry`. Nothing here imports
+`dsl` or the algebra, and nothing is loaded before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neptune.oracle.random import RandomOracle
+    from neptune.oracle.replay import RecordingOracle, ReplayOracle
+    from neptune.oracle.scene import SceneOracle
+    from neptune.oracle.wording import Concept, attribute_of, concept_of, concepts_of
+
+_HOME = {
+    "SceneOracle": "scene",
+    "RandomOracle": "random",
+    "RecordingOracle": "replay",
+    "ReplayOracle": "replay",
+    "Concept": "wording",
+    "concept_of": "wording",
+    "concepts_of": "wording",
+    "attribute_of": "wording",
+}
+
+__all__ = [
+    "Concept",
+    "RandomOracle",
+    "RecordingOracle",
+    "ReplayOracle",
+    "SceneOracle",
+    "attribute_of",
+    "concept_of",
+    "concepts_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,7 +40,7 @@ class RandomOracle:
         return answers
 
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
-        """Answer open questions with one of the choices, else a value of the attribute asked for, else any."""
+        """Answer open questions with one of the choices, else a value of the attribute asked for, or any."""
         answers: list[list[str | None]] = []
         for request in requests:
             question = request.question

@@ -32,9 +32,8 @@ class SceneOracle:
     """Answers questions about attributes, relations and equal attributes from ``scene.annotation``.
 
     A box that shows no annotated object (IoU < 0.5) is nothing: every question about it is answered no. So is
-    a relation of an object to itself. "On the left (right, top, bottom) of the picture" compares the centre of
-    the box with the centre of the picture. Several concepts in one question ("a red ball?") mean their
-    conjunction.
+    a relation of an object to itself. "On the left (right, top, bottom) of the picture" compares the centres
+    of box and picture. Several concepts in one question ("a red ball?") mean their conjunction.
 
     Parameters
     ----------

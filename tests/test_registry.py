@@ -1,0 +1,64 @@
+"""The registry: names load on first use; a miss teaches."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from neptune import registry
+from neptune.errors import ConfigError
+from neptune.oracle.random import RandomOracle
+from neptune.types import Detector, Oracle
+
+
+@pytest.mark.parametrize("name", ["scene", "random"])
+def test_oracles_by_name(name: str) -> None:
+    oracle = registry.oracle(name, seed=3)
+    assert isinstance(oracle, Oracle)
+    assert oracle.name == name
+
+
+def test_detector_by_name() -> None:
+    detector = registry.detector("scene")
+    assert isinstance(detector, Detector)
+    assert detector.name == "scene"
+
+
+def test_an_oracle_passes_through() -> None:
+    oracle = RandomOracle(5)
+    assert registry.oracle(oracle) is oracle
+    with pytest.raises(ConfigError, match="finished oracle"):
+        registry.oracle(oracle, seed=1)
+
+
+def test_a_miss_suggests() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'random'"):
+        registry.oracle("randon")
+    with pytest.raises(ConfigError, match="expected one of scene, embedded"):
+        registry.detector("yolo")
+    with pytest.raises(ConfigError, match="class RandomOracle is no oracle"):
+        registry.oracle(RandomOracle)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="type int is no detector"):
+        registry.detector(3)  # type: ignore[arg-type]
+
+
+def test_a_wrong_option_names_the_accepted_ones() -> None:
+    with pytest.raises(ConfigError, match=r"no option 'nois'.*noise \(default 0.0\).*did you mean 'noise'"):
+        registry.oracle("scene", nois=0.1)
+    with pytest.raises(ConfigError, match=r"path \(required\)"):
+        registry.oracle("replay")
+
+
+def test_rooms_stay_apart() -> None:
+    """Oracles and detectors that need no network load neither the language nor torch."""
+    code = (
+        "import sys, neptune.oracle, neptune.detect, neptune.registry as r\n"
+        "assert 'neptune.oracle.scene' not in sys.modules\n"
+        "r.oracle('scene'); r.oracle('random'); r.detector('scene')\n"
+        "from neptune.oracle import RecordingOracle, concept_of\n"
+        "bad = [m for m in sys.modules if m.startswith(('dsl', 'torch', 'neptune.algebra'))]\n"
+        "assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
