@@ -1,7 +1,7 @@
 """The command line: ``run.py --config X.json [--field value …]``.
 
-Exit codes: 0 all well, 1 a bug of this program, 2 a mistake in what it was given, 130 interrupted. A mistake is
-said in one line, without a traceback.
+Exit codes: 0 all well, 1 a bug of this program, 2 a mistake in what it was given, 130 interrupted. A mistake
+is said in one line, without a traceback.
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ def help_text() -> str:
     lines = [
         USAGE,
         "",
-        "Answers the questions of a dataset, or runs a task, as a JSON config says. Any field may be given on",
-        "the command line, dotted for nested ones (--limits.nodes 1000); several words make a list (--gpus 0 1).",
+        "Answers a dataset's questions, or runs a task, as a JSON config says. Any field may be given on",
+        "the command line, dotted for nested (--limits.nodes 1000); several words are a list (--gpus 0 1).",
         "",
         "  --config FILE.json        The config; configs/ has ready ones.",
         "  --help, --version",
