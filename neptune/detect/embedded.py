@@ -13,12 +13,14 @@ from neptune.types import Detections
 
 
 class EmbeddedDetector:
-    """A small trained network (see :mod:`neptune.embedded`); class-agnostic, about 25 ms a picture on one CPU core.
+    """A small trained network (see :mod:`neptune.embedded`); it does not tell classes apart.
+
+    A picture takes about 25 ms on one CPU core.
 
     Parameters
     ----------
     weights
-        A safetensors file written by ``task: train``; ``None``: the shipped one, trained on rendered CLEVR scenes.
+        A safetensors file written by ``task: train``; ``None``: the shipped one (rendered CLEVR scenes).
     device
         ``"cpu"``, ``"cuda"`` or ``"auto"`` (CUDA where there is one).
     threshold

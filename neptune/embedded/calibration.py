@@ -1,4 +1,4 @@
-"""Makes a scorer's probabilities mean what they say: one temperature a predicate kind, and the figure that shows it."""
+"""Makes a scorer's probabilities mean what they say: one temperature a predicate kind, and a figure of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BINS = 15
 
 
 def expected_calibration_error(evidence: Evidence, bins: int = BINS) -> float:
-    """Return the mean gap between confidence and accuracy over bins of equal width, weighted by size; in [0, 1].
+    """Return the mean gap between confidence and accuracy, over bins of equal width; in [0, 1].
 
     Confidence is that of the answer given, ``max(p, 1 - p)``, in [0.5, 1] (Guo et al. 2017).
     """
@@ -60,7 +60,7 @@ def calibrate(
     for number, kind in enumerate(KINDS):
         concepts = concepts_of_kind(kind)
         if kind in ATTRIBUTES:
-            # Binary logits of all values of an object together are its log-probabilities: log p = log sigmoid(logit).
+            # The yes/no logits of an object's values are its log-probabilities: log p = log sigmoid(logit).
             stacked = np.concatenate([np.stack([r[c].logits for c in concepts], 1) for r in rounds])
             truth = np.concatenate([np.stack([r[c].truth for c in concepts], 1).argmax(1) for r in rounds])
             log_p = -np.logaddexp(0.0, -stacked)
@@ -74,7 +74,7 @@ def calibrate(
 
 
 def fit_temperature(logits: NDArray[np.float64], truth: NDArray[np.int64], mistakes: float = 1.0) -> float:
-    """Return the temperature T of the highest likelihood of ``softmax(logits / T)``, with extra mistakes counted.
+    """Return the temperature T of the highest likelihood of ``softmax(logits / T)``.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def draw(evidence: dict[str, Evidence], path: Path, title: str) -> None:
     axes = figure.subplots(1, 3, sharey=True)
     for axis, (name, concepts) in zip(axes, groups.items()):
         chosen = pooled(evidence, concepts)
-        confidence, right, edges = _binned(chosen, BINS)
+        confidence, right, _ = _binned(chosen, BINS)
         axis.plot([0.5, 1], [0.5, 1], color="0.6", linewidth=1, linestyle="--", label="perfect")
         filled = [b for b in range(BINS) if len(confidence[b])]
         x = [float(confidence[b].mean()) for b in filled]

@@ -17,10 +17,10 @@ CROP = 64
 """Side of a crop in pixels of the network's input."""
 
 CONTEXT = 1.6
-"""Side of the region that a crop shows, in units of the box's longer side: neighbours and the ground are seen."""
+"""Side of the region a crop shows, in units of the box's longer side: neighbours and ground are seen."""
 
 SMALLEST = 40.0
-"""A crop never shows less than this many canvas pixels, so that tiny visible parts keep their surroundings."""
+"""A crop never shows less than this many canvas pixels: tiny visible parts keep their surroundings."""
 
 
 def to_canvas(picture: Picture) -> tuple[Tensor, tuple[float, float]]:
@@ -29,8 +29,8 @@ def to_canvas(picture: Picture) -> tuple[Tensor, tuple[float, float]]:
     Returns
     -------
     tuple
-        The pixels, uint8, shape ``(3, HEIGHT, WIDTH)``, and the factors ``(x, y)`` that take the picture's pixel
-        coordinates to the canvas.
+        The pixels, uint8, shape ``(3, HEIGHT, WIDTH)``, and the factors ``(x, y)`` that take the picture's
+        pixel coordinates to the canvas.
 
     Raises
     ------

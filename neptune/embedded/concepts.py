@@ -1,4 +1,4 @@
-"""What the scorer knows: the values of four attributes, four relations, four ``same_*``, and what each needs."""
+"""What the scorer knows: the values of four attributes, four relations, and four ``same_*``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AXES: dict[str, tuple[int, float]] = {
     "front": (1, 1.0),
     "behind": (1, -1.0),
 }
-"""Relation → the axis of the ground it compares (0 across, to the right; 1 towards the camera) and its sign."""
+"""Relation → the axis of the ground it compares (0 to the right, 1 towards the camera), and its sign."""
 
 KINDS: tuple[str, ...] = (*ATTRIBUTES, "across", "depth")
 """The predicate kinds, each with a temperature of its own: four attributes and two axes."""

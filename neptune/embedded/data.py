@@ -1,4 +1,4 @@
-"""Folders in CLEVR's format (``images/`` and ``scenes.json`` with a ``bbox`` for each object), for training."""
+"""Folders in CLEVR's format: ``images/`` and ``scenes.json``, with a ``bbox`` for each object."""
 
 from __future__ import annotations
 

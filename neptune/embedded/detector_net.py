@@ -59,13 +59,13 @@ class DetectorNet(nn.Module):
         self.merge8 = nn.Sequential(conv(2 * width, 2 * width), conv(2 * width, 2 * width))
         self.head = nn.Conv2d(2 * width, 4 * 5, 1)
         nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)
-        with torch.no_grad():
-            self.head.bias[:4] = -4.0  # centres are rare
+        self.head.bias = nn.Parameter(torch.tensor([-4.0] * 4 + [0.0] * 16))  # centres are rare
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return centre logits ``(B, ROWS, COLUMNS)`` and distances to left, top, right, bottom in canvas pixels
-        ``(B, 4, ROWS, COLUMNS)``, positive, measured from the cell's centre.
+        """Return centre logits and side distances.
+
+        The logits are ``(B, ROWS, COLUMNS)``; the distances from a cell's centre to the left, top, right and
+        bottom side are ``(B, 4, ROWS, COLUMNS)``, canvas pixels, positive.
         """
         at8 = self.stride8(self.stem(pictures))
         at16 = self.stride16(at8)
@@ -89,8 +89,8 @@ def targets(boxes: Tensor) -> tuple[Tensor, Tensor]:
     Returns
     -------
     tuple
-        ``heat`` ``(ROWS, COLUMNS)`` in [0, 1], a bell around each centre that is exactly 1 in the centre's cell;
-        and for each cell the box whose bell is highest there, ``(ROWS, COLUMNS, 4)``.
+        ``heat`` ``(ROWS, COLUMNS)`` in [0, 1], a bell around each centre, exactly 1 in the centre's
+        cell; and for each cell the box whose bell is highest there, ``(ROWS, COLUMNS, 4)``.
     """
     if not len(boxes):
         return torch.zeros(ROWS, COLUMNS), torch.zeros(ROWS, COLUMNS, 4)

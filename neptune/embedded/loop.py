@@ -1,4 +1,4 @@
-"""The training loop that both networks share: warm-up and cosine, averaged weights, early stopping, resumption."""
+"""The training loop of both networks: warm-up and cosine, averaged weights, early stopping, resumption."""
 
 from __future__ import annotations
 
@@ -125,7 +125,8 @@ def fit(
     module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(module.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
     averaged = Averaged(module, settings.averaging)
-    key = json.dumps([part, asdict(settings)], sort_keys=True)
+    # A longer time limit may continue a run; anything else makes it another run.
+    key = json.dumps([part, {**asdict(settings), "max_seconds": None}], sort_keys=True)
     state: dict[str, Any] = {"epoch": 0, "best": -math.inf, "best_epoch": -1, "seconds": 0.0, "scores": []}
     best = copy.deepcopy(averaged.module.state_dict())
     resumed = 0
@@ -144,7 +145,8 @@ def fit(
 
     def done(step: int, epoch: int) -> float:
         elapsed = before + time.monotonic() - begun
-        return min(1.0, max((epoch + step / steps) / settings.epochs, elapsed / settings.max_seconds))
+        by_epochs = (epoch + step / steps) / settings.epochs
+        return float(min(1.0, max(by_epochs, elapsed / settings.max_seconds)))
 
     for epoch in range(state["epoch"], settings.epochs):
         if state["epoch"] - 1 - state["best_epoch"] >= settings.patience:

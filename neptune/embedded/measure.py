@@ -20,7 +20,7 @@ from neptune.types import Detections
 
 
 def matches(found: Detections, boxes: NDArray[np.float32], overlap: float = 0.5) -> NDArray[np.bool_]:
-    """Return for each detection (best first) whether it is the first to hit a true box with IoU ≥ `overlap`."""
+    """Return for each detection (best first) whether it hits a true box not yet hit, with IoU ≥ `overlap`."""
     ious = iou(found.boxes, boxes)
     free = np.ones(len(boxes), dtype=bool)
     hits = np.zeros(len(found.boxes), dtype=bool)
@@ -55,8 +55,10 @@ def detect_all(
 def detector_figures(
     found: Sequence[Detections], folder: ClevrFolder, indices: Sequence[int], threshold: float
 ) -> dict[str, float]:
-    """Return ``f1``, ``precision``, ``recall`` at IoU 0.5, ``exact`` (share of pictures without any miss or false
-    alarm), ``iou`` (mean, of the hits) and ``objects``.
+    """Return a detector's figures.
+
+    They are ``f1``, ``precision`` and ``recall`` at IoU 0.5, ``exact`` (share of pictures without any miss or
+    false alarm), ``iou`` (mean, of the hits) and ``objects`` (how many there are).
     """
     tp = fp = fn = exact = 0
     overlaps: list[float] = []
@@ -80,7 +82,7 @@ def detector_figures(
 
 
 def best_threshold(found: Sequence[Detections], folder: ClevrFolder, indices: Sequence[int]) -> float:
-    """Return the score threshold of the highest F1: the middle of the range, where a range of them is best."""
+    """Return the score threshold of the highest F1: the middle one, where several are best."""
     grid = np.round(np.arange(0.1, 0.91, 0.02), 2)
     scores = np.array([detector_figures(found, folder, indices, float(t))["f1"] for t in grid])
     best = grid[scores >= scores.max() - 1e-9]
@@ -145,7 +147,7 @@ def gather(
             jittered(e.boxes, generator, jitter).to(device) if jitter else e.boxes.to(device)
             for e in examples
         ]
-        features = net.encode(pixels, boxes).split([len(b) for b in boxes])
+        features = torch.split(net.encode(pixels, boxes), [len(b) for b in boxes])
         for own, example in zip(features, examples):
             n = len(own)
             single = torch.arange(n)[:, None]

@@ -1,8 +1,8 @@
 """The scorer: one look at each box gives features; small heads read attributes and the place on the ground.
 
 Relations compare places ("right of" is a larger first coordinate), so that ``left`` and ``right`` are exact
-converses, and ``same_*`` compare the two objects' attributes. Everything is differentiable: :meth:`ScorerNet.logits`
-may be trained through programs.
+converses, and ``same_*`` compare the two objects' attributes. Everything is differentiable:
+:meth:`ScorerNet.logits` may be trained through programs.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class ScorerNet(nn.Module):
     def encode(self, pictures: Tensor, boxes: list[Tensor]) -> Tensor:
         """Return the features of each box, ``(sum n, F)``.
 
-        `pictures` is ``(B, 3, HEIGHT, WIDTH)`` from :func:`~neptune.embedded.canvas.to_float`; `boxes` holds for
-        each picture ``(n, 4)`` canvas pixels. The last ten features are the box's geometry.
+        `pictures` is ``(B, 3, HEIGHT, WIDTH)`` from :func:`~neptune.embedded.canvas.to_float`; `boxes` holds
+        for each picture ``(n, 4)`` canvas pixels. The last ten features are the box's geometry.
         """
         where = geometry(torch.cat(boxes))
         seen = self.look(crops(pictures, boxes).contiguous(memory_format=torch.channels_last))
@@ -75,7 +75,10 @@ class ScorerNet(nn.Module):
         return functional.log_softmax(logits / self.temperature[KINDS.index(attribute)], 1)
 
     def places(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return places on the ground ``(K, 2)`` (to the right, towards the camera; CLEVR's units) and spreads > 0."""
+        """Return places on the ground and their spreads > 0, each ``(K, 2)``, in CLEVR's units.
+
+        The first axis points to the right, the second towards the camera.
+        """
         out = self.place(features).float()
         spread = functional.softplus(out[:, 2:] - 2.0) + 0.01
         return out[:, :2] * 3.0, spread * self.temperature[len(ATTRIBUTES) :]
@@ -114,7 +117,7 @@ class ScorerNet(nn.Module):
 
 
 def none_of(log_p: Tensor) -> Tensor:
-    """Return ``log(1 - p)`` of each value, from log-probabilities ``(K, V)``: stable where p is close to 1."""
+    """Return ``log(1 - p)`` of each value, from log-probabilities ``(K, V)``; stable where p is near 1."""
     v = log_p.shape[1]
     others = ~torch.eye(v, dtype=torch.bool, device=log_p.device)
     return torch.stack([torch.logsumexp(log_p[:, others[i]], 1) for i in range(v)], 1)

@@ -40,7 +40,7 @@ def save(net: nn.Module, part: str, path: Path, about: dict[str, Any]) -> None:
 
 def load(
     part: str, path: str | Path | None, device: torch.device, error: type[NeptuneError]
-) -> tuple[Any, dict]:
+) -> tuple[Any, dict[str, Any]]:
     """Read a network written by :func:`save`, for inference.
 
     Parameters
@@ -71,7 +71,7 @@ def load(
                 raise error(f"The file holds {found}", where=str(file), expected=expected)
             about = json.loads(metadata["about"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        net = ScorerNet(**about["network"]) if part == "scorer" else DetectorNet(**about["network"])
+        net: Any = ScorerNet(**about["network"]) if part == "scorer" else DetectorNet(**about["network"])
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as reason:
         raise error(f"The weights can not be read: {reason}", where=str(file), expected=expected) from reason

@@ -1,7 +1,8 @@
-"""``run.py --config configs/train-embedded.json``: trains the detector and the scorer from a folder in CLEVR's format.
+"""``task: train``: trains the detector and the scorer from a folder in CLEVR's format.
 
-Writes ``detector.safetensors``, ``scorer.safetensors``, ``results.json`` and ``calibration.png`` into the output
-folder. Killed, the same command resumes at the last finished epoch.
+Run by ``run.py --config configs/train-embedded.json``. Writes ``detector.safetensors``,
+``scorer.safetensors``, ``results.json`` and ``calibration.png`` into the output folder.
+Killed, the same command resumes at the last finished epoch.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,13 +36,15 @@ class PartConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    epochs: int = Field(24, ge=1, description="passes over the training pictures, at most")
-    batch: int = Field(16, ge=1, description="pictures a step")
-    lr: float = Field(2e-3, gt=0, description="peak learning rate")
-    weight_decay: float = Field(1e-4, ge=0)
-    patience: int = Field(12, ge=1, description="stop after so many epochs without a better held-out score")
-    averaging: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
-    width: int = Field(32, ge=4, description="channels of the first layer")
+    epochs: int = Field(default=24, ge=1, description="passes over the training pictures, at most")
+    batch: int = Field(default=16, ge=1, description="pictures a step")
+    lr: float = Field(default=2e-3, gt=0, description="peak learning rate")
+    weight_decay: float = Field(default=1e-4, ge=0)
+    patience: int = Field(
+        default=12, ge=1, description="stop after so many epochs without a better held-out score"
+    )
+    averaging: float = Field(default=0.998, ge=0, lt=1, description="decay of the averaged weights")
+    width: int = Field(default=32, ge=4, description="channels of the first layer")
 
 
 class TrainConfig(BaseModel):
@@ -56,13 +60,15 @@ class TrainConfig(BaseModel):
     )
     output_dir: Path | None = None
     seed: int = 0
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    threads: int | None = Field(None, ge=1, description="CPU threads; default: PyTorch's own choice")
-    parts: list[Part] = Field(["detector", "scorer"], min_length=1)
-    holdout: int = Field(60, ge=1, description="pictures held out for early stopping and calibration")
-    limit: int | None = Field(None, ge=2, description="use at most so many pictures")
-    max_minutes: float = Field(38.0, gt=0, description="both parts together end by then, one half each")
-    features: int = Field(256, ge=8, description="length of the scorer's feature vector")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
+    parts: list[Part] = Field(default=["detector", "scorer"], min_length=1)
+    holdout: int = Field(default=60, ge=1, description="pictures held out for early stopping and calibration")
+    limit: int | None = Field(default=None, ge=2, description="use at most so many pictures")
+    max_minutes: float = Field(
+        default=38.0, gt=0, description="both parts together end by then, one half each"
+    )
+    features: int = Field(default=256, ge=8, description="length of the scorer's feature vector")
     detector: PartConfig = Field(default_factory=lambda: PartConfig(epochs=24, batch=16, lr=2e-3))
     scorer: PartConfig = Field(default_factory=lambda: PartConfig(epochs=60, batch=8, lr=1.5e-3, patience=20))
 
@@ -114,31 +120,29 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
     held_out, training = shuffled[: config.holdout], shuffled[config.holdout :]
     val = ClevrFolder(config.val_dir) if config.val_dir else None
     measured, indices = (val, list(range(len(val)))) if val else (folder, held_out)
+    threads = torch.get_num_threads()
+    pictures = {"training": len(training), "held_out": len(held_out), "measured": len(indices)}
     results: dict[str, Any] = {
         "task": "train",
-        "pictures": {"training": len(training), "held_out": len(held_out), "measured": len(indices)},
+        "pictures": pictures,
         "measured_on": "val_dir" if val else "held-out part of data_dir",
         "device": str(device),
-        "threads": config.threads or torch.get_num_threads(),
+        "threads": config.threads or threads,
         "seed": config.seed,
     }
     about = {
-        "training": {**results["pictures"], "folder": config.data_dir.resolve().name, "format": "CLEVR"},
+        "training": {**pictures, "folder": config.data_dir.resolve().name, "format": "CLEVR"},
         "config": config.model_dump(mode="json", exclude={"data_dir", "val_dir", "output_dir"}),
         "commit": _commit(),
     }
-    threads = torch.get_num_threads()
+    work = _Work(config, folder, training, held_out, measured, indices, device, output, about)
     try:
         torch.set_num_threads(config.threads or threads)
         with _shown(progress) as report:
             if "detector" in config.parts:
-                results["detector"] = _detector(
-                    config, folder, training, held_out, measured, indices, device, output, about, report
-                )
+                results["detector"] = _detector(work, report)
             if "scorer" in config.parts:
-                results["scorer"] = _scorer(
-                    config, folder, training, held_out, measured, indices, device, output, about, report
-                )
+                results["scorer"] = _scorer(work, report)
     finally:
         torch.set_num_threads(threads)
     results["seconds"] = round(time.monotonic() - begun, 1)
@@ -148,94 +152,83 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
     return results
 
 
-def _settings(config: TrainConfig, part: PartConfig) -> Settings:
-    return Settings(
-        epochs=part.epochs,
-        batch=part.batch,
-        lr=part.lr,
-        weight_decay=part.weight_decay,
-        patience=part.patience,
-        max_seconds=config.max_minutes * 60 / len(config.parts),
-        averaging=part.averaging,
-        seed=config.seed,
-    )
+@dataclass(frozen=True)
+class _Work:
+    """What both parts need: pictures to train on, to hold out and to measure on, and where results go."""
+
+    config: TrainConfig
+    folder: ClevrFolder
+    training: list[int]
+    held_out: list[int]
+    measured: ClevrFolder
+    indices: list[int]
+    device: torch.device
+    output: Path
+    about: dict[str, Any]
+
+    def settings(self, part: PartConfig) -> Settings:
+        return Settings(
+            epochs=part.epochs,
+            batch=part.batch,
+            lr=part.lr,
+            weight_decay=part.weight_decay,
+            patience=part.patience,
+            max_seconds=self.config.max_minutes * 60 / len(self.config.parts),
+            averaging=part.averaging,
+            seed=self.config.seed,
+        )
 
 
-def _detector(
-    config: TrainConfig,
-    folder: ClevrFolder,
-    training: list[int],
-    held_out: list[int],
-    measured: ClevrFolder,
-    indices: list[int],
-    device: torch.device,
-    output: Path,
-    about: dict[str, Any],
-    progress: Progress,
-) -> dict[str, Any]:
+def _detector(work: _Work, progress: Progress) -> dict[str, Any]:
     """Train, save and measure the detector."""
+    own = work.config.detector
     net, threshold, history = train_detector(
-        folder,
-        training,
-        held_out,
-        _settings(config, config.detector),
-        device=device,
-        checkpoint=output / "detector.checkpoint.pt",
+        work.folder,
+        work.training,
+        work.held_out,
+        work.settings(own),
+        device=work.device,
+        checkpoint=work.output / "detector.checkpoint.pt",
         progress=progress,
-        width=config.detector.width,
+        width=own.width,
     )
-    file = output / "detector.safetensors"
-    store.save(
-        net, "detector", file, {**about, "network": {"width": config.detector.width}, "threshold": threshold}
-    )
-    found = measure.detect_all(net, measured, indices)
-    figures = measure.detector_figures(found, measured, indices, threshold)
+    file = work.output / "detector.safetensors"
+    store.save(net, "detector", file, {**work.about, "network": {"width": own.width}, "threshold": threshold})
+    found = measure.detect_all(net, work.measured, work.indices)
+    figures = measure.detector_figures(found, work.measured, work.indices, threshold)
     return {**figures, "threshold": threshold, "bytes": file.stat().st_size, "history": history}
 
 
-def _scorer(
-    config: TrainConfig,
-    folder: ClevrFolder,
-    training: list[int],
-    held_out: list[int],
-    measured: ClevrFolder,
-    indices: list[int],
-    device: torch.device,
-    output: Path,
-    about: dict[str, Any],
-    progress: Progress,
-) -> dict[str, Any]:
+def _scorer(work: _Work, progress: Progress) -> dict[str, Any]:
     """Train, calibrate, save and measure the scorer."""
+    own = work.config.scorer
     net, history = train_scorer(
-        folder,
-        training,
-        held_out,
-        _settings(config, config.scorer),
-        device=device,
-        checkpoint=output / "scorer.checkpoint.pt",
+        work.folder,
+        work.training,
+        work.held_out,
+        work.settings(own),
+        device=work.device,
+        checkpoint=work.output / "scorer.checkpoint.pt",
         progress=progress,
-        width=config.scorer.width,
-        features=config.features,
+        width=own.width,
+        features=work.config.features,
     )
-    calibration.calibrate(net, folder, held_out, jitter=JITTER, seed=config.seed)
-    file = output / "scorer.safetensors"
-    network = {"width": config.scorer.width, "features": config.features}
-    more = {"network": network, "concepts": CONCEPTS, "temperatures": calibration.temperatures(net)}
-    store.save(net, "scorer", file, {**about, **more})
-    figures = scorer_figures(net, measured, indices, output / "calibration.png")
-    return {
-        **figures,
-        "temperatures": calibration.temperatures(net),
-        "bytes": file.stat().st_size,
-        "history": history,
-    }
+    calibration.calibrate(net, work.folder, work.held_out, jitter=JITTER, seed=work.config.seed)
+    temperatures = calibration.temperatures(net)
+    file = work.output / "scorer.safetensors"
+    network = {"width": own.width, "features": work.config.features}
+    more = {"network": network, "concepts": CONCEPTS, "temperatures": temperatures}
+    store.save(net, "scorer", file, {**work.about, **more})
+    figures = scorer_figures(net, work.measured, work.indices, work.output / "calibration.png")
+    return {**figures, "temperatures": temperatures, "bytes": file.stat().st_size, "history": history}
 
 
 def scorer_figures(
     net: Any, folder: ClevrFolder, indices: list[int], figure: Path | None = None
 ) -> dict[str, Any]:
-    """Return a scorer's accuracy by attribute, relation and ``same_*``, its calibration error, and with jittered boxes.
+    """Return a scorer's accuracy by attribute, relation and ``same_*``, and its calibration error.
 
+    All with the true boxes; `jittered` sums up the same with boxes moved as a detector's may be.
     Draws the reliability diagram to `figure`, if given.
     """
     evidence, attributes = measure.gather(net, folder, indices)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,46 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from neptune.embedded.canvas import HEIGHT, WIDTH, to_float
+from neptune.embedded.augment import Paster, mirrored, recoloured, zoomed
+from neptune.embedded.canvas import to_float
 from neptune.embedded.data import ClevrFolder
 from neptune.embedded.detector_net import DetectorNet, loss, targets
 from neptune.embedded.loop import Progress, Settings, fit
 from neptune.embedded.measure import best_threshold, detect_all, detector_figures
-
-
-def mirrored(boxes: Tensor) -> Tensor:
-    """Return boxes ``(N, 4)`` as they are after the picture was flipped left to right."""
-    return torch.stack([WIDTH - boxes[:, 2], boxes[:, 1], WIDTH - boxes[:, 0], boxes[:, 3]], 1)
-
-
-def recoloured(pixels: Tensor, generator: torch.Generator, amount: float = 0.1) -> Tensor:
-    """Change brightness, tint and noise of float pixels ``(3, H, W)`` a little."""
-    gain = 1 + (torch.rand(3, 1, 1, generator=generator) - 0.5) * amount
-    gain = gain * (1 + (torch.rand(1, generator=generator) - 0.5) * 2 * amount)
-    shift = (torch.rand(1, generator=generator) - 0.5) * 3 * amount
-    noise = float(torch.rand(1, generator=generator)) * amount
-    return pixels * gain + shift + torch.randn(pixels.shape, generator=generator) * noise
-
-
-def zoomed(pixels: Tensor, boxes: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Shift and scale a picture ``(3, HEIGHT, WIDTH)`` and its boxes a little; what leaves the picture is cut off."""
-    scale = math.exp((float(torch.rand(1, generator=generator)) - 0.5) * 0.3)
-    shift_x = (float(torch.rand(1, generator=generator)) - 0.5) * 40
-    shift_y = (float(torch.rand(1, generator=generator)) - 0.5) * 30
-    theta = torch.tensor(
-        [[[1 / scale, 0, -2 * shift_x / WIDTH / scale], [0, 1 / scale, -2 * shift_y / HEIGHT / scale]]]
-    )
-    grid = functional.affine_grid(theta, [1, 3, HEIGHT, WIDTH], align_corners=False)
-    moved = functional.grid_sample(pixels[None], grid, padding_mode="reflection", align_corners=False)[0]
-    middle = torch.tensor([WIDTH / 2, HEIGHT / 2] * 2)
-    new = (boxes - middle) * scale + middle + torch.tensor([shift_x, shift_y] * 2)
-    whole = (new[:, 2:] - new[:, :2]).prod(1)
-    new = torch.stack([new[:, i].clamp(0, (WIDTH, HEIGHT)[i % 2]) for i in range(4)], 1)
-    if len(new) and bool(((new[:, 2:] - new[:, :2]).prod(1) < 0.95 * whole).any()):
-        return pixels, boxes  # an object would be cut, and its reflection would be an object without a box
-    return moved, new
 
 
 def train_detector(
@@ -73,6 +39,7 @@ def train_detector(
     """
     torch.manual_seed(settings.seed)
     net = DetectorNet(width)
+    paster = Paster(folder, training)
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         rng = np.random.default_rng([settings.seed, epoch])
@@ -81,7 +48,8 @@ def train_detector(
         for start in range(0, len(order), settings.batch):
             pictures, heats, boxes = [], [], []
             for index in order[start : start + settings.batch]:
-                pixels, own = to_float(folder.pixels(int(index))), folder.examples[index].boxes
+                raw, example = paster.crowd(int(index), rng)
+                pixels, own = to_float(raw), example.boxes
                 if rng.random() < 0.5:
                     pixels, own = pixels.flip(2), mirrored(own)
                 if rng.random() < 0.5:

@@ -1,4 +1,4 @@
-"""Trains the scorer: scenes with jittered boxes, the losses of attributes and places, and the held-out score."""
+"""Trains the scorer: scenes with jittered boxes, losses of attributes and places, the held-out score."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from neptune.embedded.augment import Paster, mirrored, recoloured
 from neptune.embedded.canvas import to_float
 from neptune.embedded.concepts import AXES, VALUES
 from neptune.embedded.data import ClevrFolder
 from neptune.embedded.loop import Progress, Settings, fit
 from neptune.embedded.measure import gather, jittered, pooled
 from neptune.embedded.scorer_net import ScorerNet
-from neptune.embedded.train_detector import mirrored, recoloured
 from neptune.scene import ATTRIBUTES
 
 JITTER = 0.03
@@ -27,7 +27,7 @@ JITTER = 0.03
 
 @dataclass(frozen=True)
 class Batch:
-    """A few scenes: pictures ``(B, 3, H, W)``, and for each its boxes, values, order and places (see `Example`)."""
+    """A few scenes: pictures ``(B, 3, H, W)``; for each its boxes, values, order, places (see `Example`)."""
 
     pictures: Tensor
     boxes: list[Tensor]
@@ -37,7 +37,7 @@ class Batch:
 
 
 def scorer_loss(net: ScorerNet, batch: Batch) -> Tensor:
-    """Return the training loss: cross-entropy of the attributes, of the pairs' order, and the error of places."""
+    """Return the training loss: cross-entropy of attributes and of the pairs' order, and errors of places."""
     features = net.encode(batch.pictures, batch.boxes)
     truth = torch.cat(batch.attributes)
     total = features.new_zeros(())
@@ -47,7 +47,8 @@ def scorer_loss(net: ScorerNet, batch: Batch) -> Tensor:
     sizes = [len(b) for b in batch.boxes]
     pair_loss, pairs = features.new_zeros(()), 0.0
     place_loss = features.new_zeros(())
-    for own, width, order, target in zip(place.split(sizes), spread.split(sizes), batch.order, batch.places):
+    scenes = zip(torch.split(place, sizes), torch.split(spread, sizes), batch.order, batch.places)
+    for own, width, order, target in scenes:
         gap = own[:, None] - own[None, :]
         logit = gap / torch.hypot(width[:, None], width[None, :])
         asked = order != 0
@@ -84,6 +85,7 @@ def train_scorer(
     """
     torch.manual_seed(settings.seed)
     net = ScorerNet(width, features)
+    paster = Paster(folder, training)
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([settings.seed, epoch])
@@ -93,8 +95,8 @@ def train_scorer(
             batch = Batch(torch.empty(0), [], [], [], [])
             pictures = []
             for index in order[start : start + settings.batch]:
-                example = folder.examples[index]
-                pixels, boxes = to_float(folder.pixels(int(index))), example.boxes
+                raw, example = paster.crowd(int(index), rng)
+                pixels, boxes = to_float(raw), example.boxes
                 turn = torch.ones(2)
                 if rng.random() < 0.5:  # exact: the camera looks along the picture's middle
                     pixels, boxes, turn = pixels.flip(2), mirrored(boxes), torch.tensor([-1.0, 1.0])

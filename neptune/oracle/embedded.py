@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,8 +37,8 @@ class EmbeddedOracle:
     device
         ``"cpu"``, ``"cuda"`` or ``"auto"`` (CUDA where there is one).
     batch_size
-        How many boxes go through the network at once. A scene is never mixed with another, so that its scores do
-        not depend, in the last bits, on what else is asked.
+        How many boxes go through the network at once. A scene is never mixed with another, so that its scores
+        do not depend, in the last bits, on what else is asked.
 
     Raises
     ------
@@ -57,7 +57,7 @@ class EmbeddedOracle:
         self.batch_size = batch_size
         self._device = pick_device(device)
         self.module, self.about = load("scorer", weights, self._device, OracleError)
-        self._seen: OrderedDict[tuple[str, bytes], Any] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, bytes], Tensor] = OrderedDict()
         self._lock = threading.Lock()
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
@@ -87,8 +87,8 @@ class EmbeddedOracle:
         Raises
         ------
         OracleError
-            If the question asks for no attribute, no choice is a value of it, the scene has no picture, or an index
-            is out of range.
+            If the question asks for no attribute, no choice is a value of it, the scene has no picture, or an
+            index is out of range.
         """
         import torch
 
@@ -106,10 +106,10 @@ class EmbeddedOracle:
         return answers
 
     def logits(self, scene: Scene, question: Question, objects: IntArray) -> Tensor:
-        """Return the yes/no logits ``(M,)`` of one question as a tensor, differentiable in the heads' parameters.
+        """Return the yes/no logits ``(M,)`` of one question as a tensor, differentiable in the heads.
 
-        Call ``oracle.module.requires_grad_(True)`` to train them; features come from the cache and are constant
-        (to train those too, call ``oracle.module.encode``).
+        Call ``oracle.module.requires_grad_(True)`` to train them; features come from the cache and are
+        constant (to train those too, call ``oracle.module.encode``).
 
         Raises
         ------
@@ -158,7 +158,7 @@ class EmbeddedOracle:
         with torch.no_grad(), torch.inference_mode(False):
             canvas = to_float(pixels[None].to(self._device))
             boxes = scaled(scene.boxes, factors).to(self._device)
-            parts = [self.module.encode(canvas, [part]) for part in boxes.split(self.batch_size)]
+            parts = [self.module.encode(canvas, [part]) for part in torch.split(boxes, self.batch_size)]
             seen = torch.cat(parts)
         with self._lock:
             self._seen[key] = seen

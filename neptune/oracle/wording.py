@@ -29,14 +29,17 @@ _MARKER = re.compile(
     rf"\b(?:(?:the|this|that) )?{_NOUN} (?:that is |which is )?(?:in|inside|within|marked by|enclosed by)"
     r" (?:(?:the|a) )?(red|green) (?:bounding )?box\b"
 )
-_FILLERS = frozenset(
-    ["a", "an", "the", "is", "are", "was", "were", "be", "been", "it", "its", "this", "that", "there", "do", "does", "did", "has", "have", "having", "of", "one", "both", "they", "made", "out", "from", "with", "as", "in", "at", "to", "made-of", "look", "looks", "like", "appear", "appears", "being", "and", "also", "made", "colored", "coloured", "located", "placed", "positioned", "situated", "sitting", "standing", "lying", "kind", "type", "sized", "shaped"]
+_FILLER_WORDS = (
+    "a an the is are was were be been being it its this that there do does did has have having of one both"
+    " they and also with as in at to made out from look looks like appear appears colored located placed"
+    " positioned situated sitting standing lying kind type sized shaped"
 )
+_FILLERS = frozenset(_FILLER_WORDS.split())
 _QUESTION_WORDS = frozenset(["what", "which", "how", "name", "tell", "describe", "me", "whats"])
 _FIRST, _SECOND = "<first>", "<second>"
 _MEND = (
-    "Use one of these words, or a real vision-language model: vlm_model_name 'openai' (any compatible server) or"
-    " 'transformers'"
+    "Use one of these words, or a real vision-language model: vlm_model_name 'openai' (any compatible"
+    " server) or 'transformers'"
 )
 
 
@@ -54,8 +57,8 @@ class Concept:
         ``"value"`` (of an attribute), ``"relation"``, ``"same"`` (the two objects share an attribute), or
         ``"object"`` (true of everything).
     attribute
-        The attribute that a value or a ``same_*`` speaks of: ``"size"``, ``"color"``, ``"material"``, ``"shape"``;
-        ``""`` for the rest.
+        The attribute that a value or a ``same_*`` speaks of: ``"size"``, ``"color"``, ``"material"``,
+        ``"shape"``; ``""`` for the rest.
     """
 
     name: str
@@ -79,14 +82,14 @@ CONCEPTS: Mapping[str, Concept] = _all_concepts()
 def concept_of(question: Question) -> Concept:
     """Return the one concept that a yes/no question asks about.
 
-    Its arity is the question's arity. A relation asked the other way round ("is the object in the green box left of
-    the object in the red box?") is returned as its converse (``right``).
+    Its arity is the question's arity. A relation asked the other way round ("is the object in the green box
+    left of the object in the red box?") is returned as its converse (``right``).
 
     Raises
     ------
     OracleError
-        If a word is unknown, the arity does not fit, or the question asks several concepts at once ("a red ball";
-        :func:`concepts_of` reads those).
+        If a word is unknown, the arity does not fit, or the question asks several concepts at once ("a red
+        ball"; :func:`concepts_of` reads those).
     """
     concepts = concepts_of(question)
     if len(concepts) > 1:
@@ -101,9 +104,10 @@ def concept_of(question: Question) -> Concept:
 
 
 def concepts_of(question: Question) -> tuple[Concept, ...]:
-    """Return the concepts that a yes/no question asks about; several mean their conjunction ("is it a red ball?").
+    """Return the concepts that a yes/no question asks about.
 
-    The question's `predicate` is read first where it is given and known, else its text.
+    Several mean their conjunction ("is it a red ball?"). The question's `predicate` is read first where it is
+    given and known, else its text.
 
     Raises
     ------
@@ -114,7 +118,9 @@ def concepts_of(question: Question) -> tuple[Concept, ...]:
 
 
 def attribute_of(question: Question) -> str:
-    """Return the attribute that an open question asks for: ``"size"``, ``"color"``, ``"material"`` or ``"shape"``.
+    """Return the attribute that an open question asks for.
+
+    It is ``"size"``, ``"color"``, ``"material"`` or ``"shape"``.
 
     Raises
     ------
@@ -128,7 +134,7 @@ def attribute_of(question: Question) -> str:
 def _concepts(text: str, arity: int, predicate: str) -> tuple[Concept, ...]:
     where = f"question '{_short(text)}'"
     hinted = vocabulary().get(_normal(predicate)) if predicate else None
-    if hinted in CONCEPTS:
+    if hinted is not None and hinted in CONCEPTS:
         found = (CONCEPTS[hinted],)
         return _check_arity(found, arity, where)
     tokens = _tokens(text)
@@ -174,6 +180,7 @@ def _conclude(
                 expected="one relation alone",
                 mend="Ask one question for each and combine them with 'and' in the program",
             )
+        _check_arity((relations[0],), arity, where)
         return (CONCEPTS[_directed(names, markers, where)],)
     if not concepts:
         if "object" in words:
@@ -242,7 +249,7 @@ def _check_arity(concepts: tuple[Concept, ...], arity: int, where: str) -> tuple
 def _read(
     tokens: list[str], fillers: frozenset[str]
 ) -> tuple[list[tuple[int, str]], list[tuple[int, str]], list[str]]:
-    """Split tokens by the longest phrases known: (position, name) of concepts, of markers, and unknown words."""
+    """Split tokens by the longest phrases known: (position, name) of concepts and markers, unknown words."""
     words, longest = vocabulary(), _longest()
     names: list[tuple[int, str]] = []
     markers: list[tuple[int, str]] = []
@@ -281,7 +288,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _normal(text: str) -> str:
-    """Lower case, underscores, hyphens and punctuation as spaces, one spelling of 'colour', no possessives."""
+    """Lower case, underscores and punctuation as spaces, one spelling of 'colour', no possessives."""
     text = re.sub(r"['’]s\b", "", text.lower().replace("_", " "))
     text = re.sub(r"[^\w\s]", " ", text)
     return " ".join(text.replace("colour", "color").split())
