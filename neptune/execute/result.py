@@ -45,9 +45,17 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
         case Description():
             return _object(value, run, session, line)
         case Quantity():
-            low, high = session.count(value.node, line)
-            settled = low == high
-            return _answer(run, session, low if settled else None, "number", settled=settled)
+            total = session.count(value.node, line)
+            return _answer(
+                run,
+                session,
+                total.low,
+                "number",
+                total.probability,
+                scores=total.scores,
+                objects=total.objects,
+                settled=total.low == total.high,
+            )
         case Described():
             choice = session.choose(value.node, line)
             p = choice.scores[choice.index]

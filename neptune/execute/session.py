@@ -16,7 +16,7 @@ from dsl import plan
 from dsl.errors import LimitError
 from dsl.guards import insert_guards
 from dsl.limits import Limits
-from dsl.plan import Describe, Exists, Expect, Iota, Leaf, Node, make
+from dsl.plan import Count, Describe, Exists, Expect, Iota, Leaf, Node, make
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.answer import TraceStep, Usage
 from neptune.errors import OracleError
@@ -54,6 +54,17 @@ class Choice:
     settled: bool
     tie: bool
     matched: bool = True
+
+
+@dataclass
+class Total:
+    """A forced number: its bounds; for a count of objects also how true it is of each, and of the number."""
+
+    low: int
+    high: int
+    probability: float | None = None
+    scores: tuple[float, ...] | None = None
+    objects: tuple[int, ...] = ()
 
 
 @dataclass
@@ -108,10 +119,10 @@ class Session:
 
     def number(self, node: Node, line: int) -> int:
         """Count."""
-        low, high = self.count(node, line)
-        if low != high:
+        total = self.count(node, line)
+        if total.low != total.high:
             raise Abstain(f"the count at line {line} depends on missing evidence")
-        return low
+        return total.low
 
     def object(self, iota: Iota, line: int) -> int:
         """Return the most probable object of a description, -1 in an empty scene."""
@@ -171,14 +182,21 @@ class Session:
         self._step(line, plan.show(node), shown)
         return Decision(yes, low, high, settled, tie, witness)
 
-    def count(self, node: Node, line: int) -> tuple[int, int]:
-        """Force a number; return its least and largest possible value."""
+    def count(self, node: Node, line: int) -> Total:
+        """Force a number."""
         prepared = self._prepare(node)
         started = time.perf_counter()
         low, high = self._evaluator.number(prepared)
+        total = Total(low, high)
+        if low == high and isinstance(prepared, Count) and not prepared.free:
+            cells = self._evaluator.over(prepared)
+            if cells.exact:
+                total.probability = float(cells.low.exactly(low, prepared.var).values)
+                total.scores = tuple(float(v) for v in cells.low.values)
+                total.objects = tuple(int(i) for i in cells.low.decide().nonzero().flatten())
         self._spent(started)
-        self._step(line, plan.show(node), str(low) if low == high else f"{low} to {high}")
-        return low, high
+        self._step(line, plan.show(node), str(low) if low == high else f"{low} to {high}", total.scores)
+        return total
 
     def table(self, node: Node, line: int) -> Interval:
         """Force a formula over its free variables."""
