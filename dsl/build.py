@@ -19,13 +19,18 @@ from .strings import number_value, text_value
 Found: TypeAlias = "list[Any]"
 
 
+def builder() -> Transformer[Token, Any]:
+    """Return the functions of this file, for Lark to call while it parses."""
+    return _Builder()
+
+
 def join(first: Any, last: Any) -> Span:
     """Return the span from the start of `first` to the end of `last` (tokens or nodes)."""
     a, b = first.span, last.span
     return Span(a.line, a.column, b.end_line, b.end_column)
 
 
-class Builder(Transformer[Token, Any]):
+class _Builder(Transformer[Token, Any]):
     """Builds the tree while it is parsed; a fault of meaning is a :class:`dsl.ProgramError`."""
 
     # --- statements ---

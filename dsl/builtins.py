@@ -39,15 +39,17 @@ def _table(*rows: tuple[str, str, int, int], keywords: dict[str, tuple[str, ...]
     out = {}
     for signature, doc, least, most in rows:
         name = signature.split("(")[0]
-        out[name] = Builtin(name, signature, doc, least, most, keywords.get(name, ()), name in _ALSO_PREDICATES)
+        out[name] = Builtin(
+            name, signature, doc, least, most, keywords.get(name, ()), name in _ALSO_PREDICATES
+        )
     return out
 
 
 _ALSO_PREDICATES = frozenset({"round", "best", "different", "distinct"})
 
 BUILTINS: dict[str, Builtin] = _table(
-    ("score(text, n=1)", "the soft truth of a yes/no question about n objects, as a formula of x1 … xn", 1, 2),
-    ("query(text, object, …)", "the oracle's answer in words, about given objects or the whole picture", 1, 5),
+    ("score(text, n=1)", "the soft truth of a yes/no question about n objects: a formula of x1 … xn", 1, 2),
+    ("query(text, object, …)", "the oracle's answer in words, about objects or the whole picture", 1, 5),
     ("exists(Object, lambda x: …)", "whether some object fits", 1, 2),
     ("some(Object, lambda x: …)", "the same as exists", 1, 2),
     ("any(Object, lambda x: …)", "the same as exists; of a list, whether one item is true", 1, 2),
@@ -64,7 +66,7 @@ BUILTINS: dict[str, Builtin] = _table(
     ("topk(formula, k=1)", "the k objects that fit best", 1, 2),
     ("count(Object, lambda x: …)", "how many objects fit; of a list, how many items are true", 1, 2),
     ("describe(Color, iota(Object, lambda x: …))", "the value of a sort at an object", 1, 3),
-    ("mode(Color, lambda c: count(…))", "the value with the largest count; of a list, the commonest item", 1, 2),
+    ("mode(Color, lambda c: count(…))", "the value with the largest count, or a list's commonest item", 1, 2),
     ("and_(a, b, …)", "soft and", 1, MANY),
     ("or_(a, b, …)", "soft or", 1, MANY),
     ("not_(a)", "soft not", 1, 1),
@@ -143,14 +145,15 @@ METHODS: dict[str, tuple[int, int, str, str]] = {
 #: Names of Python that reach for the outside or for Python itself: never predicates, always errors.
 RESERVED: dict[str, str] = {
     **dict.fromkeys(
-        ("exec", "eval", "compile", "__import__", "globals", "locals", "vars", "dir", "getattr", "setattr", "delattr",
-         "hasattr", "type", "super", "isinstance", "issubclass", "callable", "memoryview", "classmethod",
-         "staticmethod", "property", "breakpoint", "help", "exit", "quit", "reload", "importlib", "builtins", "sys",
-         "os", "subprocess", "shutil", "socket", "requests", "urllib", "pickle", "ctypes", "bytes", "bytearray",
+        ("exec", "eval", "compile", "__import__", "globals", "locals", "vars", "dir", "getattr", "setattr",
+         "delattr", "hasattr", "type", "super", "isinstance", "issubclass", "callable", "memoryview",
+         "classmethod",         "staticmethod", "property", "breakpoint", "help", "exit", "quit", "reload", "importlib", "builtins",
+         "sys", "os", "subprocess", "shutil", "socket", "requests", "urllib", "pickle", "ctypes", "bytes",
+         "bytearray",
          "chr", "ord", "format", "repr", "iter", "id", "hash"),
         "leave it out: a program has only the built-ins of the language and predicates",
     ),
-    "open": "leave it out: a program opens no file; for 'is it open?' write open_(x) or score(\"is it open?\")",
+    "open": "leave it out: a program opens no file; to ask whether something is open write is_open(x)",
     "print": "return the value instead: return …",
     "input": "leave it out: a program reads nothing but the picture",
     "file": "leave it out: a program opens no file",
@@ -165,10 +168,12 @@ RESERVED: dict[str, str] = {
 }  # fmt: skip
 
 #: Built-ins whose names a program may take for its own variables: words that answers like to use.
-SHADOWABLE = frozenset({"best", "point", "no", "none", "the", "mode", "some", "different", "distinct", "among"})
+SHADOWABLE = frozenset(
+    {"best", "point", "no", "none", "the", "mode", "some", "different", "distinct", "among"}
+)
 
 #: Built-ins that bind a variable over a sort: ``exists(Object, lambda x: …)``.
 BINDERS = frozenset(
-    {"exists", "some", "any", "forall", "all", "every", "no", "none", "iota", "the", "point", "best", "argmax", "count",
-     "describe", "mode"}
+    {"exists", "some", "any", "forall", "all", "every", "no", "none", "iota", "the", "point", "best",
+     "argmax", "count", "describe", "mode"}
 )  # fmt: skip

@@ -29,6 +29,7 @@ class Expressions:
         self.errors: list[ProgramError] = []
         self.predicates: set[tuple[str, int]] = set()
         self.notes: list[str] = []
+        self.bound_somewhere: set[str] = set()
 
     def fault(self, what: str, node: ast.Node, *, expected: str = "", mend: str = "") -> None:
         """Record something wrong."""
@@ -42,12 +43,19 @@ class Expressions:
             self.fault(f"'{name}' is reserved", node, mend=_INSIDES)
         elif name in RESERVED or (name in BUILTINS and name not in SHADOWABLE):
             self.fault(
-                f"'{name}' is a built-in and can not be given another meaning", node, expected="a name of your own",
+                f"'{name}' is a built-in and can not be given another meaning",
+                node,
+                expected="a name of your own",
                 mend=f"rename it, e.g. '{name}_found'",
-            )  # fmt: skip
+            )
         elif name == OBJECT or name in self.vocabulary.sorts:
-            self.fault(f"'{name}' is a sort and can not be given another meaning", node,
-                       expected="a name of your own", mend=f"rename it, e.g. '{name.lower()}_found'")  # fmt: skip
+            self.fault(
+                f"'{name}' is a sort and can not be given another meaning",
+                node,
+                expected="a name of your own",
+                mend=f"rename it, e.g. '{name.lower()}_found'",
+            )
+        self.bound_somewhere.add(name)
         scope.bind(name, binding)
 
     def target(self, node: Expr, scope: Scope, binding: Binding | None = None) -> None:
@@ -95,11 +103,12 @@ class Expressions:
         if words.knows(name, 1) or words.knows(name, 2):
             self.predicates.update((words.canonical(name, n), n) for n in (1, 2) if words.knows(name, n))
             return
-        known = [*scope.visible(), *words.words(), *words.sort_names(), *BUILTINS]
-        self.fault(
-            f"unknown name '{name}'", node, expected="a variable, a value or a sort",
-            mend=did_you_mean(name, known) or f'assign it first, or write it as a text: "{name}"',
-        )  # fmt: skip
+        if name in self.bound_somewhere:
+            mend = f"'{name}' is known only inside the lambda, function or loop that binds it; use it there"
+        else:
+            known = [*scope.visible(), *words.words(), *words.sort_names(), *BUILTINS]
+            mend = did_you_mean(name, known) or f'assign it first, or write it as a text: "{name}"'
+        self.fault(f"unknown name '{name}'", node, expected="a variable, a value or a sort", mend=mend)
 
     def _reserved(self, node: ast.Name) -> bool:
         if node.id.startswith("__"):
@@ -137,14 +146,20 @@ class Expressions:
         if node.name.startswith("_"):
             self.fault(f"'.{node.name}' is not in the language", node, mend=_INSIDES)
         elif node.name in METHODS:
-            self.fault(f"'.{node.name}' is a method", node, expected=f".{node.name}(…)", mend="call it, with ()")
+            self.fault(
+                f"'.{node.name}' is a method", node, expected=f".{node.name}(…)", mend="call it, with ()"
+            )
         else:
             mend = did_you_mean(node.name, METHODS)
-            inside = f"{node.name}({node.value.id})" if isinstance(node.value, ast.Name) else f"{node.name}(x)"
+            inside = (
+                f"{node.name}({node.value.id})" if isinstance(node.value, ast.Name) else f"{node.name}(x)"
+            )
             self.fault(
-                f"there is no '.{node.name}'", node, expected="a method such as .exists, .count or .lower",
+                f"there is no '.{node.name}'",
+                node,
+                expected="a method such as .exists, .count or .lower",
                 mend=mend or f"ask for a property with a predicate or describe: {inside}",
-            )  # fmt: skip
+            )
 
     # --- calls ---
 
@@ -202,24 +217,36 @@ class Expressions:
         self._count(f"'{name}'", given, binding.least, binding.most, node)
         for keyword in node.keywords:
             if keyword.name not in binding.params:
-                self.fault(f"'{name}' has no parameter '{keyword.name}'", keyword,
-                           expected=", ".join(binding.params), mend=did_you_mean(keyword.name, binding.params))  # fmt: skip
+                self.fault(
+                    f"'{name}' has no parameter '{keyword.name}'",
+                    keyword,
+                    expected=", ".join(binding.params),
+                    mend=did_you_mean(keyword.name, binding.params),
+                )
             elif keyword.name in binding.params[: len(node.args)]:
-                self.fault(f"'{name}' gets its argument '{keyword.name}' twice", keyword, mend="leave one of them out")
+                self.fault(
+                    f"'{name}' gets its argument '{keyword.name}' twice",
+                    keyword,
+                    mend="leave one of them out",
+                )
 
     def _builtin(self, node: ast.Call, builtin: Builtin, scope: Scope) -> None:
         given = len(node.args) + len(node.keywords)
         if not builtin.least <= given <= builtin.most:
             self.fault(
-                f"'{builtin.name}' takes {_range(builtin.least, builtin.most)}, not {given}", node,
-                expected=builtin.signature, mend=f"write {builtin.signature}",
-            )  # fmt: skip
+                f"'{builtin.name}' takes {_range(builtin.least, builtin.most)}, not {given}",
+                node,
+                expected=builtin.signature,
+                mend=f"write {builtin.signature}",
+            )
         for keyword in node.keywords:
             if keyword.name not in builtin.keywords and "*" not in builtin.keywords:
                 self.fault(
-                    f"'{builtin.name}' has no argument '{keyword.name}'", keyword, expected=builtin.signature,
+                    f"'{builtin.name}' has no argument '{keyword.name}'",
+                    keyword,
+                    expected=builtin.signature,
                     mend=did_you_mean(keyword.name, builtin.keywords) or "give the arguments by position",
-                )  # fmt: skip
+                )
         for i, arg in enumerate(node.args):
             if builtin.name in BINDERS and i == len(node.args) - 1 and self._bare_predicate(arg, scope):
                 continue
@@ -245,29 +272,46 @@ class Expressions:
         if self._like_a_builtin(node, scope):
             near = did_you_mean(name, [*BUILTINS, *scope.visible()])
             self.fault(
-                f"there is no built-in '{name}'", function,
+                f"there is no built-in '{name}'",
+                function,
                 expected="a built-in such as exists, count or iota before a sort or a lambda",
                 mend=near or f"a predicate takes objects: {name}(x)",
-            )  # fmt: skip
+            )
         elif arity > self.limits.predicate_arity:
             self.errors.append(
-                LimitError("predicate_arity", self.limits.predicate_arity, arity, function.span,
-                           what=f"the predicate '{name}'", mend="split it into predicates of fewer objects")
-            )  # fmt: skip
+                LimitError(
+                    "predicate_arity",
+                    self.limits.predicate_arity,
+                    arity,
+                    function.span,
+                    what=f"the predicate '{name}'",
+                    mend="split it into predicates of fewer objects",
+                )
+            )
         elif arity == 0:
-            self.fault(f"'{name}' is applied to nothing", node, expected=f"an object, as in {name}(x)",
-                       mend=f'to ask about the whole picture write score("is it {name.replace("_", " ")}?", 0)')  # fmt: skip
+            self.fault(
+                f"'{name}' is applied to nothing",
+                node,
+                expected=f"an object, as in {name}(x)",
+                mend=f'to ask about the whole picture write score("is it {name.replace("_", " ")}?", 0)',
+            )
         elif node.keywords:
-            self.fault(f"the predicate '{name}' takes objects by position only", node.keywords[0],
-                       mend=f"write {name}(x), without names")  # fmt: skip
+            self.fault(
+                f"the predicate '{name}' takes objects by position only",
+                node.keywords[0],
+                mend=f"write {name}(x), without names",
+            )
         elif words.closed and not words.knows(name, arity) and words.sort_named(name) is None:
             other = [str(n) for n in range(1, 5) if words.knows(name, n)]
             takes = f"'{name}' with {' or '.join(other)} argument(s)" if other else ""
             self.fault(
-                f"unknown predicate '{name}' of {_range(arity, arity)}", function,
+                f"unknown predicate '{name}' of {_range(arity, arity)}",
+                function,
                 expected=takes or f"a predicate of the vocabulary '{words.name}'",
-                mend=words.suggest(name, arity) or did_you_mean(name, BUILTINS) or "use a word of the vocabulary",
-            )  # fmt: skip
+                mend=words.suggest(name, arity)
+                or did_you_mean(name, BUILTINS)
+                or "use a word of the vocabulary",
+            )
         elif words.sort_named(name) is None:
             self.predicates.add((words.canonical(name, arity), arity))
         self._arguments(node, scope)
@@ -284,9 +328,11 @@ class Expressions:
     def _count(self, what: str, given: int, least: int, most: int, node: ast.Call) -> None:
         if not least <= given <= most:
             self.fault(
-                f"{what} takes {_range(least, most)}, not {given}", node, expected=_range(least, most),
+                f"{what} takes {_range(least, most)}, not {given}",
+                node,
+                expected=_range(least, most),
                 mend="give it the arguments it takes",
-            )  # fmt: skip
+            )
 
 
 def _range(least: int, most: int) -> str:

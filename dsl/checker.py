@@ -94,14 +94,18 @@ class _Checker(Expressions):
         self.block(tree.body, top, loop=False)
         for node, path in recursion(tree):
             self.fault(
-                f"'{path[0]}' calls itself ({' → '.join(path)})", node,
-                expected="functions that do not call themselves", mend="use a for statement, or a quantifier",
-            )  # fmt: skip
+                f"'{path[0]}' calls itself ({' → '.join(path)})",
+                node,
+                expected="functions that do not call themselves",
+                mend="use a for statement, or a quantifier",
+            )
         if not _gives_result(tree.body):
             self.fault(
-                "the program gives no result", tree.body[-1], expected="an expression on the last line, or a return",
+                "the program gives no result",
+                tree.body[-1],
+                expected="an expression on the last line, or a return",
                 mend="end with return and the value",
-            )  # fmt: skip
+            )
 
     def block(self, body: tuple[ast.Stmt, ...], scope: Scope, *, loop: bool) -> None:
         """Check statements, then the bodies of the functions among them."""
@@ -142,7 +146,9 @@ class _Checker(Expressions):
                 later.append(node)
             elif isinstance(node, ast.Break | ast.Continue) and not loop:
                 word = "break" if isinstance(node, ast.Break) else "continue"
-                self.fault(f"'{word}' outside a for statement", node, mend=f"leave '{word}' out, or put it in a loop")
+                self.fault(
+                    f"'{word}' outside a for statement", node, mend=f"leave '{word}' out, or put it in a loop"
+                )
 
     def _assign(self, node: ast.Assign, scope: Scope) -> None:
         if isinstance(node.value, ast.Lambda):
@@ -151,10 +157,10 @@ class _Checker(Expressions):
                 if isinstance(target, ast.Name):  # before the body: the lambda sees its own name
                     self.bind(scope, target.id, target, binding)
             self.expression(node.value, scope)
-            names = [t for t in node.targets if not isinstance(t, ast.Name)]
+            names: tuple[ast.Expr, ...] = tuple(t for t in node.targets if not isinstance(t, ast.Name))
         else:
             self.expression(node.value, scope)
-            names = list(node.targets)
+            names = node.targets
         for target in names:
             self.target(target, scope)
 
@@ -170,9 +176,10 @@ class _Checker(Expressions):
                 self.expression(param.default, scope)
             elif optional:
                 self.fault(
-                    f"the parameter '{param.name}' without a default follows one with a default", param,
+                    f"the parameter '{param.name}' without a default follows one with a default",
+                    param,
                     mend="put parameters with defaults last",
-                )  # fmt: skip
+                )
         self.bind(scope, node.name, node, function_binding(node.params))
 
 

@@ -136,7 +136,8 @@ class ProgramError(Exception):
         end = max(min(end, len(row)), start + 1)
         if len(row) > _WIDEST:
             cut = max(0, min(start - 40, len(row) - _WIDEST))
-            row = ("…" if cut else "") + row[cut : cut + _WIDEST] + ("…" if cut + _WIDEST < len(row) else "")
+            more = "…" if cut + _WIDEST < len(row) else ""
+            row = ("…" if cut else "") + row[cut : cut + _WIDEST] + more
             shift = cut - (1 if cut else 0)
             start, end = start - shift, min(end - shift, len(row))
         return [f"    {row}", f"    {' ' * start}{'^' * max(1, end - start)}"]
@@ -189,7 +190,13 @@ def did_you_mean(name: str, known: Iterable[str], limit: int = 3) -> str:
 def closest(name: str, known: Iterable[str], limit: int = 3, cutoff: float = 0.6) -> list[str]:
     """Return up to `limit` of the known names that look most like `name`, best first."""
     by_lower = {k.lower(): k for k in known}
-    return [by_lower[c] for c in difflib.get_close_matches(name.lower(), by_lower, n=limit, cutoff=cutoff)]
+    word = name.lower()
+    cutoff = max(cutoff, 0.7) if len(word) < 5 else cutoff
+    found = difflib.get_close_matches(word, by_lower, n=limit, cutoff=cutoff)
+    if not found:
+        return []
+    scores = [difflib.SequenceMatcher(None, word, f).ratio() for f in found]
+    return [by_lower[f] for f, s in zip(found, scores, strict=True) if s >= scores[0] - 0.12]
 
 
 def _capital(text: str) -> str:

@@ -45,17 +45,23 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         return ProgramError(f"the language has no '{value}'", span, mend=NOT_IN_LANGUAGE[value])
     if kind == "_INDENT":
         return ProgramError(
-            "this line is indented, but no block is open", span, expected="the indentation of the line above",
+            "this line is indented, but no block is open",
+            span,
+            expected="the indentation of the line above",
             mend="remove the blanks before it, or end the line above with ':'",
-        )  # fmt: skip
+        )
     if before is not None and before.type == "_NEWLINE" and "_INDENT" in allowed:
         header = _header(tokens, at - 1)
         return ProgramError(
-            f"the block of '{header}' is missing", span, expected="an indented line",
+            f"the block of '{header}' is missing",
+            span,
+            expected="an indented line",
             mend="indent the block by four spaces, or write 'pass'",
-        )  # fmt: skip
+        )
     if before is not None and before.type == "FOREIGN":
-        return ProgramError(f"the language has no '{before.value}'", before.span, mend=NOT_IN_LANGUAGE[before.value])
+        return ProgramError(
+            f"the language has no '{before.value}'", before.span, mend=NOT_IN_LANGUAGE[before.value]
+        )
     if kind == "EQUAL":
         return _equal(fault, tokens, at)
     if kind in ("ELSE", "ELIF") and (before is None or before.type in ("_NEWLINE", "_DEDENT")):
@@ -67,28 +73,39 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         if header in _HEADERS.values() and (kind == "_NEWLINE" or header == "lambda"):
             after = Span(before.span.end_line, before.span.end_column, span.line, before.span.end_column + 1)
             return ProgramError(
-                f"missing ':' after '{_shown(before)}'", after, expected=f"':' to end the '{header}'",
+                f"missing ':' after '{_shown(before)}'",
+                after,
+                expected=f"':' to end the '{header}'",
                 mend="add ':'",
-            )  # fmt: skip
+            )
     if "ELSE" in allowed and kind != "ELSE" and _inside_conditional(fault):
         return ProgramError(
-            "'if' inside an expression needs an 'else'", span, expected="'else'",
+            "'if' inside an expression needs an 'else'",
+            span,
+            expected="'else'",
             mend="write a if test else b",
-        )  # fmt: skip
-    if kind == "STAR" or kind == "POWER":
-        if before is not None and before.type in ("LPAR", "COMMA", "EQUAL", "LSQB"):
-            return ProgramError(f"the language has no '{value}' before an argument or item", span,
-                                mend="write the arguments or items out one by one")  # fmt: skip
+        )
+    if kind in ("STAR", "POWER") and before is not None and before.type in ("LPAR", "COMMA", "EQUAL", "LSQB"):
+        return ProgramError(
+            f"the language has no '{value}' before an argument or item",
+            span,
+            mend="write the arguments or items out one by one",
+        )
     if kind in ("AND", "OR", "IN") and _opens_call(tokens, at):
         instead = "x in y" if kind == "IN" else f"a {value} b, or {value}_(a, b)"
-        return ProgramError(f"'{value}' used like a function", span, expected="an expression",
-                            mend=f"write {instead}")  # fmt: skip
+        return ProgramError(
+            f"'{value}' used like a function", span, expected="an expression", mend=f"write {instead}"
+        )
     if before is not None and before.value in ("-", "=", "==") and value == ">" and _touch(before, token):
-        return ProgramError("the language has no arrows", Span(*_from(before), *_to(token)),
-                            mend="write implies(a, b) for 'if a then b', and >= for 'at least'")  # fmt: skip
+        return ProgramError(
+            "the language has no arrows",
+            Span(*_from(before), *_to(token)),
+            mend="write implies(a, b) for 'if a then b', and >= for 'at least'",
+        )
     if kind == "NAME" and value in _INFIX and before is not None and "PLUS" in allowed:
-        return ProgramError(f"'{value}' is not an operator", span, expected="an operator such as 'and'",
-                            mend=_INFIX[value])  # fmt: skip
+        return ProgramError(
+            f"'{value}' is not an operator", span, expected="an operator such as 'and'", mend=_INFIX[value]
+        )
     if value == "<" and before is not None and before.value == "<":
         return ProgramError("the language has no '<<'", span, mend="use * 2 ** n")
     if value == "=" and before is not None and before.value == ":":
@@ -97,9 +114,11 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         return None
     if kind == "NAME" and before is not None and before.type == "NUMBER" and _touch(before, token):
         return ProgramError(
-            f"'{before.value}{value}' is not a number", Span(*_from(before), *_to(token)),
-            expected="a plain number such as 12 or 0.5", mend="write it in decimal, with * between factors",
-        )  # fmt: skip
+            f"'{before.value}{value}' is not a number",
+            Span(*_from(before), *_to(token)),
+            expected="a plain number such as 12 or 0.5",
+            mend="write it in decimal, with * between factors",
+        )
     return None
 
 
@@ -107,12 +126,22 @@ def _equal(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramError:
     span = fault.token.span
     header = _header(tokens, at)
     if header in ("if", "elif", "return"):
-        return ProgramError(f"'=' in the test of '{header}'" if header != "return" else "'=' after 'return'", span,
-                            expected="'==' to compare", mend="write == to compare")  # fmt: skip
+        return ProgramError(
+            f"'=' in the test of '{header}'" if header != "return" else "'=' after 'return'",
+            span,
+            expected="'==' to compare",
+            mend="write == to compare",
+        )
     if at > 1 and tokens[at - 1].type == "COLON":
-        return ProgramError("the language has no ':='", tokens[at - 1].span, mend="assign on a line of its own")
-    return ProgramError("'=' inside an expression", span, expected="'==' to compare, or name=value in a call",
-                        mend="write == to compare, or assign on a line of its own")  # fmt: skip
+        return ProgramError(
+            "the language has no ':='", tokens[at - 1].span, mend="assign on a line of its own"
+        )
+    return ProgramError(
+        "'=' inside an expression",
+        span,
+        expected="'==' to compare, or name=value in a call",
+        mend="write == to compare, or assign on a line of its own",
+    )
 
 
 def _general(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramError:
@@ -126,12 +155,17 @@ def _general(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         )
     if token.type == "_NEWLINE":
         return ProgramError(
-            f"unexpected end of the line{after}", token.span, expected=_expected(fault.allowed),
+            f"unexpected end of the line{after}",
+            token.span,
+            expected=_expected(fault.allowed),
             mend="finish the expression, or put it in brackets to go on in the next line",
-        )  # fmt: skip
+        )
     if token.type == "_DEDENT":
         return ProgramError(
-            "a block ends too early", token.span, expected=_expected(fault.allowed), mend="finish the line above"
+            "a block ends too early",
+            token.span,
+            expected=_expected(fault.allowed),
+            mend="finish the line above",
         )
     hint = ""
     if before is not None and token.type in _STARTS_EXPRESSION | {"TRUE", "FALSE", "NONE"}:
@@ -195,7 +229,7 @@ def _header(tokens: Sequence[Token], at: int) -> str:
             depth += 1
         elif token.type in ("LPAR", "LSQB", "LBRACE"):
             depth -= 1
-        elif depth == 0 and token.type in _HEADERS or token.type in ("RETURN", "DEF"):
+        elif (depth == 0 and token.type in _HEADERS) or token.type in ("RETURN", "DEF"):
             return token.value
     return ""
 

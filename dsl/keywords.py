@@ -6,9 +6,28 @@ from collections.abc import Iterable
 
 from .lexer import NOT_IN_LANGUAGE
 
-#: Words that no variable or predicate may be called: those of the language, and those of Python that it leaves out.
+#: Words that are no names: those of the language, and those of Python that it leaves out.
 KEYWORDS = frozenset(
-    "and break continue def elif else for if in is lambda not or pass return True False None".split()
+    [
+        "and",
+        "break",
+        "continue",
+        "def",
+        "elif",
+        "else",
+        "for",
+        "if",
+        "in",
+        "is",
+        "lambda",
+        "not",
+        "or",
+        "pass",
+        "return",
+        "True",
+        "False",
+        "None",
+    ]
 ) | frozenset(NOT_IN_LANGUAGE)
 
 _FIRST = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
@@ -17,7 +36,9 @@ _ANY = "[0-9A-Z_a-z]"
 
 
 def name_pattern(words: Iterable[str] = KEYWORDS) -> str:
-    """Return a regular expression for all names but `words`; matching it greedily takes the longest such name.
+    """Return a regular expression for all names but `words`.
+
+    Matched greedily it takes the longest such name.
 
     The terminal ``STRICT_NAME`` of the grammar is this pattern; a test keeps them equal.
     """

@@ -1,7 +1,7 @@
 """Runs the LALR table that Lark builds from the grammar: the same moves as Lark's own loop, in less time.
 
-Chains of rules that only pass a value on (``sum → term → factor → …``) are followed once for each state and
-token and then remembered, which makes an expression of one name cost one step instead of fourteen.
+Chains of rules that only pass a value on (``sum → term → factor → …``) are followed once for each state
+and token and then remembered, which makes an expression of one name cost one step instead of fourteen.
 """
 
 from __future__ import annotations
@@ -100,13 +100,13 @@ class Table:
             while True:
                 row = rows[states[-1]]
                 action = row.get(kind)
-                if action.__class__ is int:
-                    states.append(action)  # type: ignore[arg-type]
+                if isinstance(action, int):
+                    states.append(action)
                     values.append(token)
                     break
                 if action is None:
                     raise Unexpected(token, self._allowed(states), values)
-                size, build, origin, _ = action  # type: ignore[misc]
+                size, build, origin, _ = action
                 if size:
                     value = build(values[-size:])
                     del values[-size:]
@@ -140,7 +140,7 @@ class Table:
         return found
 
     def _follow(self, state: int, origin: str, kind: str) -> int:
-        """Return the state in which an `origin` on top of `state` is first looked at by more than a passing rule."""
+        """Return the first state, after an `origin` on top of `state`, that does more than pass it on."""
         rows = self.rows
         reached = rows[state][origin]
         while True:

@@ -1,7 +1,8 @@
 """Text to tokens: blanks and comments dropped, indentation turned into ``_INDENT`` and ``_DEDENT``.
 
-The words themselves come from ``grammars/neptune.lark``. A fault of the text (an odd character, a text without its
-closing quote) becomes a last ``ERROR`` token, so that whichever fault comes first is the one reported.
+The words themselves come from ``grammars/neptune.lark``. A fault of the text (an odd character, a
+text without its closing quote) becomes a last ``ERROR`` token, so that whichever
+fault comes first is the one reported.
 """
 
 from __future__ import annotations
@@ -41,9 +42,11 @@ NOT_IN_LANGUAGE = {
 
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _LOOKALIKES = {
-    "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "`": '"', "–": "-", "—": "-", "−": "-", "×": "*", "÷": "/",
+    "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "`": '"', "–": "-", "—": "-", "−": "-", "×": "*",
+    "÷": "/",
     "≤": "<=", "≥": ">=", "≠": "!=", "→": "implies(a, b)", "⇒": "implies(a, b)", "∃": "exists", "∀": "forall",
-    "（": "(", "）": ")", "，": ",", "：": ":", "！": "not", "!": "not", "?": "a conditional expression (a if b else c)",
+    "（": "(", "）": ")", "，": ",", "：": ":", "！": "not", "!": "not",
+    "?": "a conditional expression (a if b else c)",
     "$": "a plain name", "@": "a plain call", ";": "a new line", "…": "the whole expression",
 }  # fmt: skip
 
@@ -84,7 +87,9 @@ class Lexer:
         parts.append("(?P<SIGN>" + "|".join(re.escape(t) for t in signs if len(t) == 1) + ")")
         parts.append("(?P<WORD>" + "|".join(SIGNS) + ")")
         self._match = re.compile(
-            r"[ \t\f\u00a0]*(?:" + "|".join([r"(?P<NL>(?:\#[^\n]*)?(?:\n|\Z))", r"(?P<JOIN>\\\n)", *parts]) + ")"
+            r"[ \t\f\u00a0]*(?:"
+            + "|".join([r"(?P<NL>(?:\#[^\n]*)?(?:\n|\Z))", r"(?P<JOIN>\\\n)", *parts])
+            + ")"
         ).match
         self.terminals = set(literals.values()) | set(patterns)
 
@@ -150,9 +155,12 @@ class Lexer:
                 opened.append(token)
                 if len(opened) > limits.nesting:
                     raise LimitError(
-                        "nesting", limits.nesting, span=token.span, what="the brackets inside one another",
+                        "nesting",
+                        limits.nesting,
+                        span=token.span,
+                        what="the brackets inside one another",
                         mend="name parts of the expression with assignments",
-                    )  # fmt: skip
+                    )
             elif value in ")]}":
                 if not opened or opened[-1].value != _BRACKETS[value]:
                     out[-1] = _unmatched(token, opened)
@@ -178,7 +186,7 @@ class Lexer:
     def _indent(
         self, out: list[Token], levels: list[int], blanks: str, line: int, here: int, limits: Limits
     ) -> Token | None:
-        """Add ``_INDENT`` or ``_DEDENT`` for a line that begins with `blanks`; return a fault, if there is one."""
+        """Add ``_INDENT`` or ``_DEDENT`` for a line that begins with `blanks`; return a fault or ``None``."""
         width = 0
         for c in blanks:
             width = (width // TAB + 1) * TAB if c == "\t" else width + 1
@@ -189,9 +197,12 @@ class Lexer:
             levels.append(width)
             if len(levels) > limits.nesting:
                 raise LimitError(
-                    "nesting", limits.nesting, span=span, what="the indented blocks inside one another",
+                    "nesting",
+                    limits.nesting,
+                    span=span,
+                    what="the indented blocks inside one another",
                     mend="use functions, or fewer nested statements",
-                )  # fmt: skip
+                )
             out.append(Token("_INDENT", blanks, span))
         else:
             while width < levels[-1]:
@@ -200,11 +211,13 @@ class Lexer:
                     levels.append(width)
                     break
                 out.append(Token("_DEDENT", "", span))
-            if width != levels[-1] or len(levels) == 1 and out and width < levels[0]:
+            if width != levels[-1] or (len(levels) == 1 and out and width < levels[0]):
                 return error_token(
                     "this line's indentation fits no earlier line",
                     span,
-                    expected=f"{levels[-1]} spaces" if len(levels) == 1 else "the indentation of an open block",
+                    expected=f"{levels[-1]} spaces"
+                    if len(levels) == 1
+                    else "the indentation of an open block",
                     mend="indent every line of a block by the same number of spaces",
                 )
         return None
@@ -228,12 +241,16 @@ class Lexer:
         if char == "\\":
             return error_token("a stray '\\'", span, mend="leave it out; brackets may span lines without it")
         if char in _LOOKALIKES:
-            return error_token(f"the character '{char}' is not in the language", span,
-                               mend=f"write {_LOOKALIKES[char]}")  # fmt: skip
+            return error_token(
+                f"the character '{char}' is not in the language", span, mend=f"write {_LOOKALIKES[char]}"
+            )
         if char.isalpha():
-            return error_token(f"the letter '{char}' (U+{ord(char):04X}) can not be in a name", span,
-                               expected="names of ASCII letters, digits and _",
-                               mend="write the name with plain letters, or put the words in quotes")  # fmt: skip
+            return error_token(
+                f"the letter '{char}' (U+{ord(char):04X}) can not be in a name",
+                span,
+                expected="names of ASCII letters, digits and _",
+                mend="write the name with plain letters, or put the words in quotes",
+            )
         shown = f"'{char}'" if char.isprintable() else "an invisible character"
         return error_token(f"{shown} (U+{ord(char):04X}) is not in the language", span, mend="leave it out")
 
@@ -259,7 +276,8 @@ def _unmatched(token: Token, opened: list[Token]) -> Token:
         return error_token(f"'{token.value}' closes nothing", token.span, mend=f"remove this '{token.value}'")
     last = opened[-1]
     return error_token(
-        f"'{token.value}' does not close '{last.value}' opened at line {last.span.line} column {last.span.column}",
+        f"'{token.value}' does not close '{last.value}' "
+        f"opened at line {last.span.line} column {last.span.column}",
         token.span,
         mend=f"close '{last.value}' first, or remove this '{token.value}'",
     )

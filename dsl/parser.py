@@ -1,7 +1,7 @@
 """Program text to syntax tree.
 
-``grammars/neptune.lark`` is compiled once, on first use. Trees of short texts are remembered, so the same text costs
-nothing again.
+``grammars/neptune.lark`` is compiled once, on first use. Trees of short texts are remembered, so the same
+text costs nothing again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from lark import Lark
 
 from . import ast, resources
 from .ast import Expr, Span
-from .build import Builder
+from .build import builder
 from .errors import LimitError, ProgramError
 from .explain_syntax import explain
-from .lalr import Reader, Row, Table, Unexpected
+from .lalr import Row, Table, Unexpected
 from .lexer import Lexer, Token
 from .limits import DEFAULT_LIMITS, Limits
 from .strings import INNER, LIMITS
@@ -36,7 +36,7 @@ class Accept:
     def __init__(self) -> None:
         lark = _lark(["accept", "formatted"])
         self.table = Table(lark)
-        self.lexer = Lexer(*_terminals(lark))
+        self.lexer = Lexer(*_terminals(lark, self.table))
 
     def parse(self, text: str, limits: Limits) -> ast.Program:
         """Return the tree of a clean `text`; see :func:`parse`."""
@@ -49,7 +49,9 @@ class Accept:
             if not tokens:
                 raise ProgramError("the program is empty", expected="at least one line that gives a result")
             last = tokens[-1].span
-            tokens.append(Token("$END", "", Span(last.end_line, last.end_column, last.end_line, last.end_column + 1)))
+            tokens.append(
+                Token("$END", "", Span(last.end_line, last.end_column, last.end_line, last.end_column + 1))
+            )
             following = iter(tokens)
 
             def read(_: Row) -> Token:
@@ -82,7 +84,7 @@ class Generate:
     def __init__(self) -> None:
         lark = _lark(["generate"])
         self.table = Table(lark)
-        literals, patterns = _terminals(lark)
+        literals, patterns = _terminals(lark, self.table)
         self._words = {name: re.compile(re.escape(text)).match for text, name in literals.items()}
         self._words |= {name: re.compile(pattern).match for name, pattern in patterns.items()}
 
@@ -144,8 +146,8 @@ def parse(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) 
     text
         The program.
     start
-        ``"accept"``: any spacing, both dialects, a Markdown fence around it; or ``"generate"``: the strict form of
-        constrained decoding.
+        ``"accept"``: any spacing, both dialects, a Markdown fence around it; or ``"generate"``: the strict
+        form of constrained decoding.
     limits
         ``source_chars``, ``nesting``, ``depth`` and ``number_digits`` bound the text.
 
@@ -214,15 +216,13 @@ def check_depth(tree: ast.Node, limits: Limits) -> None:
         depth += 1
         if depth > limits.depth:
             raise LimitError(
-                "depth", limits.depth, span=level[0].span, what="the program's syntax tree",
+                "depth",
+                limits.depth,
+                span=level[0].span,
+                what="the program's syntax tree",
                 mend="split long chains and deep nesting with assignments, or use sum, any, all",
-            )  # fmt: skip
+            )
         level = [child for node in level for child in ast.children(node)]
-
-
-def grammar_literals(start: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the words of ``accept`` or ``generate``: fixed texts → terminal, and terminal → pattern."""
-    return _terminals(_lark(["generate"] if start == "generate" else ["accept", "formatted"]))
 
 
 _memory: OrderedDict[tuple[str, str, Limits], ast.Program] = OrderedDict()
@@ -244,15 +244,15 @@ def _lark(starts: list[str]) -> Lark:
         start=starts,
         parser="lalr",
         lexer="basic",
-        transformer=Builder(),
+        transformer=builder(),
         maybe_placeholders=False,
     )
 
 
-def _terminals(lark: Lark) -> tuple[dict[str, str], dict[str, str]]:
+def _terminals(lark: Lark, table: Table) -> tuple[dict[str, str], dict[str, str]]:
     literals: dict[str, str] = {}
     patterns: dict[str, str] = {}
-    used = {kind for row in Table(lark).rows.values() for kind in row}  # Lark lists those of other starts too
+    used = {kind for row in table.rows.values() for kind in row}  # Lark lists those of other starts too
     for terminal in lark.terminals:
         if terminal.name not in used:
             continue
@@ -272,4 +272,6 @@ def _spoken(row: Row, words: dict[str, Callable[..., Any]]) -> str:
             plain = re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL)
             kind = {"STRICT_NAME": "a name", "STRICT_NUMBER": "a number", "STRICT_TEXT": "a text"}.get(name)
             shown.append(kind or repr(plain))
-    return " or ".join(sorted(set(shown), key=lambda s: (s[0] != "a", s))[:8]) + (" …" if len(shown) > 8 else "")
+    return " or ".join(sorted(set(shown), key=lambda s: (s[0] != "a", s))[:8]) + (
+        " …" if len(shown) > 8 else ""
+    )

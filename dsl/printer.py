@@ -8,7 +8,8 @@ from .ast import Expr, Stmt
 _INDENT = "    "
 
 # Precedence levels, loosest first; an operand is bracketed if it is looser than its place.
-_TUPLE, _EXPR, _OR, _AND, _NOT, _COMPARE, _BAR, _CARET, _AMPERSAND, _SHIFT, _SUM, _TERM, _FACTOR, _POWER, _PRIMARY = range(15)
+_TUPLE, _EXPR, _OR, _AND, _NOT, _COMPARE, _BAR, _CARET = range(8)
+_AMPERSAND, _SHIFT, _SUM, _TERM, _FACTOR, _POWER, _PRIMARY = range(8, 15)
 _BINARY = {
     "|": _BAR, "^": _CARET, "&": _AMPERSAND, ">>": _SHIFT, "+": _SUM, "-": _SUM,
     "*": _TERM, "/": _TERM, "//": _TERM, "%": _TERM, "**": _POWER,
@@ -47,7 +48,9 @@ def _statement(node: Stmt, indent: str) -> list[str]:
         case ast.AugAssign():
             return [f"{indent}{_expr(node.target, _TUPLE)} {node.op}= {_expr(node.value, _TUPLE)}"]
         case ast.Return():
-            return [f"{indent}return {_expr(node.value, _TUPLE)}" if node.value is not None else f"{indent}return"]
+            return [
+                f"{indent}return {_expr(node.value, _TUPLE)}" if node.value is not None else f"{indent}return"
+            ]
         case ast.If():
             return _if(node, indent)
         case ast.For():
@@ -106,7 +109,9 @@ def _render(node: ast.Node) -> tuple[str, int]:
         case ast.FString():
             return _fstring(node), _PRIMARY
         case ast.Call():
-            args = [_expr(a, _EXPR) for a in node.args] + [f"{k.name}={_expr(k.value, _EXPR)}" for k in node.keywords]
+            args = [_expr(a, _EXPR) for a in node.args] + [
+                f"{k.name}={_expr(k.value, _EXPR)}" for k in node.keywords
+            ]
             return f"{_primary(node.func)}({', '.join(args)})", _PRIMARY
         case ast.Subscript():
             return f"{_primary(node.value)}[{_index(node.index)}]", _PRIMARY
@@ -179,8 +184,9 @@ def _comprehension(node: ast.Comprehension) -> str:
     for clause in node.clauses:
         text += f" for {_expr(clause.target, _TUPLE)} in {_expr(clause.iterable, _OR)}"
         text += "".join(f" if {_expr(c, _OR)}" for c in clause.conditions)
-    opening, closing = {"list": "[]", "generator": "()"}.get(node.kind, "{}")
-    return f"{opening}{text}{closing}"
+    if node.kind == "list":
+        return f"[{text}]"
+    return f"({text})" if node.kind == "generator" else f"{{{text}}}"
 
 
 def _number(value: int | float) -> str:
@@ -208,24 +214,28 @@ def escaped(text: str, quote: str = '"') -> str:
             out.append(c)
         else:
             code = ord(c)
-            out.append(f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}")
+            out.append(
+                f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+            )
     return "".join(out)
 
 
 def _fstring(node: ast.FString) -> str:
-    """Return an f-string whose inner texts use other quotes than the outer ones."""
-    inner = [
-        (p, None) if isinstance(p, ast.Text) else (p, f"{{{_inside(p)}{':' + p.format if p.format else ''}}}")
-        for p in node.parts
-    ]
-    codes = "".join(code for _, code in inner if code)
+    """Return an f-string between quotes that occur in none of the expressions inside it."""
+    pieces: list[tuple[bool, str]] = []
+    for part in node.parts:
+        if isinstance(part, ast.Text):
+            pieces.append((False, part.value))
+        else:
+            form = f":{part.format}" if part.format else ""
+            pieces.append((True, f"{{{_inside(part)}{form}}}"))
+    codes = "".join(text for code, text in pieces if code)
     quote = next((q for q in ('"', "'", '"""', "'''") if q not in codes), None)
-    if quote is None or (len(quote) == 3 and quote[0] + "}" in codes + "}" and False):
-        raise TypeError("an f-string nested too deeply to print")
+    if quote is None:
+        raise TypeError("f-strings inside one another too deeply to print")
     parts = [
-        code if code is not None else escaped(p.value, quote[0]).replace("{", "{{").replace("}", "}}")
-        for p, code in inner
-        if code is not None or isinstance(p, ast.Text)
+        text if code else escaped(text, quote[0]).replace("{", "{{").replace("}", "}}")
+        for code, text in pieces
     ]
     return f"f{quote}{''.join(parts)}{quote}"
 

@@ -69,7 +69,7 @@ def function_binding(params: tuple[ast.Param, ...]) -> Binding:
 
 
 def named_functions(program: ast.Program) -> dict[str, ast.Node]:
-    """Return the functions that have names (defs, and lambdas assigned to a name), anywhere in the program."""
+    """Return the functions that have names: defs, and lambdas assigned to a name, anywhere in the program."""
     out: dict[str, ast.Node] = {}
     for node in ast.walk(program):
         if isinstance(node, ast.FunctionDef):

@@ -20,7 +20,8 @@ _ESCAPE = re.compile(
     r"\\(?:(\n)|([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([xuUN])|(.))", re.DOTALL
 )
 _SIMPLE = {
-    "n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\\": "\\", "'": "'", '"': '"'
+    "n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\\": "\\",
+    "'": "'", '"': '"'
 }  # fmt: skip
 _FORMAT = re.compile(r"(?:[<>^=]?[+\- ]?#?0?[0-9]{0,3}[,_]?(?:\.[0-9]{1,2})?[bcdeEfFgGnosxX%]?)")
 
@@ -31,13 +32,15 @@ def number_value(token: Token) -> int | float:
     Raises
     ------
     ProgramError
-        If it has misplaced underscores or leading zeros, or is too large; a :class:`dsl.LimitError` if it has too
-        many digits.
+        If it has misplaced underscores or leading zeros, or is too large; a :class:`dsl.LimitError`
+        if it has too many digits.
     """
     text, limit = token.value, LIMITS.get().number_digits
     digits = sum(c.isdigit() for c in text)
     if digits > limit:
-        raise LimitError("number_digits", limit, digits, token.span, what="the number", mend="use fewer digits")
+        raise LimitError(
+            "number_digits", limit, digits, token.span, what="the number", mend="use fewer digits"
+        )
     if re.search(r"__|_(?![0-9])", text):
         raise ProgramError("a number with a stray '_'", token.span, mend="leave the '_' out")
     plain = text.replace("_", "")
@@ -47,7 +50,9 @@ def number_value(token: Token) -> int | float:
         return int(plain)
     value = float(plain)
     if value in (float("inf"), float("-inf")):
-        raise LimitError("number_digits", limit, None, token.span, what="the number", mend="use a smaller number")
+        raise LimitError(
+            "number_digits", limit, None, token.span, what="the number", mend="use a smaller number"
+        )
     return value
 
 
@@ -59,7 +64,9 @@ def text_value(tokens: Sequence[Token]) -> Expr:
     ProgramError
         For an unknown prefix or escape, or a faulty f-string.
     """
-    span = Span(tokens[0].span.line, tokens[0].span.column, tokens[-1].span.end_line, tokens[-1].span.end_column)
+    span = Span(
+        tokens[0].span.line, tokens[0].span.column, tokens[-1].span.end_line, tokens[-1].span.end_column
+    )
     if len(tokens) == 1 and (value := _plain(tokens[0].value)) is not None:
         return Text(value, span=span)
     parts: list[Text | Formatted] = []
@@ -69,9 +76,11 @@ def text_value(tokens: Sequence[Token]) -> Expr:
         kinds = prefix.lower()
         if kinds not in ("", "r", "f", "rf", "fr", "u"):
             raise ProgramError(
-                f"a text with the prefix '{prefix}'", token.span, expected='"…", r"…" or f"…"',
+                f"a text with the prefix '{prefix}'",
+                token.span,
+                expected='"…", r"…" or f"…"',
                 mend=f"leave '{prefix}' out",
-            )  # fmt: skip
+            )
         width = 3 if token.value[len(prefix) : len(prefix) + 3] in ('"""', "'''") else 1
         body = token.value[len(prefix) + width : -width]
         if "f" in kinds:
@@ -112,9 +121,11 @@ def unescape(text: str, span: Span | None = None) -> str:
         code = int(octal, 8) if octal else -1 if broken else int(next(c for c in codes if c), 16)
         if code < 0 or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
             raise ProgramError(
-                f"the escape '{found.group()}' means no character", span, expected="\\n, \\t, \\\", \\u00e9 and the like",
+                f"the escape '{found.group()}' means no character",
+                span,
+                expected='\\n, \\t, \\", \\u00e9 and the like',
                 mend="write the character itself",
-            )  # fmt: skip
+            )
         return chr(code)
 
     return _ESCAPE.sub(one, text)
@@ -198,12 +209,16 @@ class _Format:
                 break
             at += 1
         if at < 0 or at >= len(body):
-            raise self.fail("a '{' in an f-string that is not closed", start - 1, "close it with '}', or write '{{'")
+            raise self.fail(
+                "a '{' in an f-string that is not closed", start - 1, "close it with '}', or write '{{'"
+            )
         inner = body[start : colon if colon >= 0 else at]
         if not inner.strip():
             raise self.fail("nothing between '{' and '}'", start - 1, "put a value there, or write '{{}}'")
         if "\\" in inner:
-            raise self.fail("a '\\' inside the braces of an f-string", start, "name the value before the f-string")
+            raise self.fail(
+                "a '\\' inside the braces of an f-string", start, "name the value before the f-string"
+            )
         form = body[colon + 1 : at] if colon >= 0 else ""
         if not _FORMAT.fullmatch(form):
             raise self.fail(f"the format '{form}'", colon + 1, "use one such as .2f, 3d or >5, or none")

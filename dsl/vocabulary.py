@@ -1,8 +1,8 @@
 """The words of a domain: sorts and their values, predicates and what is known of them, synonyms.
 
-A vocabulary is data: ``prompts/vocabulary/<name>.json``, or any file of that form. It saves oracle calls (symmetric
-and converse predicates are asked once), gives quantifiers over values their ranges, and turns a misspelt name
-into an error with a suggestion.
+A vocabulary is data: ``prompts/vocabulary/<name>.json``, or any file of that form. It saves oracle calls
+(symmetric and converse predicates are asked once), gives quantifiers over values their ranges, and turns a
+misspelt name into an error with a suggestion.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class PredicateFacts:
-    """What is known of a predicate: arities, symmetric or not, the name with its arguments swapped, what it compares."""
+    """What is known of a predicate: arities, symmetry, its name with arguments swapped, what it compares."""
 
     arities: frozenset[int]
     symmetric: bool = False
@@ -59,7 +59,7 @@ class VocabularyError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The words of one domain; compared by identity. Make it with :meth:`load`, :meth:`from_data` or :meth:`open`.
+    """The words of one domain, made with :meth:`load`, :meth:`from_data` or :meth:`open`.
 
     Parameters
     ----------
@@ -137,7 +137,16 @@ class Vocabulary:
         VocabularyError
             If a field is unknown, missing or of the wrong type, or names something that is not there.
         """
-        fields = {"name", "closed", "sorts", "sort_synonyms", "predicates", "vacuous", "superlatives", "synonyms"}
+        fields = {
+            "name",
+            "closed",
+            "sorts",
+            "sort_synonyms",
+            "predicates",
+            "vacuous",
+            "superlatives",
+            "synonyms",
+        }
         _only(data, fields, where)
         if not isinstance(data.get("name"), str):
             raise VocabularyError(f"{where}: 'name' is missing")
@@ -146,7 +155,9 @@ class Vocabulary:
             place = f"{where}: sorts.{name}"
             _only(row, {"attribute", "values", "ordered"}, place)
             values = _words(row.get("values", []), f"{place}.values")
-            sorts[name] = Sort(name, str(row.get("attribute", name.lower())), values, bool(row.get("ordered", False)))
+            sorts[name] = Sort(
+                name, str(row.get("attribute", name.lower())), values, bool(row.get("ordered", False))
+            )
         predicates = {}
         for name, row in _object(data, "predicates", where).items():
             predicates[name] = _facts(row, f"{where}: predicates.{name}")
@@ -180,7 +191,9 @@ class Vocabulary:
                 raise VocabularyError(f"{where}: sort_synonyms.{word}: no sort '{sort}'")
         for word, facts in self.predicates.items():
             if facts.converse and self.predicates.get(facts.converse, facts).converse != word:
-                raise VocabularyError(f"{where}: '{word}' and '{facts.converse}' do not name each other as converse")
+                raise VocabularyError(
+                    f"{where}: '{word}' and '{facts.converse}' do not name each other as converse"
+                )
 
     # --- predicates ---
 
@@ -243,8 +256,8 @@ class Vocabulary:
     def sort_named(self, name: str) -> str | None:
         """Return the sort that a name stands for (``colour`` → ``Color``), or ``None``.
 
-        ``Object`` is a sort of every vocabulary. Where the vocabulary is not closed, a capitalised name that is
-        no known word is a sort without known values.
+        ``Object`` is a sort of every vocabulary. Where the vocabulary is not closed, a capitalised name
+        that is no known word is a sort without known values.
         """
         key = _key(name)
         if key in ("object", "objects"):
@@ -309,10 +322,14 @@ def _facts(row: Mapping[str, Any], where: str) -> PredicateFacts:
     _only(row, {"arity", "symmetric", "converse", "same", "wording"}, where)
     arity = row.get("arity", 1)
     arities = arity if isinstance(arity, list) else [arity]
-    if not arities or not all(isinstance(a, int) and 0 <= a for a in arities):
+    if not arities or not all(isinstance(a, int) and a >= 0 for a in arities):
         raise VocabularyError(f"{where}: 'arity' is a number or a list of numbers, not {arity!r}")
     return PredicateFacts(
-        frozenset(arities), bool(row.get("symmetric", False)), row.get("converse"), row.get("same"), row.get("wording")
+        frozenset(arities),
+        bool(row.get("symmetric", False)),
+        row.get("converse"),
+        row.get("same"),
+        row.get("wording"),
     )
 
 
