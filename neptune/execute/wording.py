@@ -86,8 +86,11 @@ class Wording:
         """Return the yes/no question of a predicate: its own text, or a template filled with its name."""
         found = self._worded.get(predicate)
         if found is None:
-            text = " ".join(predicate.text.split()) or self._text(predicate)
-            found = self._worded[predicate] = Question(text, predicate.arity, predicate.name)
+            name, arity = predicate.name, predicate.arity
+            if name and self.vocabulary is not None:
+                name = self.vocabulary.canonical(name, arity)
+            text = " ".join(predicate.text.split()) or self._text(name, arity)
+            found = self._worded[predicate] = Question(text, arity, name)
         return found
 
     def query(self, attribute: str, arity: int = 1) -> Question:
@@ -102,10 +105,7 @@ class Wording:
             self._queries[key] = Question(text, arity, attribute.lower())
         return self._queries[key]
 
-    def _text(self, predicate: Predicate) -> str:
-        name, arity = predicate.name, predicate.arity
-        if self.vocabulary is not None:
-            name = self.vocabulary.canonical(name, arity)
+    def _text(self, name: str, arity: int) -> str:
         words = _words(name)
         fields = self._named(arity)
         whole = self._questions.get(f"{words}/{arity}")
