@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
 
 from neptune.algebra import laws, logic
-from neptune.algebra.laws import LAWS, LOGICS, Draws
+from neptune.algebra.law import LOGICS, Draws, Law
+from neptune.algebra.laws import LAWS
 
 FULL = os.environ.get("NEPTUNE_PROFILE") == "full"
 PROFILE = settings(
@@ -42,7 +43,7 @@ def draws(draw: st.DrawFn, smallest: int = 0) -> Draws:
     return Draws(a, b, c, keep_x, keep_y, list(order), tau, dtype)
 
 
-def name(law: laws.Law) -> str:
+def name(law: Law) -> str:
     return law.name.replace(" ", "-")
 
 
@@ -51,7 +52,7 @@ BROKEN = [(law, key) for law in LAWS for key in LOGICS if not law.holds_in(logic
 
 
 @pytest.mark.parametrize(("law", "key"), HELD, ids=[f"{name(law)}-{key}" for law, key in HELD])
-def test_a_law_holds(law: laws.Law, key: str) -> None:
+def test_a_law_holds(law: Law, key: str) -> None:
     g = logic.get(key)
 
     @PROFILE
@@ -63,13 +64,13 @@ def test_a_law_holds(law: laws.Law, key: str) -> None:
 
 
 @pytest.mark.parametrize(("law", "key"), BROKEN, ids=[f"{name(law)}-{key}" for law, key in BROKEN])
-def test_a_cross_in_the_table_has_its_counterexample(law: laws.Law, key: str) -> None:
+def test_a_cross_in_the_table_has_its_counterexample(law: Law, key: str) -> None:
     assert law.witness is not None
     assert law.check(law.witness, logic.get(key)) > 1e-3
 
 
 @pytest.mark.parametrize("law", [law for law in LAWS if law.witness], ids=name)
-def test_hypothesis_finds_a_counterexample_too(law: laws.Law) -> None:
+def test_hypothesis_finds_a_counterexample_too(law: Law) -> None:
     found = find(
         draws(1), lambda d: law.check(d, logic.product) > 1e-3, settings=settings(PROFILE, max_examples=5000)
     )

@@ -12,7 +12,7 @@ from test_algebra_laws import PROFILE, draws
 
 from neptune.algebra import ProbabilisticTensor, compare_counts, expectation, logic
 from neptune.algebra import reference as ref
-from neptune.algebra.laws import LOGICS, TOLERANCE, Draws
+from neptune.algebra.law import LOGICS, TOLERANCE, Draws
 
 
 def slow(d: Draws, name: str) -> ref.Cells:
