@@ -1,4 +1,4 @@
-"""What a law is: a measure of how far it is from holding on drawn tables. The laws themselves are in `laws`."""
+"""What a law is: a measure of how far it is from holding on drawn tables. The list is in `laws`."""
 
 from __future__ import annotations
 
