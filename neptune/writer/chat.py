@@ -1,0 +1,337 @@
+"""One conversation with a language model behind an OpenAI-compatible address: replies, or an error that teaches."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from neptune.errors import ConfigError, MissingExtraError
+from neptune.writer import failures
+from neptune.writer.endpoints import ENDPOINTS, OWNERS, Endpoint
+from neptune.writer.grammars import request_fields
+
+Message = dict[str, str]
+"""``{"role": "system" | "user" | "assistant", "content": text}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was used: requests, tokens, and money where prices are known. Adds up with ``+``."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cost + other.cost,
+        )
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the counters under the names of a record's usage."""
+        return {
+            "code_gen_calls": self.calls,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "code_gen_cost": round(self.cost, 8),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One sample of a model: its text, or why there is none (`failure`)."""
+
+    text: str
+    failure: failures.ReplyError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a model is asked.
+
+    Parameters
+    ----------
+    provider, model, base_url
+        Who; `base_url` overrides the provider's own.
+    temperature, seed, max_tokens
+        Of sampling; a temperature of ``None`` is not sent (some models take none).
+    timeout
+        Seconds for one request.
+    retries
+        How often the SDK tries again after a rate limit, a server error or a lost connection.
+    concurrency
+        The most requests at once.
+    constrained
+        ``"off"``, ``"auto"`` or a form of :data:`neptune.writer.grammars.FORMS`.
+    prices
+        Money for a million tokens: ``{"prompt": 0.15, "completion": 0.6}``.
+    """
+
+    provider: str
+    model: str
+    base_url: str | None = None
+    temperature: float | None = 0.0
+    seed: int | None = 0
+    max_tokens: int = 512
+    timeout: float = 60.0
+    retries: int = 4
+    concurrency: int = 4
+    constrained: str = "auto"
+    prices: Mapping[str, float] = field(default_factory=dict)
+
+
+class Chat:
+    """Asks one model; safe to use from many threads.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown provider, or a provider without an address.
+    MissingExtraError
+        If the package ``openai`` is not installed.
+    MissingKeyError
+        If the provider needs a key and there is none.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.endpoint = _endpoint(settings.provider)
+        self.base_url = settings.base_url or self.endpoint.base_url
+        if self.base_url is None:
+            raise ConfigError(
+                f"The provider '{settings.provider}' has no address",
+                where="code_gen_base_url",
+                expected="the address of an OpenAI-compatible server, e.g. http://localhost:8000/v1",
+            )
+        try:
+            import openai
+        except ImportError as error:
+            raise MissingExtraError(
+                "Programs from a language model need the package 'openai'",
+                where=f"code_gen_provider {settings.provider}",
+                mend="pip install 'neptune-reasoner[openai]'",
+            ) from error
+        self._client = openai.OpenAI(
+            api_key=find_key(self.endpoint),
+            base_url=self.base_url,
+            timeout=settings.timeout,
+            max_retries=settings.retries,
+        )
+        self._slots = threading.BoundedSemaphore(max(1, settings.concurrency))
+        self._lock = threading.Lock()
+        self._form: str | None = None
+
+    @property
+    def form(self) -> str:
+        """The form of constrained decoding in use: ``"off"``, ``"gbnf"``, ``"llguidance"`` or ``"openai"``."""
+        with self._lock:
+            if self._form is None:
+                self._form = self._find_form()
+            return self._form
+
+    def _find_form(self) -> str:
+        wanted = self.settings.constrained
+        if wanted != "auto":
+            return wanted
+        if self.endpoint.grammar == "openai":
+            name = self.settings.model.rsplit("/", 1)[-1]
+            return "openai" if name.startswith(self.endpoint.grammar_models) else "off"
+        if self.endpoint.grammar != "ask":
+            return "off"
+        try:
+            models = self._client.models.list().data or []
+        except Exception as error:
+            raise self._failure(error) from error
+        owners = [str(getattr(m, "owned_by", "")).lower() for m in models]
+        return next((OWNERS[o] for o in owners if o in OWNERS), "off")
+
+    def ask(self, messages: Sequence[Message], n: int = 1, seed_offset: int = 0) -> tuple[list[Reply], Spent]:
+        """Return `n` replies to a conversation, and what they cost.
+
+        A reply that was refused, is empty or was cut off is in the list with its `failure`.
+
+        Raises
+        ------
+        ProviderError
+            If the provider fails after the SDK's retries.
+        """
+        form = self.form
+        if n > 1 and not self.endpoint.many:
+            replies, spent = [], Spent()
+            for i in range(n):
+                more, cost = self.ask(messages, 1, seed_offset + i)
+                replies, spent = replies + more, spent + cost
+            return replies, spent
+        request = self._request(messages, n, seed_offset, form)
+        with self._slots:
+            try:
+                response = self._client.chat.completions.create(**request)
+            except Exception as error:
+                raise self._failure(error) from error
+        return self._read(response), self._spent(response)
+
+    def _request(self, messages: Sequence[Message], n: int, seed_offset: int, form: str) -> dict[str, Any]:
+        s = self.settings
+        request: dict[str, Any] = {"model": s.model, "messages": list(messages), self.endpoint.token_limit: s.max_tokens}
+        if s.temperature is not None:
+            request["temperature"] = s.temperature
+        if n > 1:
+            request["n"] = n
+        if s.seed is not None and self.endpoint.seed:
+            request["seed"] = s.seed + seed_offset
+        return request | request_fields(form)
+
+    # --- reading replies -------------------------------------------------------------------------
+
+    def _read(self, response: Any) -> list[Reply]:
+        choices = getattr(response, "choices", None)
+        if not choices:
+            said = getattr(response, "error", None)
+            if isinstance(said, Mapping):
+                said = said.get("message", said)
+            raise failures.ConnectionFailedError(
+                "The provider's answer is not a chat completion" + (f": {_short(said)}" if said else ""),
+                where=self._where(),
+                mend="Check code_gen_base_url; the same command resumes",
+            )
+        return [self._reply(choice) for choice in choices]
+
+    def _reply(self, choice: Any) -> Reply:
+        message = getattr(choice, "message", None)
+        text = getattr(message, "content", None) or ""
+        for call in getattr(message, "tool_calls", None) or ():
+            custom = getattr(call, "custom", None)
+            text = getattr(custom, "input", None) or text
+        finish = getattr(choice, "finish_reason", None)
+        refusal = getattr(message, "refusal", None)
+        if refusal or finish == "content_filter":
+            why = f": {_short(refusal)}" if refusal else " (a content filter)"
+            return Reply(text, failures.RefusedError(f"The model refused to write a program{why}", where=self._where()))
+        if finish == "length":
+            return Reply(
+                text,
+                failures.TruncatedError(
+                    f"The program was cut off at {self.settings.max_tokens} tokens",
+                    where=self._where(),
+                    mend="Raise code_gen_max_tokens",
+                ),
+            )
+        if not text.strip():
+            return Reply(
+                text,
+                failures.EmptyReplyError(
+                    "The model's reply is empty", where=self._where(), mend="Try another model or a temperature above 0"
+                ),
+            )
+        return Reply(text)
+
+    def _spent(self, response: Any) -> Spent:
+        usage = getattr(response, "usage", None)
+        prompt = int(getattr(usage, "prompt_tokens", 0) or 0)
+        completion = int(getattr(usage, "completion_tokens", 0) or 0)
+        prices = self.settings.prices
+        money = prompt * prices.get("prompt", 0.0) + completion * prices.get("completion", 0.0)
+        return Spent(1, prompt, completion, money / 1e6)
+
+    # --- failures --------------------------------------------------------------------------------
+
+    def _where(self) -> str:
+        return f"{self.settings.provider}, model {self.settings.model}"
+
+    def _failure(self, error: Exception) -> failures.ProviderError:
+        """Return the error of this package for one of the SDK, of the connection, or of JSON."""
+        import openai
+
+        where, again = self._where(), "The same command resumes"
+        status = getattr(error, "status_code", None)
+        if status in (401, 403):
+            return failures.MissingKeyError(
+                f"The provider refuses the key ({status})", where=where, mend=f"Check {self.endpoint.key_variable}"
+            )
+        if status == 404:
+            return failures.UnknownModelError(
+                f"There is no model '{self.settings.model}' at {self.base_url}",
+                where=where,
+                expected="a model of this provider",
+                mend="Check code_gen_model_name and code_gen_base_url",
+            )
+        if status == 402:
+            return failures.MissingKeyError("The account has no credit (402)", where=where)
+        if status == 429:
+            return failures.RateLimitedError(
+                f"The provider is asked too often, also after {self.settings.retries} retries",
+                where=where,
+                mend=f"Lower code_gen_concurrency or wait. {again}",
+            )
+        if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409):
+            return failures.BadRequestError(
+                f"The provider does not take the request ({status}): {_short(error)}",
+                where=where,
+                mend="Try code_gen_constrained off, or code_gen_temperature null",
+            )
+        if isinstance(error, openai.APITimeoutError):
+            what = f"No answer within {self.settings.timeout:g} s"
+        elif isinstance(error, openai.APIConnectionError):
+            what = f"No connection to {self.base_url}"
+        elif status is not None:
+            what = f"The provider failed ({status})"
+        else:
+            what = f"The provider's answer can not be read: {_short(error)}"
+        return failures.ConnectionFailedError(
+            what, where=where, mend=f"Check that the server runs (code_gen_base_url, code_gen_timeout). {again}"
+        )
+
+
+def without_grammar(settings: Settings) -> Settings:
+    """Return the same settings with free decoding."""
+    return replace(settings, constrained="off")
+
+
+def find_key(endpoint: Endpoint, folder: Path | None = None) -> str:
+    """Return the provider's key: from the environment, else from ``.env`` in the working directory.
+
+    Raises
+    ------
+    MissingKeyError
+        If the provider needs one and there is none.
+    """
+    from dotenv import dotenv_values
+
+    file = (folder or Path.cwd()) / ".env"
+    written = dotenv_values(file, encoding="utf-8") if file.is_file() else {}
+    key = os.environ.get(endpoint.key_variable) or written.get(endpoint.key_variable) or ""
+    if not key.strip() and endpoint.needs_key:
+        raise failures.MissingKeyError(
+            f"There is no key for the provider '{endpoint.name}'",
+            where=endpoint.key_variable,
+            expected="an environment variable, or a line of the file .env",
+            mend=f"Write {endpoint.key_variable}=… into .env",
+        )
+    return key.strip() or "none"
+
+
+def _endpoint(name: str) -> Endpoint:
+    found = ENDPOINTS.get(name)
+    if found is None:
+        from neptune.errors import did_you_mean
+
+        raise ConfigError(
+            f"Unknown provider '{name}'",
+            where="code_gen_provider",
+            expected="one of " + ", ".join(ENDPOINTS),
+            mend=did_you_mean(name, ENDPOINTS),
+        )
+    return found
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 160 else text[:159] + "…"
