@@ -147,7 +147,8 @@ RESERVED: dict[str, str] = {
     **dict.fromkeys(
         ("exec", "eval", "compile", "__import__", "globals", "locals", "vars", "dir", "getattr", "setattr",
          "delattr", "hasattr", "type", "super", "isinstance", "issubclass", "callable", "memoryview",
-         "classmethod",         "staticmethod", "property", "breakpoint", "help", "exit", "quit", "reload", "importlib", "builtins",
+         "classmethod", "staticmethod", "property", "breakpoint", "help", "exit", "quit", "reload",
+         "importlib", "builtins",
          "sys", "os", "subprocess", "shutil", "socket", "requests", "urllib", "pickle", "ctypes", "bytes",
          "bytearray",
          "chr", "ord", "format", "repr", "iter", "id", "hash"),

@@ -62,6 +62,8 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         return ProgramError(
             f"the language has no '{before.value}'", before.span, mend=NOT_IN_LANGUAGE[before.value]
         )
+    if kind == "COLON" and at + 1 < len(tokens) and tokens[at + 1].type == "EQUAL":
+        return ProgramError("the language has no ':='", span, mend="assign on a line of its own")
     if kind == "EQUAL":
         return _equal(fault, tokens, at)
     if kind in ("ELSE", "ELIF") and (before is None or before.type in ("_NEWLINE", "_DEDENT")):
@@ -108,8 +110,6 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         )
     if value == "<" and before is not None and before.value == "<":
         return ProgramError("the language has no '<<'", span, mend="use * 2 ** n")
-    if value == "=" and before is not None and before.value == ":":
-        return ProgramError("the language has no ':='", span, mend="assign on a line of its own")
     if kind == "NUMBER" and before is not None and before.type == "NUMBER":
         return None
     if kind == "NAME" and before is not None and before.type == "NUMBER" and _touch(before, token):
@@ -131,10 +131,6 @@ def _equal(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramError:
             span,
             expected="'==' to compare",
             mend="write == to compare",
-        )
-    if at > 1 and tokens[at - 1].type == "COLON":
-        return ProgramError(
-            "the language has no ':='", tokens[at - 1].span, mend="assign on a line of its own"
         )
     return ProgramError(
         "'=' inside an expression",

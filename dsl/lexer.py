@@ -205,19 +205,15 @@ class Lexer:
                 )
             out.append(Token("_INDENT", blanks, span))
         else:
-            while width < levels[-1]:
+            while width < levels[-1] and len(levels) > 1:
                 levels.pop()
-                if not levels:
-                    levels.append(width)
-                    break
                 out.append(Token("_DEDENT", "", span))
-            if width != levels[-1] or (len(levels) == 1 and out and width < levels[0]):
+            if width != levels[-1]:
+                alone = len(levels) == 1
                 return error_token(
                     "this line's indentation fits no earlier line",
                     span,
-                    expected=f"{levels[-1]} spaces"
-                    if len(levels) == 1
-                    else "the indentation of an open block",
+                    expected=f"{levels[0]} spaces" if alone else "the indentation of an open block",
                     mend="indent every line of a block by the same number of spaces",
                 )
         return None
