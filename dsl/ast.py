@@ -310,7 +310,9 @@ class Continue(Node):
     """``continue``."""
 
 
-Stmt: TypeAlias = Assign | AugAssign | ExprStatement | If | For | FunctionDef | Return | Pass | Break | Continue
+Stmt: TypeAlias = (
+    Assign | AugAssign | ExprStatement | If | For | FunctionDef | Return | Pass | Break | Continue
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,9 +89,7 @@ def _guard_new(node: Node, context: _Context, order: int, memo: dict[tuple[objec
         case Xor() if _has_pairs(node):
             # Each side occurs with both signs, and a guard depends on the sign: write the definition out.
             a, b = node.left, node.right
-            return below(
-                disjunction([conjunction([a, negation(b)]), conjunction([negation(a), b])]), context
-            )
+            return below(disjunction([conjunction([a, negation(b)]), conjunction([negation(a), b])]), context)
         case Exists() | Forall():
             kind = EXISTS if isinstance(node, Exists) else FORALL
             inner = {**context, node.var: _Binding(order, kind, True)}

@@ -348,7 +348,9 @@ def _substitute(node: Node, mapping: Mapping[str, Term], memo: dict[tuple[Any, .
         return memo[key]
     result: Node
     if isinstance(node, Leaf):
-        result = make(Leaf, node.predicate, tuple(live.get(t, t) if isinstance(t, str) else t for t in node.terms))
+        result = make(
+            Leaf, node.predicate, tuple(live.get(t, t) if isinstance(t, str) else t for t in node.terms)
+        )
     elif isinstance(node, Same):
         first, second = (live.get(t, t) if isinstance(t, str) else t for t in node.terms)
         result = same(first, second)

@@ -68,7 +68,13 @@ class Picture:
                         mend="Scale it down first",
                     )
                 return image.convert("RGB")
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except (
+            UnidentifiedImageError,
+            OSError,
+            SyntaxError,
+            ValueError,
+            Image.DecompressionBombError,
+        ) as error:
             raise PictureError(
                 f"The picture can not be read: {error}",
                 where=str(self.path),

@@ -187,7 +187,9 @@ class Scene:
             "behind": depth[:, None] < depth[None, :],
             "front": depth[:, None] > depth[None, :],
         }
-        side = np.array([44.0 if size == "large" else 24.0 for size in attributes["size"]]) * (0.7 + 0.6 * depth)
+        side = np.array([44.0 if size == "large" else 24.0 for size in attributes["size"]]) * (
+            0.7 + 0.6 * depth
+        )
         centre_x, centre_y = 30 + 420 * across, 80 + 200 * depth
         boxes = np.stack(
             [centre_x - side / 2, centre_y - side / 2, centre_x + side / 2, centre_y + side / 2], axis=1
@@ -204,6 +206,9 @@ def iou(a: Sequence[Any] | FloatArray, b: Sequence[Any] | FloatArray) -> FloatAr
         np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2]), 0, None
     ).prod(axis=-1)
     union = (
-        (first[..., 2:] - first[..., :2]).prod(axis=-1) + (second[..., 2:] - second[..., :2]).prod(axis=-1) - overlap
+        (first[..., 2:] - first[..., :2]).prod(axis=-1)
+        + (second[..., 2:] - second[..., :2]).prod(axis=-1)
+        - overlap
     )
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    ratios: FloatArray = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    return ratios

@@ -54,14 +54,14 @@ def binary(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr | as
         return run.bounded(left + right, node)
     if op == "+" and isinstance(left, list | tuple) and type(left) is type(right):
         _check_length(run, len(left) + len(right), node)
-        return left + right
+        return type(left)([*left, *right])
     if isinstance(left, set) and isinstance(right, set) and op in "&|^-":
         return {"&": left & right, "|": left | right, "^": left ^ right, "-": left - right}[op]
     if isinstance(left, str) or isinstance(right, str):
         raise ProgramError(
             f"'{op}' does not apply to {kind_name(left)} and {kind_name(right)}",
             node.span,
-            mend="join texts with f\"…{value}…\"",
+            mend='join texts with f"…{value}…"',
         )
     a, b = run.number(left, node), run.number(right, node)
     if op in ("/", "//", "%") and b == 0:
@@ -118,13 +118,17 @@ def _ordered_values(run: Interpreter, op: str, left: str, right: str, node: ast.
     values = run.vocabulary.values(sort) if sort is not None else ()
     if sort is None or right not in values or not run.vocabulary.is_ordered(sort):
         raise ProgramError(
-            f"'{left}' and '{right}' have no order", node.span, expected="numbers, or values of an ordered sort"
+            f"'{left}' and '{right}' have no order",
+            node.span,
+            expected="numbers, or values of an ordered sort",
         )
     return bool(_ORDER[op](values.index(left), values.index(right)))
 
 
 def _counts(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr) -> Formula:
-    sides = [v.node if isinstance(v, Quantity) else make(Number, float(run.number(v, node))) for v in (left, right)]
+    sides = [
+        v.node if isinstance(v, Quantity) else make(Number, float(run.number(v, node))) for v in (left, right)
+    ]
     if isinstance(sides[0], Number):
         sides, op = sides[::-1], _MIRROR[op]
     return run.made(make(Compare, op, *sides), node)
@@ -141,7 +145,9 @@ def equality(run: Interpreter, negated: bool, left: Any, right: Any, node: ast.E
     if isinstance(left, AttributeOf) and isinstance(right, AttributeOf) and left.sort == right.sort:
         attribute = run.vocabulary.attribute(left.sort)
         return _signed(run.predicate(f"same_{attribute}", [left.target, right.target], node), negated)
-    if isinstance(left, Variable | ObjectRef | Description) and isinstance(right, Variable | ObjectRef | Description):
+    if isinstance(left, Variable | ObjectRef | Description) and isinstance(
+        right, Variable | ObjectRef | Description
+    ):
         return _signed(run.predicate("same_object", [left, right], node), negated)
     if isinstance(left, str) and not isinstance(right, str):
         left, right = right, left

@@ -62,7 +62,9 @@ class Atoms:
             objects = [a for a in args if not (isinstance(a, str) and not self._is_variable(a))]
             if not objects:
                 raise ProgramError(
-                    f"'{name}' is applied to texts only", where.span, expected="an object variable, e.g. a lambda's"
+                    f"'{name}' is applied to texts only",
+                    where.span,
+                    expected="an object variable, e.g. a lambda's",
                 )
             name, args = " ".join([name, *values]), objects
         if len(args) == 1 and self.vocabulary.is_vacuous(name):
@@ -70,7 +72,9 @@ class Atoms:
             return plan.const(1.0)
         return self._atom(name, args, where, picking, note)
 
-    def _attribute(self, name: str, sort: str, args: list[Any], where: ast.Node, picking: bool) -> Node | AttributeOf:
+    def _attribute(
+        self, name: str, sort: str, args: list[Any], where: ast.Node, picking: bool
+    ) -> Node | AttributeOf:
         values = [a for a in args if isinstance(a, str)]
         objects = [a for a in args if not isinstance(a, str)]
         if len(args) == 1 and objects:
@@ -85,8 +89,12 @@ class Atoms:
                 )
             return self._atom(value, objects, where, picking, lambda _: None)
         if len(objects) == 2 and not values:
-            return self._atom(f"same_{self.vocabulary.attribute(sort)}", objects, where, picking, lambda _: None)
-        raise ProgramError(f"'{name}' takes an object, or an object and a value", where.span, expected=f"{name}(x)")
+            return self._atom(
+                f"same_{self.vocabulary.attribute(sort)}", objects, where, picking, lambda _: None
+            )
+        raise ProgramError(
+            f"'{name}' takes an object, or an object and a value", where.span, expected=f"{name}(x)"
+        )
 
     def predicate(self, name: str, arity: int) -> Predicate:
         """Return the predicate of a name: synonyms resolved, with what the vocabulary says of it."""
@@ -145,7 +153,9 @@ class Atoms:
         if not predicate.reflexive or not all(isinstance(p, Description) for p in places):
             return False
         first, second = places
-        return isinstance(first, Description) and isinstance(second, Description) and first.iota is second.iota
+        return (
+            isinstance(first, Description) and isinstance(second, Description) and first.iota is second.iota
+        )
 
     def _plural(self, predicate: Predicate, described: Description) -> Node:
         iota: Iota = described.iota
@@ -168,7 +178,11 @@ class Atoms:
                 case str() if self._is_variable(arg):
                     places.append(arg)
                 case _:
-                    hint = "" if not isinstance(arg, Formula) else "name the object with iota(Object, lambda y: …)"
+                    hint = (
+                        ""
+                        if not isinstance(arg, Formula)
+                        else "name the object with iota(Object, lambda y: …)"
+                    )
                     raise ProgramError(
                         f"'{name}' is applied to {kind_name(arg)}",
                         where.span,
@@ -187,5 +201,3 @@ class Atoms:
             raise LimitError("nodes", self.limits.nodes, None, where.span)
         if node.depth > MAX_PLAN_DEPTH:
             raise LimitError("depth", MAX_PLAN_DEPTH, node.depth, where.span, what="the formula")
-
-

@@ -79,12 +79,17 @@ def bind(run: Interpreter, function: Any, node: ast.Expr) -> tuple[list[str], No
 
 def _parts(run: Interpreter, args: list[Any], node: Any) -> tuple[Any, Any]:
     """Return (domain, function): a missing domain is Object; a missing function is 'all of them' (None)."""
+    # A bare predicate's name is a value of the vocabulary too: exists(Object, cube).
+    args = [PredicateRef(a) if isinstance(a, str) and run.vocabulary.knows(a, 1) else a for a in args]
     functions = [a for a in args if isinstance(a, Closure | PredicateRef | BuiltinRef)]
     domains = [a for a in args if isinstance(a, SortRef | list | tuple | set)]
     if len(functions) > 1 or len(domains) > 1 or len(functions) + len(domains) != len(args) or not args:
         found = ", ".join(kind_name(a) for a in args) or "nothing"
         raise ProgramError(
-            f"A quantifier got {found}", node.span, expected="a sort and a lambda", mend="write exists(Object, lambda x: …)"
+            f"A quantifier got {found}",
+            node.span,
+            expected="a sort and a lambda",
+            mend="write exists(Object, lambda x: …)",
         )
     if not domains:
         run.note("a quantifier without a sort was read as one over Object")
@@ -119,10 +124,16 @@ def _quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
         if not _is_object(domain):
             bodies = _bodies(run, domain, function, node)
             return run.made((plan.disjunction if kind is plan.Exists else plan.conjunction)(bodies), node)
-        names, body = ([f"@{run.binders}"], plan.const(1.0)) if function is None else bind(run, function, node)
+        names, body = (
+            ([f"@{run.binders}"], plan.const(1.0)) if function is None else bind(run, function, node)
+        )
         if run.distinct_variables == "true":
             apart = plan.distinct((*names, *(f"@{i}" for i in range(run.binders) if f"@{i}" in body.free)))
-            body = plan.conjunction([apart, body]) if kind is plan.Exists else plan.disjunction([plan.negation(apart), body])
+            body = (
+                plan.conjunction([apart, body])
+                if kind is plan.Exists
+                else plan.disjunction([plan.negation(apart), body])
+            )
         for name, label in reversed(list(zip(names, _labels(function, names), strict=True))):
             body = make(kind, name, body)
             run.variable_names[body] = label
@@ -161,7 +172,9 @@ def _iota(pick: bool) -> Function:
         domain, function = _parts(run, args, node)
         if not _is_object(domain):
             return _choice(run, domain, function, node)
-        names, body = ([f"@{run.binders}"], plan.const(1.0)) if function is None else bind(run, function, node)
+        names, body = (
+            ([f"@{run.binders}"], plan.const(1.0)) if function is None else bind(run, function, node)
+        )
         for inner in names[1:]:
             body = make(plan.Exists, inner, body)
         made = make(plan.Iota, names[0], body)
@@ -171,12 +184,17 @@ def _iota(pick: bool) -> Function:
     return apply
 
 
-def description(run: Interpreter, formula: Formula, pick: bool, node: Any, var: str | None = None) -> Description:
+def description(
+    run: Interpreter, formula: Formula, pick: bool, node: Any, var: str | None = None
+) -> Description:
     """Return the description of the object of `var` (by default the only free variable) in a formula."""
     free = sorted(formula.node.free)
     if var is None and len(free) != 1:
         raise ProgramError(
-            f"The formula has {len(free)} free variables", node.span, expected="one", mend="say which: .iota(\"x\")"
+            f"The formula has {len(free)} free variables",
+            node.span,
+            expected="one",
+            mend='say which: .iota("x")',
         )
     return Description(make(plan.Iota, var or free[0], formula.node), pick)
 
@@ -187,7 +205,9 @@ def _choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
     if not all(isinstance(m, str) for m in members):
         index = max(
             range(len(members)),
-            key=lambda i: run.forcer.probability(run.formula(run.call_value(function, [members[i]], node), node), run.line(node)),
+            key=lambda i: run.forcer.probability(
+                run.formula(run.call_value(function, [members[i]], node), node), run.line(node)
+            ),
         )
         return members[index]
     run.picking += 1
@@ -211,7 +231,9 @@ def _count(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: An
     if len(args) == 1 and isinstance(args[0], Formula):
         free = sorted(args[0].node.free)
         if len(free) != 1:
-            raise ProgramError(f"The formula has {len(free)} free variables", node.span, expected="one to count over")
+            raise ProgramError(
+                f"The formula has {len(free)} free variables", node.span, expected="one to count over"
+            )
         return Quantity(make(plan.Count, free[0], args[0].node))
     domain, function = _parts(run, args, node)
     if not _is_object(domain):
@@ -247,7 +269,9 @@ def _describe(run: Interpreter, args: list[Any], keywords: dict[str, Any], node:
     rest = [a for a in args if not isinstance(a, SortRef | PredicateRef | str)]
     if len(rest) != 1 or len(sorts) + len(names) > 1:
         raise ProgramError(
-            "'describe' takes a sort and an object, or a sort and a lambda", node.span, expected="describe(Color, iota(…))"
+            "'describe' takes a sort and an object, or a sort and a lambda",
+            node.span,
+            expected="describe(Color, iota(…))",
         )
     target = rest[0]
     if isinstance(target, AttributeOf):
@@ -255,7 +279,9 @@ def _describe(run: Interpreter, args: list[Any], keywords: dict[str, Any], node:
     sort = sorts[0].name if sorts else (names[0] if names else "")
     if isinstance(target, Closure):
         if not sorts or sort == "Object":
-            raise ProgramError("'describe' needs the sort of a value", node.span, expected="describe(Color, lambda c: …)")
+            raise ProgramError(
+                "'describe' needs the sort of a value", node.span, expected="describe(Color, lambda c: …)"
+            )
         return _choice(run, sorts[0], target, node)
     if not sort:
         return run.forcer.query(
@@ -272,7 +298,9 @@ def _score(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: An
     arity = args[1] if len(args) > 1 else keywords.get("n", keywords.get("arity", 1))
     if not isinstance(arity, int) or not 0 <= arity <= run.limits.predicate_arity:
         raise ProgramError(
-            f"'score' is asked for {arity!r} objects", node.span, expected=f"0 to {run.limits.predicate_arity}"
+            f"'score' is asked for {arity!r} objects",
+            node.span,
+            expected=f"0 to {run.limits.predicate_arity}",
         )
     predicate = plan.Predicate("", arity, " ".join(text.split()))
     return run.made(make(plan.Leaf, predicate, tuple(f"x{i + 1}" for i in range(arity))), node)
@@ -282,7 +310,9 @@ def _query(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: An
     """``query(question, object, …)``: an open question about given objects, or the whole picture."""
     texts = [a for a in args if isinstance(a, str)]
     if len(texts) != 1:
-        raise ProgramError("'query' takes one question", node.span, expected='query("what color is it?", object)')
+        raise ProgramError(
+            "'query' takes one question", node.span, expected='query("what color is it?", object)'
+        )
     objects = tuple(run.pointed(a, node) for a in args if not isinstance(a, str))
     return run.forcer.query(texts[0], "", objects, run.line(node))
 
@@ -358,7 +388,9 @@ def _mode(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any
     domain, function = _parts(run, args, node)
     members = list(run.iterate(domain, node))
     if function is None or not members:
-        raise ProgramError("'mode' needs a sort and a lambda", node.span, expected="mode(Color, lambda c: count(…))")
+        raise ProgramError(
+            "'mode' needs a sort and a lambda", node.span, expected="mode(Color, lambda c: count(…))"
+        )
     counts = [run.number(run.call_value(function, [m], node), node) for m in members]
     return members[counts.index(max(counts))]
 

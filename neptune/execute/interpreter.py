@@ -7,7 +7,7 @@ arithmetic or the result asks the :class:`~neptune.execute.values.Forcer` for a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from dsl import ast, plan
 from dsl.builtins import BUILTINS
@@ -16,18 +16,13 @@ from dsl.limits import Limits
 from dsl.plan import Node
 from dsl.vocabulary import Vocabulary
 from neptune.execute import arithmetic, builtins, methods
-from neptune.execute.atoms import Atoms
+from neptune.execute.conversions import Conversions
 from neptune.execute.values import (
-    AttributeOf,
     BuiltinRef,
     Closure,
-    Described,
-    Description,
     Forcer,
     Formula,
-    ObjectRef,
     PredicateRef,
-    Quantity,
     Scope,
     SortRef,
     Variable,
@@ -51,7 +46,7 @@ class _Continue(Exception):
 MAX_DEPTH = 100
 
 
-class Interpreter:
+class Interpreter(Conversions):
     """Runs one checked program on one scene.
 
     Parameters
@@ -70,14 +65,12 @@ class Interpreter:
     def __init__(
         self, forcer: Forcer, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
     ) -> None:
-        self.forcer, self.vocabulary, self.limits = forcer, vocabulary, limits
+        super().__init__(forcer, vocabulary, limits)
         self.distinct_variables = distinct_variables
-        self.atoms = Atoms(vocabulary, limits)
-        self.notes: list[str] = []
         self.variable_names: dict[Node, str] = {}
         self.binders = 0
         self.picking = 0
-        self._statements = self._iterations = self._depth = 0
+        self._statements = self._depth = 0
         self.scope = Scope({})
 
     # --- running ---------------------------------------------------------------------------------
@@ -102,7 +95,10 @@ class Interpreter:
             self.note(f"the program ends with an assignment; its result is '{last.targets[0].id}'")
             return self.scope.names[last.targets[0].id]
         raise ProgramError(
-            "The program returned nothing", last.span, expected="a result", mend="end with 'return …' or an expression"
+            "The program returned nothing",
+            last.span,
+            expected="a result",
+            mend="end with 'return …' or an expression",
         )
 
     def block(self, statements: Iterable[ast.Stmt]) -> None:
@@ -182,9 +178,7 @@ class Interpreter:
         return node.value
 
     def _fstring(self, node: ast.FString) -> str:
-        parts = [
-            p.value if isinstance(p, ast.Text) else self.text(self.eval(p.value), p) for p in node.parts
-        ]
+        parts = [p.value if isinstance(p, ast.Text) else self.text(self.eval(p.value), p) for p in node.parts]
         return self.bounded("".join(parts), node)
 
     def _name(self, node: ast.Name) -> Any:
@@ -238,7 +232,9 @@ class Interpreter:
         if op in "&|^>>" and op and not (isinstance(left, set) and isinstance(right, set)):
             hard = not (self.is_soft(left) or self.is_soft(right))
             if hard and isinstance(left, bool) and isinstance(right, bool):
-                return {"&": left and right, "|": left or right, "^": left != right, ">>": not left or right}[op]
+                return {"&": left and right, "|": left or right, "^": left != right, ">>": not left or right}[
+                    op
+                ]
             a, b = self.formula(left, node), self.formula(right, node)
             if op == "&":
                 return self.made(plan.conjunction([a, b]), node)
@@ -281,7 +277,10 @@ class Interpreter:
         test = self.eval(node.test)
         if isinstance(test, Formula) and test.node.free:
             # Inside a quantifier the test is soft: (test ∧ then) ∨ (¬test ∧ otherwise).
-            then, otherwise = self.formula(self.eval(node.then), node), self.formula(self.eval(node.otherwise), node)
+            then, otherwise = (
+                self.formula(self.eval(node.then), node),
+                self.formula(self.eval(node.otherwise), node),
+            )
             yes = plan.conjunction([test.node, then])
             no = plan.conjunction([plan.negation(test.node), otherwise])
             return self.made(plan.disjunction([yes, no]), node)
@@ -301,7 +300,9 @@ class Interpreter:
     def _clauses(self, node: ast.Comprehension, k: int, found: list[Any]) -> None:
         if k == len(node.clauses):
             element = self.eval(node.element)
-            found.append((self.key(element, node), self.eval(node.value)) if node.value is not None else element)
+            found.append(
+                (self.key(element, node), self.eval(node.value)) if node.value is not None else element
+            )
             return
         clause = node.clauses[k]
         for item in self.iterate(self.eval(clause.iterable), clause.iterable):
@@ -342,14 +343,17 @@ class Interpreter:
                 return self.predicate(function.name, args, node)
             case Formula():
                 return methods.rename(self, function, args, node)
-        raise ProgramError(f"{kind_name(function).capitalize()} can not be called", node.span, expected="a function")
+        raise ProgramError(
+            f"{kind_name(function).capitalize()} can not be called", node.span, expected="a function"
+        )
 
     def _apply(self, function: Closure, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
         names = dict(zip((p.name for p in function.params), args, strict=False))
         unknown = set(keywords) - {p.name for p in function.params}
         if len(args) > len(function.params) or unknown or names.keys() & keywords.keys():
             raise ProgramError(
-                f"'{function.name}' takes {len(function.params)} argument(s), got {len(args) + len(keywords)}", node.span
+                f"'{function.name}' takes {len(function.params)} argument(s), got {len(args) + len(keywords)}",
+                node.span,
             )
         names.update(keywords)
         outer = self.scope
@@ -370,176 +374,16 @@ class Interpreter:
         finally:
             self.scope = outer
 
+    def attribute_value(self, sort: str, target: Any, node: ast.Node) -> Any:
+        """Return the value of a sort at an object: described by the vocabulary's values, or asked for."""
+        return builtins.describe_attribute(self, sort, target, node)
+
     def predicate(self, name: str, args: list[Any], node: ast.Expr) -> Any:
         """Apply a predicate of the vocabulary, or an open one, to objects."""
         made = self.atoms.apply(name, args, node, picking=self.picking > 0, note=self.note)
         return self.made(made, node) if isinstance(made, Node) else made
 
-    # --- conversions -----------------------------------------------------------------------------
-
-    def is_soft(self, value: Any) -> bool:
-        """Return whether the value is a formula, or stands for one."""
-        return isinstance(value, Formula | Description | Quantity | AttributeOf)
-
-    def formula(self, value: Any, node: ast.Expr | ast.Stmt) -> Node:
-        """Return the truth node for a value.
-
-        Raises
-        ------
-        dsl.ProgramError
-            If the value is no truth.
-        """
-        match value:
-            case Formula():
-                return value.node
-            case bool():
-                return plan.const(float(value))
-            case AttributeOf():
-                return plan.const(1.0)
-            case Description():
-                self.note("a description used as a truth value was read as 'exists'")
-                return plan.make(plan.Exists, value.iota.var, value.iota.body)
-            case Quantity():
-                self.note("a count used as a truth value was read as 'count > 0'")
-                return plan.make(plan.Compare, ">", value.node, plan.make(plan.Number, 0.0))
-            case ObjectRef():
-                return plan.const(1.0)
-        raise ProgramError(
-            f"{kind_name(value).capitalize()} is no truth value",
-            node.span,
-            expected="a formula, e.g. red(x) or count(…) > 2",
-            mend="compare it with something",
-        )
-
-    def truth(self, value: Any, node: ast.Expr) -> bool:
-        """Decide a value: a formula by p > ½, plain data as Python does."""
-        if self.is_soft(value):
-            made = self.formula(value, node)
-            if any(v.startswith("@") for v in made.free):
-                raise ProgramError(
-                    "A condition depends on a variable that a quantifier binds, so it has no single truth value",
-                    node.span,
-                    expected="a formula without bound variables",
-                    mend="write 'a and b or not a and c' instead of a branch inside the quantifier",
-                )
-            return self.forcer.truth(made, _line(node))
-        if isinstance(value, Described):
-            raise ProgramError("A described value is no truth value", node.span, mend="compare it: describe(…) == \"red\"")
-        if isinstance(value, SortRef | PredicateRef | BuiltinRef | Closure | Variable):
-            raise ProgramError(f"{kind_name(value).capitalize()} is no truth value", node.span, expected="a formula")
-        return bool(value)
-
-    def number(self, value: Any, node: ast.Expr | ast.Stmt) -> int | float:
-        """Return a plain number, counting if need be."""
-        if isinstance(value, Quantity):
-            if value.node.free:
-                raise ProgramError(
-                    "This count depends on a variable that a quantifier binds",
-                    node.span,
-                    expected="a comparison of the count with a number or another count",
-                )
-            return self.forcer.number(value.node, _line(node))
-        if isinstance(value, bool):
-            return int(value)
-        if isinstance(value, int | float):
-            return value
-        if isinstance(value, Formula) and not value.node.free:
-            return self.forcer.probability(value.node, _line(node))
-        raise ProgramError(f"{kind_name(value).capitalize()} is no number", node.span, expected="a number")
-
-    def text(self, value: Any, node: ast.Node) -> str:
-        """Return the value as text, choosing or counting if need be."""
-        match value:
-            case str():
-                return value
-            case bool():
-                return "yes" if value else "no"
-            case int() | float():
-                return f"{value:g}" if isinstance(value, float) else str(value)
-            case Described() | AttributeOf():
-                return self.plain(value, node)
-            case Quantity():
-                return str(self.number(value, node))  # type: ignore[arg-type]
-            case Formula():
-                return "yes" if self.truth(value, node) else "no"  # type: ignore[arg-type]
-        raise ProgramError(f"{kind_name(value).capitalize()} is no text", node.span, expected="a text or a number")
-
-    def plain(self, value: Any, node: ast.Node) -> Any:
-        """Return a lazy value made plain: a described value as text, a count as a number, the rest unchanged."""
-        if isinstance(value, AttributeOf):
-            value = builtins.describe_attribute(self, value.sort, value.target, node)
-        if isinstance(value, Described):
-            if value.node.free:
-                raise ProgramError("This value depends on a variable that a quantifier binds", node.span)
-            return self.forcer.value(value.node, _line(node))
-        if isinstance(value, Quantity):
-            return self.number(value, node)  # type: ignore[arg-type]
-        return value
-
-    def pointed(self, value: Any, node: ast.Node) -> int:
-        """Return the index of the object that a value stands for."""
-        if isinstance(value, ObjectRef):
-            return value.index
-        if isinstance(value, Description) and not value.iota.free:
-            index = self.forcer.object(value.iota, _line(node))
-            if index < 0:
-                raise ProgramError("There is no object in the picture to point to", node.span)
-            return index
-        raise ProgramError(f"{kind_name(value).capitalize()} is no object", node.span, expected="an object")
-
-    def iterate(self, value: Any, node: ast.Node) -> Iterable[Any]:
-        """Yield the items of a finite value: a list, a text, a dict's keys, a sort's objects or values."""
-        items: Iterable[Any]
-        if isinstance(value, SortRef):
-            items = self.members(value)
-        elif isinstance(value, list | tuple | dict | str):
-            items = list(value)
-        elif isinstance(value, set):
-            items = sorted(value, key=str)
-        else:
-            raise ProgramError(
-                f"{kind_name(value).capitalize()} can not be looped over", node.span, expected="a list, a range or a sort"
-            )
-        for item in items:
-            self._iterations += 1
-            if self._iterations > self.limits.iterations:
-                raise LimitError("iterations", self.limits.iterations, None, node.span)
-            yield item
-
-    def members(self, sort: SortRef) -> list[Any]:
-        """Return the objects of the scene, or the values of a value sort."""
-        if sort.name == "Object":
-            return [ObjectRef(i) for i in range(self.forcer.objects)]
-        return list(self.vocabulary.values(sort.name))
-
-    def key(self, value: Any, node: ast.Node) -> Any:
-        """Return a value fit as a dict's key or a set's element."""
-        value = self.plain(value, node)
-        if isinstance(value, str | int | float | bool | tuple | ObjectRef | type(None)):
-            return value
-        raise ProgramError(f"{kind_name(value).capitalize()} can be no key or set element", node.span)
-
-    def bounded(self, text: str, node: ast.Node) -> str:
-        """Return the text, if it is within the limit."""
-        if len(text) > self.limits.text_chars:
-            raise LimitError("text_chars", self.limits.text_chars, len(text), node.span)
-        return text
-
-    def made(self, node: Node, where: ast.Node) -> Formula:
-        """Wrap a new formula, checking that the plan stays within the limits."""
-        self.atoms.check_size(node, where)
-        return Formula(node)
-
-    def note(self, text: str) -> None:
-        """Report something that was normalised, once."""
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def line(self, node: ast.Node) -> int:
-        """Return the line of a node, for the trace."""
-        return _line(node)
-
-    _eval: dict[type, Callable[[Interpreter, Any], Any]] = {
+    _eval: ClassVar[dict[type, Callable[[Interpreter, Any], Any]]] = {
         ast.Number: _constant,
         ast.Text: _constant,
         ast.Truth: _constant,
@@ -561,9 +405,3 @@ class Interpreter:
         ast.Comprehension: _comprehension,
         ast.Call: _call,
     }
-
-
-def _line(node: ast.Node) -> int:
-    return node.span.line if node.span is not None else 0
-
-

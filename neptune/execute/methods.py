@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from neptune.execute.interpreter import Interpreter
 
 
-def call(run: Interpreter, target: Any, name: str, arguments: tuple[list[Any], dict[str, Any]], node: ast.Call) -> Any:
+def call(
+    run: Interpreter, target: Any, name: str, arguments: tuple[list[Any], dict[str, Any]], node: ast.Call
+) -> Any:
     """Call a whitelisted method.
 
     Raises
@@ -34,14 +36,24 @@ def call(run: Interpreter, target: Any, name: str, arguments: tuple[list[Any], d
         method = _FORMULA.get(name)
         if method is None:
             raise ProgramError(
-                f"A formula has no method '.{name}'", node.span, expected=", ".join(f".{m}" for m in sorted(_FORMULA))
+                f"A formula has no method '.{name}'",
+                node.span,
+                expected=", ".join(f".{m}" for m in sorted(_FORMULA)),
             )
         return method(run, target, args, keywords, node)
-    table: dict[type, dict[str, Callable[..., Any]]] = {str: _TEXT, list: _LIST, tuple: _LIST, dict: _DICT, set: _SET}
+    table: dict[type, dict[str, Callable[..., Any]]] = {
+        str: _TEXT,
+        list: _LIST,
+        tuple: _LIST,
+        dict: _DICT,
+        set: _SET,
+    }
     methods = table.get(type(target), {})
     if name not in methods:
         known = ", ".join(f".{m}" for m in sorted(methods)) or "no methods"
-        raise ProgramError(f"{kind_name(target).capitalize()} has no method '.{name}'", node.span, expected=known)
+        raise ProgramError(
+            f"{kind_name(target).capitalize()} has no method '.{name}'", node.span, expected=known
+        )
     try:
         return methods[name](run, target, args, node)
     except (IndexError, TypeError, ValueError, KeyError) as error:
@@ -50,7 +62,10 @@ def call(run: Interpreter, target: Any, name: str, arguments: tuple[list[Any], d
 
 def _vars(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) -> list[str]:
     """Return the variables a method speaks of; by default the only free one."""
-    names = [_variable(a, node) for a in (args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args)]
+    names = [
+        _variable(a, node)
+        for a in (args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args)
+    ]
     if not names:
         free = sorted(target.node.free)
         if len(free) != 1:
@@ -64,7 +79,9 @@ def _vars(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) ->
     for name in names:
         if name not in target.node.free:
             known = ", ".join(sorted(target.node.free)) or "none"
-            raise ProgramError(f"The formula has no free variable '{name}'", node.span, expected=f"one of: {known}")
+            raise ProgramError(
+                f"The formula has no free variable '{name}'", node.span, expected=f"one of: {known}"
+            )
     return names
 
 
@@ -73,11 +90,15 @@ def _variable(value: Any, node: ast.Expr) -> str:
         return value.name
     if isinstance(value, str):
         return value
-    raise ProgramError(f"{kind_name(value).capitalize()} names no variable", node.span, expected='a text such as "x"')
+    raise ProgramError(
+        f"{kind_name(value).capitalize()} names no variable", node.span, expected='a text such as "x"'
+    )
 
 
 def _quantified(kind: type[plan.Exists] | type[plan.Forall]) -> Callable[..., Formula]:
-    def apply(run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Formula:
+    def apply(
+        run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    ) -> Formula:
         body = target.node
         for var in reversed(_vars(run, target, args, node)):
             others = tuple(sorted(body.free - {var}))
@@ -96,20 +117,26 @@ def _quantified(kind: type[plan.Exists] | type[plan.Forall]) -> Callable[..., Fo
 
 
 def _described(pick: bool) -> Callable[..., Description]:
-    def apply(run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Description:
+    def apply(
+        run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    ) -> Description:
         (var,) = _vars(run, target, args[:1], node)
         return builtins.description(run, target, pick, node, var)
 
     return apply
 
 
-def _counted(run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Quantity:
+def _counted(
+    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+) -> Quantity:
     (var,) = _vars(run, target, args, node)
     return Quantity(make(plan.Count, var, target.node))
 
 
 def _joined(op: str) -> Callable[..., Any]:
-    def apply(run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
+    def apply(
+        run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    ) -> Any:
         result: Any = target
         for value in args:
             result = run.binary(op, result, value, node)
@@ -118,7 +145,9 @@ def _joined(op: str) -> Callable[..., Any]:
     return apply
 
 
-def _negated(run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Formula:
+def _negated(
+    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+) -> Formula:
     return Formula(plan.negation(target.node))
 
 
@@ -128,7 +157,9 @@ def rename(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) -
     order = _variable_order(target.node)
     if len(args) != len(order):
         raise ProgramError(
-            f"The formula has {len(order)} variables, got {len(args)}", node.span, expected=f"{len(order)} names"
+            f"The formula has {len(order)} variables, got {len(args)}",
+            node.span,
+            expected=f"{len(order)} names",
         )
     if any(isinstance(a, Description) for a in args):
         if not isinstance(target.node, plan.Leaf):
@@ -158,7 +189,9 @@ def _variable_order(node: plan.Node) -> list[str]:
     return list(seen)
 
 
-def _renamed(run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Formula:
+def _renamed(
+    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+) -> Formula:
     mapping = dict(keywords)
     if len(args) == 1 and isinstance(args[0], dict):
         mapping.update(args[0])
@@ -167,7 +200,9 @@ def _renamed(run: Interpreter, target: Formula, args: list[Any], keywords: dict[
     return run.made(plan.substitute(target.node, {k: _place(v, node) for k, v in mapping.items()}), node)
 
 
-def _probability(run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
+def _probability(
+    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+) -> float:
     return run.forcer.probability(target.node, run.line(node))
 
 
@@ -185,7 +220,9 @@ _FORMULA: dict[str, Callable[..., Any]] = {
     "implies": _joined(">>"),
     "not_op": _negated,
     "rename": _renamed,
-    "topk": lambda run, target, args, keywords, node: builtins.call(run, "topk", [target, *args], keywords, node),
+    "topk": lambda run, target, args, keywords, node: builtins.call(
+        run, "topk", [target, *args], keywords, node
+    ),
     "prob": _probability,
     "max": _probability,
     "item": _probability,
@@ -210,6 +247,11 @@ def _append(run: Interpreter, items: Any, args: list[Any], node: ast.Expr) -> No
     items.append(args[0])
 
 
+def _extend(run: Interpreter, items: Any, args: list[Any], node: ast.Expr) -> None:
+    for value in run.iterate(args[0], node):
+        _append(run, items, [value], node)
+
+
 _TEXT: dict[str, Callable[..., Any]] = {
     "lower": lambda run, t, a, node: t.lower(),
     "upper": lambda run, t, a, node: t.upper(),
@@ -217,7 +259,9 @@ _TEXT: dict[str, Callable[..., Any]] = {
     "capitalize": lambda run, t, a, node: t.capitalize(),
     "strip": lambda run, t, a, node: t.strip(*a),
     "split": lambda run, t, a, node: t.split(*a),
-    "join": lambda run, t, a, node: run.bounded(t.join(run.text(i, node) for i in run.iterate(a[0], node)), node),
+    "join": lambda run, t, a, node: run.bounded(
+        t.join(run.text(i, node) for i in run.iterate(a[0], node)), node
+    ),
     "startswith": lambda run, t, a, node: t.startswith(run.text(a[0], node)),
     "endswith": lambda run, t, a, node: t.endswith(run.text(a[0], node)),
     "replace": _replace,
@@ -227,7 +271,7 @@ _TEXT: dict[str, Callable[..., Any]] = {
 _LIST: dict[str, Callable[..., Any]] = {
     "append": _append,
     "add": _append,
-    "extend": lambda run, items, a, node: [_append(run, items, [v], node) for v in run.iterate(a[0], node)] and None,
+    "extend": _extend,
     "index": lambda run, items, a, node: items.index(a[0]),
     "count": lambda run, items, a, node: items.count(a[0]),
     "pop": lambda run, items, a, node: items.pop(*a),
@@ -244,11 +288,13 @@ _SET: dict[str, Callable[..., Any]] = {"add": lambda run, s, a, node: s.add(run.
 def get_item(run: Interpreter, target: Any, index: ast.Expr | ast.Slice, node: ast.Subscript) -> Any:
     """Return ``target[index]`` of a list, a tuple, a text or a dict."""
     if not isinstance(target, list | tuple | str | dict):
-        raise ProgramError(f"{kind_name(target).capitalize()} has no elements", node.span, expected="a list or a dict")
+        raise ProgramError(
+            f"{kind_name(target).capitalize()} has no elements", node.span, expected="a list or a dict"
+        )
     try:
         if isinstance(index, ast.Slice):
             ends = [run.eval(e) if e is not None else None for e in (index.lower, index.upper, index.step)]
-            return target[slice(*(None if e is None else int(run.number(e, node)) for e in ends))]  # type: ignore[index]
+            return target[slice(*(None if e is None else int(run.number(e, node)) for e in ends))]
         key = run.eval(index)
         return target[run.key(key, node)] if isinstance(target, dict) else target[int(run.number(key, node))]
     except (IndexError, KeyError, TypeError, ValueError) as error:

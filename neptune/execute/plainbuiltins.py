@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def _values(run: Interpreter, args: list[Any], node: ast.Expr) -> list[Any]:
     source = args[0] if len(args) == 1 and isinstance(args[0], list | tuple | set | dict | SortRef) else args
-    return [run.plain(v, node) for v in (run.iterate(source, node) if isinstance(source, SortRef | set) else source)]
+    return [
+        run.plain(v, node)
+        for v in (run.iterate(source, node) if isinstance(source, SortRef | set) else source)
+    ]
 
 
 def _extreme(pick: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -70,7 +73,7 @@ def _float(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: as
     try:
         return float(value)
     except ValueError:
-        raise ProgramError(f"'{value}' is no number", node.span, expected="a text such as \"3\"") from None
+        raise ProgramError(f"'{value}' is no number", node.span, expected='a text such as "3"') from None
 
 
 def _round(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
@@ -93,8 +96,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "bool": lambda run, args, keywords, node: run.truth(args[0], node),
     "list": lambda run, args, keywords, node: list(run.iterate(args[0], node)) if args else [],
     "tuple": lambda run, args, keywords, node: tuple(run.iterate(args[0], node)) if args else (),
-    "set": lambda run, args, keywords, node: {run.key(v, node) for v in run.iterate(args[0], node)} if args else set(),
+    "set": lambda run, args, keywords, node: (
+        {run.key(v, node) for v in run.iterate(args[0], node)} if args else set()
+    ),
     "dict": lambda run, args, keywords, node: {**(dict(args[0]) if args else {}), **keywords},
     "enumerate": lambda run, args, keywords, node: list(enumerate(run.iterate(args[0], node))),
-    "zip": lambda run, args, keywords, node: list(zip(*(list(run.iterate(a, node)) for a in args), strict=False)),
+    "zip": lambda run, args, keywords, node: list(
+        zip(*(list(run.iterate(a, node)) for a in args), strict=False)
+    ),
 }

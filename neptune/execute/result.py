@@ -34,9 +34,7 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
     last = program.body[-1]
     line = run.line(last)
     if isinstance(value, AttributeOf):
-        from neptune.execute.builtins import describe_attribute
-
-        value = describe_attribute(run, value.sort, value.target, last)
+        value = run.attribute_value(value.sort, value.target, last)
     match value:
         case Formula() if len(value.node.free) == 1:
             return _objects(value.node, run, session, line)
@@ -75,7 +73,9 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
         case list() | tuple() | set() | dict():
             return _collection(value, run, session, last)
     raise ProgramError(
-        f"The program returned {kind_name(value)}", last.span, expected="a truth, a number, a text or an object"
+        f"The program returned {kind_name(value)}",
+        last.span,
+        expected="a truth, a number, a text or an object",
     )
 
 
