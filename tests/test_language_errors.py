@@ -166,7 +166,8 @@ def test_limits_are_settings() -> None:
 
 
 PIECES = [
-    *"()[]{}:,'=.1e_#;`\t\0é→\\\n\"", "lambda", " x", "if ", "else", "    ", "def ", "f'", "==", "for ", "in ", "not ",
+    *"()[]{}:,'=.1e_#;`\t\0é→\\\n\"", "lambda", " x", "if ", "else", "    ",
+    "def ", "f'", "==", "for ", "in ", "not ",
     "```", "and ", "->",
 ]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 
 import pytest
@@ -104,7 +105,7 @@ def test_fence_is_noted_and_places_stay() -> None:
 # --- generate ------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(from_lark(STRICT, start="generate", explicit=WORDS))
 def test_generated_texts_are_accepted_with_the_same_tree(text: str) -> None:
     if len(text) > 5000:
@@ -168,6 +169,14 @@ def test_generate_accepts(text: str) -> None:
 def test_generate_rejects(text: str) -> None:
     with pytest.raises(dsl.ProgramError):
         dsl.parse(text, start="generate")
+
+
+@pytest.mark.parametrize("starts", [["accept", "formatted"], ["generate"]])
+def test_grammar_has_no_conflicts(starts: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="lark")
+    Lark(resources.grammar(), start=starts, parser="lalr", lexer="basic", debug=True)
+    conflicts = [r.getMessage() for r in caplog.records if "conflict" in r.getMessage().lower()]
+    assert not conflicts
 
 
 def test_strict_name_excludes_keywords_only() -> None:
