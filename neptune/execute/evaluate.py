@@ -33,7 +33,7 @@ from dsl.plan import (
     Xor,
 )
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, compare_counts, expectation
-from neptune.execute.intervals import Interval, fractional_bounds, settled_argmax
+from neptune.execute.intervals import Interval, equal_bounds, fractional_bounds, settled_argmax
 
 LeafSource = Callable[[Leaf], Interval]
 _LOGIT_CLAMP = math.log((1 - 1e-6) / 1e-6)
@@ -60,6 +60,10 @@ class Evaluator:
         self.objects, self.logic, self.parameters, self.leaf = objects, logic, parameters, leaf
         self.cell_limit, self.peak_cells = cell_limit, 0
         self._memo: dict[Node, Interval] = {}
+
+    def forget(self) -> None:
+        """Drop the values computed so far: the atoms have changed."""
+        self._memo.clear()
 
     def truth(self, node: Node) -> Interval:
         """Return the value of a formula, over its free variables."""
@@ -102,6 +106,10 @@ class Evaluator:
     def _tensor(self, values: torch.Tensor, vars: tuple[str, ...]) -> ProbabilisticTensor:
         return ProbabilisticTensor(values.to(torch.float32), vars, logic=self.logic)
 
+    def _constant(self, value: float, node: Node) -> Interval:
+        vars = tuple(sorted(node.free))
+        return Interval.point(self._tensor(torch.full([self.objects] * len(vars), value), vars))
+
     def _same(self, node: Same) -> ProbabilisticTensor:
         a, b = node.terms
         if isinstance(a, str) and isinstance(b, str):
@@ -138,7 +146,7 @@ class Evaluator:
         body = self.truth(node.body)
         exists = isinstance(node, Exists)
         if node.var not in node.body.free:
-            return body if self.objects else Interval.point(self._tensor(torch.tensor(float(not exists)), ()))
+            return body if self.objects else self._constant(float(not exists), node)
         tau = self.parameters.quantifier_tau
         low = body.low.exists(node.var, tau) if exists else body.low.forall(node.var, tau)
         if body.exact:
@@ -161,13 +169,17 @@ class Evaluator:
         described = self.over(node.iota)
         atom = self.truth(node.body)
         if node.var not in node.body.free:
-            return atom if self.objects else Interval.point(self._tensor(torch.tensor(0.0), ()))
+            return atom if self.objects else self._constant(0.0, node)
         names = {node.iota.var: node.var}
         tau = 0.0 if node.pick else self.parameters.iota_tau
         if described.exact:
             weights = described.low.iota(node.iota.var, tau).rename(names)
             low = expectation(atom.low, weights, node.var)
-            return Interval.point(low) if atom.exact else Interval(low, expectation(atom.high, weights, node.var))
+            return (
+                Interval.point(low)
+                if atom.exact
+                else Interval(low, expectation(atom.high, weights, node.var))
+            )
         return self._expect_bounds(node, described, atom, float(tau))
 
     def _expect_bounds(self, node: Expect, described: Interval, atom: Interval, tau: float) -> Interval:
@@ -214,7 +226,11 @@ class Evaluator:
                 return ProbabilisticTensor.from_logits(torch.stack(rows, -1), (*vars, "#"), logic=self.logic)
 
             low = stacked([p.low for p in parts])
-            return Interval.point(low) if all(p.exact for p in parts) else Interval(low, stacked([p.high for p in parts]))
+            return (
+                Interval.point(low)
+                if all(p.exact for p in parts)
+                else Interval(low, stacked([p.high for p in parts]))
+            )
         assert isinstance(node, Count)
         body = self.over(node)
         low = body.low.rename({node.var: "#"})
@@ -223,7 +239,11 @@ class Evaluator:
     def _compare(self, node: Compare) -> Interval:
         left, right = node.left, node.right
         if isinstance(left, Number) and isinstance(right, Number):
-            ops = {">": left.value > right.value, ">=": left.value >= right.value, "==": left.value == right.value}
+            ops = {
+                ">": left.value > right.value,
+                ">=": left.value >= right.value,
+                "==": left.value == right.value,
+            }
             negated = {"<": ">=", "<=": ">", "!=": "=="}
             value = ops[node.op] if node.op in ops else not ops[negated[node.op]]
             return Interval.point(self._tensor(torch.tensor(float(value)), ()))
@@ -235,14 +255,15 @@ class Evaluator:
             return Interval.point(compare_counts(a.low, b.low, node.op, "#", "#"))
 
         def bounds(op: str) -> Interval:
-            first, second = ((a.low, b.high), (a.high, b.low)) if op in (">", ">=") else ((a.high, b.low), (a.low, b.high))
+            first, second = (
+                ((a.low, b.high), (a.high, b.low))
+                if op in (">", ">=")
+                else ((a.high, b.low), (a.low, b.high))
+            )
             return Interval(compare_counts(*first, op, "#", "#"), compare_counts(*second, op, "#", "#"))
 
         if node.op in ("==", "!="):
-            # = implies ≥ and ≤; nothing better is known of a lower bound without the joint distribution.
-            high = bounds(">=").high.and_op(bounds("<=").high)
-            low = self._tensor(torch.zeros_like(high.values), high.vars)
-            equal = Interval(low, high)
+            equal = equal_bounds(a, b, self.logic)
             return equal.negated() if node.op == "!=" else equal
         return bounds(node.op)
 

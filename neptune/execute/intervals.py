@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neptune.algebra import ProbabilisticTensor
+from neptune.algebra import Logic, ProbabilisticTensor, counting
+from neptune.algebra.axes import view
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def fractional_bounds(w_low: Tensor, w_high: Tensor, r: Tensor, *, upper: bool) 
 
 
 def settled_argmax(low: Tensor, high: Tensor) -> tuple[int, bool]:
-    """Return the index of the largest value and whether it is settled: the lowest index wins ties.
+    """Return the index of the largest value (the likeliest, if open) and whether it is settled: the lowest wins ties.
 
     Index i is settled when ``low[i] > high[j]`` for j < i and ``low[i] ≥ high[j]`` for j > i.
 
@@ -78,8 +79,58 @@ def settled_argmax(low: Tensor, high: Tensor) -> tuple[int, bool]:
     low, high
         Bounds of the values, shape ``(n,)``, n ≥ 1.
     """
-    best = int(((low + high) if low is not high else low).argmax())
-    bound = float(low[best])
-    before, after = high[:best], high[best + 1 :]
-    settled = not bool((before >= bound).any()) and not bool((after > bound).any())
+    best = int(low.argmax())  # The first among equals; no other index can be settled.
+    bound = low[best]
+    settled = not bool((high[:best] >= bound).any()) and not bool((high[best + 1 :] > bound).any())
+    if not settled:
+        # The best guess: the middle of the bounds, infinite ones clamped.
+        best = int((low.clamp(-50.0, 50.0) + high.clamp(-50.0, 50.0)).argmax())
     return best, settled
+
+
+def equal_bounds(a: Interval, b: Interval, logic: Logic) -> Interval:
+    """Return bounds of "as many a as b", each counted over its axis ``#``.
+
+    The chance of exactly k lies between ``P(≥k)`` and ``P(≥k+1)`` at opposite ends of the cells' bounds; equality is
+    godel's ``maxₖ min(a₌ₖ, b₌ₖ)``, else ``Σₖ P(a=k)·P(b=k)``, and both rise with each ``a₌ₖ`` and ``b₌ₖ``.
+
+    Parameters
+    ----------
+    a, b
+        What is counted, with an axis ``#`` and any free variables, aligned by name.
+    logic
+        The logic of both.
+    """
+    rest_a, rest_b = ([v for v in t.low.vars if v != "#"] for t in (a, b))
+    vars = tuple(dict.fromkeys([*rest_a, *rest_b]))
+    ends = []
+    for counted, rest in ((a, rest_a), (b, rest_b)):
+        low, high = (view(_at_least(t, logic), (*rest, "#"), (*vars, "#")) for t in (counted.low, counted.high))
+        ends.append((_exactly(low, high, logic), _exactly(high, low, logic)))
+    bounds = []
+    for first, second in zip(ends[0], ends[1], strict=True):
+        size = min(first.shape[-1], second.shape[-1])
+        first, second = first[..., :size], second[..., :size]
+        if logic.uses_logits:
+            bounds.append(ProbabilisticTensor.from_logits(logic.exists(logic.and_(first, second), -1), vars, logic=logic))
+        else:
+            total = (first * second).sum(-1).clamp(0.0, 1.0).to(a.low.dtype)
+            bounds.append(ProbabilisticTensor(total, vars, logic=logic))
+    return Interval(bounds[0], bounds[1])
+
+
+def _at_least(counted: ProbabilisticTensor, logic: Logic) -> Tensor:
+    """Return how true "at least k" is for k = 0 … n + 1: godel's as logits, else as probabilities in float64."""
+    ordered = counted.align((*(v for v in counted.vars if v != "#"), "#"))
+    if logic.uses_logits:
+        return counting.at_least_each(ordered.logits, None)
+    chances = counted.count_distribution("#").double()
+    tails = chances.flip(-1).cumsum(-1).flip(-1)
+    return torch.cat([tails, torch.zeros_like(tails[..., :1])], -1)
+
+
+def _exactly(least: Tensor, most: Tensor, logic: Logic) -> Tensor:
+    """Return one end of "exactly k" from "at least k" at that end and at the other."""
+    if logic.uses_logits:
+        return logic.and_(least[..., :-1], logic.not_(most[..., 1:]))
+    return (least[..., :-1] - most[..., 1:]).clamp(0.0, 1.0)

@@ -1,0 +1,162 @@
+"""Which cells a force asks: all that its plan mentions, or, with a schedule, those that its decision needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dsl.errors import LimitError
+from dsl.limits import Limits
+from dsl.plan import Leaf, Node
+from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
+from neptune.answer import Usage
+from neptune.errors import OracleError
+from neptune.execute.evaluate import Evaluator, leaves
+from neptune.execute.evidence import Evidence, Want
+from neptune.execute.intervals import Interval
+from neptune.execute.schedule import Estimates, Goal, Schedule, Scheduler
+from neptune.execute.schedule.goals import Kind
+from neptune.execute.schedule.nest import nest
+from neptune.execute.schedule.view import diagonal
+from neptune.execute.wording import Wording
+from neptune.types import IntArray, Oracle
+
+
+class Asker:
+    """Asks about one scene what the plans of one run need, and hands out what is known.
+
+    Parameters
+    ----------
+    evidence, oracle, wording
+        What is already known of the scene, who is asked, and in which words.
+    logic, parameters
+        The t-norm and the temperatures.
+    limits
+        Cells and calls that may be used; reaching one is a :class:`dsl.LimitError`.
+    usage
+        Where the cost is added.
+    schedule, estimates
+        How cells are chosen; with no schedule every cell that a plan mentions is asked, in one batch a force.
+    budget
+        The most cells to ask; when it is spent, `spent` is set and the rest stays unknown.
+    """
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        oracle: Oracle,
+        wording: Wording,
+        logic: Logic,
+        parameters: LogicParameters,
+        limits: Limits,
+        usage: Usage,
+        schedule: Schedule | None = None,
+        estimates: Estimates | None = None,
+        budget: int | None = None,
+    ) -> None:
+        self.evidence, self.oracle, self.wording = evidence, oracle, wording
+        self.logic, self.parameters, self.limits, self.usage = logic, parameters, limits, usage
+        self.schedule, self.estimates, self.budget = schedule, estimates or Estimates(), budget
+        self.objects = len(evidence.scene)
+        self.spent = False
+
+    def fill(self, node: Node, kind: Kind, evaluator: Evaluator) -> Node:
+        """Ask for what a decision about a guarded plan needs; return the plan to evaluate it by.
+
+        Parameters
+        ----------
+        node
+            The plan, guarded.
+        kind
+            What is to be known of it.
+        evaluator
+            Evaluates by :meth:`leaf`; what it knew of this plan is dropped where answers came in.
+
+        Raises
+        ------
+        LimitError
+            If the limit on oracle calls is reached.
+        """
+        if self.schedule is None or not self.objects:
+            self._all(node)
+            evaluator.forget()
+            return node
+        scheduler = Scheduler(
+            self.evidence,
+            self.oracle,
+            self.wording,
+            evaluator,
+            self.estimates,
+            self.schedule,
+            self.usage,
+            self._left,
+        )
+        # Soft quantifiers obey no law by which they could be pushed inward.
+        nested = nest(node) if float(self.parameters.quantifier_tau) == 0.0 else node
+        outcome = scheduler.run(Goal(kind, nested))
+        self.spent |= outcome.spent
+        # What the bounds did not settle is decided by the plan as written, as if everything had been asked.
+        return nested if outcome.settled or outcome.spent else node
+
+    def leaf(self, leaf: Leaf) -> Interval:
+        """Return an atom's scores; cells not asked, or of missing evidence, are unknown, in [0, 1]."""
+        table = self.evidence.table(self.wording.question(leaf.predicate), leaf.predicate.symmetric)
+        index = tuple(t if isinstance(t, int) else slice(None) for t in leaf.terms)
+        vars = tuple(t for t in leaf.terms if isinstance(t, str))
+        # A pair of one object with itself is never asked and never used: guards decide it. Any number does.
+        unknown = torch.from_numpy(
+            np.asarray((np.isnan(table.logits) & ~diagonal(self.objects, len(leaf.terms)))[index])
+        )
+        logits = torch.from_numpy(table.logits)[index].nan_to_num(nan=0.0)
+        logits = self.parameters.calibrate(logits, leaf.predicate.name or "default")
+
+        def tensor(cells: torch.Tensor) -> ProbabilisticTensor:
+            return ProbabilisticTensor.from_logits(cells, vars, logic=self.logic)
+
+        if not bool(unknown.any()):
+            return Interval.point(tensor(logits))
+        infinite = float("inf")
+        return Interval(
+            tensor(logits.masked_fill(unknown, -infinite)), tensor(logits.masked_fill(unknown, infinite))
+        )
+
+    def _left(self) -> int | None:
+        """Return how many cells may still be asked within the budget."""
+        left = self.limits.oracle_calls - self.usage.oracle_calls
+        if left <= 0:
+            raise LimitError("oracle_calls", self.limits.oracle_calls, self.usage.oracle_calls + 1)
+        return left if self.budget is None else min(left, max(self.budget - self.usage.oracle_calls, 0))
+
+    def _all(self, node: Node) -> None:
+        wants: list[Want] = []
+        for leaf in leaves(node):
+            question = self.wording.question(leaf.predicate)
+            wants.append((question, leaf.predicate.symmetric, self._cells(leaf)))
+        new = sum(len(self.evidence.table(q, s).unasked(c)) for q, s, c in wants)
+        after = self.usage.oracle_calls + new
+        if self.budget is not None and after > self.budget:
+            wants, self.spent = self._cut(wants, max(self.budget - self.usage.oracle_calls, 0)), True
+        elif after > self.limits.oracle_calls:
+            raise LimitError("oracle_calls", self.limits.oracle_calls, after)
+        self.evidence.ask(self.oracle, wants, self.usage)
+
+    def _cut(self, wants: list[Want], left: int) -> list[Want]:
+        """Return the first cells not asked yet, as many as are left."""
+        kept: list[Want] = []
+        for question, symmetric, cells in wants:
+            fresh = self.evidence.table(question, symmetric).unasked(cells)[:left]
+            left -= len(fresh)
+            kept.append((question, symmetric, fresh))
+        return kept
+
+    def _cells(self, leaf: Leaf) -> IntArray | None:
+        """Return the cells that the leaf speaks of; ``None``: all."""
+        if all(isinstance(t, str) for t in leaf.terms):
+            return None
+        n = self.objects
+        axes = [torch.tensor([t]) if isinstance(t, int) else torch.arange(n) for t in leaf.terms]
+        for term in leaf.terms:
+            if isinstance(term, int) and not 0 <= term < n:
+                raise OracleError(f"There is no object {term}", expected=f"0 to {n - 1}")
+        cells: IntArray = torch.cartesian_prod(*axes).reshape(-1, len(axes)).numpy()
+        return cells

@@ -1,0 +1,78 @@
+"""What to ask in the next round. Free to guess: whatever is chosen here, stopping decides by bounds alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dsl.plan import Leaf, Node, walk
+from neptune.execute.schedule.frontier import Demand
+from neptune.execute.schedule.goals import Goal
+from neptune.execute.schedule.view import Floats, Mask, View
+from neptune.execute.schedule.witness import Witness
+from neptune.types import IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """Cells of one atom to ask, shape ``(M, arity)``, the most useful first, and their estimated chances ``(M,)``."""
+
+    leaf: Leaf
+    cells: IntArray
+    chances: Floats
+
+
+def choose(view: View, goal: Goal, batch: int | None, best_first: bool) -> list[Choice]:
+    """Return the cells of the next round; none if nothing is left to ask.
+
+    Parameters
+    ----------
+    view
+        What is known.
+    goal
+        What is to be decided.
+    batch
+        The most cells of a round; ``None``: no bound.
+    best_first
+        Follow the likeliest witness, instead of asking about all candidates at once.
+    """
+    for exact in (False, True):
+        wanted = Demand(view, exact).run(goal)
+        if not wanted:
+            continue
+        if best_first:
+            return Witness(view, wanted, exact).choose(goal, batch or 1)
+        return _capped(view, _stage(wanted), batch)
+    # Nothing that could matter is left; what is open is a tie within rounding, or hangs on missing evidence.
+    return _capped(view, _leftover(view, goal.node), batch)
+
+
+def _stage(wanted: dict[Leaf, Mask]) -> dict[Leaf, Mask]:
+    """Unary cells of all roles at once; when there are none, the relation with the fewest pairs."""
+    unary = {leaf: mask for leaf, mask in wanted.items() if len(leaf.free) <= 1}
+    if unary:
+        return unary
+    leaf = min(wanted, key=lambda k: (len(k.free), int(wanted[k].sum())))
+    return {leaf: wanted[leaf]}
+
+
+def _leftover(view: View, node: Node) -> dict[Leaf, Mask]:
+    found = {leaf: view.askable(leaf) for leaf in walk(node) if isinstance(leaf, Leaf)}
+    return {leaf: mask for leaf, mask in found.items() if mask.any()}
+
+
+def _capped(view: View, chosen: dict[Leaf, Mask], batch: int | None) -> list[Choice]:
+    choices = []
+    for leaf, mask in chosen.items():
+        cells, chances = view.cells(leaf, mask), view.chance(leaf)[mask]
+        order = np.argsort(-chances, kind="stable")
+        choices.append(Choice(leaf, cells[order], chances[order]))
+    if batch is not None:
+        left = batch
+        for k, choice in enumerate(choices):
+            take = max(min(left, len(choice.cells)), 0)
+            left -= take
+            choices[k] = Choice(choice.leaf, choice.cells[:take], choice.chances[:take])
+        choices = [c for c in choices if len(c.cells)]
+    return choices

@@ -1,0 +1,245 @@
+"""Which cells can still change a decision: demands handed down a plan, from the decision to the atoms.
+
+A node is demanded at the assignments where its value matters: an operand of ∧ only where the conjunction is open,
+a body of ∃ only where it may still be the witness. Of the unary conditions of one object in one role, one is
+demanded at a time (the likeliest to decide); a description is settled inside before what is said of it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+
+import numpy as np
+
+from dsl.plan import (
+    And,
+    Compare,
+    Count,
+    Describe,
+    Exists,
+    Expect,
+    Forall,
+    Iota,
+    Leaf,
+    Node,
+    Not,
+    Or,
+    Tally,
+    Xor,
+)
+from neptune.execute.schedule.goals import Goal
+from neptune.execute.schedule.view import Axes, Floats, Mask, View, axes, over_axes, project, quantified, spread
+
+NEAR, FAR = 3.0, 14.0
+"""Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""
+
+
+class Demand:
+    """One pass over a plan: what is demanded of each atom.
+
+    Parameters
+    ----------
+    view
+        What is known.
+    exact
+        Demand every value that is still an interval, not only open decisions.
+    """
+
+    def __init__(self, view: View, exact: bool) -> None:
+        self.view, self.exact = view, exact
+        self.wanted: dict[Leaf, Mask] = {}
+        self._masks: dict[tuple[Node, bool], Mask] = {}
+        self._queue: list[tuple[int, int, Node, bool]] = []
+        self._serial = itertools.count()
+
+    def run(self, goal: Goal) -> dict[Leaf, Mask]:
+        """Return for each atom the cells demanded and not yet asked, over the atom's axes; only atoms with any."""
+        self._start(goal)
+        while self._queue:
+            _, _, node, exact = heapq.heappop(self._queue)
+            self._visit(node, self._masks.pop((node, exact)), exact)
+        return self.wanted
+
+    # --- from the goal ---------------------------------------------------------------------------
+
+    def _start(self, goal: Goal) -> None:
+        view, node, exact = self.view, goal.node, self.exact
+        match node:
+            case Iota():
+                low, high = view.over(node)
+                alive = high >= low.max() if goal.kind == "argmax" else np.ones_like(low, dtype=np.bool_)
+                self._push(node.body, (node.var,), alive & view.is_open(low, high, exact), exact)
+            case Describe():
+                bounds = [view.bounds(b) for b in node.bodies]
+                best = max(float(low) for low, _ in bounds)
+                for body, (low, high) in zip(node.bodies, bounds, strict=True):
+                    if float(high) >= best and float(low) < float(high):
+                        self._push(body, (), np.ones((), dtype=np.bool_), exact)
+            case Count():
+                self._count(node, np.ones((), dtype=np.bool_), exact)
+            case Tally():
+                self._tally(node, np.ones((), dtype=np.bool_), exact)
+            case _:
+                self._push(node, axes(node), np.ones((view.n,) * len(node.free), dtype=np.bool_), exact)
+
+    def _push(self, node: Node, have: Axes, mask: Mask, exact: bool) -> None:
+        """Demand a node at the assignments of the mask (over `have`, which holds the node's free variables)."""
+        mask = project(mask, have, axes(node)) & self.view.open(node, exact)
+        if not mask.any():
+            return
+        key = (node, exact)
+        before = self._masks.get(key)
+        if before is not None:
+            self._masks[key] = before | mask
+            return
+        self._masks[key] = mask
+        # Deeper formulas come first, so that each node is visited once, with all that is demanded of it.
+        heapq.heappush(self._queue, (-node.depth, next(self._serial), node, exact))
+
+    # --- one node --------------------------------------------------------------------------------
+
+    def _visit(self, node: Node, mask: Mask, exact: bool) -> None:
+        have = axes(node)
+        match node:
+            case Leaf():
+                fresh = mask & self.view.askable(node)
+                if fresh.any():
+                    before = self.wanted.get(node)
+                    self.wanted[node] = fresh if before is None else before | fresh
+            case Not():
+                self._push(node.body, have, mask, exact)
+            case And() | Or():
+                self._connective(node, mask, exact)
+            case Xor():
+                self._push(node.left, have, mask, exact)
+                self._push(node.right, have, mask, exact)
+            case Exists() | Forall():
+                self._quantifier(node, mask, exact)
+            case Expect():
+                self._expect(node, mask, exact)
+            case Compare():
+                for side in (node.left, node.right):
+                    if isinstance(side, Count):
+                        self._count(side, project(mask, have, axes(side)), exact)
+                    elif isinstance(side, Tally):
+                        self._tally(side, project(mask, have, axes(side)), exact)
+
+    def _connective(self, node: And | Or, mask: Mask, exact: bool) -> None:
+        """Operands that speak of the same object (or of none) one at a time, the likeliest to decide first."""
+        have = axes(node)
+        groups: dict[str, list[Node]] = {}
+        for operand in node.operands:
+            if len(operand.free) <= 1 and not quantified(operand):
+                groups.setdefault(next(iter(operand.free), ""), []).append(operand)
+            else:
+                self._push(operand, have, mask, exact)
+        for var, operands in groups.items():
+            want = (var,) if var else ()
+            live = project(mask, have, want)
+            for operand, chosen in zip(operands, self._one_each(operands, live, exact, isinstance(node, And)), strict=True):
+                self._push(operand, want, chosen, exact)
+
+    def _one_each(self, operands: list[Node], live: Mask, exact: bool, falsest: bool) -> list[Mask]:
+        if len(operands) == 1:
+            return [live]
+        guesses: list[Floats] = []
+        for operand in operands:
+            guess = self.view.guess(operand)
+            order = guess if falsest else 1.0 - guess
+            possible = self.view.open(operand, exact) & self._has_askable(operand)
+            guesses.append(np.broadcast_to(np.where(possible, order, 2.0), live.shape))
+        stacked = np.stack(guesses)
+        first = stacked.argmin(0)
+        return [live & (first == k) & (stacked[k] < 2.0) for k in range(len(operands))]
+
+    def _has_askable(self, node: Node) -> Mask:
+        """Return where some atom of a formula of at most one variable can be asked."""
+        match node:
+            case Leaf():
+                return self.view.askable(node)
+            case Not():
+                return self._has_askable(node.body)
+            case And() | Or():
+                parts = [self._has_askable(o) for o in node.operands]
+            case Xor():
+                parts = [self._has_askable(node.left), self._has_askable(node.right)]
+            case _:
+                return np.zeros((), dtype=np.bool_)
+        out = np.zeros((self.view.n,) * len(node.free), dtype=np.bool_)
+        for part in parts:
+            out = out | part
+        return out
+
+    def _quantifier(self, node: Exists | Forall, mask: Mask, exact: bool) -> None:
+        have, want = axes(node), axes(node.body)
+        if node.var not in want:
+            self._push(node.body, have, mask, exact)
+            return
+        low, high = self.view.bounds(node.body)
+        outer_low, outer_high = self.view.bounds(node)
+        wide = spread(mask, have, want, self.view.n)
+        if exact and isinstance(node, Exists):
+            wide = wide & (high > spread(outer_low, have, want, self.view.n))
+        elif exact:
+            wide = wide & (low < spread(outer_high, have, want, self.view.n))
+        self._push(node.body, want, np.asarray(wide), exact)
+
+    # --- descriptions and counts -----------------------------------------------------------------
+
+    def _expect(self, node: Expect, mask: Mask, exact: bool) -> None:
+        """First who is meant, then what is said of them."""
+        view, iota = self.view, node.iota
+        have, inside = axes(node), over_axes(iota)
+        low, high = view.over(iota)
+        live = project(mask, have, inside[:-1])[..., None]
+        logic = view.evaluator.logic
+        fits_low, fits_high = (_logits(x, logic.uses_logits) for x in (low, high))
+        peak = fits_low.max(-1, keepdims=True)
+        reach = 0.0 if node.pick else FAR if exact else NEAR
+        possible = live & (fits_high >= peak - reach)
+        # Where nothing is known to fit, weights need the values themselves.
+        certain = (low > logic.middle).any(-1, keepdims=True)
+        open_cells = possible & np.where(
+            certain & (not exact) & (not node.pick), view.is_open(low, high, False), view.is_open(low, high, True)
+        )
+        undecided = open_cells & view.is_open(low, high, False)
+        todo, todo_exact = (undecided, False) if undecided.any() else (open_cells, True)
+        if todo.any() and self._demands(iota, inside, todo, todo_exact):
+            return
+        joint = (*have, node.var)
+        wide = spread(mask, have, joint, view.n)
+        names = tuple(node.var if v == iota.var else v for v in inside)
+        wide = wide & spread(possible, names, joint, view.n)
+        self._push(node.body, joint, np.asarray(wide), exact)
+
+    def _demands(self, iota: Iota, inside: Axes, mask: Mask, exact: bool) -> bool:
+        """Demand a description's body; tell whether that leads to any cell to ask."""
+        trial = Demand(self.view, exact)
+        trial._push(iota.body, inside, mask, exact)
+        found = bool(trial._drain())
+        if found:
+            self._push(iota.body, inside, mask, exact)
+        return found
+
+    def _drain(self) -> dict[Leaf, Mask]:
+        while self._queue:
+            _, _, node, exact = heapq.heappop(self._queue)
+            self._visit(node, self._masks.pop((node, exact)), exact)
+        return self.wanted
+
+    def _count(self, node: Count, mask: Mask, exact: bool) -> None:
+        inside = over_axes(node)
+        low, high = self.view.over(node)
+        self._push(node.body, inside, mask[..., None] & self.view.is_open(low, high, exact), exact)
+
+    def _tally(self, node: Tally, mask: Mask, exact: bool) -> None:
+        for body in node.bodies:
+            self._push(body, axes(node), mask, exact)
+
+
+def _logits(internal: Floats, are_logits: bool) -> Floats:
+    if are_logits:
+        return np.clip(internal, -FAR, FAR)
+    p = np.clip(internal.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p))

@@ -1,0 +1,136 @@
+"""Rounds of asking: choose cells, ask them at once, tighten the bounds, stop when the decision is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dsl.plan import Leaf
+from neptune.answer import Usage
+from neptune.errors import ConfigError
+from neptune.execute.evaluate import Evaluator
+from neptune.execute.evidence import Evidence, Want
+from neptune.execute.schedule.choosing import Choice, choose
+from neptune.execute.schedule.estimates import Estimates
+from neptune.execute.schedule.goals import Goal
+from neptune.execute.schedule.stopping import settled
+from neptune.execute.schedule.view import View
+from neptune.execute.wording import Wording
+from neptune.types import Oracle
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How cells are chosen.
+
+    Parameters
+    ----------
+    strategy
+        ``frontier``: all candidates of a stage at once, few rounds. ``best-first``: the likeliest witness, few
+        calls in many rounds.
+    batch
+        The most cells of one round; ``None``: no bound for the frontier, 1 for best-first.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown strategy, or a batch below 1.
+    """
+
+    strategy: str = "frontier"
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in ("frontier", "best-first"):
+            raise ConfigError(f"the strategy is '{self.strategy}'", expected="'frontier' or 'best-first'")
+        if self.batch is not None and self.batch < 1:
+            raise ConfigError(f"batch is {self.batch}", expected="an integer ≥ 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the rounds ended: `settled` by the bounds, or `spent`: the budget ran out before."""
+
+    settled: bool
+    spent: bool = False
+
+
+class Scheduler:
+    """Asks about one scene what goals need.
+
+    Parameters
+    ----------
+    evidence, oracle, wording
+        The scene's cells, who fills them, and in which words.
+    evaluator
+        Evaluates to intervals; cells not asked are unknown.
+    estimates, schedule
+        How cells are chosen.
+    usage
+        Where the cost is added.
+    left
+        Returns how many cells may still be asked, or ``None`` for any number.
+    """
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        oracle: Oracle,
+        wording: Wording,
+        evaluator: Evaluator,
+        estimates: Estimates,
+        schedule: Schedule,
+        usage: Usage,
+        left: Callable[[], int | None],
+    ) -> None:
+        self.evidence, self.oracle, self.wording = evidence, oracle, wording
+        self.estimates, self.schedule, self.usage, self.left = estimates, schedule, usage, left
+        self.view = View(evaluator, evidence.scene, self._table, estimates)
+
+    def run(self, goal: Goal) -> Outcome:
+        """Ask until the goal is settled, nothing is left to ask, or the budget is spent.
+
+        Not settled and not spent: everything has been asked, and the decision lies within rounding of a tie, or
+        hangs on missing evidence.
+        """
+        while True:
+            self.view.refresh()
+            if settled(goal, self.view.evaluator):
+                return Outcome(True)
+            choices = choose(self.view, goal, self.schedule.batch, self.schedule.strategy == "best-first")
+            if not choices:
+                return Outcome(False)
+            left = self.left()
+            if left is not None:
+                choices = _first(choices, left)
+                if not choices:
+                    return Outcome(False, spent=True)
+            self._ask(choices)
+
+    def _table(self, leaf: Leaf):  # type: ignore[no-untyped-def]
+        return self.evidence.table(self.wording.question(leaf.predicate), leaf.predicate.symmetric)
+
+    def _ask(self, choices: list[Choice]) -> None:
+        wants: list[Want] = [
+            (self.wording.question(c.leaf.predicate), c.leaf.predicate.symmetric, c.cells) for c in choices
+        ]
+        # Only cells that are new are chosen; the same cell of two atoms of one round is no hit either.
+        hits = self.usage.cache_hits
+        self.evidence.ask(self.oracle, wants, self.usage)
+        self.usage.cache_hits = hits
+        for choice in choices:
+            logits = self._table(choice.leaf).logits[tuple(choice.cells.T)]
+            true = int((logits > 0).sum())
+            self.estimates.learn(choice.leaf.predicate, true, int((~np.isnan(logits)).sum()))
+
+
+def _first(choices: list[Choice], left: int) -> list[Choice]:
+    kept = []
+    for choice in choices:
+        take = min(left, len(choice.cells))
+        left -= take
+        if take:
+            kept.append(Choice(choice.leaf, choice.cells[:take], choice.chances[:take]))
+    return kept
