@@ -178,8 +178,21 @@ class Interpreter(Conversions):
         return node.value
 
     def _fstring(self, node: ast.FString) -> str:
-        parts = [p.value if isinstance(p, ast.Text) else self.text(self.eval(p.value), p) for p in node.parts]
+        parts = [p.value if isinstance(p, ast.Text) else self._formatted(p) for p in node.parts]
         return self.bounded("".join(parts), node)
+
+    def _formatted(self, part: ast.Formatted) -> str:
+        value = self.plain(self.eval(part.value), part)
+        if not part.format:
+            return self.text(value, part)
+        # The parser admits plain formats only (".2f", ">5"): no attributes, no nested fields.
+        plain = value if isinstance(value, str) else self.number(value, part.value)
+        try:
+            return format(plain, part.format)
+        except ValueError as error:
+            raise ProgramError(
+                f"{kind_name(value).capitalize()} has no format '{part.format}'", part.span
+            ) from error
 
     def _name(self, node: ast.Name) -> Any:
         found = self.scope.find(node.id)
