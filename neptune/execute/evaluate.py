@@ -70,8 +70,16 @@ class Evaluator:
         found = self._memo.get(node)
         if found is None:
             self._check(len(node.free))
-            found = self._memo[node] = self._truth(node)
+            found = self._truth(node)
+            if len(found.low.vars) < len(node.free):  # a description that does not matter may have been open
+                found = self._spread(found, tuple(sorted(node.free - set(found.low.vars))))
+            self._memo[node] = found
         return found
+
+    def _spread(self, found: Interval, vars: tuple[str, ...]) -> Interval:
+        ones = self._tensor(torch.ones([self.objects] * len(vars)), vars)
+        low = found.low.and_op(ones)
+        return Interval.point(low) if found.exact else Interval(low, found.high.and_op(ones))
 
     def _check(self, axes: int) -> None:
         cells = self.objects**axes
@@ -271,7 +279,8 @@ class Evaluator:
         if value != int(value):
             # A count is never a fraction: round to the neighbour that keeps the comparison's meaning.
             if op in ("==", "!="):
-                return Interval.point(self._tensor(torch.tensor(float(op == "!=")), ()))
+                never = a.low.at_least(0, "#").not_op()  # over the free variables
+                return Interval.point(never.not_op() if op == "!=" else never)
             value = math.floor(value) if op in (">", "<=") else math.ceil(value)
         k = int(value)
         if a.exact:

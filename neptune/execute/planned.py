@@ -1,0 +1,198 @@
+"""The optimised executor: rewritten, eliminated, compiled, cached by shape. Same values as :class:`Evaluator`.
+
+Where evidence is missing, values are intervals; then the rewritten formula is evaluated node by node, with the
+interval rules of the straightforward executor. An empty scene is evaluated as written: rewrites speak of N ≥ 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dsl import plan as nodes
+from dsl.errors import LimitError
+from dsl.plan import And, Const, Count, Describe, Exists, Iota, Leaf, Node, Same, Tally
+from dsl.rewrites import Laws
+from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
+from neptune.execute import plans
+from neptune.execute.compile import Frame
+from neptune.execute.evaluate import Evaluator, LeafSource
+from neptune.execute.intervals import Interval, settled_argmax
+
+
+class PlannedEvaluator(Evaluator):
+    """Evaluates guarded plan nodes over one scene by compiled plans. Parameters as for :class:`Evaluator`.
+
+    Attributes
+    ----------
+    plan_ms
+        Milliseconds spent on planning so far (next to nothing where the shapes are known).
+    """
+
+    def __init__(
+        self, objects: int, logic: Logic, parameters: LogicParameters, leaf: LeafSource, cell_limit: int
+    ) -> None:
+        super().__init__(objects, logic, parameters, leaf, cell_limit)
+        tau = parameters.quantifier_tau
+        crisp = isinstance(tau, float) and tau == 0.0
+        self.laws = Laws(logic.name, logic.idempotent, crisp)
+        self._timer = plans.Timer()
+        self._tables: dict[Leaf, Tensor | None] = {}
+        self._results: dict[tuple[Node, plans.Kind], list[Tensor] | None] = {}
+
+    @property
+    def plan_ms(self) -> float:
+        """Milliseconds spent on planning so far."""
+        return self._timer.spent
+
+    def forget(self) -> None:
+        """Drop what was computed: answers came in."""
+        self._tables.clear()
+        self._results.clear()
+        super().forget()
+
+    # --- values ----------------------------------------------------------------------------------
+
+    def truth(self, node: Node) -> Interval:
+        """Return the value of a formula, over its free variables."""
+        found = self._memo.get(node)
+        if found is None:
+            if self.objects and not isinstance(node, Leaf | Const | Same):
+                found = self._planned(node)
+            if found is None:
+                self._check(len(node.free))
+                found = self._truth(node)
+            self._memo[node] = found
+        return found
+
+    def _planned(self, node: Node) -> Interval | None:
+        cells = self._run(node, "truth")
+        if cells is not None:
+            return Interval.point(self._made(cells[0], tuple(sorted(node.free))))
+        with self._timer:
+            shape = plans.shape(node)
+            rewritten = plans.plan(shape.node, "truth", self.laws).outputs[0]
+            rewritten = _named(rewritten, shape)
+        return None if rewritten is node else self._by_node(rewritten)
+
+    def _by_node(self, node: Node) -> Interval:
+        """Evaluate node by node, without planning what is inside again."""
+        return Evaluator(self.objects, self.logic, self.parameters, self.leaf, self.cell_limit).truth(node)
+
+    def over(self, node: Iota | Count) -> Interval:
+        """Return the body of a description or count, with an axis for its variable even where it is vacuous."""
+        if self.objects and node.var in node.body.free:
+            return self.truth(node.body)
+        return super().over(node)
+
+    def number(self, node: Node) -> tuple[int, int]:
+        """Return the least and the largest number that a count can still be (the same where all is known)."""
+        if isinstance(node, Count | Tally) and self.objects and not node.free:
+            cells = self._run(node, "cells")
+            if cells is not None:
+                count = int(self.logic.decide(cells[0]).sum())
+                return count, count
+        return super().number(node)
+
+    def choose(self, node: Describe) -> tuple[int, bool, Tensor]:
+        """Return the chosen value's index, whether it is settled, and the probabilities of the values ``(K,)``."""
+        cells = self._run(node, "parts") if self.objects and not node.free else None
+        if cells is None:
+            return super().choose(node)
+        logits = self.logic.to_logits(torch.stack([c.reshape(()) for c in cells]))
+        best, settled = settled_argmax(logits, logits)
+        limit = 13.815509557963774
+        return best, settled, torch.softmax(logits.clamp(-limit, limit), 0)
+
+    def witness(self, node: Node, vars: list[str]) -> dict[str, int]:
+        """Return objects that make a closed formula as true as it is: for each of the variables, as some ∃ binds
+        them, outermost first, the lowest index that reaches the value given those before it.
+
+        The same tuple as the joint table's, without the table: each variable in turn is left free, with those before
+        it fixed, and maximised.
+        """
+        found: dict[str, int] = {}
+        if len(set(vars)) == len(vars):
+            self._seek(node, frozenset(vars), found)
+        return found
+
+    def _seek(self, node: Node, vars: frozenset[str], found: dict[str, int]) -> None:
+        if isinstance(node, Exists) and node.var in vars and node.var not in found:
+            body = node.body
+            if node.var in body.free:
+                cells = self.truth(body).low.internal
+                found[node.var] = int(cells.argmax())
+                body = nodes.substitute(body, {node.var: found[node.var]})
+            self._seek(body, vars, found)
+        elif isinstance(node, And):
+            for operand in node.operands:
+                if not operand.free:
+                    self._seek(operand, vars, found)
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def _run(self, node: Node, kind: plans.Kind) -> list[Tensor] | None:
+        """Return the plan's tables, or ``None`` where evidence is missing."""
+        key = (node, kind)
+        if key in self._results:
+            return self._results[key]
+        with self._timer:
+            shape = plans.shape(node)
+            plan = plans.plan(shape.node, kind, self.laws)
+        cells = plan.code.peak_cells(self.objects)
+        if cells > self.cell_limit:
+            raise LimitError("tensor_cells", self.cell_limit, cells, what=f"a formula of {plan.code.axes} variables")
+        tables = [self._table(shape.leaf(leaf)) for leaf in plan.code.leaves]
+        result = None
+        if not any(t is None for t in tables):
+            objects = torch.tensor([shape.objects], dtype=torch.int64)
+            frame = Frame(self.logic, self.parameters, 1, self.objects, None, objects)
+            self.peak_cells = max(self.peak_cells, cells)
+            made = plan.code.run(frame, tables)  # type: ignore[arg-type]
+            wanted = tuple(sorted(node.free)) if kind == "truth" else None
+            result = [_spread(x[0], vars, wanted, self.objects) for x, (_, vars) in zip(made, plan.code.outputs, strict=True)]
+        self._results[key] = result
+        return result
+
+    def _table(self, leaf: Leaf) -> Tensor | None:
+        """Return an atom's internal numbers with the batch axis, one table for all names of its variables."""
+        names = iter(range(len(leaf.terms)))
+        renamed = nodes.make(
+            Leaf, leaf.predicate, tuple(f"@{next(names)}" if isinstance(t, str) else t for t in leaf.terms)
+        )
+        if renamed not in self._tables:
+            interval = self.leaf(renamed)
+            self._tables[renamed] = interval.low.internal.unsqueeze(0) if interval.exact else None
+        return self._tables[renamed]
+
+    def _made(self, cells: Tensor, vars: tuple[str, ...]) -> ProbabilisticTensor:
+        if self.logic.uses_logits:
+            return ProbabilisticTensor._make(vars, {}, self.logic, logits=cells)
+        return ProbabilisticTensor._make(vars, {}, self.logic, values=cells)
+
+
+def _spread(x: Tensor, have: tuple[str, ...], want: tuple[str, ...] | None, size: int) -> Tensor:
+    """Return the table with axes for variables that rewriting has shown not to matter."""
+    if want is None or have == want:
+        return x
+    return x[tuple(slice(None) if v in have else None for v in want)].expand([size] * len(want))
+
+
+def _named(node: Node, shape: plans.Shape) -> Node:
+    """Return a formula of a shape with the names that it stands for."""
+    memo: dict[Node, Node] = {}
+
+    def visit(current: Node) -> Node:
+        if current not in memo:
+            if isinstance(current, Leaf):
+                memo[current] = shape.leaf(current)
+            elif isinstance(current, Same):
+                a, b = (shape.objects[t] if isinstance(t, int) else t for t in current.terms)
+                memo[current] = nodes.same(a, b)
+            else:
+                memo[current] = nodes.rebuild(current, tuple(visit(c) for c in nodes.children(current)))
+        return memo[current]
+
+    return visit(node)
+
+
