@@ -13,10 +13,11 @@ from rich.table import Table
 from neptune import record as records
 from neptune.config import Config
 from neptune.errors import ConfigError, NeptuneError
+from neptune.programs import writer_of
 from neptune.provenance import describe_code, hash_inputs
 from neptune.record import RunFolder
 from neptune.runner import describe_answer, describe_scene
-from neptune.writer.cache import ProgramCache
+from neptune.writer.store import ProgramStore
 
 if TYPE_CHECKING:
     from neptune.answer import Answer
@@ -105,7 +106,7 @@ def ask(config: Config, name: str) -> int:
 
 
 def find_program(config: Config) -> str:
-    """Return the program of a question: the one given, or the program cache's.
+    """Return the program of a question: the one given, the program cache's, or a language model's.
 
     Raises
     ------
@@ -115,19 +116,25 @@ def find_program(config: Config) -> str:
     if config.program is not None:
         return config.program
     assert config.question is not None  # the config was checked
+    writer = writer_of(config)
+    if writer is not None:
+        try:
+            return writer.write(config.question).program
+        finally:
+            writer.close()
     mend = "Give --program, a --program_cache_address that holds the question, or a code_gen_provider"
     if config.program_cache_address is None:
         raise ConfigError(
             "The question has no program, and no writer is configured", where="question", mend=mend
         )
-    program = ProgramCache.load(config.program_cache_address).get(config.question)
-    if program is None:
+    entry = ProgramStore(config.program_cache_address, writable=False).find(config.question)
+    if entry is None:
         raise ConfigError(
             f"No program is known for the question {config.question[:80]!r}",
             where=config.program_cache_address,
             mend=mend,
         )
-    return program
+    return str(entry["programs"][0]["program"])
 
 
 def _asked_folder(path: Path, config: Config, name: str) -> RunFolder:

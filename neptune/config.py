@@ -18,6 +18,7 @@ from neptune import registry, tasks
 from neptune.errors import did_you_mean
 from neptune.fields import describe_value
 from neptune.validation import ConfigProblems, override, read_json, validate
+from neptune.writer.endpoints import ENDPOINTS
 
 DATASETS = tasks.NAMES
 """Datasets that this version reads."""
@@ -31,11 +32,12 @@ A function takes the validated config and the run's name and returns an exit cod
 MODELS: dict[str, str] = {"train": "neptune.embedded.train:TrainConfig"}
 """Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
 
-PROVIDERS = ("gold", "cache")
-"""Where programs come from: the dataset's own, or a file of programs by question."""
+PROVIDERS = ("gold", "cache", *ENDPOINTS)
+"""Where programs come from: the dataset's own, a file of programs by question, or a provider of language models."""
 
 NEUTRAL = frozenset(
     {"output_dir", "resume", "num_samples", "workers", "gpus", "evaluate", "judge_model", "judge_provider"}
+    | {"code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
 )
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
 
@@ -74,12 +76,39 @@ class Config(BaseModel):
     # Who writes programs
     code_gen_provider: str = Field(
         "gold",
-        description="Who writes programs: gold (the dataset's own), cache (program_cache_address only).",
+        description="Who writes programs: gold (the dataset's own), cache (program_cache_address only), "
+        "or a language model at openrouter, deepseek, openai, local.",
     )
     code_gen_model_name: str | None = Field(None, description="Language model that writes programs.")
+    code_gen_base_url: str | None = Field(
+        None, description="Address of an OpenAI-compatible server, e.g. http://localhost:8000/v1."
+    )
+    code_gen_temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        0.0, description="Temperature of the language model; null: its own."
+    )
+    code_gen_max_tokens: Count = Field(512, description="Most tokens of a program.")
+    code_gen_samples: Count = Field(1, description="Programs asked for each question; they vote.")
+    code_gen_repairs: Annotated[int, Field(ge=0)] = Field(
+        2, description="How often a wrong program goes back to the model with its error."
+    )
+    code_gen_constrained: Literal["auto", "off", "gbnf", "llguidance", "openai"] = Field(
+        "auto", description="Decoding bound to the grammar: auto (where the server can), off, or a form."
+    )
+    code_gen_dialect: Literal["first_order", "neptune"] = Field(
+        "first_order", description="Dialect of the programs: quantifiers with lambdas, or statements over scores."
+    )
+    code_gen_prompt: Literal["full", "short"] = Field(
+        "full", description="Length of the prompt; short is for small models."
+    )
+    code_gen_prices: dict[str, float] = Field(
+        default_factory=dict, description='Money for a million tokens: {"prompt": 0.15, "completion": 0.6}.'
+    )
+    code_gen_timeout: Annotated[float, Field(gt=0)] = Field(60.0, description="Seconds for one request.")
+    code_gen_retries: Annotated[int, Field(ge=0)] = Field(4, description="Retries after a provider's failure.")
+    code_gen_concurrency: Count = Field(4, description="Requests for programs at once.")
     program_cache_address: str | None = Field(
         None,
-        description="JSON file (also .gz) of programs by question, for task ask and provider cache.",
+        description="JSON file (also .gz) of programs by question; a language model's are added to it.",
     )
 
     # How it is answered
@@ -207,7 +236,21 @@ def _nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
     lacks_cache = config.code_gen_provider == "cache" and config.program_cache_address is None
     if lacks_cache and "program_cache_address" not in skip:
         problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
-    return problems + _limit_problems(config.limits)
+    return problems + _writer_problems(config, skip) + _limit_problems(config.limits)
+
+
+def _writer_problems(config: Config, skip: set[str]) -> list[str]:
+    problems, provider = [], config.code_gen_provider
+    if provider in ENDPOINTS:
+        if not config.code_gen_model_name and "code_gen_model_name" not in skip:
+            problems.append(f"'code_gen_model_name' is not given; code_gen_provider {provider} needs it")
+        url = config.code_gen_base_url or ENDPOINTS[provider].base_url
+        if url is None and "code_gen_base_url" not in skip:
+            problems.append("'code_gen_base_url' is not given; code_gen_provider local needs the server's address")
+    for name in config.code_gen_prices:
+        if name not in ("prompt", "completion"):
+            problems.append(f"unknown price 'code_gen_prices.{name}'; expected prompt or completion")
+    return problems
 
 
 def _limit_problems(limits: Mapping[str, Any]) -> list[str]:

@@ -28,9 +28,11 @@ from neptune.execute.wording import Wording
 from neptune.picture import Picture
 from neptune.scene import Annotation, Scene
 from neptune.types import Detector, Oracle
+from neptune.writer.vote import Candidate, answer_together
 
 if TYPE_CHECKING:
     from neptune.config import Config
+    from neptune.writer.writer import Writer, Written
 
 SCENES_KEPT = 64
 
@@ -107,6 +109,8 @@ class Engine:
             None if detector in (None, "scene") else registry.detector(detector, **(detector_options or {}))  # type: ignore[arg-type]
         )
         self.wording = Wording.load(vocabulary=self.vocabulary)
+        self.writer: Writer | None = None
+        self._config: Config | None = None
         self._evidence: OrderedDict[int, Evidence] = OrderedDict()
         self._scenes: OrderedDict[tuple[str, int], tuple[Picture, Annotation | None, Scene]] = OrderedDict()
 
@@ -115,7 +119,10 @@ class Engine:
         """Make the engine that a configuration (a path to its JSON, or the object) describes."""
         from neptune.config import engine_arguments, load_config
 
-        return cls(**engine_arguments(load_config(config) if isinstance(config, str | Path) else config))
+        config = load_config(config) if isinstance(config, str | Path) else config
+        engine = cls(**engine_arguments(config))
+        engine._config = config
+        return engine
 
     # --- scenes ----------------------------------------------------------------------------------
 
@@ -237,20 +244,34 @@ class Engine:
         return session.table(interpreter.formula(value, last), interpreter.line(last)).low
 
     def ask(self, image: Picture | str | Path, question: str, program: str | None = None) -> Answer:
-        """Answer a question about a picture by a program; writing programs needs a writer.
+        """Answer a question about a picture by a program: the one given, or one that the configured writer writes.
 
         Raises
         ------
         ConfigError
             If there is no program and no writer is configured.
+        dsl.ProgramError, NeptuneError
+            As :meth:`run`, and if the writer finds no program.
         """
-        if program is None:
+        if program is not None:
+            return self.run(program, self.scene(image))
+        written = self._written(question)
+        scene = self.scene(image)
+        candidates = written.candidates or (Candidate(written.program),)
+        return answer_together(candidates, lambda text: self.run(text, scene))[0]
+
+    def _written(self, question: str) -> Written:
+        if self.writer is None and self._config is not None:
+            from neptune.programs import writer_of
+
+            self.writer = writer_of(self._config)
+        if self.writer is None:
             raise ConfigError(
                 "There is no program for this question, and no writer is configured",
                 where=question,
                 mend="Give the program, or configure code_gen_provider and code_gen_model_name",
             )
-        return self.run(program, self.scene(image))
+        return self.writer.write(question)
 
 
 def _keep(cache: OrderedDict[Any, Any], key: Any, value: Any) -> None:

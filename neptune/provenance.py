@@ -55,6 +55,8 @@ def hash_inputs(config: Config) -> dict[str, str]:
             files |= {f"data_dir/{p.relative_to(root)}": p for p in sorted(root.glob(pattern))}
     for name in ("program_cache_address", "logic_params", "vocabulary"):
         value = getattr(config, name)
+        if name == "program_cache_address" and config.code_gen_provider != "cache":
+            continue  # a language model's programs are added to it
         if value and Path(value).is_file():
             files[name] = Path(value)
     for name in ("vlm_options", "od_options"):

@@ -18,61 +18,28 @@ from rich.table import Table
 from neptune import record as records
 from neptune.config import Config
 from neptune.errors import ConfigError, NeptuneError
+from neptune.programs import Programs, Write
 from neptune.progress import Progress
 from neptune.provenance import describe_code, hash_inputs
 from neptune.record import Record, RunFolder
-from neptune.writer.cache import ProgramCache
+from neptune.writer.failures import ProviderError
+from neptune.writer.vote import Candidate, answer_together
 
 if TYPE_CHECKING:
     from neptune.answer import Answer
     from neptune.engine import Engine
     from neptune.scene import Scene
     from neptune.tasks import Sample, Task
+    from neptune.writer.chat import Spent
+    from neptune.writer.writer import Written
 
 BUG = "bug"
 """`error_kind` of an exception that nobody foresaw; its traceback is in ``errors.log``."""
 
 EXIT_OK, EXIT_BUG, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-
-class Programs:
-    """Where a run's programs come from.
-
-    Parameters
-    ----------
-    config
-        `code_gen_provider` and `program_cache_address` are read.
-
-    Raises
-    ------
-    NeptuneError
-        If the program cache can not be read.
-    """
-
-    def __init__(self, config: Config) -> None:
-        self._cache: ProgramCache | None = None
-        if config.code_gen_provider == "cache":
-            assert config.program_cache_address is not None  # the config was checked
-            self._cache = ProgramCache.load(config.program_cache_address)
-
-    def of(self, sample: Sample) -> str:
-        """Return the program of a sample.
-
-        Raises
-        ------
-        NeptuneError
-            If it has none.
-        """
-        if self._cache is None:
-            return sample.gold()
-        program = self._cache.get(sample.question)
-        if program is None:
-            raise NeptuneError(
-                f"The question has no program: {sample.question[:80]!r}",
-                where=self._cache.source,
-                mend="Add it to the file, or set code_gen_provider to one that writes programs",
-            )
-        return program
+FAILURES_IN_A_ROW = 3
+"""So many samples, one after the other, for which the provider of programs fails, end the run."""
 
 
 def run_dataset(config: Config, name: str) -> int:
@@ -100,9 +67,21 @@ def run_dataset(config: Config, name: str) -> int:
 
     assert config.data_dir is not None  # the config was checked
     loaded = [tasks.load(d, config.data_dir, config.num_samples, split=config.split) for d in config.datasets]
-    programs = Programs(config)
     hashes = hash_inputs(config)
-    meta = {**describe_code(), "name": name}
+    with Programs(config) as programs:
+        meta = {**describe_code(), "name": name, "prompt_hashes": programs.prompt_hashes(t.name for t in loaded)}
+        return _run(config, name, loaded, programs, hashes, meta)
+
+
+def _run(
+    config: Config,
+    name: str,
+    loaded: Sequence[Task],
+    programs: Programs,
+    hashes: dict[str, str],
+    meta: dict[str, Any],
+) -> int:
+    unwritten: ProviderError | None = None
     with RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume) as folder:
         if folder.moved_to:
             print(f"The earlier run is now in {folder.moved_to}", file=sys.stderr)
@@ -110,22 +89,39 @@ def run_dataset(config: Config, name: str) -> int:
             print(f"Resuming: {len(folder.records)} samples are there", file=sys.stderr)
         interrupted = False
         try:
-            answer_samples(config, loaded, programs, folder)
+            unwritten = answer_samples(config, loaded, programs, folder)
         except KeyboardInterrupt:
             interrupted = True
         results = finish(folder, loaded)
+    if programs.spent():
+        print(programs.spent(), flush=True)
+    if unwritten is not None:
+        missing = results["n"] - len(folder.records)
+        print(f"{missing} samples have no program yet: {unwritten.one_line()}", file=sys.stderr)
     if interrupted:
         print("Interrupted; the same command resumes.", file=sys.stderr)
     print(folder.path / records.REPORT, flush=True)
     if interrupted:
         return EXIT_INTERRUPTED
+    if unwritten is not None:
+        return EXIT_MISTAKE
     kinds = results["errors_by_kind"]
     # An oracle that gives no evidence is no mistake of the user's.
     return EXIT_BUG if BUG in kinds else EXIT_MISTAKE if set(kinds) - {"OracleError"} else EXIT_OK
 
 
-def answer_samples(config: Config, loaded: Sequence[Task], programs: Programs, folder: RunFolder) -> None:
+def answer_samples(
+    config: Config, loaded: Sequence[Task], programs: Programs, folder: RunFolder
+) -> ProviderError | None:
     """Answer every sample that has no record yet.
+
+    A sample for which the provider of programs fails keeps no record, and is asked again when the run resumes. A
+    failure that every request would meet, or several in a row, ends the run.
+
+    Returns
+    -------
+    ProviderError or None
+        The last failure of the provider.
 
     Raises
     ------
@@ -142,17 +138,27 @@ def answer_samples(config: Config, loaded: Sequence[Task], programs: Programs, f
             mend="Raise num_samples again, choose another --output_dir, or --resume false to start afresh",
         )
     if not todo:
-        return
+        return None
     from neptune.engine import Engine
 
     engine = Engine.from_config(config)
     # Samples are made when their turn comes: only their indices are kept in memory.
     with Progress(total) as progress:
         progress.resume(folder.records)
-        for task, index in todo:
-            record = answer_sample(config, engine, task, task.samples[index], programs, folder)
+        failure: ProviderError | None = None
+        in_a_row = 0
+        for task, sample, write in programs.ahead((task, task.samples[index]) for task, index in todo):
+            try:
+                record = answer_sample(config, engine, task, sample, write, folder)
+            except ProviderError as error:
+                failure, in_a_row = error, in_a_row + 1
+                if error.final or in_a_row >= FAILURES_IN_A_ROW:
+                    break
+                continue
+            in_a_row = 0
             folder.append(record)
             progress.add(record)
+    return failure
 
 
 def _unanswered(loaded: Sequence[Task], done: set[tuple[str, str]]) -> Iterator[tuple[Task, int]]:
@@ -164,15 +170,23 @@ def _unanswered(loaded: Sequence[Task], done: set[tuple[str, str]]) -> Iterator[
 
 
 def answer_sample(
-    config: Config, engine: Engine, task: Task, sample: Sample, programs: Programs, folder: RunFolder
+    config: Config, engine: Engine, task: Task, sample: Sample, write: Write, folder: RunFolder
 ) -> Record:
-    """Answer one sample and return its record; whatever goes wrong is in the record."""
+    """Answer one sample and return its record; whatever goes wrong is in the record.
+
+    Raises
+    ------
+    ProviderError
+        If the provider of programs fails, whatever the question.
+    """
     from dsl.errors import ProgramError
 
     start = time.perf_counter()
     scene: Scene | None = None
     answer: Answer | None = None
     program: str | None = None
+    written: Written | None = None
+    spent: Spent | None = None
     outcome: dict[str, Any] = {
         "answer": None,
         "expected": None,
@@ -183,15 +197,22 @@ def answer_sample(
     try:
         sample.check()
         outcome["expected"] = task.show_expected(sample)
-        program = programs.of(sample)
+        written = write()
+        program, spent = written.program, written.usage
         # Oracles and detectors that need the truth say here why there is none.
         needs_truth = "scene" in (config.od_model, config.vlm_model_name)
         assert sample.picture is not None  # else the sample has a problem
         scene = engine.scene(sample.picture, sample.truth() if needs_truth else sample.annotation)
-        answer = engine.run(program, scene)
+        seen = scene
+        candidates = written.candidates or (Candidate(program),)
+        answer, program = answer_together(candidates, lambda text: engine.run(text, seen))
         outcome["answer"] = task.show_answer(sample, answer, scene)
         outcome["correct"] = not answer.abstained and bool(task.judge(sample, answer, scene))
+    except ProviderError:
+        raise
     except (NeptuneError, ProgramError) as error:
+        program = program or getattr(error, "source", None)
+        spent = spent or getattr(error, "spent", None)
         outcome |= {"error": error.one_line(), "error_kind": type(error).__name__}
     except Exception as error:
         message = " ".join(str(error).split())
@@ -204,15 +225,29 @@ def answer_sample(
         "question": sample.question,
         "program": program,
         **outcome,
-        **describe_answer(answer),
+        **describe_writing(written),
+        **describe_answer(answer, spent),
         **describe_scene(scene),
         "picture": str(sample.picture.path) if sample.picture is not None and sample.picture.path else None,
         "seconds": round(time.perf_counter() - start, 4),
     }
 
 
-def describe_answer(answer: Answer | None) -> dict[str, Any]:
-    """Return the fields of a record that say how sure an answer is and how it came about."""
+def describe_writing(written: Written | None) -> dict[str, Any]:
+    """Return the fields of a record that say where its program comes from."""
+    if written is None or written.source == "gold":
+        return {}
+    fields: dict[str, Any] = {"program_source": written.source, "program_notes": written.notes}
+    if written.prompt_hash:
+        fields["prompt_hash"] = written.prompt_hash
+    if len(written.candidates) > 1:
+        fields["programs"] = [{"program": c.program, "weight": c.weight} for c in written.candidates]
+    return fields
+
+
+def describe_answer(answer: Answer | None, spent: Spent | None = None) -> dict[str, Any]:
+    """Return the fields of a record that say how sure an answer is, how it came about and what it cost."""
+    writing = spent.as_dict() if spent is not None and spent.calls else {}
     if answer is None:
         return {
             "kind": None,
@@ -220,7 +255,7 @@ def describe_answer(answer: Answer | None) -> dict[str, Any]:
             "bounds": None,
             "abstained": False,
             "tie": False,
-            "usage": {},
+            "usage": writing,
         }
     return {
         "kind": answer.kind,
@@ -238,7 +273,7 @@ def describe_answer(answer: Answer | None) -> dict[str, Any]:
             {"line": s.line, "source": s.source, "value": s.value, "scores": _rounded(s.scores)}
             for s in answer.trace
         ],
-        "usage": {k: round(v, 3) for k, v in answer.usage.as_dict().items()},
+        "usage": {k: round(v, 3) for k, v in answer.usage.as_dict().items()} | writing,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,8 @@ class Chat:
         """
         form = self.form
         if n > 1 and not self.endpoint.many:
-            replies, spent = [], Spent()
+            replies: list[Reply] = []
+            spent = Spent()
             for i in range(n):
                 more, cost = self.ask(messages, 1, seed_offset + i)
                 replies, spent = replies + more, spent + cost
@@ -180,7 +181,8 @@ class Chat:
 
     def _request(self, messages: Sequence[Message], n: int, seed_offset: int, form: str) -> dict[str, Any]:
         s = self.settings
-        request: dict[str, Any] = {"model": s.model, "messages": list(messages), self.endpoint.token_limit: s.max_tokens}
+        request: dict[str, Any] = {"model": s.model, "messages": list(messages)}
+        request[self.endpoint.token_limit] = s.max_tokens
         if s.temperature is not None:
             request["temperature"] = s.temperature
         if n > 1:
@@ -288,11 +290,6 @@ class Chat:
         return failures.ConnectionFailedError(
             what, where=where, mend=f"Check that the server runs (code_gen_base_url, code_gen_timeout). {again}"
         )
-
-
-def without_grammar(settings: Settings) -> Settings:
-    """Return the same settings with free decoding."""
-    return replace(settings, constrained="off")
 
 
 def find_key(endpoint: Endpoint, folder: Path | None = None) -> str:

@@ -79,8 +79,8 @@ def rules() -> Mapping[str, tuple[Way, ...]]:
     for rule in grammar.rules:
         if any(s.is_term and s.name not in words for s in rule.expansion):
             continue  # a rule of `accept`, whose indents come from its lexer
-        way: list[Word | Rule] = [words[s.name] if s.is_term else Rule(str(s.name)) for s in rule.expansion]
-        raw.setdefault(str(rule.origin.name), []).append(way)
+        symbols: list[Word | Rule] = [words[s.name] if s.is_term else Rule(str(s.name)) for s in rule.expansion]
+        raw.setdefault(str(rule.origin.name), []).append(symbols)
     helpers = {name for name in raw if name.startswith("__")}
     # Short rules that only name other things are written out, so that what begins alike can be factored.
     short = {

@@ -1,0 +1,144 @@
+"""The prompt: instructions, the words of the domain and examples, all of them files in ``prompts/program``.
+
+Nothing here is about one model. The hash of everything but the question goes into the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from dsl import resources
+from dsl.builtins import BUILTINS, METHODS
+from dsl.vocabulary import Vocabulary
+from neptune.errors import ConfigError
+
+DIALECTS = ("first_order", "neptune")
+"""Quantifiers with lambdas, and statements over soft scores."""
+
+LENGTHS = ("full", "short")
+"""``short`` is about 300 tokens, for models that are small or run on a CPU."""
+
+_TOLD = """count exists forall no iota point describe mode implies equal greater_than less_than same_object distinct
+among score query max min len range sum sorted"""
+_TOLD_METHODS = "exists forall iota argmax count topk implies rename append"
+
+
+class Prompt:
+    """The messages for one task, in one dialect.
+
+    Parameters
+    ----------
+    task
+        A dataset's name; an unknown one gets the general instruction and examples.
+    vocabulary
+        The domain's words.
+    dialect
+        One of :data:`DIALECTS`.
+    length
+        One of :data:`LENGTHS`.
+
+    Attributes
+    ----------
+    hash : str
+        16 hex digits of the SHA-256 of the messages, repair texts included.
+    """
+
+    def __init__(
+        self, task: str, vocabulary: Vocabulary, dialect: str = "first_order", length: str = "full"
+    ) -> None:
+        _one_of("code_gen_dialect", dialect, DIALECTS)
+        _one_of("code_gen_prompt", length, LENGTHS)
+        facts = _task(task)
+        system = _text("short.md" if length == "short" and dialect == "first_order" else "instructions.md")
+        for name, content in (
+            ("task", facts["instruction"]),
+            ("dialect", _text(f"{dialect}.md")),
+            ("builtins", builtins_summary(dialect)),
+            ("vocabulary", vocabulary_summary(vocabulary)),
+        ):
+            system = system.replace("{{" + name + "}}", content)
+        shown = [row for name in facts["examples"] for row in examples(name)]
+        if length == "short":
+            shown = shown[: facts.get("short_examples", 4)]
+        self.messages: tuple[dict[str, str], ...] = ({"role": "system", "content": system.strip()},)
+        for row in shown:
+            self.messages += (
+                {"role": "user", "content": row["question"]},
+                {"role": "assistant", "content": program_of(row, dialect)},
+            )
+        content = json.dumps([self.messages, _text("repair.md"), _text("retry.md")], sort_keys=True)
+        self.hash = hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def ask(self, question: str) -> list[dict[str, str]]:
+        """Return the messages that ask for the program of a question."""
+        return [*self.messages, {"role": "user", "content": " ".join(question.split())}]
+
+    @staticmethod
+    def repair(error: str) -> dict[str, str]:
+        """Return the message that sends an error (its four parts, with the program's line) back to the model."""
+        return {"role": "user", "content": _text("repair.md").replace("{{error}}", error.strip())}
+
+    @staticmethod
+    def retry(error: str) -> dict[str, str]:
+        """Return the message that asks again after a reply without a program."""
+        return {"role": "user", "content": _text("retry.md").replace("{{error}}", error.strip())}
+
+
+def examples(name: str) -> list[dict[str, Any]]:
+    """Return the examples of a file in ``prompts/program/examples``: question, and its program in both dialects."""
+    rows: list[dict[str, Any]] = json.loads(_text(f"examples/{name}.json"))
+    return rows
+
+
+def program_of(row: dict[str, Any], dialect: str) -> str:
+    """Return an example's program; a list of lines is joined."""
+    program = row[dialect]
+    return program if isinstance(program, str) else "\n".join(program)
+
+
+def builtins_summary(dialect: str) -> str:
+    """Return the built-in functions (and, in NePTune's dialect, methods) that a prompt tells of, one a line."""
+    lines = ["Built-in functions:"]
+    lines += [f"- {BUILTINS[n].signature}: {BUILTINS[n].doc}" for n in _TOLD.split() if n in BUILTINS]
+    if dialect == "neptune":
+        lines += ["Methods:"]
+        lines += [f"- .{n} (of a {METHODS[n][2]}): {METHODS[n][3]}" for n in _TOLD_METHODS.split() if n in METHODS]
+    return "\n".join(lines)
+
+
+def vocabulary_summary(vocabulary: Vocabulary) -> str:
+    """Return the domain's sorts, values and predicates, one kind a line."""
+    lines = [
+        f"{sort.name}: {', '.join(sort.values)}" if sort.values else f"{sort.name} (any value)"
+        for sort in vocabulary.sorts.values()
+    ]
+    for arity, what in ((1, "Of one object"), (2, "Of two objects"), (3, "Of three objects")):
+        names = _listed(n for n, facts in vocabulary.predicates.items() if arity in facts.arities)
+        if names:
+            lines.append(f"{what}: {names}")
+    if not lines:
+        return "Predicates are plain English words with underscores: dog(x), on_top_of(x, y)."
+    return "\n".join(lines)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _task(name: str) -> dict[str, Any]:
+    tasks: dict[str, dict[str, Any]] = json.loads(_text("tasks.json"))
+    return tasks.get(name, tasks["default"])
+
+
+@lru_cache(maxsize=64)
+def _text(name: str) -> str:
+    return resources.find("prompts", f"program/{name}").read_text(encoding="utf-8")
+
+
+def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ConfigError(f"{field} is '{value}'", expected=" or ".join(f"'{k}'" for k in known))

@@ -1,0 +1,242 @@
+"""The programs that models have written, kept: a JSON file, safe for several processes and for a kill.
+
+    {"format": "neptune-programs", "programs": {key: {"question": …, "task": …, "programs": […], …}}}
+
+A new program is one line at the end of a journal beside the file (``<file>.new``), written under a lock. When the
+store is closed, or the journal is long, the lines are merged into the JSON file, which is replaced whole. A reader
+reads both. NePTune's plain files, ``{"question": "program"}``, are read too and never changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from neptune.errors import DatasetError
+from neptune.writer.cache import ProgramCache, normal_question
+
+FORMAT = "neptune-programs"
+_LONG = 500
+
+Entry = dict[str, Any]
+"""``question task model prompt_hash settings programs notes usage``; `programs` are ``{"program", "weight"}``."""
+
+
+def make_key(question: str, task: str, prompt_hash: str, model: str, settings: Mapping[str, Any]) -> str:
+    """Return the key of a program: everything that can change it, and nothing else."""
+    content = json.dumps(
+        [normal_question(question), task, prompt_hash, model, dict(settings)], sort_keys=True, ensure_ascii=False
+    )
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+class ProgramStore:
+    """Programs by key, and by question. May be used from many threads and processes.
+
+    Parameters
+    ----------
+    path
+        A JSON file, gzipped if its name ends in ``.gz``; it need not exist yet. A plain file is read only: what is
+        written goes beside it, to ``<name>-written.json``.
+    writable
+        Whether programs will be added; otherwise the file must exist.
+
+    Raises
+    ------
+    DatasetError
+        If the file can not be read, or holds something else.
+    """
+
+    def __init__(self, path: str | Path, *, writable: bool = True) -> None:
+        self.path = Path(path)
+        self.plain: ProgramCache | None = None
+        self._entries: dict[str, Entry] = {}
+        self._by_question: dict[str, list[Entry]] = {}
+        self._lines = 0
+        self._lock = threading.RLock()
+        data = _read(self.path) if self.path.exists() or not (writable or self._journal().exists()) else None
+        if data is not None and data.get("format") != FORMAT:
+            self.plain = ProgramCache.load(self.path)
+            self.path = self.path.with_name(f"{self.path.name.split('.json')[0]}-written.json")
+        with self._locked(writable):
+            self._load()
+
+    def _journal(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.new")
+
+    def __len__(self) -> int:
+        return len(self._entries) + (len(self.plain) if self.plain else 0)
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def get(self, key: str) -> Entry | None:
+        """Return the entry of a key, or ``None``."""
+        with self._lock:
+            return self._entries.get(key)
+
+    def find(self, question: str, task: str | None = None, model: str | None = None) -> Entry | None:
+        """Return an entry of a question, whatever its prompt and settings were; the newest of those that fit.
+
+        Entries of `task` come before others; entries of another model than `model`, if one is given, do not count.
+        A plain file's programs fit every task and model, and come last.
+        """
+        with self._lock:
+            found = [
+                e for e in self._by_question.get(normal_question(question), ()) if model in (None, e.get("model"))
+            ]
+        if found:
+            return max(found, key=lambda e: e.get("task") == task if task else False) if task else found[-1]
+        program = self.plain.get(question) if self.plain else None
+        return {"question": question, "programs": [{"program": program, "weight": 1.0}]} if program else None
+
+    def _load(self) -> None:
+        if self.path.exists():
+            data = _read(self.path)
+            programs = data.get("programs")
+            if data.get("format") != FORMAT or not isinstance(programs, dict):
+                raise DatasetError(
+                    "The program cache holds something else", where=str(self.path), expected=f"format {FORMAT!r}"
+                )
+            for key, entry in programs.items():
+                if _is_entry(entry):
+                    self._keep(key, entry)
+        for key, entry in self._journal_lines():
+            self._keep(key, entry)
+
+    def _keep(self, key: str, entry: Entry) -> None:
+        self._entries[key] = entry
+        self._by_question.setdefault(normal_question(entry["question"]), []).insert(0, entry)
+
+    def _journal_lines(self) -> Iterator[tuple[str, Entry]]:
+        if not self._journal().exists():
+            return
+        for line in self._journal().read_bytes().split(b"\n"):
+            with contextlib.suppress(ValueError, TypeError):  # a line that a kill has torn
+                key, entry = json.loads(line)
+                if isinstance(key, str) and _is_entry(entry):
+                    yield key, entry
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def add(self, key: str, entry: Entry) -> None:
+        """Keep an entry. After this call it survives a ``kill -9``.
+
+        Raises
+        ------
+        DatasetError
+            If it can not be written.
+        """
+        line = b"\n" + json.dumps([key, entry], ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        with self._lock:
+            self._keep(key, entry)
+            try:
+                with self._locked():
+                    # The line break before it closes a line that a kill has torn.
+                    with open(self._journal(), "ab", buffering=0) as file:
+                        file.write(line)
+                    self._lines += 1
+                    if self._lines >= _LONG:
+                        self._merge()
+            except OSError as error:
+                raise self._unwritable(error) from error
+
+    def close(self) -> None:
+        """Merge the journal into the JSON file. May be called twice."""
+        with self._lock:
+            if not self._journal().exists():
+                return
+            try:
+                with self._locked():
+                    self._merge()
+            except OSError as error:
+                raise self._unwritable(error) from error
+
+    def _merge(self) -> None:
+        """Write the JSON file anew: what it holds by now, other processes' lines, ours. The lock is held."""
+        programs = _read(self.path).get("programs", {}) if self.path.exists() else {}
+        programs |= dict(self._journal_lines())
+        text = json.dumps({"format": FORMAT, "programs": programs}, ensure_ascii=False, indent=1, sort_keys=True)
+        content = text.encode("utf-8", "backslashreplace") + b"\n"
+        if self.path.suffix == ".gz":
+            content = gzip.compress(content, mtime=0)
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.path)
+        self._journal().unlink(missing_ok=True)
+        self._lines = 0
+
+    @contextlib.contextmanager
+    def _locked(self, make: bool = True) -> Iterator[None]:
+        """Hold the file's lock, which dies with its process; without `make`, nothing is created."""
+        lock = self.path.with_name(f".{self.path.name}.lock")
+        if not make and not lock.exists():
+            yield
+            return
+        try:
+            import fcntl
+        except ImportError:  # no such locks on this system (Windows)
+            yield
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            if not make:
+                yield
+                return
+            raise self._unwritable(error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _unwritable(self, error: OSError) -> DatasetError:
+        return DatasetError(
+            f"The program cache can not be written: {error.strerror}",
+            where=str(self.path),
+            mend="Choose another program_cache_address",
+        )
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("question"), str)
+        and isinstance(entry.get("programs"), list)
+        and bool(entry["programs"])
+        and all(isinstance(p, dict) and isinstance(p.get("program"), str) for p in entry["programs"])
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import zlib
+
+    try:
+        content = path.read_bytes()
+        data = json.loads((gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8"))
+    except FileNotFoundError:
+        raise DatasetError(
+            "The program cache does not exist", where=str(path), mend="Check program_cache_address"
+        ) from None
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+        raise DatasetError(
+            f"The program cache can not be read: {error}",
+            where=str(path),
+            expected='JSON: {"question": "program", …}',
+        ) from error
+    if not isinstance(data, dict):
+        raise DatasetError(
+            "The program cache is not a JSON object", where=str(path), expected='{"question": "program", …}'
+        )
+    return data
