@@ -1,0 +1,24 @@
+"""Which tests run by default: not those marked gpu, download or full; each says what would run it."""
+
+from __future__ import annotations
+
+import pytest
+
+HOW = {
+    "gpu": "needs a CUDA device: run with -m gpu",
+    "download": "downloads more than 100 MB: run with -m download",
+    "full": "a long profile: run with --run-full (make test-full)",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--run-full", action="store_true", help="run the tests marked full too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    asked = config.getoption("-m") or ""
+    for item in items:
+        for mark, reason in HOW.items():
+            wanted = mark in asked or (mark == "full" and config.getoption("--run-full"))
+            if item.get_closest_marker(mark) and not wanted:
+                item.add_marker(pytest.mark.skip(reason=reason))
