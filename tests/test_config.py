@@ -1,0 +1,222 @@
+"""Configs: validation, overrides, help."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neptune.cli import help_text, main, read_run, split_words
+from neptune.config import Config, engine_arguments, load_config, make_config
+from neptune.validation import ConfigProblems, parse_value
+
+ROOT = Path(__file__).resolve().parent.parent
+GOOD = {"dataset": "clevr", "data_dir": "examples/clevr"}
+
+
+def problems(**fields: object) -> tuple[str, ...]:
+    with pytest.raises(ConfigProblems) as caught:
+        make_config({**GOOD, **fields})
+    assert all("\n" not in p for p in caught.value.problems)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.json")), ids=lambda p: p.stem)
+def test_shipped_configs_are_valid(path: Path) -> None:
+    given = {"image": ["x.png"], "question": ["Why?"]} if path.stem == "ask" else {}
+    config, name = read_run(str(path), given)
+    assert name == path.stem
+    if isinstance(config, Config):
+        engine_arguments(config)
+
+
+def test_unknown_field_has_a_suggestion() -> None:
+    (line,) = problems(vlm_modelname="scene")
+    assert line.startswith("unknown field 'vlm_modelname'; did you mean 'vlm_model_name'")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "line"),
+    [
+        ("seed", "3", "'seed' is \"3\"; expected an integer"),
+        ("seed", True, "'seed' is true; expected an integer"),
+        ("num_samples", 0, "'num_samples' is 0; expected greater than or equal to 1"),
+        ("schedule", "lay", "'schedule' is \"lay\"; expected lazy or all"),
+        ("gpus", ["a"], "'gpus' is [\"a\"]; expected a list of integers"),
+        ("dataset", 3, "'dataset' is 3; expected text or a list of texts or null"),
+        ("dataset", "clever", "'dataset' is 'clever'; did you mean 'clevr'"),
+        ("task", "aks", "'task' is 'aks'; did you mean 'ask'?"),
+        ("vlm_model_name", "scen", "'vlm_model_name' is 'scen'; did you mean 'scene'?"),
+        ("od_model", "embeded", "'od_model' is 'embeded'; did you mean 'embedded'?"),
+        ("limits", {"node": 1}, "unknown limit 'limits.node'; did you mean 'nodes'?"),
+        ("limits", {"nodes": -1}, "'limits.nodes' is -1; expected an integer ≥ 1"),
+        (
+            "code_gen_provider",
+            "cache",
+            "'program_cache_address' is not given; code_gen_provider cache needs it",
+        ),
+        ("dataset", [], "'dataset' is an empty list; expected a name or a list of names"),
+    ],
+)
+def test_wrong_values(field: str, value: object, line: str) -> None:
+    (problem,) = problems(**{field: value})
+    assert problem.startswith(line)
+
+
+def test_all_problems_at_once() -> None:
+    assert len(problems(seed="x", sead=1, gpus=3, dataset="nope", od_model="nope", limits={"x": 1})) == 6
+
+
+def test_what_a_task_needs() -> None:
+    for fields, expected in [
+        ({}, "neither 'dataset' nor 'task'"),
+        ({"dataset": "clevr"}, "'data_dir' is not given"),
+        ({"task": "ask", "program": "1"}, "'image' is not given"),
+        ({"task": "ask", "image": "x.png"}, "neither 'question' nor 'program'"),
+    ]:
+        with pytest.raises(ConfigProblems, match=expected):
+            make_config(fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "value"),
+    [
+        ("gpus", ["0", "1"], [0, 1]),
+        ("gpus", ["3"], [3]),
+        ("gpus", ["[0, 2]"], [0, 2]),
+        ("dataset", ["clevr"], "clevr"),
+        ("dataset", ["clevr", "clevr-rpm"], ["clevr", "clevr-rpm"]),
+        ("dataset", ['["clevr"]'], ["clevr"]),
+        ("limits.nodes", ["1000"], 1000),
+        ("vlm_options.noise", ["0.05"], 0.05),
+        ("vlm_options", ['{"noise": 0.05}'], {"noise": 0.05}),
+        ("evaluate", [], True),
+        ("resume", ["false"], False),
+        ("num_samples", ["null"], None),
+        ("distinct_variables", ["false"], False),
+        ("distinct_variables", ["auto"], "auto"),
+        ("program", ["return 1"], "return 1"),
+        ("question", ["5"], "5"),
+    ],
+)
+def test_values_of_the_command_line(name: str, words: list[str], value: object) -> None:
+    assert parse_value(name, words, Config) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("seed", ["x"], "expected an integer"),
+        ("seed", [], "expected an integer"),
+        ("seed", ["1", "2"], "expected one value, not 2"),
+        ("limits", ["x"], "expected an object, as JSON"),
+        ("seed.x", ["1"], "'seed' has no nested field 'x'"),
+        ("sed", ["1"], "did you mean 'seed'"),
+    ],
+)
+def test_wrong_words(name: str, words: list[str], message: str) -> None:
+    with pytest.raises(ConfigProblems, match=message):
+        parse_value(name, words, Config)
+
+
+def test_overrides_reach_nested_fields(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({**GOOD, "limits": {"nodes": 5, "statements": 7}}))
+    config = load_config(path, {"limits.nodes": 9, "seed": 3})
+    assert config.limits == {"nodes": 9, "statements": 7}
+    assert config.seed == 3
+    assert json.loads(path.read_text())["limits"]["nodes"] == 5
+
+
+def test_split_words() -> None:
+    words = [
+        "--config",
+        "x.json",
+        "--num-samples",
+        "3",
+        "--logic=product",
+        "--evaluate",
+        "--gpus",
+        "0",
+        "1",
+        "--seed",
+        "-1",
+    ]
+    assert split_words(words) == {
+        "config": ["x.json"],
+        "num_samples": ["3"],
+        "logic": ["product"],
+        "evaluate": [],
+        "gpus": ["0", "1"],
+        "seed": ["-1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("{", "not JSON"),
+        ("[]", "a config is a JSON object, not a list"),
+        ('{"seed": 1, "seed": 2}', "field 'seed' is given twice"),
+        ("[" * 100_000, "can not be read"),
+        (b"\xff\xfe", "can not be read"),
+    ],
+)
+def test_unreadable_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, line: str
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert main(["--config", str(path)]) == 2
+    printed = capsys.readouterr().err
+    assert line in printed
+    assert printed.count("\n") == 1
+
+
+def test_problems_of_file_and_command_line_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({**GOOD, "sead": 1}))
+    assert main(["--config", str(path), "--num_samples", "x", "--loogic", "godel"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("error: ") for line in lines)
+
+
+def test_train_has_its_own_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / "configs" / "train-embedded.json")
+    config, _ = read_run(path, {"detector.epochs": ["3"], "max_minutes": ["1"]})
+    assert config.model_dump()["detector"]["epochs"] == 3
+    assert main(["--config", path, "--detector.epoch", "3", "--max_minuts", "1"]) == 2
+    printed = capsys.readouterr().err
+    assert "unknown field 'detector.epoch'; did you mean 'epochs'?" in printed
+    assert "unknown field 'max_minuts'; did you mean 'max_minutes'?" in printed
+
+
+def test_help_lists_every_field() -> None:
+    text = help_text()
+    for name, field in Config.model_fields.items():
+        assert f"--{name}  (" in text
+        assert field.description in text
+
+
+def test_without_config(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "usage:" in capsys.readouterr().out
+    assert main(["--seed", "1"]) == 2
+    assert "no config is given" in capsys.readouterr().err
+    assert main(["configs/clevr.json"]) == 2
+    assert "unexpected" in capsys.readouterr().err
+
+
+def test_import_neptune_is_light() -> None:
+    code = (
+        "import sys, neptune; heavy = {'torch', 'dsl', 'PIL', 'pydantic'} & set(sys.modules); assert not heavy, heavy;"
+        "neptune.Engine; neptune.Scene; neptune.logic.get('godel'); neptune.ProbabilisticTensor; neptune.Answer;"
+        "assert callable(neptune.ask)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)

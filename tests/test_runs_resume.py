@@ -1,0 +1,105 @@
+"""A run killed with ``kill -9`` at random moments, resumed, equals an undisturbed one."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neptune.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+WORDS = ["--config", "configs/clevr.json", "--od_model", "scene", "--vlm_model_name", "scene"]
+WORDS += ["--dataset", "clevr", "clevr-rpm", "--num_samples", "60"]
+N = 120
+
+
+@pytest.fixture(autouse=True)
+def _in_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def settled(record: dict[str, Any]) -> dict[str, Any]:
+    """What must not depend on how often a run was killed: with a lazy schedule, which cells are known does."""
+    unsettled = ("seconds", "usage", "trace", "scores", "probability", "bounds", "witness")
+    return {k: v for k, v in record.items() if k not in unsettled}
+
+
+def test_five_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    assert main([*WORDS, "--output_dir", str(calm)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1] == str(calm / "report.html")
+
+    seed = int(os.environ.get("NEPTUNE_SEED", time.time_ns() % 10_000))
+    print("seed", seed)
+    rng = random.Random(seed)
+    command = [sys.executable, "run.py", *WORDS, "--output_dir", str(killed)]
+    samples = killed / "samples.jsonl"
+    for target in sorted(rng.sample(range(N * 3 // 4), 5)):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            if samples.exists() and samples.read_bytes().count(b"\n") >= target:
+                break
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.03))
+        process.send_signal(signal.SIGKILL)
+        _, said = process.communicate(timeout=30)
+        # A fast machine may have finished before the last kill; it must not have failed.
+        assert process.returncode in (-signal.SIGKILL, 0), said.decode()
+    before = lines(killed) if samples.read_bytes().endswith(b"\n") else []
+
+    assert main([*WORDS, "--output_dir", str(killed)]) == 0
+    one, other = lines(calm), lines(killed)
+    assert other[: len(before)] == before  # nothing was written again
+    assert len({(r["dataset"], r["id"]) for r in other}) == len(other) == N
+    assert [settled(r) for r in other] == [settled(r) for r in one]
+    results = [json.loads((f / "results.json").read_text()) for f in (calm, killed)]
+    for name in ("n", "answered", "errors", "correct", "accuracy", "complete", "by_family", "by_dataset"):
+        assert results[0][name] == results[1][name]
+    assert json.loads((killed / "config.json").read_text())["_run"]["resumed"]
+
+
+def test_a_finished_run_is_left_as_it_is_and_can_grow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*WORDS, "--dataset", "clevr", "--output_dir", str(tmp_path / "run")]
+    assert main([*words, "--num_samples", "3"]) == 0
+    first = lines(tmp_path / "run")
+    assert main([*words, "--num_samples", "3"]) == 0
+    assert lines(tmp_path / "run") == first
+    assert main([*words, "--num_samples", "5"]) == 0
+    assert lines(tmp_path / "run")[:3] == first
+    assert len(lines(tmp_path / "run")) == 5
+    capsys.readouterr()
+    assert main([*words, "--num_samples", "3"]) == 2  # would leave two records over
+    assert main([*words, "--logic", "product"]) == 2
+    said = capsys.readouterr().err
+    assert "samples that are not among those asked for" in said
+    assert '\'logic\' was "godel" and is now "product"' in said
+    assert said.count("\n") == 2 + said.count("Resuming")
+    assert main([*words, "--num_samples", "2", "--logic", "product", "--resume", "false"]) == 0
+    assert lines(tmp_path / "run.1")[:3] == first
+
+
+def test_the_folder_records_where_the_answers_come_from(tmp_path: Path) -> None:
+    assert main([*WORDS, "--num_samples", "1", "--output_dir", str(tmp_path / "run")]) == 0
+    found = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert found["seed"] == 0
+    assert found["_run"]["versions"]["python"]
+    assert "data_dir/questions.json" in found["_run"]["hashes"]
+    # A run folder's config is a config: the same command continues the run.
+    assert main(["--config", str(tmp_path / "run" / "config.json")]) == 0
