@@ -9,6 +9,7 @@ from . import ast
 from .check_expressions import Expressions
 from .errors import ProgramError
 from .limits import DEFAULT_LIMITS, Limits
+from .normalise import normalise
 from .parser import check_depth, clean, parse
 from .scopes import Binding, Scope, function_binding, recursion
 from .vocabulary import Vocabulary
@@ -24,7 +25,7 @@ class Checked:
     Parameters
     ----------
     program
-        Its tree.
+        Its tree, in normal form (see :mod:`dsl.normalise`).
     predicates
         The predicates it asks about, as (canonical name, number of arguments).
     notes
@@ -68,13 +69,16 @@ def check(
     else:
         tree = program
         check_depth(tree, limits)
+    tree, changed = normalise(tree, known, limits)
     checker = _Checker(known, limits)
     checker.program(tree)
     if checker.errors:
         faults = sorted(checker.errors, key=lambda e: (e.line or 0, e.column or 0))[:_MOST_ERRORS]
         error = ProgramError.bundle(faults)
         raise error.with_source(source) if source is not None else error
-    done = Checked(tree, frozenset(checker.predicates), (*notes, *dict.fromkeys(checker.notes)))
+    done = Checked(
+        tree, frozenset(checker.predicates), tuple(dict.fromkeys((*notes, *changed, *checker.notes)))
+    )
     if key is not None and source is not None and len(source) <= 2000:
         if len(_memory) >= _REMEMBERED:
             _memory.popitem(last=False)
