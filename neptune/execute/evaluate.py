@@ -144,6 +144,12 @@ class Evaluator:
     def _xor(self, a: Interval, b: Interval) -> Interval:
         if a.exact and b.exact:
             return Interval.point(a.low.xor_op(b.low))
+        if not self.logic.uses_logits:
+            # (a ∧ ¬b) ∨ (¬a ∧ b) may be least inside the box (|a − b| for łukasiewicz): bound it part by part.
+            first = Interval(a.low.and_op(b.high.not_op()), a.high.and_op(b.low.not_op()))
+            second = Interval(a.high.not_op().and_op(b.low), a.low.not_op().and_op(b.high))
+            return Interval(first.low.or_op(second.low), first.high.or_op(second.high))
+        # For godel it is monotone in each of a and b, which way depends on the other: the extremes are at corners.
         corners = [x.xor_op(y) for x in (a.low, a.high) for y in (b.low, b.high)]
         vars = corners[0].vars
         cells = torch.stack([c.align(vars).values for c in corners])

@@ -14,6 +14,13 @@ from neptune.execute.schedule.witness import Witness
 from neptune.types import IntArray
 
 
+ROLE_WIDTH, PAIR_WIDTH = 3.0, 1.5
+"""How many fitting objects of a role, and how many true pairs of a relation, a round may expect to find."""
+
+PATIENCE, GROWTH = 4, 2.0
+"""After so many rounds both widths grow by this factor each round: the worst case takes few rounds too."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
     """Cells of one atom to ask, shape ``(M, arity)``, the most useful first, and their estimated chances ``(M,)``."""
@@ -23,7 +30,7 @@ class Choice:
     chances: Floats
 
 
-def choose(view: View, goal: Goal, batch: int | None, best_first: bool) -> list[Choice]:
+def choose(view: View, goal: Goal, batch: int | None, best_first: bool, turn: int = 0) -> list[Choice]:
     """Return the cells of the next round; none if nothing is left to ask.
 
     Parameters
@@ -35,26 +42,40 @@ def choose(view: View, goal: Goal, batch: int | None, best_first: bool) -> list[
     batch
         The most cells of a round; ``None``: no bound.
     best_first
-        Follow the likeliest witness, instead of asking about all candidates at once.
+        Follow the likeliest witness, instead of asking about many candidates at once.
+    turn
+        How many rounds there were: the frontier widens with each, so that their number stays small.
     """
     for exact in (False, True):
-        wanted = Demand(view, exact).run(goal)
+        growth = GROWTH ** max(turn - PATIENCE, 0)
+        demand = Demand(view, exact, ROLE_WIDTH * growth)
+        wanted = demand.run(goal)
         if not wanted:
             continue
         if best_first:
             return Witness(view, wanted, exact).choose(goal, batch or 1)
-        return _capped(view, _stage(wanted), batch)
+        return _capped(view, _stage(view, demand, PAIR_WIDTH * growth), batch)
     # Nothing that could matter is left; what is open is a tie within rounding, or hangs on missing evidence.
     return _capped(view, _leftover(view, goal.node), batch)
 
 
-def _stage(wanted: dict[Leaf, Mask]) -> dict[Leaf, Mask]:
-    """Unary cells of all roles at once; when there are none, the relation with the fewest pairs."""
+def _stage(view: View, demand: Demand, width: float) -> dict[Leaf, Mask]:
+    """Unary cells of all roles at once; when there are none, pairs of the likeliest witnesses."""
+    wanted = demand.wanted
     unary = {leaf: mask for leaf, mask in wanted.items() if len(leaf.free) <= 1}
     if unary:
         return unary
-    leaf = min(wanted, key=lambda k: (len(k.free), int(wanted[k].sum())))
-    return {leaf: wanted[leaf]}
+    out = {}
+    for leaf, mask in wanted.items():
+        weight = demand.weights[leaf][mask]
+        order = np.argsort(-weight, kind="stable")
+        chances = view.chance(leaf)[mask][order]
+        keep = np.cumsum(chances) - chances < width
+        rows = np.argwhere(mask)[order][keep]
+        chosen = np.zeros_like(mask)
+        chosen[tuple(rows.T)] = True
+        out[leaf] = chosen
+    return out
 
 
 def _leftover(view: View, node: Node) -> dict[Leaf, Mask]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 
 import numpy as np
 
@@ -25,11 +26,13 @@ from dsl.plan import (
     Node,
     Not,
     Or,
+    Predicate,
     Tally,
     Xor,
+    walk,
 )
 from neptune.execute.schedule.goals import Goal
-from neptune.execute.schedule.view import Axes, Floats, Mask, View, axes, over_axes, project, quantified, spread
+from neptune.execute.schedule.view import Axes, Floats, Mask, View, axes, highest, over_axes, project, quantified, spread
 
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""
@@ -44,27 +47,38 @@ class Demand:
         What is known.
     exact
         Demand every value that is still an interval, not only open decisions.
+    width
+        How many witnesses to expect among the objects that a quantifier asks about: the likeliest first, the others
+        only if those are not enough. Infinite: all of them.
     """
 
-    def __init__(self, view: View, exact: bool) -> None:
-        self.view, self.exact = view, exact
+    def __init__(self, view: View, exact: bool, width: float = math.inf) -> None:
+        self.view, self.exact, self.width = view, exact, width
         self.wanted: dict[Leaf, Mask] = {}
-        self._masks: dict[tuple[Node, bool], Mask] = {}
+        self.weights: dict[Leaf, Floats] = {}
+        self._masks: dict[tuple[Node, bool], tuple[Mask, Floats]] = {}
         self._queue: list[tuple[int, int, Node, bool]] = []
         self._serial = itertools.count()
+        self._roles: dict[Predicate, float] = {}
 
     def run(self, goal: Goal) -> dict[Leaf, Mask]:
         """Return for each atom the cells demanded and not yet asked, over the atom's axes; only atoms with any."""
         self._start(goal)
+        return self._drain()
+
+    def _drain(self) -> dict[Leaf, Mask]:
         while self._queue:
             _, _, node, exact = heapq.heappop(self._queue)
-            self._visit(node, self._masks.pop((node, exact)), exact)
+            self._visit(node, *self._masks.pop((node, exact)), exact)
         return self.wanted
 
     # --- from the goal ---------------------------------------------------------------------------
 
     def _start(self, goal: Goal) -> None:
         view, node, exact = self.view, goal.node, self.exact
+        for atom in walk(node):
+            if isinstance(atom, Leaf) and len(atom.free) == 1:
+                self._roles[atom.predicate] = self._roles.get(atom.predicate, 0.0) + 1.0
         match node:
             case Iota():
                 low, high = view.over(node)
@@ -83,23 +97,32 @@ class Demand:
             case _:
                 self._push(node, axes(node), np.ones((view.n,) * len(node.free), dtype=np.bool_), exact)
 
-    def _push(self, node: Node, have: Axes, mask: Mask, exact: bool) -> None:
-        """Demand a node at the assignments of the mask (over `have`, which holds the node's free variables)."""
-        mask = project(mask, have, axes(node)) & self.view.open(node, exact)
+    def _push(
+        self, node: Node, have: Axes, mask: Mask, exact: bool, weight: Floats | None = None
+    ) -> None:
+        """Demand a node at the assignments of the mask (over `have`, which holds the node's free variables).
+
+        `weight`: how likely the best witness through each assignment is.
+        """
+        want = axes(node)
+        if weight is None:
+            weight = np.ones(mask.shape)
+        weight = highest(np.where(mask, weight, 0.0), have, want)
+        mask = project(mask, have, want) & self.view.open(node, exact)
         if not mask.any():
             return
         key = (node, exact)
         before = self._masks.get(key)
         if before is not None:
-            self._masks[key] = before | mask
+            self._masks[key] = (before[0] | mask, np.maximum(before[1], weight))
             return
-        self._masks[key] = mask
+        self._masks[key] = (mask, weight)
         # Deeper formulas come first, so that each node is visited once, with all that is demanded of it.
         heapq.heappush(self._queue, (-node.depth, next(self._serial), node, exact))
 
     # --- one node --------------------------------------------------------------------------------
 
-    def _visit(self, node: Node, mask: Mask, exact: bool) -> None:
+    def _visit(self, node: Node, mask: Mask, weight: Floats, exact: bool) -> None:
         have = axes(node)
         match node:
             case Leaf():
@@ -107,17 +130,18 @@ class Demand:
                 if fresh.any():
                     before = self.wanted.get(node)
                     self.wanted[node] = fresh if before is None else before | fresh
+                    self.weights[node] = weight if before is None else np.maximum(self.weights[node], weight)
             case Not():
-                self._push(node.body, have, mask, exact)
+                self._push(node.body, have, mask, exact, weight)
             case And() | Or():
-                self._connective(node, mask, exact)
+                self._connective(node, mask, weight, exact)
             case Xor():
                 self._push(node.left, have, mask, exact)
                 self._push(node.right, have, mask, exact)
             case Exists() | Forall():
-                self._quantifier(node, mask, exact)
+                self._quantifier(node, mask, weight, exact)
             case Expect():
-                self._expect(node, mask, exact)
+                self._expect(node, mask, weight, exact)
             case Compare():
                 for side in (node.left, node.right):
                     if isinstance(side, Count):
@@ -125,7 +149,7 @@ class Demand:
                     elif isinstance(side, Tally):
                         self._tally(side, project(mask, have, axes(side)), exact)
 
-    def _connective(self, node: And | Or, mask: Mask, exact: bool) -> None:
+    def _connective(self, node: And | Or, mask: Mask, weight: Floats, exact: bool) -> None:
         """Operands that speak of the same object (or of none) one at a time, the likeliest to decide first."""
         have = axes(node)
         groups: dict[str, list[Node]] = {}
@@ -133,12 +157,12 @@ class Demand:
             if len(operand.free) <= 1 and not quantified(operand):
                 groups.setdefault(next(iter(operand.free), ""), []).append(operand)
             else:
-                self._push(operand, have, mask, exact)
+                self._push(operand, have, mask, exact, weight)
         for var, operands in groups.items():
             want = (var,) if var else ()
-            live = project(mask, have, want)
+            live, likely = project(mask, have, want), highest(np.where(mask, weight, 0.0), have, want)
             for operand, chosen in zip(operands, self._one_each(operands, live, exact, isinstance(node, And)), strict=True):
-                self._push(operand, want, chosen, exact)
+                self._push(operand, want, chosen, exact, likely)
 
     def _one_each(self, operands: list[Node], live: Mask, exact: bool, falsest: bool) -> list[Mask]:
         if len(operands) == 1:
@@ -146,12 +170,17 @@ class Demand:
         guesses: list[Floats] = []
         for operand in operands:
             guess = self.view.guess(operand)
-            order = guess if falsest else 1.0 - guess
+            order = 1.0 - (1.0 - guess if falsest else guess) * self._shared(operand)
             possible = self.view.open(operand, exact) & self._has_askable(operand)
-            guesses.append(np.broadcast_to(np.where(possible, order, 2.0), live.shape))
+            guesses.append(np.broadcast_to(np.where(possible, order, math.inf), live.shape))
         stacked = np.stack(guesses)
         first = stacked.argmin(0)
-        return [live & (first == k) & (stacked[k] < 2.0) for k in range(len(operands))]
+        return [live & (first == k) & (stacked[k] < math.inf) for k in range(len(operands))]
+
+    def _shared(self, node: Node) -> float:
+        """Return how many roles an answer serves at once: the same condition on several variables."""
+        atom = node.body if isinstance(node, Not) else node
+        return self._roles.get(atom.predicate, 1.0) if isinstance(atom, Leaf) and len(atom.terms) == 1 else 1.0
 
     def _has_askable(self, node: Node) -> Mask:
         """Return where some atom of a formula of at most one variable can be asked."""
@@ -171,10 +200,10 @@ class Demand:
             out = out | part
         return out
 
-    def _quantifier(self, node: Exists | Forall, mask: Mask, exact: bool) -> None:
+    def _quantifier(self, node: Exists | Forall, mask: Mask, weight: Floats, exact: bool) -> None:
         have, want = axes(node), axes(node.body)
         if node.var not in want:
-            self._push(node.body, have, mask, exact)
+            self._push(node.body, have, mask, exact, weight)
             return
         low, high = self.view.bounds(node.body)
         outer_low, outer_high = self.view.bounds(node)
@@ -183,11 +212,38 @@ class Demand:
             wide = wide & (high > spread(outer_low, have, want, self.view.n))
         elif exact:
             wide = wide & (low < spread(outer_high, have, want, self.view.n))
-        self._push(node.body, want, np.asarray(wide), exact)
+        wide = np.asarray(wide & self.view.is_open(low, high, exact))
+        chances = _decisive(self.view.guess(node.body), node)
+        above = spread(np.maximum(_decisive(self.view.guess(node), node), 1e-9), have, want, self.view.n)
+        likely = spread(weight, have, want, self.view.n) * chances / above
+        if not exact and self.width < math.inf:
+            wide = wide & self._likeliest(node, wide, np.asarray(likely))
+        self._push(node.body, want, wide, exact, np.asarray(likely))
+
+    def _likeliest(self, node: Exists | Forall, wide: Mask, likely: Floats) -> Mask:
+        """Return which objects to ask about now (over the body's axes): enough for `width` witnesses, as guessed."""
+        want = axes(node.body)
+        alive = project(wide, want, (node.var,))
+        order = np.argsort(-np.where(alive, highest(likely, want, (node.var,)), -1.0), kind="stable")
+        role = self._role(node) * alive
+        reached = np.cumsum(role[order]) - role[order]
+        keep = np.zeros(self.view.n, dtype=np.bool_)
+        keep[order] = reached < self.width
+        return np.asarray(spread(keep, (node.var,), want, self.view.n))
+
+    def _role(self, node: Exists | Forall) -> Floats:
+        """Return how likely each object fits the conditions on the quantified variable alone."""
+        gather = And if isinstance(node, Exists) else Or
+        parts = node.body.operands if isinstance(node.body, gather) else (node.body,)
+        out = np.ones(self.view.n)
+        for part in parts:
+            if part.free == {node.var} and not quantified(part):
+                out = out * _decisive(self.view.guess(part), node)
+        return out
 
     # --- descriptions and counts -----------------------------------------------------------------
 
-    def _expect(self, node: Expect, mask: Mask, exact: bool) -> None:
+    def _expect(self, node: Expect, mask: Mask, weight: Floats, exact: bool) -> None:
         """First who is meant, then what is said of them."""
         view, iota = self.view, node.iota
         have, inside = axes(node), over_axes(iota)
@@ -211,7 +267,7 @@ class Demand:
         wide = spread(mask, have, joint, view.n)
         names = tuple(node.var if v == iota.var else v for v in inside)
         wide = wide & spread(possible, names, joint, view.n)
-        self._push(node.body, joint, np.asarray(wide), exact)
+        self._push(node.body, joint, np.asarray(wide), exact, np.asarray(spread(weight, have, joint, view.n)))
 
     def _demands(self, iota: Iota, inside: Axes, mask: Mask, exact: bool) -> bool:
         """Demand a description's body; tell whether that leads to any cell to ask."""
@@ -222,12 +278,6 @@ class Demand:
             self._push(iota.body, inside, mask, exact)
         return found
 
-    def _drain(self) -> dict[Leaf, Mask]:
-        while self._queue:
-            _, _, node, exact = heapq.heappop(self._queue)
-            self._visit(node, self._masks.pop((node, exact)), exact)
-        return self.wanted
-
     def _count(self, node: Count, mask: Mask, exact: bool) -> None:
         inside = over_axes(node)
         low, high = self.view.over(node)
@@ -236,6 +286,11 @@ class Demand:
     def _tally(self, node: Tally, mask: Mask, exact: bool) -> None:
         for body in node.bodies:
             self._push(body, axes(node), mask, exact)
+
+
+def _decisive(guess: Floats, node: Exists | Forall) -> Floats:
+    """Return the chance of what decides a quantifier at once: a witness of ∃, a counterexample to ∀."""
+    return guess if isinstance(node, Exists) else 1.0 - guess
 
 
 def _logits(internal: Floats, are_logits: bool) -> Floats:

@@ -95,11 +95,14 @@ class Scheduler:
         Not settled and not spent: everything has been asked, and the decision lies within rounding of a tie, or
         hangs on missing evidence.
         """
+        turn = 0
         while True:
             self.view.refresh()
             if settled(goal, self.view.evaluator):
                 return Outcome(True)
-            choices = choose(self.view, goal, self.schedule.batch, self.schedule.strategy == "best-first")
+            best_first = self.schedule.strategy == "best-first"
+            choices = choose(self.view, goal, self.schedule.batch, best_first, turn)
+            turn += 1
             if not choices:
                 return Outcome(False)
             left = self.left()

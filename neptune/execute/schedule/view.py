@@ -39,6 +39,14 @@ def project(mask: Mask, have: Axes, want: Axes) -> Mask:
     return np.asarray(reduced.transpose([kept.index(v) for v in want]))
 
 
+def highest(array: Floats, have: Axes, want: Axes) -> Floats:
+    """Return the maximum over all axes but the wanted ones, which are among those there."""
+    gone = tuple(i for i, v in enumerate(have) if v not in want)
+    reduced = array.max(axis=gone) if gone else array
+    kept = [v for v in have if v in want]
+    return np.asarray(reduced.transpose([kept.index(v) for v in want]))
+
+
 def spread(array: NDArray[np.generic], have: Axes, want: Axes, n: int) -> NDArray[np.generic]:
     """Return the array over more axes, by repetition."""
     kept = [v for v in want if v in have]
@@ -173,15 +181,14 @@ class View:
                 # The likeliest witness, not the chance that there is one: it is a witness that will be asked about.
                 return body.max(axis) if isinstance(node, Exists) else body.min(axis)
             case Expect():
-                described = spread(self.guess(node.iota.body), axes(node.iota.body), self._joint(node), self.n)
-                atom = spread(self.guess(node.body), axes(node.body), self._joint(node), self.n)
+                joint, iota = (*want, node.var), node.iota
+                names = tuple(node.var if v == iota.var else v for v in axes(iota.body))
+                described = spread(self.guess(iota.body), names, joint, self.n)
+                atom = spread(self.guess(node.body), axes(node.body), joint, self.n)
                 total = described.sum(-1)
                 return np.asarray((described * atom).sum(-1) / np.maximum(total, 1e-9))
             case _:
                 return np.full(shape, 0.5)
-
-    def _joint(self, node: Expect) -> Axes:
-        return (*axes(node), node.var)
 
 
 def quantified(node: Node) -> bool:
