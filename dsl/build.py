@@ -106,6 +106,10 @@ class _Builder(Transformer[Token, Any]):
 
     # --- expressions ---
 
+    def implication(self, c: Found) -> Expr:
+        name = ast.Name("implies", span=c[1].span)
+        return ast.Call(name, (c[0], c[2]), span=join(c[0], c[2]))
+
     def expressions(self, c: Found) -> Expr:
         if len(c) == 1:
             return c[0]  # type: ignore[no-any-return]

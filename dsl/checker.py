@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from . import ast
 from .check_expressions import Expressions
 from .errors import ProgramError
+from .lexer import ARROWS, SIGNS
 from .limits import DEFAULT_LIMITS, Limits
 from .normalise import normalise
 from .parser import check_depth, clean, parse
@@ -15,6 +17,8 @@ from .scopes import Binding, Scope, function_binding, recursion
 from .vocabulary import Vocabulary
 
 _MOST_ERRORS = 10
+_READ_AS = {**SIGNS, **dict.fromkeys(ARROWS, "implies")}
+_SIGNS = re.compile("|".join(map(re.escape, _READ_AS)))
 _REMEMBERED = 2048
 
 
@@ -64,12 +68,17 @@ def check(
     source = None
     if isinstance(program, str):
         tree, source = parse(program, limits=limits), program
+        if _SIGNS.search(program):
+            notes = tuple(f"'{s}' was read as '{_READ_AS[s]}'" for s in dict.fromkeys(_SIGNS.findall(program)))
         if "`" in program or program[:1] == "\ufeff":
-            notes = clean(program)[1]
+            notes = (*clean(program)[1], *notes)
     else:
         tree = program
         check_depth(tree, limits)
-    tree, changed = normalise(tree, known, limits)
+    try:
+        tree, changed = normalise(tree, known, limits)
+    except ProgramError as error:
+        raise error.with_source(source) if source is not None else error
     checker = _Checker(known, limits)
     checker.program(tree)
     if checker.errors:

@@ -162,17 +162,20 @@ def _pair(kind: Quantifier, node: Node) -> frozenset[str] | None:
 
 def _ordered(kind: Quantifier, variables: list[str], factors: list[Node]) -> Node:
     connective = And if kind is Exists else Or
-    groups = [_join(connective, g) for g in by_scope(factors)]
-    bound = set(variables)
-    if len(groups) == 1:
-        return _quantify(kind, variables, groups[0])
-    for step in order([g.free for g in groups], set().union(*(g.free for g in groups)) - bound):
-        chosen = [groups[i] for i in step]
+    groups = by_scope(factors)
+    kept = {v for f in factors for v in f.free} - set(variables)
+    scopes = [frozenset(v for f in g for v in f.free) for g in groups]
+    steps: list[tuple[int, ...]] = order(scopes, kept) if len(groups) > 1 else [(0,)]
+    for step in steps:
+        chosen = [f for i in step for f in groups[i]]
         groups = [g for i, g in enumerate(groups) if i not in step]
-        joined = make(connective, tuple(chosen)) if len(chosen) > 1 else chosen[0]
-        done = [v for v in variables if v in joined.free and not any(v in g.free for g in groups)]
-        groups.append(_quantify(kind, done, joined))
-    return groups[0] if len(groups) == 1 else _join(connective, groups)
+        elsewhere = {v for g in groups for f in g for v in f.free}
+        done = [v for v in variables if any(v in f.free for f in chosen) and v not in elsewhere]
+        # What does not mention an eliminated variable waits: it then meets a smaller table.
+        inside = [f for f in chosen if any(v in f.free for v in done)]
+        outside = [f for f in chosen if f not in inside]
+        groups.append([*outside, _quantify(kind, done, _join(connective, inside))] if inside else outside)
+    return _join(connective, [f for g in groups for f in g])
 
 
 def by_scope(factors: Sequence[Node]) -> list[list[Node]]:

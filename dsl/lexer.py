@@ -19,6 +19,12 @@ TAB = 4
 #: Signs that models write for words of the language.
 SIGNS = {"∧": "and", "∨": "or", "¬": "not", "λ": "lambda"}
 
+#: Ways in which models write "if … then".
+ARROWS = ("-->", "==>", "->", "=>", "→", "⇒")
+
+#: Terminals that end an operand: what follows is an operator.
+_OPERAND_ENDS = frozenset({"NAME", "NUMBER", "STRING", "RPAR", "RSQB", "RBRACE", "TRUE", "FALSE", "NONE"})
+
 #: Words of Python that the language does not have, and what to use instead.
 NOT_IN_LANGUAGE = {
     "while": "use 'for' over a finite value, such as range(10)",
@@ -44,7 +50,7 @@ _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _LOOKALIKES = {
     "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "`": '"', "–": "-", "—": "-", "−": "-", "×": "*",
     "÷": "/",
-    "≤": "<=", "≥": ">=", "≠": "!=", "→": "implies(a, b)", "⇒": "implies(a, b)", "∃": "exists", "∀": "forall",
+    "≤": "<=", "≥": ">=", "≠": "!=", "∃": "exists", "∀": "forall",
     "（": "(", "）": ")", "，": ",", "：": ":", "！": "not", "!": "not",
     "?": "a conditional expression (a if b else c)",
     "$": "a plain name", "@": "a plain call", ";": "a new line", "…": "the whole expression",
@@ -81,7 +87,10 @@ class Lexer:
         signs = sorted((t for t in literals if not t.isidentifier()), key=len, reverse=True)
         order = ["NUMBER", "STRING", "NAME", "AUGMENT"]
         parts = [rf"(?P<{name}>{patterns[name]})" for name in order if name in patterns]
-        long = [re.escape(t) for t in signs if len(t) > 1]  # before '>' of COMPARE: '>>'
+        for arrow in ARROWS:
+            self._keywords[arrow] = literals.get("->", "ERROR")
+        parts.insert(0, "(?P<ARROW>" + "|".join(map(re.escape, ARROWS)) + ")")
+        long = [re.escape(t) for t in signs if len(t) > 1 and t != "->"]  # before '>' of COMPARE: '>>'
         parts.append("(?P<LONG>" + "|".join(long) + ")")
         parts += [rf"(?P<{name}>{p})" for name, p in patterns.items() if name not in order]
         parts.append("(?P<SIGN>" + "|".join(re.escape(t) for t in signs if len(t) == 1) + ")")
@@ -141,6 +150,13 @@ class Lexer:
                     return out
             if kind == "NAME" or kind == "WORD":
                 kind = keywords.get(value, "NAME")
+                if value == "implies" and out and out[-1].type in _OPERAND_ENDS:
+                    kind = keywords["->"]
+                elif value in ("and", "or") and text[position : position + 1] == "(":
+                    if not out or out[-1].type not in _OPERAND_ENDS:
+                        kind, value = "NAME", value + "_"
+            elif kind == "ARROW":
+                kind = keywords[value]
             elif kind == "SIGN" or kind == "LONG":
                 kind = literals[value]
             elif kind == "STRING" and "\n" in value:

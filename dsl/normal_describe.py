@@ -98,6 +98,23 @@ def attribute_modes(node: ast.Node, context: Context) -> Expr | None:
                 sort = _value_sort(key.body.args[0], context)
     if sort is None:
         return None
+    return _commonest(sort, fits, var, node, context)
+
+
+def majorities(node: ast.Node, context: Context) -> Expr | None:
+    """``describe(Color, majority(Object, lambda x: cube(x)))``: the commonest colour of the cubes."""
+    if called(node) != "describe" or not isinstance(node, ast.Call) or len(node.args) != 2 or node.keywords:
+        return None
+    sort, group = _value_sort(node.args[0], context), node.args[1]
+    if called(group) not in ("majority", "most") or not isinstance(group, ast.Call) or sort is None:
+        return None
+    inner = [a for a in group.args if isinstance(a, ast.Lambda) and len(a.params) == 1]
+    if len(inner) != 1 or group.args[:-1] not in ((), (ast.Name("Object"),)):
+        return None
+    return _commonest(sort, [inner[0].body], inner[0].params[0], node, context)
+
+
+def _commonest(sort: str, fits: list[Expr], var: str, node: ast.Node, context: Context) -> Expr:
     value = fresh("v", {var, *(n for f in fits for n in free_names(f))})
     here = node.span
     attribute = call(context.vocabulary.attribute(sort), ast.Name(var, span=here), ast.Name(value, span=here), at=node)

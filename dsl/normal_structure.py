@@ -60,6 +60,35 @@ def _completed(body: Expr, rest: tuple[Expr, ...], context: Context) -> Expr | N
     return conjunction(parts, body)
 
 
+def most_of(node: ast.Node, context: Context) -> Expr | None:
+    """``most(Object, lambda x: p(x), lambda x: q(x))``: more p are q than are not."""
+    if called(node) not in ("most", "majority") or not isinstance(node, ast.Call) or node.keywords:
+        return None
+    if called(node) in context.bound:
+        return None
+    args = list(node.args)
+    if len(args) > 1 and isinstance(args[0], ast.Name) and args[0].id == "Object":
+        args = args[1:]
+    if len(args) != 2:
+        return None
+    first = args[0] if isinstance(args[0], ast.Lambda) else described(args[0])
+    second = args[1]
+    if first is None or not isinstance(second, ast.Lambda) or len(first.params) != 1 or len(second.params) != 1:
+        return None
+    var = second.params[0]
+    if var in free_names(first.body) - set(first.params):
+        return None
+    of = substitute(first.body, first.params[0], ast.Name(var, span=first.span))
+    context.copied(of)
+    context.copied(second.body)
+    context.note(f"'{called(node)}' was read as: more of them fit the second condition than do not", node)
+    sides = []
+    for body in (second.body, ast.Unary("not", second.body, span=second.span)):
+        whole = ast.Lambda((var,), conjunction([of, body], second), span=second.span)
+        sides.append(call("count", ast.Name("Object", span=node.span), whole, at=node))
+    return ast.Comparison(sides[0], (">",), (sides[1],), span=node.span)
+
+
 def restricted_quantifiers(node: ast.Node, context: Context) -> Expr | None:
     """``all(lambda x: p(x), lambda y: q(y))`` says that every p is q; ``exists(iota(…p…), lambda y: q(y))`` too."""
     name = called(node)

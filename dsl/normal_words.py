@@ -55,6 +55,9 @@ def other_names(node: ast.Node, context: Context) -> Expr | None:
     if word in _ORDER and len(args) == 2 and any(map(_is_number, args)):
         context.note(f"'{name}(a, b)' was read as a {_ORDER[word]} b", node)
         return ast.Comparison(args[0], (_ORDER[word],), (args[1],), span=node.span)
+    if word == "floor" and len(args) == 1 and _is_number(args[0]):
+        context.note(f"'{name}' was read as 'int'", node)
+        return call("int", *args, at=node)
     target = _CONNECTIVES.get(word) or (_EXTREMES.get(word) if any(map(_is_number, args)) else None)
     if target is None and word.rstrip("_") in ("and", "or", "not"):
         target = word.rstrip("_") + "_"

@@ -14,12 +14,13 @@ from . import ast
 from .ast import Expr
 from .errors import LimitError
 from .limits import Limits
-from .normal_describe import attribute_modes, described_sorts, distinct_values
+from .normal_describe import attribute_modes, described_sorts, distinct_values, majorities
 from .normal_scope import early_parentheses
 from .normal_structure import (
     arguments_after_lambda,
     conjuncts_in_arguments,
     many_same,
+    most_of,
     nested_predicates,
     relational_arguments,
     restricted_quantifiers,
@@ -40,12 +41,14 @@ RULES: tuple[Rule, ...] = (
     compared_with_none,
     arguments_after_lambda,
     restricted_quantifiers,
+    most_of,
     many_same,
     relational_arguments,
     nested_predicates,
     conjuncts_in_arguments,
     distinct_values,
     attribute_modes,
+    majorities,
     described_sorts,
 )
 _ROUNDS = 8

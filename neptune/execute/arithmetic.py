@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dsl import ast, plan
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Compare, Number, make
+from neptune.execute import valued
 from neptune.execute.values import (
     AttributeOf,
     Described,
@@ -107,6 +108,11 @@ def compare(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr) ->
         return _counts(run, op, left, right, node)
     if op in ("==", "!="):
         return equality(run, op == "!=", left, right, node)
+    sort = valued.sort_of(run, left)
+    if sort is not None and run.vocabulary.is_ordered(sort):
+        ordered = valued.soft(run, left, right, _ORDER[op], node)
+        if ordered is not None:
+            return ordered
     left, right = run.plain(left, node), run.plain(right, node)
     if isinstance(left, str) and isinstance(right, str):
         return _ordered_values(run, op, left, right, node)
@@ -151,6 +157,10 @@ def equality(run: Interpreter, negated: bool, left: Any, right: Any, node: ast.E
         return _signed(run.predicate("same_object", [left, right], node), negated)
     if isinstance(left, str) and not isinstance(right, str):
         left, right = right, left
+    if isinstance(left, AttributeOf | Described) and isinstance(right, AttributeOf | Described):
+        both_ways = valued.soft(run, left, right, operator.eq, node)
+        if both_ways is not None:
+            return _signed(both_ways, negated)
     if isinstance(left, AttributeOf) and isinstance(right, str):
         return _signed(run.predicate(left.sort, [left.target, right], node), negated)
     if isinstance(left, Described) and left.node.free and isinstance(right, str):

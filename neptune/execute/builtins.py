@@ -202,6 +202,14 @@ def description(
 def _choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
     """``iota`` over a value sort or a list: the member whose formula is truest."""
     members = list(run.iterate(domain, node))
+    if not members or function is None:
+        what = f"the values of {domain.name} are not known" if isinstance(domain, SortRef) else "nothing to choose from"
+        raise ProgramError(
+            what if function is not None else "A choice among values needs a condition",
+            node.span,
+            expected="a sort with known values and a lambda, e.g. describe(Color, lambda c: color(x, c))",
+            mend="ask openly instead: describe(…, iota(Object, lambda x: …))" if not members else "add the lambda",
+        )
     if not all(isinstance(m, str) for m in members):
         index = max(
             range(len(members)),
@@ -215,6 +223,13 @@ def _choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
         bodies = _bodies(run, members, function, node)
     finally:
         run.picking -= 1
+    if len(set(bodies)) == 1 and len(members) > 1:
+        raise ProgramError(
+            "The condition is the same for every value: it does not depend on the lambda's variable",
+            node.span,
+            expected="a condition on the value, e.g. color(x, c)",
+            mend="to ask for a value at an object write describe(Color, iota(Object, lambda x: …))",
+        )
     name = domain.name if isinstance(domain, SortRef) else "value"
     return Described(make(plan.Describe, tuple(members), tuple(bodies)), name)
 

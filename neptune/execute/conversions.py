@@ -44,6 +44,8 @@ class Conversions(ABC):
 
     def is_soft(self, value: Any) -> bool:
         """Return whether the value is a formula, or stands for one."""
+        if isinstance(value, Described):
+            return bool(value.node.free)
         return isinstance(value, Formula | Description | Quantity | AttributeOf)
 
     def formula(self, value: Any, node: ast.Expr | ast.Stmt) -> Node:
@@ -68,6 +70,9 @@ class Conversions(ABC):
                 self.note("a count used as a truth value was read as 'count > 0'")
                 return plan.make(plan.Compare, ">", value.node, plan.make(plan.Number, 0.0))
             case ObjectRef():
+                return plan.const(1.0)
+            case Described() if value.node.free:
+                self.note("a described value beside conditions was read as true: everything has one")
                 return plan.const(1.0)
         raise ProgramError(
             f"{kind_name(value).capitalize()} is no truth value",

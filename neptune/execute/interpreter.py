@@ -15,7 +15,7 @@ from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Node
 from dsl.vocabulary import Vocabulary
-from neptune.execute import arithmetic, builtins, methods
+from neptune.execute import arithmetic, builtins, methods, valued
 from neptune.execute.conversions import Conversions
 from neptune.execute.values import (
     BuiltinRef,
@@ -391,8 +391,15 @@ class Interpreter(Conversions):
         """Return the value of a sort at an object: described by the vocabulary's values, or asked for."""
         return builtins.describe_attribute(self, sort, target, node)
 
+    def equal(self, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
+        """Return ``left == right``."""
+        return arithmetic.equality(self, False, left, right, node)
+
     def predicate(self, name: str, args: list[Any], node: ast.Expr) -> Any:
         """Apply a predicate of the vocabulary, or an open one, to objects."""
+        related = valued.relation(self, name, args, node)
+        if related is not None:
+            return related
         made = self.atoms.apply(name, args, node, picking=self.picking > 0, note=self.note)
         return self.made(made, node) if isinstance(made, Node) else made
 
