@@ -1,0 +1,91 @@
+"""How many programs of a language model are right: plain, bound to the grammar, with repair.
+
+    python benchmarks/local_writer.py --base_url http://127.0.0.1:8080/v1 --model coder
+    python benchmarks/local_writer.py --gguf coder.gguf --n 20        # serves the file with xllamacpp, one thread
+
+Questions are spread over CLEVR's sample in ``examples/clevr``; answers come from the annotations (oracle ``scene``),
+so that only the program can be wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import dsl  # noqa: E402
+from neptune import tasks  # noqa: E402
+from neptune.engine import Engine  # noqa: E402
+from neptune.errors import NeptuneError  # noqa: E402
+from neptune.writer.chat import Chat, Settings  # noqa: E402
+from neptune.writer.vote import answer_together  # noqa: E402
+from neptune.writer.writer import Writer  # noqa: E402
+
+MODES = {
+    "plain": {"constrained": "off", "repairs": 0},
+    "repair": {"constrained": "off", "repairs": 2},
+    "grammar": {"constrained": "gbnf", "repairs": 0},
+    "grammar and repair": {"constrained": "gbnf", "repairs": 2},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--base_url")
+    parser.add_argument("--gguf", help="serve this file with xllamacpp")
+    parser.add_argument("--model", default="local")
+    parser.add_argument("--n", type=int, default=20)
+    parser.add_argument("--length", default="short")
+    parser.add_argument("--max_tokens", type=int, default=120)
+    parser.add_argument("--show", action="store_true", help="print each program")
+    words = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        url = words.base_url
+        if words.gguf:
+            sys.path.insert(0, str(ROOT / "tests"))
+            from local_server import llama_server
+
+            url = stack.enter_context(llama_server(words.gguf))
+        for mode in MODES:
+            print(json.dumps(measure(mode, url, words)), flush=True)
+
+
+def measure(mode: str, url: str, words: argparse.Namespace) -> dict[str, object]:
+    task = tasks.load("clevr", ROOT / "examples" / "clevr")
+    step = max(1, len(task.samples) // words.n)
+    samples = [task.samples[i] for i in range(0, len(task.samples), step)][: words.n]
+    engine = Engine(oracle="scene", detector="scene")
+    settings = Settings(
+        "local", words.model, url, max_tokens=words.max_tokens, timeout=600, retries=0, concurrency=1,
+        constrained=MODES[mode]["constrained"],
+    )  # fmt: skip
+    writer = Writer(
+        Chat(settings), vocabulary=engine.vocabulary, repairs=MODES[mode]["repairs"], length=words.length
+    )
+    counts = dict.fromkeys(("right", "wrong", "no program", "fails when run"), 0)
+    start = time.perf_counter()
+    for sample in samples:
+        program, outcome = "", "no program"
+        try:
+            written = writer.write(sample.question, "clevr")
+            program, outcome = written.program, "fails when run"
+            scene = engine.scene(sample.picture, sample.truth())
+            answer, _ = answer_together(written.candidates, lambda text, on=scene: engine.run(text, on))
+            outcome = "right" if task.judge(sample, answer, scene) else "wrong"
+        except (dsl.ProgramError, NeptuneError) as error:
+            program = program or f"{type(error).__name__}: {error.one_line()}"
+        counts[outcome] += 1
+        if words.show:
+            print(f"  {outcome}: {sample.question}\n    {program}", flush=True)
+    seconds = (time.perf_counter() - start) / len(samples)
+    return {"mode": mode, "n": len(samples), **counts, "seconds each": round(seconds, 1), **writer.spent.as_dict()}
+
+
+if __name__ == "__main__":
+    main()
