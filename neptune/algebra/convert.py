@@ -34,7 +34,8 @@ class _ToLogit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, p: Tensor) -> Tensor:
         ctx.save_for_backward(p)
-        return torch.logit(p)
+        # In float64, rounded once: a cell's bits do not depend on where in memory it lies (float32 kernels' do).
+        return torch.logit(p.double()).to(p.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -45,7 +46,7 @@ class _ToLogit(torch.autograd.Function):
 class _ToProbability(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor) -> Tensor:
-        p = torch.sigmoid(logits)
+        p = torch.sigmoid(logits.double()).to(logits.dtype)
         ulp = torch.finfo(p.dtype).eps
         # A logit that is not zero must not round to a tie: values > ½ says what logits > 0 says.
         beside = torch.where(logits > 0, 0.5 + ulp / 2, 0.5 - ulp / 4).to(p.dtype)

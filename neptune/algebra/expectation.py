@@ -14,8 +14,9 @@ from .tensor import ProbabilisticTensor
 
 
 def _masked(t: ProbabilisticTensor, vars: tuple[str, ...]) -> Tensor:
+    cells = t.values.double()  # summed in float64: the order of the axes changes no bit of the outcome
     mask = mask_of(t.domain or {}, t.vars, [v for v in vars if v in t.vars])
-    return t.values if mask is None else t.values.masked_fill(~mask, 0.0)
+    return cells if mask is None else cells.masked_fill(~mask, 0.0)
 
 
 def expectation(atom: ProbabilisticTensor, weights: ProbabilisticTensor, var: Names) -> ProbabilisticTensor:
@@ -69,5 +70,5 @@ def expectation(atom: ProbabilisticTensor, weights: ProbabilisticTensor, var: Na
         w,
         [number[v] for v in weights.vars],
         [number[v] for v in rest],
-    )
+    ).to(atom.dtype)
     return ProbabilisticTensor._make(rest, domain, atom.logic, values=into_unit(summed))

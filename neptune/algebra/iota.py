@@ -66,9 +66,14 @@ def weights(logits: Tensor, keep: Tensor | None, tau: float | Tensor) -> Tensor:
         return (first_argmax(logits, keep).unsqueeze(-1) == places).to(logits.dtype)
     cells = clamp_logit(logits)
     if keep is None:
-        return ((cells - cells.detach().amax(-1, keepdim=True)) / tau).softmax(-1)
+        return _softmax((cells - cells.detach().amax(-1, keepdim=True)) / tau)
     some = keep.any(-1, keepdim=True)
     peak = cells.detach().masked_fill(~keep, -math.inf).amax(-1, keepdim=True)
     peak = torch.where(some, peak, torch.zeros_like(peak))
     gap = ((cells - peak) / tau).masked_fill(~keep & some, -math.inf)
-    return gap.softmax(-1).masked_fill(~keep, 0.0)
+    return _softmax(gap).masked_fill(~keep, 0.0)
+
+
+def _softmax(gap: Tensor) -> Tensor:
+    """In float64, rounded once: padding and the place in memory do not change a bit."""
+    return gap.double().softmax(-1).to(gap.dtype)

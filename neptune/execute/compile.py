@@ -32,6 +32,7 @@ from dsl.plan import (
     Tally,
     Xor,
 )
+from dsl.elimination import by_scope
 from neptune.algebra import Logic, LogicParameters, iota
 from neptune.algebra.convert import into_unit
 from neptune.algebra.quantifiers import quantify
@@ -108,6 +109,9 @@ class Code:
         Run in order.
     outputs
         Registers of the results, with the variables of each.
+    chances
+        For an outcome that is an expectation, the register of its probability: what it is before it becomes an
+        internal number.
     axes
         The number of variables of the largest table held.
     """
@@ -115,6 +119,7 @@ class Code:
     leaves: list[Leaf] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
     outputs: list[tuple[int, Vars]] = field(default_factory=list)
+    chances: list[int | None] = field(default_factory=list)
     registers: int = 0
     axes: int = 0
 
@@ -122,12 +127,27 @@ class Code:
         """Return the cells of the largest table held, known before anything is run."""
         return int(batch * size**self.axes)
 
-    def run(self, frame: Frame, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """Return the outputs, each ``(B, N, …)``, as internal numbers of the logic (counts: int64)."""
+    def _execute(self, frame: Frame, inputs: Sequence[Tensor]) -> Registers:
         values: Registers = [*inputs, *([None] * (self.registers - len(inputs)))]
         for operation in self.operations:
             operation(frame, values)
-        return [values[slot].expand(frame.batch, *values[slot].shape[1:]) for slot, _ in self.outputs]
+        return values
+
+    def run(self, frame: Frame, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Return the outputs, each ``(B, N, …)``, as internal numbers of the logic (counts: int64)."""
+        values = self._execute(frame, inputs)
+        return [_whole(values[slot], frame) for slot, _ in self.outputs]
+
+    def run_chances(self, frame: Frame, inputs: Sequence[Tensor]) -> tuple[Tensor, bool]:
+        """Return the first output, and whether it is a probability (else an internal number)."""
+        values = self._execute(frame, inputs)
+        chance = self.chances[0]
+        slot = self.outputs[0][0] if chance is None else chance
+        return _whole(values[slot], frame), chance is not None
+
+
+def _whole(x: Tensor, frame: Frame) -> Tensor:
+    return x if len(x) == frame.batch else x.expand(frame.batch, *x.shape[1:])
 
 
 def view(have: Vars, want: Vars) -> Any:
@@ -147,8 +167,7 @@ class Compiler:
     def __init__(self) -> None:
         self.code = Code()
         self._memo: dict[Node, tuple[int, Vars]] = {}
-        self._inputs: list[tuple[Leaf, int]] = []
-        self._pending: list[Operation] = []
+        self._chances: dict[int, int] = {}
 
     def finish(self, leaves: Sequence[Leaf], outputs: Sequence[Node]) -> Code:
         """Return the code that computes the outputs from the leaves (all atoms that occur in them)."""
@@ -157,6 +176,7 @@ class Compiler:
         for slot, leaf in enumerate(leaves):
             self._leaf(slot, leaf)
         self.code.outputs = [self.output(node) for node in outputs]
+        self.code.chances = [self._chances.get(slot) for slot, _ in self.code.outputs]
         return self.code
 
     def output(self, node: Node) -> tuple[int, Vars]:
@@ -331,9 +351,10 @@ class Compiler:
             body = body.body
         universal = kind is Forall
         connective = Or if universal else And
-        if isinstance(body, connective) and len(body.operands) == 2 and body not in self._memo:
-            a, b = (self.truth(o) for o in body.operands)
-            if not set(a[1]) <= set(b[1]) and not set(b[1]) <= set(a[1]) and not _is_guard(body.operands[0], universal):
+        if isinstance(body, connective) and body not in self._memo:
+            groups = by_scope(body.operands)
+            if len(groups) == 2 and not any(_is_guard(g[0], universal) for g in groups if len(g) == 1):
+                a, b = (self.fold(g, universal) for g in groups)
                 return self._contract(a, b, vars, universal)
         return self.reduce(self.truth(body), vars, universal)
 
@@ -454,6 +475,7 @@ class Compiler:
         at_out = [number[v] for v in rest]
         mask_index = view((node.var,), (*weights_vars[:-1], node.var))
         pick = node.pick
+        known = self._chances.get(atom)
 
         def make(out: int) -> Operation:
             def expected(frame: Frame, r: Registers) -> None:
@@ -464,17 +486,28 @@ class Compiler:
                     keep = frame.mask[mask_index].expand(cells.shape)
                 tau = 0.0 if pick else frame.parameters.iota_tau
                 w = iota.weights(logic.to_logits(cells), keep, tau)
-                p = logic.to_probability(r[atom])
+                p = (logic.to_probability(r[atom]) if known is None else r[known]).double()
+                w = w.double()
                 if len(w) == 1 and len(p) == 1:
                     summed = torch.einsum(p[0], at_atom, w[0], at_weights, at_out).unsqueeze(0)
                 else:
                     p, w = (x.expand(frame.batch, *x.shape[1:]) for x in (p, w))
                     summed = torch.einsum(p, [0, *at_atom], w, [0, *at_weights], [0, *at_out])
-                r[out] = logic.from_probability(into_unit(summed))
+                r[out] = into_unit(summed.to(cells.dtype))
 
             return expected
 
-        return self.emit(rest, make)
+        chance, _ = self.emit(rest, make)
+
+        def make_internal(out: int) -> Operation:
+            def internal(frame: Frame, r: Registers) -> None:
+                r[out] = frame.logic.from_probability(r[chance])
+
+            return internal
+
+        made = self.emit(rest, make_internal)
+        self._chances[made[0]] = chance
+        return made
 
     def _compare(self, node: Compare) -> tuple[int, Vars]:
         left = self.counted(node.left)

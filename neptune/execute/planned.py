@@ -10,23 +10,19 @@ import torch
 from torch import Tensor
 
 from dsl import plan as nodes
+from dsl.elimination import width
 from dsl.errors import LimitError
 from dsl.plan import And, Const, Count, Describe, Exists, Iota, Leaf, Node, Same, Tally
 from dsl.rewrites import Laws
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.execute import plans
 from neptune.execute.compile import Frame
-from neptune.execute.evaluate import Evaluator, LeafSource
+from neptune.execute.evaluate import Evaluator, LeafSource, leaves
 from neptune.execute.intervals import Interval, settled_argmax
 
 
 class PlannedEvaluator(Evaluator):
     """Evaluates guarded plan nodes over one scene by compiled plans. Parameters as for :class:`Evaluator`.
-
-    Attributes
-    ----------
-    plan_ms
-        Milliseconds spent on planning so far (next to nothing where the shapes are known).
     """
 
     def __init__(
@@ -38,12 +34,13 @@ class PlannedEvaluator(Evaluator):
         self.laws = Laws(logic.name, logic.idempotent, crisp)
         self._timer = plans.Timer()
         self._tables: dict[Leaf, Tensor | None] = {}
+        self._chance: dict[Node, bool] = {}
         self._results: dict[tuple[Node, plans.Kind], list[Tensor] | None] = {}
 
-    @property
-    def plan_ms(self) -> float:
-        """Milliseconds spent on planning so far."""
-        return self._timer.spent
+    def take_plan_ms(self) -> float:
+        """Return the milliseconds spent on planning since this was last asked."""
+        spent, self._timer.spent = self._timer.spent, 0.0
+        return spent
 
     def forget(self) -> None:
         """Drop what was computed: answers came in."""
@@ -58,21 +55,32 @@ class PlannedEvaluator(Evaluator):
         found = self._memo.get(node)
         if found is None:
             if self.objects and not isinstance(node, Leaf | Const | Same):
-                found = self._planned(node)
+                found = self._outermost(node) or self._planned(node)
             if found is None:
                 self._check(len(node.free))
                 found = self._truth(node)
             self._memo[node] = found
         return found
 
+    def _outermost(self, node: Node) -> Interval | None:
+        """Evaluate a closed ∃x φ by the table of φ over x: the same cost, and who makes it true can be read off."""
+        if not isinstance(node, Exists) or node.free or node.var not in node.body.free or not self.laws.crisp:
+            return None
+        body = self.truth(node.body)
+        low = body.low.exists(node.var)
+        return Interval.point(low) if body.exact else Interval(low, body.high.exists(node.var))
+
     def _planned(self, node: Node) -> Interval | None:
-        cells = self._run(node, "truth")
-        if cells is not None:
-            return Interval.point(self._made(cells[0], tuple(sorted(node.free))))
+        found = self._run(node, "truth")
+        if found is not None:
+            vars = tuple(sorted(node.free))
+            given = {"values" if self._chance[node] or not self.logic.uses_logits else "logits": found[0]}
+            return Interval.point(ProbabilisticTensor._make(vars, {}, self.logic, **given))
+        if width(node) < 3:
+            return None
         with self._timer:
             shape = plans.shape(node)
-            rewritten = plans.plan(shape.node, "truth", self.laws).outputs[0]
-            rewritten = _named(rewritten, shape)
+            rewritten = _named(plans.plan(shape.node, "truth", self.laws).outputs[0], shape)
         return None if rewritten is node else self._by_node(rewritten)
 
     def _by_node(self, node: Node) -> Interval:
@@ -136,6 +144,9 @@ class PlannedEvaluator(Evaluator):
         key = (node, kind)
         if key in self._results:
             return self._results[key]
+        if any(self._table(leaf) is None for leaf in leaves(node)):
+            self._results[key] = None
+            return None
         with self._timer:
             shape = plans.shape(node)
             plan = plans.plan(shape.node, kind, self.laws)
@@ -143,14 +154,17 @@ class PlannedEvaluator(Evaluator):
         if cells > self.cell_limit:
             raise LimitError("tensor_cells", self.cell_limit, cells, what=f"a formula of {plan.code.axes} variables")
         tables = [self._table(shape.leaf(leaf)) for leaf in plan.code.leaves]
-        result = None
-        if not any(t is None for t in tables):
-            objects = torch.tensor([shape.objects], dtype=torch.int64)
-            frame = Frame(self.logic, self.parameters, 1, self.objects, None, objects)
-            self.peak_cells = max(self.peak_cells, cells)
+        objects = torch.tensor([shape.objects], dtype=torch.int64)
+        frame = Frame(self.logic, self.parameters, 1, self.objects, None, objects)
+        self.peak_cells = max(self.peak_cells, cells)
+        if kind == "truth":
+            whole, self._chance[node] = plan.code.run_chances(frame, tables)  # type: ignore[arg-type]
+            made = [whole]
+        else:
             made = plan.code.run(frame, tables)  # type: ignore[arg-type]
-            wanted = tuple(sorted(node.free)) if kind == "truth" else None
-            result = [_spread(x[0], vars, wanted, self.objects) for x, (_, vars) in zip(made, plan.code.outputs, strict=True)]
+        wanted = tuple(sorted(node.free)) if kind == "truth" else None
+        outputs = zip(made, plan.code.outputs, strict=True)
+        result = [_spread(x[0], vars, wanted, self.objects) for x, (_, vars) in outputs]
         self._results[key] = result
         return result
 
@@ -161,14 +175,17 @@ class PlannedEvaluator(Evaluator):
             Leaf, leaf.predicate, tuple(f"@{next(names)}" if isinstance(t, str) else t for t in leaf.terms)
         )
         if renamed not in self._tables:
-            interval = self.leaf(renamed)
-            self._tables[renamed] = interval.low.internal.unsqueeze(0) if interval.exact else None
+            self._tables[renamed] = self._look_up(renamed)
         return self._tables[renamed]
 
-    def _made(self, cells: Tensor, vars: tuple[str, ...]) -> ProbabilisticTensor:
-        if self.logic.uses_logits:
-            return ProbabilisticTensor._make(vars, {}, self.logic, logits=cells)
-        return ProbabilisticTensor._make(vars, {}, self.logic, values=cells)
+    def _look_up(self, leaf: Leaf) -> Tensor | None:
+        if any(isinstance(t, int) for t in leaf.terms):
+            whole = nodes.make(Leaf, leaf.predicate, tuple(f"@{i}" for i in range(len(leaf.terms))))
+            table = self._tables.get(whole)
+            if table is not None:
+                return table[(slice(None), *(t if isinstance(t, int) else slice(None) for t in leaf.terms))]
+        interval = self.leaf(leaf)
+        return interval.low.internal.unsqueeze(0) if interval.exact else None
 
 
 def _spread(x: Tensor, have: tuple[str, ...], want: tuple[str, ...] | None, size: int) -> Tensor:
