@@ -95,7 +95,8 @@ class Config(BaseModel):
         "auto", description="Decoding bound to the grammar: auto (where the server can), off, or a form."
     )
     code_gen_dialect: Literal["first_order", "neptune"] = Field(
-        "first_order", description="Dialect of the programs: quantifiers with lambdas, or statements over scores."
+        "first_order",
+        description="Dialect of the programs: quantifiers with lambdas, or statements over scores.",
     )
     code_gen_prompt: Literal["full", "short"] = Field(
         "full", description="Length of the prompt; short is for small models."
@@ -104,7 +105,9 @@ class Config(BaseModel):
         default_factory=dict, description='Money for a million tokens: {"prompt": 0.15, "completion": 0.6}.'
     )
     code_gen_timeout: Annotated[float, Field(gt=0)] = Field(60.0, description="Seconds for one request.")
-    code_gen_retries: Annotated[int, Field(ge=0)] = Field(4, description="Retries after a provider's failure.")
+    code_gen_retries: Annotated[int, Field(ge=0)] = Field(
+        4, description="Retries after a provider's failure."
+    )
     code_gen_concurrency: Count = Field(4, description="Requests for programs at once.")
     program_cache_address: str | None = Field(
         None,
@@ -246,7 +249,9 @@ def _writer_problems(config: Config, skip: set[str]) -> list[str]:
             problems.append(f"'code_gen_model_name' is not given; code_gen_provider {provider} needs it")
         url = config.code_gen_base_url or ENDPOINTS[provider].base_url
         if url is None and "code_gen_base_url" not in skip:
-            problems.append("'code_gen_base_url' is not given; code_gen_provider local needs the server's address")
+            problems.append(
+                "'code_gen_base_url' is not given; code_gen_provider local needs the server's address"
+            )
     for name in config.code_gen_prices:
         if name not in ("prompt", "completion"):
             problems.append(f"unknown price 'code_gen_prices.{name}'; expected prompt or completion")
