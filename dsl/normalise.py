@@ -16,6 +16,15 @@ from .errors import LimitError
 from .limits import Limits
 from .normal_describe import attribute_modes, described_sorts, distinct_values, majorities
 from .normal_scope import early_parentheses
+from .normal_slips import (
+    comparisons_inside,
+    compound_words,
+    free_variables,
+    names_of_things,
+    pairs_of_objects,
+    pairs_outside,
+    sorts_as_conditions,
+)
 from .normal_structure import (
     arguments_after_lambda,
     conjuncts_in_arguments,
@@ -39,6 +48,12 @@ RULES: tuple[Rule, ...] = (
     members_of_sorts,
     attributes_in_words,
     compared_with_none,
+    pairs_outside,
+    comparisons_inside,
+    sorts_as_conditions,
+    names_of_things,
+    compound_words,
+    pairs_of_objects,
     arguments_after_lambda,
     restricted_quantifiers,
     most_of,
@@ -52,6 +67,7 @@ RULES: tuple[Rule, ...] = (
     described_sorts,
 )
 _ROUNDS = 8
+_CHANGED = ast.Call | ast.Name | ast.Attribute | ast.Comparison | ast.Connective | ast.TupleDisplay
 
 
 class Context:
@@ -99,12 +115,13 @@ def normalise(
     tree = early_parentheses(program, context)
     tree = cast(ast.Program, _rewrite(tree, context))
     tree = superlatives(tree, context)
+    tree = free_variables(tree, context)
     return tree, tuple(context.notes)
 
 
 def _rewrite(node: ast.Node, context: Context) -> ast.Node:
     node = rebuild(node, lambda child: _rewrite(child, context))
-    if not isinstance(node, ast.Call | ast.Name | ast.Attribute | ast.Comparison):
+    if not isinstance(node, _CHANGED):
         return node
     for _ in range(_ROUNDS):
         for rule in RULES:

@@ -161,6 +161,11 @@ def equality(run: Interpreter, negated: bool, left: Any, right: Any, node: ast.E
         both_ways = valued.soft(run, left, right, operator.eq, node)
         if both_ways is not None:
             return _signed(both_ways, negated)
+    if isinstance(left, Variable | ObjectRef | Description) and isinstance(right, str):
+        sort = run.vocabulary.sort_of_value(right)
+        if sort is not None:
+            run.note(f"an object compared with '{right}' was read as its {run.vocabulary.attribute(sort)}")
+            left = AttributeOf(sort, left)
     if isinstance(left, AttributeOf) and isinstance(right, str):
         return _signed(run.predicate(left.sort, [left.target, right], node), negated)
     if isinstance(left, Described) and left.node.free and isinstance(right, str):

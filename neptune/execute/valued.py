@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsl import ast, plan
 from dsl.plan import Node
-from neptune.execute.values import AttributeOf, Described, Description, Formula, ObjectRef, SortRef, Variable
+from neptune.execute.values import AttributeOf, Described, Description, Formula, ObjectRef, Quantity, SortRef, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,8 @@ def relation(run: Interpreter, name: str, args: list[Any], node: ast.Expr) -> An
     words = run.vocabulary
     sort = words.sort_named(name)
     if len(args) == 1:
+        if isinstance(args[0], Quantity) and name in ("even", "odd", "is_even", "is_odd"):
+            return _parity(run, args[0], name.endswith("odd"), node)
         own = sort if sort is not None else words.sort_of_value(name)
         if own is None or sort_of(run, args[0]) != own:
             return None
@@ -55,6 +57,15 @@ def relation(run: Interpreter, name: str, args: list[Any], node: ast.Expr) -> An
         return None
     sides = [a if k else AttributeOf(sort, a) for k, a in zip(kinds, args, strict=True)]
     return run.equal(sides[0], sides[1], node)
+
+
+def _parity(run: Interpreter, count: Quantity, odd: bool, node: ast.Expr) -> Formula:
+    """Return ``even(count(…))`` as "it is 0, or 2, …": a count has no more than all objects."""
+    exact = [
+        plan.make(plan.Compare, "==", count.node, plan.make(plan.Number, float(k)))
+        for k in range(int(odd), run.forcer.objects + 1, 2)
+    ]
+    return run.made(plan.disjunction(exact), node)
 
 
 def sort_of(run: Interpreter, value: Any) -> str | None:
