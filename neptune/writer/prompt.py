@@ -20,7 +20,7 @@ DIALECTS = ("first_order", "neptune")
 """Quantifiers with lambdas, and statements over soft scores."""
 
 LENGTHS = ("full", "short")
-"""``short`` is about 300 tokens, for models that are small or run on a CPU."""
+"""``short`` is about 500 tokens, for models that are small or run on a CPU."""
 
 _TOLD = """count exists forall no iota point describe mode implies equal greater_than less_than same_object distinct
 among score query max min len range sum sorted"""
