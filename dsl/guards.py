@@ -1,7 +1,7 @@
 """An object is not left of itself: guards make every atom total before anything else is done to a plan.
 
 An oracle is never asked about an object paired with itself, so a literal (its sign included) needs a value there.
-The rule (`docs/language.md`, "Pairs"): it is *false* under an innermost binding ∃ and *true* under an innermost
+The rule (`docs/architecture.md`, "Pairs"): it is *false* under an innermost binding ∃ and *true* under an innermost
 binding ∀; ``exists``, ``count``, ``iota``, ``point`` and a returned formula bind like ∃. So an atom R(u, v) becomes
 ``u ≠ v ∧ R`` or ``u = v ∨ R``, with crisp leaves that ``explain`` shows, and ordinary laws take over from there.
 
