@@ -84,7 +84,13 @@ def measure(mode: str, url: str, words: argparse.Namespace) -> dict[str, object]
         if words.show:
             print(f"  {outcome}: {sample.question}\n    {program}", flush=True)
     seconds = (time.perf_counter() - start) / len(samples)
-    return {"mode": mode, "n": len(samples), **counts, "seconds each": round(seconds, 1), **writer.spent.as_dict()}
+    return {
+        "mode": mode,
+        "n": len(samples),
+        **counts,
+        "seconds each": round(seconds, 1),
+        **writer.spent.as_dict(),
+    }
 
 
 if __name__ == "__main__":

@@ -35,8 +35,19 @@ def says(*texts: str | None, finish: str = "stop", refusal: str | None = None, *
         }
         for i, text in enumerate(texts)
     ]
-    usage = {"prompt_tokens": 100, "completion_tokens": 10 * len(texts), "total_tokens": 100 + 10 * len(texts)}
-    content = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": choices, "usage": usage}
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 10 * len(texts),
+        "total_tokens": 100 + 10 * len(texts),
+    }
+    content = {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": choices,
+        "usage": usage,
+    }
     return Answer(body=json.dumps(content).encode())
 
 
@@ -81,7 +92,10 @@ def serving(behave: Behaviour, owner: str = "test") -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            models = {"object": "list", "data": [{"id": "m", "object": "model", "created": 0, "owned_by": server.owner}]}
+            models = {
+                "object": "list",
+                "data": [{"id": "m", "object": "model", "created": 0, "owned_by": server.owner}],
+            }
             self.send(Answer(body=json.dumps(models).encode()))
 
         def do_POST(self) -> None:

@@ -36,7 +36,14 @@ class Writer:
         self.left -= 1
         ways = self.rules[name]
         if self.left < 0:  # the alternative with the fewest parts ends soonest
-            simple = {"g_primary_base": 0, "g_factor": 0, "g_not": 0, "g_expr": 0, "g_result": -1, "g_small": -1}
+            simple = {
+                "g_primary_base": 0,
+                "g_factor": 0,
+                "g_not": 0,
+                "g_expr": 0,
+                "g_result": -1,
+                "g_small": -1,
+            }
             return self.way(ways[simple.get(name, min(range(len(ways)), key=lambda i: len(ways[i])))])
         return self.way(self.random.choice(ways))
 
@@ -55,10 +62,14 @@ class Writer:
                 self.patterns[part.name] = read_pattern(part.regex)
             return self.pattern(self.patterns[part.name])
         least = part.sign in ("", "+")
-        times = 1 if part.sign == "" else least + (0 if self.left < 0 else self.random.choice((0, 0, 0, 1, 1, 2)))
+        times = (
+            1 if part.sign == "" else least + (0 if self.left < 0 else self.random.choice((0, 0, 0, 1, 1, 2)))
+        )
         if part.sign == "?":
             times = min(times, 1)
-        return "".join(self.way(self.random.choice(part.ways) if self.left > 0 else part.ways[-1]) for _ in range(times))
+        return "".join(
+            self.way(self.random.choice(part.ways) if self.left > 0 else part.ways[-1]) for _ in range(times)
+        )
 
     def pattern(self, tree) -> str:
         match tree:
@@ -88,9 +99,11 @@ class Writer:
                 (
                     text[:at] + text[to:],
                     text[:at] + self.random.choice(" ()[],.:\"'\n+-=&|~^*/<>!#\\;{}@$_xX0aé") + text[at:],
-                    text[:at] + self.random.choice(" ()[],.:\"\n+-=x0") + text[to:],
+                    text[:at] + self.random.choice(' ()[],.:"\n+-=x0') + text[to:],
                     text[:at] + text[other : other + 6] + text[at:],
-                    text[:at] + self.random.choice((" and ", "lambda ", "not ", "if ", "    ", " in ", "return ")) + text[at:],
+                    text[:at]
+                    + self.random.choice((" and ", "lambda ", "not ", "if ", "    ", " in ", "return "))
+                    + text[at:],
                 )
             )
         return text
@@ -183,8 +196,10 @@ HARD = [
     "'a'", "1", "01", "1.5", "1.", "-1", "--1", "1 - -1", "1.exists", "x.1", "x if y else z", "x if y",
     "lambda: x", "lambda x: y", "lambda x, y: z", "lambda if: z", "x < y < z", "x not in y", "x is y",
     "if x:\n    y\nz", "if x:\n    y", "if x: y\nz", "if x:\n  y\nz", "if x:\n    y\nelse:\n    z\nw",
-    "if x:\n    y\nelif z:\n    w\nelse:\n    v\nu", "for x in y:\n    z += x\nz", "def f(x, y):\n    return x\nf(1, 2)",
-    "for a in b:\n    for c in d:\n        if e:\n            f\ng", "for a in b:\n    for c in d:\n        if e:\n            if f:\n                g\nh",
+    "if x:\n    y\nelif z:\n    w\nelse:\n    v\nu", "for x in y:\n    z += x\nz",
+    "def f(x, y):\n    return x\nf(1, 2)",
+    "for a in b:\n    for c in d:\n        if e:\n            f\ng",
+    "for a in b:\n    for c in d:\n        if e:\n            if f:\n                g\nh",
     "x += 1\nx", "x **= 1\nx", "a & b | c ^ d >> e", "a  & b", "~x", "~ x", "2 ** 3", "2 ** -3", "((((((((x))))))))",
     "é", "x\té", "import os", "eval", "while x:\n    y\nz", '"é日"', "x;y", "x # y", "a, b = c\na", "a,b = c\na",
 ]  # fmt: skip
@@ -225,7 +240,9 @@ def test_off_asks_for_nothing_and_unknown_forms_are_errors():
         grammars.request_fields("json")
 
 
-@pytest.mark.parametrize("regex", ["a*?", "(?=a)", "(?P<n>a)", "^a", "a$", r"\bx", "a**", "(a", "a)", "[a", "*"])
+@pytest.mark.parametrize(
+    "regex", ["a*?", "(?=a)", "(?P<n>a)", "^a", "a$", r"\bx", "a**", "(a", "a)", "[a", "*"]
+)
 def test_patterns_refuse_what_other_formats_lack(regex):
     with pytest.raises(ValueError, match="at"):
         read_pattern(regex)

@@ -1,4 +1,4 @@
-"""The prompts: every example parses, checks and runs; the hash covers what is sent; programs are taken out of replies."""
+"""The prompts: every example parses, checks and runs; the hash covers what is sent; replies give up their programs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def test_examples_parse_check_and_run(name, row, dialect, engine):
     program = program_of(row, dialect)
     dsl.check(program, vocabulary=CLEVR)
     kinds = {engine.run(program, scene).kind for scene in SCENES}
-    expected = {"refexps": {"object"}, "puzzle": {"truth"}, "rpm": {"truth"}}.get(name, {"truth", "number", "text"})
+    expected = {"refexps": {"object"}, "puzzle": {"truth"}, "rpm": {"truth"}}.get(
+        name, {"truth", "number", "text"}
+    )
     assert kinds <= expected
     assert len(kinds) == 1
 

@@ -216,7 +216,9 @@ class Chat:
         refusal = getattr(message, "refusal", None)
         if refusal or finish == "content_filter":
             why = f": {_short(refusal)}" if refusal else " (a content filter)"
-            return Reply(text, failures.RefusedError(f"The model refused to write a program{why}", where=self._where()))
+            return Reply(
+                text, failures.RefusedError(f"The model refused to write a program{why}", where=self._where())
+            )
         if finish == "length":
             return Reply(
                 text,
@@ -230,7 +232,9 @@ class Chat:
             return Reply(
                 text,
                 failures.EmptyReplyError(
-                    "The model's reply is empty", where=self._where(), mend="Try another model or a temperature above 0"
+                    "The model's reply is empty",
+                    where=self._where(),
+                    mend="Try another model or a temperature above 0",
                 ),
             )
         return Reply(text)
@@ -256,7 +260,9 @@ class Chat:
         status = getattr(error, "status_code", None)
         if status in (401, 403):
             return failures.MissingKeyError(
-                f"The provider refuses the key ({status})", where=where, mend=f"Check {self.endpoint.key_variable}"
+                f"The provider refuses the key ({status})",
+                where=where,
+                mend=f"Check {self.endpoint.key_variable}",
             )
         if status == 404:
             return failures.UnknownModelError(
@@ -288,7 +294,9 @@ class Chat:
         else:
             what = f"The provider's answer can not be read: {_short(error)}"
         return failures.ConnectionFailedError(
-            what, where=where, mend=f"Check that the server runs (code_gen_base_url, code_gen_timeout). {again}"
+            what,
+            where=where,
+            mend=f"Check that the server runs (code_gen_base_url, code_gen_timeout). {again}",
         )
 
 

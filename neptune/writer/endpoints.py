@@ -67,5 +67,7 @@ ENDPOINTS = MappingProxyType(
 )
 """Provider's name → its row. ``local``: llama.cpp, vLLM, SGLang, … at ``code_gen_base_url``."""
 
-OWNERS = MappingProxyType({"llamacpp": "gbnf", "llama.cpp": "gbnf", "vllm": "llguidance", "sglang": "llguidance"})
+OWNERS = MappingProxyType(
+    {"llamacpp": "gbnf", "llama.cpp": "gbnf", "vllm": "llguidance", "sglang": "llguidance"}
+)
 """``owned_by`` of a local server's models → the form of grammar that it takes."""

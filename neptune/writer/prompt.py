@@ -106,7 +106,9 @@ def builtins_summary(dialect: str) -> str:
     lines += [f"- {BUILTINS[n].signature}: {BUILTINS[n].doc}" for n in _TOLD.split() if n in BUILTINS]
     if dialect == "neptune":
         lines += ["Methods:"]
-        lines += [f"- .{n} (of a {METHODS[n][2]}): {METHODS[n][3]}" for n in _TOLD_METHODS.split() if n in METHODS]
+        lines += [
+            f"- .{n} (of a {METHODS[n][2]}): {METHODS[n][3]}" for n in _TOLD_METHODS.split() if n in METHODS
+        ]
     return "\n".join(lines)
 
 

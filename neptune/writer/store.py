@@ -32,7 +32,9 @@ Entry = dict[str, Any]
 def make_key(question: str, task: str, prompt_hash: str, model: str, settings: Mapping[str, Any]) -> str:
     """Return the key of a program: everything that can change it, and nothing else."""
     content = json.dumps(
-        [normal_question(question), task, prompt_hash, model, dict(settings)], sort_keys=True, ensure_ascii=False
+        [normal_question(question), task, prompt_hash, model, dict(settings)],
+        sort_keys=True,
+        ensure_ascii=False,
     )
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -89,7 +91,9 @@ class ProgramStore:
         """
         with self._lock:
             found = [
-                e for e in self._by_question.get(normal_question(question), ()) if model in (None, e.get("model"))
+                e
+                for e in self._by_question.get(normal_question(question), ())
+                if model in (None, e.get("model"))
             ]
         if found:
             return max(found, key=lambda e: e.get("task") == task if task else False) if task else found[-1]
@@ -102,7 +106,9 @@ class ProgramStore:
             programs = data.get("programs")
             if data.get("format") != FORMAT or not isinstance(programs, dict):
                 raise DatasetError(
-                    "The program cache holds something else", where=str(self.path), expected=f"format {FORMAT!r}"
+                    "The program cache holds something else",
+                    where=str(self.path),
+                    expected=f"format {FORMAT!r}",
                 )
             for key, entry in programs.items():
                 if _is_entry(entry):
@@ -133,7 +139,9 @@ class ProgramStore:
         DatasetError
             If it can not be written.
         """
-        line = b"\n" + json.dumps([key, entry], ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        line = (
+            b"\n" + json.dumps([key, entry], ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        )
         with self._lock:
             self._keep(key, entry)
             try:
@@ -162,7 +170,9 @@ class ProgramStore:
         """Write the JSON file anew: what it holds by now, other processes' lines, ours. The lock is held."""
         programs = _read(self.path).get("programs", {}) if self.path.exists() else {}
         programs |= dict(self._journal_lines())
-        text = json.dumps({"format": FORMAT, "programs": programs}, ensure_ascii=False, indent=1, sort_keys=True)
+        text = json.dumps(
+            {"format": FORMAT, "programs": programs}, ensure_ascii=False, indent=1, sort_keys=True
+        )
         content = text.encode("utf-8", "backslashreplace") + b"\n"
         if self.path.suffix == ".gz":
             content = gzip.compress(content, mtime=0)

@@ -100,7 +100,13 @@ class Writer:
     ) -> None:
         self.chat, self.store = chat, store
         self.vocabulary = vocabulary if vocabulary is not None else Vocabulary.open()
-        self.samples, self.repairs, self.dialect, self.length, self.model = samples, repairs, dialect, length, model
+        self.samples, self.repairs, self.dialect, self.length, self.model = (
+            samples,
+            repairs,
+            dialect,
+            length,
+            model,
+        )
         self.limits = limits or Limits()
         self.examine = examine or examine_text(self.vocabulary, self.limits)
         self._prompts: dict[str, Prompt] = {}
@@ -124,7 +130,9 @@ class Writer:
         limits = Limits(**config.limits)
         if provider == "cache":
             if address is None:
-                raise ConfigError("program_cache_address is not given", mend="code_gen_provider cache needs it")
+                raise ConfigError(
+                    "program_cache_address is not given", mend="code_gen_provider cache needs it"
+                )
             store = ProgramStore(address, writable=False)
             return cls(None, store, vocabulary=vocabulary, limits=limits, examine=examine, model=model)
         if not model:
