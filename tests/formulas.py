@@ -13,7 +13,6 @@ from dsl.guards import insert_guards
 from dsl.plan import (
     Compare,
     Count,
-    Describe,
     Exists,
     Expect,
     Forall,
@@ -141,4 +140,4 @@ def gap(a: ProbabilisticTensor, b: ProbabilisticTensor) -> float:
     return max(float((a.values - b.values).detach().abs().max()), 1e-30)
 
 
-__all__ = ["Describe", "both", "evaluator", "formulas", "gap", "tables"]
+

@@ -162,9 +162,16 @@ def _see(x: Tensor, index: Any) -> Tensor:
 
 
 class Compiler:
-    """Compiles the outputs of one plan; nodes that outputs share are computed once."""
+    """Compiles the outputs of one plan; nodes that outputs share are computed once.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    crisp
+        Quantifiers are max and min; else (a temperature) each runs alone, on the dense table of its body.
+    """
+
+    def __init__(self, crisp: bool = True) -> None:
+        self.crisp = crisp
         self.code = Code()
         self._memo: dict[Node, tuple[int, Vars]] = {}
         self._chances: dict[int, int] = {}
@@ -344,6 +351,8 @@ class Compiler:
 
     def _quantified(self, node: Exists | Forall) -> tuple[int, Vars]:
         kind = type(node)
+        if not self.crisp:
+            return self.reduce(self.truth(node.body), [node.var], kind is Forall)
         vars: list[str] = []
         body: Node = node
         while isinstance(body, kind) and body not in self._memo:

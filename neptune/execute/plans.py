@@ -171,7 +171,7 @@ def _make(node: Node, kind: Kind, laws: Laws) -> Plan:
         wanted = (node.body,) if isinstance(node, Iota) else (node,)
     outputs = tuple(rewrite(w, laws) for w in wanted)
     atoms = [n for n in dict.fromkeys(m for out in outputs for m in walk(out)) if isinstance(n, Leaf)]
-    code = Compiler().finish(atoms, outputs)
+    code = Compiler(laws.crisp).finish(atoms, outputs)
     return Plan(outputs, code, max((width(out) for out in outputs), default=0))
 
 
