@@ -73,6 +73,59 @@ def names_of_things(node: ast.Node, context: Context) -> Expr | None:
     return None
 
 
+def compound_names(node: ast.Node, context: Context) -> Expr | None:
+    """``behind(x, red_cube)``: the red cube, where the name is made of values of the vocabulary."""
+    name = called(node)
+    if not isinstance(node, ast.Call) or node.keywords or not name or name in BUILTINS or name in context.bound:
+        return None
+    words = context.vocabulary
+    for i, arg in enumerate(node.args):
+        if not isinstance(arg, ast.Name) or "_" not in arg.id or arg.id in context.bound or arg.id in BUILTINS:
+            continue
+        parts = [p for p in arg.id.split("_") if p not in ("the", "object", "thing", "item")]
+        if not parts or words.value_named(arg.id) or not all(words.value_named(p) for p in parts if p):
+            continue
+        if "" in parts or len({words.sort_of_value(p) for p in parts}) < len(parts):
+            continue
+        here = arg.span
+        conditions = [call(p, ast.Name("y", span=here), at=arg) for p in parts]
+        whole = ast.Lambda(("y",), conjunction(conditions, arg), span=here)
+        made = call("iota", ast.Name("Object", span=here), whole, at=arg)
+        context.note(f"'{arg.id}' in an object's place was read as the object that is {' and '.join(parts)}", node)
+        return ast.Call(node.func, (*node.args[:i], made, *node.args[i + 1 :]), span=node.span)
+    return None
+
+
+def objects_of_value_sorts(node: ast.Node, context: Context) -> Expr | None:
+    """``iota(Material, lambda x: cube(x))`` speaks of an object: ``describe(Material, iota(Object, …))``."""
+    if called(node) not in ("iota", "the", "describe") or not isinstance(node, ast.Call) or len(node.args) != 2:
+        return None
+    sort_name, function = node.args
+    words = context.vocabulary
+    if not isinstance(sort_name, ast.Name) or not isinstance(function, ast.Lambda) or node.keywords:
+        return None
+    sort = words.sort_named(sort_name.id)
+    if sort is None or not words.values(sort) or len(function.params) != 1:
+        return None
+    var, evidence = ast.Name(function.params[0]), False
+    for inner in ast.walk(function.body):
+        if not isinstance(inner, ast.Call) or var not in inner.args:
+            continue
+        name = called(inner)
+        named = words.sort_named(name)
+        if name in BUILTINS or not name or named == sort or words.sort_of_value(name) == sort:
+            return None
+        if words.same(name) is not None and words.same(name) != "object":
+            return None
+        related = words.knows(name, 2) and named is None
+        evidence |= words.sort_of_value(name) is not None or words.is_vacuous(name) or related
+    if not evidence:
+        return None
+    context.note(f"'{called(node)}({sort_name.id}, …)' of an object was read as the {sort} of the object", node)
+    iota = call("iota", ast.Name("Object", span=node.span), function, at=node)
+    return call("describe", sort_name, iota, at=node)
+
+
 def compound_words(node: ast.Node, context: Context) -> Expr | None:
     """``big_red_cube(x)`` is ``big(x) and red(x) and cube(x)``, where each word is a value of the vocabulary."""
     name, words = called(node), context.vocabulary

@@ -58,7 +58,8 @@ def other_names(node: ast.Node, context: Context) -> Expr | None:
     if word == "floor" and len(args) == 1 and _is_number(args[0]):
         context.note(f"'{name}' was read as 'int'", node)
         return call("int", *args, at=node)
-    target = _CONNECTIVES.get(word) or (_EXTREMES.get(word) if any(map(_is_number, args)) else None)
+    numbers = any(_is_number(a.body if isinstance(a, ast.Lambda) else a) for a in args)
+    target = _CONNECTIVES.get(word) or (_EXTREMES.get(word) if numbers else None)
     if target is None and word.rstrip("_") in ("and", "or", "not"):
         target = word.rstrip("_") + "_"
     binds = any(isinstance(a, ast.Lambda) for a in args) or (

@@ -108,6 +108,11 @@ def compare(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr) ->
         return _counts(run, op, left, right, node)
     if op in ("==", "!="):
         return equality(run, op == "!=", left, right, node)
+    if all(isinstance(v, Variable | ObjectRef | Description) for v in (left, right)):
+        ordered_sorts = [s for s in run.vocabulary.sorts if run.vocabulary.is_ordered(s)]
+        if len(ordered_sorts) == 1:
+            run.note(f"objects compared by '{op}' were read as compared by {ordered_sorts[0]}")
+            left, right = AttributeOf(ordered_sorts[0], left), AttributeOf(ordered_sorts[0], right)
     sort = valued.sort_of(run, left)
     if sort is not None and run.vocabulary.is_ordered(sort):
         ordered = valued.soft(run, left, right, _ORDER[op], node)

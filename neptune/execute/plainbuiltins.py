@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsl import ast
 from dsl.errors import LimitError, ProgramError
-from neptune.execute.values import SortRef, kind_name
+from neptune.execute.values import Closure, Quantity, SortRef, kind_name
 
 if TYPE_CHECKING:
     from neptune.execute.interpreter import Interpreter
@@ -21,9 +21,27 @@ def _values(run: Interpreter, args: list[Any], node: ast.Expr) -> list[Any]:
     ]
 
 
+def _measured(run: Interpreter, args: list[Any], node: ast.Expr) -> list[Any] | None:
+    """Return the numbers of ``max(Shape, lambda s: count(…))``, or ``None`` if that is not what is asked."""
+    if not args or len(args) > 2 or not isinstance(args[-1], Closure) or not isinstance(args[0], SortRef | Closure):
+        return None
+    domain = args[0] if isinstance(args[0], SortRef) else SortRef("Object")
+    found = [run.call_value(args[-1], [member], node) for member in run.iterate(domain, node)]
+    for value in found:
+        if not isinstance(value, Quantity | int | float) or isinstance(value, bool):
+            raise ProgramError(
+                f"The largest or smallest is asked of {kind_name(value)}",
+                node.span,
+                expected="numbers: max(Shape, lambda s: count(…))",
+                mend="for the largest object write iota(Object, lambda x: largest(x))",
+            )
+    return found
+
+
 def _extreme(pick: Callable[..., Any], name: str) -> Callable[..., Any]:
     def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
-        values = _values(run, args, node)
+        measured = _measured(run, args, node)
+        values = _values(run, args, node) if measured is None else measured
         if not values:
             raise ProgramError(f"'{name}' of nothing", node.span, expected="at least one number")
         return pick([run.number(v, node) for v in values])
