@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from dsl.plan import Leaf, Node, walk
 from neptune.execute.schedule.frontier import Demand
 from neptune.execute.schedule.goals import Goal
 from neptune.execute.schedule.view import Floats, Mask, View
-from neptune.execute.schedule.witness import Witness
+from neptune.execute.schedule.witness import likeliest
 from neptune.types import IntArray
 
 
@@ -48,12 +49,12 @@ def choose(view: View, goal: Goal, batch: int | None, best_first: bool, turn: in
     """
     for exact in (False, True):
         growth = GROWTH ** max(turn - PATIENCE, 0)
-        demand = Demand(view, exact, ROLE_WIDTH * growth)
+        demand = Demand(view, exact, ROLE_WIDTH * growth if not best_first else math.inf)
         wanted = demand.run(goal)
         if not wanted:
             continue
         if best_first:
-            return Witness(view, wanted, exact).choose(goal, batch or 1)
+            return [Choice(leaf, cells, np.zeros(len(cells))) for leaf, cells in likeliest(view, demand, batch or 1)]
         return _capped(view, _stage(view, demand, PAIR_WIDTH * growth), batch)
     # Nothing that could matter is left; what is open is a tie within rounding, or hangs on missing evidence.
     return _capped(view, _leftover(view, goal.node), batch)

@@ -1,30 +1,45 @@
-"""Best-first: follow the likeliest way to settle a decision, cell by cell."""
+"""Best-first: follow the likeliest way to settle a decision, one cell after the other.
+
+Of the cells that can still change the decision, those of the likeliest witness come first: every demand carries the
+estimated chance of the best witness through each assignment (max-product elimination along the nested plan). On
+that witness, conditions on one object go before pairs, and the likeliest to fail goes first: most witnesses fail,
+and should fail early.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dsl.plan import Leaf
-from neptune.execute.schedule.goals import Goal
-from neptune.execute.schedule.view import Mask, View
+from neptune.execute.schedule.frontier import Demand
+from neptune.execute.schedule.view import View
+from neptune.types import IntArray
 
 
-class Witness:
-    """Chooses among demanded cells those of the likeliest witness.
+def likeliest(view: View, demand: Demand, batch: int) -> list[tuple[Leaf, IntArray]]:
+    """Return up to `batch` cells, the best first: pairs of an atom and one of its cells ``(1, arity)``.
 
     Parameters
     ----------
     view
         What is known.
-    wanted
-        The cells that can still change the decision, as found by :class:`Demand`.
-    exact
-        Whether values, and not only decisions, are wanted.
+    demand
+        The cells demanded, with the chance of the best witness through each.
+    batch
+        The most cells.
     """
-
-    def __init__(self, view: View, wanted: dict[Leaf, Mask], exact: bool) -> None:
-        self.view, self.wanted, self.exact = view, wanted, exact
-
-    def choose(self, goal: Goal, batch: int):  # type: ignore[no-untyped-def]
-        """Return up to `batch` cells."""
-        raise NotImplementedError
+    rows: list[tuple[float, int, float, int, Leaf, tuple[int, ...]]] = []
+    for serial, (leaf, mask) in enumerate(demand.wanted.items()):
+        weight, chance = demand.weights[leaf], view.chance(leaf)
+        pairs = len(leaf.free) > 1
+        places = np.argwhere(mask)
+        order = np.argsort(-weight[mask], kind="stable")[: 4 * batch]
+        for place in map(tuple, places[order]):
+            rows.append((-round(float(weight[place]), 9), pairs, float(chance[place]), serial, leaf, place))
+    rows.sort(key=lambda row: row[:4])
+    out = []
+    for *_, leaf, place in rows[:batch]:
+        mask = np.zeros((view.n,) * len(leaf.free), dtype=np.bool_)
+        mask[place] = True
+        out.append((leaf, view.cells(leaf, mask)))
+    return out
