@@ -69,7 +69,11 @@ def run_dataset(config: Config, name: str) -> int:
     loaded = [tasks.load(d, config.data_dir, config.num_samples, split=config.split) for d in config.datasets]
     hashes = hash_inputs(config)
     with Programs(config) as programs:
-        meta = {**describe_code(), "name": name, "prompt_hashes": programs.prompt_hashes(t.name for t in loaded)}
+        meta = {
+            **describe_code(),
+            "name": name,
+            "prompt_hashes": programs.prompt_hashes(t.name for t in loaded),
+        }
         return _run(config, name, loaded, programs, hashes, meta)
 
 

@@ -153,6 +153,20 @@ def test_auto_is_off_where_the_server_says_nothing():
     assert not {"grammar", "structured_outputs", "tools"} & set(server.requests[0])
 
 
+def test_auto_does_without_a_grammar_that_is_refused():
+    def behave(request, n):
+        return fails(400, "grammar too complex") if "grammar" in request else "x"
+
+    with serving(behave, owner="llamacpp") as server:
+        asked = chat(server, constrained="auto")
+        assert asked.ask(ASK)[0][0].text == "x"
+        asked.ask(ASK)
+        assert len(server.requests) == 3
+        assert "refused the grammar (gbnf)" in asked.note
+        with pytest.raises(failures.BadRequestError, match="too complex"):
+            chat(server, constrained="gbnf").ask(ASK)
+
+
 def test_openai_tool_calls_are_read(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     call = {"id": "1", "type": "custom", "custom": {"name": "program", "input": "count(Object)"}}

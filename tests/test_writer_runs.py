@@ -211,3 +211,24 @@ def test_engine_ask_writes_the_program_itself(tmp_path):
         answer = Engine.from_config(make_config(config)).ask(picture, "How many things?")
     assert answer.kind == "number"
     assert answer.value >= 1
+
+
+def test_task_ask_writes_the_program(capsys):
+    picture = next((ROOT / "examples" / "clevr" / "images").rglob("*.*"))
+    with serving(lambda request, n: "```\ncount(Object)\n```") as server:
+        words = [
+            "--config",
+            str(ROOT / "configs/ask.json"),
+            "--image",
+            str(picture),
+            "--question",
+            "How many things?",
+            "--output_dir",
+            "asked",
+        ]
+        words += ["--vlm_model_name", "random", "--code_gen_provider", "local", "--code_gen_model_name", "m"]
+        assert main([*words, "--code_gen_base_url", server.url]) == 0
+        assert main([*words, "--code_gen_base_url", server.url]) == 0
+        assert len(server.requests) == 1
+    record = json.loads(Path("asked/samples.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert record["program"] == "count(Object)"

@@ -91,6 +91,11 @@ class Settings:
 class Chat:
     """Asks one model; safe to use from many threads.
 
+    Attributes
+    ----------
+    note : str
+        What every program of this model should say of its making; ``""`` for nothing.
+
     Raises
     ------
     ConfigError
@@ -128,6 +133,7 @@ class Chat:
         self._slots = threading.BoundedSemaphore(max(1, settings.concurrency))
         self._lock = threading.Lock()
         self._form: str | None = None
+        self.note = ""
 
     @property
     def form(self) -> str:
@@ -149,6 +155,8 @@ class Chat:
         try:
             models = self._client.models.list().data or []
         except Exception as error:
+            if getattr(error, "status_code", None) in (404, 405, 501):
+                return "off"  # a server that does not list its models
             raise self._failure(error) from error
         owners = [str(getattr(m, "owned_by", "")).lower() for m in models]
         return next((OWNERS[o] for o in owners if o in OWNERS), "off")
@@ -176,7 +184,16 @@ class Chat:
             try:
                 response = self._client.chat.completions.create(**request)
             except Exception as error:
-                raise self._failure(error) from error
+                failure = self._failure(error)
+                refused = isinstance(failure, failures.BadRequestError) and form != "off"
+                if not refused or self.settings.constrained != "auto":
+                    raise failure from error
+                response = None
+        if response is None:
+            with self._lock:
+                self._form = "off"
+                self.note = f"the provider refused the grammar ({form}); programs are decoded freely"
+            return self.ask(messages, n, seed_offset)
         return self._read(response), self._spent(response)
 
     def _request(self, messages: Sequence[Message], n: int, seed_offset: int, form: str) -> dict[str, Any]:

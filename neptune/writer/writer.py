@@ -273,6 +273,8 @@ class Writer:
             worst = next((f for f in faults if isinstance(f, dsl.ProgramError)), faults[0])
             worst.__dict__["spent"] = spent
             raise worst
+        if self.chat.note:
+            notes.append(self.chat.note)
         if faults:
             notes.append(f"{len(faults)} of {len(replies)} samples were no programs")
         candidates = merge(good)
