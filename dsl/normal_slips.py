@@ -140,6 +140,33 @@ def compound_words(node: ast.Node, context: Context) -> Expr | None:
     return conjunction([call(p, node.args[0], at=node) for p in parts], node)
 
 
+def extreme_objects(node: ast.Node, context: Context) -> Expr | None:
+    """``max(Object, lambda x: size(x))``: the object whose size no other exceeds, for an ordered sort."""
+    if called(node) not in ("max", "min") or not isinstance(node, ast.Call) or node.keywords:
+        return None
+    if len(node.args) != 2 or node.args[0] != ast.Name("Object"):
+        return None
+    key, words = node.args[1], context.vocabulary
+    attribute: Expr = key
+    var = "x"
+    if isinstance(key, ast.Lambda) and len(key.params) == 1 and isinstance(key.body, ast.Call):
+        var = key.params[0]
+        own = (ast.Name(var),)
+        attribute = key.body.args[0] if called(key.body) == "describe" and key.body.args[1:] == own else key.body.func
+        if not (called(key.body) == "describe" or key.body.args == own):
+            return None
+    sort = words.sort_named(attribute.id) if isinstance(attribute, ast.Name) else None
+    if sort is None or not words.is_ordered(sort):
+        return None
+    name, here = words.attribute(sort), node.span
+    sides = [call(name, ast.Name(v, span=here), at=node) for v in (var, f"{var}2")]
+    op = ">=" if called(node) == "max" else "<="
+    body = ast.Comparison(sides[0], (op,), (sides[1],), span=here)
+    every = call("forall", node.args[0], ast.Lambda((f"{var}2",), body, span=here), at=node)
+    context.note(f"'{called(node)}' of objects by {sort} was read as the object that no other exceeds", node)
+    return call("iota", node.args[0], ast.Lambda((var,), every, span=here), at=node)
+
+
 def pairs_of_objects(node: ast.Node, context: Context) -> Expr | None:
     """``exists_pair(Object, lambda x, y: …)`` speaks of two different objects."""
     if called(node) != "exists_pair" or not isinstance(node, ast.Call) or not node.args or node.keywords:

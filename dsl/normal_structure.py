@@ -102,6 +102,8 @@ def restricted_quantifiers(node: ast.Node, context: Context) -> Expr | None:
             return call(name, node.args[0], inner, at=node)
     if len(args) != 2 or name in _CONDITIONAL:
         return None
+    if isinstance(args[0], ast.Lambda) and described(args[1]) is not None:
+        args.reverse()  # all(lambda x: blue(x), iota(Object, lambda x: cube(x)))
     first = args[0] if isinstance(args[0], ast.Lambda) else described(args[0])
     second = args[1]
     if first is None or not isinstance(second, ast.Lambda) or len(first.params) != 1 or len(second.params) != 1:

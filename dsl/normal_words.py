@@ -24,12 +24,12 @@ _QUANTIFIERS = {
     "find": "iota", "select": "iota", "unique": "iota",
 }  # fmt: skip
 _ARITHMETIC = {
-    "divide": "/", "div": "/", "divided_by": "/", "plus": "+", "add": "+", "minus": "-", "subtract": "-",
+    "divide": "/", "div": "/", "divided_by": "/", "plus": "+", "add": "+", "minus": "-", "subtract": "-", "subtraction": "-", "addition": "+", "difference": "-",
     "times": "*", "multiply": "*",
 }  # fmt: skip
 _ORDER = {
     "greater": ">", "more_than": ">", "greater_than": ">", "less": "<", "fewer_than": "<",
-    "less_than": "<", "greater_than_or_equal": ">=", "greater_than_or_equal_to": ">=",
+    "less_than": "<", "greater_than_or_equal": ">=", "greater_than_equal": ">=", "greater_than_or_equal_to": ">=",
     "greater_or_equal": ">=", "at_least": ">=", "less_than_or_equal": "<=", "less_than_or_equal_to": "<=",
     "less_or_equal": "<=", "at_most": "<=",
 }  # fmt: skip
@@ -83,12 +83,9 @@ def _is_number(node: Expr) -> bool:
 
 
 def truths(node: ast.Node, context: Context) -> Expr | None:
-    """``true``, ``true()`` and ``False()`` are the truth values."""
-    if isinstance(node, ast.Call) and not node.args and isinstance(node.func, ast.Truth):
+    """``true``, ``true()``, ``true(x)`` and ``False()`` are the truth values."""
+    if isinstance(node, ast.Call) and len(node.args) < 2 and isinstance(node.func, ast.Truth):
         return node.func
-    if isinstance(node, ast.Call) and not node.args and called(node) in ("true", "false"):
-        context.note(f"'{called(node)}()' was read as a truth value", node)
-        return ast.Truth(called(node) == "true", span=node.span)
     if isinstance(node, ast.Name) and node.id in ("true", "false") and node.id not in context.bound:
         context.note(f"'{node.id}' was read as {node.id.title()}", node)
         return ast.Truth(node.id == "true", span=node.span)
