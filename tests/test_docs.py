@@ -38,3 +38,14 @@ def test_links_point_to_files() -> None:
     for page in PAGES:
         for link in re.findall(r"\]\(((?!https?:|#)[^)]+)\)", page.read_text()):
             assert (page.parent / link.split("#")[0]).exists(), f"{page.name}: {link}"
+
+
+def test_the_tables_of_the_language_page_are_up_to_date() -> None:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "benchmarks" / "language_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.tables() in (ROOT / "docs" / "language.md").read_text(encoding="utf-8"), "run language_tables.py"
