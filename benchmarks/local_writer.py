@@ -45,6 +45,9 @@ def main() -> None:
     parser.add_argument("--max_tokens", type=int, default=120)
     parser.add_argument("--show", action="store_true", help="print each program")
     words = parser.parse_args()
+    if not (words.base_url or words.gguf):
+        print("give --base_url of a server, or --gguf of a model: see the top of this file")
+        return
     with contextlib.ExitStack() as stack:
         url = words.base_url
         if words.gguf:

@@ -107,7 +107,8 @@ def test_the_repair_message_carries_the_programs_line_and_the_four_parts():
     program = "count(Object, lambda x: red(x) and cube(x)"
     with pytest.raises(dsl.ProgramError) as caught:
         dsl.parse(program)
-    text = Prompt.repair(str(caught.value))["content"]
+    text = Prompt.repair(str(caught.value), "How many\nred cubes?")["content"]
+    assert "question is still: How many red cubes?" in text
     assert program in text
     assert "^" in text
     assert "expected:" in text

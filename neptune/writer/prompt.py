@@ -78,14 +78,14 @@ class Prompt:
         return [*self.messages, {"role": "user", "content": " ".join(question.split())}]
 
     @staticmethod
-    def repair(error: str) -> dict[str, str]:
+    def repair(error: str, question: str) -> dict[str, str]:
         """Return the message that sends an error (its four parts, with the program's line) back to the model."""
-        return {"role": "user", "content": _text("repair.md").replace("{{error}}", error.strip())}
+        return _again("repair.md", error, question)
 
     @staticmethod
-    def retry(error: str) -> dict[str, str]:
+    def retry(error: str, question: str) -> dict[str, str]:
         """Return the message that asks again after a reply without a program."""
-        return {"role": "user", "content": _text("retry.md").replace("{{error}}", error.strip())}
+        return _again("retry.md", error, question)
 
 
 def examples(name: str) -> list[dict[str, Any]]:
@@ -125,6 +125,13 @@ def vocabulary_summary(vocabulary: Vocabulary) -> str:
     if not lines:
         return "Predicates are plain English words with underscores: dog(x), on_top_of(x, y)."
     return "\n".join(lines)
+
+
+def _again(name: str, error: str, question: str) -> dict[str, str]:
+    # the question last: an error that quotes a program may hold "{{question}}" itself
+    head, _, tail = _text(name).partition("{{question}}")
+    content = head.replace("{{error}}", error.strip()) + " ".join(question.split()) + tail
+    return {"role": "user", "content": content.strip()}
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -288,12 +288,12 @@ class Writer:
     ) -> tuple[str, Hashable, list[str], Spent]:
         """Return (program, key, notes, cost) of one reply, sent back with its error while repairs are left."""
         assert self.chat is not None
-        spent, notes = Spent(), list[str]()
+        spent, notes, question = Spent(), list[str](), messages[-1]["content"]
         for attempt in range(self.repairs + 1):
             fault: Exception
             if reply.failure is not None:
                 fault = reply.failure
-                again = Prompt.retry(fault.one_line())
+                again = Prompt.retry(fault.one_line(), question)
                 final = isinstance(fault, failures.RefusedError)
             else:
                 found = extract(reply.text)
@@ -302,7 +302,7 @@ class Writer:
                     return found.program, key, [*notes, *found.notes], spent
                 except dsl.ProgramError as error:
                     fault = error if error.source is not None else error.with_source(found.program)
-                    again, final = Prompt.repair(str(error)), False
+                    again, final = Prompt.repair(str(error), question), False
             if final or attempt == self.repairs:
                 raise _Failed(fault, spent)
             said = {"role": "assistant", "content": reply.text.strip()[:2000] or "…"}
