@@ -21,7 +21,9 @@ TRIES = 20_000
 Description = tuple[tuple[str, str], ...]
 
 
-def describe(rng: np.random.Generator, truth: Annotation, index: int, sizes: tuple[float, ...]) -> Description:
+def describe(
+    rng: np.random.Generator, truth: Annotation, index: int, sizes: tuple[float, ...]
+) -> Description:
     """Describe an object by some of its attributes."""
     names = list(ATTRIBUTES)
     chosen = sorted(rng.choice(4, rng.choice(5, p=np.array(sizes) / sum(sizes)), replace=False))
@@ -83,7 +85,9 @@ def puzzle(scene: Scene, seed: int) -> tuple[str, bool]:
     raise RuntimeError("no such puzzle was found")
 
 
-def solvable(truth: Annotation, descriptions: list[Description], relations: list[tuple[int, int, str]]) -> bool:
+def solvable(
+    truth: Annotation, descriptions: list[Description], relations: list[tuple[int, int, str]]
+) -> bool:
     """Tell whether some four objects fit (two of them may be one)."""
     candidates = [fits(truth, d) for d in descriptions]
     total = np.ones((1, 1, 1, 1), dtype=bool)

@@ -23,6 +23,7 @@ from neptune.errors import ConfigError, DetectorError
 from neptune.execute.evidence import Evidence
 from neptune.execute.interpreter import Interpreter
 from neptune.execute.result import answer_of
+from neptune.execute.schedule import Estimates, Prior, Schedule, box_prior
 from neptune.execute.session import Abstain, Session
 from neptune.execute.wording import Wording
 from neptune.picture import Picture
@@ -53,17 +54,24 @@ class Engine:
     vocabulary
         Name or path of a vocabulary, a :class:`dsl.Vocabulary`, or ``None`` for an open one.
     schedule
-        ``"all"``: ask every cell that a plan mentions, in one batch a force.
+        ``"lazy"``: ask in rounds what can still change the decision, and stop when it is settled; or a
+        :class:`~neptune.execute.schedule.Schedule`. ``"all"``: ask every cell that a plan mentions, in one batch a
+        force. The decision is the same.
     planner
         ``"naive"``: one operation of the algebra a node.
     max_oracle_calls
-        The most cells that one program may ask.
+        The most cells that one program asks; when they are spent, the answer is the best so far, with its bounds
+        and ``settled=False``.
     limits
         What a program may use.
     parameters
         Temperatures; by default the neutral ones.
     distinct_variables
         See :class:`~neptune.execute.interpreter.Interpreter`.
+    prior
+        Guesses at cells, for the order of asking only; by default from the boxes.
+    probability_tolerance
+        Bounds of an answer's probability as close as this are reported as their middle; else as bounds only.
     oracle_options, detector_options
         Passed to the constructors of oracle and detector.
 
@@ -81,18 +89,23 @@ class Engine:
         logic: str | Logic = "godel",
         seed: int = 0,
         vocabulary: str | Vocabulary | None = "clevr",
-        schedule: str = "all",
+        schedule: str | Schedule = "lazy",
         planner: str = "naive",
         max_oracle_calls: int | None = None,
         limits: Limits | None = None,
         parameters: LogicParameters | None = None,
         distinct_variables: str = "auto",
+        prior: Prior | None = box_prior,
+        probability_tolerance: float = 0.0,
         oracle_options: dict[str, Any] | None = None,
         detector_options: dict[str, Any] | None = None,
     ) -> None:
         self.logic = _logic(logic)
-        self.seed, self.schedule, self.planner = seed, schedule, planner
-        _one_of("schedule", schedule, ("all", "lazy"))
+        self.seed, self.planner = seed, planner
+        if isinstance(schedule, str):
+            _one_of("schedule", schedule, ("all", "lazy"))
+        self.schedule = schedule if isinstance(schedule, str) else "lazy"
+        self._schedule = {"all": None, "lazy": Schedule()}[schedule] if isinstance(schedule, str) else schedule
         _one_of("planner", planner, ("naive", "optimised"))
         _one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
         self.distinct_variables = distinct_variables
@@ -100,6 +113,8 @@ class Engine:
         self.limits = limits or Limits()
         self.parameters = parameters or LogicParameters()
         self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else _vocabulary(vocabulary)
+        self.probability_tolerance = probability_tolerance
+        self.estimates = Estimates(self.vocabulary, prior)
         options = dict(oracle_options or {})
         if isinstance(oracle, str) and oracle in ("random", "scene"):
             options.setdefault("seed", seed)
@@ -207,13 +222,8 @@ class Engine:
             If the oracle can not answer.
         """
         checked = dsl.check(program, vocabulary=self.vocabulary, limits=self.limits)
-        limits = self.limits
-        if self.max_oracle_calls is not None:
-            limits = _with_calls(limits, self.max_oracle_calls)
-        session = Session(
-            self.evidence(scene), self.oracle, self.wording, self.logic, self.parameters, limits, Usage()
-        )
-        interpreter = Interpreter(session, self.vocabulary, limits, self.distinct_variables)
+        session = self._session(scene)
+        interpreter = Interpreter(session, self.vocabulary, self.limits, self.distinct_variables)
         interpreter.notes.extend(checked.notes)
         session.variable_names = interpreter.variable_names
         try:
@@ -237,11 +247,27 @@ class Engine:
     def table(self, formula: str, scene: Scene) -> ProbabilisticTensor:
         """Return the soft truth of a formula over its free variables (a program whose result is a formula)."""
         checked = dsl.check(formula, vocabulary=self.vocabulary, limits=self.limits)
-        session = Session(self.evidence(scene), self.oracle, self.wording, self.logic, self.parameters, self.limits)
+        session = self._session(scene)
         interpreter = Interpreter(session, self.vocabulary, self.limits, self.distinct_variables)
         value = interpreter.run(checked.program)
         last = checked.program.body[-1]
         return session.table(interpreter.formula(value, last), interpreter.line(last)).low
+
+    def _session(self, scene: Scene) -> Session:
+        return Session(
+            self.evidence(scene),
+            self.oracle,
+            self.wording,
+            self.logic,
+            self.parameters,
+            self.limits,
+            Usage(),
+            schedule=self._schedule,
+            estimates=self.estimates,
+            budget=self.max_oracle_calls,
+            probability_tolerance=self.probability_tolerance,
+            planner=self.planner,
+        )
 
     def ask(self, image: Picture | str | Path, question: str, program: str | None = None) -> Answer:
         """Answer a question about a picture by a program: the one given, or one that the configured writer writes.
@@ -294,9 +320,3 @@ def _logic(name: str | Logic) -> Logic:
 
 def _vocabulary(name: str | None) -> Vocabulary:
     return Vocabulary.load(name) if name else Vocabulary.open()
-
-
-def _with_calls(limits: Limits, calls: int) -> Limits:
-    from dataclasses import replace
-
-    return replace(limits, oracle_calls=max(1, min(limits.oracle_calls, calls)))

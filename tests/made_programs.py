@@ -51,7 +51,9 @@ class LevelOracle:
 
 def world(n: int) -> Scene:
     """Return a scene of n boxes; what is true of them only the oracle says."""
-    boxes = np.array([[10 + 40 * i, 20 + 13 * (i * 7 % 5), 40 + 40 * i, 60 + 13 * (i * 7 % 5)] for i in range(n)])
+    boxes = np.array(
+        [[10 + 40 * i, 20 + 13 * (i * 7 % 5), 40 + 40 * i, 60 + 13 * (i * 7 % 5)] for i in range(n)]
+    )
     return Scene(boxes.astype(np.float32).reshape(-1, 4), (480, 320), name=f"world-{n}")
 
 

@@ -9,6 +9,7 @@ from dsl.errors import LimitError
 from dsl.limits import Limits
 from dsl.plan import Leaf, Node
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
+from neptune.algebra.convert import as_float
 from neptune.answer import Usage
 from neptune.errors import OracleError
 from neptune.execute.evaluate import Evaluator, leaves
@@ -81,6 +82,9 @@ class Asker:
             self._all(node)
             evaluator.forget()
             return node
+        for leaf in leaves(node):
+            table = self.evidence.table(self.wording.question(leaf.predicate), leaf.predicate.symmetric)
+            self.usage.cache_hits += int(table.asked.reshape(-1)[table.normalised(self._cells(leaf))].sum())
         scheduler = Scheduler(
             self.evidence,
             self.oracle,
@@ -92,7 +96,7 @@ class Asker:
             self._left,
         )
         # Soft quantifiers obey no law by which they could be pushed inward.
-        nested = nest(node) if float(self.parameters.quantifier_tau) == 0.0 else node
+        nested = nest(node) if as_float(self.parameters.quantifier_tau) == 0.0 else node
         outcome = scheduler.run(Goal(kind, nested))
         self.spent |= outcome.spent
         # What the bounds did not settle is decided by the plan as written, as if everything had been asked.

@@ -33,6 +33,7 @@ from dsl.plan import (
     Xor,
 )
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, compare_counts, expectation
+from neptune.algebra.convert import as_float
 from neptune.execute.intervals import Interval, equal_bounds, fractional_bounds, settled_argmax
 
 LeafSource = Callable[[Leaf], Interval]
@@ -194,7 +195,7 @@ class Evaluator:
                 if atom.exact
                 else Interval(low, expectation(atom.high, weights, node.var))
             )
-        return self._expect_bounds(node, described, atom, float(tau))
+        return self._expect_bounds(node, described, atom, as_float(tau))
 
     def _expect_bounds(self, node: Expect, described: Interval, atom: Interval, tau: float) -> Interval:
         vars = (*sorted((node.body.free | node.iota.free) - {node.var}), node.var)

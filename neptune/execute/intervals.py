@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from neptune.algebra import Logic, ProbabilisticTensor, counting
 from neptune.algebra.axes import view
+
+_LOGIT_CLAMP = math.log((1 - 1e-6) / 1e-6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,27 @@ def settled_argmax(low: Tensor, high: Tensor) -> tuple[int, bool]:
     return best, settled
 
 
+def softmax_bounds(low: Tensor, high: Tensor, index: int, tau: float) -> tuple[float, float]:
+    """Return bounds of one cell's share of a softmax: its own logit at one end, all others at the other.
+
+    Parameters
+    ----------
+    low, high
+        Bounds of the logits, shape ``(n,)``; clamped to ±13.8.
+    index
+        The cell.
+    tau
+        The temperature; 0 bounds nothing better than [0, 1].
+    """
+    if tau == 0.0:
+        return 0.0, 1.0
+    low, high = low.clamp(-_LOGIT_CLAMP, _LOGIT_CLAMP), high.clamp(-_LOGIT_CLAMP, _LOGIT_CLAMP)
+    own = torch.arange(len(low)) == index
+    least = torch.softmax(torch.where(own, low, high) / tau, 0)[index]
+    most = torch.softmax(torch.where(own, high, low) / tau, 0)[index]
+    return float(least), float(most)
+
+
 def equal_bounds(a: Interval, b: Interval, logic: Logic) -> Interval:
     """Return bounds of "as many a as b", each counted over its axis ``#``.
 
@@ -105,14 +129,20 @@ def equal_bounds(a: Interval, b: Interval, logic: Logic) -> Interval:
     vars = tuple(dict.fromkeys([*rest_a, *rest_b]))
     ends = []
     for counted, rest in ((a, rest_a), (b, rest_b)):
-        low, high = (view(_at_least(t, logic), (*rest, "#"), (*vars, "#")) for t in (counted.low, counted.high))
+        low, high = (
+            view(_at_least(t, logic), (*rest, "#"), (*vars, "#")) for t in (counted.low, counted.high)
+        )
         ends.append((_exactly(low, high, logic), _exactly(high, low, logic)))
     bounds = []
     for first, second in zip(ends[0], ends[1], strict=True):
         size = min(first.shape[-1], second.shape[-1])
         first, second = first[..., :size], second[..., :size]
         if logic.uses_logits:
-            bounds.append(ProbabilisticTensor.from_logits(logic.exists(logic.and_(first, second), -1), vars, logic=logic))
+            bounds.append(
+                ProbabilisticTensor.from_logits(
+                    logic.exists(logic.and_(first, second), -1), vars, logic=logic
+                )
+            )
         else:
             total = (first * second).sum(-1).clamp(0.0, 1.0).to(a.low.dtype)
             bounds.append(ProbabilisticTensor(total, vars, logic=logic))

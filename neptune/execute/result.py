@@ -44,10 +44,12 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
             return _object(value, run, session, line)
         case Quantity():
             total = session.count(value.node, line)
+            if total.low != total.high:
+                run.note(f"the number is between {total.low} and {total.high}")
             return _answer(
                 run,
                 session,
-                total.low,
+                (total.low + total.high) // 2,
                 "number",
                 total.probability,
                 scores=total.scores,
@@ -58,7 +60,7 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
             choice = session.choose(value.node, line)
             p = choice.scores[choice.index]
             name = value.node.values[choice.index]
-            return _answer(run, session, name, "text", p, settled=choice.settled)
+            return _answer(run, session, name, "text", p, bounds=choice.bounds, settled=choice.settled)
         case bool():
             return _answer(run, session, value, "truth", 1.0)
         case int() | float():
@@ -94,19 +96,26 @@ def _answer(
 ) -> Answer:
     if probability is not None and bounds is None:
         bounds = (probability, probability)
+    if bounds is not None and bounds[0] != bounds[1]:
+        close = bounds[1] - bounds[0] <= session.probability_tolerance
+        probability = sum(bounds) / 2 if close else None
+    guessed = session.guessed
+    if guessed:
+        run.note(f"the budget of {session.budget} oracle calls was spent: this is the best answer so far")
+    given = settled or guessed
     return Answer(
-        value if settled else None,
+        value if given else None,
         kind,
-        probability if settled else None,
+        probability if given else None,
         bounds,
         scores,
-        objects if settled else (),
+        objects if given else (),
         witness,
         tuple(session.trace),
         session.usage,
         session.ties,
-        not settled,
-        settled,
+        not given,
+        settled and not guessed,
         tuple(session.failed_presuppositions),
         tuple(run.notes),
     )
@@ -141,6 +150,7 @@ def _object(value: Description, run: Interpreter, session: Session, line: int) -
         choice.index,
         "object",
         choice.scores[choice.index],
+        bounds=choice.bounds,
         scores=choice.scores,
         objects=(choice.index,),
         settled=choice.settled,
@@ -148,10 +158,11 @@ def _object(value: Description, run: Interpreter, session: Session, line: int) -
 
 
 def _objects(node: Node, run: Interpreter, session: Session, line: int) -> Answer:
-    interval = session.table(node, line)
+    interval = session.table(node, line, "each")
     low, high = interval.low.decide(), interval.high.decide()
     settled = bool(torch.equal(low, high))
-    chosen = tuple(int(i) for i in low.nonzero().flatten())
+    likely = low if settled else interval.low.values + interval.high.values > 1.0
+    chosen = tuple(int(i) for i in likely.nonzero().flatten())
     scores = tuple(float(v) for v in interval.low.values) if interval.exact else None
     return _answer(run, session, list(chosen), "objects", scores=scores, objects=chosen, settled=settled)
 

@@ -13,18 +13,21 @@ import numpy as np
 import torch
 
 from dsl import plan
-from dsl.errors import LimitError
 from dsl.guards import insert_guards
 from dsl.limits import Limits
-from dsl.plan import Count, Describe, Exists, Expect, Iota, Leaf, Node, make
+from dsl.plan import Count, Describe, Exists, Expect, Iota, Node, make
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
+from neptune.algebra.convert import as_float
 from neptune.answer import TraceStep, Usage
-from neptune.errors import OracleError
-from neptune.execute.evaluate import Evaluator, leaves
-from neptune.execute.evidence import Evidence, Want
-from neptune.execute.intervals import Interval, settled_argmax
+from neptune.execute.asking import Asker
+from neptune.execute.evaluate import Evaluator
+from neptune.execute.evidence import Evidence
+from neptune.execute.intervals import Interval, settled_argmax, softmax_bounds
+from neptune.execute.planned import PlannedEvaluator
+from neptune.execute.schedule import Estimates, Schedule, witness_of
+from neptune.execute.schedule.goals import Kind
 from neptune.execute.wording import Wording
-from neptune.types import IntArray, Oracle, Question
+from neptune.types import Oracle, Question
 
 TRACE_STEPS = 60
 
@@ -54,6 +57,7 @@ class Choice:
     settled: bool
     tie: bool
     matched: bool = True
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass
@@ -83,6 +87,10 @@ class Session:
         Cells and calls that may be used.
     variable_names
         The names in the program of the variables that quantifier nodes bind, for witnesses.
+    schedule, estimates, budget
+        See :class:`~neptune.execute.asking.Asker`.
+    probability_tolerance
+        Bounds of an answer's probability as close as this are reported as their middle.
     """
 
     evidence: Evidence
@@ -96,52 +104,76 @@ class Session:
     trace: list[TraceStep] = field(default_factory=list)
     failed_presuppositions: list[str] = field(default_factory=list)
     ties: bool = False
+    schedule: Schedule | None = None
+    estimates: Estimates | None = None
+    budget: int | None = None
+    probability_tolerance: float = 0.0
+    planner: str = "naive"
 
     def __post_init__(self) -> None:
         self.objects = len(self.evidence.scene)
-        self._evaluator = Evaluator(self.objects, self.logic, self.parameters, self._leaf, self.limits.tensor_cells)
+        self._asker = Asker(
+            self.evidence,
+            self.oracle,
+            self.wording,
+            self.logic,
+            self.parameters,
+            self.limits,
+            self.usage,
+            self.schedule,
+            self.estimates,
+            self.budget,
+        )
+        arguments = self.objects, self.logic, self.parameters, self._asker.leaf, self.limits.tensor_cells
+        self._by_node = Evaluator(*arguments)
+        self._evaluator = PlannedEvaluator(*arguments) if self.planner == "optimised" else self._by_node
+
+    @property
+    def guessed(self) -> bool:
+        """Whether the budget ran out: what is open is answered by the best guess so far."""
+        return self._asker.spent
 
     # --- what the interpreter asks for -----------------------------------------------------------
 
     def truth(self, node: Node, line: int) -> bool:
         """Decide a formula (its free variables are bound by ∃): p > ½."""
         decision = self.decide(node, line)
-        if not decision.settled:
+        if not (decision.settled or self.guessed):
             raise Abstain(f"the branch at line {line} depends on missing evidence")
         return decision.yes
 
     def probability(self, node: Node, line: int) -> float:
         """Return the probability of a formula (its free variables are bound by ∃)."""
-        decision = self.decide(node, line)
-        if decision.low != decision.high:
+        decision = self.decide(node, line, "exact")
+        if decision.low != decision.high and not self.guessed:
             raise Abstain(f"the number at line {line} depends on missing evidence")
-        return decision.low
+        return (decision.low + decision.high) / 2
 
     def number(self, node: Node, line: int) -> int:
         """Count."""
         total = self.count(node, line)
-        if total.low != total.high:
+        if total.low != total.high and not self.guessed:
             raise Abstain(f"the count at line {line} depends on missing evidence")
-        return total.low
+        return (total.low + total.high) // 2
 
     def object(self, iota: Iota, line: int) -> int:
         """Return the most probable object of a description, -1 in an empty scene."""
         choice = self.point(iota, line)
-        if not choice.settled:
+        if not (choice.settled or self.guessed):
             raise Abstain(f"the object meant at line {line} depends on missing evidence")
         return choice.index
 
     def ranking(self, node: Node, line: int) -> list[float]:
         """Return the probability of a formula of one free variable at each object."""
         interval = self.table(node, line)
-        if not interval.exact:
+        if not (interval.exact or self.guessed):
             raise Abstain(f"the ranking at line {line} depends on missing evidence")
-        return [float(v) for v in interval.low.values]
+        return [float(v) for v in (interval.low.values + interval.high.values) / 2]
 
     def value(self, node: Describe, line: int) -> str:
         """Return the value whose formula is truest."""
         choice = self.choose(node, line)
-        if not choice.settled:
+        if not (choice.settled or self.guessed):
             raise Abstain(f"the value at line {line} depends on missing evidence")
         return node.values[choice.index]
 
@@ -153,7 +185,9 @@ class Session:
         Abstain
             If the oracle gave no answer.
         """
-        question = Question(text, len(objects), attribute) if text else self.wording.query(attribute, len(objects))
+        question = (
+            Question(text, len(objects), attribute) if text else self.wording.query(attribute, len(objects))
+        )
         cells = np.array([objects], dtype=np.int64).reshape(1, len(objects))
         answers = self.evidence.query(self.oracle, question, cells, self.usage)
         if answers[0] is None:
@@ -163,11 +197,11 @@ class Session:
 
     # --- forcing ---------------------------------------------------------------------------------
 
-    def decide(self, node: Node, line: int) -> Decision:
-        """Force a formula, its free variables bound by ∃, and decide it."""
+    def decide(self, node: Node, line: int, kind: Kind = "decide") -> Decision:
+        """Force a formula, its free variables bound by ∃, and decide it; `kind` ``exact`` asks for its value."""
         for var in sorted(node.free, reverse=True):
             node = make(Exists, var, node)
-        prepared = self._prepare(node)
+        prepared = self._prepare(node, kind)
         started = time.perf_counter()
         interval = self._evaluator.truth(prepared)
         low, high = float(interval.low.values), float(interval.high.values)
@@ -175,7 +209,7 @@ class Session:
         settled = yes_low == yes_high
         yes = yes_low if settled else (low + high) / 2 > 0.5
         tie = interval.exact and bool(interval.low.is_tie())
-        witness = self._witness(node, prepared) if settled and yes and interval.exact else ()
+        witness = self._witness(node, prepared) if settled and yes else ()
         self._spent(started)
         self.ties |= tie
         shown = "unsettled" if not settled else f"{'yes' if yes else 'no'} ({low if yes else 1 - high:.3f})"
@@ -184,7 +218,7 @@ class Session:
 
     def count(self, node: Node, line: int) -> Total:
         """Force a number."""
-        prepared = self._prepare(node)
+        prepared = self._prepare(node, "each")
         started = time.perf_counter()
         low, high = self._evaluator.number(prepared)
         total = Total(low, high)
@@ -198,9 +232,9 @@ class Session:
         self._step(line, plan.show(node), str(low) if low == high else f"{low} to {high}", total.scores)
         return total
 
-    def table(self, node: Node, line: int) -> Interval:
-        """Force a formula over its free variables."""
-        prepared = self._prepare(node)
+    def table(self, node: Node, line: int, kind: Kind = "exact") -> Interval:
+        """Force a formula over its free variables: its values, or with `kind` ``each`` only where it is true."""
+        prepared = self._prepare(node, kind)
         started = time.perf_counter()
         interval = self._evaluator.truth(prepared)
         self._spent(started)
@@ -208,7 +242,7 @@ class Session:
 
     def point(self, iota: Iota, line: int) -> Choice:
         """Force a closed description: which object is meant, with the weight of each."""
-        prepared = self._prepare(iota)
+        prepared = self._prepare(iota, "argmax")
         assert isinstance(prepared, Iota)
         started = time.perf_counter()
         interval = self._evaluator.over(prepared)
@@ -226,11 +260,14 @@ class Session:
         if not matched:
             self._failed(iota)
         self._step(line, plan.show(iota), f"object {best}", tuple(float(v) for v in values))
-        return Choice(best, tuple(float(w) for w in weights), settled, tie, matched)
+        bounds = None
+        if not interval.exact:
+            bounds = softmax_bounds(low.logits, high.logits, best, as_float(self.parameters.iota_tau))
+        return Choice(best, tuple(float(w) for w in weights), settled, tie, matched, bounds)
 
     def choose(self, node: Describe, line: int) -> Choice:
         """Force a described value."""
-        prepared = self._prepare(node)
+        prepared = self._prepare(node, "choose")
         assert isinstance(prepared, Describe)
         started = time.perf_counter()
         best, settled, scores = self._evaluator.choose(prepared)
@@ -238,18 +275,28 @@ class Session:
         tie = int((scores == scores[best]).sum()) > 1
         self.ties |= tie
         self._step(line, plan.show(node)[:200], f"{node.values[best]} ({float(scores[best]):.3f})")
-        return Choice(best, tuple(float(s) for s in scores), settled, tie)
+        bounds = None
+        parts = [self._by_node.truth(b) for b in prepared.bodies] if self.schedule or not settled else []
+        if not all(p.exact for p in parts):
+            low, high = (torch.stack([t.logits.reshape(()) for t in side]) for side in zip(*((p.low, p.high) for p in parts)))
+            bounds = softmax_bounds(low, high, best, 1.0)
+        return Choice(best, tuple(float(s) for s in scores), settled, tie, bounds=bounds)
 
     # --- steps -----------------------------------------------------------------------------------
 
-    def _prepare(self, node: Node) -> Node:
-        """Insert guards, settle the objects that are pointed to, and ask for every cell that the rest needs."""
+    def _prepare(self, node: Node, kind: Kind) -> Node:
+        """Insert guards, settle the objects that are pointed to, and ask for the cells that the rest needs."""
         started = time.perf_counter()
         guarded = insert_guards(node)
         self.usage.plan_ms += 1000 * (time.perf_counter() - started)
-        prepared = self._resolve(guarded, {})
-        self._ask(prepared)
+        prepared = self._fill(self._resolve(guarded, {}), kind)
         self._check_presuppositions(prepared)
+        return prepared
+
+    def _fill(self, node: Node, kind: Kind) -> Node:
+        # The schedule looks at many small parts, a few cells further each time: nothing to compile.
+        prepared = self._asker.fill(node, kind, self._by_node)
+        self._evaluator.forget()
         return prepared
 
     def _resolve(self, node: Node, memo: dict[Node, Node]) -> Node:
@@ -259,59 +306,20 @@ class Session:
             return found
         result = plan.rebuild(node, tuple(self._resolve(child, memo) for child in plan.children(node)))
         if isinstance(result, Expect) and result.pick and not result.iota.free and self.objects:
-            self._ask(result.iota)
-            interval = self._evaluator.over(result.iota)
+            iota = self._fill(result.iota, "argmax")
+            assert isinstance(iota, Iota)
+            interval = self._evaluator.over(iota)
             high = interval.low.internal if interval.exact else interval.high.internal
             index, settled = settled_argmax(interval.low.internal, high)
             if not bool(interval.high.decide().any()):
                 self._failed(result.iota)
-            if settled:
-                self._step(0, plan.show(result.iota), f"object {index}", tuple(float(v) for v in interval.low.values))
+            if settled or self.guessed:
+                self._step(
+                    0, plan.show(result.iota), f"object {index}", tuple(float(v) for v in interval.low.values)
+                )
                 result = plan.substitute(result.body, {result.var: index})
         memo[node] = result
         return result
-
-    def _ask(self, node: Node) -> None:
-        wants: list[Want] = []
-        for leaf in leaves(node):
-            question = self.wording.question(leaf.predicate)
-            wants.append((question, leaf.predicate.symmetric, self._cells(leaf)))
-        table_cells = [self.evidence.table(q, s).unasked(c) for q, s, c in wants]
-        new = sum(len(c) for c in table_cells)
-        if self.usage.oracle_calls + new > self.limits.oracle_calls:
-            raise LimitError("oracle_calls", self.limits.oracle_calls, self.usage.oracle_calls + new)
-        self.evidence.ask(self.oracle, wants, self.usage)
-
-    def _cells(self, leaf: Leaf) -> IntArray | None:
-        """Return the cells that the leaf speaks of; ``None``: all."""
-        if all(isinstance(t, str) for t in leaf.terms):
-            return None
-        n = self.objects
-        axes = [torch.tensor([t]) if isinstance(t, int) else torch.arange(n) for t in leaf.terms]
-        for term in leaf.terms:
-            if isinstance(term, int) and not 0 <= term < n:
-                raise OracleError(f"There is no object {term}", expected=f"0 to {n - 1}")
-        cells: IntArray = torch.cartesian_prod(*axes).reshape(-1, len(axes)).numpy()
-        return cells
-
-    def _leaf(self, leaf: Leaf) -> Interval:
-        """Return an atom's scores; cells of missing evidence are unknown, in [0, 1]."""
-        question = self.wording.question(leaf.predicate)
-        table = self.evidence.table(question, leaf.predicate.symmetric)
-        index = tuple(t if isinstance(t, int) else slice(None) for t in leaf.terms)
-        vars = tuple(t for t in leaf.terms if isinstance(t, str))
-        missing = torch.from_numpy(table.missing)[index]
-        # A pair of one object with itself is never asked and never used: guards decide it. Any number does.
-        logits = torch.from_numpy(table.logits)[index].nan_to_num(nan=0.0)
-        logits = self.parameters.calibrate(logits, leaf.predicate.name or "default")
-
-        def tensor(cells: torch.Tensor) -> ProbabilisticTensor:
-            return ProbabilisticTensor.from_logits(cells, vars, logic=self.logic)
-
-        if not bool(missing.any()):
-            return Interval.point(tensor(logits))
-        unknown = float("inf")
-        return Interval(tensor(logits.masked_fill(missing, -unknown)), tensor(logits.masked_fill(missing, unknown)))
 
     def _check_presuppositions(self, node: Node) -> None:
         for inner in plan.walk(node):
@@ -321,7 +329,9 @@ class Session:
                     self._failed(inner.iota)
                 elif described.exact:
                     scores = tuple(float(v) for v in described.low.values)
-                    self._step(0, plan.show(inner.iota), f"object {int(described.low.internal.argmax())}", scores)
+                    self._step(
+                        0, plan.show(inner.iota), f"object {int(described.low.internal.argmax())}", scores
+                    )
 
     def _failed(self, iota: Iota) -> None:
         text = plan.show(iota)
@@ -329,25 +339,33 @@ class Session:
             self.failed_presuppositions.append(text)
 
     def _witness(self, node: Node, prepared: Node) -> tuple[tuple[str, int], ...]:
-        """Return the objects that made a chain of ∃ true: the lowest tuple among those that reach the value."""
-        vars, names, body, label = [], [], prepared, node
+        """Return the objects that made a chain of ∃ true: of those that reach the value, the lowest tuple.
+
+        Where the value is only bounded, they are objects that are known to make it true.
+        """
+        vars, names, body = [], [], node
         while isinstance(body, Exists):
             vars.append(body.var)
-            names.append(self.variable_names.get(label, body.var))
+            names.append(self.variable_names.get(body, body.var))
             body = body.body
-            label = label.body if isinstance(label, Exists) else label
-        used = [v for v in vars if v in body.free]
-        if not used or len(set(vars)) != len(vars):
-            return ()
-        cells = self._evaluator.truth(body).low.align(used)
-        indices = cells.argmax(tuple(used))
-        chosen = dict(zip(used, (int(i) for i in indices), strict=True))
-        return tuple((name, chosen.get(var, 0)) for name, var in zip(names, vars, strict=True))
+        if isinstance(self._evaluator, PlannedEvaluator):
+            found = self._evaluator.witness(prepared, vars)
+        else:
+            found = witness_of(prepared, vars, self._evaluator)
+        return (
+            tuple((name, found.get(var, 0)) for name, var in zip(names, vars, strict=True)) if found else ()
+        )
 
     def _step(self, line: int, source: str, value: str, scores: tuple[float, ...] | None = None) -> None:
-        if len(self.trace) < TRACE_STEPS and not any(s.source == source and s.value == value for s in self.trace):
+        if len(self.trace) < TRACE_STEPS and not any(
+            s.source == source and s.value == value for s in self.trace
+        ):
             self.trace.append(TraceStep(line, source, value, scores))
 
     def _spent(self, started: float) -> None:
         self.usage.execute_ms += 1000 * (time.perf_counter() - started)
+        if isinstance(self._evaluator, PlannedEvaluator):
+            planned = self._evaluator.take_plan_ms()
+            self.usage.plan_ms += planned
+            self.usage.execute_ms = max(self.usage.execute_ms - planned, 0.0)
         self.usage.peak_cells = max(self.usage.peak_cells, self._evaluator.peak_cells)

@@ -14,7 +14,6 @@ from neptune.execute.schedule.view import Floats, Mask, View
 from neptune.execute.schedule.witness import likeliest
 from neptune.types import IntArray
 
-
 ROLE_WIDTH, PAIR_WIDTH = 3.0, 1.5
 """How many fitting objects of a role, and how many true pairs of a relation, a round may expect to find."""
 
@@ -54,7 +53,10 @@ def choose(view: View, goal: Goal, batch: int | None, best_first: bool, turn: in
         if not wanted:
             continue
         if best_first:
-            return [Choice(leaf, cells, np.zeros(len(cells))) for leaf, cells in likeliest(view, demand, batch or 1)]
+            return [
+                Choice(leaf, cells, np.zeros(len(cells)))
+                for leaf, cells in likeliest(view, demand, batch or 1)
+            ]
         return _capped(view, _stage(view, demand, PAIR_WIDTH * growth), batch)
     # Nothing that could matter is left; what is open is a tie within rounding, or hangs on missing evidence.
     return _capped(view, _leftover(view, goal.node), batch)

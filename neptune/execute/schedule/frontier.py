@@ -32,7 +32,18 @@ from dsl.plan import (
     walk,
 )
 from neptune.execute.schedule.goals import Goal
-from neptune.execute.schedule.view import Axes, Floats, Mask, View, axes, highest, over_axes, project, quantified, spread
+from neptune.execute.schedule.view import (
+    Axes,
+    Floats,
+    Mask,
+    View,
+    axes,
+    highest,
+    over_axes,
+    project,
+    quantified,
+    spread,
+)
 
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""
@@ -97,9 +108,7 @@ class Demand:
             case _:
                 self._push(node, axes(node), np.ones((view.n,) * len(node.free), dtype=np.bool_), exact)
 
-    def _push(
-        self, node: Node, have: Axes, mask: Mask, exact: bool, weight: Floats | None = None
-    ) -> None:
+    def _push(self, node: Node, have: Axes, mask: Mask, exact: bool, weight: Floats | None = None) -> None:
         """Demand a node at the assignments of the mask (over `have`, which holds the node's free variables).
 
         `weight`: how likely the best witness through each assignment is.
@@ -161,7 +170,9 @@ class Demand:
         for var, operands in groups.items():
             want = (var,) if var else ()
             live, likely = project(mask, have, want), highest(np.where(mask, weight, 0.0), have, want)
-            for operand, chosen in zip(operands, self._one_each(operands, live, exact, isinstance(node, And)), strict=True):
+            for operand, chosen in zip(
+                operands, self._one_each(operands, live, exact, isinstance(node, And)), strict=True
+            ):
                 self._push(operand, want, chosen, exact, likely)
 
     def _one_each(self, operands: list[Node], live: Mask, exact: bool, falsest: bool) -> list[Mask]:
@@ -180,7 +191,9 @@ class Demand:
     def _shared(self, node: Node) -> float:
         """Return how many roles an answer serves at once: the same condition on several variables."""
         atom = node.body if isinstance(node, Not) else node
-        return self._roles.get(atom.predicate, 1.0) if isinstance(atom, Leaf) and len(atom.terms) == 1 else 1.0
+        return (
+            self._roles.get(atom.predicate, 1.0) if isinstance(atom, Leaf) and len(atom.terms) == 1 else 1.0
+        )
 
     def _has_askable(self, node: Node) -> Mask:
         """Return where some atom of a formula of at most one variable can be asked."""
@@ -257,7 +270,9 @@ class Demand:
         # Where nothing is known to fit, weights need the values themselves.
         certain = (low > logic.middle).any(-1, keepdims=True)
         open_cells = possible & np.where(
-            certain & (not exact) & (not node.pick), view.is_open(low, high, False), view.is_open(low, high, True)
+            certain & (not exact) & (not node.pick),
+            view.is_open(low, high, False),
+            view.is_open(low, high, True),
         )
         undecided = open_cells & view.is_open(low, high, False)
         todo, todo_exact = (undecided, False) if undecided.any() else (open_cells, True)

@@ -40,4 +40,3 @@ def expected_kind(node: Node) -> Kind:
     if isinstance(node, Describe):
         return "choose"
     return "each" if isinstance(node, Count | Tally) or node.free else "decide"
-

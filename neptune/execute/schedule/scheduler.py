@@ -11,7 +11,7 @@ from dsl.plan import Leaf
 from neptune.answer import Usage
 from neptune.errors import ConfigError
 from neptune.execute.evaluate import Evaluator
-from neptune.execute.evidence import Evidence, Want
+from neptune.execute.evidence import Evidence, Table, Want
 from neptune.execute.schedule.choosing import Choice, choose
 from neptune.execute.schedule.estimates import Estimates
 from neptune.execute.schedule.goals import Goal
@@ -112,7 +112,7 @@ class Scheduler:
                     return Outcome(False, spent=True)
             self._ask(choices)
 
-    def _table(self, leaf: Leaf):  # type: ignore[no-untyped-def]
+    def _table(self, leaf: Leaf) -> Table:
         return self.evidence.table(self.wording.question(leaf.predicate), leaf.predicate.symmetric)
 
     def _ask(self, choices: list[Choice]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def highest(array: Floats, have: Axes, want: Axes) -> Floats:
     return np.asarray(reduced.transpose([kept.index(v) for v in want]))
 
 
-def spread(array: NDArray[np.generic], have: Axes, want: Axes, n: int) -> NDArray[np.generic]:
+def spread(array: NDArray[Any], have: Axes, want: Axes, n: int) -> NDArray[Any]:
     """Return the array over more axes, by repetition."""
     kept = [v for v in want if v in have]
     array = array.transpose([have.index(v) for v in kept])
@@ -171,15 +172,17 @@ class View:
                 out = np.ones(shape)
                 for operand in node.operands:
                     part = self.guess(operand)
-                    out = out * spread(part if isinstance(node, And) else 1.0 - part, axes(operand), want, self.n)
-                return out if isinstance(node, And) else 1.0 - out
+                    out = out * spread(
+                        part if isinstance(node, And) else 1.0 - part, axes(operand), want, self.n
+                    )
+                return np.asarray(out if isinstance(node, And) else 1.0 - out)
             case Exists() | Forall():
                 have = axes(node.body)
                 if node.var not in have:
                     return self.guess(node.body)
                 body, axis = self.guess(node.body), have.index(node.var)
                 # The likeliest witness, not the chance that there is one: it is a witness that will be asked about.
-                return body.max(axis) if isinstance(node, Exists) else body.min(axis)
+                return np.asarray(body.max(axis) if isinstance(node, Exists) else body.min(axis))
             case Expect():
                 joint, iota = (*want, node.var), node.iota
                 names = tuple(node.var if v == iota.var else v for v in axes(iota.body))
