@@ -69,7 +69,8 @@ def programs(draw: st.DrawFn) -> str:
         return f"point(Object, lambda x: {draw(formulas(('x',), 3))})"
     if kind == "describe":
         pick = draw(st.sampled_from(["point", "iota"]))
-        return f"describe({draw(st.sampled_from(['Color', 'Shape']))}, {pick}(Object, lambda x: {draw(formulas(('x',), 2))}))"
+        sort, body = draw(st.sampled_from(["Color", "Shape"])), draw(formulas(("x",), 2))
+        return f"describe({sort}, {pick}(Object, lambda x: {body}))"
     return draw(formulas((), 4))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -173,7 +174,7 @@ def test_bounds_shrink_to_the_value(program, n, seed, logic_name, pushed):
         evaluator.forget()
         history.append(intervals(node, evaluator))
     assert all(i.exact for i in history[-1])
-    for wider, tighter in zip(history, history[1:], strict=False):
+    for wider, tighter in itertools.pairwise(history):
         for before, after in zip(wider, tighter, strict=True):
             want = before.low.vars
             assert (after.low.align(want).values >= before.low.values - 1e-5).all()

@@ -51,7 +51,7 @@ def highest(array: Floats, have: Axes, want: Axes) -> Floats:
 def spread(array: NDArray[Any], have: Axes, want: Axes, n: int) -> NDArray[Any]:
     """Return the array over more axes, by repetition."""
     kept = [v for v in want if v in have]
-    array = array.transpose([have.index(v) for v in kept])
+    array = np.asarray(array).transpose([have.index(v) for v in kept])
     shape = tuple(n if v in have else 1 for v in want)
     return np.broadcast_to(array.reshape(shape), (n,) * len(want))
 
