@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# Scenes are small: torch's threads cost more than they give, and tests run side by side.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HOW = {
     "gpu": "needs a CUDA device: run with -m gpu",

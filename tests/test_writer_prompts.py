@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import dsl
 from dsl import Vocabulary
 from neptune import tasks
+from neptune.answer import Answer
 from neptune.engine import Engine
 from neptune.errors import ConfigError
 from neptune.scene import Scene
@@ -20,12 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(p.stem for p in (ROOT / "prompts/program/examples").glob("*.json"))
 CLEVR = Vocabulary.load("clevr")
 ROWS = [(name, row) for name in FILES for row in examples(name)]
-SCENES = [Scene.synthetic(14, seed=s) for s in range(6)]
+SCENES = [Scene.synthetic(12, seed=s) for s in range(4)]
+ENGINE = Engine(oracle="scene", vocabulary=CLEVR)
 
 
-@pytest.fixture(scope="module")
-def engine():
-    return Engine(oracle="scene")
+@cache
+def answers(program: str) -> tuple[Answer, ...]:
+    return tuple(ENGINE.run(program, scene) for scene in SCENES)
 
 
 def test_every_task_has_examples():
@@ -38,10 +41,10 @@ def test_every_task_has_examples():
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(("name", "row"), ROWS, ids=[f"{n}-{r['question'][:30]}" for n, r in ROWS])
-def test_examples_parse_check_and_run(name, row, dialect, engine):
+def test_examples_parse_check_and_run(name, row, dialect):
     program = program_of(row, dialect)
     dsl.check(program, vocabulary=CLEVR)
-    kinds = {engine.run(program, scene).kind for scene in SCENES}
+    kinds = {answer.kind for answer in answers(program)}
     expected = {"refexps": {"object"}, "puzzle": {"truth"}, "rpm": {"truth"}}.get(
         name, {"truth", "number", "text"}
     )
@@ -50,10 +53,9 @@ def test_examples_parse_check_and_run(name, row, dialect, engine):
 
 
 @pytest.mark.parametrize(("name", "row"), ROWS, ids=[f"{n}-{r['question'][:30]}" for n, r in ROWS])
-def test_both_dialects_say_the_same(name, row, engine):
+def test_both_dialects_say_the_same(name, row):
     same = sure = 0
-    for scene in SCENES:
-        one, other = (engine.run(program_of(row, d), scene) for d in DIALECTS)
+    for one, other in zip(*(answers(program_of(row, d)) for d in DIALECTS), strict=True):
         if not one.presuppositions and not other.presuppositions:
             sure += 1
             same += one.value == other.value
