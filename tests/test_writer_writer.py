@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fault_server import fails, says, serving
 
 pytest.importorskip("openai", reason="the extra openai is not installed")
+ROOT = Path(__file__).resolve().parents[1]
 CLEVR = Vocabulary.load("clevr")
 GOOD, BAD = "count(Object, lambda x: red(x))", "count(Object, lambda x: red(y))"
 
@@ -358,3 +359,30 @@ def test_a_wrong_provider_stops_before_anything_is_kept(tmp_path):
     with serving(lambda request, n: fails(401)) as server, pytest.raises(failures.MissingKeyError):
         writer(server, store).write("Q?")
     assert not (tmp_path / "p.json.new").exists()
+
+
+def test_programs_are_checked_from_many_threads_at_once():
+    """The run's thread and the writer's threads parse and plan side by side."""
+    programs = list(json.loads((ROOT / "programs/clevr-sample.json").read_text(encoding="utf-8")).values())[:40]
+    expected = [plan_key(p, CLEVR) for p in programs]
+    wrong: list[object] = []
+
+    def work(who: int) -> None:
+        for i, program in enumerate(programs):
+            try:
+                if plan_key(program + " " * (who + 1), CLEVR) != expected[i]:
+                    wrong.append(program)
+            except Exception as error:
+                wrong.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work, args=(who,)) for who in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=60)
+    finally:
+        sys.setswitchinterval(before)
+    assert not wrong
