@@ -363,7 +363,8 @@ def test_a_wrong_provider_stops_before_anything_is_kept(tmp_path):
 
 def test_programs_are_checked_from_many_threads_at_once():
     """The run's thread and the writer's threads parse and plan side by side."""
-    programs = list(json.loads((ROOT / "programs/clevr-sample.json").read_text(encoding="utf-8")).values())[:40]
+    gold = json.loads((ROOT / "programs/clevr-sample.json").read_text(encoding="utf-8"))
+    programs = list(gold.values())[:40]
     expected = [plan_key(p, CLEVR) for p in programs]
     wrong: list[object] = []
 
