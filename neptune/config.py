@@ -37,6 +37,7 @@ PROVIDERS = ("gold", "cache", *ENDPOINTS)
 
 NEUTRAL = frozenset(
     {"output_dir", "resume", "num_samples", "workers", "gpus", "evaluate", "judge_model", "judge_provider"}
+    | {"estimate", "prices", "max_run_calls"}
     | {"code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
 )
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
@@ -120,6 +121,17 @@ class Config(BaseModel):
     schedule: Literal["lazy", "all"] = Field("lazy", description="Ask the oracle what is needed, or all.")
     planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or not.")
     max_oracle_calls: Count | None = Field(None, description="Budget of oracle calls a question.")
+    max_run_calls: Count | None = Field(
+        None, description="Budget of oracle calls of the whole run; then questions get the best guess."
+    )
+    probability_tolerance: float = Field(
+        0.0, description="Bounds of a probability as close as this are reported as one number."
+    )
+    estimate: bool = Field(False, description="Print what the run would cost at most, and ask nothing.")
+    prices: dict[str, float] = Field(
+        default_factory=dict,
+        description='For estimate: money per million tokens, {"input": 2, "output": 8, "image_tokens": 800}.',
+    )
     vocabulary: str | None = Field(
         "clevr", description="Vocabulary of the domain, by name or file; null allows any predicate."
     )
@@ -296,6 +308,7 @@ def engine_arguments(config: Config) -> dict[str, Any]:
         "schedule": config.schedule,
         "planner": config.planner,
         "max_oracle_calls": config.max_oracle_calls,
+        "probability_tolerance": config.probability_tolerance,
         "limits": Limits(**config.limits),
         "distinct_variables": str(distinct).lower(),
     }

@@ -67,6 +67,11 @@ def run_dataset(config: Config, name: str) -> int:
 
     assert config.data_dir is not None  # the config was checked
     loaded = [tasks.load(d, config.data_dir, config.num_samples, split=config.split) for d in config.datasets]
+    if config.estimate:
+        from neptune.estimate import print_estimate
+
+        print_estimate(config, loaded, config.folder(name))
+        return EXIT_OK
     hashes = hash_inputs(config)
     with Programs(config) as programs:
         meta = {
@@ -146,12 +151,14 @@ def answer_samples(
     from neptune.engine import Engine
 
     engine = Engine.from_config(config)
+    spent = sum((r.get("usage") or {}).get("oracle_calls", 0) for r in folder.records)
     # Samples are made when their turn comes: only their indices are kept in memory.
     with Progress(total) as progress:
         progress.resume(folder.records)
         failure: ProviderError | None = None
         in_a_row = 0
         for task, sample, write in programs.ahead((task, task.samples[index]) for task, index in todo):
+            engine.max_oracle_calls = _budget(config, spent)
             try:
                 record = answer_sample(config, engine, task, sample, write, folder)
             except ProviderError as error:
@@ -160,9 +167,18 @@ def answer_samples(
                     break
                 continue
             in_a_row = 0
+            spent += record["usage"].get("oracle_calls", 0)
             folder.append(record)
             progress.add(record)
     return failure
+
+
+def _budget(config: Config, spent: float) -> int | None:
+    """Return how many calls the next question may make, after `spent` calls of the run."""
+    if config.max_run_calls is None:
+        return config.max_oracle_calls
+    left = max(config.max_run_calls - int(spent), 0)
+    return left if config.max_oracle_calls is None else min(left, config.max_oracle_calls)
 
 
 def _unanswered(loaded: Sequence[Task], done: set[tuple[str, str]]) -> Iterator[tuple[Task, int]]:
