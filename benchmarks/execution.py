@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -147,9 +146,20 @@ def measure_memory(name: str, n: int, grad: bool) -> float:
     small = Bench(PlannedEvaluator, PROGRAMS[name], 4, "godel", grad)
     small.run()
     bench = Bench(PlannedEvaluator, PROGRAMS[name], n, "godel", grad)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _reset_peak()
     bench.run()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return (_kilobytes("VmHWM") - before) / 1024
+
+
+def _reset_peak() -> float:
+    """Forget the peak so far (it was reached by imports), and return what is held now, in kB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _kilobytes("VmRSS")
+
+
+def _kilobytes(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(text for text in lines if text.startswith(field)).split()[1])
 
 
 def rows(sizes: list[int], logics: list[str], dense_limit: int) -> list[dict[str, Any]]:

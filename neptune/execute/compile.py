@@ -40,6 +40,7 @@ from neptune.execute.counted import compare
 from neptune.execute.kernels import contract
 
 Vars = tuple[str, ...]
+Index = tuple[int, ...]
 BATCH = " batch"
 """The name of the first axis of every table; no variable is called so."""
 
@@ -138,27 +139,28 @@ class Code:
         values = self._execute(frame, inputs)
         return [_whole(values[slot], frame) for slot, _ in self.outputs]
 
-    def run_chances(self, frame: Frame, inputs: Sequence[Tensor]) -> tuple[Tensor, bool]:
-        """Return the first output, and whether it is a probability (else an internal number)."""
+    def run_chances(self, frame: Frame, inputs: Sequence[Tensor]) -> list[tuple[Tensor, bool]]:
+        """Return each output, and whether it is a probability (else an internal number)."""
         values = self._execute(frame, inputs)
-        chance = self.chances[0]
-        slot = self.outputs[0][0] if chance is None else chance
-        return _whole(values[slot], frame), chance is not None
+        return [
+            (_whole(values[slot if chance is None else chance], frame), chance is not None)
+            for (slot, _), chance in zip(self.outputs, self.chances, strict=True)
+        ]
 
 
 def _whole(x: Tensor, frame: Frame) -> Tensor:
     return x if len(x) == frame.batch else x.expand(frame.batch, *x.shape[1:])
 
 
-def view(have: Vars, want: Vars) -> Any:
-    """Return the index that spreads a table over `have` to the axes `want` (a subsequence), or ``None``."""
-    if have == want:
-        return None
-    return (slice(None), *(slice(None) if v in have else None for v in want))
+def view(have: Vars, want: Vars) -> Index:
+    """Return where to insert axes of length 1 so that a table over `have` (a subsequence) fits the axes `want`."""
+    return tuple(1 + i for i, v in enumerate(want) if v not in have)
 
 
-def _see(x: Tensor, index: Any) -> Tensor:
-    return x if index is None else x[index]
+def _see(x: Tensor, index: Index) -> Tensor:
+    for axis in index:
+        x = x.unsqueeze(axis)
+    return x
 
 
 class Compiler:
@@ -492,7 +494,7 @@ class Compiler:
                 keep = None
                 if frame.mask is not None:
                     cells = cells.expand(frame.batch, *cells.shape[1:])
-                    keep = frame.mask[mask_index].expand(cells.shape)
+                    keep = _see(frame.mask, mask_index).expand(cells.shape)
                 tau = 0.0 if pick else frame.parameters.iota_tau
                 w = iota.weights(logic.to_logits(cells), keep, tau)
                 p = (logic.to_probability(r[atom]) if known is None else r[known]).double()
@@ -554,12 +556,12 @@ def _full(x: Tensor, size: int) -> Tensor:
     return x if all(n == size for n in x.shape[1:]) else x.expand(-1, *([size] * (x.dim() - 1)))
 
 
-def _mask(frame: Frame, indices: Sequence[Any]) -> Tensor | None:
+def _mask(frame: Frame, indices: Sequence[Index]) -> Tensor | None:
     if frame.mask is None:
         return None
     out: Tensor | None = None
     for index in indices:
-        one = frame.mask if index is None else frame.mask[index]
+        one = _see(frame.mask, index)
         out = one if out is None else out & one
     return out
 

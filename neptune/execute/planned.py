@@ -158,7 +158,7 @@ class PlannedEvaluator(Evaluator):
         frame = Frame(self.logic, self.parameters, 1, self.objects, None, objects)
         self.peak_cells = max(self.peak_cells, cells)
         if kind == "truth":
-            whole, self._chance[node] = plan.code.run_chances(frame, tables)  # type: ignore[arg-type]
+            whole, self._chance[node] = plan.code.run_chances(frame, tables)[0]  # type: ignore[arg-type]
             made = [whole]
         else:
             made = plan.code.run(frame, tables)  # type: ignore[arg-type]
