@@ -101,8 +101,8 @@ class Context:
     def copied(self, node: ast.Node) -> None:
         """Count the nodes of a copy; too many are a :class:`dsl.LimitError`."""
         self._copied += len(ast.walk(node))
-        if self._copied > self.limits.nodes // 4:
-            raise LimitError("nodes", self.limits.nodes, None, node.span, what="the program's normal form")
+        if self._copied > self.limits.nodes // 60:
+            raise LimitError("nodes", self.limits.nodes // 60, self._copied, node.span, what="copying in the normal form")
 
 
 def normalise(

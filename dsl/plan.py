@@ -384,7 +384,25 @@ def _avoid(
 
 
 def show(node: Node) -> str:
-    """Return the formula as text (``∃@0 (cube(@0) ∧ left(@0, @1))``)."""
+    """Return the formula as text (``∃@0 (cube(@0) ∧ left(@0, @1))``); of a very large one, only how large it is."""
+    size = _written_size(node, {})
+    if size > _SHOWN:
+        return f"a formula of {size if size < 10**9 else 'more than 10⁹'} parts"
+    return _show(node)
+
+
+_SHOWN = 5_000
+
+
+def _written_size(node: Node, memo: dict[Node, int]) -> int:
+    """Return the number of parts of a formula written out, shared ones each time."""
+    found = memo.get(node)
+    if found is None:
+        found = memo[node] = min(10**9, 1 + sum(_written_size(child, memo) for child in children(node)))
+    return found
+
+
+def _show(node: Node) -> str:
     match node:
         case Const():
             return {1.0: "true", 0.0: "false"}.get(node.value, f"{node.value:g}")
@@ -409,9 +427,9 @@ def show(node: Node) -> str:
         case Iota():
             return f"ι{node.var} {_wrap(node.body)}"
         case Expect():
-            return f"{'at' if node.pick else 'E'}[{node.var} ~ {show(node.iota)}] {_wrap(node.body)}"
+            return f"{'at' if node.pick else 'E'}[{node.var} ~ {_show(node.iota)}] {_wrap(node.body)}"
         case Compare():
-            return f"{show(node.left)} {node.op} {show(node.right)}"
+            return f"{_show(node.left)} {node.op} {_show(node.right)}"
         case Count():
             return f"#{node.var} {_wrap(node.body)}"
         case Tally():
@@ -419,7 +437,7 @@ def show(node: Node) -> str:
         case Number():
             return f"{node.value:g}"
         case Describe():
-            return f"describe({', '.join(f'{v}: {show(b)}' for v, b in zip(node.values, node.bodies, strict=True))})"
+            return f"describe({', '.join(f'{v}: {_show(b)}' for v, b in zip(node.values, node.bodies, strict=True))})"
         case _:
             raise TypeError(f"unknown plan node {type(node).__name__} with fields {fields(node)}")
 
@@ -429,5 +447,5 @@ def _term(term: Term) -> str:
 
 
 def _wrap(node: Node) -> str:
-    text = show(node)
+    text = _show(node)
     return f"({text})" if isinstance(node, And | Or | Xor | Compare) else text

@@ -19,7 +19,7 @@ from dsl.vocabulary import Vocabulary
 from neptune.execute.values import AttributeOf, Description, Formula, ObjectRef, Variable, kind_name
 
 _VARIABLE_NAME = re.compile(r"[a-z]\d*\Z")
-MAX_PLAN_DEPTH = 150
+MAX_PLAN_DEPTH = 100
 
 
 class Atoms:
@@ -196,7 +196,7 @@ class Atoms:
 
     def check_size(self, node: Node, where: ast.Node) -> None:
         """Count one more node; raise :class:`dsl.LimitError` if the plan has grown too large or too deep."""
-        self._built += 1
+        self._built += 1 + len(plan.children(node)) // 16
         if self._built > self.limits.nodes:
             raise LimitError("nodes", self.limits.nodes, None, where.span)
         if node.depth > MAX_PLAN_DEPTH:

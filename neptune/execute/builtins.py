@@ -103,6 +103,13 @@ def _is_object(domain: Any) -> bool:
 def _bodies(run: Interpreter, domain: Any, function: Any, node: Any) -> list[Node]:
     """Return one formula for each member of a finite domain."""
     members = list(run.iterate(domain, node))
+    if isinstance(domain, SortRef) and not members and domain.name != "Object":
+        raise ProgramError(
+            f"the values of {domain.name} are not known",
+            node.span,
+            expected=f"Object, or one of {', '.join(run.vocabulary.sorts) or 'the sorts of a vocabulary'}",
+            mend="write Object, or give the values as a list",
+        )
     if function is None:
         return [plan.const(1.0)] * len(members)
     return [run.formula(run.call_value(function, [m], node), node) for m in members]
@@ -266,6 +273,13 @@ def _count(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: An
 
 def describe_attribute(run: Interpreter, sort: str, target: Any, node: Any) -> Any:
     """Return the value of a sort at an object: by the vocabulary's values, or by an open question."""
+    if not isinstance(target, Variable | ObjectRef | Description | str):
+        raise ProgramError(
+            f"The {run.vocabulary.attribute(sort)} of {kind_name(target)} is asked for",
+            node.span,
+            expected="an object: describe(Color, iota(Object, lambda x: …))",
+            mend="put the condition inside an iota" if isinstance(target, Formula) else "",
+        )
     values = run.vocabulary.values(sort)
     if values:
         run.picking += 1
@@ -388,6 +402,12 @@ def _among(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: An
 
 def _topk(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> list[ObjectRef]:
     """``topk(φ, k)``: the k most probable objects, best first."""
+    if not isinstance(args[0], Formula | Description):
+        raise ProgramError(
+            f"'topk' is asked of {kind_name(args[0])}",
+            node.span,
+            expected="a formula, e.g. topk(score(…), 2), or iota(…)",
+        )
     formula, k = args[0], int(run.number(args[1], node)) if len(args) > 1 else 1
     body = description(run, formula, False, node).iota if isinstance(formula, Formula) else formula.iota
     scores = run.forcer.ranking(body.body, run.line(node))

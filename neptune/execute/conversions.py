@@ -42,6 +42,18 @@ class Conversions(ABC):
         self.notes: list[str] = []
         self._iterations = 0
 
+    def spend(self, amount: int, node: ast.Node) -> None:
+        """Count turns of loops, or items of nested lists.
+
+        Raises
+        ------
+        LimitError
+            If there were more than ``limits.iterations``.
+        """
+        self._iterations += amount
+        if self._iterations > self.limits.iterations:
+            raise LimitError("iterations", self.limits.iterations, None, node.span)
+
     def is_soft(self, value: Any) -> bool:
         """Return whether the value is a formula, or stands for one."""
         if isinstance(value, Described):

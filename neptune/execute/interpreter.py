@@ -15,7 +15,7 @@ from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Node
 from dsl.vocabulary import Vocabulary
-from neptune.execute import arithmetic, builtins, methods, valued
+from neptune.execute import arithmetic, bounds, builtins, methods, valued
 from neptune.execute.conversions import Conversions
 from neptune.execute.values import (
     BuiltinRef,
@@ -70,7 +70,7 @@ class Interpreter(Conversions):
         self.variable_names: dict[Node, str] = {}
         self.binders = 0
         self.picking = 0
-        self._statements = self._depth = 0
+        self._statements = self._depth = self._steps = 0
         self.scope = Scope({})
 
     # --- running ---------------------------------------------------------------------------------
@@ -91,6 +91,9 @@ class Interpreter(Conversions):
             self.block([last])
         except _Return as returned:
             return returned.value
+        except RecursionError:
+            # Functions that call one another through their arguments: f(f).
+            raise LimitError("depth", MAX_DEPTH, None, last.span, what="calls inside one another") from None
         if isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name):
             self.note(f"the program ends with an assignment; its result is '{last.targets[0].id}'")
             return self.scope.names[last.targets[0].id]
@@ -152,7 +155,9 @@ class Interpreter(Conversions):
                 items = list(self.iterate(value, target))
                 if len(items) != len(target.items):
                     raise ProgramError(
-                        f"{len(items)} values can not be unpacked into {len(target.items)} names", target.span
+                        f"{len(items)} values can not be unpacked into {len(target.items)} names",
+                        target.span,
+                        expected=f"{len(target.items)} values",
                     )
                 for each, item in zip(target.items, items, strict=True):
                     self.assign(each, item)
@@ -167,6 +172,9 @@ class Interpreter(Conversions):
     def eval(self, node: ast.Expr) -> Any:
         """Evaluate an expression."""
         self._depth += 1
+        self._steps += 1
+        if self._steps > self.limits.iterations:
+            raise LimitError("iterations", self.limits.iterations, None, node.span, what="the run")
         if self._depth > MAX_DEPTH + self.limits.depth:
             raise LimitError("depth", MAX_DEPTH + self.limits.depth, None, node.span)
         try:
@@ -209,12 +217,15 @@ class Interpreter(Conversions):
     def _display(self, node: Any) -> Any:
         items = [self.eval(item) for item in node.items]
         if isinstance(node, ast.ListDisplay):
-            return items
-        return tuple(items) if isinstance(node, ast.TupleDisplay) else {self.key(i, node) for i in items}
+            return bounds.weigh(self, items, node)
+        if isinstance(node, ast.TupleDisplay):
+            return bounds.weigh(self, tuple(items), node)
+        return {self.key(i, node) for i in items}
 
     def _dict(self, node: ast.DictDisplay) -> Any:
         keys = [self.key(self.eval(k), k) for k in node.keys]
-        return dict(zip(keys, (self.eval(v) for v in node.values), strict=True))
+        made = dict(zip(keys, (self.eval(v) for v in node.values), strict=True))
+        return bounds.weigh(self, made, node)
 
     def _subscript(self, node: ast.Subscript) -> Any:
         return methods.get_item(self, self.eval(node.value), node.index, node)
@@ -233,7 +244,9 @@ class Interpreter(Conversions):
             if self.is_soft(value):
                 return Formula(plan.negation(self.formula(value, node.operand)))
             if node.op == "~" and not isinstance(value, bool):
-                raise ProgramError(f"'~' needs a formula, not {kind_name(value)}", node.span)
+                raise ProgramError(
+                    f"'~' needs a formula, not {kind_name(value)}", node.span, expected="a formula, e.g. red(x)"
+                )
             return not self.truth(value, node.operand)
         return arithmetic.unary(self, node.op, value, node)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dsl import ast, plan
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import make
-from neptune.execute import builtins
+from neptune.execute import bounds, builtins
 from neptune.execute.values import Description, Formula, ObjectRef, Quantity, Variable, kind_name
 
 if TYPE_CHECKING:
     from neptune.execute.interpreter import Interpreter
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 
 def call(
@@ -88,10 +92,10 @@ def _vars(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) ->
 def _variable(value: Any, node: ast.Expr) -> str:
     if isinstance(value, Variable):
         return value.name
-    if isinstance(value, str):
+    if isinstance(value, str) and _NAME.match(value):
         return value
     raise ProgramError(
-        f"{kind_name(value).capitalize()} names no variable", node.span, expected='a text such as "x"'
+        f"{repr(value)[:40] if isinstance(value, str) else kind_name(value).capitalize()} names no variable", node.span, expected='a text such as "x"'
     )
 
 
@@ -245,6 +249,8 @@ def _append(run: Interpreter, items: Any, args: list[Any], node: ast.Expr) -> No
     if len(items) >= run.limits.iterations:
         raise LimitError("iterations", run.limits.iterations, None, node.span)
     items.append(args[0])
+    if isinstance(args[0], list | tuple | dict):
+        bounds.weigh(run, items, node)
 
 
 def _extend(run: Interpreter, items: Any, args: list[Any], node: ast.Expr) -> None:
@@ -298,7 +304,9 @@ def get_item(run: Interpreter, target: Any, index: ast.Expr | ast.Slice, node: a
         key = run.eval(index)
         return target[run.key(key, node)] if isinstance(target, dict) else target[int(run.number(key, node))]
     except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise ProgramError(f"There is no such element: {error}", node.span) from error
+        raise ProgramError(
+            f"There is no such element: {error}", node.span, expected="an index, or a key, that is there"
+        ) from error
 
 
 def set_item(run: Interpreter, target: Any, index: Any, value: Any, node: ast.Expr) -> None:
@@ -306,9 +314,13 @@ def set_item(run: Interpreter, target: Any, index: Any, value: Any, node: ast.Ex
     try:
         if isinstance(target, dict):
             target[run.key(index, node)] = value
+            bounds.weigh(run, value, node)
         elif isinstance(target, list):
             target[int(run.number(index, node))] = value
+            bounds.weigh(run, value, node)
         else:
             raise ProgramError(f"{kind_name(target).capitalize()} can not be changed", node.span)
     except (IndexError, TypeError) as error:
-        raise ProgramError(f"There is no such element: {error}", node.span) from error
+        raise ProgramError(
+            f"There is no such element: {error}", node.span, expected="an index, or a key, that is there"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +75,23 @@ def _sorted(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: a
     items = list(run.iterate(args[0], node))
     key = keywords.get("key")
     plain = [run.plain(run.call_value(key, [i], node) if key is not None else i, node) for i in items]
+    if not (all(isinstance(p, int | float) for p in plain) or all(isinstance(p, str) for p in plain)):
+        kinds = " and ".join(dict.fromkeys(kind_name(p) for p in plain))
+        raise ProgramError(
+            f"'sorted' got {kinds}, which have no order",
+            node.span,
+            expected="numbers, or texts",
+            mend="give a key: sorted(items, key=lambda x: count(…))",
+        )
     order = sorted(range(len(items)), key=plain.__getitem__, reverse=bool(keywords.get("reverse", False)))
     return [items[i] for i in order]
 
 
 def _int(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> int:
-    return int(_float(run, args, keywords, node))
+    value = _float(run, args, keywords, node)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise LimitError("number_digits", run.limits.number_digits, None, node.span)
+    return int(value)
 
 
 def _float(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
@@ -96,6 +108,8 @@ def _float(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: as
 
 def _round(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
     number = run.number(args[0], node)
+    if len(args) > 1 and abs(run.number(args[1], node)) > run.limits.number_digits:
+        raise LimitError("number_digits", run.limits.number_digits, None, node.span)
     return round(number, int(args[1])) if len(args) > 1 else round(number)
 
 

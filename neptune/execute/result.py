@@ -7,9 +7,10 @@ from typing import Any
 import torch
 
 from dsl import ast
-from dsl.errors import ProgramError
+from dsl.errors import LimitError, ProgramError
 from dsl.plan import Node
 from neptune.answer import Answer
+from neptune.execute import bounds
 from neptune.execute.interpreter import Interpreter
 from neptune.execute.session import Session
 from neptune.execute.values import (
@@ -21,6 +22,9 @@ from neptune.execute.values import (
     Quantity,
     kind_name,
 )
+
+
+MOST_ITEMS = 20_000
 
 
 def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Program) -> Answer:
@@ -159,6 +163,14 @@ def _object(value: Description, run: Interpreter, session: Session, line: int) -
 
 def _objects(node: Node, run: Interpreter, session: Session, line: int) -> Answer:
     interval = session.table(node, line, "each")
+    if not interval.low.values.dim():  # the same for every object, such as left(x, x)
+        every = bool(interval.low.decide())
+        chosen = tuple(range(session.objects)) if every else ()
+        same_scores = (float(interval.low.values),) * session.objects if interval.exact else None
+        return _answer(
+            run, session, list(chosen), "objects", scores=same_scores, objects=chosen,
+            settled=bool(interval.high.decide()) == every,
+        )  # fmt: skip
     low, high = interval.low.decide(), interval.high.decide()
     settled = bool(torch.equal(low, high))
     likely = low if settled else interval.low.values + interval.high.values > 1.0
@@ -168,6 +180,9 @@ def _objects(node: Node, run: Interpreter, session: Session, line: int) -> Answe
 
 
 def _collection(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Answer:
+    bounds.weigh(run, value, last)
+    if len(value) > MOST_ITEMS:
+        raise LimitError("iterations", MOST_ITEMS, len(value), last.span, what="the list returned")
     if isinstance(value, dict):
         items: Any = {str(run.key(k, last)): _plain(v, run, session, last) for k, v in value.items()}
         return _answer(run, session, items, "list")
