@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=20)
     parser.add_argument("--length", default="short")
     parser.add_argument("--max_tokens", type=int, default=120)
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--show", action="store_true", help="print each program")
     words = parser.parse_args()
     if not (words.base_url or words.gguf):
@@ -55,7 +56,7 @@ def main() -> None:
             from local_server import llama_server
 
             url = stack.enter_context(llama_server(words.gguf))
-        for mode in MODES:
+        for mode in words.modes:
             print(json.dumps(measure(mode, url, words)), flush=True)
 
 

@@ -63,6 +63,13 @@ def test_the_error_goes_back_with_the_programs_line():
     assert "^" in back["content"]
 
 
+def test_a_mistake_repeated_word_by_word_is_asked_warmer():
+    with serving(lambda request, n: BAD if n < 3 else GOOD) as server:
+        assert writer(server, repairs=3).write("How many?").program == GOOD
+    assert [r["temperature"] for r in server.requests] == [0.0, 0.0, 0.7, 0.7]
+    assert len({r["seed"] for r in server.requests[1:]}) == 3
+
+
 @pytest.mark.parametrize("repairs", [0, 1, 2])
 def test_at_most_k_repairs(repairs):
     with serving(lambda request, n: BAD) as server:

@@ -161,10 +161,13 @@ class Chat:
         owners = [str(getattr(m, "owned_by", "")).lower() for m in models]
         return next((OWNERS[o] for o in owners if o in OWNERS), "off")
 
-    def ask(self, messages: Sequence[Message], n: int = 1, seed_offset: int = 0) -> tuple[list[Reply], Spent]:
+    def ask(
+        self, messages: Sequence[Message], n: int = 1, seed_offset: int = 0, at_least: float = 0.0
+    ) -> tuple[list[Reply], Spent]:
         """Return `n` replies to a conversation, and what they cost.
 
-        A reply that was refused, is empty or was cut off is in the list with its `failure`.
+        The temperature is raised to `at_least` where the model takes one. A reply that was refused, is empty
+        or was cut off is in the list with its `failure`.
 
         Raises
         ------
@@ -176,10 +179,12 @@ class Chat:
             replies: list[Reply] = []
             spent = Spent()
             for i in range(n):
-                more, cost = self.ask(messages, 1, seed_offset + i)
+                more, cost = self.ask(messages, 1, seed_offset + i, at_least)
                 replies, spent = replies + more, spent + cost
             return replies, spent
         request = self._request(messages, n, seed_offset, form)
+        if "temperature" in request:
+            request["temperature"] = max(request["temperature"], at_least)
         with self._slots:
             try:
                 response = self._client.chat.completions.create(**request)
@@ -193,7 +198,7 @@ class Chat:
             with self._lock:
                 self._form = "off"
                 self.note = f"the provider refused the grammar ({form}); programs are decoded freely"
-            return self.ask(messages, n, seed_offset)
+            return self.ask(messages, n, seed_offset, at_least)
         return self._read(response), self._spent(response)
 
     def _request(self, messages: Sequence[Message], n: int, seed_offset: int, form: str) -> dict[str, Any]:

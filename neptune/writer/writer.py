@@ -29,6 +29,9 @@ from neptune.writer.vote import Candidate, Examine, examine_text, merge
 if TYPE_CHECKING:
     from neptune.config import Config
 
+WARMER = 0.7
+"""The least temperature of a repair after a model has repeated its mistake word by word."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -289,6 +292,7 @@ class Writer:
         """Return (program, key, notes, cost) of one reply, sent back with its error while repairs are left."""
         assert self.chat is not None
         spent, notes, question = Spent(), list[str](), messages[-1]["content"]
+        before: str | None = None
         for attempt in range(self.repairs + 1):
             fault: Exception
             if reply.failure is not None:
@@ -306,7 +310,10 @@ class Writer:
             if final or attempt == self.repairs:
                 raise _Failed(fault, spent)
             said = {"role": "assistant", "content": reply.text.strip()[:2000] or "…"}
-            replies, cost = self.chat.ask([*messages, said, again], 1, seed_offset)
+            # a model that has said the same twice says it again, unless it is made to choose differently
+            warmer = WARMER if reply.text == before else 0.0
+            before = reply.text
+            replies, cost = self.chat.ask([*messages, said, again], 1, seed_offset + attempt, warmer)
             reply, spent = replies[0], spent + cost
             what = fault.what if isinstance(fault, dsl.ProgramError) else str(fault)
             notes.append(f"sent back: {what}")
