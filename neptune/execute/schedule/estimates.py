@@ -52,6 +52,7 @@ class Estimates:
         self.vocabulary, self.prior = vocabulary, prior
         self._seen: dict[Predicate, list[float]] = {}
         self._start: dict[Predicate, float] = {}
+        self._siblings: dict[Predicate, tuple[Predicate, ...]] = {}
 
     def learn(self, predicate: Predicate, true: int, asked: int) -> None:
         """Add what the oracle said: `true` of `asked` cells."""
@@ -67,11 +68,19 @@ class Estimates:
     def _begin(self, predicate: Predicate) -> float:
         found = self._start.get(predicate)
         if found is None:
+            found = self._start[predicate] = 1.0 / max(len(self.siblings(predicate)) + 1, 2)
+        return found
+
+    def siblings(self, predicate: Predicate) -> tuple[Predicate, ...]:
+        """Return the other values of the predicate's sort, as predicates; none if it is no value."""
+        found = self._siblings.get(predicate)
+        if found is None:
             values: tuple[str, ...] = ()
             if self.vocabulary is not None and predicate.arity == 1 and predicate.name:
                 sort = self.vocabulary.sort_of_value(predicate.name)
                 values = self.vocabulary.values(sort) if sort else ()
-            found = self._start[predicate] = 1.0 / max(len(values), 2)
+            found = tuple(Predicate(v, 1) for v in values if v != predicate.name)
+            self._siblings[predicate] = found
         return found
 
     def cells(self, scene: Scene, predicate: Predicate, cells: IntArray) -> Floats:

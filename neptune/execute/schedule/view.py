@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.plan import And, Count, Exists, Expect, Forall, Iota, Leaf, Node, Not, Or, Tally, walk
+from dsl.plan import And, Count, Exists, Expect, Forall, Iota, Leaf, Node, Not, Or, Tally, make, walk
 from neptune.algebra import ProbabilisticTensor
 from neptune.execute.evaluate import Evaluator
 from neptune.execute.evidence import Table
@@ -20,6 +20,9 @@ from neptune.types import IntArray
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Axes = tuple[str, ...]
+
+SURE = 0.98
+"""The chance of what follows from the other values of a sort, were they exclusive."""
 
 
 def axes(node: Node) -> Axes:
@@ -145,8 +148,26 @@ class View:
             shape = (self.n,) * len(leaf.free)
             everywhere = self.cells(leaf, np.ones(shape, dtype=np.bool_))
             found = self.estimates.cells(self.scene, leaf.predicate, everywhere).reshape(shape)
+            if len(leaf.terms) == 1:
+                found = self._given_siblings(leaf, found)
             self._chances[leaf] = found
         return found
+
+    def _given_siblings(self, leaf: Leaf, chance: Floats) -> Floats:
+        """Return chances of a value, given what is known of the other values of its sort: a red object is not blue."""
+        siblings = self.estimates.siblings(leaf.predicate)
+        if not siblings:
+            return chance
+        taken, left = np.zeros(self.n, dtype=np.bool_), np.ones(self.n)
+        for sibling in siblings:
+            logits = self.table(make(Leaf, sibling, leaf.terms)).logits
+            taken |= logits > 0
+            left -= np.where(logits <= 0, self.estimates.frequency(sibling), 0.0)
+        (term,) = leaf.terms
+        if isinstance(term, int):
+            taken, left = taken[term], left[term]
+        likelier = np.clip(chance / np.maximum(left, 1e-3), 0.0, SURE)
+        return np.asarray(np.where(taken, 1.0 - SURE, likelier))
 
     # --- estimates of formulas -------------------------------------------------------------------
 
