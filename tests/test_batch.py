@@ -1,0 +1,81 @@
+"""Batches give the answers of one-by-one runs."""
+
+from __future__ import annotations
+
+import pytest
+from test_engine import scene
+
+import dsl
+from neptune.answer import Answer
+from neptune.engine import Engine
+from neptune.execute import plans
+from neptune.execute.batch import run_many
+from neptune.scene import Scene
+
+PROGRAMS = (
+    "exists(Object, lambda x: red(x) and cube(x))",
+    "exists(Object, lambda x: blue(x) and cube(x))",
+    "exists(Object, lambda x: exists(Object, lambda y: left(x, y) and cube(x) and small(y)))",
+    "exists(Object, lambda x: exists(Object, lambda y: exists(Object, lambda z: left(x, y) and left(y, z))))",
+    "all(Object, lambda x: small(x) or metal(x))",
+    "count(Object, lambda x: cube(x) and left(x, iota(Object, lambda y: green(y) and ball(y))))",
+    "count(Object, lambda x: red(x))",
+    "count(Object, lambda x: red(x)) > count(Object, lambda x: blue(x))",
+    "point(Object, lambda x: small(x) and cube(x))",
+    "iota(Object, lambda x: blue(x))",
+    "describe(Color, iota(Object, lambda x: small(x) and ball(x)))",
+    "describe(Shape, iota(Object, lambda x: left(x, iota(Object, lambda y: blue(y)))))",
+    'score("a cube?")("x") & score("red?")("x")',
+    "if exists(Object, lambda x: red(x)):\n    return count(Object, lambda x: cube(x))\nreturn 0",
+    "2 + 3",
+)
+FIELDS = ("value", "kind", "objects", "witness", "tie", "settled", "abstained", "presuppositions", "notes")
+
+
+def scenes() -> list[Scene]:
+    return [scene(), *(Scene.synthetic(n, seed=n) for n in (1, 3, 6, 0, 6))]
+
+
+def agree(one: Answer, many: Answer, exact: bool) -> None:
+    for name in FIELDS:
+        assert getattr(one, name) == getattr(many, name), name
+    assert [(s.line, s.source, s.value) for s in one.trace] == [(s.line, s.source, s.value) for s in many.trace]
+    close = (lambda x: x) if exact else (lambda x: pytest.approx(x, abs=1e-5))
+    assert many.probability == close(one.probability)
+    assert many.bounds == close(one.bounds) and many.scores == close(one.scores)
+
+
+@pytest.mark.parametrize("name", ["godel", "product", "lukasiewicz", "frank:0.1"])
+def test_a_batch_answers_as_single_runs_do(name: str) -> None:
+    worlds = scenes()
+    asked = [(p, s) for p in PROGRAMS for s in worlds if len(s) or "if" not in p]
+    alone, together = (
+        Engine(oracle="scene", schedule="all", planner="optimised", logic=name, oracle_options={"noise": 0.1})
+        for _ in range(2)
+    )
+    for (program, world), answer in zip(asked, run_many(together, asked), strict=True):
+        agree(alone.run(program, world), answer, name == "godel")
+
+
+def test_one_shape_is_planned_once_and_asked_in_one_round() -> None:
+    engine = Engine(oracle="scene", schedule="all", planner="optimised")
+    colors = ("red", "blue", "green", "gray", "cyan")
+    asked = [(f"exists(Object, lambda x: {c}(x) and ball(x))", s) for c in colors for s in scenes() if len(s)]
+    before = plans.planned
+    answers = run_many(engine, asked)
+    assert plans.planned - before <= 1
+    assert max(a.usage.oracle_rounds for a in answers) == 1
+    assert all(a.usage.oracle_calls == 0 for a in run_many(engine, asked))
+
+
+def test_a_lazy_engine_and_a_budget_run_one_by_one() -> None:
+    engine = Engine(oracle="scene", schedule="lazy", planner="optimised", max_oracle_calls=3)
+    world = Scene.synthetic(8, seed=1)
+    (answer,) = run_many(engine, [("count(Object, lambda x: red(x))", world)])
+    assert answer.usage.oracle_calls <= 3 and not answer.settled
+
+
+def test_a_wrong_program_raises_its_error() -> None:
+    engine = Engine(oracle="scene", schedule="all")
+    with pytest.raises(dsl.ProgramError):
+        run_many(engine, [("count(Object, lambda x: ", scene())])
