@@ -2,13 +2,14 @@
 
     PYTHONPATH=. python benchmarks/parsing.py [--data DIR] [--count 2000]
 
-Without --data the programs are those of ``tests/programs/real.txt``, each with its own variable names so that
+Without --data the programs are the examples of ``docs/language.md``, each with a comment of its own so that
 no text repeats.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import time
 from pathlib import Path
@@ -28,8 +29,8 @@ def texts(folder: Path | None, count: int) -> list[str]:
 
         found = list(dict.fromkeys(p for _, _, p in programs(folder)))
         return random.Random(0).sample(found, min(count, len(found)))
-    shipped = [p for p in (ROOT / "tests/programs/real.txt").read_text().split("\n%%\n") if p.strip()]
-    return [f"{shipped[i % len(shipped)].strip()}  # {i}" for i in range(count)]
+    blocks = re.findall(r"^```neptune\n(.*?)^```", (ROOT / "docs/language.md").read_text(encoding="utf-8"), re.M | re.S)
+    return [f"{blocks[i % len(blocks)].strip()}  # {i}" for i in range(count)]
 
 
 def medians(programs: list[str]) -> tuple[float, float, float]:

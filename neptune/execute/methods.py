@@ -89,6 +89,16 @@ def _vars(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) ->
     return names
 
 
+def _one_var(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) -> str:
+    """Return the one variable that a method speaks of."""
+    names = _vars(run, target, args, node)
+    if len(names) != 1:
+        raise ProgramError(
+            f"This method speaks of one variable, not {len(names)}", node.span, expected='a text such as "x"'
+        )
+    return names[0]
+
+
 def _variable(value: Any, node: ast.Expr) -> str:
     if isinstance(value, Variable):
         return value.name
@@ -124,7 +134,7 @@ def _described(pick: bool) -> Callable[..., Description]:
     def apply(
         run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
     ) -> Description:
-        (var,) = _vars(run, target, args[:1], node)
+        var = _one_var(run, target, args[:1], node)
         return builtins.description(run, target, pick, node, var)
 
     return apply
@@ -133,7 +143,7 @@ def _described(pick: bool) -> Callable[..., Description]:
 def _counted(
     run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
 ) -> Quantity:
-    (var,) = _vars(run, target, args, node)
+    var = _one_var(run, target, args, node)
     return Quantity(make(plan.Count, var, target.node))
 
 
