@@ -127,7 +127,8 @@ def test_soft_quantifiers_run_dense_and_explain_says_so() -> None:
     laws = Laws("godel", True, False)
     text = explain(node, laws, guarded=True)
     assert text.count("does not apply") == sum(CRISP in s.needs for s in STAGES)
-    assert IDEMPOTENT and width(rewrite(node, laws)) == 3
+    assert IDEMPOTENT
+    assert width(rewrite(node, laws)) == 3
     tau = LogicParameters(quantifier_tau=0.5)
     values = [evaluator(k, 3, tables(3, 1), "godel", tau).truth(node).low.values for k in (Evaluator, PlannedEvaluator)]
     torch.testing.assert_close(*values)
@@ -137,7 +138,8 @@ def test_explain_shows_every_stage() -> None:
     text = explain(chain(Exists, 4, *PUZZLE))
     for stage in STAGES:
         assert stage.name in text
-    assert "guards" in text and "N^2" in text
+    assert "guards" in text
+    assert "N^2" in text
 
 
 def test_elimination_finds_the_least_width() -> None:
@@ -219,9 +221,11 @@ def test_the_strictness_of_and_gets_its_gradient() -> None:
             return Interval.point(ProbabilisticTensor.from_logits(given_tables[one.predicate], vars, logic=chosen))
 
         kind(4, chosen, parameters, leaf, 10**6).truth(node).low.values.backward()
-        assert parameters.theta is not None and parameters.theta.grad is not None
+        assert parameters.theta is not None
+        assert parameters.theta.grad is not None
         found.append(float(parameters.theta.grad))
-    assert found[0] == pytest.approx(found[1], rel=1e-4) and found[0] != 0.0
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+    assert found[0] != 0.0
 
 
 @pytest.mark.parametrize("name", ["godel", "product"])

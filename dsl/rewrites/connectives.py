@@ -90,8 +90,8 @@ def _fold(node: Node) -> Node:
             return negation(node.body)
         case Xor(left=Const(value=value), right=other) | Xor(left=other, right=Const(value=value)) if value in (0, 1):
             return negation(other) if value else other
-        case Compare(left=Number(), right=Number()):
-            return const(float(_compares(node.op, node.left.value, node.right.value)))
+        case Compare(left=Number(value=a), right=Number(value=b)):
+            return const(float(_compares(node.op, a, b)))
     return node
 
 

@@ -142,14 +142,16 @@ class Batch:
         objects = torch.tensor(places, dtype=torch.int64).reshape(len(jobs), -1)
         frame = Frame(engine.logic, engine.parameters, len(jobs), n, mask, objects)
         missing = torch.zeros(len(jobs), dtype=torch.bool)
-        tables = [self._stacked(k, p.arity, jobs, stages, n) for k, p in enumerate(first.predicates)]
+        tables: dict[int, tuple[Tensor, Tensor | None]] = {}
+        for arity in {p.arity for p in first.predicates}:
+            members = [k for k, p in enumerate(first.predicates) if p.arity == arity]
+            tables.update(self._stacked(members, jobs, stages, n))
         inputs = []
         for leaf in code.leaves:
-            k = int(leaf.predicate.name[1:])
-            cells, unknown = _cells(tables[k], leaf, frame)
-            missing |= unknown
-            kinds = [stage.shape.predicates[k].name or "default" for stage in stages]
-            inputs.append(engine.logic.to_internal(self._calibrated(cells, kinds)))
+            cells, unknown = tables[int(leaf.predicate.name[1:])]
+            inputs.append(_at(cells, leaf, frame))
+            if unknown is not None:
+                missing |= _at(unknown, leaf, frame).reshape(len(jobs), -1).any(1)
         internal, chances = [], []
         for out, is_chance in code.run_chances(frame, inputs):
             internal.append(engine.logic.from_probability(out) if is_chance else out)
@@ -159,19 +161,40 @@ class Batch:
             job.usage.peak_cells = max(job.usage.peak_cells, peak)
         return _Group(jobs, stages, frame, internal, chances, missing.tolist())
 
-    def _stacked(self, k: int, arity: int, jobs: list[_Job], stages: list[Stage], n: int) -> Tensor:
-        """Return one predicate's logits of every job, ``(B, N, …)``; NaN where unknown, 0 where padding."""
-        cells = np.zeros((len(jobs), *([n] * arity)), dtype=np.float32)
-        wording = self.engine.wording
+    def _stacked(
+        self, of: list[int], jobs: list[_Job], stages: list[Stage], n: int
+    ) -> dict[int, tuple[Tensor, Tensor | None]]:
+        """Return for each predicate of one arity its internal numbers in every job, ``(B, N, …)``, and where evidence
+        is missing (``None``: nowhere). A pair of one object with itself is never used: guards decide it."""
+        engine, arity = self.engine, stages[0].shape.predicates[of[0]].arity
+        raw = np.zeros((len(of), len(jobs), *([n] * arity)), dtype=np.float32)
         for b, (job, stage) in enumerate(zip(jobs, stages, strict=True)):
-            predicate, size = stage.shape.predicates[k], len(job.scene)
-            table = job.evidence.table(wording.question(predicate), predicate.symmetric)
-            cells[(b, *([slice(size)] * arity))] = table.logits
-        return torch.from_numpy(cells)
+            inside: tuple[Any, ...] = (slice(len(job.scene)),) * arity
+            for row, k in enumerate(of):
+                predicate = stage.shape.predicates[k]
+                table = job.evidence.table(engine.wording.question(predicate), predicate.symmetric)
+                raw[(row, b, *inside)] = table.logits
+        if arity == 2:
+            raw[:, :, np.arange(n), np.arange(n)] = 0.0
+        unknown = np.isnan(raw)
+        lacks = bool(unknown.any())
+        cells = torch.from_numpy(np.where(unknown, np.float32(0.0), raw) if lacks else raw)
+        if len(engine.parameters.oracle) == 1:
+            cells = engine.parameters.calibrate(cells)
+        else:
+            cells = torch.stack(
+                [
+                    self._calibrated(cells[row], [s.shape.predicates[k].name or "default" for s in stages])
+                    for row, k in enumerate(of)
+                ]
+            )
+        cells = engine.logic.to_internal(cells)
+        where = torch.from_numpy(unknown) if lacks else None
+        return {k: (cells[row], None if where is None else where[row]) for row, k in enumerate(of)}
 
     def _calibrated(self, cells: Tensor, kinds: list[str]) -> Tensor:
         parameters = self.engine.parameters
-        if len(parameters.oracle) == 1 or len(set(kinds)) == 1:
+        if len(set(kinds)) == 1:
             return parameters.calibrate(cells, kinds[0])
         return torch.stack([parameters.calibrate(row, kind) for row, kind in zip(cells, kinds, strict=True)])
 
@@ -368,24 +391,12 @@ def _keep(group: _Group) -> Tensor | None:
     return group.frame.mask
 
 
-def _cells(table: Tensor, leaf: Leaf, frame: Frame) -> tuple[Tensor, Tensor]:
-    """Return an atom's logits, ``(B, N, …)`` over its variables, and which jobs lack evidence for it."""
-    places = [t if isinstance(t, int) else None for t in leaf.terms]
-    rows = torch.arange(frame.batch)
-    given = [frame.objects[:, t] for t in places if t is not None]
-    if given:
-        index = iter(given)
-        table = table[(rows, *(slice(None) if t is None else next(index) for t in places))]
-    unknown = table.isnan()
-    if len(places) == 2 and unknown.any():
-        free = places.count(None)
-        if free == 2:
-            unknown = unknown & ~frame.eye()
-        elif free == 1:
-            unknown = unknown & (torch.arange(frame.size) != given[0].unsqueeze(1))
-        else:
-            unknown = unknown & (given[0] != given[1])
-    return table.nan_to_num(nan=0.0), unknown.reshape(frame.batch, -1).any(1)
+def _at(table: Tensor, leaf: Leaf, frame: Frame) -> Tensor:
+    """Return the cells of an atom, ``(B, N, …)`` over its variables: given objects are looked up."""
+    if not any(isinstance(t, int) for t in leaf.terms):
+        return table
+    places = (frame.objects[:, t] if isinstance(t, int) else slice(None) for t in leaf.terms)
+    return table[(torch.arange(frame.batch), *places)]
 
 
 def run_many(engine: Engine, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:

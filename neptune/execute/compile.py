@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dsl.elimination import by_scope
 from dsl.plan import (
     And,
     Compare,
@@ -32,7 +33,6 @@ from dsl.plan import (
     Tally,
     Xor,
 )
-from dsl.elimination import by_scope
 from neptune.algebra import Logic, LogicParameters, iota
 from neptune.algebra.convert import into_unit
 from neptune.algebra.quantifiers import quantify
@@ -60,7 +60,7 @@ class Frame:
         ``(B, K)`` int64: the given objects that the plan's terms 0 … K-1 stand for.
     """
 
-    __slots__ = ("batch", "logic", "mask", "objects", "parameters", "size", "tau", "_eyes")
+    __slots__ = ("_eyes", "batch", "logic", "mask", "objects", "parameters", "size", "tau")
 
     def __init__(
         self,
@@ -268,7 +268,8 @@ class Compiler:
 
             return self.emit(vars, make)
         var, k = (a, b) if isinstance(a, str) else (b, a)
-        assert isinstance(var, str) and isinstance(k, int)
+        assert isinstance(var, str)
+        assert isinstance(k, int)
 
         def make_one(out: int) -> Operation:
             def one(frame: Frame, r: Registers) -> None:
@@ -330,7 +331,8 @@ class Compiler:
                 x = _see(r[slot], spread)
                 if len(pair) > len(set(pair) & set(have)):
                     x = x.expand(-1, *([frame.size] * len(vars)))
-                r[out] = x.masked_fill(_see(frame.eye(), diagonal), frame.logic.top if universal else frame.logic.bottom)
+                value = frame.logic.top if universal else frame.logic.bottom
+                r[out] = x.masked_fill(_see(frame.eye(), diagonal), value)
 
             return fill
 
@@ -394,7 +396,9 @@ class Compiler:
 
         return self.emit(vars, make)
 
-    def _contract(self, a: tuple[int, Vars], b: tuple[int, Vars], gone: Sequence[str], universal: bool) -> tuple[int, Vars]:
+    def _contract(
+        self, a: tuple[int, Vars], b: tuple[int, Vars], gone: Sequence[str], universal: bool
+    ) -> tuple[int, Vars]:
         """Join and reduce at once; what only one operand mentions is reduced beforehand."""
         a = self.reduce(a, [v for v in gone if v not in b[1]], universal)
         b = self.reduce(b, [v for v in gone if v not in a[1]], universal)

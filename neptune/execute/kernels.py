@@ -66,7 +66,7 @@ class _Contract(torch.autograd.Function):
         join = ctx.logic.or_ if ctx.universal else ctx.logic.and_
         at_all = grad.nonzero()
         step = max(ctx.chunk // max(a.shape[2], 1), 1)
-        for at in at_all.split(step):
+        for at in torch.split(at_all, step):
             g, i, j = at.unbind(1)
             ga, gb = g if len(a) > 1 else torch.zeros_like(g), g if len(b) > 1 else torch.zeros_like(g)
             x, y = a[ga, i], b[gb, j]

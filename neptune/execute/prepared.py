@@ -122,7 +122,7 @@ def prepare(engine: Engine, program: str) -> Prepared:
         If the program is wrong.
     """
     checked = dsl.check(program, vocabulary=engine.vocabulary, limits=engine.limits)
-    run = Interpreter(_NoScene(), engine.vocabulary, engine.limits, engine.distinct_variables)  # type: ignore[arg-type]
+    run = Interpreter(_NoScene(), engine.vocabulary, engine.limits, engine.distinct_variables)
     run.notes.extend(checked.notes)
     value = run.run(checked.program)
     last = checked.program.body[-1]
