@@ -191,7 +191,8 @@ def free_variables(program: ast.Program, context: Context) -> ast.Program:
     formula = program.body[0].value
     words = context.vocabulary
     names = {n for n in free_names(formula) if _VARIABLE.match(n) and words.sort_of_value(n) is None}
-    if not names or not isinstance(formula, ast.Connective):
+    params = {p for n in ast.walk(formula) if isinstance(n, ast.Lambda) for p in n.params}
+    if not names or names & params or not isinstance(formula, ast.Connective):
         return program
     said = set()
     for part in conjuncts(formula) if formula.op == "and" else ():

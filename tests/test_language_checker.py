@@ -61,7 +61,7 @@ def test_good_programs(text: str, predicates: set[tuple[str, int]]) -> None:
         ("exsts(Object, lambda x: cube(x))", "there is no built-in 'exsts'", "did you mean 'exists'?"),
         ("x = 1\ny", "unknown name 'y'", "assign it first"),
         ("colr = 1\nreturn color1", "unknown name 'color1'", "did you mean"),
-        ("exists(Object, lambda x: cube(x)) and red(x)", "unknown name 'x'", "known only inside"),
+        ("forall(Object, lambda x: cube(x)) and red(x)", "unknown name 'x'", "known only inside"),
         ("print(1)", "'print' is not in the language", "return the value"),
         ("open('/etc/passwd')", "'open' is not in the language", "opens no file"),
         ("eval('1')", "'eval' is not in the language", "leave it out"),
