@@ -58,7 +58,8 @@ class Engine:
         :class:`~neptune.execute.schedule.Schedule`. ``"all"``: ask every cell that a plan mentions, in one batch a
         force. The decision is the same.
     planner
-        ``"naive"``: one operation of the algebra a node.
+        ``"optimised"``: rewritten, eliminated and compiled plans, cached by shape; ``"naive"``: one operation of
+        the algebra a node, joint tables and all. The values are the same.
     max_oracle_calls
         The most cells that one program asks; when they are spent, the answer is the best so far, with its bounds
         and ``settled=False``.
@@ -90,7 +91,7 @@ class Engine:
         seed: int = 0,
         vocabulary: str | Vocabulary | None = "clevr",
         schedule: str | Schedule = "lazy",
-        planner: str = "naive",
+        planner: str = "optimised",
         max_oracle_calls: int | None = None,
         limits: Limits | None = None,
         parameters: LogicParameters | None = None,

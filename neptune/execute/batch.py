@@ -271,7 +271,8 @@ class Batch:
         if table.dim() > 1:
             first = iota.first_argmax(table, _keep(group)).tolist()
             at = torch.tensor(first).unsqueeze(1)
-            table, chance = table.gather(1, at).squeeze(1), chance.gather(1, at).squeeze(1)
+            table = table.gather(1, at).squeeze(1)
+            chance = logic.to_probability(table)
         yes, ties, values = logic.decide(table).tolist(), logic.is_tie(table).tolist(), chance.tolist()
         many = []
         for b in rows:
