@@ -77,8 +77,8 @@ def check(
         check_depth(tree, limits)
     try:
         tree, changed = normalise(tree, known, limits)
-    except ProgramError as error:
-        raise error.with_source(source) if source is not None else error
+    except ProgramError as fault:
+        raise (fault.with_source(source) if source is not None else fault) from None
     checker = _Checker(known, limits)
     checker.program(tree)
     if checker.errors:

@@ -1,4 +1,4 @@
-"""Normal forms of small slips: a comparison or a pair inside a bracket, a sort as a condition, names without an object."""
+"""Normal forms of small slips: a comparison or a pair in the wrong bracket, a sort as a condition, compound names."""
 
 from __future__ import annotations
 

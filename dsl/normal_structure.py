@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from . import ast
 from .ast import Expr
 from .builtins import BUILTINS
-from .normal_tree import call, called, conjunction, conjuncts, described, fresh, free_names, substitute
+from .normal_tree import call, called, conjunction, conjuncts, described, free_names, fresh, substitute
 
 if TYPE_CHECKING:
     from .normalise import Context
@@ -135,7 +136,7 @@ def many_same(node: ast.Node, context: Context) -> Expr | None:
         context.note(f"'{name}' of {len(args)} objects was read pairwise", node)
         for arg in args[1:-1]:
             context.copied(arg)
-        return conjunction([call(name, a, b, at=node) for a, b in zip(args, args[1:], strict=False)], node)
+        return conjunction([call(name, a, b, at=node) for a, b in pairwise(args)], node)
     return None
 
 

@@ -12,8 +12,8 @@ from .normal_tree import (
     conjunction,
     conjuncts,
     described,
-    fresh,
     free_names,
+    fresh,
     rebuild,
     substitute,
 )

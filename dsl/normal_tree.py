@@ -32,7 +32,7 @@ def rebuild(node: ast.Node, change: Callable[[ast.Node], ast.Node]) -> ast.Node:
     if not new:
         return node
     values = {name: new.get(name, getattr(node, name)) for name in names}
-    return cast(ast.Node, cls(**values, span=node.span))
+    return cls(**values, span=node.span)
 
 
 def call(name: str, *args: Expr, at: ast.Node) -> ast.Call:
@@ -68,8 +68,7 @@ def described(node: ast.Node) -> ast.Lambda | None:
         lambdas = [a for a in node.args if isinstance(a, ast.Lambda)]
         sorts = [a for a in node.args if isinstance(a, ast.Name)]
         if len(lambdas) == 1 and len(lambdas[0].params) == 1 and len(lambdas) + len(sorts) == len(node.args):
-            if not sorts or sorts[0].id == "Object":
-                return lambdas[0]
+            return lambdas[0] if not sorts or sorts[0].id == "Object" else None
     return None
 
 

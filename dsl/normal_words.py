@@ -24,7 +24,8 @@ _QUANTIFIERS = {
     "find": "iota", "select": "iota", "unique": "iota",
 }  # fmt: skip
 _ARITHMETIC = {
-    "divide": "/", "div": "/", "divided_by": "/", "plus": "+", "add": "+", "minus": "-", "subtract": "-", "subtraction": "-", "addition": "+", "difference": "-",
+    "divide": "/", "div": "/", "divided_by": "/", "plus": "+", "add": "+", "minus": "-", "subtract": "-",
+    "subtraction": "-", "addition": "+", "difference": "-",
     "times": "*", "multiply": "*",
 }  # fmt: skip
 _ORDER = {

@@ -102,7 +102,8 @@ class Context:
         """Count the nodes of a copy; too many are a :class:`dsl.LimitError`."""
         self._copied += len(ast.walk(node))
         if self._copied > self.limits.nodes // 60:
-            raise LimitError("nodes", self.limits.nodes // 60, self._copied, node.span, what="copying in the normal form")
+            allowed = self.limits.nodes // 60
+            raise LimitError("nodes", allowed, self._copied, node.span, what="copying in the normal form")
 
 
 def normalise(

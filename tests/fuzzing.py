@@ -12,7 +12,8 @@ from dsl.builtins import BUILTINS, METHODS, RESERVED
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ["x", "y", "z", "k", "a", "f", "found", "x1", "_", "Object", "Color", "Shape", "Size", "Finish", "objects"]
 WORDS = ["red", "cube", "large", "left", "right_of", "same_color", "same_object", "largest", "leftmost", "between",
-         "color", "shape", "size", "shiny", "near", "object", "closest", "larger", "small_cube", "same_finish"]  # fmt: skip
+         "color", "shape", "size", "shiny", "near", "object", "closest", "larger",
+         "small_cube", "same_finish"]  # fmt: skip
 TEXTS = ['"red"', '"x"', '"is the object in the red box red?"', '""', '"x1"', "'cube'", 'f"{x}"', '"@0"', '"é\\n"']
 NUMBERS = ["0", "1", "2", "3.5", "-1", "1e9", "99999999999", "10 ** 30", "0.0", "True", "False", "None"]
 INFIX = ["and", "or", "==", "!=", "<", ">", "<=", ">=", "in", "not in", "is", "+", "-", "*", "/", "//", "%", "**", "&",
@@ -96,7 +97,7 @@ def _truth(draw: random.Random, bound: list[str], var: str, depth: int) -> str:
         word = draw.choice(["red", "cube", "large", "shiny", "largest", "leftmost", "object", "near_the_wall", "color"])
         return f"{word}({part('object') if depth > 0 or bound else 'iota(Object)'})"
     if choice < 4:
-        word = draw.choice(["left", "right_of", "same_color", "same_object", "larger", "closest", "between", "distinct"])
+        word = draw.choice(["left", "right_of", "same_color", "same_object", "larger", "closest", "between"])
         return f"{word}({part('object')}, {part('object')})"
     if choice < 6:
         word = draw.choice(["exists", "forall", "no", "some", "all", "every"])
@@ -169,7 +170,8 @@ def expression(draw: random.Random, names: list[str], depth: int) -> str:
         name = draw.choice([*BUILTINS, *list(RESERVED)[:3]])
         return f"{name}({', '.join(inner() for _ in range(draw.choice([0, 1, 1, 2, 2, 3])))})"
     if kind == 7:
-        return f"({inner()}).{draw.choice(list(METHODS))}({', '.join(inner() for _ in range(draw.choice([0, 1, 1, 2])))})"
+        arguments = ", ".join(inner() for _ in range(draw.choice([0, 1, 1, 2])))
+        return f"({inner()}).{draw.choice(list(METHODS))}({arguments})"
     if kind < 10:
         return f"({inner()} {draw.choice(INFIX)} {inner()})"
     if kind == 10:

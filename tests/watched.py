@@ -22,11 +22,10 @@ FORBIDDEN = ("open", "import", "exec", "compile", "socket", "subprocess", "os.",
 
 def main() -> None:
     """Run the programs and print what happened."""
+    import dsl
     from neptune.engine import Engine
     from neptune.errors import NeptuneError
     from neptune.scene import Scene
-
-    import dsl
 
     programs = Path(sys.argv[1]).read_text(encoding="utf-8", errors="surrogatepass").split("\n%%\n")
     engine, scene = Engine(oracle="random"), Scene.synthetic(6, seed=1)

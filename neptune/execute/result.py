@@ -23,7 +23,6 @@ from neptune.execute.values import (
     kind_name,
 )
 
-
 MOST_ITEMS = 20_000
 
 

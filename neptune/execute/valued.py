@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from dsl import ast, plan
 from dsl.plan import Node
-from neptune.execute.values import AttributeOf, Described, Description, Formula, ObjectRef, Quantity, SortRef, Variable
+from neptune.execute.values import (
+    AttributeOf,
+    Described,
+    Description,
+    Formula,
+    ObjectRef,
+    Quantity,
+    SortRef,
+    Variable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
