@@ -38,6 +38,14 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
     line = run.line(last)
     if isinstance(value, AttributeOf):
         value = run.attribute_value(value.sort, value.target, last)
+    inner = value.iota if isinstance(value, Description) else getattr(value, "node", None)
+    if isinstance(value, Quantity | Described | Description) and inner is not None and inner.free:
+        raise ProgramError(
+            f"The result depends on {', '.join(sorted(inner.free))}, which nothing binds",
+            last.span,
+            expected="a result without free variables",
+            mend="bind it: exists(Object, lambda x: …), or .exists(\"x1\")",
+        )
     match value:
         case Formula() if len(value.node.free) == 1:
             return _objects(value.node, run, session, line)
