@@ -71,7 +71,9 @@ def main() -> int:
 
 def synthetic(count: int) -> Iterator[dict[str, Any]]:
     """Yield one row for each kind of program, number of objects and schedule."""
-    print(f"{'programs':10} {'N':>3} {'schedule':22} {'calls':>7} {'worst':>6} {'rounds':>7} {'worst':>6}  asked for")
+    print(
+        f"{'programs':10} {'N':>3} {'schedule':22} {'calls':>7} {'worst':>6} {'rounds':>7} {'worst':>6}  asked for"
+    )
     kinds: dict[str, Callable[[Scene, int], tuple[str, Any]]] = {"puzzles": puzzle, "refexps": refexp}
     for kind, make in kinds.items():
         for n in (20, 50):

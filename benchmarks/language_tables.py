@@ -1,6 +1,6 @@
 """Write the tables of ``docs/language.md``: what is put right, the built-ins, the methods.
 
-    PYTHONPATH=. python benchmarks/language_tables.py          # rewrites the page between its markers
+PYTHONPATH=. python benchmarks/language_tables.py          # rewrites the page between its markers
 """
 
 from __future__ import annotations

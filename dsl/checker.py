@@ -69,7 +69,9 @@ def check(
     if isinstance(program, str):
         tree, source = parse(program, limits=limits), program
         if _SIGNS.search(program):
-            notes = tuple(f"'{s}' was read as '{_READ_AS[s]}'" for s in dict.fromkeys(_SIGNS.findall(program)))
+            notes = tuple(
+                f"'{s}' was read as '{_READ_AS[s]}'" for s in dict.fromkeys(_SIGNS.findall(program))
+            )
         if "`" in program or program[:1] == "\ufeff":
             notes = (*clean(program)[1], *notes)
     else:

@@ -152,8 +152,10 @@ class Lexer:
                 kind = keywords.get(value, "NAME")
                 if value == "implies" and out and out[-1].type in _OPERAND_ENDS:
                     kind = keywords["->"]
-                elif value in ("and", "or") and text[position : position + 1] == "(" and (
-                    not out or out[-1].type not in _OPERAND_ENDS
+                elif (
+                    value in ("and", "or")
+                    and text[position : position + 1] == "("
+                    and (not out or out[-1].type not in _OPERAND_ENDS)
                 ):
                     kind, value = "NAME", value + "_"
             elif kind == "ARROW":

@@ -31,7 +31,9 @@ def described_sorts(node: ast.Node, context: Context) -> Expr | None:
     if not isinstance(body, ast.Call) or len(body.args) != 2 or body.keywords:
         return None
     name = called(body)
-    if name != sort.id and (words.sort_named(name) is None or words.sort_named(name) != words.sort_named(sort.id)):
+    if name != sort.id and (
+        words.sort_named(name) is None or words.sort_named(name) != words.sort_named(sort.id)
+    ):
         return None
     others = [a for a in body.args if not (isinstance(a, ast.Name) and a.id == var)]
     if len(others) != 1 or var in free_names(others[0]):
@@ -50,7 +52,12 @@ def _value_sort(node: ast.Node, context: Context) -> str | None:
 
 def distinct_values(node: ast.Node, context: Context) -> Expr | None:
     """``count(Distinct(Color), Object)``: how many colours occur among the objects."""
-    if called(node) not in ("count", "len") or not isinstance(node, ast.Call) or not node.args or node.keywords:
+    if (
+        called(node) not in ("count", "len")
+        or not isinstance(node, ast.Call)
+        or not node.args
+        or node.keywords
+    ):
         return None
     first, *rest = node.args
     kind = called(first).lower().replace("_", "")
@@ -69,7 +76,9 @@ def distinct_values(node: ast.Node, context: Context) -> Expr | None:
         return None
     context.note(f"the number of different {sort}s was read as: of how many of them there is an object", node)
     here = node.span
-    attribute = call(context.vocabulary.attribute(sort), ast.Name(var, span=here), ast.Name(value, span=here), at=node)
+    attribute = call(
+        context.vocabulary.attribute(sort), ast.Name(var, span=here), ast.Name(value, span=here), at=node
+    )
     occurs = _over("exists", "Object", var, conjunction([*fits, attribute], node), node)
     return _over("count", sort, value, occurs, node)
 
@@ -117,7 +126,9 @@ def majorities(node: ast.Node, context: Context) -> Expr | None:
 def _commonest(sort: str, fits: list[Expr], var: str, node: ast.Node, context: Context) -> Expr:
     value = fresh("v", {var, *(n for f in fits for n in free_names(f))})
     here = node.span
-    attribute = call(context.vocabulary.attribute(sort), ast.Name(var, span=here), ast.Name(value, span=here), at=node)
+    attribute = call(
+        context.vocabulary.attribute(sort), ast.Name(var, span=here), ast.Name(value, span=here), at=node
+    )
     total = _over("count", "Object", var, conjunction([*fits, attribute], node), node)
     context.note(f"the commonest {sort} was read as the one of which there are most objects", node)
     return _over("mode", sort, value, total, node)
@@ -125,5 +136,3 @@ def _commonest(sort: str, fits: list[Expr], var: str, node: ast.Node, context: C
 
 def _over(quantifier: str, sort: str, var: str, body: Expr, at: ast.Node) -> ast.Call:
     return call(quantifier, ast.Name(sort, span=at.span), ast.Lambda((var,), body, span=at.span), at=at)
-
-

@@ -72,7 +72,11 @@ def _inserted(place: Expr, part: Expr, lost: set[str]) -> Expr | None:
     if isinstance(last_arg, ast.Lambda):
         if called(place) not in _BINDERS and called(place) != "describe":
             return None
-        deeper = _inserted(last_arg.body, part, lost - set(last_arg.params)) if lost - set(last_arg.params) else None
+        deeper = (
+            _inserted(last_arg.body, part, lost - set(last_arg.params))
+            if lost - set(last_arg.params)
+            else None
+        )
         if deeper is None and lost <= set(last_arg.params) and called(place) in _BINDERS:
             deeper = conjunction([last_arg.body, part], last_arg.body)
         if deeper is None:
@@ -99,7 +103,9 @@ class _Anaphora:
             found = self.before.get(node.id, [])
             usable = [d for d in found if not (free_names(d) & self.astray) - seen]
             if len(usable) == 1 and len(found) == 1:
-                self.context.note(f"'{node.id}' outside its lambda was read as the object described there", node)
+                self.context.note(
+                    f"'{node.id}' outside its lambda was read as the object described there", node
+                )
                 self.context.copied(usable[0])
                 return usable[0]
             return node

@@ -22,7 +22,12 @@ def pairs_outside(node: ast.Node, context: Context) -> Expr | None:
     if not isinstance(node, ast.TupleDisplay) or len(node.items) != 2:
         return None
     first, second = node.items
-    if called(first) not in _PAIRS or not isinstance(first, ast.Call) or len(first.args) != 1 or first.keywords:
+    if (
+        called(first) not in _PAIRS
+        or not isinstance(first, ast.Call)
+        or len(first.args) != 1
+        or first.keywords
+    ):
         return None
     context.note(f"'{called(first)}(a), b' was read as '{called(first)}(a, b)'", node)
     return call(called(first), first.args[0], second, at=node)
@@ -38,7 +43,9 @@ def comparisons_inside(node: ast.Node, context: Context) -> Expr | None:
     if inner.ops not in (("==",), ("!=",)) or not isinstance(inner.rights[0], ast.Text | ast.Name):
         return None
     context.note("a comparison inside 'describe' was read as one of the value described", node)
-    return ast.Comparison(call("describe", node.args[0], inner.left, at=node), inner.ops, inner.rights, span=node.span)
+    return ast.Comparison(
+        call("describe", node.args[0], inner.left, at=node), inner.ops, inner.rights, span=node.span
+    )
 
 
 def sorts_as_conditions(node: ast.Node, context: Context) -> Expr | None:
@@ -56,7 +63,13 @@ def sorts_as_conditions(node: ast.Node, context: Context) -> Expr | None:
 def names_of_things(node: ast.Node, context: Context) -> Expr | None:
     """``behind(x, leftmost())``: the object that is leftmost."""
     name = called(node)
-    if not isinstance(node, ast.Call) or node.keywords or not name or name in BUILTINS or name in context.bound:
+    if (
+        not isinstance(node, ast.Call)
+        or node.keywords
+        or not name
+        or name in BUILTINS
+        or name in context.bound
+    ):
         return None
     for i, arg in enumerate(node.args):
         inner = called(arg)
@@ -76,11 +89,22 @@ def names_of_things(node: ast.Node, context: Context) -> Expr | None:
 def compound_names(node: ast.Node, context: Context) -> Expr | None:
     """``behind(x, red_cube)``: the red cube, where the name is made of values of the vocabulary."""
     name = called(node)
-    if not isinstance(node, ast.Call) or node.keywords or not name or name in BUILTINS or name in context.bound:
+    if (
+        not isinstance(node, ast.Call)
+        or node.keywords
+        or not name
+        or name in BUILTINS
+        or name in context.bound
+    ):
         return None
     words = context.vocabulary
     for i, arg in enumerate(node.args):
-        if not isinstance(arg, ast.Name) or "_" not in arg.id or arg.id in context.bound or arg.id in BUILTINS:
+        if (
+            not isinstance(arg, ast.Name)
+            or "_" not in arg.id
+            or arg.id in context.bound
+            or arg.id in BUILTINS
+        ):
             continue
         parts = [p for p in arg.id.split("_") if p not in ("the", "object", "thing", "item")]
         if not parts or words.value_named(arg.id) or not all(words.value_named(p) for p in parts if p):
@@ -91,14 +115,20 @@ def compound_names(node: ast.Node, context: Context) -> Expr | None:
         conditions = [call(p, ast.Name("y", span=here), at=arg) for p in parts]
         whole = ast.Lambda(("y",), conjunction(conditions, arg), span=here)
         made = call("iota", ast.Name("Object", span=here), whole, at=arg)
-        context.note(f"'{arg.id}' in an object's place was read as the object that is {' and '.join(parts)}", node)
+        context.note(
+            f"'{arg.id}' in an object's place was read as the object that is {' and '.join(parts)}", node
+        )
         return ast.Call(node.func, (*node.args[:i], made, *node.args[i + 1 :]), span=node.span)
     return None
 
 
 def objects_of_value_sorts(node: ast.Node, context: Context) -> Expr | None:
     """``iota(Material, lambda x: cube(x))`` speaks of an object: ``describe(Material, iota(Object, …))``."""
-    if called(node) not in ("iota", "the", "describe") or not isinstance(node, ast.Call) or len(node.args) != 2:
+    if (
+        called(node) not in ("iota", "the", "describe")
+        or not isinstance(node, ast.Call)
+        or len(node.args) != 2
+    ):
         return None
     sort_name, function = node.args
     words = context.vocabulary
@@ -121,7 +151,9 @@ def objects_of_value_sorts(node: ast.Node, context: Context) -> Expr | None:
         evidence |= words.sort_of_value(name) is not None or words.is_vacuous(name) or related
     if not evidence:
         return None
-    context.note(f"'{called(node)}({sort_name.id}, …)' of an object was read as the {sort} of the object", node)
+    context.note(
+        f"'{called(node)}({sort_name.id}, …)' of an object was read as the {sort} of the object", node
+    )
     iota = call("iota", ast.Name("Object", span=node.span), function, at=node)
     return call("describe", sort_name, iota, at=node)
 
@@ -134,7 +166,9 @@ def compound_words(node: ast.Node, context: Context) -> Expr | None:
     if name in BUILTINS or name in context.bound or words.knows(name, 1):
         return None
     parts = name.split("_")
-    if not all(p and words.value_named(p) is not None for p in parts) or not isinstance(node.args[0], ast.Name):
+    if not all(p and words.value_named(p) is not None for p in parts) or not isinstance(
+        node.args[0], ast.Name
+    ):
         return None
     context.note(f"'{name}' was read as {' and '.join(parts)}", node)
     return conjunction([call(p, node.args[0], at=node) for p in parts], node)
@@ -152,7 +186,9 @@ def extreme_objects(node: ast.Node, context: Context) -> Expr | None:
     if isinstance(key, ast.Lambda) and len(key.params) == 1 and isinstance(key.body, ast.Call):
         var = key.params[0]
         own = (ast.Name(var),)
-        attribute = key.body.args[0] if called(key.body) == "describe" and key.body.args[1:] == own else key.body.func
+        attribute = (
+            key.body.args[0] if called(key.body) == "describe" and key.body.args[1:] == own else key.body.func
+        )
         if not (called(key.body) == "describe" or key.body.args == own):
             return None
     sort = words.sort_named(attribute.id) if isinstance(attribute, ast.Name) else None
@@ -210,5 +246,3 @@ def free_variables(program: ast.Program, context: Context) -> ast.Program:
     shown = ", ".join(f"'{n}'" for n in dict.fromkeys(order))
     context.note(f"the free variables {shown} of the formula were bound by 'exists'", formula)
     return ast.Program((ast.ExprStatement(body, span=formula.span),), span=program.span)
-
-

@@ -74,7 +74,12 @@ def most_of(node: ast.Node, context: Context) -> Expr | None:
         return None
     first = args[0] if isinstance(args[0], ast.Lambda) else described(args[0])
     second = args[1]
-    if first is None or not isinstance(second, ast.Lambda) or len(first.params) != 1 or len(second.params) != 1:
+    if (
+        first is None
+        or not isinstance(second, ast.Lambda)
+        or len(first.params) != 1
+        or len(second.params) != 1
+    ):
         return None
     var = second.params[0]
     if var in free_names(first.body) - set(first.params):
@@ -99,7 +104,9 @@ def restricted_quantifiers(node: ast.Node, context: Context) -> Expr | None:
     if len(args) > 1 and isinstance(args[0], ast.Name) and args[0].id == "Object":
         args = args[1:]
         if len(args) == 1 and (inner := described(args[0])) is not None:
-            context.note(f"'{name}' over a description was read as '{name}' over the objects that fit it", node)
+            context.note(
+                f"'{name}' over a description was read as '{name}' over the objects that fit it", node
+            )
             return call(name, node.args[0], inner, at=node)
     if len(args) != 2 or name in _CONDITIONAL:
         return None
@@ -107,7 +114,12 @@ def restricted_quantifiers(node: ast.Node, context: Context) -> Expr | None:
         args.reverse()  # all(lambda x: blue(x), iota(Object, lambda x: cube(x)))
     first = args[0] if isinstance(args[0], ast.Lambda) else described(args[0])
     second = args[1]
-    if first is None or not isinstance(second, ast.Lambda) or len(first.params) != 1 or len(second.params) != 1:
+    if (
+        first is None
+        or not isinstance(second, ast.Lambda)
+        or len(first.params) != 1
+        or len(second.params) != 1
+    ):
         return None
     var = second.params[0]
     if var in free_names(first.body) - set(first.params):
@@ -126,7 +138,12 @@ def restricted_quantifiers(node: ast.Node, context: Context) -> Expr | None:
 def many_same(node: ast.Node, context: Context) -> Expr | None:
     """``same_color(a, b, c)`` compares neighbours; ``same_color(iota(…))`` is a plural, ``same_color(d, d)``."""
     name = called(node)
-    if not name.startswith("same_") or name in context.bound or not isinstance(node, ast.Call) or node.keywords:
+    if (
+        not name.startswith("same_")
+        or name in context.bound
+        or not isinstance(node, ast.Call)
+        or node.keywords
+    ):
         return None
     args = node.args
     if len(args) == 1 and described(args[0]) is not None:
@@ -164,11 +181,15 @@ def relational_arguments(node: ast.Node, context: Context) -> Expr | None:
         object_ = ast.Name("Object", span=arg.span)
         if words.knows(inner, 2) and words.comparative(inner) is None:
             var = fresh("z", free_names(arg))
-            context.note(f"'{inner}(iota(…))' in an object's place was read as the object that is {inner} of it", node)
+            context.note(
+                f"'{inner}(iota(…))' in an object's place was read as the object that is {inner} of it", node
+            )
             body: Expr = call(inner, ast.Name(var, span=arg.span), arg.args[0], at=arg)
         elif words.knows(inner, 1) or words.is_vacuous(inner):
             var = inside.params[0]
-            context.note(f"'{inner}(iota(…))' in an object's place was read as the one described that is {inner}", node)
+            context.note(
+                f"'{inner}(iota(…))' in an object's place was read as the one described that is {inner}", node
+            )
             body = conjunction([inside.body, call(inner, ast.Name(var, span=arg.span), at=arg)], arg)
         else:
             continue
@@ -201,7 +222,9 @@ def nested_predicates(node: ast.Node, context: Context) -> Expr | None:
     subject = _subject(node.args[0], context)
     if subject is None:
         return None
-    context.note("a predicate inside a predicate, as in small(red(x)), was read as both of the same object", node)
+    context.note(
+        "a predicate inside a predicate, as in small(red(x)), was read as both of the same object", node
+    )
     first = call(called(node), ast.Name(subject, span=node.args[0].span), at=node)
     return conjunction([first, node.args[0]], node)
 
@@ -209,7 +232,13 @@ def nested_predicates(node: ast.Node, context: Context) -> Expr | None:
 def conjuncts_in_arguments(node: ast.Node, context: Context) -> Expr | None:
     """``p(x, iota(…) and q)`` is ``p(x, iota(…)) and q``: the bracket was closed too late."""
     name = called(node)
-    if not isinstance(node, ast.Call) or node.keywords or not name or name in BUILTINS or name in context.bound:
+    if (
+        not isinstance(node, ast.Call)
+        or node.keywords
+        or not name
+        or name in BUILTINS
+        or name in context.bound
+    ):
         return None
     for i, arg in enumerate(node.args):
         if not isinstance(arg, ast.Connective) or arg.op != "and":
@@ -218,7 +247,9 @@ def conjuncts_in_arguments(node: ast.Node, context: Context) -> Expr | None:
         plain = isinstance(first, ast.Name) and _is_predicate(first.id, context) and first.id not in BUILTINS
         if described(first) is None and not (plain and len(node.args) > 1):
             continue
-        context.note("a condition joined to an argument by 'and' was read as joined to the whole predicate", node)
+        context.note(
+            "a condition joined to an argument by 'and' was read as joined to the whole predicate", node
+        )
         made = ast.Call(node.func, (*node.args[:i], first, *node.args[i + 1 :]), span=node.span)
         return conjunction([made, *rest], node)
     return None

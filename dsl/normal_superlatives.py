@@ -85,7 +85,9 @@ def _written_out(node: ast.Call, relation: str, fits: _Fits, context: Context) -
             return None
         var, conditions = inner.params[0], conjuncts(inner.body)
         members = [
-            substitute(c, var, target) for c in conditions if target.id == var or target.id not in free_names(c)
+            substitute(c, var, target)
+            for c in conditions
+            if target.id == var or target.id not in free_names(c)
         ]
         members = [m for m in members if not context.vocabulary.is_vacuous(called(m))]
         context.note(f"'{name}(x, …)' was read as the {name} of the objects described", node)
@@ -105,7 +107,9 @@ def _written_out(node: ast.Call, relation: str, fits: _Fits, context: Context) -
     if conditions:
         same_for_other = conjunction([substitute(c, var, place) for c in conditions], node)
         body = call("implies", same_for_other, body, at=node)
-    every = call("forall", ast.Name("Object", span=node.span), ast.Lambda((other,), body, span=node.span), at=node)
+    every = call(
+        "forall", ast.Name("Object", span=node.span), ast.Lambda((other,), body, span=node.span), at=node
+    )
     return conjunction([*members, every], node)
 
 

@@ -118,7 +118,9 @@ class Config(BaseModel):
     # How it is answered
     logic: str = Field("godel", description="Soft logic: godel, product, lukasiewicz, frank(s).")
     logic_params: str | None = Field(None, description="JSON file of temperatures, as written by tuning.")
-    schedule: Literal["lazy", "all"] = Field("lazy", description="Ask the oracle what is needed, or all.")
+    schedule: Literal["all", "lazy"] = Field(
+        "all", description="Ask all cells, or only those that a decision needs."
+    )
     planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or not.")
     max_oracle_calls: Count | None = Field(None, description="Budget of oracle calls a question.")
     max_run_calls: Count | None = Field(

@@ -90,7 +90,7 @@ class Engine:
         logic: str | Logic = "godel",
         seed: int = 0,
         vocabulary: str | Vocabulary | None = "clevr",
-        schedule: str | Schedule = "lazy",
+        schedule: str | Schedule = "all",
         planner: str = "optimised",
         max_oracle_calls: int | None = None,
         limits: Limits | None = None,
@@ -106,7 +106,9 @@ class Engine:
         if isinstance(schedule, str):
             _one_of("schedule", schedule, ("all", "lazy"))
         self.schedule = schedule if isinstance(schedule, str) else "lazy"
-        self._schedule = {"all": None, "lazy": Schedule()}[schedule] if isinstance(schedule, str) else schedule
+        self._schedule = (
+            {"all": None, "lazy": Schedule()}[schedule] if isinstance(schedule, str) else schedule
+        )
         _one_of("planner", planner, ("naive", "optimised"))
         _one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
         self.distinct_variables = distinct_variables
@@ -121,14 +123,16 @@ class Engine:
             options.setdefault("seed", seed)
         self.oracle: Oracle = registry.oracle(oracle, **options)
         self.detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
-        self.detector: Detector | None = (
-            None if detector in (None, "scene") else registry.detector(detector, **(detector_options or {}))  # type: ignore[arg-type]
-        )
+        self.detector: Detector | None = None
+        if detector is not None and detector != "scene":
+            self.detector = registry.detector(detector, **(detector_options or {}))
         self.wording = Wording.load(vocabulary=self.vocabulary)
         self.writer: Writer | None = None
         self._config: Config | None = None
         self._evidence: OrderedDict[int, Evidence] = OrderedDict()
-        self._scenes: OrderedDict[tuple[str, int], tuple[Picture, Annotation | None, Scene]] = OrderedDict()
+        self._scenes: OrderedDict[tuple[str, int], tuple[Picture | None, Annotation | None, Scene]] = (
+            OrderedDict()
+        )
 
     @classmethod
     def from_config(cls, config: str | Path | Config) -> Engine:
@@ -160,7 +164,9 @@ class Engine:
             picture = Picture(picture)
         if self.detector is None:
             if self.detector_name != "scene":
-                raise DetectorError("No detector is configured", expected="od_model", mend='e.g. od_model "embedded"')
+                raise DetectorError(
+                    "No detector is configured", expected="od_model", mend='e.g. od_model "embedded"'
+                )
             if annotation is None:
                 raise DetectorError(
                     "The detector 'scene' needs an annotated picture",
@@ -170,9 +176,11 @@ class Engine:
         key = (str(picture.path) if picture and picture.path else str(id(picture)), id(annotation))
         found = self._scenes.get(key)
         if found is None:
-            found = (picture, annotation, self._detect(picture, annotation))  # type: ignore[assignment]
+            # The cache holds picture and annotation too, so that their ids stay theirs.
+            found = (picture, annotation, self._detect(picture, annotation))
             _keep(self._scenes, key, found)
-        return found[2]
+        _, _, scene = found
+        return scene
 
     def _detect(self, picture: Picture | None, annotation: Annotation | None) -> Scene:
         if self.detector is None:

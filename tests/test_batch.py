@@ -39,7 +39,9 @@ def scenes() -> list[Scene]:
 def agree(one: Answer, many: Answer, exact: bool) -> None:
     for name in FIELDS:
         assert getattr(one, name) == getattr(many, name), name
-    assert [(s.line, s.source, s.value) for s in one.trace] == [(s.line, s.source, s.value) for s in many.trace]
+    assert [(s.line, s.source, s.value) for s in one.trace] == [
+        (s.line, s.source, s.value) for s in many.trace
+    ]
     close = (lambda x: x) if exact else (lambda x: pytest.approx(x, abs=1e-5))
     assert many.probability == close(one.probability)
     assert many.bounds == close(one.bounds)

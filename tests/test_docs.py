@@ -48,4 +48,6 @@ def test_the_tables_of_the_language_page_are_up_to_date() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.tables() in (ROOT / "docs" / "language.md").read_text(encoding="utf-8"), "run language_tables.py"
+    assert module.tables() in (ROOT / "docs" / "language.md").read_text(encoding="utf-8"), (
+        "run language_tables.py"
+    )

@@ -257,9 +257,7 @@ def test_every_logic_agrees_on_crisp_evidence(name: str) -> None:
     ],
 )  # fmt: skip
 def test_mistakes_are_program_errors(program: str, what: str) -> None:
-    engine = Engine(
-        oracle="random", schedule="all", planner="naive", limits=dsl.Limits(tensor_cells=100_000)
-    )
+    engine = Engine(oracle="random", schedule="all", planner="naive", limits=dsl.Limits(tensor_cells=100_000))
     with pytest.raises(dsl.ProgramError) as caught:
         engine.run(program, Scene.synthetic(6))
     assert what in caught.value.one_line()

@@ -130,7 +130,10 @@ def test_soft_quantifiers_run_dense_and_explain_says_so() -> None:
     assert IDEMPOTENT
     assert width(rewrite(node, laws)) == 3
     tau = LogicParameters(quantifier_tau=0.5)
-    values = [evaluator(k, 3, tables(3, 1), "godel", tau).truth(node).low.values for k in (Evaluator, PlannedEvaluator)]
+    values = [
+        evaluator(k, 3, tables(3, 1), "godel", tau).truth(node).low.values
+        for k in (Evaluator, PlannedEvaluator)
+    ]
     torch.testing.assert_close(*values)
 
 
@@ -218,7 +221,9 @@ def test_the_strictness_of_and_gets_its_gradient() -> None:
             from neptune.execute.intervals import Interval
 
             vars = tuple(str(t) for t in one.terms)
-            return Interval.point(ProbabilisticTensor.from_logits(given_tables[one.predicate], vars, logic=chosen))
+            return Interval.point(
+                ProbabilisticTensor.from_logits(given_tables[one.predicate], vars, logic=chosen)
+            )
 
         kind(4, chosen, parameters, leaf, 10**6).truth(node).low.values.backward()
         assert parameters.theta is not None
@@ -241,7 +246,10 @@ def test_chunks_change_nothing(name: str, universal: bool, chunk: int) -> None:
     assert torch.equal(contract(chosen, a[:1], b, universal, chunk)[0], expected[0])
     weights = torch.rand(3, 4, 6, generator=generator)
     grads = []
-    for made in (lambda x, y: contract(chosen, x, y, universal, chunk), lambda x, y: _dense(chosen, x, y, universal)):
+    for made in (
+        lambda x, y: contract(chosen, x, y, universal, chunk),
+        lambda x, y: _dense(chosen, x, y, universal),
+    ):
         x, y = a.clone().requires_grad_(), b.clone().requires_grad_()
         (made(x, y) * weights).sum().backward()
         grads.append((x.grad, y.grad))
@@ -273,7 +281,9 @@ def test_the_cell_limit_holds_for_the_plan_as_run() -> None:
     assert small.peak_cells <= 200
     with pytest.raises(Exception, match="tensor_cells"):
         evaluator(Evaluator, 12, tables(12, 0), "godel", limit=200).truth(node)
-    triangle = chain(Exists, 3, *(atom(r, i, j) for r, i, j in (("left", 0, 1), ("left", 1, 2), ("behind", 0, 2))))
+    triangle = chain(
+        Exists, 3, *(atom(r, i, j) for r, i, j in (("left", 0, 1), ("left", 1, 2), ("behind", 0, 2)))
+    )
     assert evaluator(PlannedEvaluator, 12, tables(12, 0), "godel", limit=200).truth(triangle).exact
 
 

@@ -88,7 +88,9 @@ def _fold(node: Node) -> Node:
             return conjunction(operands) if isinstance(node, And) else disjunction(operands)
         case Not():
             return negation(node.body)
-        case Xor(left=Const(value=value), right=other) | Xor(left=other, right=Const(value=value)) if value in (0, 1):
+        case Xor(left=Const(value=value), right=other) | Xor(left=other, right=Const(value=value)) if (
+            value in (0, 1)
+        ):
             return negation(other) if value else other
         case Compare(left=Number(value=a), right=Number(value=b)):
             return const(float(_compares(node.op, a, b)))

@@ -33,7 +33,9 @@ def push_inward(node: Node, laws: Laws) -> Node:
         if not isinstance(body, And | Or):
             return make(kind, var, body)
         join = conjunction if isinstance(body, And) else disjunction
-        across = isinstance(body, Or) == (kind is Exists)  # the quantifier is the connective's own infinite form
+        across = isinstance(body, Or) == (
+            kind is Exists
+        )  # the quantifier is the connective's own infinite form
         if across and laws.idempotent:
             return join(push(kind, var, o) for o in body.operands)
         inside = [o for o in body.operands if var in o.free]

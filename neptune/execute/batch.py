@@ -115,7 +115,9 @@ class Batch:
                     if not job.objects:
                         continue
                     axes = [[job.objects[t]] if isinstance(t, int) else range(n) for t in leaf.terms]
-                    cells = np.array(np.meshgrid(*axes, indexing="ij"), dtype=np.int64).reshape(len(axes), -1).T
+                    cells = (
+                        np.array(np.meshgrid(*axes, indexing="ij"), dtype=np.int64).reshape(len(axes), -1).T
+                    )
                 wants.append((wording.question(leaf.predicate), leaf.predicate.symmetric, cells))
             wanted.append((job.evidence, wants))
         if wanted:
@@ -138,7 +140,9 @@ class Batch:
         sizes = [len(job.scene) for job in jobs]
         n = max(sizes)
         mask = None if min(sizes) == n else torch.arange(n) < torch.tensor(sizes).unsqueeze(1)
-        places = [[job.objects[p] for p in stage.shape.objects] for job, stage in zip(jobs, stages, strict=True)]
+        places = [
+            [job.objects[p] for p in stage.shape.objects] for job, stage in zip(jobs, stages, strict=True)
+        ]
         objects = torch.tensor(places, dtype=torch.int64).reshape(len(jobs), -1)
         frame = Frame(engine.logic, engine.parameters, len(jobs), n, mask, objects)
         missing = torch.zeros(len(jobs), dtype=torch.bool)
@@ -242,9 +246,13 @@ class Batch:
                     if text not in job.failed:
                         job.failed.append(text)
                 elif not any(s.source == text for s in job.trace):
-                    job.trace.append(TraceStep(0, text, f"object {best[b]}", tuple(rows[b][: len(job.scene)])))
+                    job.trace.append(
+                        TraceStep(0, text, f"object {best[b]}", tuple(rows[b][: len(job.scene)]))
+                    )
 
-    def _finish(self, job: _Job, value: Any, kind: Any, shown: str, *, p: float | None, **rest: Any) -> Answer:
+    def _finish(
+        self, job: _Job, value: Any, kind: Any, shown: str, *, p: float | None, **rest: Any
+    ) -> Answer:
         made = job.made
         if shown:
             text = made.text[:200] if made.kind == "text" else made.text
@@ -328,7 +336,9 @@ class Batch:
             job, n = group.jobs[b], len(group.jobs[b].scene)
             chosen = tuple(i for i in range(n) if hits[b][i])
             scores = tuple(values[b][:n])
-            answers[job.at] = self._finish(job, list(chosen), "objects", "", p=None, scores=scores, objects=chosen)
+            answers[job.at] = self._finish(
+                job, list(chosen), "objects", "", p=None, scores=scores, objects=chosen
+            )
 
     def _number(self, group: _Group, rows: list[int], answers: list[Answer | None]) -> None:
         engine, hits, values = self.engine, self._decided(group, 0), group.chances[0].tolist()
@@ -345,7 +355,14 @@ class Batch:
             scores = tuple(values[b][:n])
             chosen = tuple(i for i in range(n) if hits[b, i])
             answers[job.at] = self._finish(
-                job, number, "number", str(number), p=float(chance[b]), scores=scores, objects=chosen, traced=scores
+                job,
+                number,
+                "number",
+                str(number),
+                p=float(chance[b]),
+                scores=scores,
+                objects=chosen,
+                traced=scores,
             )
 
     def _object(self, group: _Group, rows: list[int], answers: list[Answer | None]) -> None:

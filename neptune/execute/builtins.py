@@ -210,12 +210,18 @@ def _choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
     """``iota`` over a value sort or a list: the member whose formula is truest."""
     members = list(run.iterate(domain, node))
     if not members or function is None:
-        what = f"the values of {domain.name} are not known" if isinstance(domain, SortRef) else "nothing to choose from"
+        what = (
+            f"the values of {domain.name} are not known"
+            if isinstance(domain, SortRef)
+            else "nothing to choose from"
+        )
         raise ProgramError(
             what if function is not None else "A choice among values needs a condition",
             node.span,
             expected="a sort with known values and a lambda, e.g. describe(Color, lambda c: color(x, c))",
-            mend="ask openly instead: describe(…, iota(Object, lambda x: …))" if not members else "add the lambda",
+            mend="ask openly instead: describe(…, iota(Object, lambda x: …))"
+            if not members
+            else "add the lambda",
         )
     if not all(isinstance(m, str) for m in members):
         index = max(

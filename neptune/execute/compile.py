@@ -296,7 +296,9 @@ class Compiler:
     def fold(self, operands: Sequence[Node], universal: bool) -> tuple[int, Vars]:
         """Return the conjunction (`universal`: the disjunction) of the operands, small tables first."""
         guards = [o for o in operands if _is_guard(o, universal)]
-        parts = sorted((self.truth(o) for o in operands if not _is_guard(o, universal)), key=lambda p: len(p[1]))
+        parts = sorted(
+            (self.truth(o) for o in operands if not _is_guard(o, universal)), key=lambda p: len(p[1])
+        )
         if not parts:
             parts, guards = [self.truth(o) for o in guards], []
         done = parts[0]
@@ -472,7 +474,11 @@ class Compiler:
             def stacked(frame: Frame, r: Registers) -> None:
                 rows = [_see(r[slot], index) for slot, index in views]
                 shape = (frame.batch, *([frame.size] * len(free)))
-                r[out] = torch.stack([row.expand(shape) for row in rows], -1) if rows else torch.zeros(frame.batch, 0)
+                r[out] = (
+                    torch.stack([row.expand(shape) for row in rows], -1)
+                    if rows
+                    else torch.zeros(frame.batch, 0)
+                )
 
             return stacked
 

@@ -245,7 +245,9 @@ class Interpreter(Conversions):
                 return Formula(plan.negation(self.formula(value, node.operand)))
             if node.op == "~" and not isinstance(value, bool):
                 raise ProgramError(
-                    f"'~' needs a formula, not {kind_name(value)}", node.span, expected="a formula, e.g. red(x)"
+                    f"'~' needs a formula, not {kind_name(value)}",
+                    node.span,
+                    expected="a formula, e.g. red(x)",
                 )
             return not self.truth(value, node.operand)
         return arithmetic.unary(self, node.op, value, node)

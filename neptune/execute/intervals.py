@@ -54,7 +54,7 @@ def fractional_bounds(w_low: Tensor, w_high: Tensor, r: Tensor, *, upper: bool) 
     upper
         The maximum, else the minimum.
     """
-    shape = torch.broadcast_shapes(w_low.shape, r.shape)
+    shape = (w_low + w_high + r).shape
     w_low, w_high, r = (t.expand(shape) for t in (w_low, w_high, r))
     order = r.argsort(dim=-1, descending=upper)
     w_low, w_high, r = (t.gather(-1, order) for t in (w_low, w_high, r))

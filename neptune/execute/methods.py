@@ -105,7 +105,9 @@ def _variable(value: Any, node: ast.Expr) -> str:
     if isinstance(value, str) and _NAME.match(value):
         return value
     raise ProgramError(
-        f"{repr(value)[:40] if isinstance(value, str) else kind_name(value).capitalize()} names no variable", node.span, expected='a text such as "x"'
+        f"{repr(value)[:40] if isinstance(value, str) else kind_name(value).capitalize()} names no variable",
+        node.span,
+        expected='a text such as "x"',
     )
 
 

@@ -24,7 +24,12 @@ def _values(run: Interpreter, args: list[Any], node: ast.Expr) -> list[Any]:
 
 def _measured(run: Interpreter, args: list[Any], node: ast.Expr) -> list[Any] | None:
     """Return the numbers of ``max(Shape, lambda s: count(…))``, or ``None`` if that is not what is asked."""
-    if not args or len(args) > 2 or not isinstance(args[-1], Closure) or not isinstance(args[0], SortRef | Closure):
+    if (
+        not args
+        or len(args) > 2
+        or not isinstance(args[-1], Closure)
+        or not isinstance(args[0], SortRef | Closure)
+    ):
         return None
     domain = args[0] if isinstance(args[0], SortRef) else SortRef("Object")
     found = [run.call_value(args[-1], [member], node) for member in run.iterate(domain, node)]

@@ -22,8 +22,7 @@ from neptune.execute.intervals import Interval, settled_argmax
 
 
 class PlannedEvaluator(Evaluator):
-    """Evaluates guarded plan nodes over one scene by compiled plans. Parameters as for :class:`Evaluator`.
-    """
+    """Evaluates guarded plan nodes over one scene by compiled plans. Parameters as for :class:`Evaluator`."""
 
     def __init__(
         self, objects: int, logic: Logic, parameters: LogicParameters, leaf: LeafSource, cell_limit: int
@@ -152,7 +151,9 @@ class PlannedEvaluator(Evaluator):
             plan = plans.plan(shape.node, kind, self.laws)
         cells = plan.code.peak_cells(self.objects)
         if cells > self.cell_limit:
-            raise LimitError("tensor_cells", self.cell_limit, cells, what=f"a formula of {plan.code.axes} variables")
+            raise LimitError(
+                "tensor_cells", self.cell_limit, cells, what=f"a formula of {plan.code.axes} variables"
+            )
         tables = [self._table(shape.leaf(leaf)) for leaf in plan.code.leaves]
         objects = torch.tensor([shape.objects], dtype=torch.int64)
         frame = Frame(self.logic, self.parameters, 1, self.objects, None, objects)
@@ -211,5 +212,3 @@ def _named(node: Node, shape: plans.Shape) -> Node:
         return memo[current]
 
     return visit(node)
-
-

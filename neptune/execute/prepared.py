@@ -135,7 +135,9 @@ def prepare(engine: Engine, program: str) -> Prepared:
         case Formula():
             kind, node = "objects" if len(value.node.free) == 1 else "truth", value.node
             if len(node.free) > 1:
-                run.note(f"the formula returned has {len(node.free)} free variables; they were bound by 'exists'")
+                run.note(
+                    f"the formula returned has {len(node.free)} free variables; they were bound by 'exists'"
+                )
         case Description():
             kind, node = "object", value.iota
         case Quantity(node=Count()):
@@ -150,7 +152,9 @@ def prepare(engine: Engine, program: str) -> Prepared:
     elif kind != "objects" and node.free:
         raise Unprepared("an open value")
     resolved, pick = _resolve(insert_guards(node))
-    made = Prepared(kind, node, plan.show(node), run.line(last), tuple(run.notes), pick, _stage(kind, resolved))
+    made = Prepared(
+        kind, node, plan.show(node), run.line(last), tuple(run.notes), pick, _stage(kind, resolved)
+    )
     made.picked = plan.show(pick[0]) if pick else ""
     if kind == "truth":
         made.vars = tuple((v, run.variable_names.get(inner, v)) for v, inner in _chain(node))

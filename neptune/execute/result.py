@@ -44,7 +44,7 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
             f"The result depends on {', '.join(sorted(inner.free))}, which nothing binds",
             last.span,
             expected="a result without free variables",
-            mend="bind it: exists(Object, lambda x: …), or .exists(\"x1\")",
+            mend='bind it: exists(Object, lambda x: …), or .exists("x1")',
         )
     match value:
         case Formula() if len(value.node.free) == 1:

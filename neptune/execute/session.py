@@ -16,7 +16,7 @@ from dsl import plan
 from dsl.guards import insert_guards
 from dsl.limits import Limits
 from dsl.plan import Count, Describe, Exists, Expect, Iota, Node, make
-from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
+from neptune.algebra import Logic, LogicParameters
 from neptune.algebra.convert import as_float
 from neptune.answer import TraceStep, Usage
 from neptune.execute.asking import Asker
@@ -278,7 +278,8 @@ class Session:
         bounds = None
         parts = [self._by_node.truth(b) for b in prepared.bodies] if self.schedule or not settled else []
         if not all(p.exact for p in parts):
-            low, high = (torch.stack([t.logits.reshape(()) for t in side]) for side in zip(*((p.low, p.high) for p in parts)))
+            low = torch.stack([p.low.logits.reshape(()) for p in parts])
+            high = torch.stack([p.high.logits.reshape(()) for p in parts])
             bounds = softmax_bounds(low, high, best, 1.0)
         return Choice(best, tuple(float(s) for s in scores), settled, tie, bounds=bounds)
 

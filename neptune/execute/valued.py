@@ -101,12 +101,7 @@ def soft(
     sides = [_bodies(run, value, values, node) for value in (left, right)]
     if not any(body.free for side in sides for body in side.values()):
         return None
-    ways = [
-        plan.conjunction([a, b])
-        for i, a in sides[0].items()
-        for j, b in sides[1].items()
-        if holds(i, j)
-    ]
+    ways = [plan.conjunction([a, b]) for i, a in sides[0].items() for j, b in sides[1].items() if holds(i, j)]
     return run.made(plan.disjunction(ways), node)
 
 
@@ -119,4 +114,6 @@ def _bodies(run: Interpreter, value: Any, values: tuple[str, ...], node: ast.Exp
         value = run.attribute_value(value.sort, value.target, node)
     if not isinstance(value, Described):
         return {}
-    return {values.index(v): b for v, b in zip(value.node.values, value.node.bodies, strict=True) if v in values}
+    return {
+        values.index(v): b for v, b in zip(value.node.values, value.node.bodies, strict=True) if v in values
+    }

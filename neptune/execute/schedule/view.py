@@ -38,9 +38,9 @@ def over_axes(node: Count | Iota) -> Axes:
 def project(mask: Mask, have: Axes, want: Axes) -> Mask:
     """Return where any cell of the mask is true for the wanted axes, which are among those there."""
     gone = tuple(i for i, v in enumerate(have) if v not in want)
-    reduced = mask.any(axis=gone) if gone else mask
+    reduced = np.asarray(mask.any(axis=gone) if gone else mask)
     kept = [v for v in have if v in want]
-    return np.asarray(reduced.transpose([kept.index(v) for v in want]))
+    return np.asarray(reduced.transpose(tuple(kept.index(v) for v in want)))
 
 
 def highest(array: Floats, have: Axes, want: Axes) -> Floats:
