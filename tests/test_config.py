@@ -44,7 +44,7 @@ def test_unknown_field_has_a_suggestion() -> None:
         ("seed", "3", "'seed' is \"3\"; expected an integer"),
         ("seed", True, "'seed' is true; expected an integer"),
         ("num_samples", 0, "'num_samples' is 0; expected greater than or equal to 1"),
-        ("schedule", "lay", "'schedule' is \"lay\"; expected lazy or all"),
+        ("schedule", "lay", "'schedule' is \"lay\"; expected all or lazy"),
         ("gpus", ["a"], "'gpus' is [\"a\"]; expected a list of integers"),
         ("dataset", 3, "'dataset' is 3; expected text or a list of texts or null"),
         ("dataset", "clever", "'dataset' is 'clever'; did you mean 'clevr'"),
