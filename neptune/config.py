@@ -68,6 +68,9 @@ class Config(BaseModel):
     vlm_model_name: str = Field(
         "embedded", description="Oracle that scores: scene, embedded, random, replay."
     )
+    record_oracle: str | None = Field(
+        None, description="Append all that the oracle says to this file, for vlm_model_name replay."
+    )
     vlm_options: dict[str, Any] = Field(
         default_factory=dict, description='Options of the oracle, e.g. {"noise": 0.05} for scene.'
     )
@@ -303,6 +306,7 @@ def engine_arguments(config: Config) -> dict[str, Any]:
         "oracle": config.vlm_model_name,
         "detector": config.od_model,
         "oracle_options": dict(config.vlm_options),
+        "record": config.record_oracle,
         "detector_options": dict(config.od_options),
         "logic": config.logic,
         "seed": config.seed,

@@ -26,6 +26,7 @@ from neptune.execute.result import answer_of
 from neptune.execute.schedule import Estimates, Prior, Schedule, box_prior
 from neptune.execute.session import Abstain, Session
 from neptune.execute.wording import Wording
+from neptune.oracle.replay import RecordingOracle
 from neptune.picture import Picture
 from neptune.scene import Annotation, Scene
 from neptune.types import Detector, Oracle
@@ -75,6 +76,8 @@ class Engine:
         Bounds of an answer's probability as close as this are reported as their middle; else as bounds only.
     oracle_options, detector_options
         Passed to the constructors of oracle and detector.
+    record
+        A file to which all that the oracle says is appended; the oracle ``replay`` answers from it, bit for bit.
 
     Raises
     ------
@@ -100,6 +103,7 @@ class Engine:
         probability_tolerance: float = 0.0,
         oracle_options: dict[str, Any] | None = None,
         detector_options: dict[str, Any] | None = None,
+        record: str | Path | None = None,
     ) -> None:
         self.logic = _logic(logic)
         self.seed, self.planner = seed, planner
@@ -122,6 +126,8 @@ class Engine:
         if isinstance(oracle, str) and oracle in ("random", "scene"):
             options.setdefault("seed", seed)
         self.oracle: Oracle = registry.oracle(oracle, **options)
+        if record is not None:
+            self.oracle = RecordingOracle(self.oracle, record)
         self.detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
         self.detector: Detector | None = None
         if detector is not None and detector != "scene":

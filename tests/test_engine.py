@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import dsl
 from neptune.engine import Engine
+from neptune.errors import NeptuneError
 from neptune.scene import Annotation, Scene
 from neptune.types import Scores
 
@@ -268,4 +271,16 @@ def test_oracle_call_limit_names_the_amount() -> None:
     with pytest.raises(dsl.ProgramError, match="oracle calls"):
         Engine(oracle="scene", limits=dsl.Limits(oracle_calls=3)).run(
             "count(Object, lambda x: red(x))", scene()
+        )
+
+
+def test_a_recorded_run_replays_bit_for_bit(tmp_path: Path) -> None:
+    where, record = Scene.synthetic(7, seed=3), tmp_path / "said.jsonl"
+    program = "point(Object, lambda x: shiny(x) and left(x, iota(Object, lambda y: red(y))))"
+    first = Engine(oracle="random", seed=5, record=record).run(program, where)
+    again = Engine(oracle="replay", oracle_options={"path": record}).run(program, where)
+    assert (again.value, again.scores) == (first.value, first.scores)
+    with pytest.raises(NeptuneError, match="record"):
+        Engine(oracle="replay", oracle_options={"path": record}).run(
+            "exists(Object, lambda x: blue(x))", where
         )
