@@ -45,7 +45,7 @@ def eliminate(node: Node, laws: Laws) -> Node:
     """Rewrite every block of like quantifiers into an order of least width. Holds in every logic (crisp quantifiers).
 
     A block whose variables must all be different (more inequations than the factors carry anyway) is left as one
-    block: the executor relaxes the inequations, checks, and branches, which needs no joint tensor.
+    block, and runs dense under the cell limit (to relax the inequations, check and branch is not built yet).
     """
     memo: dict[Node, Node] = {}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from . import ast
 from .ast import Expr
 from .builtins import BUILTINS
-from .normal_tree import call, called, conjunction, conjuncts, described, free_names
+from .normal_tree import call, called, calls_predicate, conjunction, conjuncts, described, free_names
 
 if TYPE_CHECKING:
     from .normalise import Context
@@ -62,14 +62,7 @@ def sorts_as_conditions(node: ast.Node, context: Context) -> Expr | None:
 
 def names_of_things(node: ast.Node, context: Context) -> Expr | None:
     """``behind(x, leftmost())``: the object that is leftmost."""
-    name = called(node)
-    if (
-        not isinstance(node, ast.Call)
-        or node.keywords
-        or not name
-        or name in BUILTINS
-        or name in context.bound
-    ):
+    if not calls_predicate(node, context.bound):
         return None
     for i, arg in enumerate(node.args):
         inner = called(arg)
@@ -88,14 +81,7 @@ def names_of_things(node: ast.Node, context: Context) -> Expr | None:
 
 def compound_names(node: ast.Node, context: Context) -> Expr | None:
     """``behind(x, red_cube)``: the red cube, where the name is made of values of the vocabulary."""
-    name = called(node)
-    if (
-        not isinstance(node, ast.Call)
-        or node.keywords
-        or not name
-        or name in BUILTINS
-        or name in context.bound
-    ):
+    if not calls_predicate(node, context.bound):
         return None
     words = context.vocabulary
     for i, arg in enumerate(node.args):

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 from . import ast
 from .ast import Expr
 from .builtins import BUILTINS
-from .normal_tree import call, called, conjunction, conjuncts, described, free_names, fresh, substitute
+from .normal_tree import (
+    call,
+    called,
+    calls_predicate,
+    conjunction,
+    conjuncts,
+    described,
+    free_names,
+    fresh,
+    substitute,
+)
 
 if TYPE_CHECKING:
     from .normalise import Context
@@ -231,14 +241,7 @@ def nested_predicates(node: ast.Node, context: Context) -> Expr | None:
 
 def conjuncts_in_arguments(node: ast.Node, context: Context) -> Expr | None:
     """``p(x, iota(…) and q)`` is ``p(x, iota(…)) and q``: the bracket was closed too late."""
-    name = called(node)
-    if (
-        not isinstance(node, ast.Call)
-        or node.keywords
-        or not name
-        or name in BUILTINS
-        or name in context.bound
-    ):
+    if not calls_predicate(node, context.bound):
         return None
     for i, arg in enumerate(node.args):
         if not isinstance(arg, ast.Connective) or arg.op != "and":

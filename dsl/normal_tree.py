@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from . import ast
 from .ast import Expr
+from .builtins import BUILTINS
 
 _FIELDS: dict[type, tuple[str, ...]] = {}
 
@@ -60,6 +61,14 @@ def conjuncts(node: Expr) -> tuple[Expr, ...]:
 def called(node: ast.Node) -> str:
     """Return the name of the function that is called, or ``""``."""
     return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+
+
+def calls_predicate(node: ast.Node, bound: Container[str]) -> TypeGuard[ast.Call]:
+    """Return whether the node calls a name that is neither built in nor bound, by position only."""
+    name = called(node)
+    if not name or name in BUILTINS or name in bound:
+        return False
+    return isinstance(node, ast.Call) and not node.keywords
 
 
 def described(node: ast.Node) -> ast.Lambda | None:

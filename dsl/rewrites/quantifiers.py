@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsl.plan import And, Const, Exists, Expect, Forall, Node, Or, conjunction, disjunction, make
+from dsl.plan import And, Exists, Expect, Forall, Node, Or, conjunction, disjunction, make
 from dsl.rewrites.rule import Laws, bottom_up
 
 
@@ -52,16 +52,5 @@ def push_inward(node: Node, laws: Laws) -> Node:
         if isinstance(current, And):  # a pushed quantifier may have left a conjunction inside one
             return conjunction(current.operands)
         return disjunction(current.operands) if isinstance(current, Or) else current
-
-    return bottom_up(node, change)
-
-
-def quantify_constants(node: Node, laws: Laws) -> Node:
-    """Replace a quantified constant by it."""
-
-    def change(current: Node) -> Node:
-        if isinstance(current, Exists | Forall) and isinstance(current.body, Const):
-            return current.body
-        return current
 
     return bottom_up(node, change)
