@@ -8,12 +8,12 @@ from dsl import ast
 from dsl.errors import LimitError
 
 if TYPE_CHECKING:
-    from neptune.execute.interpreter import Interpreter
+    from neptune.execute.conversions import Conversions
 
 MOST_NESTED = 50
 
 
-def weigh(run: Interpreter, value: Any, node: ast.Node) -> Any:
+def weigh(run: Conversions, value: Any, node: ast.Node) -> Any:
     """Return the value; what is inside nested lists is counted as turns of a loop would be.
 
     ``x = [x, x]`` doubles with each turn, and a list appended to itself has no end: both meet the limit here,

@@ -1,4 +1,4 @@
-"""Runs a program: statements and expressions over plain values and lazy formulas.
+"""Runs a program: expressions over plain values and lazy formulas (its statements: `statements.py`).
 
 A tree walk with limits. Nothing here computes a score: formulas become nodes of `dsl.plan`, and only a branch,
 arithmetic or the result asks the :class:`~neptune.execute.values.Forcer` for a plain value.
@@ -6,7 +6,7 @@ arithmetic or the result asks the :class:`~neptune.execute.values.Forcer` for a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from dsl import ast, plan
@@ -16,7 +16,7 @@ from dsl.limits import Limits
 from dsl.plan import Node
 from dsl.vocabulary import Vocabulary
 from neptune.execute import arithmetic, bounds, builtins, methods, valued
-from neptune.execute.conversions import Conversions
+from neptune.execute.statements import MAX_DEPTH, Returned, Statements
 from neptune.execute.values import (
     BuiltinRef,
     Closure,
@@ -30,23 +30,7 @@ from neptune.execute.values import (
 )
 
 
-class _Return(Exception):
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-class _Break(Exception):
-    pass
-
-
-class _Continue(Exception):
-    pass
-
-
-MAX_DEPTH = 100
-
-
-class Interpreter(Conversions):
+class Interpreter(Statements):
     """Runs one checked program on one scene.
 
     Parameters
@@ -70,102 +54,7 @@ class Interpreter(Conversions):
         self.variable_names: dict[Node, str] = {}
         self.binders = 0
         self.picking = 0
-        self._statements = self._depth = self._steps = 0
-        self.scope = Scope({})
-
-    # --- running ---------------------------------------------------------------------------------
-
-    def run(self, program: ast.Program) -> Any:
-        """Run the program and return its result, possibly still lazy.
-
-        Raises
-        ------
-        dsl.ProgramError
-            For a mistake that shows only while running, or a limit that is reached.
-        """
-        *first, last = program.body
-        try:
-            self.block(first)
-            if isinstance(last, ast.ExprStatement):
-                return self.eval(last.value)
-            self.block([last])
-        except _Return as returned:
-            return returned.value
-        except RecursionError:
-            # Functions that call one another through their arguments: f(f).
-            raise LimitError("depth", MAX_DEPTH, None, last.span, what="calls inside one another") from None
-        if isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name):
-            self.note(f"the program ends with an assignment; its result is '{last.targets[0].id}'")
-            return self.scope.names[last.targets[0].id]
-        raise ProgramError(
-            "The program returned nothing",
-            last.span,
-            expected="a result",
-            mend="end with 'return …' or an expression",
-        )
-
-    def block(self, statements: Iterable[ast.Stmt]) -> None:
-        """Run statements in order."""
-        for statement in statements:
-            self.statement(statement)
-
-    def statement(self, node: ast.Stmt) -> None:
-        """Run one statement."""
-        self._statements += 1
-        if self._statements > self.limits.statements:
-            raise LimitError("statements", self.limits.statements, None, node.span)
-        match node:
-            case ast.Assign():
-                value = self.eval(node.value)
-                for target in node.targets:
-                    self.assign(target, value)
-            case ast.AugAssign():
-                current = self.eval(node.target)
-                self.assign(node.target, self.binary(node.op, current, self.eval(node.value), node))
-            case ast.ExprStatement():
-                self.eval(node.value)
-            case ast.If():
-                self.block(node.body if self.truth(self.eval(node.test), node.test) else node.orelse)
-            case ast.For():
-                for item in self.iterate(self.eval(node.iterable), node.iterable):
-                    self.assign(node.target, item)
-                    try:
-                        self.block(node.body)
-                    except _Break:
-                        break
-                    except _Continue:
-                        continue
-            case ast.FunctionDef():
-                self.scope.names[node.name] = Closure(node.name, node.params, node.body, self.scope)
-            case ast.Return():
-                raise _Return(self.eval(node.value) if node.value is not None else None)
-            case ast.Break():
-                raise _Break
-            case ast.Continue():
-                raise _Continue
-            case ast.Pass():
-                pass
-
-    def assign(self, target: ast.Expr, value: Any) -> None:
-        """Bind a name, an element, or several names at once."""
-        match target:
-            case ast.Name():
-                self.scope.names[target.id] = value
-            case ast.TupleDisplay() | ast.ListDisplay():
-                items = list(self.iterate(value, target))
-                if len(items) != len(target.items):
-                    raise ProgramError(
-                        f"{len(items)} values can not be unpacked into {len(target.items)} names",
-                        target.span,
-                        expected=f"{len(target.items)} values",
-                    )
-                for each, item in zip(target.items, items, strict=True):
-                    self.assign(each, item)
-            case ast.Subscript():
-                container, index = self.eval(target.value), self.eval(target.index)  # type: ignore[arg-type]
-                methods.set_item(self, container, index, value, target)
-            case _:
-                raise ProgramError("This can not be assigned to", target.span, expected="a name")
+        self._depth = self._steps = 0
 
     # --- expressions -----------------------------------------------------------------------------
 
@@ -396,7 +285,7 @@ class Interpreter(Conversions):
                 return self.eval(function.body)
             try:
                 self.block(function.body)
-            except _Return as returned:
+            except Returned as returned:
                 return returned.value
             return None
         finally:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from dsl import ast, plan
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import make
-from neptune.execute import bounds, builtins
+from neptune.execute import bounds, builtins, quantifiers
 from neptune.execute.values import Description, Formula, ObjectRef, Quantity, Variable, kind_name
 
 if TYPE_CHECKING:
+    from neptune.execute.conversions import Conversions
     from neptune.execute.interpreter import Interpreter
 
 
@@ -137,7 +138,7 @@ def _described(pick: bool) -> Callable[..., Description]:
         run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
     ) -> Description:
         var = _one_var(run, target, args[:1], node)
-        return builtins.description(run, target, pick, node, var)
+        return quantifiers.description(run, target, pick, node, var)
 
     return apply
 
@@ -321,7 +322,7 @@ def get_item(run: Interpreter, target: Any, index: ast.Expr | ast.Slice, node: a
         ) from error
 
 
-def set_item(run: Interpreter, target: Any, index: Any, value: Any, node: ast.Expr) -> None:
+def set_item(run: Conversions, target: Any, index: Any, value: Any, node: ast.Expr) -> None:
     """Do ``target[index] = value`` on a list or a dict."""
     try:
         if isinstance(target, dict):
