@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from neptune.types import Cost
 
 Kind = Literal["truth", "number", "text", "object", "objects", "list", "nothing"]
 """What an answer's value is: a bool, a number, a text, an object's index, a list of indices, a list, or None."""
@@ -14,8 +17,13 @@ class Usage:
     """What an answer cost.
 
     ``oracle_calls`` counts oracle cells that were asked (one question about one tuple of objects); ``cache_hits``
-    cells that were needed and already known; ``oracle_rounds`` batches sent one after the other; ``peak_cells``
-    the largest tensor made, in cells; times are milliseconds.
+    cells that were needed and already known to this run; ``oracle_rounds`` batches sent one after the other;
+    ``peak_cells`` the largest tensor made, in cells; times are milliseconds.
+
+    Of the cells asked, ``oracle_stored`` were answered by the cache on disk and ``oracle_failed`` by nobody
+    (``failures``: reason → cells). They count as calls all the same, so that a budget stops a question at the same
+    cell whatever the cache holds. ``oracle_prompt_tokens``, ``oracle_completion_tokens`` and ``oracle_cost`` are
+    those of models behind an address; ``remarks`` says what else is to be known of the answers.
     """
 
     oracle_calls: int = 0
@@ -25,10 +33,54 @@ class Usage:
     plan_ms: float = 0.0
     execute_ms: float = 0.0
     oracle_ms: float = 0.0
+    oracle_stored: int = 0
+    oracle_failed: int = 0
+    oracle_prompt_tokens: int = 0
+    oracle_completion_tokens: int = 0
+    oracle_cost: float = 0.0
+    failures: dict[str, int] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def add(self, cost: Cost | None) -> None:
+        """Add what an oracle says that its answer cost."""
+        if cost is None:
+            return
+        self.oracle_stored += cost.stored
+        self.oracle_failed += sum(cost.failures.values())
+        self.oracle_prompt_tokens += cost.prompt_tokens
+        self.oracle_completion_tokens += cost.completion_tokens
+        self.oracle_cost += cost.money
+        count(self.failures, cost.failures)
+        self.remarks += [r for r in cost.remarks if r not in self.remarks]
 
     def as_dict(self) -> dict[str, float]:
-        """Return the counters as a plain dict."""
-        return asdict(self)
+        """Return the counters as a plain dict; those of caches and servers only where there is something to say."""
+        counters = {name: getattr(self, name) for name in _ALWAYS}
+        return counters | {name: value for name in _SOMETIMES if (value := getattr(self, name))}
+
+
+_ALWAYS = (
+    "oracle_calls",
+    "oracle_rounds",
+    "cache_hits",
+    "peak_cells",
+    "plan_ms",
+    "execute_ms",
+    "oracle_ms",
+)
+_SOMETIMES = (
+    "oracle_stored",
+    "oracle_failed",
+    "oracle_prompt_tokens",
+    "oracle_completion_tokens",
+    "oracle_cost",
+)
+
+
+def count(total: dict[str, int], more: Mapping[str, int]) -> None:
+    """Add counts by name to a total."""
+    for name, number in more.items():
+        total[name] = total.get(name, 0) + number
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from neptune import registry, tasks
+from neptune.endpoints import ENDPOINTS
 from neptune.errors import did_you_mean
 from neptune.fields import describe_value
 from neptune.validation import ConfigProblems, override, read_json, validate
-from neptune.writer.endpoints import ENDPOINTS
 
 DATASETS = tasks.NAMES
 """Datasets that this version reads."""

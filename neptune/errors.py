@@ -61,6 +61,10 @@ class OracleError(NeptuneError):
     """The oracle can not answer a question."""
 
 
+class OracleFailedError(OracleError):
+    """The oracle fails, whatever it is asked (no key, no such model, no server): no sample is charged with it."""
+
+
 class MissingExtraError(NeptuneError):
     """An optional dependency is not installed."""
 

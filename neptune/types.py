@@ -6,7 +6,7 @@ is one question about many tuples of objects), never one Python object a cell: 1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -62,6 +62,32 @@ class ScoreRequest:
     objects: IntArray
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the answer to one request cost, where the oracle knows.
+
+    Parameters
+    ----------
+    stored
+        Cells that a cache on disk answered.
+    prompt_tokens, completion_tokens
+        Tokens read and written by a model behind an address.
+    money
+        In the unit of the configured prices.
+    failures
+        Why cells have no evidence → how many of them.
+    remarks
+        What else the record should say of these answers.
+    """
+
+    stored: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    money: float = 0.0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """The oracle's answer to one :class:`ScoreRequest`.
@@ -72,10 +98,13 @@ class Scores:
         ``log P(yes) - log P(no)``, shape ``(M,)``, float32. NaN is *missing evidence* (refused, no logprobs).
     mass
         Probability of all yes and no spellings together, shape ``(M,)``, in [0, 1]; 1 where not applicable.
+    cost
+        What it cost, or ``None`` where that is not known.
     """
 
     logits: FloatArray
     mass: FloatArray
+    cost: Cost | None = None
 
     @staticmethod
     def of(logits: NDArray[np.floating]) -> Scores:
@@ -98,9 +127,23 @@ class QueryRequest:
     choices: tuple[str, ...] = ()
 
 
+class Texts(list[str | None]):
+    """The oracle's answer to one :class:`QueryRequest`: M texts, and what they cost.
+
+    A plain list of texts is an answer too; its cost is not known.
+    """
+
+    def __init__(self, texts: Iterable[str | None], cost: Cost | None = None) -> None:
+        super().__init__(texts)
+        self.cost = cost
+
+
 @runtime_checkable
 class Oracle(Protocol):
-    """Gives soft scores to objects. Implementations live in `neptune.oracle`, one file each."""
+    """Gives soft scores to objects. Implementations live in `neptune.oracle`, one file each.
+
+    An oracle whose answers may be kept on disk also has ``identity: str``, see `neptune.oracle.identity`.
+    """
 
     name: str
 

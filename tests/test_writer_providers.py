@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from neptune.endpoints import ENDPOINTS, find_key
 from neptune.errors import ConfigError
 from neptune.writer import failures
-from neptune.writer.chat import Chat, Settings, find_key
-from neptune.writer.endpoints import ENDPOINTS
+from neptune.writer.chat import Chat, Settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fault_server import fails, garbage, hangs, page, says, serving
@@ -182,7 +182,7 @@ def test_keys_come_from_the_environment_or_the_file(tmp_path, monkeypatch):
     row = ENDPOINTS["deepseek"]
     monkeypatch.delenv(row.key_variable, raising=False)
     with pytest.raises(failures.MissingKeyError, match="DEEPSEEK_API_KEY=") as caught:
-        find_key(row, tmp_path)
+        find_key(row, tmp_path, failures.MissingKeyError)
     assert caught.value.final
     (tmp_path / ".env").write_text("OTHER=1\nDEEPSEEK_API_KEY = 'from-file'\n", encoding="utf-8")
     assert find_key(row, tmp_path) == "from-file"

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from neptune.answer import Usage
 from neptune.errors import NeptuneError, OracleError
+from neptune.execute.claims import Claims
 from neptune.scene import Scene
 from neptune.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
 
@@ -31,6 +32,12 @@ MAX_LOGIT = 50.0
 
 Want: TypeAlias = tuple[Question, bool, IntArray | None]
 """A question, whether it is symmetric, and the cells wanted, shape ``(M, arity)``; ``None``: all."""
+
+_Ask: TypeAlias = "tuple[int, Evidence, Question, bool, IntArray]"
+"""Whose want, of which scene: the question, whether it is symmetric, and its cells as flat indices."""
+
+_Job: TypeAlias = "tuple[Evidence, Question, IntArray]"
+"""The cells of one question of one scene that are asked now, as flat indices."""
 
 _serial = itertools.count()
 
@@ -116,6 +123,8 @@ class Evidence:
         self._tables: dict[tuple[str, int, bool], Table] = {}
         self._texts: dict[tuple[str, tuple[str, ...]], dict[tuple[int, ...], str | None]] = {}
         self._lock = threading.RLock()
+        self._claims = Claims(self._lock)
+        self._querying: dict[tuple[str, tuple[str, ...]], threading.Lock] = {}
         self._order = next(_serial)  # Locks of several scenes are taken in this order.
 
     def table(self, question: Question, symmetric: bool = False) -> Table:
@@ -184,8 +193,11 @@ class Evidence:
             If the oracle can not answer, or returns another number of texts.
         """
         tuples = [tuple(row) for row in np.asarray(objects, dtype=np.int64).tolist()]
+        key = (question.text, choices)
         with self._lock:
-            known = self._texts.setdefault((question.text, choices), {})
+            known = self._texts.setdefault(key, {})
+            mine = self._querying.setdefault(key, threading.Lock())
+        with mine:  # one thread at a time for each question; other questions go on
             fresh = [t for t in dict.fromkeys(tuples) if t not in known]
             usage.cache_hits += len(tuples) - len(fresh)
             if fresh:
@@ -238,26 +250,51 @@ def ask_many(
     usages = [usage] * len(wanted) if isinstance(usage, Usage) else list(usage)
     if len(usages) != len(wanted):
         raise ValueError(f"{len(usages)} usages for {len(wanted)} scenes")
+    asks = [
+        (k, e, q, s, e.table(q, s).normalised(c)) for k, (e, wants) in enumerate(wanted) for q, s, c in wants
+    ]
+    for k, _, _, _, flat in asks:
+        usages[k].cache_hits += len(flat)
+    while asks:
+        jobs, asked, elsewhere = _claim(asks, len(wanted))
+        if jobs:
+            _send(oracle, jobs, asked, usages)
+        # What other threads were asking is known now, unless they failed: then it is asked here.
+        for _, evidence, question, _, flat in elsewhere:
+            evidence._claims.wait((question.text, question.arity), flat)
+        asks = elsewhere
+
+
+def _claim(asks: list[_Ask], owners: int) -> tuple[list[_Job], list[int], list[_Ask]]:
+    """Claim what nobody knows or asks; return it by scene and question, its cells by owner, and what others ask."""
+    pending: dict[tuple[Evidence, str, int], tuple[Question, list[IntArray]]] = {}
+    asked, elsewhere = [0] * owners, []
     with ExitStack() as stack:
-        for evidence in sorted({e for e, _ in wanted}, key=lambda e: e._order):
+        for evidence in sorted({e for _, e, _, _, _ in asks}, key=lambda e: e._order):
             stack.enter_context(evidence._lock)
-        pending: dict[tuple[Evidence, str, int], tuple[Question, list[IntArray]]] = {}
-        asked = [0] * len(wanted)
-        for k, (evidence, wants) in enumerate(wanted):
-            for question, symmetric, cells in wants:
-                table = evidence.table(question, symmetric)
-                flat = table.normalised(cells)
-                fresh = flat[~table.asked.reshape(-1)[flat]]
-                if len(fresh):
-                    _, parts = pending.setdefault((evidence, question.text, question.arity), (question, []))
-                    if parts:
-                        fresh = fresh[~np.isin(fresh, np.concatenate(parts))]
-                    parts.append(fresh)
-                asked[k] += len(fresh)
-                usages[k].cache_hits += len(flat) - len(fresh)
-        if not pending:
-            return
+        for k, evidence, question, symmetric, flat in asks:
+            fresh = flat[~evidence.table(question, symmetric).asked.reshape(-1)[flat]]
+            taken = evidence._claims.taken((question.text, question.arity), fresh)
+            if taken.any():
+                elsewhere.append((k, evidence, question, symmetric, fresh[taken]))
+            fresh = fresh[~taken]
+            if len(fresh):
+                _, parts = pending.setdefault((evidence, question.text, question.arity), (question, []))
+                if parts:
+                    fresh = fresh[~np.isin(fresh, np.concatenate(parts))]
+                parts.append(fresh)
+            asked[k] += len(fresh)
         jobs = [(e, question, np.concatenate(parts)) for (e, _, _), (question, parts) in pending.items()]
+        for evidence, question, flat in jobs:
+            evidence._claims.claim(
+                (question.text, question.arity), flat, len(evidence.scene) ** question.arity
+            )
+    return jobs, asked, elsewhere
+
+
+def _send(oracle: Oracle, jobs: list[_Job], asked: list[int], usages: list[Usage]) -> None:
+    """Ask the oracle in one batch, record its answers, share out the cost; the claims end in any case."""
+    try:
         requests = [
             ScoreRequest(e.scene, question, _unflatten(flat, (len(e.scene),) * question.arity))
             for e, question, flat in jobs
@@ -272,13 +309,19 @@ def ask_many(
             )
         logits = [_checked(oracle, q, flat, s) for (_, q, flat), s in zip(jobs, answers)]
         for (evidence, question, flat), values in zip(jobs, logits):
-            evidence._record(question, flat, values)
-        total = sum(asked)
-        for k in {id(u): k for k, u in enumerate(usages) if asked[k]}.values():
-            usages[k].oracle_rounds += 1
-        for k, count in enumerate(asked):
-            usages[k].oracle_calls += count
-            usages[k].oracle_ms += elapsed * count / total
+            with evidence._lock:
+                evidence._record(question, flat, values)
+    finally:
+        for evidence, question, flat in jobs:
+            with evidence._lock:
+                evidence._claims.release((question.text, question.arity), flat)
+    total = sum(asked)
+    for k in {id(u): k for k, u in enumerate(usages) if asked[k]}.values():
+        usages[k].oracle_rounds += 1
+    for k, count in enumerate(asked):
+        usages[k].oracle_calls += count
+        usages[k].cache_hits -= count
+        usages[k].oracle_ms += elapsed * count / total
 
 
 @lru_cache(maxsize=256)

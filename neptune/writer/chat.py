@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from neptune.endpoints import OWNERS, find_endpoint, find_key
 from neptune.errors import ConfigError, MissingExtraError
 from neptune.writer import failures
-from neptune.writer.endpoints import ENDPOINTS, OWNERS, Endpoint
 from neptune.writer.grammars import request_fields
 
 Message = dict[str, str]
@@ -108,7 +106,7 @@ class Chat:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.endpoint = _endpoint(settings.provider)
+        self.endpoint = find_endpoint(settings.provider, "code_gen_provider")
         self.base_url = settings.base_url or self.endpoint.base_url
         if self.base_url is None:
             raise ConfigError(
@@ -125,7 +123,7 @@ class Chat:
                 mend="pip install 'neptune-reasoner[openai]'",
             ) from error
         self._client = openai.OpenAI(
-            api_key=find_key(self.endpoint),
+            api_key=find_key(self.endpoint, error=failures.MissingKeyError),
             base_url=self.base_url,
             timeout=settings.timeout,
             max_retries=settings.retries,
@@ -320,43 +318,6 @@ class Chat:
             where=where,
             mend=f"Check that the server runs (code_gen_base_url, code_gen_timeout). {again}",
         )
-
-
-def find_key(endpoint: Endpoint, folder: Path | None = None) -> str:
-    """Return the provider's key: from the environment, else from ``.env`` in the working directory.
-
-    Raises
-    ------
-    MissingKeyError
-        If the provider needs one and there is none.
-    """
-    from dotenv import dotenv_values
-
-    file = (folder or Path.cwd()) / ".env"
-    written = dotenv_values(file, encoding="utf-8") if file.is_file() else {}
-    key = os.environ.get(endpoint.key_variable) or written.get(endpoint.key_variable) or ""
-    if not key.strip() and endpoint.needs_key:
-        raise failures.MissingKeyError(
-            f"There is no key for the provider '{endpoint.name}'",
-            where=endpoint.key_variable,
-            expected="an environment variable, or a line of the file .env",
-            mend=f"Write {endpoint.key_variable}=… into .env",
-        )
-    return key.strip() or "none"
-
-
-def _endpoint(name: str) -> Endpoint:
-    found = ENDPOINTS.get(name)
-    if found is None:
-        from neptune.errors import did_you_mean
-
-        raise ConfigError(
-            f"Unknown provider '{name}'",
-            where="code_gen_provider",
-            expected="one of " + ", ".join(ENDPOINTS),
-            mend=did_you_mean(name, ENDPOINTS),
-        )
-    return found
 
 
 def _short(value: Any) -> str:

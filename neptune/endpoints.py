@@ -1,12 +1,16 @@
 """The providers of language models, as a table: address, key, and how each differs from the others.
 
-Every one speaks OpenAI's chat completions; a new one is a new row.
+Every one speaks OpenAI's chat completions; a new one is a new row. Writers of programs and oracles share it.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+
+from neptune.errors import ConfigError, NeptuneError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +20,9 @@ class Endpoint:
     Parameters
     ----------
     name
-        As in ``code_gen_provider``.
+        As in ``code_gen_provider`` and ``vlm_options.provider``.
     base_url
-        Its address; ``None`` where ``code_gen_base_url`` must give it.
+        Its address; ``None`` where the config must give it.
     key_variable
         The environment variable, or the line of ``.env``, that holds the key.
     needs_key
@@ -65,9 +69,67 @@ ENDPOINTS = MappingProxyType(
         )
     }
 )
-"""Provider's name → its row. ``local``: llama.cpp, vLLM, SGLang, … at ``code_gen_base_url``."""
+"""Provider's name → its row. ``local``: llama.cpp, vLLM, SGLang, … at the address that the config gives."""
 
 OWNERS = MappingProxyType(
     {"llamacpp": "gbnf", "llama.cpp": "gbnf", "vllm": "llguidance", "sglang": "llguidance"}
 )
 """``owned_by`` of a local server's models → the form of grammar that it takes."""
+
+
+def find_endpoint(name: str, where: str) -> Endpoint:
+    """Return the row of a provider.
+
+    Parameters
+    ----------
+    name
+        The provider.
+    where
+        The field that names it, for the error.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of this name.
+    """
+    found = ENDPOINTS.get(name)
+    if found is None:
+        raise ConfigError(
+            f"Unknown provider '{name}'",
+            where=where,
+            expected="one of " + ", ".join(ENDPOINTS),
+            mend=did_you_mean(name, ENDPOINTS),
+        )
+    return found
+
+
+def find_key(endpoint: Endpoint, folder: Path | None = None, error: type[NeptuneError] = ConfigError) -> str:
+    """Return the provider's key: from the environment, else from ``.env`` in the working directory.
+
+    Parameters
+    ----------
+    endpoint
+        The provider.
+    folder
+        Where to look for ``.env`` instead.
+    error
+        What to raise.
+
+    Raises
+    ------
+    NeptuneError
+        `error`, if the provider needs a key and there is none.
+    """
+    from dotenv import dotenv_values
+
+    file = (folder or Path.cwd()) / ".env"
+    written = dotenv_values(file, encoding="utf-8") if file.is_file() else {}
+    key = os.environ.get(endpoint.key_variable) or written.get(endpoint.key_variable) or ""
+    if not key.strip() and endpoint.needs_key:
+        raise error(
+            f"There is no key for the provider '{endpoint.name}'",
+            where=endpoint.key_variable,
+            expected="an environment variable, or a line of the file .env",
+            mend=f"Write {endpoint.key_variable}=… into .env",
+        )
+    return key.strip() or "none"
