@@ -28,7 +28,7 @@ from dsl.guards import insert_guards
 from dsl.plan import Exists, Leaf, Node, Predicate, make
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
 from neptune.execute import plans
-from neptune.execute.compile import Frame
+from neptune.execute.code import Frame
 from neptune.execute.evaluate import Evaluator
 from neptune.execute.intervals import Interval
 from neptune.execute.kernels import contract

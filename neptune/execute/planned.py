@@ -16,7 +16,7 @@ from dsl.plan import And, Const, Count, Describe, Exists, Iota, Leaf, Node, Same
 from dsl.rewrites import Laws
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.execute import plans
-from neptune.execute.compile import Frame
+from neptune.execute.code import Frame
 from neptune.execute.evaluate import Evaluator, LeafSource, leaves
 from neptune.execute.intervals import Interval, settled_argmax
 

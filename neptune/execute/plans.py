@@ -16,7 +16,8 @@ from typing import Any, Literal
 from dsl.elimination import width
 from dsl.plan import Iota, Leaf, Node, Predicate, Same, Term, children, make, rebuild, same, walk
 from dsl.rewrites import Laws, rewrite
-from neptune.execute.compile import Code, Compiler
+from neptune.execute.code import Code
+from neptune.execute.compile import Compiler
 
 Kind = Literal["truth", "cells", "parts"]
 """What is wanted of a plan: its truth; the cells that a description or a count ranges over; those of each part."""

@@ -1,0 +1,165 @@
+"""Code: a flat list of tensor operations on raw numbers, and the frame that it runs in.
+
+A batch of scenes is one more axis, the first; a mask says which objects a scene has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dsl.plan import Leaf
+from neptune.algebra import Logic, LogicParameters
+
+Vars = tuple[str, ...]
+Index = tuple[int, ...]
+BATCH = " batch"
+"""The name of the first axis of every table; no variable is called so."""
+
+
+class Frame:
+    """One execution: what operations may look at beside their operands.
+
+    Parameters
+    ----------
+    logic, parameters
+        The t-norm and the temperatures.
+    batch, size
+        B scenes of at most N objects.
+    mask
+        Booleans ``(B, N)``, False where a scene has fewer objects; ``None`` where all have N.
+    objects
+        ``(B, K)`` int64: the given objects that the plan's terms 0 … K-1 stand for.
+    """
+
+    __slots__ = ("_eyes", "batch", "logic", "mask", "objects", "parameters", "size", "tau")
+
+    def __init__(
+        self,
+        logic: Logic,
+        parameters: LogicParameters,
+        batch: int,
+        size: int,
+        mask: Tensor | None,
+        objects: Tensor,
+    ) -> None:
+        self.logic, self.parameters, self.batch, self.size = logic, parameters, batch, size
+        self.mask, self.objects, self.tau = mask, objects, parameters.quantifier_tau
+        self._eyes: Tensor | None = None
+
+    def eye(self) -> Tensor:
+        """Return where two objects are the same: booleans ``(1, N, N)``."""
+        if self._eyes is None:
+            self._eyes = _eye(self.size)
+        return self._eyes
+
+
+_eyes: dict[int, Tensor] = {}
+
+
+def _eye(size: int) -> Tensor:
+    if size not in _eyes:
+        if len(_eyes) > 256:
+            _eyes.clear()
+        _eyes[size] = torch.eye(size, dtype=torch.bool).unsqueeze(0)
+    return _eyes[size]
+
+
+Registers = list[Any]
+Operation = Callable[[Frame, Registers], None]
+
+
+@dataclass
+class Code:
+    """A compiled plan.
+
+    Parameters
+    ----------
+    leaves
+        The atoms whose tables are its inputs: table k, over the batch and the atom's variables in order, goes to
+        register k.
+    operations
+        Run in order.
+    outputs
+        Registers of the results, with the variables of each.
+    chances
+        For an outcome that is an expectation, the register of its probability: what it is before it becomes an
+        internal number.
+    axes
+        The number of variables of the largest table held.
+    """
+
+    leaves: list[Leaf] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    outputs: list[tuple[int, Vars]] = field(default_factory=list)
+    chances: list[int | None] = field(default_factory=list)
+    registers: int = 0
+    axes: int = 0
+
+    def peak_cells(self, size: int, batch: int = 1) -> int:
+        """Return the cells of the largest table held, known before anything is run."""
+        return int(batch * size**self.axes)
+
+    def _execute(self, frame: Frame, inputs: Sequence[Tensor]) -> Registers:
+        values: Registers = [*inputs, *([None] * (self.registers - len(inputs)))]
+        for operation in self.operations:
+            operation(frame, values)
+        return values
+
+    def run(self, frame: Frame, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Return the outputs, each ``(B, N, …)``, as internal numbers of the logic (counts: int64)."""
+        values = self._execute(frame, inputs)
+        return [_whole(values[slot], frame) for slot, _ in self.outputs]
+
+    def run_chances(self, frame: Frame, inputs: Sequence[Tensor]) -> list[tuple[Tensor, bool]]:
+        """Return each output, and whether it is a probability (else an internal number)."""
+        values = self._execute(frame, inputs)
+        return [
+            (_whole(values[slot if chance is None else chance], frame), chance is not None)
+            for (slot, _), chance in zip(self.outputs, self.chances, strict=True)
+        ]
+
+
+def _whole(x: Tensor, frame: Frame) -> Tensor:
+    return x if len(x) == frame.batch else x.expand(frame.batch, *x.shape[1:])
+
+
+def view(have: Vars, want: Vars) -> Index:
+    """Return where to insert axes of length 1 so that a table over `have` (a subsequence) fits the axes `want`."""
+    return tuple(1 + i for i, v in enumerate(want) if v not in have)
+
+
+def see(x: Tensor, index: Index) -> Tensor:
+    """Return the table with axes of length 1 inserted, as :func:`view` says."""
+    for axis in index:
+        x = x.unsqueeze(axis)
+    return x
+
+
+def cells_of(frame: Frame, x: Tensor, objects: bool) -> Tensor:
+    """Return the cells that a count counts, ``(B, …, N)``: padding never counts."""
+    x = full(x, frame.size) if objects else x
+    if frame.mask is None or not objects:
+        return x
+    index = (slice(None), *([None] * (x.dim() - 2)), slice(None))
+    return x.expand(frame.batch, *x.shape[1:]).masked_fill(~frame.mask[index], frame.logic.bottom)
+
+
+def full(x: Tensor, size: int) -> Tensor:
+    """Return the table with axes of full length (an atom that misses a variable was spread by length 1)."""
+    return x if all(n == size for n in x.shape[1:]) else x.expand(-1, *([size] * (x.dim() - 1)))
+
+
+def mask(frame: Frame, indices: Sequence[Index]) -> Tensor | None:
+    """Return which cells are objects of their scenes, with one view for each reduced axis; ``None``: all."""
+    if frame.mask is None:
+        return None
+    out: Tensor | None = None
+    for index in indices:
+        one = see(frame.mask, index)
+        out = one if out is None else out & one
+    return out
