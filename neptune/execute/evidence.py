@@ -211,6 +211,7 @@ class Evidence:
                     raise _wrong_shape(
                         oracle, question, f"{len(fresh)} texts", f"{[len(a) for a in answers]}"
                     )
+                usage.add(getattr(answers[0], "cost", None))
                 known.update(zip(fresh, answers[0]))
             return [known[t] for t in tuples]
 
@@ -315,6 +316,9 @@ def _send(oracle: Oracle, jobs: list[_Job], asked: list[int], usages: list[Usage
         for evidence, question, flat in jobs:
             with evidence._lock:
                 evidence._claims.release((question.text, question.arity), flat)
+    first = next(k for k, count in enumerate(asked) if count)
+    for answer in answers:
+        usages[first].add(answer.cost)  # of a batch for several, the first one pays
     total = sum(asked)
     for k in {id(u): k for k, u in enumerate(usages) if asked[k]}.values():
         usages[k].oracle_rounds += 1
