@@ -19,6 +19,7 @@ import numpy as np
 
 from neptune.config import NEUTRAL, Config
 from neptune.errors import ConfigError, NeptuneError
+from neptune.evaluate.summary import summarise as summarise
 
 SAMPLES, CONFIG, RESULTS, REPORT, ERRORS = (
     "samples.jsonl",
@@ -310,65 +311,3 @@ def _lock(path: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
-
-
-# --- summary ---
-
-
-def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str, Any]:
-    """Return what ``results.json`` holds.
-
-    Parameters
-    ----------
-    records
-        The records of a run.
-    totals
-        Dataset → number of its samples; samples without a record count as not right.
-
-    Returns
-    -------
-    dict
-        ``n answered errors abstained correct accuracy complete by_family by_dataset errors_by_kind ties usage
-        seconds``. `accuracy` is over all n, in [0, 1], ``None`` for n = 0; `seconds` is the samples'
-        own time.
-    """
-    records = list(records)
-    several = len(totals) > 1
-    families: dict[str, list[Record]] = {}
-    kinds: dict[str, int] = {}
-    usage: dict[str, float] = {}
-    for record in records:
-        family = record.get("family") or "all"
-        families.setdefault(f"{record['dataset']}: {family}" if several else str(family), []).append(record)
-        if record.get("error"):
-            kind = record.get("error_kind") or "error"
-            kinds[kind] = kinds.get(kind, 0) + 1
-        for name, value in (record.get("usage") or {}).items():
-            usage[name] = (
-                max(usage.get(name, 0), value) if name == "peak_cells" else usage.get(name, 0) + value
-            )
-    total = sum(totals.values())
-    return {
-        **_counts(records, total),
-        "complete": len(records) == total,
-        "ties": sum(bool(r.get("tie")) for r in records),
-        "by_dataset": {d: _counts([r for r in records if r["dataset"] == d], n) for d, n in totals.items()},
-        "by_family": {f: _counts(group, len(group)) for f, group in sorted(families.items())},
-        "errors_by_kind": kinds,
-        "usage": {k: round(v, 3) for k, v in usage.items()},
-        "seconds": round(sum(r.get("seconds") or 0.0 for r in records), 3),
-    }
-
-
-def _counts(records: list[Record], n: int) -> dict[str, Any]:
-    errors = sum(bool(r.get("error")) for r in records)
-    abstained = sum(bool(r.get("abstained")) for r in records)
-    correct = sum(r.get("correct") is True for r in records)
-    return {
-        "n": n,
-        "answered": len(records) - errors - abstained,
-        "errors": errors,
-        "abstained": abstained,
-        "correct": correct,
-        "accuracy": correct / n if n else None,
-    }

@@ -12,12 +12,10 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 from neptune import record as records
 from neptune.config import Config
 from neptune.errors import ConfigError, NeptuneError
+from neptune.evaluate.tables import print_results
 from neptune.programs import Programs, Write
 from neptune.progress import Progress
 from neptune.provenance import describe_code, hash_inputs
@@ -324,40 +322,3 @@ def finish(folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:
     write_report(folder.path, ordered, results)
     print_results(results)
     return results
-
-
-def print_results(results: dict[str, Any], console: Console | None = None) -> None:
-    """Print the table of results: datasets, and their families where there are not too many."""
-    console = console or Console()
-    table = Table(title="Results", title_justify="left")
-    table.add_column("")
-    for column in ("n", "right", "accuracy", "errors", "abstained"):
-        table.add_column(column, justify="right")
-
-    def row(label: str, counts: dict[str, Any], style: str = "") -> None:
-        accuracy = "–" if counts["accuracy"] is None else f"{counts['accuracy']:.2%}"
-        cells = [str(counts[c]) for c in ("n", "correct")] + [accuracy]
-        table.add_row(label, *cells, *(str(counts[c]) for c in ("errors", "abstained")), style=style)
-
-    families, datasets = results["by_family"], results["by_dataset"]
-    for dataset, counts in datasets.items():
-        row(dataset, counts, "bold")
-        mine = {f: c for f, c in families.items() if len(datasets) == 1 or f.startswith(f"{dataset}: ")}
-        if 1 < len(mine) <= 20:
-            for family, family_counts in mine.items():
-                row("  " + family.removeprefix(f"{dataset}: "), family_counts)
-    if len(datasets) > 1:
-        row("all", results, "bold")
-    console.print(table)
-    usage = results["usage"]
-    console.print(
-        f"{usage.get('oracle_calls', 0):,.0f} oracle calls, {usage.get('cache_hits', 0):,.0f} cache hits, "
-        f"{results['seconds']:.1f} s",
-        highlight=False,
-    )
-    if results["errors_by_kind"]:
-        kinds = ", ".join(f"{n} {kind}" for kind, n in results["errors_by_kind"].items())
-        print(
-            f"{results['errors']} samples could not be answered ({kinds}); see 'error' in samples.jsonl",
-            flush=True,
-        )

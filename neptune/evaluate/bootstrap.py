@@ -1,0 +1,110 @@
+"""Confidence intervals of means by the bootstrap (Efron 1979), resampling pictures rather than questions.
+
+Questions about one picture are right or wrong together: a detector that misses an object spoils all of them. The
+units that are drawn with replacement are therefore clusters, here pictures (Davison and Hinkley 1997, section 3.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 1000
+"""How often a sample is drawn anew."""
+
+LEVEL = 0.95
+"""The intervals' level."""
+
+_BLOCK = 4_000_000
+"""Draws held in memory at once."""
+
+
+def interval(
+    values: Sequence[float] | NDArray[np.floating],
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float] | None:
+    """Return the percentile bootstrap interval of a mean.
+
+    Where all values are 0, or all are 1, every resample is the same and the bootstrap would claim certainty; the far
+    end is then the exact binomial bound (Clopper and Pearson 1934) for as many trials as there are clusters.
+
+    Parameters
+    ----------
+    values
+        N numbers: 1 for right and 0 for wrong, or an IoU.
+    clusters
+        What each value belongs to, e.g. its picture; ``None``: each stands alone.
+    level
+        In (0, 1).
+    resamples
+        How many samples are drawn.
+    seed
+        Of the draws: the same values always give the same interval.
+
+    Returns
+    -------
+    tuple of float or None
+        Low and high end; ``None`` without values.
+    """
+    flat = np.asarray(values, dtype=np.float64)
+    if not len(flat):
+        return None
+    sums, sizes = _by_cluster(flat, clusters)
+    tail = (1.0 - level) / 2
+    if (flat == flat[0]).all() and flat[0] in (0.0, 1.0):
+        far = 1.0 - tail ** (1.0 / len(sums))
+        return (0.0, far) if flat[0] == 0.0 else (1.0 - far, 1.0)
+    means = _resampled_means(sums, sizes, resamples, seed)
+    low, high = np.quantile(means, (tail, 1.0 - tail))
+    return float(low), float(high)
+
+
+def difference_interval(
+    first: Sequence[float],
+    second: Sequence[float],
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float] | None:
+    """Return the interval of ``mean(second) - mean(first)`` for values of the same N samples, paired.
+
+    Other parameters and the result as for :func:`interval`.
+    """
+    paired = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
+    if not len(paired):
+        return None
+    sums, sizes = _by_cluster(paired, clusters)
+    tail = (1.0 - level) / 2
+    low, high = np.quantile(_resampled_means(sums, sizes, resamples, seed), (tail, 1.0 - tail))
+    return float(low), float(high)
+
+
+def _by_cluster(
+    values: NDArray[np.float64], clusters: Sequence[Hashable] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sum and the number of the values of each cluster, shape ``(C,)``."""
+    if clusters is None:
+        return values, np.ones_like(values)
+    number: dict[Hashable, int] = {}
+    at = np.array([number.setdefault(c, len(number)) for c in clusters], dtype=np.int64)
+    return np.bincount(at, weights=values).astype(np.float64), np.bincount(at).astype(np.float64)
+
+
+def _resampled_means(
+    sums: NDArray[np.float64], sizes: NDArray[np.float64], resamples: int, seed: int
+) -> NDArray[np.float64]:
+    rng = np.random.default_rng(seed)
+    step = max(1, _BLOCK // len(sums))
+    means = []
+    for start in range(0, resamples, step):
+        drawn = rng.integers(0, len(sums), (min(step, resamples - start), len(sums)))
+        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    return np.concatenate(means)

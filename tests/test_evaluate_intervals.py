@@ -1,0 +1,89 @@
+"""Bootstrap intervals: against theory, against clusters, at the edges; and in a run's results."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neptune.evaluate.bootstrap import difference_interval, interval
+from neptune.evaluate.summary import summarise
+from neptune.evaluate.tables import print_results
+
+
+def test_a_mean_of_independent_values_has_the_width_that_theory_says() -> None:
+    values = np.random.default_rng(1).random(400) < 0.8
+    low, high = interval(values.astype(float))  # type: ignore[misc]
+    p = values.mean()
+    width = 2 * 1.96 * math.sqrt(p * (1 - p) / len(values))
+    assert low < p < high
+    assert high - low == pytest.approx(width, rel=0.1)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(2)
+    covered = 0
+    for trial in range(200):
+        low, high = interval((rng.random(80) < 0.7).astype(float), resamples=400, seed=trial)  # type: ignore[misc]
+        covered += low <= 0.7 <= high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_questions_of_one_picture_stand_or_fall_together() -> None:
+    rng = np.random.default_rng(3)
+    pictures = np.repeat(np.arange(50), 10)
+    values = np.repeat(rng.random(50) < 0.7, 10).astype(float)
+    alone = interval(values)
+    together = interval(values, pictures.tolist())
+    assert alone is not None
+    assert together is not None
+    ratio = (together[1] - together[0]) / (alone[1] - alone[0])
+    assert ratio == pytest.approx(math.sqrt(10), rel=0.15)
+
+
+def test_all_right_is_not_certainty() -> None:
+    assert interval([1.0] * 20) == (pytest.approx(0.025 ** (1 / 20)), 1.0)
+    assert interval([0.0] * 20) == (0.0, pytest.approx(1 - 0.025 ** (1 / 20)))
+    assert interval([1.0] * 20, ["one picture"] * 20) == (pytest.approx(0.025), 1.0)
+    assert interval([]) is None
+    assert interval([0.0, 1.0], seed=5) == interval([0.0, 1.0], seed=5)
+
+
+def test_a_paired_difference_is_sharper_than_two_intervals() -> None:
+    rng = np.random.default_rng(4)
+    first = (rng.random(300) < 0.6).astype(float)
+    second = np.where(rng.random(300) < 0.05, 1.0, first)
+    low, high = difference_interval(first.tolist(), second.tolist())  # type: ignore[misc]
+    assert 0.0 <= low <= second.mean() - first.mean() <= high < 0.06
+    assert difference_interval([], []) is None
+
+
+def record(i: int, **more: Any) -> dict[str, Any]:
+    return {"id": str(i), "dataset": "d", "family": "f", "correct": True, "picture": f"{i // 2}.png"} | more
+
+
+def test_results_hold_intervals_and_rates_apart() -> None:
+    rows = [record(i, correct=i % 3 > 0) for i in range(60)]
+    rows[0] |= {"error": "x", "error_kind": "PictureError"}
+    rows[3] |= {"abstained": True}
+    found = summarise(rows, {"d": 60})
+    assert found["accuracy"] == 2 / 3
+    assert found["interval"][0] < 2 / 3 < found["interval"][1]
+    assert (found["error_rate"], found["abstention_rate"]) == (1 / 60, 1 / 60)
+    assert found["by_family"]["f"]["interval"] == found["by_dataset"]["d"]["interval"] == found["interval"]
+    assert summarise(rows, {"d": 61})["interval"] is None, "an unfinished run has no interval yet"
+    assert "mean_iou" not in found
+
+
+def test_boxes_have_an_iou(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [record(0, iou=0.9), record(1, iou=0.3, correct=False), record(2, correct=False, error="x")]
+    found = summarise(rows, {"d": 3})
+    assert found["mean_iou"] == pytest.approx(0.4)
+    assert found["iou_accuracy"] == pytest.approx(1 / 3)
+    print_results(found)
+    printed = capsys.readouterr().out
+    assert "0.400" in printed
+    assert "33.33%" in printed
+    assert "95 %" in printed
