@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from neptune.answer import Usage
 from neptune.errors import OracleError
-from neptune.execute.evidence import Evidence, ask_many, off_diagonal
+from neptune.execute.cells import off_diagonal
+from neptune.execute.evidence import Evidence, ask_many
 from neptune.scene import Scene
 from neptune.types import QueryRequest, Question, ScoreRequest, Scores
 
@@ -187,3 +189,45 @@ def test_threads_share_evidence() -> None:
         thread.join()
     assert sum(u.oracle_calls for u in usages) == 380
     assert sum(u.cache_hits for u in usages) == 7 * 380
+
+
+class Slow(Counter):
+    """Waits for `together` calls at once before it answers any; the calls of `failing` numbers raise."""
+
+    def __init__(self, together: int, failing: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.barrier, self.failing, self.calls = threading.Barrier(together), failing, 0
+        self.lock = threading.Lock()
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        with self.lock:
+            self.calls += 1
+            number = self.calls
+        if number <= self.barrier.parties:  # the first calls have to come together
+            self.barrier.wait(timeout=20)
+        if number in self.failing:
+            raise OracleError("no answer")
+        return super().score(requests)
+
+
+def test_programs_on_one_scene_ask_at_the_same_time() -> None:
+    evidence, oracle = Evidence(Scene.synthetic(6)), Slow(together=2)
+    wants = [(RED, False, None), (LEFT, False, None)]
+    with ThreadPoolExecutor(2) as pool:
+        # Neither is answered before both have asked: a lock held while an oracle works would break the barrier.
+        done = [pool.submit(evidence.ask, oracle, [want], Usage()) for want in wants]
+        for future in done:
+            future.result(timeout=30)
+    assert evidence.table(RED).asked.all()
+    assert evidence.table(LEFT).asked.sum() == 30
+
+
+def test_cells_of_a_thread_that_fails_are_asked_by_those_who_wait() -> None:
+    evidence, oracle = Evidence(Scene.synthetic(6)), Slow(together=1, failing=(1,))
+    usages = [Usage() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(evidence.ask, oracle, [(LEFT, False, None)], u) for u in usages]
+        failed = [future.exception(timeout=30) for future in done]
+    assert sum(isinstance(e, OracleError) for e in failed) == 1
+    assert evidence.table(LEFT).asked.sum() == 30
+    assert sum(u.oracle_calls for u, e in zip(usages, failed, strict=True) if e is None) == 30

@@ -12,7 +12,8 @@ from dsl.plan import Predicate
 from neptune.answer import Usage
 from neptune.detect.scene import SceneDetector
 from neptune.errors import ConfigError, DetectorError, OracleError
-from neptune.execute.evidence import Evidence, off_diagonal
+from neptune.execute.cells import off_diagonal
+from neptune.execute.evidence import Evidence
 from neptune.execute.wording import Wording
 from neptune.oracle import RandomOracle, RecordingOracle, ReplayOracle, SceneOracle
 from neptune.oracle.draws import key_of, normal, uniform

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from neptune.answer import Usage
 from neptune.errors import NeptuneError, OracleError
+from neptune.execute.cells import all_flat, distinct, unflatten, unique
 from neptune.execute.claims import Claims
 from neptune.scene import Scene
 from neptune.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
@@ -80,14 +80,14 @@ class Table:
             If a cell names an object that the scene does not have.
         """
         flat = self.normalised(cells)
-        return _unflatten(flat[~self.asked.reshape(-1)[flat]], self.logits.shape)
+        return unflatten(flat[~self.asked.reshape(-1)[flat]], self.logits.shape)
 
     def normalised(self, cells: IntArray | None) -> IntArray:
         """Return the cells as flat indices, shape ``(M',)``: as :meth:`unasked`, with those already asked."""
         shape = self.logits.shape
         n, arity = (shape[0] if shape else 1), len(shape)
         if cells is None:
-            return _all_flat(n, arity, self.symmetric)
+            return all_flat(n, arity, self.symmetric)
         cells = np.asarray(cells, dtype=np.int64)
         if arity == 0:
             return np.zeros(min(len(cells), 1), dtype=np.int64)
@@ -100,13 +100,13 @@ class Table:
         if cells.min() < 0 or cells.max() >= n:
             raise IndexError(f"a cell of '{self.question.text}' names an object outside 0 … {n - 1}")
         if arity == 1:
-            return _unique(cells[:, 0])
+            return unique(cells[:, 0])
         if arity == 2:
             first, second = cells[:, 0], cells[:, 1]
             if self.symmetric:
                 first, second = np.minimum(first, second), np.maximum(first, second)
-            return _unique((first * n + second)[first != second])
-        return _unique(np.ravel_multi_index(tuple(cells[_distinct(cells)].T), shape))
+            return unique((first * n + second)[first != second])
+        return unique(np.ravel_multi_index(tuple(cells[distinct(cells)].T), shape))
 
 
 class Evidence:
@@ -297,7 +297,7 @@ def _send(oracle: Oracle, jobs: list[_Job], asked: list[int], usages: list[Usage
     """Ask the oracle in one batch, record its answers, share out the cost; the claims end in any case."""
     try:
         requests = [
-            ScoreRequest(e.scene, question, _unflatten(flat, (len(e.scene),) * question.arity))
+            ScoreRequest(e.scene, question, unflatten(flat, (len(e.scene),) * question.arity))
             for e, question, flat in jobs
         ]
         started = time.perf_counter()
@@ -326,58 +326,6 @@ def _send(oracle: Oracle, jobs: list[_Job], asked: list[int], usages: list[Usage
         usages[k].oracle_calls += count
         usages[k].cache_hits -= count
         usages[k].oracle_ms += elapsed * count / total
-
-
-@lru_cache(maxsize=256)
-def off_diagonal(n: int, k: int, symmetric: bool = False) -> IntArray:
-    """Return all k-tuples of distinct objects out of n, in lexicographic order: shape ``(M, k)``, read-only.
-
-    k = 0 gives the one empty tuple, shape ``(1, 0)``. With `symmetric` (k = 2) only pairs i < j.
-    """
-    if k == 0:
-        cells = np.zeros((1, 0), dtype=np.int64)
-    elif k == 2 and symmetric:
-        cells = np.stack(np.triu_indices(n, 1), axis=1).astype(np.int64)
-    else:
-        cells = np.indices((n,) * k, dtype=np.int64).reshape(k, -1).T
-        cells = np.ascontiguousarray(cells[_distinct(cells)])
-    cells.flags.writeable = False
-    return cells
-
-
-@lru_cache(maxsize=256)
-def _all_flat(n: int, arity: int, symmetric: bool) -> IntArray:
-    cells = off_diagonal(n, arity, symmetric)
-    if arity == 0:
-        return np.zeros(1, dtype=np.int64)
-    flat = np.zeros(len(cells), dtype=np.int64)
-    for column in cells.T:
-        flat = flat * n + column
-    flat.flags.writeable = False
-    return flat
-
-
-def _distinct(cells: IntArray) -> NDArray[np.bool_]:
-    keep = np.ones(len(cells), dtype=np.bool_)
-    for i, j in itertools.combinations(range(cells.shape[1]), 2):
-        keep &= cells[:, i] != cells[:, j]
-    return keep
-
-
-def _unique(flat: IntArray) -> IntArray:
-    """Return the values without repetition, in order of first appearance."""
-    if len(flat) < 2 or (flat[1:] > flat[:-1]).all():
-        return flat
-    _, first = np.unique(flat, return_index=True)
-    return flat if len(first) == len(flat) else flat[np.sort(first)]
-
-
-def _unflatten(flat: IntArray, shape: tuple[int, ...]) -> IntArray:
-    if not shape:
-        return np.zeros((len(flat), 0), dtype=np.int64)
-    if len(shape) == 1:
-        return flat[:, None]
-    return np.stack(np.unravel_index(flat, shape), axis=1).astype(np.int64, copy=False)
 
 
 def _write(table: Table, flat: IntArray, logits: FloatArray) -> None:
