@@ -16,10 +16,10 @@ from dsl.errors import ProgramError
 from neptune.algebra import iota
 from neptune.answer import Answer, TraceStep
 from neptune.execute.evidence import Evidence, Want, ask_many
-from neptune.execute.padded import Job, Padded
+from neptune.execute.padded import FromEvidence, Job, Padded
 from neptune.execute.plans import Cache
 from neptune.execute.prepared import Prepared, Stage, Unprepared, prepare
-from neptune.execute.replies import Replies
+from neptune.execute.replies import Replies, note_peak
 from neptune.scene import Scene
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Batch:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._programs = Cache(PROGRAMS_KEPT)
-        self._padded = Padded(engine)
+        self._padded = Padded(engine, FromEvidence(engine))
         self._replies = Replies(self._padded)
 
     def run(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
@@ -97,10 +97,11 @@ class Batch:
         stages = [job.made.pick[1] for job in jobs if job.made.pick]
         self._ask(jobs, stages)
         for group in self._padded.evaluate(jobs, stages):
+            note_peak(group)
             hits = group.decided(0).any(1).tolist()
             best = iota.first_argmax(group.internal[0], group.keep).tolist()
             rows = group.chances[0].tolist()
-            for b, job in enumerate(group.jobs):
+            for b, job in enumerate(group.rows):
                 if group.missing[b]:
                     continue
                 assert job.made.pick is not None

@@ -1,29 +1,47 @@
 """Padded batches: plans of one shape, evaluated on many scenes at once.
 
-A first axis for the question, and a mask for the objects that a scene has.
+A first axis for the question, and a mask for the objects that a scene has. Gradients flow from what comes out to the
+scores that go in, and to the temperatures.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dsl.plan import Leaf
+from dsl.errors import LimitError
+from dsl.plan import Leaf, Predicate
 from dsl.rewrites import Laws
 from neptune.answer import TraceStep, Usage
 from neptune.execute import plans
-from neptune.execute.compile import Frame
+from neptune.execute.code import Frame, Vars
 from neptune.execute.evidence import Evidence
 from neptune.execute.prepared import Prepared, Stage
 from neptune.scene import Scene
 
 if TYPE_CHECKING:
     from neptune.engine import Engine
+
+MOST_CELLS = 20_000_000
+"""Cells of the largest table that one batch may hold; a group that would need more is run in parts."""
+
+
+class Row(Protocol):
+    """One row of a batch: a scene, and the objects that the places of its plan stand for."""
+
+    @property
+    def scene(self) -> Scene:
+        """The scene."""
+
+    @property
+    def objects(self) -> Sequence[int]:
+        """The object of each place."""
 
 
 @dataclass(eq=False)
@@ -41,16 +59,46 @@ class Job:
     tie: bool = False
 
 
-@dataclass
-class Group:
-    """Jobs of one shape, evaluated: for each truth internal numbers and probabilities, ``(B, …)``."""
+RowT = TypeVar("RowT", bound=Row)
+RowIn = TypeVar("RowIn", bound=Row, contravariant=True)
 
-    jobs: list[Job]
-    stage: list[Stage]
+
+class Source(Protocol[RowIn]):
+    """Where the scores of atoms come from."""
+
+    def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[RowIn], size: int) -> Tensor:
+        """Return uncalibrated logits, ``(P, B, N, …)`` float32, for P × B predicates of one arity on B rows.
+
+        N is `size`. NaN where there is no evidence; any number at padding and for an object paired with itself.
+        """
+
+
+@dataclass
+class Group(Generic[RowT]):
+    """Rows of one shape, evaluated: for each truth internal numbers and probabilities.
+
+    Parameters
+    ----------
+    rows, stages
+        What was evaluated.
+    frame
+        The logic, the sizes and the mask.
+    internal, chances
+        One tensor ``(B, N, …)`` for each truth of the stage, over the variables `vars`.
+    missing
+        Rows that lack evidence somewhere.
+    peak
+        Cells of the largest table, for one row.
+    """
+
+    rows: list[RowT]
+    stages: list[Stage]
     frame: Frame
     internal: list[Tensor]
     chances: list[Tensor]
+    vars: list[Vars]
     missing: list[bool]
+    peak: int
 
     @property
     def keep(self) -> Tensor | None:
@@ -63,84 +111,121 @@ class Group:
         return hits if self.keep is None or hits.dim() < 2 else hits & self.keep
 
 
-class Padded:
-    """Evaluates stages of many jobs for one engine."""
+class FromEvidence:
+    """What the oracle has said, without gradient."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        tau = engine.parameters.quantifier_tau
-        self._laws = Laws(engine.logic.name, engine.logic.idempotent, isinstance(tau, float) and tau == 0.0)
+        self._wording = engine.wording
 
-    def evaluate(self, jobs: list[Job], stages: list[Stage]) -> list[Group]:
-        """Return the stages' truths in groups of one shape. What they need must have been asked."""
+    def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[Job], size: int) -> Tensor:
+        """Return the logits that have been asked; see :class:`Source`."""
+        arity = predicates[0][0].arity
+        raw = np.zeros((len(predicates), len(rows), *([size] * arity)), dtype=np.float32)
+        for b, job in enumerate(rows):
+            inside: tuple[Any, ...] = (slice(len(job.scene)),) * arity
+            for k, of in enumerate(predicates):
+                table = job.evidence.table(self._wording.question(of[b]), of[b].symmetric)
+                raw[(k, b, *inside)] = table.logits
+        if arity == 2:
+            raw[:, :, np.arange(size), np.arange(size)] = 0.0
+        return torch.from_numpy(raw)
+
+
+class Padded(Generic[RowT]):
+    """Evaluates stages of many rows for one engine.
+
+    Parameters
+    ----------
+    engine
+        Its logic, temperatures and limits.
+    source
+        Where the scores of atoms come from.
+    """
+
+    def __init__(self, engine: Engine, source: Source[RowT]) -> None:
+        self.engine, self._source = engine, source
+        tau = engine.parameters.quantifier_tau
+        # The plan of a Frank logic is the same for every s, and s may be learned.
+        name = engine.logic.name.partition(":")[0]
+        self._laws = Laws(name, engine.logic.idempotent, isinstance(tau, float) and tau == 0.0)
+
+    def evaluate(self, rows: Sequence[RowT], stages: Sequence[Stage]) -> list[Group[RowT]]:
+        """Return the stages' truths in groups of one shape. What they need must have been asked.
+
+        Raises
+        ------
+        LimitError
+            If a plan needs more cells on one scene than the engine's limits allow.
+        """
         by_shape: dict[Any, list[int]] = defaultdict(list)
         for i, stage in enumerate(stages):
             by_shape[stage.shape.node, stage.main].append(i)
         groups = []
         for members in by_shape.values():
-            groups.append(self._group([jobs[i] for i in members], [stages[i] for i in members]))
+            code = plans.plan(stages[members[0]].shape.node, "parts", self._laws).code
+            size = max(len(rows[i].scene) for i in members)
+            cells, limit = code.peak_cells(size), self.engine.limits.tensor_cells
+            if cells > limit:
+                raise LimitError("tensor_cells", limit, cells, what=f"a formula of {code.axes} variables")
+            step = max(1, MOST_CELLS // max(cells, 1))
+            for start in range(0, len(members), step):
+                part = members[start : start + step]
+                groups.append(self._group([rows[i] for i in part], [stages[i] for i in part]))
         return groups
 
-    def _group(self, jobs: list[Job], stages: list[Stage]) -> Group:
+    def _group(self, rows: list[RowT], stages: list[Stage]) -> Group[RowT]:
         engine, first = self.engine, stages[0].shape
         code = plans.plan(first.node, "parts", self._laws).code
-        sizes = [len(job.scene) for job in jobs]
+        sizes = [len(row.scene) for row in rows]
         n = max(sizes)
         mask = None if min(sizes) == n else torch.arange(n) < torch.tensor(sizes).unsqueeze(1)
         places = [
-            [job.objects[p] for p in stage.shape.objects] for job, stage in zip(jobs, stages, strict=True)
+            [row.objects[p] for p in stage.shape.objects] for row, stage in zip(rows, stages, strict=True)
         ]
-        objects = torch.tensor(places, dtype=torch.int64).reshape(len(jobs), -1)
-        frame = Frame(engine.logic, engine.parameters, len(jobs), n, mask, objects)
-        missing = torch.zeros(len(jobs), dtype=torch.bool)
+        objects = torch.tensor(places, dtype=torch.int64).reshape(len(rows), -1)
+        frame = Frame(engine.logic, engine.parameters, len(rows), n, mask, objects)
+        missing = torch.zeros(len(rows), dtype=torch.bool)
         tables: dict[int, tuple[Tensor, Tensor | None]] = {}
         for arity in {p.arity for p in first.predicates}:
             members = [k for k, p in enumerate(first.predicates) if p.arity == arity]
-            tables.update(self._stacked(members, jobs, stages, n))
+            tables.update(self._stacked(members, rows, stages, n))
         inputs = []
         for leaf in code.leaves:
             cells, unknown = tables[int(leaf.predicate.name[1:])]
             inputs.append(_at(cells, leaf, frame))
             if unknown is not None:
-                missing |= _at(unknown, leaf, frame).reshape(len(jobs), -1).any(1)
+                missing |= _at(unknown, leaf, frame).reshape(len(rows), -1).any(1)
         internal, chances = [], []
         for out, is_chance in code.run_chances(frame, inputs):
             internal.append(engine.logic.from_probability(out) if is_chance else out)
             chances.append(out if is_chance else engine.logic.to_probability(out))
-        peak = code.peak_cells(n)
-        for job in jobs:
-            job.usage.peak_cells = max(job.usage.peak_cells, peak)
-        return Group(jobs, stages, frame, internal, chances, missing.tolist())
+        vars = [have for _, have in code.outputs]
+        return Group(
+            rows, stages, frame, internal, chances, vars, missing.tolist(), code.peak_cells(n)
+        )  # fmt: skip
 
     def _stacked(
-        self, of: list[int], jobs: list[Job], stages: list[Stage], n: int
+        self, of: list[int], rows: list[RowT], stages: list[Stage], n: int
     ) -> dict[int, tuple[Tensor, Tensor | None]]:
-        """Return for each predicate of one arity its internal numbers in every job, ``(B, N, …)``, and where evidence
+        """Return for each predicate of one arity its internal numbers in every row, ``(B, N, …)``, and where evidence
         is missing (``None``: nowhere). A pair of one object with itself is never used: guards decide it."""
-        engine, arity = self.engine, stages[0].shape.predicates[of[0]].arity
-        raw = np.zeros((len(of), len(jobs), *([n] * arity)), dtype=np.float32)
-        for b, (job, stage) in enumerate(zip(jobs, stages, strict=True)):
-            inside: tuple[Any, ...] = (slice(len(job.scene)),) * arity
-            for row, k in enumerate(of):
-                predicate = stage.shape.predicates[k]
-                table = job.evidence.table(engine.wording.question(predicate), predicate.symmetric)
-                raw[(row, b, *inside)] = table.logits
-        if arity == 2:
-            raw[:, :, np.arange(n), np.arange(n)] = 0.0
-        unknown = np.isnan(raw)
-        lacks = bool(unknown.any())
-        cells = torch.from_numpy(np.where(unknown, np.float32(0.0), raw) if lacks else raw)
+        engine = self.engine
+        predicates = [[s.shape.predicates[k] for s in stages] for k in of]
+        cells = self._source.raw(predicates, rows, n)
+        unknown = torch.isnan(cells)
+        where = unknown if bool(unknown.any()) else None
+        if where is not None:
+            cells = cells.masked_fill(where, 0.0)
         if len(engine.parameters.oracle) == 1:
             cells = engine.parameters.calibrate(cells)
         else:
             cells = torch.stack(
                 [
-                    self._calibrated(cells[row], [s.shape.predicates[k].name or "default" for s in stages])
-                    for row, k in enumerate(of)
+                    self._calibrated(row, [p.name or "default" for p in names])
+                    for row, names in zip(cells, predicates, strict=True)
                 ]
             )
         cells = engine.logic.to_internal(cells)
-        where = torch.from_numpy(unknown) if lacks else None
         return {k: (cells[row], None if where is None else where[row]) for row, k in enumerate(of)}
 
     def _calibrated(self, cells: Tensor, kinds: list[str]) -> Tensor:

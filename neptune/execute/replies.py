@@ -19,26 +19,27 @@ LIMIT = 13.815509557963774  # the clamp of logits, as in Evaluator.choose
 class Replies:
     """Turns evaluated groups into answers."""
 
-    def __init__(self, padded: Padded) -> None:
+    def __init__(self, padded: Padded[Job]) -> None:
         self.engine, self._padded = padded.engine, padded
 
-    def answer(self, group: Group, answers: list[Answer | None]) -> None:
+    def answer(self, group: Group[Job], answers: list[Answer | None]) -> None:
         """Put the answers of a group at their places; leave ``None`` where a question has to be run by itself."""
+        note_peak(group)
         self._presuppositions(group)
         by_kind: dict[str, list[int]] = defaultdict(list)
-        for b, job in enumerate(group.jobs):
+        for b, job in enumerate(group.rows):
             if not group.missing[b]:
                 by_kind[job.made.kind].append(b)
         for kind, rows in by_kind.items():
             getattr(self, f"_{kind}")(group, rows, answers)
 
-    def _presuppositions(self, group: Group) -> None:
-        for k in range(group.stage[0].main, len(group.internal)):
+    def _presuppositions(self, group: Group[Job]) -> None:
+        for k in range(group.stages[0].main, len(group.internal)):
             hits = group.decided(k).any(1).tolist()
             best = iota.first_argmax(group.internal[k], group.keep).tolist()
             rows = group.chances[k].tolist()
-            for b, job in enumerate(group.jobs):
-                text = group.stage[b].presupposed[k - group.stage[b].main][1]
+            for b, job in enumerate(group.rows):
+                text = group.stages[b].presupposed[k - group.stages[b].main][1]
                 if not hits[b]:
                     if text not in job.failed:
                         job.failed.append(text)
@@ -67,10 +68,10 @@ class Replies:
             **rest,
         )
 
-    def _truth(self, group: Group, rows: list[int], answers: list[Answer | None]) -> None:
+    def _truth(self, group: Group[Job], rows: list[int], answers: list[Answer | None]) -> None:
         table, chance = group.internal[0], group.chances[0]
         logic = self.engine.logic
-        first = [-1] * len(group.jobs)
+        first = [-1] * len(group.rows)
         if table.dim() > 1:
             first = iota.first_argmax(table, group.keep).tolist()
             at = torch.tensor(first).unsqueeze(1)
@@ -79,7 +80,7 @@ class Replies:
         yes, ties, values = logic.decide(table).tolist(), logic.is_tie(table).tolist(), chance.tolist()
         many = []
         for b in rows:
-            job = group.jobs[b]
+            job = group.rows[b]
             if first[b] >= 0 and job.made.vars:
                 job.objects = [first[b]]
                 if yes[b] and len(job.made.vars) > 1:
@@ -87,9 +88,9 @@ class Replies:
                         many.append(b)
                     else:
                         group.missing[b] = True
-        self._witnesses([group.jobs[b] for b in many])
+        self._witnesses([group.rows[b] for b in many])
         for b in rows:
-            job, p = group.jobs[b], values[b]
+            job, p = group.rows[b], values[b]
             found = job.objects if yes[b] and first[b] >= 0 and job.made.vars else []
             wanted = len(job.made.vars) if yes[b] else 0
             if group.missing[b] or len(found) < wanted or len(set(found)) < len(found):
@@ -121,21 +122,22 @@ class Replies:
             if not left:
                 return
             for group in self._padded.evaluate(left, stages):
+                note_peak(group)
                 best = iota.first_argmax(group.internal[0], group.keep).tolist()
-                for job, i in zip(group.jobs, best, strict=True):
+                for job, i in zip(group.rows, best, strict=True):
                     job.objects.append(i)
 
-    def _objects(self, group: Group, rows: list[int], answers: list[Answer | None]) -> None:
+    def _objects(self, group: Group[Job], rows: list[int], answers: list[Answer | None]) -> None:
         hits, values = group.decided(0).tolist(), group.chances[0].tolist()
         for b in rows:
-            job, n = group.jobs[b], len(group.jobs[b].scene)
+            job, n = group.rows[b], len(group.rows[b].scene)
             chosen = tuple(i for i in range(n) if hits[b][i])
             scores = tuple(values[b][:n])
             answers[job.at] = self._finish(
                 job, list(chosen), "objects", "", p=None, scores=scores, objects=chosen
             )
 
-    def _number(self, group: Group, rows: list[int], answers: list[Answer | None]) -> None:
+    def _number(self, group: Group[Job], rows: list[int], answers: list[Answer | None]) -> None:
         engine, hits, values = self.engine, group.decided(0), group.chances[0].tolist()
         counts = hits.sum(1)
         cells = cells_of(group.frame, group.internal[0], True)
@@ -146,7 +148,7 @@ class Replies:
         else:
             chance = counting.distribution(cells, 1.0 - cells).gather(1, counts.unsqueeze(1))
         for b in rows:
-            job, n, number = group.jobs[b], len(group.jobs[b].scene), int(counts[b])
+            job, n, number = group.rows[b], len(group.rows[b].scene), int(counts[b])
             scores = tuple(values[b][:n])
             chosen = tuple(i for i in range(n) if hits[b, i])
             answers[job.at] = self._finish(
@@ -160,7 +162,7 @@ class Replies:
                 traced=scores,
             )
 
-    def _object(self, group: Group, rows: list[int], answers: list[Answer | None]) -> None:
+    def _object(self, group: Group[Job], rows: list[int], answers: list[Answer | None]) -> None:
         logic, cells = self.engine.logic, group.internal[0]
         keep = group.keep
         best = iota.first_argmax(cells, keep)
@@ -170,7 +172,7 @@ class Replies:
         weights = iota.weights(logic.to_logits(cells), keep, self.engine.parameters.iota_tau).tolist()
         values = group.chances[0].tolist()
         for b in rows:
-            job, n, index = group.jobs[b], len(group.jobs[b].scene), int(best[b])
+            job, n, index = group.rows[b], len(group.rows[b].scene), int(best[b])
             job.tie = ties[b]
             if not hits[b] and job.made.text not in job.failed:
                 job.failed.append(job.made.text)
@@ -186,15 +188,21 @@ class Replies:
                 traced=tuple(values[b][:n]),
             )
 
-    def _text(self, group: Group, rows: list[int], answers: list[Answer | None]) -> None:
-        logic, main = self.engine.logic, group.stage[0].main
+    def _text(self, group: Group[Job], rows: list[int], answers: list[Answer | None]) -> None:
+        logic, main = self.engine.logic, group.stages[0].main
         logits = logic.to_logits(torch.stack(group.internal[:main], 1))
         scores = torch.softmax(logits.clamp(-LIMIT, LIMIT), 1)
         best = logits.argmax(1).tolist()
         ties = ((scores == scores.gather(1, torch.tensor(best).unsqueeze(1))).sum(1) > 1).tolist()
         values = scores.tolist()
         for b in rows:
-            job = group.jobs[b]
+            job = group.rows[b]
             job.tie, p = ties[b], values[b][best[b]]
             name = job.made.node.values[best[b]]  # type: ignore[attr-defined]
             answers[job.at] = self._finish(job, name, "text", f"{name} ({p:.3f})", p=p)
+
+
+def note_peak(group: Group[Job]) -> None:
+    """Add the cells of the group's largest table to what its questions cost."""
+    for job in group.rows:
+        job.usage.peak_cells = max(job.usage.peak_cells, group.peak)
