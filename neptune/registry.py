@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 from neptune.errors import ConfigError, did_you_mean
@@ -25,8 +27,30 @@ ORACLES: dict[str, str] = {
 DETECTORS: dict[str, str] = {
     "scene": "neptune.detect.scene:SceneDetector",
     "embedded": "neptune.detect.embedded:EmbeddedDetector",
+    "dino": "neptune.detect.transformers:dino",
+    "florence": "neptune.detect.transformers:florence",
+    "owlv2": "neptune.detect.transformers:owlv2",
 }
 """Name → ``"module:Class"``."""
+
+BY_ID: dict[str, str] = {"detector": "neptune.detect.transformers:TransformersDetector"}
+"""Kind → what takes a model's id or folder as its first argument, where the name is one (:func:`is_model_id`)."""
+
+
+def is_model_id(name: str) -> bool:
+    """Tell whether a name is a model's id on a hub, ``"owner/model"``, or a local folder that holds a model."""
+    return "/" in name or (Path(name) / "config.json").is_file()
+
+
+def options_of(kind: str, name: str) -> tuple[str, ...]:
+    """Return the options that an oracle or a detector takes; `kind` is ``"oracle"`` or ``"detector"``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    return tuple(inspect.signature(_maker(kind, name)).parameters)
 
 
 def oracle(name: str | Oracle, **options: Any) -> Oracle:
@@ -37,7 +61,7 @@ def oracle(name: str | Oracle, **options: Any) -> Oracle:
     ConfigError
         For an unknown name, or an option that the oracle does not take.
     """
-    return cast(Oracle, _make("oracle", ORACLES, name, Oracle, options))
+    return cast(Oracle, _make("oracle", name, Oracle, options))
 
 
 def detector(name: str | Detector, **options: Any) -> Detector:
@@ -48,17 +72,15 @@ def detector(name: str | Detector, **options: Any) -> Detector:
     ConfigError
         For an unknown name, or an option that the detector does not take.
     """
-    return cast(Detector, _make("detector", DETECTORS, name, Detector, options))
+    return cast(Detector, _make("detector", name, Detector, options))
 
 
-def _make(
-    kind: str, known: Mapping[str, str], name: object, protocol: type, options: dict[str, Any]
-) -> object:
+def _make(kind: str, name: object, protocol: type, options: dict[str, Any]) -> object:
     if not isinstance(name, str):
         if isinstance(name, type) or not isinstance(name, protocol):
             raise ConfigError(
                 f"{_shown(name)} is no {kind}",
-                expected=f"one of {', '.join(known)}, or a neptune.types.{protocol.__name__}",
+                expected=f"a name, or a neptune.types.{protocol.__name__}",
             )
         if options:
             raise ConfigError(
@@ -66,13 +88,7 @@ def _make(
                 mend=f"Give them to the {kind} when you make it",
             )
         return name
-    if name not in known:
-        raise ConfigError(
-            f"There is no {kind} '{name}'",
-            expected=f"one of {', '.join(known)}",
-            mend=did_you_mean(name, known),
-        )
-    maker = _load(kind, name, known[name])
+    maker = _maker(kind, name)
     signature = inspect.signature(maker)
     try:
         signature.bind(**options)
@@ -81,10 +97,24 @@ def _make(
     return maker(**options)
 
 
-def _load(kind: str, name: str, address: str) -> type:
+def _maker(kind: str, name: str) -> Callable[..., object]:
+    known = {"oracle": ORACLES, "detector": DETECTORS}[kind]
+    if name in known:
+        return _load(kind, name, known[name])
+    if kind in BY_ID and is_model_id(name):
+        return partial(_load(kind, name, BY_ID[kind]), name)
+    by_id = " or a model's id or folder" if kind in BY_ID else ""
+    raise ConfigError(
+        f"There is no {kind} '{name}'",
+        expected=f"one of {', '.join(known)}{by_id}",
+        mend=did_you_mean(name, known),
+    )
+
+
+def _load(kind: str, name: str, address: str) -> Callable[..., object]:
     module_name, _, attribute = address.partition(":")
     try:
-        return cast(type, getattr(importlib.import_module(module_name), attribute))
+        return cast(Callable[..., object], getattr(importlib.import_module(module_name), attribute))
     except ModuleNotFoundError as error:
         if error.name != module_name:
             raise
