@@ -45,7 +45,7 @@ def eliminate(node: Node, laws: Laws) -> Node:
     """Rewrite every block of like quantifiers into an order of least width. Holds in every logic (crisp quantifiers).
 
     A block whose variables must all be different (more inequations than the factors carry anyway) is left as one
-    block, and runs dense under the cell limit (to relax the inequations, check and branch is not built yet).
+    block; :mod:`dsl.apart` says how it is searched.
     """
     memo: dict[Node, Node] = {}
 
@@ -124,18 +124,24 @@ def components(factors: Sequence[Node], bound: Iterable[str]) -> list[list[Node]
 
 
 def _component(kind: Quantifier, variables: list[str], factors: list[Node]) -> Node:
-    connective = And if kind is Exists else Or
+    if not stays_whole(kind, variables, factors):
+        return _ordered(kind, variables, factors)
+    body = _join(And if kind is Exists else Or, factors)
+    for var in reversed(variables):
+        body = make(kind, var, body)
+    return body
+
+
+def stays_whole(kind: Quantifier, variables: Sequence[str], factors: Sequence[Node]) -> bool:
+    """Return whether the inequations of a block would widen its elimination: it is then searched instead.
+
+    See :mod:`dsl.apart`. Two variables are no wider than a table of pairs.
+    """
     apart, others = split_apart(kind, factors, set(variables))
-    if apart:
-        with_them = _ordered(kind, variables, factors)
-        without = _ordered(kind, variables, others) if others else with_them
-        if width(with_them) > max(width(without), 2):
-            body = _join(connective, factors)
-            for var in reversed(variables):
-                body = make(kind, var, body)
-            return body
-        return with_them
-    return _ordered(kind, variables, factors)
+    if not apart or len(set(variables).union(*(f.free for f in factors))) < 3:
+        return False
+    least = width(arrange(kind, variables, others)) if others else 1
+    return width(_ordered(kind, list(variables), list(factors))) > max(least, 2)
 
 
 def split_apart(kind: Quantifier, factors: Sequence[Node], bound: set[str]) -> tuple[list[Node], list[Node]]:

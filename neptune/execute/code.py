@@ -5,13 +5,14 @@ A batch of scenes is one more axis, the first; a mask says which objects a scene
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from dsl.limits import DEFAULT_LIMITS
 from dsl.plan import Leaf
 from neptune.algebra import Logic, LogicParameters
 
@@ -19,6 +20,8 @@ Vars = tuple[str, ...]
 Index = tuple[int, ...]
 BATCH = " batch"
 """The name of the first axis of every table; no variable is called so."""
+SEARCH_CELLS = 1 << 17
+"""Cells that a search holds at once, if the tables it is given are not larger: up to here it runs dense."""
 
 
 class Frame:
@@ -34,9 +37,25 @@ class Frame:
         Booleans ``(B, N)``, False where a scene has fewer objects; ``None`` where all have N.
     objects
         ``(B, K)`` int64: the given objects that the plan's terms 0 … K-1 stand for.
+    cells
+        The most cells that a table may have where a search falls back to one over all its variables.
+    domains
+        Variables that are restricted to some objects when they are reduced: booleans ``(B, N)``.
     """
 
-    __slots__ = ("_eyes", "batch", "logic", "mask", "objects", "parameters", "size", "tau")
+    __slots__ = (
+        "_eyes",
+        "batch",
+        "cells",
+        "domains",
+        "logic",
+        "mask",
+        "objects",
+        "parameters",
+        "peak",
+        "size",
+        "tau",
+    )
 
     def __init__(
         self,
@@ -46,9 +65,13 @@ class Frame:
         size: int,
         mask: Tensor | None,
         objects: Tensor,
+        cells: int = DEFAULT_LIMITS.tensor_cells,
+        domains: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.logic, self.parameters, self.batch, self.size = logic, parameters, batch, size
         self.mask, self.objects, self.tau = mask, objects, parameters.quantifier_tau
+        self.cells, self.domains = cells, domains or {}
+        self.peak = 0  # cells of the largest table beyond what was known beforehand
         self._eyes: Tensor | None = None
 
     def eye(self) -> Tensor:
@@ -91,6 +114,8 @@ class Code:
         internal number.
     axes
         The number of variables of the largest table held.
+    searches
+        For each search (:mod:`neptune.execute.search`) among the operations, the number of all its variables.
     """
 
     leaves: list[Leaf] = field(default_factory=list)
@@ -99,12 +124,15 @@ class Code:
     chances: list[int | None] = field(default_factory=list)
     registers: int = 0
     axes: int = 0
+    searches: list[int] = field(default_factory=list)
 
     def peak_cells(self, size: int, batch: int = 1) -> int:
-        """Return the cells of the largest table held, known before anything is run."""
-        return int(batch * size**self.axes)
+        """Return the cells of the largest table held, known before anything is run (unless a search gives up)."""
+        dense = max((min(size**axes, SEARCH_CELLS) for axes in self.searches), default=0)
+        return int(max(batch * size**self.axes, dense))
 
-    def _execute(self, frame: Frame, inputs: Sequence[Tensor]) -> Registers:
+    def execute(self, frame: Frame, inputs: Sequence[Tensor]) -> Registers:
+        """Return all registers; those of the outputs are named by `outputs`."""
         values: Registers = [*inputs, *([None] * (self.registers - len(inputs)))]
         for operation in self.operations:
             operation(frame, values)
@@ -112,12 +140,12 @@ class Code:
 
     def run(self, frame: Frame, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Return the outputs, each ``(B, N, …)``, as internal numbers of the logic (counts: int64)."""
-        values = self._execute(frame, inputs)
+        values = self.execute(frame, inputs)
         return [_whole(values[slot], frame) for slot, _ in self.outputs]
 
     def run_chances(self, frame: Frame, inputs: Sequence[Tensor]) -> list[tuple[Tensor, bool]]:
         """Return each output, and whether it is a probability (else an internal number)."""
-        values = self._execute(frame, inputs)
+        values = self.execute(frame, inputs)
         return [
             (_whole(values[slot if chance is None else chance], frame), chance is not None)
             for (slot, _), chance in zip(self.outputs, self.chances, strict=True)
@@ -154,12 +182,15 @@ def full(x: Tensor, size: int) -> Tensor:
     return x if all(n == size for n in x.shape[1:]) else x.expand(-1, *([size] * (x.dim() - 1)))
 
 
-def mask(frame: Frame, indices: Sequence[Index]) -> Tensor | None:
-    """Return which cells are objects of their scenes, with one view for each reduced axis; ``None``: all."""
-    if frame.mask is None:
+def mask(frame: Frame, views: Sequence[tuple[str, Index]]) -> Tensor | None:
+    """Return which cells are objects of their scenes (and in the domains of their variables), given a view for each
+    reduced variable; ``None``: all."""
+    if frame.mask is None and not frame.domains:
         return None
     out: Tensor | None = None
-    for index in indices:
-        one = see(frame.mask, index)
-        out = one if out is None else out & one
+    for var, index in views:
+        allowed = frame.domains.get(var, frame.mask)
+        if allowed is not None:
+            one = see(allowed, index)
+            out = one if out is None else out & one
     return out

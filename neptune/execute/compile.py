@@ -7,10 +7,11 @@ operation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from dsl.apart import Block, block_of
 from dsl.elimination import by_scope
 from dsl.plan import (
     And,
@@ -43,6 +44,7 @@ from neptune.execute.code import (
 )
 from neptune.execute.compile_counts import comparison, counted, expect
 from neptune.execute.kernels import contract
+from neptune.execute.search import Search, Step
 
 __all__ = ["Code", "Compiler", "Frame", "cells_of"]
 
@@ -243,6 +245,9 @@ class Compiler:
         kind = type(node)
         if not self.crisp:
             return self.reduce(self.truth(node.body), [node.var], kind is Forall)
+        block = block_of(node)
+        if block is not None:
+            return self._searched(block)
         vars: list[str] = []
         body: Node = node
         while isinstance(body, kind) and body not in self._memo:
@@ -257,6 +262,25 @@ class Compiler:
                 return self._contract(a, b, vars, universal)
         return self.reduce(self.truth(body), vars, universal)
 
+    def _searched(self, block: Block) -> tuple[int, Vars]:
+        """Return a block of distinct variables, by relaxing, checking and branching."""
+        parts = [
+            self.fold(group, block.universal) if group else self._const(1.0 - float(block.universal))
+            for group in block.groups
+        ]
+        views = [(slot, view(vars, scope)) for (slot, vars), scope in zip(parts, block.scopes, strict=True)]
+        search = searching(block)
+        self.code.searches.append(len(search.names))
+        self.code.axes = max(self.code.axes, search.code.axes)
+
+        def make(out: int) -> Operation:
+            def searched(frame: Frame, r: Registers) -> None:
+                r[out] = search.run(frame, [full(see(r[slot], index), frame.size) for slot, index in views])
+
+            return searched
+
+        return self.emit(block.free, make)
+
     def reduce(self, body: tuple[int, Vars], gone: Sequence[str], universal: bool) -> tuple[int, Vars]:
         """Return ∃ (`universal`: ∀) over the variables `gone` of a register."""
         slot, have = body
@@ -265,7 +289,7 @@ class Compiler:
             return body
         vars = tuple(v for v in have if v not in gone)
         dims = [1 + have.index(v) for v in gone]
-        masks = [view((v,), have) for v in gone]
+        masks = [(v, view((v,), have)) for v in gone]
 
         def make(out: int) -> Operation:
             def quantified(frame: Frame, r: Registers) -> None:
@@ -299,7 +323,7 @@ class Compiler:
         made = (*both, *rows, *columns)
         vars: Vars = tuple(sorted(made))
         order_out = [0, *(1 + made.index(v) for v in vars)]
-        masks = [view((v,), (*both, *rows, *shared)) for v in shared]
+        masks = [(v, view((v,), (*both, *rows, *shared))) for v in shared]
         counts = len(both), len(rows), len(columns)
 
         def make(out: int) -> Operation:
@@ -322,6 +346,39 @@ class Compiler:
             return product
 
         return self.emit(vars, make)
+
+
+def searching(block: Block) -> Search:
+    """Return the search for a block, its relaxation compiled."""
+    compiler = Compiler()
+    code = compiler.finish(block.atoms(), [block.relaxed])
+    return Search(block, code, list(_steps(compiler, block.relaxed)))
+
+
+def _steps(compiler: Compiler, node: Node) -> Iterator[Step]:
+    """Yield the eliminations of a relaxation, those that come last first."""
+    if isinstance(node, And):
+        for operand in node.operands:
+            yield from _steps(compiler, operand)
+    if not isinstance(node, Exists):
+        return
+    vars: list[str] = []
+    body: Node = node
+    while isinstance(body, Exists):
+        vars.append(body.var)
+        body = body.body
+    joined = list(_conjuncts(body))
+    yield tuple(vars), tuple(compiler.truth(o) for o in joined)
+    for operand in joined:
+        yield from _steps(compiler, operand)
+
+
+def _conjuncts(node: Node) -> Iterator[Node]:
+    if isinstance(node, And):
+        for operand in node.operands:
+            yield from _conjuncts(operand)
+    else:
+        yield node
 
 
 def _is_guard(node: Node, universal: bool) -> bool:

@@ -16,9 +16,10 @@ from dsl.plan import And, Const, Count, Describe, Exists, Iota, Leaf, Node, Same
 from dsl.rewrites import Laws
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.execute import plans
-from neptune.execute.code import Frame
+from neptune.execute.code import Frame, full
 from neptune.execute.evaluate import Evaluator, LeafSource, leaves
 from neptune.execute.intervals import Interval, settled_argmax
+from neptune.execute.search import Search
 
 
 class PlannedEvaluator(Evaluator):
@@ -64,6 +65,8 @@ class PlannedEvaluator(Evaluator):
     def _outermost(self, node: Node) -> Interval | None:
         """Evaluate a closed ∃x φ by the table of φ over x: the same cost, and who makes it true can be read off."""
         if not isinstance(node, Exists) or node.free or node.var not in node.body.free or not self.laws.crisp:
+            return None
+        if plans.search(node) is not None:  # one search, not one for each x
             return None
         body = self.truth(node.body)
         low = body.low.exists(node.var)
@@ -124,7 +127,10 @@ class PlannedEvaluator(Evaluator):
         return found
 
     def _seek(self, node: Node, vars: frozenset[str], found: dict[str, int]) -> None:
-        if isinstance(node, Exists) and node.var in vars and node.var not in found:
+        search = plans.search(node) if isinstance(node, Exists) and not node.free else None
+        if search is not None and self.laws.crisp:
+            self._seek_apart(search, vars, found)
+        elif isinstance(node, Exists) and node.var in vars and node.var not in found:
             body = node.body
             if node.var in body.free:
                 cells = self.truth(body).low.internal
@@ -135,6 +141,25 @@ class PlannedEvaluator(Evaluator):
             for operand in node.operands:
                 if not operand.free:
                     self._seek(operand, vars, found)
+
+    def _seek_apart(self, search: Search, vars: frozenset[str], found: dict[str, int]) -> None:
+        """Find the objects of a block of distinct variables: the lowest tuple, by searches instead of tables."""
+        tables = []
+        for group, scope in zip(search.block.groups, search.block.scopes, strict=True):
+            value = self.truth(nodes.conjunction(group)).low.align(scope)
+            tables.append(full(value.internal.unsqueeze(0), self.objects))
+        frame = Frame(
+            self.logic, self.parameters, 1, self.objects, None, torch.zeros(1, 0, dtype=torch.int64),
+            cells=self.cell_limit,
+        )  # fmt: skip
+        lowest = search.lowest(frame, tables)
+        for var, at in (lowest or {}).items():
+            if var in vars:
+                found.setdefault(var, at)
+        for group in search.block.groups:
+            for factor in group:
+                if not factor.free:
+                    self._seek(factor, vars, found)
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -156,13 +181,13 @@ class PlannedEvaluator(Evaluator):
             )
         tables = [self._table(shape.leaf(leaf)) for leaf in plan.code.leaves]
         objects = torch.tensor([shape.objects], dtype=torch.int64)
-        frame = Frame(self.logic, self.parameters, 1, self.objects, None, objects)
-        self.peak_cells = max(self.peak_cells, cells)
+        frame = Frame(self.logic, self.parameters, 1, self.objects, None, objects, cells=self.cell_limit)
         if kind == "truth":
             whole, self._chance[node] = plan.code.run_chances(frame, tables)[0]  # type: ignore[arg-type]
             made = [whole]
         else:
             made = plan.code.run(frame, tables)  # type: ignore[arg-type]
+        self.peak_cells = max(self.peak_cells, cells, frame.peak)
         wanted = tuple(sorted(node.free)) if kind == "truth" else None
         outputs = zip(made, plan.code.outputs, strict=True)
         result = [_spread(x[0], vars, wanted, self.objects) for x, (_, vars) in outputs]

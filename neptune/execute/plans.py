@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dsl.apart import collected_block
 from dsl.elimination import width
 from dsl.plan import Iota, Leaf, Node, Predicate, Same, Term, children, make, rebuild, same, walk
 from dsl.rewrites import Laws, rewrite
 from neptune.execute.code import Code
-from neptune.execute.compile import Compiler
+from neptune.execute.compile import Compiler, searching
+from neptune.execute.search import Search
 
 Kind = Literal["truth", "cells", "parts"]
 """What is wanted of a plan: its truth; the cells that a description or a count ranges over; those of each part."""
@@ -126,7 +128,7 @@ class Cache:
         return len(self._entries)
 
 
-_shapes, _plans = Cache(SHAPES_KEPT), Cache(PLANS_KEPT)
+_shapes, _plans, _searches = Cache(SHAPES_KEPT), Cache(PLANS_KEPT), Cache(SHAPES_KEPT)
 planned = 0
 """How many shapes have been planned by this process (for tests: a known shape is not planned again)."""
 
@@ -160,6 +162,17 @@ def plan(node: Node, kind: Kind, laws: Laws) -> Plan:
         found = _make(node, kind, laws)
         _plans.put(key, found)
     return found
+
+
+def search(node: Node) -> Search | None:
+    """Return the search for the block of distinct variables that a formula starts with, its variables by the names
+    that they have there, from the cache if it is there; ``None`` if it starts with none."""
+    found: tuple[Search | None] | None = _searches.get(node)
+    if found is None:
+        block = collected_block(node)
+        found = (searching(block) if block is not None else None,)
+        _searches.put(node, found)
+    return found[0]
 
 
 def _make(node: Node, kind: Kind, laws: Laws) -> Plan:

@@ -1,0 +1,337 @@
+"""Relax, check, branch: the best assignment of distinct objects to the variables of a block, without a joint table.
+
+The relaxation (:mod:`dsl.apart`) leaves inequations out and is one contraction of small width. Its best assignment is
+read off from the last step to the first. If it gives one object to two variables that must differ, the block is split
+by who may have the object: one of them, or none. Best first, many branches to a batch; the search ends when a valid
+assignment reaches the best bound that is left, so that the value is exact. A small block runs dense instead, and so
+does one that does not end within :data:`MOST_BRANCHES`, if the cell limit allows.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dsl.apart import Block
+from dsl.errors import LimitError
+from neptune.execute.code import SEARCH_CELLS, Code, Frame, Vars, full, see, view
+
+MOST_BRANCHES = 1 << 13
+"""The most branches whose bound is computed for one cell of the outcome."""
+SPECULATION = 4
+"""Nodes expanded at once where there is a single cell: a contraction of a few rows costs little more than of one."""
+
+Domains = NDArray[np.bool_]
+Step = tuple[Vars, tuple[tuple[int, Vars], ...]]
+"""One elimination: the variables that it reduces, and the registers, with variables, of what it joins."""
+
+
+@dataclass
+class _Root:
+    """The search for one cell of the outcome: the open branches, and the best assignment so far."""
+
+    scene: int
+    value: float
+    found: NDArray[np.int64] | None = None
+    heap: list[tuple[float, int, int, Domains, NDArray[np.int64]]] = field(default_factory=list)
+    branches: int = 0
+
+
+class Search:
+    """Finds best assignments for one block.
+
+    Parameters
+    ----------
+    block
+        The block, whose `names` (bound variables, outermost first, then free ones) index assignments and domains.
+    code
+        Computes the relaxation from one table for each group.
+    steps
+        The eliminations of `code`, the last first.
+    """
+
+    def __init__(self, block: Block, code: Code, steps: Sequence[Step]) -> None:
+        self.block, self.code, self.steps = block, code, tuple(steps)
+        self.names = (*block.variables, *block.free)
+        self._place = {v: i for i, v in enumerate(self.names)}
+        k = len(self.names)
+        self._apart = np.zeros((k, k), dtype=np.bool_)
+        for a, b in block.apart:
+            i, j = self._place[a], self._place[b]
+            self._apart[i, j] = self._apart[j, i] = True
+        self._clique = _clique(self._apart)
+
+    # --- the outcome -----------------------------------------------------------------------------
+
+    def run(self, frame: Frame, tables: Sequence[Tensor]) -> Tensor:
+        """Return the value of the block over its free variables, ``(B, N, …)``.
+
+        Parameters
+        ----------
+        frame
+            Where it runs; its quantifiers are crisp.
+        tables
+            Internal numbers of each group, ``(B, N, …)`` (or B = 1), axes as in its scope. Gradients flow to the
+            cells at the best assignment.
+
+        Raises
+        ------
+        dsl.LimitError
+            If the search does not end, and the dense table is larger than `frame.cells`.
+        """
+        logic, universal = frame.logic, self.block.universal
+        with torch.no_grad():
+            found = self.best(frame, [logic.not_(t.detach()) if universal else t.detach() for t in tables])
+        missing = found[..., 0] < 0
+        at = found.clamp_min(0)
+        rows = torch.arange(len(found)).unsqueeze(1)
+        out: Tensor | None = None
+        for table, scope in zip(tables, self.block.scopes, strict=True):
+            row = rows if len(table) > 1 else torch.zeros_like(rows)
+            cells = table[(row, *(at[..., self._place[v]] for v in scope))]
+            out = cells if out is None else logic.or_(out, cells) if universal else logic.and_(out, cells)
+        assert out is not None
+        out = out.expand(missing.shape).masked_fill(missing, logic.top if universal else logic.bottom)
+        return out.reshape(len(found), *([frame.size] * len(self.block.free)))
+
+    def best(self, frame: Frame, tables: Sequence[Tensor]) -> Tensor:
+        """Return a best assignment for each scene and cell: int64 ``(B, N^free, names)``, -1 where all are false.
+
+        `tables` are those of an ∃ block (for ∀: negated).
+        """
+        batch = frame.batch if frame.mask is not None else max(len(t) for t in tables)
+        n, k = frame.size, len(self.names)
+        if n**k <= min(SEARCH_CELLS, frame.cells):
+            step = max(SEARCH_CELLS // n**k, 1)
+            parts = [
+                self._dense(frame, tables, range(b, min(b + step, batch))) for b in range(0, batch, step)
+            ]
+            return torch.cat(parts)
+        cells = [
+            (b, self._domains(frame, b, cell))
+            for b in range(batch)
+            for cell in np.ndindex(*([n] * len(self.block.free)))
+        ]
+        roots = [_Root(b, frame.logic.bottom) for b, _ in cells]
+        self._open(frame, tables, roots, [(i, domains) for i, (_, domains) in enumerate(cells)])
+        given_up = self._drain(frame, tables, roots)
+        out = np.full((len(roots), k), -1, dtype=np.int64)
+        for i, root in enumerate(roots):
+            if root.found is not None:
+                out[i] = root.found
+        done = torch.from_numpy(out).reshape(batch, -1, k)
+        for b in sorted(given_up):
+            if n**k > frame.cells:
+                raise LimitError(
+                    "tensor_cells",
+                    frame.cells,
+                    n**k,
+                    what=f"a choice of {len(self.block.variables)} different objects, not found in "
+                    f"{MOST_BRANCHES:,} branches,",
+                )
+            frame.peak = max(frame.peak, n**k)
+            done[b] = self._dense(frame, tables, range(b, b + 1))[0]
+        return done
+
+    def lowest(self, frame: Frame, tables: Sequence[Tensor]) -> dict[str, int] | None:
+        """Return, for one scene and no free variable, the lowest tuple (variables outermost first) that reaches the
+        value; ``None`` where all are false. Parameters as for :meth:`best`."""
+        first = self.best(frame, tables)[0, 0].numpy()
+        if first[0] < 0:
+            return None
+        domains = self._domains(frame, 0, ())
+        value = self._value(frame, tables, first)
+        for place in range(len(self.names)):
+            lower = [o for o in range(int(first[place])) if domains[place, o]]
+            roots = [_Root(0, float(np.nextafter(value, -np.inf))) for _ in lower]
+            self._open(
+                frame, tables, roots, [(i, self._given(domains, place, o)) for i, o in enumerate(lower)]
+            )
+            for root in roots:
+                if root.found is None and root.heap:
+                    self._drain(frame, tables, [root])  # given up: the one that was found is as true
+                if root.found is not None:
+                    first = root.found
+                    break
+            domains = self._given(domains, place, int(first[place]))
+        return {v: int(first[i]) for i, v in enumerate(self.names)}
+
+    def _value(self, frame: Frame, tables: Sequence[Tensor], at: NDArray[np.int64]) -> float:
+        domains = np.zeros((1, len(self.names), frame.size), dtype=np.bool_)
+        domains[0, np.arange(len(self.names)), at] = True
+        return float(self._relax(frame, tables, [0], domains)[0][0])
+
+    # --- branch and bound ------------------------------------------------------------------------
+
+    def _domains(self, frame: Frame, scene: int, cell: tuple[int, ...]) -> Domains:
+        whole = np.ones(frame.size, dtype=np.bool_) if frame.mask is None else frame.mask[scene].numpy()
+        domains = np.repeat(whole[None], len(self.names), 0)
+        for i, at in enumerate(cell):
+            domains[len(self.block.variables) + i] = whole & (np.arange(frame.size) == at)
+        return domains
+
+    def _drain(self, frame: Frame, tables: Sequence[Tensor], roots: list[_Root]) -> set[int]:
+        """Search until nothing open is better than what was found; return the scenes that took too many branches."""
+        given_up: set[int] = set()
+        live = [i for i, root in enumerate(roots) if root.heap]
+        while live:
+            born: list[tuple[int, Domains]] = []
+            for i in live:
+                root = roots[i]
+                for _ in range(SPECULATION if len(live) == 1 else 1):
+                    if root.heap and -root.heap[0][0] > root.value:
+                        *_, domains, at = heapq.heappop(root.heap)
+                        born += [(i, child) for child in self._branches(domains, at)]
+                    else:
+                        root.heap.clear()
+                        break
+            self._open(frame, tables, roots, born)
+            for i in live:
+                if roots[i].heap and roots[i].branches > MOST_BRANCHES:
+                    given_up.add(roots[i].scene)
+                    roots[i].heap.clear()
+            live = [i for i in live if roots[i].heap]
+        return given_up
+
+    def _open(
+        self,
+        frame: Frame,
+        tables: Sequence[Tensor],
+        roots: list[_Root],
+        born: Sequence[tuple[int, Domains]],
+    ) -> None:
+        """Bound new branches: the valid ones are answers, the others are kept where they can still be better."""
+        if not born:
+            return
+        scenes = [roots[i].scene for i, _ in born]
+        bounds, assigned = self._relax(frame, tables, scenes, np.stack([d for _, d in born]))
+        pairs = np.argwhere(np.triu(self._apart))
+        clash = (assigned[:, pairs[:, 0]] == assigned[:, pairs[:, 1]]).any(1)
+        order = np.argsort(clash, kind="stable")  # answers first: they close branches
+        for row in order.tolist():
+            i, domains = born[row]
+            root, bound = roots[i], float(bounds[row])
+            root.branches += 1
+            if bound <= root.value:
+                continue
+            if clash[row]:
+                given = int((domains.sum(1) == 1).sum())
+                heapq.heappush(root.heap, (-bound, -given, root.branches, domains, assigned[row]))
+            else:
+                root.value, root.found = bound, assigned[row]
+
+    def _branches(self, domains: Domains, at: NDArray[np.int64]) -> Iterator[Domains]:
+        """Split by who has the object that two variables share: at most one of those that must all differ."""
+        i, j = next((i, j) for i, j in np.argwhere(np.triu(self._apart)).tolist() if at[i] == at[j])
+        shared = [i, j]
+        for v in range(len(self.names)):
+            if v not in shared and at[v] == at[i] and all(self._apart[v, s] for s in shared):
+                shared.append(v)
+        nobody = domains.copy()
+        nobody[shared, at[i]] = False
+        children = [nobody, *(self._given(domains, s, int(at[i])) for s in shared)]
+        return (child for child in children if self._possible(child))
+
+    def _given(self, domains: Domains, place: int, item: int) -> Domains:
+        given = domains.copy()
+        given[place] = False
+        given[place, item] = True
+        given[self._apart[place], item] = False
+        return given
+
+    def _possible(self, domains: Domains) -> bool:
+        """Return whether every variable has an object left, and those that must all differ enough between them."""
+        return bool(domains.any(1).all()) and int(domains[self._clique].any(0).sum()) >= len(self._clique)
+
+    # --- the relaxation --------------------------------------------------------------------------
+
+    def _relax(
+        self, frame: Frame, tables: Sequence[Tensor], scenes: Sequence[int], domains: Domains
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return for each row of `domains` ``(R, names, N)`` the value of the relaxation, and where it is reached."""
+        step = max(SEARCH_CELLS // max(frame.size**self.code.axes, 1), 1)
+        bounds, assigned = [], []
+        for start in range(0, len(domains), step):
+            allowed = torch.from_numpy(domains[start : start + step])
+            at = torch.tensor(scenes[start : start + step])
+            given = [t if len(t) == 1 else t[at] for t in tables]
+            restricted = {v: allowed[:, i] for i, v in enumerate(self.names)}
+            part = Frame(
+                frame.logic, frame.parameters, len(at), frame.size, None, at[:, None], domains=restricted
+            )
+            registers = self.code.execute(part, given)
+            slot, _ = self.code.outputs[0]
+            bounds.append(registers[slot].expand(len(at)).numpy())
+            assigned.append(self._read(part, registers))
+        return np.concatenate(bounds), np.concatenate(assigned)
+
+    def _read(self, frame: Frame, registers: Sequence[Tensor]) -> NDArray[np.int64]:
+        """Return an assignment that reaches the relaxation: each step's variables given those of the steps after."""
+        rows = torch.arange(frame.batch)
+        at = torch.zeros(frame.batch, len(self.names), dtype=torch.int64)
+        for vars, operands in self.steps:
+            joint: Tensor | None = None
+            for slot, have in operands:
+                table = full(registers[slot], frame.size)
+                known = [v for v in have if v not in vars]
+                loose = tuple(v for v in vars if v in have)
+                table = table.permute(0, *(1 + have.index(v) for v in (*known, *loose)))
+                index = rows if len(table) > 1 else torch.zeros_like(rows)
+                cells = table[(index, *(at[:, self._place[v]] for v in known))]
+                cells = see(cells, view(loose, vars))
+                joint = cells if joint is None else frame.logic.and_(joint, cells)
+            assert joint is not None
+            joint = joint.expand(frame.batch, *([frame.size] * len(vars)))
+            for v in vars:
+                joint = joint.masked_fill(~see(frame.domains[v], view((v,), vars)), frame.logic.bottom)
+            best = joint.reshape(frame.batch, -1).argmax(1)
+            for v in reversed(vars):
+                at[:, self._place[v]] = best % frame.size
+                best = best // frame.size
+        return at.numpy()
+
+    def _dense(self, frame: Frame, tables: Sequence[Tensor], scenes: range) -> Tensor:
+        """Return the lowest best assignments by the joint table of all variables; see :meth:`best`."""
+        axes: Vars = (*self.block.free, *self.block.variables)
+        logic, n = frame.logic, frame.size
+        inside = slice(scenes.start, scenes.stop)
+        joint: Tensor | None = None
+        for table, scope in zip(tables, self.block.scopes, strict=True):
+            ordered = tuple(v for v in axes if v in scope)
+            table = full(table if len(table) == 1 else table[inside], n)
+            table = table.permute(0, *(1 + scope.index(v) for v in ordered))
+            table = see(table, view(ordered, axes))
+            joint = table if joint is None else logic.and_(joint, table)
+        assert joint is not None
+        joint = joint.expand(len(scenes), *([n] * len(axes)))
+        for a, b in self.block.apart:
+            pair = tuple(v for v in axes if v in (a, b))
+            joint = joint.masked_fill(see(frame.eye(), view(pair, axes)), logic.bottom)
+        if frame.mask is not None:
+            for v in axes:
+                joint = joint.masked_fill(~see(frame.mask[inside], view((v,), axes)), logic.bottom)
+        flat = joint.reshape(len(scenes), n ** len(self.block.free), -1)
+        value, best = flat.max(-1)
+        out = torch.zeros(*best.shape, len(self.names), dtype=torch.int64)
+        cell = torch.arange(best.shape[1])
+        for v in reversed(axes):
+            bound = v in self.block.variables
+            out[..., self._place[v]] = best % n if bound else cell % n
+            best, cell = (best // n, cell) if bound else (best, cell // n)
+        return out.masked_fill((value == logic.bottom).unsqueeze(-1), -1)
+
+
+def _clique(apart: Domains) -> list[int]:
+    """Return variables that must all differ: a large set of them, found greedily."""
+    chosen: list[int] = []
+    for v in np.argsort(-apart.sum(1), kind="stable").tolist():
+        if all(apart[v, c] for c in chosen):
+            chosen.append(v)
+    return chosen
