@@ -27,7 +27,8 @@ from neptune.tasks.base import Sample  # noqa: E402
 from neptune.tasks.clevr import ClevrTask  # noqa: E402
 from neptune.tasks.reading import Folder, read_records  # noqa: E402
 
-PROGRAM_FILES = {name: f"{name}-sample.json" for name in tasks.NAMES}
+NAMES = ("clevr", "clevr-refexps", "clevr-puzzle", "clevr-rpm")
+PROGRAM_FILES = {name: f"{name}-sample.json" for name in NAMES}
 
 
 def take(features: Mapping[int, Sequence[Any]], n: int, seen: Counter[Any]) -> list[int]:
@@ -84,7 +85,7 @@ def make(options: argparse.Namespace) -> None:
     scenes = read_records(folder.file("scenes"), "scenes")
     loaded: dict[str, ClevrTask] = {}
     by_picture: dict[str, list[tuple[str, int, Sample]]] = {}
-    for name in tasks.NAMES:
+    for name in NAMES:
         task = tasks.load(name, options.data_dir)
         assert isinstance(task, ClevrTask)
         loaded[name] = task

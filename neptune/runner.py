@@ -1,4 +1,4 @@
-"""Answers the samples of datasets, one after the other, and keeps a record that a kill can not hurt.
+"""Answers the samples of datasets, in order, and keeps a record that a kill can not hurt.
 
 For each sample: picture → scene → program → answer → judged → one line of ``samples.jsonl``. What is wrong
 with one sample ends in its own line; the others go on.
@@ -9,13 +9,16 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from neptune import record as records
 from neptune.config import Config
-from neptune.errors import ConfigError, NeptuneError
+from neptune.errors import ConfigError, NeptuneError, OracleFailedError
 from neptune.evaluate.tables import print_results
+from neptune.flight import Budget, Flight
 from neptune.programs import Programs, Write
 from neptune.progress import Progress
 from neptune.provenance import describe_code, hash_inputs
@@ -88,7 +91,7 @@ def _run(
     hashes: dict[str, str],
     meta: dict[str, Any],
 ) -> int:
-    unwritten: ProviderError | None = None
+    failure: ProviderError | OracleFailedError | None = None
     with RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume) as folder:
         if folder.moved_to:
             print(f"The earlier run is now in {folder.moved_to}", file=sys.stderr)
@@ -96,21 +99,22 @@ def _run(
             print(f"Resuming: {len(folder.records)} samples are there", file=sys.stderr)
         interrupted = False
         try:
-            unwritten = answer_samples(config, loaded, programs, folder)
+            failure = answer_samples(config, loaded, programs, folder)
         except KeyboardInterrupt:
             interrupted = True
         results = finish(folder, loaded)
     if programs.spent():
         print(programs.spent(), flush=True)
-    if unwritten is not None:
+    if failure is not None:
         missing = results["n"] - len(folder.records)
-        print(f"{missing} samples have no program yet: {unwritten.one_line()}", file=sys.stderr)
+        lack = "program" if isinstance(failure, ProviderError) else "answer"
+        print(f"{missing} samples have no {lack} yet: {failure.one_line()}", file=sys.stderr)
     if interrupted:
         print("Interrupted; the same command resumes.", file=sys.stderr)
     print(folder.path / records.REPORT, flush=True)
     if interrupted:
         return EXIT_INTERRUPTED
-    if unwritten is not None:
+    if failure is not None:
         return EXIT_MISTAKE
     kinds = results["errors_by_kind"]
     # An oracle that gives no evidence is no mistake of the user's.
@@ -119,16 +123,16 @@ def _run(
 
 def answer_samples(
     config: Config, loaded: Sequence[Task], programs: Programs, folder: RunFolder
-) -> ProviderError | None:
-    """Answer every sample that has no record yet.
+) -> ProviderError | OracleFailedError | None:
+    """Answer every sample that has no record yet, `workers` at a time; records are written in the samples' order.
 
-    A sample for which the provider of programs fails keeps no record, and is asked again when the run resumes. A
-    failure that every request would meet, or several in a row, ends the run.
+    A sample for which the provider of programs or the oracle fails, whatever the question, keeps no record, and is
+    asked again when the run resumes. A failure that every request would meet, or several in a row, ends the run.
 
     Returns
     -------
-    ProviderError or None
-        The last failure of the provider.
+    ProviderError, OracleFailedError or None
+        The last such failure.
 
     Raises
     ------
@@ -148,35 +152,35 @@ def answer_samples(
         return None
     from neptune.engine import Engine
 
-    engine = Engine.from_config(config)
     spent = sum((r.get("usage") or {}).get("oracle_calls", 0) for r in folder.records)
+    budget = Budget(config, int(spent))
+
+    def begin(item: tuple[Task, Sample, Write]) -> Callable[[], Record]:
+        return partial(answer_sample, config, engine, *item, folder, budget.left)
+
     # Samples are made when their turn comes: only their indices are kept in memory.
-    with Progress(total) as progress:
+    samples = programs.ahead((task, task.samples[index]) for task, index in todo)
+    with (
+        Engine.from_config(config) as engine,
+        Progress(total) as progress,
+        Flight(samples, begin, config.workers, budget.allows) as flight,
+    ):
         progress.resume(folder.records)
-        failure: ProviderError | None = None
+        failure: ProviderError | OracleFailedError | None = None
         in_a_row = 0
-        for task, sample, write in programs.ahead((task, task.samples[index]) for task, index in todo):
-            engine.max_oracle_calls = _budget(config, spent)
+        for result in flight:
             try:
-                record = answer_sample(config, engine, task, sample, write, folder)
-            except ProviderError as error:
+                record = result()
+            except (ProviderError, OracleFailedError) as error:
                 failure, in_a_row = error, in_a_row + 1
-                if error.final or in_a_row >= FAILURES_IN_A_ROW:
-                    break
+                if isinstance(error, OracleFailedError) or error.final or in_a_row >= FAILURES_IN_A_ROW:
+                    flight.stop()
                 continue
             in_a_row = 0
-            spent += record["usage"].get("oracle_calls", 0)
+            budget.spend(record["usage"].get("oracle_calls", 0))
             folder.append(record)
             progress.add(record)
     return failure
-
-
-def _budget(config: Config, spent: float) -> int | None:
-    """Return how many calls the next question may make, after `spent` calls of the run."""
-    if config.max_run_calls is None:
-        return config.max_oracle_calls
-    left = max(config.max_run_calls - int(spent), 0)
-    return left if config.max_oracle_calls is None else min(left, config.max_oracle_calls)
 
 
 def _unanswered(loaded: Sequence[Task], done: set[tuple[str, str]]) -> Iterator[tuple[Task, int]]:
@@ -188,14 +192,22 @@ def _unanswered(loaded: Sequence[Task], done: set[tuple[str, str]]) -> Iterator[
 
 
 def answer_sample(
-    config: Config, engine: Engine, task: Task, sample: Sample, write: Write, folder: RunFolder
+    config: Config,
+    engine: Engine,
+    task: Task,
+    sample: Sample,
+    write: Write,
+    folder: RunFolder,
+    budget: int | None = None,
 ) -> Record:
     """Answer one sample and return its record; whatever goes wrong is in the record.
 
+    At most `budget` oracle calls are made by each of its programs, besides the engine's own limit.
+
     Raises
     ------
-    ProviderError
-        If the provider of programs fails, whatever the question.
+    ProviderError, OracleFailedError
+        If the provider of programs, or the oracle, fails, whatever the question.
     """
     from dsl.errors import ProgramError
 
@@ -220,13 +232,19 @@ def answer_sample(
         # Oracles and detectors that need the truth say here why there is none.
         needs_truth = "scene" in (config.od_model, config.vlm_model_name)
         assert sample.picture is not None  # else the sample has a problem
-        scene = engine.scene(sample.picture, sample.truth() if needs_truth else sample.annotation)
-        seen = scene
         candidates = written.candidates or (Candidate(program),)
-        answer, program = answer_together(candidates, lambda text: engine.run(text, seen))
+        scene = engine.scene(
+            sample.picture,
+            sample.truth() if needs_truth else sample.annotation,
+            engine.labels(*(c.program for c in candidates)),
+        )
+        seen = scene
+        answer, program = answer_together(candidates, lambda text: engine.run(text, seen, budget))
         outcome["answer"] = task.show_answer(sample, answer, scene)
-        outcome["correct"] = not answer.abstained and bool(task.judge(sample, answer, scene))
-    except ProviderError:
+        right = task.judge(sample, answer, scene)
+        outcome["correct"] = right if right is None else right and not answer.abstained
+        outcome |= task.measures(sample, answer, scene)
+    except (ProviderError, OracleFailedError, CancelledError):
         raise
     except (NeptuneError, ProgramError) as error:
         program = program or getattr(error, "source", None)

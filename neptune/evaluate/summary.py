@@ -28,10 +28,11 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
     dict
         ``n answered errors abstained correct accuracy interval error_rate abstention_rate complete by_family
         by_dataset errors_by_kind ties usage seconds``. Rates and `accuracy` are over all n, in [0, 1], ``None`` for
-        n = 0; `interval` is the 95 % bootstrap interval of `accuracy` over pictures (see
-        :mod:`neptune.evaluate.bootstrap`), ``None`` while samples are missing; `seconds` is the samples' own time.
-        Where answers point to objects, also `mean_iou`, `mean_iou_interval` and `iou_accuracy` (the share with an
-        IoU ≥ 0.5): errors and other answers have an IoU of 0.
+        n = 0; samples without a right answer (`unjudged`, where there are some) do not count for `accuracy`.
+        `interval` is the 95 % bootstrap interval of `accuracy` over pictures (:mod:`neptune.evaluate.bootstrap`),
+        ``None`` while samples are missing; `seconds` is the samples' own time. Where answers point to objects, also
+        `mean_iou`, `mean_iou_interval` and `iou_accuracy` (the share with an IoU ≥ 0.5): errors and answers that
+        point to nothing have an IoU of 0.
     """
     records = list(records)
     several = len(totals) > 1
@@ -65,26 +66,29 @@ def counts(records: list[Record], n: int) -> dict[str, Any]:
     """Return the figures of one group of samples, of which there are `n`; see :func:`summarise`."""
     errors = sum(bool(r.get("error")) for r in records)
     abstained = sum(bool(r.get("abstained")) for r in records)
-    right = [r.get("correct") is True for r in records]
-    pictures = [picture_of(r) for r in records]
-    whole = len(records) == n
+    judged = [r for r in records if r.get("correct") is not None or r.get("error")]
+    right = [r.get("correct") is True for r in judged]
+    pictures = [picture_of(r) for r in judged]
+    unjudged, whole = len(records) - len(judged), len(records) == n
     found: dict[str, Any] = {
         "n": n,
         "answered": len(records) - errors - abstained,
         "errors": errors,
         "abstained": abstained,
         "correct": sum(right),
-        "accuracy": sum(right) / n if n else None,
+        "accuracy": sum(right) / (n - unjudged) if n > unjudged else None,
         "interval": _rounded(interval(right, pictures)) if whole else None,
         "error_rate": errors / n if n else None,
         "abstention_rate": abstained / n if n else None,
     }
-    if any("iou" in r for r in records):
-        overlaps = [r.get("iou") or 0.0 for r in records]
+    if unjudged:
+        found["unjudged"] = unjudged
+    if any("iou" in r for r in judged):
+        overlaps = [r.get("iou") or 0.0 for r in judged]
         found |= {
-            "mean_iou": sum(overlaps) / n,
+            "mean_iou": sum(overlaps) / (n - unjudged),
             "mean_iou_interval": _rounded(interval(overlaps, pictures)) if whole else None,
-            "iou_accuracy": sum(x >= IOU for x in overlaps) / n,
+            "iou_accuracy": sum(x >= IOU for x in overlaps) / (n - unjudged),
         }
     return found
 

@@ -17,6 +17,14 @@ REGISTRY = {
     "clevr-refexps": "neptune.tasks.clevr_refexps:ClevrRefExps",
     "clevr-puzzle": "neptune.tasks.clevr_puzzle:ClevrPuzzle",
     "clevr-rpm": "neptune.tasks.clevr_rpm:ClevrRpm",
+    "clevr-humans": "neptune.tasks.clevr_humans:ClevrHumans",
+    "refcoco": "neptune.tasks.refcoco:RefCoco",
+    "refcoco+": "neptune.tasks.refcoco:RefCocoPlus",
+    "refcocog": "neptune.tasks.refcoco:RefCocoG",
+    "refgta": "neptune.tasks.refcoco:RefGta",
+    "refadv": "neptune.tasks.refadv:RefAdv",
+    "gqa": "neptune.tasks.gqa:Gqa",
+    "folder": "neptune.tasks.folder:PictureFolder",
 }
 """Task name → ``"module:Class"``, loaded on first use."""
 
@@ -38,8 +46,8 @@ def load(
     name
         One of :data:`NAMES`.
     data_dir
-        A folder in CLEVR's format: ``images/``, ``scenes.json``, ``questions.json`` and so on, or CLEVR's
-        official layout (``questions/CLEVR_<split>_questions.json``, ``images/<split>/``).
+        A folder in the dataset's official layout (``docs/datasets.md``); for CLEVR's tasks also a flat one
+        (``images/``, ``scenes.json``, ``questions.json``, …); ``hf:owner/name`` where it lives on Hugging Face.
     num_samples
         How many questions; ``None`` for all. The first ones, or with a `seed` a random subset.
     seed

@@ -128,8 +128,8 @@ class Task(ABC):
     samples: Sequence[Sample]
 
     @abstractmethod
-    def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool:
-        """Tell whether an answer is right.
+    def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
+        """Tell whether an answer is right; ``None`` where the dataset does not say what is.
 
         Parameters
         ----------
@@ -150,6 +150,14 @@ class Task(ABC):
     @abstractmethod
     def show_expected(self, sample: Sample) -> Any:
         """Return the right answer as a JSON-able value, in the form of :meth:`show_answer`."""
+
+    def measures(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> dict[str, float]:
+        """Return what is measured of an answer besides right or wrong, by the name of its field in the record.
+
+        ``{"iou": …}`` for an answer that should point to a box, in [0, 1]. Parameters and errors as for
+        :meth:`judge`.
+        """
+        return {}
 
     def show_answer(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> Any:
         """Return the answer as a JSON-able value: ``"yes"``/``"no"``, a number, a text, an index, …"""

@@ -49,7 +49,8 @@ class ClevrTask(Task):
         split: str | None = None,
     ) -> None:
         self.folder = Folder(data_dir, split)
-        self.records = read_records(self.folder.file(self.file), self.key)
+        self.source = self.path()
+        self.records = read_records(self.source, self.key)
         self.folder.load_scenes()
         if self.needs_annotation and self.folder.scenes_problem is not None:
             raise DatasetError(
@@ -60,6 +61,10 @@ class ClevrTask(Task):
             )
         self.samples = Samples(choose(len(self.records), num_samples, seed), self._sample)
 
+    def path(self) -> Path:
+        """Return the path of the questions' file; it may be missing."""
+        return self.folder.file(self.file)
+
     @abstractmethod
     def read(
         self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
@@ -69,7 +74,7 @@ class ClevrTask(Task):
     def _sample(self, index: int) -> Sample:
         """Make the sample of a record. Whatever is wrong with the record becomes the sample's problem."""
         record = self.records[index]
-        where = f"{self.folder.file(self.file).name}, record {index}"
+        where = f"{self.source.name}, record {index}"
         fields, question, picture = Fields(), "", None
         annotation: Annotation | None = None
         problem: NeptuneError | None = None

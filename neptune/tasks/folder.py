@@ -1,0 +1,135 @@
+"""``folder``: any folder of pictures with a file of questions, one JSON object a line.
+
+    {"image": "kitchen.jpg", "question": "How many cups are on the table?", "answer": 3}
+    {"image": "street.jpg", "question": "the man left of the bus", "box": [12, 40, 90, 210]}
+
+Fields: ``image`` and ``question``; ``answer`` (true/false, a number, a word, or a list of admissible ones) or ``box``
+(``x0 y0 x1 y1`` in pixels: the answer must point there), or neither; ``program``, ``family``, ``boxes`` (the objects,
+for ``od_model: scene``), ``id`` where they are known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from neptune.answer import Answer
+from neptune.errors import DatasetError
+from neptune.scene import Scene
+from neptune.tasks.base import Sample, plain
+from neptune.tasks.clevr import plain_word
+from neptune.tasks.listed import Draft, ListedTask, a_mapping, boxes_only, corners, data_folder, find_picture
+from neptune.tasks.pointing import PointingTask, pointed, rounded
+from neptune.tasks.reading import field
+
+KNOWN = ("image", "question", "answer", "box", "boxes", "program", "family", "id")
+"""The fields of a line."""
+
+
+class PictureFolder(PointingTask, ListedTask):
+    """Right if the answer is (one of) the given, or the box pointed to has an IoU ≥ 0.5 with the given one.
+
+    A question without answer and box is answered, and not judged. The questions are in ``questions.jsonl``,
+    ``<split>.jsonl``, or the only ``.jsonl`` file of the folder. Parameters and errors as for
+    :func:`neptune.tasks.load`.
+    """
+
+    name = "folder"
+
+    def __init__(
+        self,
+        data_dir: str | Path,
+        num_samples: int | None = None,
+        seed: int | None = None,
+        split: str | None = None,
+    ) -> None:
+        self.root = data_folder(data_dir)
+        path = self._file(split)
+        try:
+            lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise DatasetError(f"The questions can not be read: {error}", where=str(path)) from error
+        if not lines:
+            raise DatasetError(
+                "The file of questions is empty", where=str(path), expected="one JSON object a line"
+            )
+        super().__init__(lines, path.name, num_samples, seed)
+
+    def _file(self, split: str | None) -> Path:
+        wanted = self.root / (f"{split}.jsonl" if split else "questions.jsonl")
+        found = sorted(self.root.glob("*.jsonl"))
+        if wanted.is_file():
+            return wanted
+        if len(found) == 1 and not split:
+            return found[0]
+        names = ", ".join(p.name for p in found[:6]) or "no .jsonl file"
+        raise DatasetError(
+            f"There is no {wanted.name}",
+            where=str(self.root),
+            expected=f"one JSON object a line; found {names}",
+        )
+
+    def read(self, record: Any, draft: Draft, where: str) -> None:
+        """Read one line."""
+        record = a_mapping(json.loads(record), where)
+        unknown = sorted(set(record) - set(KNOWN))
+        if unknown:
+            raise DatasetError(
+                f"The line has the unknown field '{unknown[0]}'", where=where, expected=", ".join(KNOWN)
+            )
+        draft.question = field(record, "question", str, where)
+        draft.family = str(record.get("family") or "all")
+        draft.extra = {"id": record["id"]} if "id" in record else {}
+        draft.picture = find_picture(self.root, (".", "images"), field(record, "image", str, where), where)
+        if "boxes" in record:
+            boxes = [corners(b, where, size=False) for b in field(record, "boxes", list, where)]
+            draft.annotation = boxes_only(boxes, None)
+        if "program" in record:
+            draft.program = field(record, "program", str, where)
+        if "box" in record:
+            draft.expected = {"box": corners(record["box"], where, size=False)}
+        elif record.get("answer") is not None:
+            answers = record["answer"] if isinstance(record["answer"], list) else [record["answer"]]
+            if not answers or not all(isinstance(a, str | int | float | bool) for a in answers):
+                raise DatasetError(
+                    f"The answer is {json.dumps(record['answer'])[:60]}",
+                    where=where,
+                    expected="true or false, a number, a word, or a list of them",
+                )
+            draft.expected = {"answers": answers}
+
+    def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
+        """Tell whether the answer is right; ``None`` where the line does not say."""
+        if sample.expected is None:
+            return None
+        if "box" in sample.expected:
+            return super().judge(sample, answer, scene)
+        if answer.abstained or answer.kind not in ("truth", "number", "text"):
+            return False
+        said = plain_word(plain(answer)).replace("_", " ")
+        return said in {plain_word(a) for a in sample.expected["answers"]}
+
+    def measures(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> dict[str, float]:
+        """Return the IoU where the answer should point to a box."""
+        boxed = sample.expected is not None and "box" in sample.expected
+        return super().measures(sample, answer, scene) if boxed else {}
+
+    def target(self, sample: Sample) -> Sequence[float]:
+        """Return the given box."""
+        box: list[float] = sample.expected["box"]
+        return box
+
+    def show_answer(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> Any:
+        """Return the plain value, or for an object its index and box."""
+        return plain(answer) if pointed(answer) is None else super().show_answer(sample, answer, scene)
+
+    def show_expected(self, sample: Sample) -> Any:
+        """Return the answer, ``{"box": […]}``, or ``None``."""
+        if sample.expected is None:
+            return None
+        if "box" in sample.expected:
+            return {"box": rounded(sample.expected["box"])}
+        answers = [("yes" if a else "no") if isinstance(a, bool) else a for a in sample.expected["answers"]]
+        return answers[0] if len(answers) == 1 else answers

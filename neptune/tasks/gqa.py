@@ -1,0 +1,126 @@
+"""``gqa``: questions about photographs, generated from scene graphs (Hudson and Manning 2019).
+
+``<split>_questions.json`` (``val_balanced_questions.json``, ``testdev_balanced_questions.json``, …) is an object:
+question id → ``{"question", "imageId", "answer", "fullAnswer", "types": {"structural", "semantic", "detailed"}, …}``.
+``<split>_sceneGraphs.json``, which is optional, gives the boxes: image id → ``{"width", "height", "objects": {id:
+{"name", "x", "y", "w", "h", "attributes", "relations"}}}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neptune.answer import Answer
+from neptune.errors import DatasetError
+from neptune.scene import Annotation, Scene
+from neptune.tasks.base import Sample, plain
+from neptune.tasks.clevr import plain_word
+from neptune.tasks.listed import (
+    Draft,
+    ListedTask,
+    a_mapping,
+    boxes_only,
+    corners,
+    data_folder,
+    find_picture,
+    read_json_file,
+)
+from neptune.tasks.reading import field
+
+
+class Gqa(ListedTask):
+    """Right if the answer is the expected word, as GQA's own evaluation compares it (case does not count).
+
+    Families are GQA's structural types: ``verify``, ``query``, ``choose``, ``logical``, ``compare``. `split` is the
+    beginning of the file's name (``val_balanced``, ``testdev_balanced``); ``val`` is read as ``val_balanced``.
+    Parameters and errors as for :func:`neptune.tasks.load`.
+    """
+
+    name = "gqa"
+
+    def __init__(
+        self,
+        data_dir: str | Path,
+        num_samples: int | None = None,
+        seed: int | None = None,
+        split: str | None = None,
+    ) -> None:
+        self.root = data_folder(data_dir)
+        path = self._questions(split)
+        content = read_json_file(path, "GQA's questions")
+        if not isinstance(content, Mapping) or not content:
+            raise DatasetError(
+                "The file holds no questions", where=str(path), expected='{"05515938": {"question": …}, …}'
+            )
+        self._graphs = self._scene_graphs(path)
+        super().__init__(list(content.items()), path.name, num_samples, seed)
+
+    def _questions(self, split: str | None) -> Path:
+        places = (self.root, self.root / "questions", self.root / "questions1.2")
+        found = sorted(p for place in places for p in place.glob("*_questions.json"))
+        wanted = {f"{split}_questions.json", f"{split}_balanced_questions.json"}
+        named = [p for p in found if p.name in wanted] if split else found
+        if not named:
+            if found and split:
+                known = ", ".join(p.name.removesuffix("_questions.json") for p in found)
+                raise DatasetError(
+                    f"There is no split '{split}'", where=str(self.root), expected=f"one of {known}"
+                )
+            return self.root / f"{split or 'testdev'}_balanced_questions.json"
+        if len(named) > 1 and not split:
+            known = ", ".join(p.name.removesuffix("_questions.json") for p in named)
+            raise DatasetError(f"The folder holds the splits {known}", where=str(self.root), mend="Set split")
+        return named[0]
+
+    def _scene_graphs(self, questions: Path) -> Mapping[str, Any] | None:
+        name = f"{questions.name.split('_')[0]}_sceneGraphs.json"
+        for place in (self.root, self.root / "sceneGraphs", questions.parent):
+            if (place / name).is_file():
+                return a_mapping(read_json_file(place / name, "GQA's scene graphs"), name)
+        return None
+
+    def read(self, record: Any, draft: Draft, where: str) -> None:
+        """Read one question, and the boxes of its picture where there is a scene graph."""
+        number, record = record
+        record = a_mapping(record, where)
+        where = f"{where} ({number})"
+        image = str(field(record, "imageId", (str, int), where))
+        draft.question = field(record, "question", str, where)
+        draft.picture = find_picture(self.root, ("images", ".", "allImages/images"), f"{image}.jpg", where)
+        types = record.get("types")
+        draft.family = str(types.get("structural") or "other") if isinstance(types, Mapping) else "other"
+        draft.extra = {"question_id": number, "full_answer": record.get("fullAnswer")}
+        try:
+            draft.annotation = self._annotation(image, where)
+        except DatasetError as error:
+            draft.annotation_problem = error
+        draft.expected = plain_word(field(record, "answer", str, where))
+
+    def _annotation(self, image: str, where: str) -> Annotation:
+        if self._graphs is None:
+            raise DatasetError(
+                "There are no scene graphs of this split",
+                where=where,
+                mend="Put <split>_sceneGraphs.json beside the questions, or use a detector",
+            )
+        if image not in self._graphs:
+            raise DatasetError(f"The scene graphs have no picture {image}", where=where)
+        graph = a_mapping(self._graphs[image], where)
+        objects = [a_mapping(o, where) for o in a_mapping(graph.get("objects"), where).values()]
+        boxes = [corners([o.get(k) for k in ("x", "y", "w", "h")], where) for o in objects]
+        size = (graph.get("width"), graph.get("height"))
+        known = all(isinstance(x, int) and x > 0 for x in size)
+        names = [str(o.get("name", "object")) for o in objects]
+        return boxes_only(boxes, size if known else None, name=names)  # type: ignore[arg-type]
+
+    def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
+        """Tell whether the answer is the expected word, yes or no."""
+        if answer.abstained or answer.kind not in ("truth", "number", "text"):
+            return False
+        return bool(plain_word(plain(answer)).replace("_", " ") == sample.expected)
+
+    def show_expected(self, sample: Sample) -> Any:
+        """Return the expected word."""
+        return sample.expected
