@@ -183,11 +183,26 @@ class VisualForm:
         image = canvas.image
         if self.name != "crop" or len(boxes) > 1:
             image = draw_boxes(image, corners, colors, self.options["width"], self.options["label"])
-        if "margin" in self.options:
-            image = image.crop(
-                _part(corners, canvas.content, self.options["margin"], self.options["min_size"])
-            )
-        return image
+        part = self._part(canvas, boxes)
+        return image if part is None else image.crop(part)
+
+    def size(self, canvas: Canvas, boxes: Sequence[int]) -> tuple[int, int]:
+        """Return ``(width, height)`` of :meth:`picture`, which is not drawn.
+
+        Raises
+        ------
+        OracleError
+            As :meth:`text`.
+        """
+        part = self._part(canvas, boxes)
+        return canvas.image.size if part is None else (part[2] - part[0], part[3] - part[1])
+
+    def _part(self, canvas: Canvas, boxes: Sequence[int]) -> tuple[int, int, int, int] | None:
+        """The part that is cut out, or ``None`` where the whole picture is shown."""
+        if "margin" not in self.options or not boxes:
+            return None
+        corners = [canvas.box(box) for box in boxes]
+        return _part(corners, canvas.content, self.options["margin"], self.options["min_size"])
 
 
 def draw_boxes(

@@ -1,0 +1,260 @@
+"""The oracle for vision-language models that run on this machine, with transformers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Hashable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from neptune.errors import ConfigError, OracleError
+from neptune.oracle.canvas import MAX_PIXELS, Canvas, Canvases
+from neptune.oracle.visual import VisualForm
+from neptune.oracle.vlm import load as loading
+from neptune.oracle.vlm.prompts import Chat, Prompt
+from neptune.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
+
+
+class TransformersOracle:
+    """Asks a vision-language model: Qwen-VL, InternVL, Ovis2, SmolVLM, or any that transformers can load.
+
+    A score is the logit of yes against no over all their spellings, at the first token of the answer; the mass is the
+    probability of all those spellings together.
+
+    Parameters
+    ----------
+    model
+        The id of a model (``"Qwen/Qwen2-VL-2B-Instruct"``), a folder, or a loaded ``(model, processor)``.
+    revision
+        Of the model, on the hub.
+    form, form_options
+        How objects are shown: see :mod:`neptune.oracle.visual`.
+    dtype
+        ``"auto"`` (float32 on a CPU, else the checkpoint's), ``"float32"``, ``"bfloat16"``, ``"float16"``.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+    device_map
+        Spreads a model over several GPUs, e.g. ``"auto"`` (needs accelerate).
+    attention
+        ``"sdpa"``, ``"eager"``, ``"flash_attention_2"``; ``None``: the model's choice.
+    quantisation
+        ``"4bit"`` or ``"8bit"`` (needs bitsandbytes and a GPU).
+    batch_size
+        Prompts at once at most; ``"auto"``: as many as the memory is found to hold.
+    max_pixels
+        Of a picture shown; larger ones are scaled down.
+    max_new_tokens
+        Of an answer to an open question.
+    share_prefix
+        Compute what all questions about a picture have in common once, for the architectures that allow it.
+    local_files_only
+        Never go to the hub.
+
+    Raises
+    ------
+    ConfigError
+        For an option's value that does not exist, or a GPU that is not there.
+    MissingExtraError
+        If transformers is not installed.
+    OracleError
+        If the model can not be loaded, has no chat template, or no token for yes or no.
+    """
+
+    name = "transformers"
+
+    def __init__(
+        self,
+        model: str | Path | tuple[Any, Any],
+        revision: str | None = None,
+        form: str = "mark",
+        form_options: dict[str, Any] | None = None,
+        dtype: str = "auto",
+        device: str = "auto",
+        device_map: str | dict[str, Any] | None = None,
+        attention: str | None = None,
+        quantisation: str | None = None,
+        batch_size: int | Literal["auto"] = "auto",
+        max_pixels: int = MAX_PIXELS,
+        max_new_tokens: int = 16,
+        share_prefix: bool = True,
+        local_files_only: bool = False,
+    ) -> None:
+        _positive("max_pixels", max_pixels, least=1024)
+        _positive("max_new_tokens", max_new_tokens)
+        if batch_size != "auto":
+            _positive("batch_size", batch_size)
+        self.form = VisualForm.load(form, form_options)
+        loading.need_transformers()
+        self._source = None if isinstance(model, tuple) else str(model)
+        if isinstance(model, tuple):
+            loaded = model
+        else:
+            loaded = loading.load(
+                str(model),
+                revision=revision,
+                dtype=dtype,
+                device=device,
+                device_map=device_map,
+                attention=attention,
+                quantisation=quantisation,
+                local_files_only=local_files_only,
+            )
+        from neptune.oracle.vlm.reader import Reader
+
+        self.revision, self.quantisation = revision, quantisation
+        self.max_new_tokens = max_new_tokens
+        self.canvases = Canvases(max_pixels)
+        self.chat = Chat(loaded[1])
+        self.reader = Reader(*loaded, batch_size=batch_size, share=share_prefix)
+        self._lock = threading.Lock()
+
+    @cached_property
+    def identity(self) -> str:
+        """All that can change an answer besides picture, boxes and question, as canonical JSON."""
+        model = self.reader.model
+        about = {
+            "adapter": "transformers",
+            "model": self._source,
+            "revision": self.revision,
+            "weights": loading.fingerprint(model, self._source),
+            "dtype": str(model.dtype),
+            "quantisation": self.quantisation,
+            "max_pixels": self.canvases.max_pixels,
+            "max_new_tokens": self.max_new_tokens,
+            "chat": [self.chat.before, self.chat.after],
+            "visual": self.form.identity,
+        }
+        return json.dumps(about, sort_keys=True, ensure_ascii=False)
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        """Answer yes/no questions: for each request M logits and masses, in order.
+
+        Prompts that are the same are asked once. All requests are checked before any is asked.
+
+        Raises
+        ------
+        OracleError
+            If a scene has no picture, a box lies outside of it or has no area, an index is out of range, or memory
+            runs out for a single picture.
+        PictureError
+            If a picture can not be read.
+        """
+        prompts: dict[tuple[Hashable, str], Prompt] = {}
+        places: list[list[tuple[Hashable, str]]] = []
+        for request in requests:
+            keys = []
+            for prompt in self.prompts(request):
+                prompts.setdefault((prompt.picture, prompt.text), prompt)
+                keys.append((prompt.picture, prompt.text))
+            places.append(keys)
+        if not prompts:
+            return [Scores.of(np.zeros(0, dtype=np.float32)) for _ in requests]
+        with self._inference():
+            logits, mass = self.reader.yes_no(list(prompts.values()))
+        row = {key: k for k, key in enumerate(prompts)}
+        answers = []
+        for keys in places:
+            at = np.array([row[key] for key in keys], dtype=np.int64)
+            answers.append(Scores(logits[at], mass[at]))
+        return answers
+
+    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
+        """Answer open questions: for each request M texts, ``None`` where the model says nothing.
+
+        With `choices`, the likeliest of them, as it is spelt there (read with and without a capital); else what the
+        model writes, greedily, without a full stop.
+
+        Raises
+        ------
+        OracleError, PictureError
+            As :meth:`score`.
+        """
+        asked = [list(self.prompts(request, request.choices)) for request in requests]
+        answers: list[list[str | None]] = []
+        with self._inference():
+            for request, prompts in zip(requests, asked):
+                unique = list({(p.picture, p.text): p for p in prompts}.values())
+                if request.choices:
+                    found: list[str | None] = list(self._choose(unique, request.choices))
+                else:
+                    written = self.reader.generate(unique, self.max_new_tokens) if unique else []
+                    found = [
+                        text.splitlines()[0].strip().rstrip(".") or None if text else None for text in written
+                    ]
+                known = {(p.picture, p.text): text for p, text in zip(unique, found)}
+                answers.append([known[p.picture, p.text] for p in prompts])
+        return answers
+
+    def prompts(self, request: ScoreRequest | QueryRequest, choices: Sequence[str] = ()) -> Iterator[Prompt]:
+        """Yield what the model is given for each tuple of objects of a request.
+
+        Raises
+        ------
+        OracleError, PictureError
+            As :meth:`score`.
+        """
+        canvas = self.canvases.of(request.scene)
+        kind = "score" if isinstance(request, ScoreRequest) else "query"
+        for boxes in _checked(request.objects, request.question):
+            words = self.form.text(request.question, canvas, boxes, kind, choices)
+            yield Prompt(
+                draw=lambda boxes=boxes: self.form.picture(canvas, boxes),  # type: ignore[misc]
+                size=self.form.size(canvas, boxes),
+                picture=self._picture(canvas, boxes),
+                text=self.chat.wrap(words),
+                stem=self.chat.before + self.form.intro,
+            )
+
+    def close(self) -> None:
+        """Let go of the model and its memory; the oracle can not be asked any more."""
+        del self.reader
+
+    def _picture(self, canvas: Canvas, boxes: tuple[int, ...]) -> Hashable:
+        corners = tuple(canvas.box(box) for box in boxes)  # raises what is wrong with a box
+        picture = canvas.scene.picture
+        assert picture is not None  # else there is no canvas
+        return (picture.digest, corners if self.form.draws(len(boxes)) else ())
+
+    def _choose(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> list[str]:
+        """Return the likeliest choice for each prompt, the first of several; spellings of a choice add up."""
+        from dataclasses import replace
+
+        spelt = [(k, answer) for k, choice in enumerate(choices) for answer in self.chat.answers(choice)]
+        rows = [replace(prompt, answer=answer) for prompt in prompts for _, answer in spelt]
+        if not rows:
+            return []
+        scores = self.reader.likelihood(rows).reshape(len(prompts), len(spelt))
+        totals = np.full((len(prompts), len(choices)), -np.inf, dtype=np.float64)
+        for column, (k, _) in enumerate(spelt):
+            totals[:, k] = np.logaddexp(totals[:, k], scores[:, column])
+        return [choices[k] for k in totals.argmax(axis=1)]
+
+    def _inference(self) -> Any:
+        from contextlib import ExitStack
+
+        import torch
+
+        stack = ExitStack()
+        stack.enter_context(self._lock)  # one model, one batch at a time
+        stack.enter_context(torch.inference_mode())
+        return stack
+
+
+def _checked(objects: IntArray, question: Question) -> list[tuple[int, ...]]:
+    rows = np.asarray(objects, dtype=np.int64)
+    if rows.ndim != 2 or rows.shape[1] != question.arity:
+        raise OracleError(
+            f"The object indices have shape {rows.shape}",
+            where=f"question '{question.text}'",
+            expected=f"shape (M, {question.arity})",
+        )
+    return [tuple(row) for row in rows.tolist()]
+
+
+def _positive(option: str, value: object, least: int = 1) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"'{option}' is {value!r}", where="vlm_options", expected=f"an integer ≥ {least}")

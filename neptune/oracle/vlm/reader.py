@@ -1,0 +1,211 @@
+"""Reads a model: the distribution of the first token, the likelihood of an answer, or a short answer.
+
+Prompts that show the same picture share its prefix where the architecture lets them (`neptune.oracle.vlm.prefix`); the others
+go through the model in batches, padded on the left, so that the last position is each prompt's own.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neptune.oracle.vlm.batching import Batches
+from neptune.oracle.vlm.prompts import Prompt
+from neptune.oracle.yesno import from_logits, tokenizer_buckets
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHARING = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "internvl", "ovis2", "smolvlm"})
+"""``model_type`` of architectures whose prefix may be shared, each held to it by a test.
+
+Not among them, and never shared: models whose prefix looks ahead at the question (PaliGemma: the prompt attends in both
+directions), models with recurrent or sliding-window states, and all that no test has seen.
+"""
+
+PLAIN_POSITIONS = frozenset({"internvl", "ovis2", "smolvlm"})
+"""Architectures that number positions from the padding on, unless told otherwise."""
+
+Finish = Callable[["Tensor", Sequence[int]], "Tensor"]
+"""Last logits ``(B, keep, V)`` and the indices of the prompts → ``(B, 2)`` numbers."""
+
+
+class Reader:
+    """A model and its processor, ready to be asked.
+
+    Parameters
+    ----------
+    model, processor
+        As transformers loads them.
+    batch_size
+        See :class:`~neptune.oracle.vlm.batching.Batches`.
+    share
+        Compute the prefix of a picture once for all prompts that show it, where the architecture allows it.
+
+    Raises
+    ------
+    OracleError
+        If the tokenizer has no single token for yes, or none for no.
+    """
+
+    def __init__(
+        self, model: Any, processor: Any, batch_size: int | Literal["auto"] = "auto", share: bool = True
+    ) -> None:
+        from neptune.oracle.vlm.prefix import Prefixes
+
+        self.model, self.processor = model, processor
+        self.tokenizer = processor.tokenizer
+        self.tokenizer.padding_side = "left"
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.model_type = str(getattr(model.config, "model_type", ""))
+        self.batches = Batches(batch_size, model.device.type)
+        self.words = tokenizer_buckets(self.tokenizer)
+        self.shares = share and self.model_type in SHARING
+        self.prefixes = Prefixes(self)
+        self._takes = frozenset(inspect.signature(model.forward).parameters)
+
+    # --- what is read ----------------------------------------------------------------------------
+
+    def yes_no(self, prompts: Sequence[Prompt]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the yes/no logits and masses of prompts, each of shape ``(len(prompts),)``.
+
+        Raises
+        ------
+        OracleError
+            If memory runs out for a single prompt.
+        """
+        import torch
+
+        def finish(logits: Tensor, which: Sequence[int]) -> Tensor:
+            return torch.stack(from_logits(logits[:, -1], self.words), dim=-1)
+
+        found = self._last(prompts, finish)
+        return found[:, 0].copy(), found[:, 1].copy()
+
+    def likelihood(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
+        """Return the log-probability of each prompt's answer, token by token: shape ``(len(prompts),)``.
+
+        Raises
+        ------
+        OracleError
+            As :meth:`yes_no`.
+        """
+        import torch
+
+        answers = [self.answer_ids(p) for p in prompts]
+
+        def finish(logits: Tensor, which: Sequence[int]) -> Tensor:
+            totals = []
+            for row, index in zip(logits, which):
+                ids = torch.tensor(answers[index], device=row.device)
+                scores = row[-len(ids) - 1 : -1].float().log_softmax(-1)
+                totals.append(scores.gather(1, ids[:, None]).sum())
+            return torch.stack([torch.stack(totals), torch.zeros(len(totals), device=logits.device)], dim=-1)
+
+        return self._last(prompts, finish, keep=1 + max(len(a) for a in answers))[:, 0].copy()
+
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[str]:
+        """Return what the model writes, greedily, at most so many tokens each; stripped of space around it.
+
+        Raises
+        ------
+        OracleError
+            As :meth:`yes_no`.
+        """
+        texts = [""] * len(prompts)
+
+        def work(part: Sequence[int]) -> None:
+            inputs = self.inputs([prompts[k] for k in part])
+            inputs.pop("position_ids", None)  # generate() numbers the positions itself
+            made = self.model.generate(
+                **inputs,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                pad_token_id=self.tokenizer.pad_token_id,
+            )
+            new = made[:, inputs["input_ids"].shape[1] :]
+            for k, text in zip(part, self.tokenizer.batch_decode(new, skip_special_tokens=True)):
+                texts[k] = text.strip()
+
+        self._plain(range(len(prompts)), prompts, work)
+        return texts
+
+    # --- how -------------------------------------------------------------------------------------
+
+    def _last(self, prompts: Sequence[Prompt], finish: Finish, keep: int = 1) -> NDArray[np.float32]:
+        found = np.full((len(prompts), 2), np.nan, dtype=np.float32)
+
+        def store(part: Sequence[int], values: Tensor) -> None:
+            found[list(part)] = values.float().cpu().numpy()
+
+        groups: dict[Any, list[int]] = {}
+        for k, prompt in enumerate(prompts):
+            groups.setdefault(prompt.picture, []).append(k)
+        alone: list[int] = []
+        for part in groups.values():
+            if not self.shares or not self.prefixes.run(part, prompts, finish, keep, store):
+                alone += part
+
+        def work(part: Sequence[int]) -> None:
+            inputs = self.inputs([prompts[k] for k in part])
+            store(part, finish(self.forward(keep=keep, **inputs).logits[:, -keep:], part))
+
+        self._plain(alone, prompts, work)
+        return found
+
+    def _plain(
+        self, indices: Sequence[int], prompts: Sequence[Prompt], work: Callable[[Sequence[int]], None]
+    ) -> None:
+        """Run prompts in batches of similar sizes: same pictures beside each other, no row padded by much."""
+
+        def size(k: int) -> int:
+            return prompts[k].pixels // 784 + len(prompts[k].text) // 3
+
+        ordered = sorted(indices, key=lambda k: (size(k), prompts[k].size))
+        self.batches.run(ordered, size, work, "a picture with its question")
+
+    def inputs(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
+        """Return the model's inputs for prompts, padded on the left, on its device."""
+        texts = [p.text + p.answer for p in prompts]
+        made = self.processor(
+            text=texts,
+            images=[[p.draw()] for p in prompts],
+            padding=True,
+            return_tensors="pt",
+            **self.tokenizing(texts[0]),
+        ).to(self.model.device)
+        mask = made["attention_mask"]
+        if self.model_type in PLAIN_POSITIONS:
+            made["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
+        dtype = self.model.dtype
+        return {k: v.to(dtype) if getattr(v, "is_floating_point", bool)() else v for k, v in made.items()}
+
+    def tokenizing(self, text: str) -> dict[str, bool]:
+        """Return how to tokenise: a template that writes the start token itself must not get a second one."""
+        bos = self.tokenizer.bos_token
+        return {"add_special_tokens": not (bos and text.startswith(bos))}
+
+    def ids(self, text: str) -> list[int]:
+        """Return the tokens of a prompt in which the picture is one placeholder."""
+        return list(self.tokenizer(text, **self.tokenizing(text))["input_ids"])
+
+    def answer_ids(self, prompt: Prompt) -> list[int]:
+        """Return the tokens that a prompt's answer adds to it, at least one."""
+        whole, start = self.ids(prompt.text + prompt.answer), self.ids(prompt.text)
+        common = next(
+            (k for k, (a, b) in enumerate(zip(whole, start)) if a != b), min(len(whole), len(start))
+        )
+        return whole[common:]
+
+    def forward(self, keep: int, **inputs: Any) -> Any:
+        """Run the model, and let it compute the logits of the last `keep` positions only, where it can."""
+        if "logits_to_keep" in self._takes:
+            inputs["logits_to_keep"] = keep
+        inputs.setdefault("use_cache", False)
+        return self.model(**inputs)
