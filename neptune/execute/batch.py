@@ -16,6 +16,7 @@ from dsl.errors import ProgramError
 from neptune.algebra import iota
 from neptune.answer import Answer, TraceStep
 from neptune.execute.evidence import Evidence, Want, ask_many
+from neptune.execute.own import own
 from neptune.execute.padded import FromEvidence, Job, Padded
 from neptune.execute.plans import Cache
 from neptune.execute.prepared import Prepared, Stage, Unprepared, prepare
@@ -130,7 +131,4 @@ def run_many(engine: Engine, questions: Sequence[tuple[str, Scene]]) -> list[Ans
     dsl.ProgramError, NeptuneError
         As :meth:`~neptune.engine.Engine.run`, for the first question that has an error.
     """
-    batch = engine.__dict__.get("_batch")
-    if batch is None:
-        batch = engine.__dict__["_batch"] = Batch(engine)
-    return batch.run(questions)
+    return own(engine, Batch).run(questions)

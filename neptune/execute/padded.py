@@ -20,7 +20,7 @@ from dsl.plan import Leaf, Predicate
 from dsl.rewrites import Laws
 from neptune.answer import TraceStep, Usage
 from neptune.execute import plans
-from neptune.execute.code import Frame, Vars
+from neptune.execute.code import Code, Frame, Vars
 from neptune.execute.evidence import Evidence
 from neptune.execute.prepared import Prepared, Stage
 from neptune.scene import Scene
@@ -144,10 +144,13 @@ class Padded(Generic[RowT]):
 
     def __init__(self, engine: Engine, source: Source[RowT]) -> None:
         self.engine, self._source = engine, source
-        tau = engine.parameters.quantifier_tau
+
+    def _laws(self) -> Laws:
+        tau, logic = self.engine.parameters.quantifier_tau, self.engine.logic
         # The plan of a Frank logic is the same for every s, and s may be learned.
-        name = engine.logic.name.partition(":")[0]
-        self._laws = Laws(name, engine.logic.idempotent, isinstance(tau, float) and tau == 0.0)
+        return Laws(
+            logic.name.partition(":")[0], logic.idempotent, isinstance(tau, float) and tau == 0.0
+        )  # fmt: skip
 
     def evaluate(self, rows: Sequence[RowT], stages: Sequence[Stage]) -> list[Group[RowT]]:
         """Return the stages' truths in groups of one shape. What they need must have been asked.
@@ -160,9 +163,9 @@ class Padded(Generic[RowT]):
         by_shape: dict[Any, list[int]] = defaultdict(list)
         for i, stage in enumerate(stages):
             by_shape[stage.shape.node, stage.main].append(i)
-        groups = []
+        groups, laws = [], self._laws()
         for members in by_shape.values():
-            code = plans.plan(stages[members[0]].shape.node, "parts", self._laws).code
+            code = plans.plan(stages[members[0]].shape.node, "parts", laws).code
             size = max(len(rows[i].scene) for i in members)
             cells, limit = code.peak_cells(size), self.engine.limits.tensor_cells
             if cells > limit:
@@ -170,12 +173,11 @@ class Padded(Generic[RowT]):
             step = max(1, MOST_CELLS // max(cells, 1))
             for start in range(0, len(members), step):
                 part = members[start : start + step]
-                groups.append(self._group([rows[i] for i in part], [stages[i] for i in part]))
+                groups.append(self._group(code, [rows[i] for i in part], [stages[i] for i in part]))
         return groups
 
-    def _group(self, rows: list[RowT], stages: list[Stage]) -> Group[RowT]:
+    def _group(self, code: Code, rows: list[RowT], stages: list[Stage]) -> Group[RowT]:
         engine, first = self.engine, stages[0].shape
-        code = plans.plan(first.node, "parts", self._laws).code
         sizes = [len(row.scene) for row in rows]
         n = max(sizes)
         mask = None if min(sizes) == n else torch.arange(n) < torch.tensor(sizes).unsqueeze(1)

@@ -38,14 +38,7 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
     line = run.line(last)
     if isinstance(value, AttributeOf):
         value = run.attribute_value(value.sort, value.target, last)
-    inner = value.iota if isinstance(value, Description) else getattr(value, "node", None)
-    if isinstance(value, Quantity | Described | Description) and inner is not None and inner.free:
-        raise ProgramError(
-            f"The result depends on {', '.join(sorted(inner.free))}, which nothing binds",
-            last.span,
-            expected="a result without free variables",
-            mend='bind it: exists(Object, lambda x: …), or .exists("x1")',
-        )
+    closed(value, last)
     match value:
         case Formula() if len(value.node.free) == 1:
             return _objects(value.node, run, session, line)
@@ -90,6 +83,24 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
         last.span,
         expected="a truth, a number, a text or an object",
     )
+
+
+def closed(value: Any, last: ast.Stmt) -> None:
+    """Check that a result does not depend on a variable that nothing binds.
+
+    Raises
+    ------
+    dsl.ProgramError
+        If it does; a formula may.
+    """
+    inner = value.iota if isinstance(value, Description) else getattr(value, "node", None)
+    if isinstance(value, Quantity | Described | Description) and inner is not None and inner.free:
+        raise ProgramError(
+            f"The result depends on {', '.join(sorted(inner.free))}, which nothing binds",
+            last.span,
+            expected="a result without free variables",
+            mend='bind it: exists(Object, lambda x: …), or .exists("x1")',
+        )
 
 
 def _answer(

@@ -115,7 +115,10 @@ class Closure:
 class Forcer(Protocol):
     """Turns nodes into plain values: the part of a run that asks the oracle and computes."""
 
-    objects: int
+    @property
+    def objects(self) -> int:
+        """The number of objects."""
+        ...
 
     def truth(self, node: Node, line: int) -> bool:
         """Decide a formula (its free variables are bound by ∃): p > ½."""
