@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from neptune.errors import ConfigError, did_you_mean
+from neptune.oracle.models import short_names
 from neptune.types import Detector, Oracle
 
 ORACLES: dict[str, str] = {
     "scene": "neptune.oracle.scene:SceneOracle",
     "embedded": "neptune.oracle.embedded:EmbeddedOracle",
     "random": "neptune.oracle.random:RandomOracle",
+    "openai": "neptune.oracle.openai:OpenAIOracle",
+    "intern_vllm": "neptune.oracle.openai:VllmOracle",
     "replay": "neptune.oracle.replay:ReplayOracle",
+    "transformers": "neptune.oracle.vlm.oracle:TransformersOracle",
 }
 """Name → ``"module:Class"``."""
 
@@ -33,13 +37,29 @@ DETECTORS: dict[str, str] = {
 }
 """Name → ``"module:Class"``."""
 
-BY_ID: dict[str, str] = {"detector": "neptune.detect.transformers:TransformersDetector"}
+BY_ID: dict[str, str] = {
+    "oracle": "neptune.oracle.vlm.oracle:TransformersOracle",
+    "detector": "neptune.detect.transformers:TransformersDetector",
+}
 """Kind → what takes a model's id or folder as its first argument, where the name is one (:func:`is_model_id`)."""
 
 
 def is_model_id(name: str) -> bool:
     """Tell whether a name is a model's id on a hub, ``"owner/model"``, or a local folder that holds a model."""
     return "/" in name or (Path(name) / "config.json").is_file()
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Return the names of the oracles or the detectors; a model's id or folder is a name besides these."""
+    return (*ORACLES, *short_names()) if kind == "oracle" else tuple(DETECTORS)
+
+
+def address_of(kind: str, name: str) -> str | None:
+    """Return the ``"module:Class"`` that makes an oracle or a detector of this name; ``None`` for an unknown name."""
+    known = {"oracle": ORACLES, "detector": DETECTORS}[kind]
+    if name in known:
+        return known[name]
+    return BY_ID[kind] if name in names(kind) or is_model_id(name) else None
 
 
 def options_of(kind: str, name: str) -> tuple[str, ...]:
@@ -98,17 +118,18 @@ def _make(kind: str, name: object, protocol: type, options: dict[str, Any]) -> o
 
 
 def _maker(kind: str, name: str) -> Callable[..., object]:
-    known = {"oracle": ORACLES, "detector": DETECTORS}[kind]
-    if name in known:
-        return _load(kind, name, known[name])
-    if kind in BY_ID and is_model_id(name):
-        return partial(_load(kind, name, BY_ID[kind]), name)
-    by_id = " or a model's id or folder" if kind in BY_ID else ""
-    raise ConfigError(
-        f"There is no {kind} '{name}'",
-        expected=f"one of {', '.join(known)}{by_id}",
-        mend=did_you_mean(name, known),
-    )
+    address = address_of(kind, name)
+    if address is None:
+        raise ConfigError(
+            f"There is no {kind} '{name}'",
+            expected=f"one of {', '.join(names(kind))}, or a model's id or folder",
+            mend=did_you_mean(name, names(kind)),
+        )
+    maker = _load(kind, name, address)
+    if name in ORACLES or name in DETECTORS:
+        return maker
+    short = short_names().get(name) if kind == "oracle" else None
+    return partial(maker, name) if short is None else partial(maker, short.id, revision=short.revision)
 
 
 def _load(kind: str, name: str, address: str) -> Callable[..., object]:

@@ -23,6 +23,8 @@ class Answer:
     body: bytes = b""
     kind: str = "application/json"
     wait: float = 0.0
+    keep: float = 1.0
+    """The share of the body that is sent before the connection is cut; 0: nothing at all, no status either."""
 
 
 def says(*texts: str | None, finish: str = "stop", refusal: str | None = None, **more: Any) -> Answer:
@@ -64,6 +66,16 @@ def garbage() -> Answer:
 def page() -> Answer:
     """Return a web page."""
     return Answer(body=b"<html>Welcome</html>", kind="text/html")
+
+
+def drops() -> Answer:
+    """Close the connection without a word."""
+    return Answer(keep=0.0)
+
+
+def cuts(answer: Answer) -> Answer:
+    """Close the connection in the middle of an answer."""
+    return Answer(answer.status, answer.body, answer.kind, answer.wait, keep=0.5)
 
 
 def hangs(seconds: float = 3.0) -> Answer:
@@ -111,13 +123,16 @@ def serving(behave: Behaviour, owner: str = "test") -> Iterator[Server]:
             self.send(answer)
 
         def send(self, answer: Answer) -> None:
+            self.close_connection = answer.keep < 1
+            if not answer.keep:
+                return
             try:
                 self.send_response(answer.status)
                 self.send_header("content-type", answer.kind)
                 self.send_header("content-length", str(len(answer.body)))
                 self.send_header("retry-after-ms", "1")
                 self.end_headers()
-                self.wfile.write(answer.body)
+                self.wfile.write(answer.body[: int(len(answer.body) * answer.keep)])
             except OSError:
                 pass  # the client has gone
 

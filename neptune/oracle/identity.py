@@ -1,15 +1,71 @@
-"""What makes a scene the same scene to an oracle: its picture (or name, if it has none) and its boxes."""
+"""What makes an oracle, a scene and a cell the same: the keys of caches and recordings.
+
+An oracle whose answers may be kept has ``identity: str``, made by :func:`identity`: everything that changes a score
+(adapter, model, revision, prompt form and its options, wording, dtype) and nothing else (no address, no batch size).
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
+from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from neptune.scene import Scene
+from neptune.types import IntArray
 
 _digests: WeakKeyDictionary[Scene, dict[bool, str]] = WeakKeyDictionary()
 _lock = threading.Lock()
+
+
+def identity(adapter: str, **parts: Any) -> str:
+    """Return the identity of an oracle: canonical JSON, the same for the same parts in any order.
+
+    >>> identity("openai", model="m", form="mark")
+    '{"adapter":"openai","form":"mark","model":"m"}'
+    """
+    return json.dumps(
+        {"adapter": adapter, **parts}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+
+
+def picture_key(scene: Scene) -> str:
+    """Return what identifies the picture of a scene: its pixels, or the scene's name and size where it has none.
+
+    Raises
+    ------
+    PictureError
+        If the picture can not be read.
+    """
+    if scene.picture is not None:
+        return scene.picture.digest
+    return f"name:{scene.name} {scene.size[0]}x{scene.size[1]}"
+
+
+def cell_keys(scene: Scene, objects: IntArray) -> list[bytes]:
+    """Return what identifies each tuple of objects within its picture: the boxes themselves.
+
+    Parameters
+    ----------
+    scene
+        The scene.
+    objects
+        Indices of its boxes, shape ``(M, arity)``.
+
+    Returns
+    -------
+    list of bytes
+        M keys of ``16 * arity`` bytes each: little-endian float32 ``x0 y0 x1 y1`` of each box, in order.
+    """
+    rows = np.asarray(objects, dtype=np.int64)
+    if rows.shape[1] == 0:
+        return [b""] * len(rows)
+    boxes = np.ascontiguousarray(scene.boxes[rows].reshape(len(rows), -1) + np.float32(0.0), dtype="<f4")
+    keys: list[bytes] = boxes.view(np.dtype((np.void, boxes.shape[1] * 4)))[:, 0].tolist()
+    return keys
 
 
 def scene_digest(scene: Scene, pixels: bool = True) -> str:

@@ -1,0 +1,502 @@
+"""Oracles behind an address: what is sent, what is read, and every way in which it fails."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import math
+import socket
+import subprocess
+import sys
+import threading
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from neptune.engine import Engine
+from neptune.errors import ConfigError, NeptuneError, OracleError, OracleFailedError
+from neptune.oracle import openai_client
+from neptune.oracle.cache import CachedOracle
+from neptune.oracle.openai import OpenAIOracle, VllmOracle
+from neptune.oracle.openai_read import matched, sampled
+from neptune.oracle.pace import Pace
+from neptune.picture import Picture
+from neptune.scene import Scene
+from neptune.types import Oracle, QueryRequest, Question, ScoreRequest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fault_oracle_server import Faulty, answers, completion, share, words
+from fault_server import cuts, drops, fails, garbage, hangs, page, says, serving
+
+pytest.importorskip("openai", reason="the extra openai is not installed")
+ROOT = Path(__file__).resolve().parents[1]
+RED = Question("is the object in the red box red?", 1)
+LEFT = Question("is the object in the red box to the left of the object in the green box?", 2)
+PAIRS = np.array([[i, j] for i in range(5) for j in range(5) if i != j])
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(openai_client, "FIRST_WAIT", 0.005)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    rng = np.random.default_rng(0)
+    picture = Picture(rng.integers(0, 255, (80, 120, 3), dtype=np.uint8))
+    corners = rng.integers(0, 60, (5, 2))
+    return Scene(np.hstack([corners, corners + 18]), (120, 80), picture, name="noise")
+
+
+def oracle(server, **options) -> OpenAIOracle:
+    return OpenAIOracle("m", server.url, **({"timeout": 0.4} | options))
+
+
+def ones(scene: Scene) -> ScoreRequest:
+    return ScoreRequest(scene, RED, np.arange(5)[:, None])
+
+
+def pairs(scene: Scene) -> ScoreRequest:
+    return ScoreRequest(scene, LEFT, PAIRS)
+
+
+def image(request) -> Image.Image:
+    kind, data = request["messages"][0]["content"][0]["image_url"]["url"].split(",")
+    assert kind.startswith("data:image/")
+    return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+
+
+def test_it_is_an_oracle(scene):
+    with serving(lambda request, n: answers(request)) as server:
+        assert isinstance(oracle(server), Oracle)
+        assert oracle(server).score([]) == []
+        assert VllmOracle("m")._client.base_url == "http://localhost:8000/v1"
+
+
+def test_what_is_sent_and_what_is_read(scene):
+    with serving(lambda request, n: answers(request, spread=0.8)) as server:
+        asked = oracle(
+            server, prices={"prompt": 1.0, "completion": 10.0}, seed=3, request={"thinking": False}
+        )
+        (scores,) = asked.score([ones(scene)])
+    assert len(server.requests) == 5
+    for request in server.requests:
+        assert {k: request[k] for k in ("model", "max_tokens", "temperature", "seed", "thinking")} == {
+            "model": "m", "max_tokens": 1, "temperature": 0.0, "seed": 3, "thinking": False,
+        }  # fmt: skip
+        assert request["top_logprobs"] == 20
+        assert words(request) == "Is the object in the red box red? Answer with yes or no."
+        assert image(request).size == (120, 80)
+    p = {image(r).tobytes(): share(r) for r in server.requests}
+    assert len(p) == 5  # five boxes, five pictures
+    expected = sorted(math.log(v / (1 - v)) for v in p.values())
+    assert np.allclose(sorted(scores.logits), expected, atol=1e-5)
+    assert np.allclose(scores.mass, 0.8, atol=1e-6)
+    assert (scores.cost.prompt_tokens, scores.cost.completion_tokens) == (1000, 5)
+    assert scores.cost.money == pytest.approx(1050e-6)
+    assert not scores.cost.failures
+    assert not scores.cost.remarks
+
+
+def test_coordinates_share_the_picture_and_need_none(scene):
+    with serving(lambda request, n: answers(request)) as server:
+        oracle(server, form="coordinates", picture_format="jpeg", detail="low").score([pairs(scene)])
+        assert len({r["messages"][0]["content"][0]["image_url"]["url"] for r in server.requests}) == 1
+        assert server.requests[0]["messages"][0]["content"][0]["image_url"]["detail"] == "low"
+        assert "The green box is [" in words(server.requests[0])
+        server.requests.clear()
+        oracle(server, form="coordinates", send_picture=False).score([pairs(scene)])
+        assert all(isinstance(r["messages"][0]["content"], str) for r in server.requests)
+        assert len({words(r) for r in server.requests}) == len(PAIRS)
+        with pytest.raises(ConfigError, match="coordinates"):
+            oracle(server, send_picture=False)
+
+
+def test_faults_change_no_answer_and_no_cached_cell_is_asked_twice(scene, tmp_path):
+    requests = [pairs(scene), ones(scene)]
+    with serving(lambda request, n: answers(request)) as server:
+        clean = oracle(server).score(requests)
+    faulty = Faulty(rate=0.3, in_a_row=4)
+    with serving(faulty) as server:
+        cached = CachedOracle(oracle(server, timeout=0.3), tmp_path / "cache.sqlite")
+        first = cached.score(requests)
+        assert sum(faulty.failed.values()) >= 5
+        assert len(faulty.given) == 25
+        assert sum(faulty.given.values()) == 25  # no cell was answered twice
+        seen = len(server.requests)
+        assert seen == 25 + sum(faulty.failed.values())
+        again = CachedOracle(oracle(server), tmp_path / "cache.sqlite").score(requests)
+        assert len(server.requests) == seen
+    for one, two, three in zip(clean, first, again):
+        assert one.logits.tobytes() == two.logits.tobytes() == three.logits.tobytes()
+        assert one.mass.tobytes() == two.mass.tobytes() == three.mass.tobytes()
+        assert not two.cost.failures
+        assert three.cost.stored == len(three.logits)
+
+
+def test_every_kind_of_fault_occurs():
+    faulty = Faulty(rate=1.0, in_a_row=10**6)
+    request = {"model": "m", "messages": [{"role": "user", "content": "x"}], "logprobs": True}
+    for n in range(200):
+        faulty(request, n)
+    assert set(faulty.failed) == {"drop", "delay", "429", "500", "garbage", "page", "cut"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "requests"),
+    [
+        (fails(500), "the server failed (500), 3 times", 3),
+        (fails(429), "the server is asked too often (429), 3 times", 3),
+        (fails(400, "a picture too many"), "a picture too many", 1),
+        (garbage(), "the answer can not be read, 3 times", 3),
+        (page(), "the answer is no chat completion, 3 times", 3),
+        (drops(), "the connection failed or was cut, 3 times", 3),
+        (cuts(says("Yes")), "the connection failed or was cut, 3 times", 3),
+        (hangs(), "no answer within 0.4 s, 3 times", 3),
+        (says(""), "the answer is empty, 3 times", 3),
+        (says("Yes"), "the answer has no log-probabilities, 3 times", 3),
+        (says("x", refusal="I can't see"), "the model refused: I can't see", 1),
+        (says("x", finish="content_filter"), "the model refused", 1),
+    ],
+)  # fmt: skip
+def test_one_request_that_fails_for_good(scene, answer, reason, requests):
+    def behave(request, n):
+        return answer if "cursed" in words(request) else answers(request)
+
+    cursed = Question("is the object in the red box cursed?", 1)
+    with serving(behave) as server:
+        asked = oracle(server, retries=2)
+        good, bad = asked.score([ones(scene), ScoreRequest(scene, cursed, np.array([[0]]))])
+        assert len(server.requests) == 5 + requests
+    assert np.isfinite(good.logits).all()
+    assert not good.cost.failures
+    assert np.isnan(bad.logits).all()
+    assert bad.mass.tolist() == [0.0]
+    ((said, count),) = bad.cost.failures.items()
+    assert reason in said
+    assert count == 1
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("value", [float("nan"), 5.0, "x", None])
+def test_log_probabilities_that_are_nonsense(scene, value):
+    def behave(request, n):
+        return completion(request, ["Yes"], [("Yes", value), ("No", -1.0)])
+
+    with serving(behave) as server, pytest.raises(OracleFailedError, match="nonsense"):
+        oracle(server, retries=1).score([ones(scene)])
+
+
+def test_neither_yes_nor_no(scene):
+    def behave(request, n):
+        return completion(request, ["Maybe"], [("Maybe", -0.1), ("Perhaps", -3.0)])
+
+    with serving(behave) as server:
+        (scores,) = oracle(server).score([ones(scene)])
+    assert np.isnan(scores.logits).all()
+    assert scores.cost.failures == {"the model said neither yes nor no": 5}
+
+
+@pytest.mark.parametrize(
+    ("answer", "line", "most"),
+    [
+        (fails(401), "refuses the key (401)", 8),
+        (fails(403), "refuses the key (403)", 8),
+        (fails(402), "no credit", 8),
+        (fails(404), "There is no model 'm'", 8),
+        (fails(500), "does not answer: the server failed (500), 3 times", 24),
+        (fails(400, "no pictures here"), "no pictures here", 16),
+        (garbage(), "does not answer: the answer can not be read", 24),
+    ],
+)
+def test_what_every_request_would_meet_stops_the_run(scene, answer, line, most):
+    with serving(lambda request, n: answer) as server:
+        asked = oracle(server, retries=2)
+        with pytest.raises(OracleFailedError) as caught:
+            asked.score([pairs(scene), ones(scene)])
+        assert len(server.requests) <= most
+        seen = len(server.requests)
+        with pytest.raises(OracleFailedError):
+            asked.score([ones(scene)])
+        assert len(server.requests) == seen  # a server that was given up is left alone for a while
+    assert line in caught.value.one_line()
+    assert server.url in caught.value.one_line()
+
+
+def test_a_server_that_dies_in_the_middle_loses_nothing(scene, tmp_path):
+    dead = threading.Event()
+
+    def behave(request, n):
+        if n >= 12:
+            dead.set()
+        return drops() if dead.is_set() else answers(request)
+
+    with serving(behave) as server:
+        cached = CachedOracle(oracle(server, retries=1, concurrency=2), tmp_path / "cache.sqlite")
+        with pytest.raises(OracleFailedError, match="connection failed or was cut"):
+            cached.score([pairs(scene)])
+    kept = cached.store.contents()[0]["scores"]
+    assert kept >= 11
+    with serving(lambda request, n: answers(request)) as server:
+        again = CachedOracle(oracle(server), tmp_path / "cache.sqlite")
+        (scores,) = again.score([pairs(scene)])
+        assert len(server.requests) == len(PAIRS) - kept
+    assert scores.cost.stored == kept
+    assert np.isfinite(scores.logits).all()
+
+
+def test_no_server(scene):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    with pytest.raises(OracleFailedError, match="the connection failed") as caught:
+        OpenAIOracle("m", url, retries=1).score([ones(scene)])
+    assert "resumes" in caught.value.one_line()
+    with pytest.raises(OracleFailedError, match="the connection failed"):
+        _ = OpenAIOracle(None, url, retries=0).model
+
+
+def test_the_only_model_of_a_server_needs_no_name(scene):
+    with serving(lambda request, n: answers(request)) as server:
+        asked = OpenAIOracle(base_url=server.url)
+        asked.score([ones(scene)])
+        assert asked.model == "m"
+        assert {r["model"] for r in server.requests} == {"m"}
+
+
+def test_a_server_without_log_probabilities_is_sampled(scene, caplog):
+    def behave(request, n):
+        return completion(request, ["Yes"], None) if "logprobs" in request else answers(request)
+
+    with serving(behave) as server, caplog.at_level(logging.WARNING):
+        asked = oracle(server)
+        (scores,) = asked.score([ones(scene)])
+        (later,) = asked.score([pairs(scene)])
+        assert sum("logprobs" in r for r in server.requests) == 2  # asked twice by one request, then believed
+        plain = [r for r in server.requests if "logprobs" not in r]
+        assert len(plain) == 25
+        assert all(r["n"] == 8 and r["temperature"] == 1.0 for r in plain)
+    assert len([r for r in caplog.records if "no log-probabilities" in r.message]) == 1
+    (remark,) = scores.cost.remarks
+    assert "n = 8 samples" in remark
+    assert "variance" in remark
+    steps = {round(math.log((k + 0.5) / (8 - k + 0.5)), 5) for k in range(9)}
+    assert {round(float(v), 5) for v in (*scores.logits, *later.logits)} <= steps
+    assert (scores.mass == 1).all()
+
+
+def test_a_server_that_refuses_log_probabilities_is_sampled(scene):
+    def behave(request, n):
+        return fails(400, "logprobs are not supported") if "logprobs" in request else answers(request)
+
+    with serving(behave) as server:
+        (scores,) = oracle(server).score([ones(scene)])
+    assert np.isfinite(scores.logits).all()
+    assert scores.cost.remarks
+
+
+def test_a_server_that_gives_one_sample_at_a_time(scene):
+    def behave(request, n):
+        request = {k: v for k, v in request.items() if k != "n"}
+        return answers(request)
+
+    with serving(behave) as server:
+        (scores,) = oracle(server, samples=3).score([ones(scene)])
+        assert len(server.requests) == 15
+        assert not any("logprobs" in r for r in server.requests)
+        assert {r["seed"] for r in server.requests} == {0, 1, 2}
+    assert np.isfinite(scores.logits).all()
+
+
+def test_one_answer_without_log_probabilities_is_a_fault(scene):
+    def behave(request, n):
+        return completion(request, ["banana"], None) if n == 0 else answers(request)
+
+    with serving(behave) as server:
+        asked = oracle(server)
+        (scores,) = asked.score([ones(scene)])
+        assert not scores.cost.remarks
+        assert len(server.requests) == 6
+
+
+def test_samples_and_their_variance():
+    """The smoothed logit is nearly unbiased, and its variance what is said, against exact binomial sums."""
+    assert math.isnan(sampled(["banana", ""]).logit)
+    assert sampled(["Yes", "no.", " YES, it is", "eh"]).mass == 0.75
+    n, p = 64, 0.7
+    probability = [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]
+    logits = [sampled(["yes"] * k + ["no"] * (n - k)).logit for k in range(n + 1)]
+    mean = sum(w * v for w, v in zip(probability, logits))
+    variance = sum(w * (v - mean) ** 2 for w, v in zip(probability, logits))
+    said = sum(w * (1 / (k + 0.5) + 1 / (n - k + 0.5)) for k, w in enumerate(probability))
+    assert mean == pytest.approx(math.log(p / (1 - p)), abs=0.01)
+    assert said == pytest.approx(variance, rel=0.05)
+
+
+def test_open_questions(scene):
+    color = Question("what color is the object in the red box?", 1, "color")
+    with serving(lambda request, n: answers(request)) as server:
+        asked = oracle(server)
+        objects = np.arange(5)[:, None]
+        (texts,) = asked.query([QueryRequest(scene, color, objects, ("red", "dark blue", "blue"))])
+        assert set(texts) == {"red", "blue"}
+        assert words(server.requests[0]).endswith("Answer with one of these: red, dark blue, blue.")
+        (free,) = asked.query([QueryRequest(scene, color, objects)])
+        assert set(free) == {"It is red", "Blue"}
+        (none,) = asked.query([QueryRequest(scene, color, objects, ("green",))])
+        assert none == [None] * 5
+        assert none.cost.failures == {"the model named none of the choices": 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "expected"),
+    [
+        ("Red.", ("red", "green"), "red"),
+        ("reddish", ("red",), None),
+        ("Not green but red", ("red", "green"), "green"),
+        ("a hot  dog", ("dog", "hot_dog"), "hot_dog"),
+        ("", (), None),
+        ("a+b", ("a+b", "a"), "a+b"),
+    ],
+)
+def test_matching(text, choices, expected):
+    assert matched(text, choices) == expected
+
+
+def test_no_more_requests_at_once_than_allowed(scene):
+    faulty = Faulty(rate=0.0)
+    with serving(faulty) as server:
+        oracle(server, concurrency=3).score([pairs(scene), ones(scene)])
+    assert 1 < faulty.most <= 3
+
+
+def test_pace():
+    now = [0.0]
+    pace = Pace(60, slack=2.0, clock=lambda: now[0])
+    assert [pace.take() for _ in range(5)] == [0, 0, 0, 1, 2]
+    now[0] = 100.0
+    assert pace.take() == 0  # nothing is saved up
+    pace.correct(10)
+    assert pace.take() == pytest.approx(9)
+    assert Pace(None).take(10**9) == 0
+
+
+def test_the_limits_a_minute_are_kept(scene):
+    with serving(lambda request, n: answers(request)) as server:
+        begin = time.monotonic()
+        oracle(server, requests_per_minute=600).score(
+            [pairs(scene), ones(scene)]
+        )  # 2 s' worth at once, the rest 10 a s
+        assert time.monotonic() - begin > (25 - 1) / 10 - 2.0
+        begin = time.monotonic()
+        oracle(server, tokens_per_minute=200 * 600).score(
+            [ones(scene)]
+        )  # the first are taken for 1000 tokens
+        assert time.monotonic() - begin < 2.0
+
+
+def test_retry_after_is_honoured(scene, monkeypatch):
+    waited = []
+    monkeypatch.setattr(
+        openai_client.Client, "_wait", lambda self, seconds, stop: waited.append(round(seconds, 3))
+    )
+    response = type("R", (), {"headers": {}})()
+    error = type("E", (Exception,), {"response": response})()
+    for headers, low, high in (
+        ({"retry-after-ms": "1500"}, 1.5, 1.5),
+        ({"retry-after": "7"}, 7, 7),
+        ({"retry-after": "99999"}, 120, 120),
+        ({"retry-after": formatdate(time.time() + 30, usegmt=True)}, 27, 31),
+    ):
+        response.headers = headers
+        assert low <= openai_client._asked_to_wait(error) <= high
+    response.headers = {"retry-after": "soon"}
+    assert openai_client._asked_to_wait(error) is None
+    with serving(lambda request, n: fails(429) if n == 0 else answers(request)) as server:
+        oracle(server).score([ScoreRequest(scene, RED, np.array([[0]]))])
+    assert waited == [0, 0.001, 0]
+
+
+def test_identity(scene):
+    with serving(lambda request, n: answers(request)) as server:
+        base = oracle(server)
+        same = OpenAIOracle(base_url="http://localhost:1/v1", model="m", concurrency=1, timeout=9, retries=0)
+        assert base.identity == same.identity
+        assert json.loads(base.identity)["adapter"] == "openai"
+        changes = [
+            {"form": "crop"}, {"form_options": {"width": 5}}, {"revision": "2"}, {"samples": 4},
+            {"picture_format": "jpeg"}, {"detail": "low"}, {"max_pixels": 1000}, {"query_tokens": 5},
+            {"request": {"a": 1}},
+        ]  # fmt: skip
+        others = {oracle(server, **change).identity for change in changes} | {base.identity}
+        assert len(others) == len(changes) + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"provider": "openia"}, "did you mean 'openai'"),
+        ({"base_url": None}, "vlm_options.base_url"),
+        ({"form": "marks"}, "did you mean 'mark'"),
+        ({"samples": 0}, "samples is 0"),
+        ({"concurrency": 0}, "concurrency is 0"),
+        ({"retries": -1}, "retries is -1"),
+        ({"picture_format": "gif"}, "png or jpeg"),
+        ({"provider": "openai", "base_url": None}, "OPENAI_API_KEY"),
+    ],
+)
+def test_options_that_are_wrong(options, line, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(NeptuneError) as caught:
+        OpenAIOracle(**({"model": "m", "base_url": "http://localhost:1/v1"} | options))
+    assert line in caught.value.one_line()
+
+
+def test_a_box_without_area_is_said(scene):
+    flat = Scene(np.array([[5, 5, 5, 9], [0, 0, 9, 9]]), scene.size, scene.picture, name="flat")
+    with (
+        serving(lambda request, n: answers(request)) as server,
+        pytest.raises(OracleError, match="has no area"),
+    ):
+        oracle(server).score([ScoreRequest(flat, RED, np.array([[0], [1]]))])
+
+
+def test_missing_extra():
+    code = (
+        "import sys; sys.modules['openai'] = None\n"
+        "from neptune.errors import MissingExtraError\n"
+        "from neptune import registry\n"
+        "try: registry.oracle('openai', model='m', base_url='http://localhost:1/v1')\n"
+        "except MissingExtraError as error: print(error.one_line())\n"
+        "print(sorted({'openai', 'torch', 'dsl', 'neptune.writer'} & set(sys.modules) - {'openai'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "pip install 'neptune-reasoner[openai]'" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_answer_says_what_failed(scene):
+    def behave(request, n):
+        return fails(500) if "cube" in words(request) else answers(request)
+
+    with serving(behave) as server:
+        engine = Engine(oracle=oracle(server, retries=0), vocabulary="clevr")
+        engine.oracle.score([ones(scene)])
+        answer = engine.run("exists(Object, lambda x: cube(x))", scene)
+        assert answer.abstained
+        assert answer.usage.failures == {"the server failed (500)": 5}
+        assert answer.usage.oracle_failed == 5
+        # What is settled without it stands: false whatever the cubes are.
+        answer = engine.run("exists(Object, lambda x: cube(x) and red(x) and not red(x))", scene)
+        assert not answer.abstained
+        assert answer.value is False
+    assert answer.usage.as_dict()["oracle_prompt_tokens"] > 0
