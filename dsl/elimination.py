@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 Quantifier = type[Exists] | type[Forall]
 NOMINAL = 64
 """The number of objects for which orders are compared: large, so that the exponent decides."""
-DYNAMIC = 18
-"""Up to so many factors the best order is searched (dynamic programming); beyond, a greedy one is taken."""
+DYNAMIC, CYCLES = 18, 6
+"""Up to so many factors, and so many more factors than variables, the best order is searched (dynamic programming,
+whose cost grows with the cycles: half a minute for six variables all related); beyond, a greedy one is taken."""
 
 
 def eliminate(node: Node, laws: Laws) -> Node:
@@ -140,8 +141,25 @@ def stays_whole(kind: Quantifier, variables: Sequence[str], factors: Sequence[No
     apart, others = split_apart(kind, factors, set(variables))
     if not apart or len(set(variables).union(*(f.free for f in factors))) < 3:
         return False
-    least = width(arrange(kind, variables, others)) if others else 1
-    return width(_ordered(kind, list(variables), list(factors))) > max(least, 2)
+    return greedy_width(factors, variables) > max(greedy_width(others, variables), 2)
+
+
+def greedy_width(factors: Sequence[Node], variables: Iterable[str]) -> int:
+    """Return the variables of the largest table if they are eliminated greedily, fewest neighbours first: an upper
+    bound of the least width, and it where there are few cycles (Bodlaender and Koster 2010)."""
+    scopes = [f.free for f in factors]
+    most, left = max((len(s) for s in scopes), default=0), set(variables)
+
+    def neighbours(var: str) -> frozenset[str]:
+        return frozenset().union(*(s for s in scopes if var in s))
+
+    while left:
+        var = min(left, key=lambda v: (len(neighbours(v)), v))
+        joined = neighbours(var)
+        most = max(most, len(joined))
+        scopes = [s for s in scopes if var not in s] + [joined - {var}]
+        left.remove(var)
+    return most
 
 
 def split_apart(kind: Quantifier, factors: Sequence[Node], bound: set[str]) -> tuple[list[Node], list[Node]]:
@@ -215,7 +233,8 @@ def order(scopes: Sequence[frozenset[str]], kept: set[str]) -> list[tuple[int, .
     symbols = {v: opt_einsum.get_symbol(i) for i, v in enumerate(names)}
     inputs = ["".join(symbols[v] for v in sorted(s)) for s in scopes]
     output = "".join(symbols[v] for v in sorted(kept) if v in symbols)
-    how = "dp" if len(scopes) <= DYNAMIC else "greedy"
+    small = len(scopes) <= DYNAMIC and len(scopes) - len(names) <= CYCLES
+    how = "dp" if small else "greedy"
     shapes = [(NOMINAL,) * len(s) for s in inputs]
     path, _ = opt_einsum.contract_path(f"{','.join(inputs)}->{output}", *shapes, shapes=True, optimize=how)
     return [tuple(int(i) for i in step) for step in path]

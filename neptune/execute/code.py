@@ -126,10 +126,18 @@ class Code:
     axes: int = 0
     searches: list[int] = field(default_factory=list)
 
-    def peak_cells(self, size: int, batch: int = 1) -> int:
-        """Return the cells of the largest table held, known before anything is run (unless a search gives up)."""
-        dense = max((min(size**axes, SEARCH_CELLS) for axes in self.searches), default=0)
-        return int(max(batch * size**self.axes, dense))
+    def peak_cells(self, size: int, batch: int = 1, limit: int = DEFAULT_LIMITS.tensor_cells) -> int:
+        """Return the cells of the largest table held, known before anything is run (unless a search gives up).
+
+        Parameters
+        ----------
+        size, batch
+            Of the frame.
+        limit
+            Its `cells`: a search holds no more at once than that.
+        """
+        at_once = max((min(size**axes, SEARCH_CELLS, limit) for axes in self.searches), default=0)
+        return int(max(batch * size**self.axes, at_once))
 
     def execute(self, frame: Frame, inputs: Sequence[Tensor]) -> Registers:
         """Return all registers; those of the outputs are named by `outputs`."""

@@ -174,7 +174,7 @@ class PlannedEvaluator(Evaluator):
         with self._timer:
             shape = plans.shape(node)
             plan = plans.plan(shape.node, kind, self.laws)
-        cells = plan.code.peak_cells(self.objects)
+        cells = plan.code.peak_cells(self.objects, limit=self.cell_limit)
         if cells > self.cell_limit:
             raise LimitError(
                 "tensor_cells", self.cell_limit, cells, what=f"a formula of {plan.code.axes} variables"

@@ -21,14 +21,14 @@ from torch import Tensor
 
 from dsl.apart import Block
 from dsl.errors import LimitError
-from neptune.execute.code import SEARCH_CELLS, Code, Frame, Vars, full, see, view
+from neptune.execute.code import SEARCH_CELLS, Code, Frame, Vars
+from neptune.execute.relaxation import Domains, Relaxation
 
 MOST_BRANCHES = 1 << 13
 """The most branches whose bound is computed for one cell of the outcome."""
 SPECULATION = 4
 """Nodes expanded at once where there is a single cell: a contraction of a few rows costs little more than of one."""
 
-Domains = NDArray[np.bool_]
 Step = tuple[Vars, tuple[tuple[int, Vars], ...]]
 """One elimination: the variables that it reduces, and the registers, with variables, of what it joins."""
 
@@ -60,11 +60,11 @@ class Search:
     def __init__(self, block: Block, code: Code, steps: Sequence[Step]) -> None:
         self.block, self.code, self.steps = block, code, tuple(steps)
         self.names = (*block.variables, *block.free)
-        self._place = {v: i for i, v in enumerate(self.names)}
+        self.place = {v: i for i, v in enumerate(self.names)}
         k = len(self.names)
         self._apart = np.zeros((k, k), dtype=np.bool_)
         for a, b in block.apart:
-            i, j = self._place[a], self._place[b]
+            i, j = self.place[a], self.place[b]
             self._apart[i, j] = self._apart[j, i] = True
         self._clique = _clique(self._apart)
 
@@ -95,7 +95,7 @@ class Search:
         out: Tensor | None = None
         for table, scope in zip(tables, self.block.scopes, strict=True):
             row = rows if len(table) > 1 else torch.zeros_like(rows)
-            cells = table[(row, *(at[..., self._place[v]] for v in scope))]
+            cells = table[(row, *(at[..., self.place[v]] for v in scope))]
             out = cells if out is None else logic.or_(out, cells) if universal else logic.and_(out, cells)
         assert out is not None
         out = out.expand(missing.shape).masked_fill(missing, logic.top if universal else logic.bottom)
@@ -106,13 +106,12 @@ class Search:
 
         `tables` are those of an ∃ block (for ∀: negated).
         """
+        relaxed = Relaxation(self, frame, tables)
         batch = frame.batch if frame.mask is not None else max(len(t) for t in tables)
         n, k = frame.size, len(self.names)
         if n**k <= min(SEARCH_CELLS, frame.cells):
             step = max(SEARCH_CELLS // n**k, 1)
-            parts = [
-                self._dense(frame, tables, range(b, min(b + step, batch))) for b in range(0, batch, step)
-            ]
+            parts = [relaxed.dense(range(b, min(b + step, batch))) for b in range(0, batch, step)]
             return torch.cat(parts)
         cells = [
             (b, self._domains(frame, b, cell))
@@ -120,8 +119,8 @@ class Search:
             for cell in np.ndindex(*([n] * len(self.block.free)))
         ]
         roots = [_Root(b, frame.logic.bottom) for b, _ in cells]
-        self._open(frame, tables, roots, [(i, domains) for i, (_, domains) in enumerate(cells)])
-        given_up = self._drain(frame, tables, roots)
+        self._open(relaxed, roots, [(i, domains) for i, (_, domains) in enumerate(cells)])
+        given_up = self._drain(relaxed, roots)
         out = np.full((len(roots), k), -1, dtype=np.int64)
         for i, root in enumerate(roots):
             if root.found is not None:
@@ -137,36 +136,32 @@ class Search:
                     f"{MOST_BRANCHES:,} branches,",
                 )
             frame.peak = max(frame.peak, n**k)
-            done[b] = self._dense(frame, tables, range(b, b + 1))[0]
+            done[b] = relaxed.dense(range(b, b + 1))[0]
         return done
 
     def lowest(self, frame: Frame, tables: Sequence[Tensor]) -> dict[str, int] | None:
         """Return, for one scene and no free variable, the lowest tuple (variables outermost first) that reaches the
         value; ``None`` where all are false. Parameters as for :meth:`best`."""
+        relaxed = Relaxation(self, frame, tables)
         first = self.best(frame, tables)[0, 0].numpy()
         if first[0] < 0:
             return None
         domains = self._domains(frame, 0, ())
-        value = self._value(frame, tables, first)
+        fixed = np.zeros((1, len(self.names), frame.size), dtype=np.bool_)
+        fixed[0, np.arange(len(self.names)), first] = True
+        value = float(relaxed.solve([0], fixed)[0][0])
         for place in range(len(self.names)):
             lower = [o for o in range(int(first[place])) if domains[place, o]]
             roots = [_Root(0, float(np.nextafter(value, -np.inf))) for _ in lower]
-            self._open(
-                frame, tables, roots, [(i, self._given(domains, place, o)) for i, o in enumerate(lower)]
-            )
+            self._open(relaxed, roots, [(i, self._given(domains, place, o)) for i, o in enumerate(lower)])
             for root in roots:
                 if root.found is None and root.heap:
-                    self._drain(frame, tables, [root])  # given up: the one that was found is as true
+                    self._drain(relaxed, [root])  # given up: the one that was found is as true
                 if root.found is not None:
                     first = root.found
                     break
             domains = self._given(domains, place, int(first[place]))
         return {v: int(first[i]) for i, v in enumerate(self.names)}
-
-    def _value(self, frame: Frame, tables: Sequence[Tensor], at: NDArray[np.int64]) -> float:
-        domains = np.zeros((1, len(self.names), frame.size), dtype=np.bool_)
-        domains[0, np.arange(len(self.names)), at] = True
-        return float(self._relax(frame, tables, [0], domains)[0][0])
 
     # --- branch and bound ------------------------------------------------------------------------
 
@@ -177,7 +172,7 @@ class Search:
             domains[len(self.block.variables) + i] = whole & (np.arange(frame.size) == at)
         return domains
 
-    def _drain(self, frame: Frame, tables: Sequence[Tensor], roots: list[_Root]) -> set[int]:
+    def _drain(self, relaxed: Relaxation, roots: list[_Root]) -> set[int]:
         """Search until nothing open is better than what was found; return the scenes that took too many branches."""
         given_up: set[int] = set()
         live = [i for i, root in enumerate(roots) if root.heap]
@@ -192,7 +187,7 @@ class Search:
                     else:
                         root.heap.clear()
                         break
-            self._open(frame, tables, roots, born)
+            self._open(relaxed, roots, born)
             for i in live:
                 if roots[i].heap and roots[i].branches > MOST_BRANCHES:
                     given_up.add(roots[i].scene)
@@ -200,18 +195,12 @@ class Search:
             live = [i for i in live if roots[i].heap]
         return given_up
 
-    def _open(
-        self,
-        frame: Frame,
-        tables: Sequence[Tensor],
-        roots: list[_Root],
-        born: Sequence[tuple[int, Domains]],
-    ) -> None:
+    def _open(self, relaxed: Relaxation, roots: list[_Root], born: Sequence[tuple[int, Domains]]) -> None:
         """Bound new branches: the valid ones are answers, the others are kept where they can still be better."""
         if not born:
             return
         scenes = [roots[i].scene for i, _ in born]
-        bounds, assigned = self._relax(frame, tables, scenes, np.stack([d for _, d in born]))
+        bounds, assigned = relaxed.solve(scenes, np.stack([d for _, d in born]))
         pairs = np.argwhere(np.triu(self._apart))
         clash = (assigned[:, pairs[:, 0]] == assigned[:, pairs[:, 1]]).any(1)
         order = np.argsort(clash, kind="stable")  # answers first: they close branches
@@ -222,6 +211,9 @@ class Search:
             if bound <= root.value:
                 continue
             if clash[row]:
+                bound = self._matched(relaxed.most(root.scene), domains, bound)
+                if bound <= root.value:
+                    continue
                 given = int((domains.sum(1) == 1).sum())
                 heapq.heappush(root.heap, (-bound, -given, root.branches, domains, assigned[row]))
             else:
@@ -246,86 +238,29 @@ class Search:
         given[self._apart[place], item] = False
         return given
 
+    def _matched(self, most: NDArray[Any], domains: Domains, bound: float) -> float:
+        """Return a bound of a branch that knows of inequations: the variables that must all differ have different
+        objects (a bottleneck assignment), each no truer than its object allows. At most `bound`."""
+        rows = np.where(domains, most, -np.inf)[self._clique]
+
+        def enough(least: float) -> bool:
+            return _matches([np.flatnonzero(row).tolist() for row in (rows >= least) & domains[self._clique]])
+
+        if enough(bound):
+            return bound
+        levels = np.unique(rows[rows < bound])
+        low, high = (
+            -1,
+            len(levels) - 1,
+        )  # levels[low] is known to do (or nothing does), what is above `high` not
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if enough(float(levels[middle])) else (low, middle - 1)
+        return float(levels[low]) if low >= 0 else -np.inf
+
     def _possible(self, domains: Domains) -> bool:
         """Return whether every variable has an object left, and those that must all differ enough between them."""
         return bool(domains.any(1).all()) and int(domains[self._clique].any(0).sum()) >= len(self._clique)
-
-    # --- the relaxation --------------------------------------------------------------------------
-
-    def _relax(
-        self, frame: Frame, tables: Sequence[Tensor], scenes: Sequence[int], domains: Domains
-    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return for each row of `domains` ``(R, names, N)`` the value of the relaxation, and where it is reached."""
-        step = max(SEARCH_CELLS // max(frame.size**self.code.axes, 1), 1)
-        bounds, assigned = [], []
-        for start in range(0, len(domains), step):
-            allowed = torch.from_numpy(domains[start : start + step])
-            at = torch.tensor(scenes[start : start + step])
-            given = [t if len(t) == 1 else t[at] for t in tables]
-            restricted = {v: allowed[:, i] for i, v in enumerate(self.names)}
-            part = Frame(
-                frame.logic, frame.parameters, len(at), frame.size, None, at[:, None], domains=restricted
-            )
-            registers = self.code.execute(part, given)
-            slot, _ = self.code.outputs[0]
-            bounds.append(registers[slot].expand(len(at)).numpy())
-            assigned.append(self._read(part, registers))
-        return np.concatenate(bounds), np.concatenate(assigned)
-
-    def _read(self, frame: Frame, registers: Sequence[Tensor]) -> NDArray[np.int64]:
-        """Return an assignment that reaches the relaxation: each step's variables given those of the steps after."""
-        rows = torch.arange(frame.batch)
-        at = torch.zeros(frame.batch, len(self.names), dtype=torch.int64)
-        for vars, operands in self.steps:
-            joint: Tensor | None = None
-            for slot, have in operands:
-                table = full(registers[slot], frame.size)
-                known = [v for v in have if v not in vars]
-                loose = tuple(v for v in vars if v in have)
-                table = table.permute(0, *(1 + have.index(v) for v in (*known, *loose)))
-                index = rows if len(table) > 1 else torch.zeros_like(rows)
-                cells = table[(index, *(at[:, self._place[v]] for v in known))]
-                cells = see(cells, view(loose, vars))
-                joint = cells if joint is None else frame.logic.and_(joint, cells)
-            assert joint is not None
-            joint = joint.expand(frame.batch, *([frame.size] * len(vars)))
-            for v in vars:
-                joint = joint.masked_fill(~see(frame.domains[v], view((v,), vars)), frame.logic.bottom)
-            best = joint.reshape(frame.batch, -1).argmax(1)
-            for v in reversed(vars):
-                at[:, self._place[v]] = best % frame.size
-                best = best // frame.size
-        return at.numpy()
-
-    def _dense(self, frame: Frame, tables: Sequence[Tensor], scenes: range) -> Tensor:
-        """Return the lowest best assignments by the joint table of all variables; see :meth:`best`."""
-        axes: Vars = (*self.block.free, *self.block.variables)
-        logic, n = frame.logic, frame.size
-        inside = slice(scenes.start, scenes.stop)
-        joint: Tensor | None = None
-        for table, scope in zip(tables, self.block.scopes, strict=True):
-            ordered = tuple(v for v in axes if v in scope)
-            table = full(table if len(table) == 1 else table[inside], n)
-            table = table.permute(0, *(1 + scope.index(v) for v in ordered))
-            table = see(table, view(ordered, axes))
-            joint = table if joint is None else logic.and_(joint, table)
-        assert joint is not None
-        joint = joint.expand(len(scenes), *([n] * len(axes)))
-        for a, b in self.block.apart:
-            pair = tuple(v for v in axes if v in (a, b))
-            joint = joint.masked_fill(see(frame.eye(), view(pair, axes)), logic.bottom)
-        if frame.mask is not None:
-            for v in axes:
-                joint = joint.masked_fill(~see(frame.mask[inside], view((v,), axes)), logic.bottom)
-        flat = joint.reshape(len(scenes), n ** len(self.block.free), -1)
-        value, best = flat.max(-1)
-        out = torch.zeros(*best.shape, len(self.names), dtype=torch.int64)
-        cell = torch.arange(best.shape[1])
-        for v in reversed(axes):
-            bound = v in self.block.variables
-            out[..., self._place[v]] = best % n if bound else cell % n
-            best, cell = (best // n, cell) if bound else (best, cell // n)
-        return out.masked_fill((value == logic.bottom).unsqueeze(-1), -1)
 
 
 def _clique(apart: Domains) -> list[int]:
@@ -335,3 +270,19 @@ def _clique(apart: Domains) -> list[int]:
         if all(apart[v, c] for c in chosen):
             chosen.append(v)
     return chosen
+
+
+def _matches(choices: Sequence[Sequence[int]]) -> bool:
+    """Return whether each variable can have an object of its own (augmenting paths; Berge 1957)."""
+    owner: dict[int, int] = {}
+
+    def place(v: int, seen: set[int]) -> bool:
+        for item in choices[v]:
+            if item not in seen:
+                seen.add(item)
+                if item not in owner or place(owner[item], seen):
+                    owner[item] = v
+                    return True
+        return False
+
+    return all(place(v, set()) for v in range(len(choices)))
