@@ -42,7 +42,7 @@ from neptune.oracle.vlm.processors import image_only
 TEXT = (
     "Is the object in the red box a ball? Is the object in the green box left of the cube? Answer with yes or no. "
     "Yes No yes no Answer with one word or a short phrase. What color is the object? red blue green small large "
-    "The red box is [100, 200, 300, 400]. Places in the picture are given as [left, top, right, bottom], from 0 to 1000."
+    "The red box is [100, 200, 300, 400]. Places in the picture are [left, top, right, bottom], from 0 to 1000."
 )
 CHAT = (
     "{{% for m in messages %}}<|im_start|>{{{{ m['role'] }}}}\n{{% if m['content'] is string %}}{{{{ m['content'] }}}}"

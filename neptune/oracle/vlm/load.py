@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from neptune.errors import ConfigError, MissingExtraError, NeptuneError, OracleError
+from neptune.errors import ConfigError, MissingExtraError, OracleError, OracleFailedError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """``auto``: float32 on a CPU, else the checkpoint's own."""
@@ -17,6 +18,10 @@ QUANTISATIONS = ("4bit", "8bit")
 
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
 """Backends of attention; by default the model's own choice."""
+
+
+BLOCKS, BLOCK = 64, 1 << 18
+"""Of a large file so many blocks of so many bytes are hashed."""
 
 
 def load(
@@ -46,9 +51,7 @@ def load(
     _one_of("attention", attention, (None, *ATTENTIONS))
     need_transformers()
     target = device_of(device)
-    import torch
-    import transformers
-
+    transformers: Any = import_module("transformers")
     hub: dict[str, Any] = {"revision": revision, "local_files_only": local_files_only}
     options: dict[str, Any] = {"dtype": _dtype(dtype, target), **hub}
     if attention is not None:
@@ -65,7 +68,7 @@ def load(
         processor = load_processor(model, config.model_type, **hub)
         made = transformers.AutoModelForImageTextToText.from_pretrained(model, **options)
         if "device_map" not in options:
-            made = made.to(torch.device(target))
+            made = made.to(target)
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise _unloadable(model, local_files_only, error) from error
     return made.eval(), processor
@@ -111,7 +114,7 @@ def device_of(device: str) -> str:
 
 
 def fingerprint(model: Any, source: str | None) -> str:
-    """Return what tells a model's weights from others: commit of the hub, else files, else the parameters themselves.
+    """Return what tells a model from others: the hub's commit, else the folder's content, else the parameters.
 
     Parameters
     ----------
@@ -127,14 +130,26 @@ def fingerprint(model: Any, source: str | None) -> str:
     if source is not None and Path(source).is_dir():
         for path in sorted(Path(source).rglob("*")):
             if path.is_file():
-                stat = path.stat()
-                found.update(f"{path.relative_to(source)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+                found.update(f"{path.relative_to(source)} {path.stat().st_size}\n".encode())
+                found.update(_sampled(path))
     else:
         for name, parameter in model.named_parameters():
             found.update(
                 f"{name} {tuple(parameter.shape)} {parameter.detach().double().sum().item()!r}\n".encode()
             )
     return found.hexdigest()[:32]
+
+
+def _sampled(path: Path) -> bytes:
+    """Return a file's hash; of a large one that of blocks spread over it, since other weights differ everywhere."""
+    size, found = path.stat().st_size, hashlib.sha256()
+    with path.open("rb") as file:
+        if size <= BLOCKS * BLOCK:
+            return hashlib.file_digest(file, "sha256").digest()
+        for k in range(BLOCKS):
+            file.seek(k * (size - BLOCK) // (BLOCKS - 1))
+            found.update(file.read(BLOCK))
+    return found.digest()
 
 
 def _one_of(option: str, value: object, known: tuple[Any, ...]) -> None:
@@ -158,25 +173,23 @@ def _dtype(name: str, device: str) -> Any:
 
 def _quantisation(name: str, device: str) -> Any:
     import torch
-    from transformers import BitsAndBytesConfig
 
+    bits_and_bytes: Any = import_module("transformers").BitsAndBytesConfig
     if device == "cpu":
         raise ConfigError(
             "Quantised weights need a GPU", where="vlm_options.quantisation", mend="Leave it out"
         )
     _need("bitsandbytes", "bitsandbytes")
     if name == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
-    )
+        return bits_and_bytes(load_in_8bit=True)
+    return bits_and_bytes(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
 
 
-def _unloadable(model: str, local: bool, error: Exception) -> NeptuneError:
+def _unloadable(model: str, local: bool, error: Exception) -> OracleError:
     import torch
 
     if isinstance(error, torch.OutOfMemoryError):
-        return OracleError(
+        return OracleFailedError(
             f"The model '{model}' does not fit into the GPU's memory",
             mend='Use "quantisation": "4bit" or "device_map": "auto" in vlm_options, or a smaller model',
         )
@@ -184,7 +197,7 @@ def _unloadable(model: str, local: bool, error: Exception) -> NeptuneError:
     said = said if len(said) <= 300 else said[:299] + "…"
     where = "local files only" if local else ""
     folder = Path(model).exists()
-    return OracleError(
+    return OracleFailedError(
         f"The model '{model}' can not be loaded: {said}",
         where=where,
         expected="a vision-language model that transformers knows (AutoModelForImageTextToText)",

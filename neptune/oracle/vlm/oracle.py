@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property
@@ -13,6 +12,7 @@ import numpy as np
 
 from neptune.errors import ConfigError, OracleError
 from neptune.oracle.canvas import MAX_PIXELS, Canvas, Canvases
+from neptune.oracle.identity import identity
 from neptune.oracle.visual import VisualForm
 from neptune.oracle.vlm import load as loading
 from neptune.oracle.vlm.prompts import Chat, Prompt
@@ -105,7 +105,7 @@ class TransformersOracle:
             )
         from neptune.oracle.vlm.reader import Reader
 
-        self.revision, self.quantisation = revision, quantisation
+        self.quantisation = quantisation
         self.max_new_tokens = max_new_tokens
         self.canvases = Canvases(max_pixels)
         self.chat = Chat(loaded[1])
@@ -116,19 +116,17 @@ class TransformersOracle:
     def identity(self) -> str:
         """All that can change an answer besides picture, boxes and question, as canonical JSON."""
         model = self.reader.model
-        about = {
-            "adapter": "transformers",
-            "model": self._source,
-            "revision": self.revision,
-            "weights": loading.fingerprint(model, self._source),
-            "dtype": str(model.dtype),
-            "quantisation": self.quantisation,
-            "max_pixels": self.canvases.max_pixels,
-            "max_new_tokens": self.max_new_tokens,
-            "chat": [self.chat.before, self.chat.after],
-            "visual": self.form.identity,
-        }
-        return json.dumps(about, sort_keys=True, ensure_ascii=False)
+        return identity(
+            "transformers",
+            architecture=self.reader.model_type,
+            weights=loading.fingerprint(model, self._source),
+            dtype=str(model.dtype),
+            quantisation=self.quantisation,
+            max_pixels=self.canvases.max_pixels,
+            max_new_tokens=self.max_new_tokens,
+            chat=[self.chat.before, self.chat.after],
+            visual=self.form.identity,
+        )
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
         """Answer yes/no questions: for each request M logits and masses, in order.

@@ -1,8 +1,8 @@
 """The prefix that all questions about a picture share: computed once, its keys and values read by all of them.
 
-Prompts on one picture begin alike: chat tokens, the picture's tokens, the form's intro. The common beginning is found among
-the tokens themselves, so that it is right whatever the tokenizer merges; the rest of each prompt, a few dozen tokens,
-goes through the model in one batch on top of the prefix's cache. The result is that of the whole prompts.
+Prompts on one picture begin alike: chat tokens, the picture's tokens, the form's intro. The common beginning is found
+among the tokens themselves, so that it is right whatever the tokenizer merges; the rest of each prompt, a few dozen
+tokens, goes through the model in one batch on top of the prefix's cache. The result is that of the whole prompts.
 """
 
 from __future__ import annotations
@@ -160,14 +160,16 @@ class Prefixes:
         own = torch.tensor([[0] * (longest - len(t)) + [1] * len(t) for t in tails], device=device)
         mask = torch.cat([own.new_ones(len(tails), prefix.length), own], dim=1)
         positions = prefix.next_position + (own.cumsum(-1) - 1).clamp(min=0)
-        return self.reader.forward(
+        made = self.reader.forward(
             keep=keep,
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
             past_key_values=prefix.rows(len(tails)),
             use_cache=True,
-        ).logits[:, -keep:]
+        )
+        last: Tensor = made.logits[:, -keep:]
+        return last
 
 
 def _common(stem: list[int], rows: Sequence[list[int]]) -> int:

@@ -1,12 +1,13 @@
 """Processors without video: torchvision is needed for video alone, and pictures are all that is asked about.
 
-The processors of Qwen-VL, InternVL and SmolVLM insist on a video processor, which insists on torchvision. A subclass that
-declares no such part is otherwise the real class: the same tokens, the same image processor, the same configuration.
+The processors of Qwen-VL, InternVL and SmolVLM insist on a video processor, which insists on torchvision. A subclass
+that declares no such part is otherwise the real class: the same tokens, image processor and configuration.
 """
 
 from __future__ import annotations
 
 import functools
+from importlib import import_module
 from typing import Any
 
 
@@ -51,12 +52,10 @@ def load_processor(model: str, model_type: str, **hub: Any) -> Any:
     OSError, ValueError, ImportError
         As transformers does.
     """
-    import transformers
-    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
-    from transformers.utils import is_torchvision_available
-
-    name = PROCESSOR_MAPPING_NAMES.get(model_type)
-    if is_torchvision_available() or name is None:
+    transformers: Any = import_module("transformers")
+    names: Any = import_module("transformers.models.auto.processing_auto").PROCESSOR_MAPPING_NAMES
+    name = names.get(model_type)
+    if transformers.utils.is_torchvision_available() or name is None:
         return transformers.AutoProcessor.from_pretrained(model, **hub)
     kind: Any = image_only(getattr(transformers, name))
     return kind.from_pretrained(model, **hub)

@@ -79,7 +79,8 @@ class Chat:
             tokenize=False,
             add_generation_prompt=True,
         )
-        self.before, found, self.after = rendered.partition(_MARK)
+        before, found, after = str(rendered).partition(_MARK)
+        self.before, self.after = before, after
         if not found:
             raise OracleError(
                 "The model's chat template drops the question's words", mend="Use another model"

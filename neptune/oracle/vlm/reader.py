@@ -1,7 +1,7 @@
 """Reads a model: the distribution of the first token, the likelihood of an answer, or a short answer.
 
-Prompts that show the same picture share its prefix where the architecture lets them (`neptune.oracle.vlm.prefix`); the others
-go through the model in batches, padded on the left, so that the last position is each prompt's own.
+Prompts that show the same picture share its prefix where the architecture lets them (`neptune.oracle.vlm.prefix`); the
+others go through the model in batches, padded on the left, so that the last position is each prompt's own.
 """
 
 from __future__ import annotations
