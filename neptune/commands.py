@@ -62,7 +62,7 @@ def ask(config: Config, name: str) -> int:
     picture = Picture(config.image)
     _ = picture.image  # an unreadable picture is said before models are loaded
     engine = Engine.from_config(config)
-    scene = engine.scene(picture)
+    scene = engine.scene(picture, labels=engine.labels(program))
     try:
         answer = engine.run(program, scene)
     except ProgramError as error:

@@ -7,6 +7,7 @@ are those of NePTune where it has them. Problems are collected and reported all 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -36,8 +37,19 @@ PROVIDERS = ("gold", "cache", *ENDPOINTS)
 """Where programs come from: the dataset's own, a file of programs by question, or a provider of language models."""
 
 NEUTRAL = frozenset(
-    {"output_dir", "resume", "num_samples", "workers", "gpus", "evaluate", "judge_model", "judge_provider"}
-    | {"estimate", "prices", "max_run_calls"}
+    {
+        "output_dir",
+        "resume",
+        "num_samples",
+        "workers",
+        "gpus",
+        "max_batch",
+        "batch_wait_ms",
+        "evaluate",
+        "judge_model",
+        "judge_provider",
+    }
+    | {"estimate", "prices", "max_run_calls", "dry_run", "blame", "judge_base_url"}
     | {"code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
 )
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
@@ -66,7 +78,9 @@ class Config(BaseModel):
 
     # Who sees
     vlm_model_name: str = Field(
-        "embedded", description="Oracle that scores: scene, embedded, random, replay."
+        "embedded",
+        description="Oracle that scores: scene, embedded, random, replay, openai; or a vision-language model by short "
+        "name (qwen2, intern25_8b, …), id or folder: docs/oracles.md.",
     )
     record_oracle: str | None = Field(
         None, description="Append all that the oracle says to this file, for vlm_model_name replay."
@@ -74,7 +88,10 @@ class Config(BaseModel):
     vlm_options: dict[str, Any] = Field(
         default_factory=dict, description='Options of the oracle, e.g. {"noise": 0.05} for scene.'
     )
-    od_model: str = Field("embedded", description="Detector that finds objects: scene, embedded.")
+    od_model: str = Field(
+        "embedded",
+        description="Detector that finds objects: scene, embedded, dino, florence, owlv2, or a model's id or folder.",
+    )
     od_options: dict[str, Any] = Field(default_factory=dict, description="Options of the detector.")
 
     # Who writes programs
@@ -119,7 +136,11 @@ class Config(BaseModel):
     )
 
     # How it is answered
-    logic: str = Field("godel", description="Soft logic: godel, product, lukasiewicz, frank(s).")
+    logic: str = Field(
+        "godel",
+        description="Soft logic: godel, product, lukasiewicz, frank(s); several, comma-separated, for a table: "
+        "the first one answers, the oracle is asked once.",
+    )
     logic_params: str | None = Field(None, description="JSON file of temperatures, as written by tuning.")
     schedule: Literal["all", "lazy"] = Field(
         "all", description="Ask all cells, or only those that a decision needs."
@@ -131,6 +152,10 @@ class Config(BaseModel):
     )
     probability_tolerance: float = Field(
         0.0, description="Bounds of a probability as close as this are reported as one number."
+    )
+    dry_run: bool = Field(
+        False,
+        description="Check config, data, models, extras and keys, list all that is missing, run nothing.",
     )
     estimate: bool = Field(False, description="Print what the run would cost at most, and ask nothing.")
     prices: dict[str, float] = Field(
@@ -156,9 +181,19 @@ class Config(BaseModel):
     # How it runs
     gpus: list[int] = Field(default_factory=list, description="GPUs to use, e.g. --gpus 0 1; none: the CPU.")
     workers: Count = Field(1, description="Samples, or judge's requests, in flight.")
-    evaluate: bool = Field(False, description="Let a language model judge free answers.")
+    max_batch: Count = Field(
+        256, description="Oracle cells in a batch, gathered from several workers, or sent to a GPU, at once."
+    )
+    batch_wait_ms: Annotated[float, Field(ge=0)] = Field(
+        2.0, description="Milliseconds that a batch waits for the requests of other workers."
+    )
+    evaluate: bool = Field(False, description="Let a language model judge the answers of the run.")
     judge_model: str | None = Field(None, description="Model of the judge.")
-    judge_provider: str | None = Field(None, description="Provider of the judge.")
+    judge_provider: str | None = Field(None, description="Provider of the judge, as for code_gen_provider.")
+    judge_base_url: str | None = Field(None, description="Address of the judge, as for code_gen_base_url.")
+    blame: bool = Field(
+        False, description="Say of each wrong answer whether detector, oracle, program or logic is to blame."
+    )
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -166,6 +201,11 @@ class Config(BaseModel):
         if self.dataset is None:
             return ()
         return (self.dataset,) if isinstance(self.dataset, str) else tuple(self.dataset)
+
+    @property
+    def logics(self) -> tuple[str, ...]:
+        """The logics, the one that answers first; commas in brackets, ``frank(0.5)``, do not separate."""
+        return tuple(part.strip() for part in re.split(r",(?![^(]*\))", self.logic))
 
     def folder(self, name: str) -> Path:
         """Return the run folder of a run called `name`."""
@@ -228,8 +268,12 @@ def _nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
     for dataset in config.datasets:
         named("dataset", dataset, DATASETS)
     named("task", config.task, TASKS)
-    named("vlm_model_name", config.vlm_model_name, registry.ORACLES)
-    named("od_model", config.od_model, registry.DETECTORS)
+    for field, kind, name in (
+        ("vlm_model_name", "oracle", config.vlm_model_name),
+        ("od_model", "detector", config.od_model),
+    ):
+        if registry.address_of(kind, name) is None:
+            named(field, name, registry.names(kind))
     named("code_gen_provider", config.code_gen_provider, PROVIDERS)
     if config.dataset is not None and not config.datasets and "dataset" not in skip:
         problems.append("'dataset' is an empty list; expected a name or a list of names")
@@ -256,7 +300,14 @@ def _nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
     lacks_cache = config.code_gen_provider == "cache" and config.program_cache_address is None
     if lacks_cache and "program_cache_address" not in skip:
         problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
-    return problems + _writer_problems(config, skip) + _limit_problems(config.limits)
+    if len(set(config.logics)) < len(config.logics):
+        problems.append("'logic' names a logic twice")
+    return (
+        problems
+        + _writer_problems(config, skip)
+        + _judge_problems(config, skip)
+        + _limit_problems(config.limits)
+    )
 
 
 def _writer_problems(config: Config, skip: set[str]) -> list[str]:
@@ -272,6 +323,23 @@ def _writer_problems(config: Config, skip: set[str]) -> list[str]:
     for name in config.code_gen_prices:
         if name not in ("prompt", "completion"):
             problems.append(f"unknown price 'code_gen_prices.{name}'; expected prompt or completion")
+    return problems
+
+
+def _judge_problems(config: Config, skip: set[str]) -> list[str]:
+    if not config.evaluate:
+        return []
+    problems = [
+        f"'{field}' is not given; evaluate needs it"
+        for field in ("judge_model", "judge_provider")
+        if getattr(config, field) is None and field not in skip
+    ]
+    provider = config.judge_provider
+    if provider is not None and provider not in ENDPOINTS:
+        hint = did_you_mean(provider, ENDPOINTS) or "expected one of " + ", ".join(ENDPOINTS)
+        problems.append(f"'judge_provider' is '{provider}'; {hint}")
+    elif provider is not None and (config.judge_base_url or ENDPOINTS[provider].base_url) is None:
+        problems.append("'judge_base_url' is not given; judge_provider local needs the server's address")
     return problems
 
 
@@ -297,9 +365,10 @@ def engine_arguments(config: Config) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the file of `logic_params` can not be read.
+        If the file of `logic_params` can not be read, or a GPU of `gpus` is not there.
     """
     from dsl.limits import Limits
+    from neptune.replicas import devices_of
 
     distinct = config.distinct_variables
     arguments: dict[str, Any] = {
@@ -308,7 +377,7 @@ def engine_arguments(config: Config) -> dict[str, Any]:
         "oracle_options": dict(config.vlm_options),
         "record": config.record_oracle,
         "detector_options": dict(config.od_options),
-        "logic": config.logic,
+        "logic": config.logics[0],
         "seed": config.seed,
         "vocabulary": config.vocabulary,
         "schedule": config.schedule,
@@ -317,6 +386,10 @@ def engine_arguments(config: Config) -> dict[str, Any]:
         "probability_tolerance": config.probability_tolerance,
         "limits": Limits(**config.limits),
         "distinct_variables": str(distinct).lower(),
+        "devices": devices_of(config.gpus),
+        "workers": max(config.workers, len(config.gpus)),
+        "max_batch": config.max_batch,
+        "wait_ms": config.batch_wait_ms,
     }
     if config.logic_params:
         from neptune.algebra import LogicParameters

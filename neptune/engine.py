@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +18,22 @@ import dsl
 from dsl import ast
 from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
-from neptune import registry
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
 from neptune.answer import Answer, Usage
-from neptune.errors import ConfigError, DetectorError
+from neptune.errors import ConfigError
 from neptune.execute.evidence import Evidence
 from neptune.execute.interpreter import Interpreter
+from neptune.execute.nouns import labels_of
 from neptune.execute.result import answer_of
 from neptune.execute.schedule import Estimates, Prior, Schedule, box_prior
 from neptune.execute.session import Abstain, Session
 from neptune.execute.wording import Wording
+from neptune.oracle.batcher import MicroBatcher
 from neptune.oracle.replay import RecordingOracle
 from neptune.picture import Picture
+from neptune.replicas import detector_on, oracle_on
 from neptune.scene import Annotation, Scene
+from neptune.scenes import SCENES_KEPT, Scenes
 from neptune.types import Detector, Oracle
 from neptune.writer.vote import Candidate, answer_together
 
@@ -36,11 +41,9 @@ if TYPE_CHECKING:
     from neptune.config import Config
     from neptune.writer.writer import Writer, Written
 
-SCENES_KEPT = 64
-
 
 class Engine:
-    """Runs programs on scenes.
+    """Runs programs on scenes, in any number of threads. As a context manager it closes itself.
 
     Parameters
     ----------
@@ -78,6 +81,13 @@ class Engine:
         Passed to the constructors of oracle and detector.
     record
         A file to which all that the oracle says is appended; the oracle ``replay`` answers from it, bit for bit.
+    devices
+        Where oracle and detector run, one copy on each: ``("cuda:0", "cuda:1")``; none: as their options say.
+    workers
+        The number of threads that will call :meth:`run`; with more than one, or several devices, their requests are
+        gathered by a :class:`~neptune.oracle.batcher.MicroBatcher`.
+    max_batch, wait_ms
+        Its cells a batch, and how long a request waits for others.
 
     Raises
     ------
@@ -104,6 +114,10 @@ class Engine:
         oracle_options: dict[str, Any] | None = None,
         detector_options: dict[str, Any] | None = None,
         record: str | Path | None = None,
+        devices: Sequence[str] = (),
+        workers: int = 1,
+        max_batch: int = 256,
+        wait_ms: float = 2.0,
     ) -> None:
         self.logic = _logic(logic)
         self.seed, self.planner = seed, planner
@@ -125,20 +139,24 @@ class Engine:
         options = dict(oracle_options or {})
         if isinstance(oracle, str) and oracle in ("random", "scene"):
             options.setdefault("seed", seed)
-        self.oracle: Oracle = registry.oracle(oracle, **options)
+        self.oracle: Oracle = oracle_on(oracle, devices, options)
         if record is not None:
             self.oracle = RecordingOracle(self.oracle, record)
+        self._batcher: MicroBatcher | None = None
+        if workers > 1 or len(devices) > 1:
+            lanes = max(len(devices), 1)
+            self._batcher = MicroBatcher(self.oracle, max_batch, wait_ms, callers=workers, lanes=lanes)
+            self.oracle = self._batcher
         self.detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
         self.detector: Detector | None = None
         if detector is not None and detector != "scene":
-            self.detector = registry.detector(detector, **(detector_options or {}))
+            self.detector = detector_on(detector, devices, detector_options or {})
         self.wording = Wording.load(vocabulary=self.vocabulary)
         self.writer: Writer | None = None
         self._config: Config | None = None
         self._evidence: OrderedDict[int, Evidence] = OrderedDict()
-        self._scenes: OrderedDict[tuple[str, int], tuple[Picture | None, Annotation | None, Scene]] = (
-            OrderedDict()
-        )
+        self._scenes = Scenes(self.detector, self.detector_name)
+        self._lock = threading.Lock()
 
     @classmethod
     def from_config(cls, config: str | Path | Config) -> Engine:
@@ -150,12 +168,42 @@ class Engine:
         engine._config = config
         return engine
 
+    def close(self) -> None:
+        """Let no thread wait for the oracle any longer. May be called twice."""
+        if self._batcher is not None:
+            self._batcher.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     # --- scenes ----------------------------------------------------------------------------------
 
-    def scene(self, picture: Picture | str | Path | None, annotation: Annotation | None = None) -> Scene:
+    def labels(self, *programs: str | ast.Program) -> tuple[str, ...]:
+        """Return the nouns of programs, which a detector of any words looks for; none where the detector needs none."""
+        if not self._scenes.heeds_labels:
+            return ()
+        return labels_of(programs, self.wording, self.vocabulary, self.limits)
+
+    def scene(
+        self,
+        picture: Picture | str | Path | None,
+        annotation: Annotation | None = None,
+        labels: Sequence[str] = (),
+    ) -> Scene:
         """Return the scene of a picture: its detected boxes, or with the detector ``scene`` the annotated ones.
 
-        The same picture (and annotation) gives the same scene object again, with all that the oracle has said.
+        The same picture (annotation, and labels where the detector heeds them) gives the same scene object again,
+        with all that the oracle has said.
+
+        Parameters
+        ----------
+        picture, annotation
+            What is looked at, and what is known of it.
+        labels
+            What to look for (:meth:`labels`); by default any object.
 
         Raises
         ------
@@ -166,55 +214,22 @@ class Engine:
         DatasetError
             If the annotation is missing or does not fit the picture.
         """
-        if isinstance(picture, str | Path):
-            picture = Picture(picture)
-        if self.detector is None:
-            if self.detector_name != "scene":
-                raise DetectorError(
-                    "No detector is configured", expected="od_model", mend='e.g. od_model "embedded"'
-                )
-            if annotation is None:
-                raise DetectorError(
-                    "The detector 'scene' needs an annotated picture",
-                    where=picture.name if picture else "",
-                    mend='Use od_model "embedded" for a picture without annotation',
-                )
-        key = (str(picture.path) if picture and picture.path else str(id(picture)), id(annotation))
-        found = self._scenes.get(key)
-        if found is None:
-            # The cache holds picture and annotation too, so that their ids stay theirs.
-            found = (picture, annotation, self._detect(picture, annotation))
-            _keep(self._scenes, key, found)
-        _, _, scene = found
-        return scene
-
-    def _detect(self, picture: Picture | None, annotation: Annotation | None) -> Scene:
-        if self.detector is None:
-            assert annotation is not None
-            return Scene.from_annotation(annotation, picture)
-        if picture is None:
-            raise DetectorError("There is no picture to look at")
-        found = self.detector.detect(picture)
-        if not len(found.boxes):
-            raise DetectorError(
-                f"The detector '{self.detector.name}' found no object",
-                where=picture.name,
-                mend="Lower its threshold (od_options), or use another detector (od_model)",
-            )
-        return Scene.from_detections(picture, found, annotation)
+        return self._scenes.scene(picture, annotation, labels)
 
     def evidence(self, scene: Scene) -> Evidence:
         """Return what the oracle has said about a scene so far; all programs on the scene share it."""
-        found = self._evidence.get(id(scene))
-        if found is None or found.scene is not scene:
-            found = Evidence(scene)
-            _keep(self._evidence, id(scene), found)
-        return found
+        with self._lock:
+            found = self._evidence.get(id(scene))
+            if found is None or found.scene is not scene:
+                found = self._evidence[id(scene)] = Evidence(scene)
+                while len(self._evidence) > SCENES_KEPT:
+                    self._evidence.popitem(last=False)
+            return found
 
     # --- running ---------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def run(self, program: str | ast.Program, scene: Scene) -> Answer:
+    def run(self, program: str | ast.Program, scene: Scene, budget: int | None = None) -> Answer:
         """Run a program on a scene. No gradient is kept; :meth:`table` keeps one.
 
         Parameters
@@ -223,6 +238,8 @@ class Engine:
             Program text (either dialect), or a parsed program.
         scene
             Boxes and, for most oracles, a picture.
+        budget
+            The most oracle calls of this run, where it is less than `max_oracle_calls`.
 
         Returns
         -------
@@ -237,7 +254,7 @@ class Engine:
             If the oracle can not answer.
         """
         checked = dsl.check(program, vocabulary=self.vocabulary, limits=self.limits)
-        session = self._session(scene)
+        session = self._session(scene, budget)
         interpreter = Interpreter(session, self.vocabulary, self.limits, self.distinct_variables)
         interpreter.notes.extend(checked.notes)
         session.variable_names = interpreter.variable_names
@@ -268,7 +285,8 @@ class Engine:
         last = checked.program.body[-1]
         return session.table(interpreter.formula(value, last), interpreter.line(last)).low
 
-    def _session(self, scene: Scene) -> Session:
+    def _session(self, scene: Scene, budget: int | None = None) -> Session:
+        budgets = [b for b in (budget, self.max_oracle_calls) if b is not None]
         return Session(
             self.evidence(scene),
             self.oracle,
@@ -279,7 +297,7 @@ class Engine:
             Usage(),
             schedule=self._schedule,
             estimates=self.estimates,
-            budget=self.max_oracle_calls,
+            budget=min(budgets, default=None),
             probability_tolerance=self.probability_tolerance,
             planner=self.planner,
         )
@@ -295,10 +313,10 @@ class Engine:
             As :meth:`run`, and if the writer finds no program.
         """
         if program is not None:
-            return self.run(program, self.scene(image))
+            return self.run(program, self.scene(image, labels=self.labels(program)))
         written = self._written(question)
-        scene = self.scene(image)
         candidates = written.candidates or (Candidate(written.program),)
+        scene = self.scene(image, labels=self.labels(*(c.program for c in candidates)))
         return answer_together(candidates, lambda text: self.run(text, scene))[0]
 
     def _written(self, question: str) -> Written:
@@ -313,12 +331,6 @@ class Engine:
                 mend="Give the program, or configure code_gen_provider and code_gen_model_name",
             )
         return self.writer.write(question)
-
-
-def _keep(cache: OrderedDict[Any, Any], key: Any, value: Any) -> None:
-    cache[key] = value
-    while len(cache) > SCENES_KEPT:
-        cache.popitem(last=False)
 
 
 def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:

@@ -163,7 +163,7 @@ def answer_samples(
     with (
         Engine.from_config(config) as engine,
         Progress(total) as progress,
-        Flight(samples, begin, config.workers, budget.allows) as flight,
+        Flight(samples, begin, max(config.workers, len(config.gpus)), budget.allows) as flight,
     ):
         progress.resume(folder.records)
         failure: ProviderError | OracleFailedError | None = None

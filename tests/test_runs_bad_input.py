@@ -174,6 +174,9 @@ def test_mistakes_before_the_run(data: Path, capsys: pytest.CaptureFixture[str])
 
 def test_a_bug_is_recorded_with_its_traceback(data: Path) -> None:
     class Broken:
+        def labels(self, *_: object) -> tuple[str, ...]:
+            return ()
+
         def scene(self, *_: object) -> None:
             raise ZeroDivisionError("of two\nlines")
 

@@ -22,6 +22,9 @@ from neptune.types import Question
 if TYPE_CHECKING:
     from dsl.vocabulary import Vocabulary
 
+_NO_NOUN = frozenset(["a", "an", "the", "in", "on", "at", "near", "made", "not", "part"])
+"""Words with which no noun begins."""
+_NO_THING = _NO_NOUN | {"wearing", "holding", "of", "to", "by", "with", "without", "under", "over"}
 _PLACES = ("first", "second", "third", "fourth", "fifth")
 _TEMPLATES: Mapping[str, frozenset[str]] = {
     "adjective": frozenset({"first", "phrase"}),
@@ -67,6 +70,8 @@ class Wording:
         self._phrases: Mapping[str, str] = data.get("phrases", {})
         self._nouns = frozenset(data.get("nouns", ()))
         self._plurals = frozenset(data.get("plural_nouns", ()))
+        self._adjectives = frozenset(data.get("adjectives", ()))
+        self._endings = tuple(data.get("adjective_endings", ()))
         self._a, self._an = tuple(data.get("a", ())), tuple(data.get("an", ()))
         self._worded: dict[Predicate, Question] = {}
         self._queries: dict[tuple[str, int], Question] = {}
@@ -121,7 +126,7 @@ class Wording:
         return " ".join(text.split())
 
     def _kind(self, words: str, phrase: str, arity: int) -> str:
-        noun = phrase == words and self._is_noun(words)
+        noun = phrase == words and self.is_noun(words)
         if arity == 0:
             return "picture_noun" if noun else "picture"
         if arity == 1:
@@ -130,13 +135,32 @@ class Wording:
             return "same" if words.startswith("same ") else "relation"
         return "tuple"
 
-    def _is_noun(self, words: str) -> bool:
-        """Whether the words, or the last of several ("wine glass"), are a noun and take no article yet."""
+    def is_noun(self, words: str) -> bool:
+        """Tell whether the words, or the last of several ("wine glass"), are a known noun without an article."""
         first, _, rest = words.partition(" ")
-        if rest and first in ("a", "an", "the", "in", "on", "at", "near", "made", "not", "part"):
+        if rest and first in _NO_NOUN:
             return False
         last = words.rsplit(" ", 1)[-1]
         return words in self._nouns or words in self._plurals or last in self._nouns or last in self._plurals
+
+    def is_adjective(self, word: str) -> bool:
+        """Tell whether a word is a known adjective, or ends like one and is no known noun."""
+        if word in self._adjectives:
+            return True
+        return not self.is_noun(word) and len(word) > 4 and word.endswith(self._endings)
+
+    def noun(self, name: str) -> str | None:
+        """Return a predicate's name as the words of a noun, or ``None``: ``fireHydrant`` → "fire hydrant".
+
+        A word that is in no list is taken for a noun unless it looks like an adjective: a detector that looks for
+        one word too many finds a box too many, one that looks for too few misses what is asked about.
+        """
+        words = _words(name)
+        first, last = words.split(" ")[0], words.rsplit(" ", 1)[-1]
+        if not words or first in _NO_THING:
+            return None
+        known = self.is_noun(words)
+        return words if known or not (self.is_adjective(first) or self.is_adjective(last)) else None
 
     def _article(self, phrase: str) -> str:
         if phrase in self._plurals or phrase.rsplit(" ", 1)[-1] in self._plurals:

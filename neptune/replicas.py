@@ -1,0 +1,143 @@
+"""One oracle, or detector, on each of several devices.
+
+Threads, not processes: a forward pass releases Python's lock while the device works, pictures and scenes need no
+copying between processes, one cache and one record serve all, and an error arrives where it was caused. What Python
+itself costs for each batch is shared by all devices; a server of its own (``vlm_model_name: openai``) is the way
+where that is too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from neptune import registry
+from neptune.errors import ConfigError
+from neptune.picture import Picture
+from neptune.pool import Pool
+from neptune.types import Detections, Detector, Oracle, QueryRequest, ScoreRequest, Scores
+
+
+def devices_of(gpus: Sequence[int]) -> tuple[str, ...]:
+    """Return the devices of GPU numbers: ``("cuda:0", "cuda:1")``; none for no numbers.
+
+    Raises
+    ------
+    ConfigError
+        If a GPU is not there, or named twice; the message says how many there are.
+    """
+    if not gpus:
+        return ()
+    import torch
+
+    there = torch.cuda.device_count()
+    missing = [gpu for gpu in gpus if not 0 <= gpu < there]
+    if missing:
+        known = f"{there} ({', '.join(map(str, range(there)))})" if there else "none"
+        raise ConfigError(
+            f"GPU {missing[0]} is asked for, and the GPUs that torch sees here are: {known}",
+            where="gpus",
+            mend="Name those that are there, or leave out --gpus to run on the CPU",
+        )
+    if len(set(gpus)) < len(gpus):
+        raise ConfigError(f"A GPU is named twice: {' '.join(map(str, gpus))}", where="gpus")
+    return tuple(f"cuda:{gpu}" for gpu in gpus)
+
+
+def oracle_on(name: str | Oracle, devices: Sequence[str], options: dict[str, Any]) -> Oracle:
+    """Return the oracle of a name: one for all devices together, or as its options say where none is given.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`neptune.registry.oracle`, and if the oracle runs on no device.
+    """
+    if not devices:
+        return registry.oracle(name, **options)
+    _check_takes_device(name, options)
+    made = [registry.oracle(name, **options, device=device) for device in devices]
+    return made[0] if len(made) == 1 else OracleReplicas(made)
+
+
+def detector_on(name: str | Detector, devices: Sequence[str], options: dict[str, Any]) -> Detector:
+    """Return the detector of a name, as :func:`oracle_on` does for oracles.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`neptune.registry.detector`. A detector that needs no device is made once.
+    """
+    takes = isinstance(name, str) and "device" in registry.options_of("detector", name)
+    if not devices or not takes or "device" in options:
+        return registry.detector(name, **options)
+    made = [registry.detector(name, **options, device=device) for device in devices]
+    return made[0] if len(made) == 1 else DetectorReplicas(made)
+
+
+def _check_takes_device(name: str | Oracle, options: dict[str, Any]) -> None:
+    if not isinstance(name, str):
+        raise ConfigError(
+            "GPUs do not go with a finished oracle", mend="Put the oracle on them when you make it"
+        )
+    if "device" in options:
+        raise ConfigError(
+            f"Both 'gpus' and the option 'device' ({options['device']}) are given",
+            where=f"oracle '{name}'",
+            mend="Leave one of them out",
+        )
+    if "device" not in registry.options_of("oracle", name):
+        raise ConfigError(f"The oracle '{name}' does not run on a GPU", where="gpus", mend="Leave out --gpus")
+
+
+class OracleReplicas:
+    """Copies of one oracle: each call goes to one that is free. Called from as many threads as there are copies.
+
+    Parameters
+    ----------
+    oracles
+        Copies that answer alike, each on its own device.
+    """
+
+    def __init__(self, oracles: Sequence[Oracle]) -> None:
+        self._pool = Pool(oracles)
+        self.name = oracles[0].name
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "identity":  # the copies are one oracle to every cache
+            return self._pool.members[0].identity  # type: ignore[attr-defined]
+        raise AttributeError(name)
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        """Answer yes/no questions, in order, by a free copy."""
+        with self._pool.borrow() as oracle:
+            return oracle.score(requests)
+
+    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
+        """Answer open questions, in order, by a free copy."""
+        with self._pool.borrow() as oracle:
+            return oracle.query(requests)
+
+
+class DetectorReplicas:
+    """Copies of one detector: each picture goes to one that is free.
+
+    Parameters
+    ----------
+    detectors
+        Copies that find alike, each on its own device.
+    """
+
+    def __init__(self, detectors: Sequence[Detector]) -> None:
+        self._pool = Pool(detectors)
+        self.name = detectors[0].name
+        self.open_vocabulary = getattr(detectors[0], "open_vocabulary", True)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "identity":
+            return self._pool.members[0].identity  # type: ignore[attr-defined]
+        raise AttributeError(name)
+
+    def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
+        """Find the objects of a picture, by a free copy."""
+        with self._pool.borrow() as detector:
+            return detector.detect(picture, labels)
