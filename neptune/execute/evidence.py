@@ -33,6 +33,9 @@ MAX_LOGIT = 50.0
 Want: TypeAlias = tuple[Question, bool, IntArray | None]
 """A question, whether it is symmetric, and the cells wanted, shape ``(M, arity)``; ``None``: all."""
 
+_Key: TypeAlias = tuple[str, int, bool]
+"""A table's question, by its words and arity, and whether it is symmetric."""
+
 _Ask: TypeAlias = "tuple[int, Evidence, Question, bool, IntArray]"
 """Whose want, of which scene: the question, whether it is symmetric, and its cells as flat indices."""
 
@@ -120,7 +123,8 @@ class Evidence:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self._tables: dict[tuple[str, int, bool], Table] = {}
+        self._tables: dict[_Key, Table] = {}
+        self._whole: set[_Key] = set()  # tables of which every cell has been asked at once
         self._texts: dict[tuple[str, tuple[str, ...]], dict[tuple[int, ...], str | None]] = {}
         self._lock = threading.RLock()
         self._claims = Claims(self._lock)
@@ -251,11 +255,18 @@ def ask_many(
     usages = [usage] * len(wanted) if isinstance(usage, Usage) else list(usage)
     if len(usages) != len(wanted):
         raise ValueError(f"{len(usages)} usages for {len(wanted)} scenes")
-    asks = [
-        (k, e, q, s, e.table(q, s).normalised(c)) for k, (e, wants) in enumerate(wanted) for q, s, c in wants
-    ]
-    for k, _, _, _, flat in asks:
-        usages[k].cache_hits += len(flat)
+    asks: list[_Ask] = []
+    whole: dict[tuple[Evidence, _Key], None] = {}
+    for k, (evidence, wants) in enumerate(wanted):
+        for question, symmetric, cells in wants:
+            flat = evidence.table(question, symmetric).normalised(cells)
+            usages[k].cache_hits += len(flat)
+            key = (question.text, question.arity, symmetric)
+            # All of a table is often wanted again: then there is nothing to look for.
+            if cells is not None or not (key in evidence._whole or (evidence, key) in whole):
+                asks.append((k, evidence, question, symmetric, flat))
+            if cells is None:
+                whole[evidence, key] = None
     while asks:
         jobs, asked, elsewhere = _claim(asks, len(wanted))
         if jobs:
@@ -264,6 +275,8 @@ def ask_many(
         for _, evidence, question, _, flat in elsewhere:
             evidence._claims.wait((question.text, question.arity), flat)
         asks = elsewhere
+    for evidence, key in whole:
+        evidence._whole.add(key)
 
 
 def _claim(asks: list[_Ask], owners: int) -> tuple[list[_Job], list[int], list[_Ask]]:
