@@ -64,6 +64,8 @@ def _main(words: list[str]) -> int:
     if not given:
         print(help_text())
         return 2
+    if "compare" in given:
+        return _compare(given)
     path = given.pop("config", None)
     if path is None:
         raise ConfigProblems(["no config is given; expected --config FILE.json (see configs/, or --help)"])
@@ -72,8 +74,55 @@ def _main(words: list[str]) -> int:
     from dotenv import load_dotenv
 
     load_dotenv(Path(".env"))
+    if path[0].lower().endswith(".zip"):
+        return _replay(path[0], given)
+    if _wants_dry_run(path[0], given):
+        return _dry_run(path[0], given)
     config, name = read_run(path[0], given)
     return _function(config)(config, name)
+
+
+def _replay(path: str, given: dict[str, list[str]]) -> int:
+    """``run.py --config FILE.zip``: a packed run."""
+    output_dir = given.pop("output_dir", [None])
+    if given or len(output_dir) != 1:
+        raise ConfigProblems(
+            ["a packed run takes --output_dir and no other field: its config is packed too"], path
+        )
+    from neptune.replayed import replay_bundle
+
+    return replay_bundle(path, output_dir[0])
+
+
+def _wants_dry_run(path: str, given: dict[str, list[str]]) -> bool:
+    """Whether ``--dry_run`` was given, or the config says so: known before the config is known to be right."""
+    words = given.get("dry_run")
+    if words is not None:
+        return [w.lower() for w in words] in ([], ["true"])
+    return Path(path).is_file() and read_json(path).get("dry_run") is True
+
+
+def _dry_run(path: str, given: dict[str, list[str]]) -> int:
+    from neptune.dryrun import dry_run
+
+    given = {field: words for field, words in given.items() if field != "dry_run"}
+    data = {field: value for field, value in read_json(path).items() if field != "dry_run"}
+    for field, words in given.items():
+        try:
+            data = override(data, {field: parse_value(field, words, model_of(data.get("task")))})
+        except ConfigProblems:
+            continue  # said by read_run
+    return dry_run(lambda: read_run(path, given), data, path)
+
+
+def _compare(given: dict[str, list[str]]) -> int:
+    """``run.py --compare A B``: two run folders, no config."""
+    folders = given.pop("compare")
+    if given or len(folders) != 2:
+        raise ConfigProblems(["'--compare' takes two run folders and nothing else: run.py --compare A B"])
+    from neptune.evaluate.compare import compare
+
+    return compare(Path(folders[0]), Path(folders[1]))
 
 
 def read_run(path: str, given: dict[str, list[str]]) -> tuple[BaseModel, str]:
@@ -154,6 +203,8 @@ def help_text() -> str:
         "the command line, dotted for nested (--limits.nodes 1000); several words are a list (--gpus 0 1).",
         "",
         "  --config FILE.json        The config; configs/ has ready ones.",
+        "  --config FILE.zip         A run packed by --bundle: replays it, and checks that all is equal bit for bit.",
+        "  --compare FOLDER FOLDER   Two runs: which answers changed, and whether by more than chance.",
         "  --help, --version",
         "",
         "Fields:",

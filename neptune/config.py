@@ -24,7 +24,11 @@ from neptune.validation import ConfigProblems, override, read_json, validate
 DATASETS = tasks.NAMES
 """Datasets that this version reads."""
 
-TASKS: dict[str, str] = {"ask": "neptune.commands:ask", "train": "neptune.commands:train"}
+TASKS: dict[str, str] = {
+    "ask": "neptune.commands:ask",
+    "train": "neptune.commands:train",
+    "cache": "neptune.cached:show_cache",
+}
 """Tasks other than "answer the samples of a dataset": name → ``"module:function"``, loaded on first use.
 
 A function takes the validated config and the run's name and returns an exit code.
@@ -38,6 +42,11 @@ PROVIDERS = ("gold", "cache", *ENDPOINTS)
 
 NEUTRAL = frozenset(
     {
+        "record_oracle",
+        "oracle_cache",
+        "bundle",
+        "bundle_pictures",
+        "prune",
         "output_dir",
         "resume",
         "num_samples",
@@ -53,6 +62,9 @@ NEUTRAL = frozenset(
     | {"code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
 )
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
+
+CACHE = "oracle-cache.sqlite"
+"""The name of the cache beside the run folders."""
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -83,7 +95,14 @@ class Config(BaseModel):
         "name (qwen2, intern25_8b, …), id or folder: docs/oracles.md.",
     )
     record_oracle: str | None = Field(
-        None, description="Append all that the oracle says to this file, for vlm_model_name replay."
+        "auto",
+        description="File that gets all that was seen and said, for replay; auto: evidence.jsonl in the run folder; "
+        "null: none.",
+    )
+    oracle_cache: str | None = Field(
+        "auto",
+        description="SQLite file that keeps what models and servers say, for all runs; auto: oracle-cache.sqlite beside "
+        "the run folder; null: none.",
     )
     vlm_options: dict[str, Any] = Field(
         default_factory=dict, description='Options of the oracle, e.g. {"noise": 0.05} for scene.'
@@ -178,6 +197,15 @@ class Config(BaseModel):
     question: str | None = Field(None, description="Task ask: the question in words.")
     program: str | None = Field(None, description="Task ask: the program, instead of a question.")
 
+    # What comes of it
+    bundle: str | None = Field(
+        None, description="Pack the finished run into this .zip; --config FILE.zip replays it, bit for bit."
+    )
+    bundle_pictures: bool = Field(True, description="Pack the pictures too, or only what identifies them.")
+    prune: str | None = Field(
+        None, description="Task cache: remove what oracles whose identity holds this text have said."
+    )
+
     # How it runs
     gpus: list[int] = Field(default_factory=list, description="GPUs to use, e.g. --gpus 0 1; none: the CPU.")
     workers: Count = Field(1, description="Samples, or judge's requests, in flight.")
@@ -206,6 +234,13 @@ class Config(BaseModel):
     def logics(self) -> tuple[str, ...]:
         """The logics, the one that answers first; commas in brackets, ``frank(0.5)``, do not separate."""
         return tuple(part.strip() for part in re.split(r",(?![^(]*\))", self.logic))
+
+    @property
+    def cache_path(self) -> Path | None:
+        """The file of `oracle_cache`; ``None``: no cache."""
+        if self.oracle_cache != "auto":
+            return Path(self.oracle_cache) if self.oracle_cache else None
+        return (Path(self.output_dir).parent if self.output_dir else Path("experiments")) / CACHE
 
     def folder(self, name: str) -> Path:
         """Return the run folder of a run called `name`."""
@@ -375,7 +410,8 @@ def engine_arguments(config: Config) -> dict[str, Any]:
         "oracle": config.vlm_model_name,
         "detector": config.od_model,
         "oracle_options": dict(config.vlm_options),
-        "record": config.record_oracle,
+        "record": config.record_oracle if config.record_oracle != "auto" else None,
+        "cache": config.cache_path,
         "detector_options": dict(config.od_options),
         "logic": config.logics[0],
         "seed": config.seed,

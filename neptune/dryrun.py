@@ -1,0 +1,307 @@
+"""``--dry_run true``: is everything there that a run needs? All that is not is listed at once, and nothing is run.
+
+*Problems* would stop the run or spoil every sample; *notes* are worth knowing before it starts (a model that will be
+downloaded, a run that will be resumed). The exit code is 2 with problems and 0 without.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from neptune import registry, tasks
+from neptune.config import Config, engine_arguments
+from neptune.endpoints import ENDPOINTS, find_key
+from neptune.errors import NeptuneError, did_you_mean
+from neptune.tasks.sources import SOURCES
+from neptune.validation import ConfigProblems
+
+if TYPE_CHECKING:
+    from neptune.tasks import Sample, Task
+
+LOOKED_AT = 2000
+"""Samples of a dataset that are looked at; of a larger one so many, evenly spread."""
+
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "openai": ("openai",),
+    "transformers": ("transformers", "accelerate"),
+    "data": ("datasets",),
+}
+"""Extra of the installation → the packages it brings."""
+
+NEEDS: tuple[tuple[str, str], ...] = (
+    ("neptune.oracle.vlm", "transformers"),
+    ("neptune.oracle.transformers", "transformers"),
+    ("neptune.detect.transformers", "transformers"),
+    ("neptune.oracle.openai", "openai"),
+)
+"""Beginning of an adapter's module → the extra it needs."""
+
+
+@dataclass
+class Findings:
+    """What was found: one line each."""
+
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def try_(self, where: str, check: Callable[[], Any]) -> Any:
+        """Return what `check` returns; an error of it becomes a problem, and ``None`` is returned."""
+        try:
+            return check()
+        except ConfigProblems as error:
+            self.problems += [f"{where}: {problem}" for problem in error.problems]
+        except NeptuneError as error:
+            self.problems.append(f"{where}: {error.one_line()}")
+        return None
+
+
+def dry_run(read: Callable[[], tuple[BaseModel, str]], data: Mapping[str, Any], where: str) -> int:
+    """Check everything that a command line asks for, print what was found, and return the exit code.
+
+    Parameters
+    ----------
+    read
+        Validates the config and returns it with the run's name; raises :class:`ConfigProblems`.
+    data
+        The fields as given, for checking the rest where some are wrong.
+    where
+        The config file.
+    """
+    found = Findings()
+    config: BaseModel | None = None
+    try:
+        config, _ = read()
+    except ConfigProblems as error:
+        found.problems += [f"config: {problem}" for problem in error.problems]
+        config = _good_fields(data)
+    except NeptuneError as error:
+        found.problems.append(f"config: {error.one_line()}")
+    if isinstance(config, Config):
+        check(config, found)
+    elif config is not None:
+        check_folders(config, found)
+    for note in found.notes:
+        print(f"note: {note}")
+    for problem in found.problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if found.problems:
+        print(f"{where}: {len(found.problems)} problems, nothing was run", file=sys.stderr)
+        return 2
+    print(f"{where}: ready")
+    return 0
+
+
+def _good_fields(data: Mapping[str, Any]) -> Config | None:
+    """Return the config without the fields that are of a wrong type or unknown."""
+    try:
+        return Config.model_validate(dict(data))
+    except ValidationError as error:
+        bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+        return Config.model_validate({k: v for k, v in data.items() if k not in bad})
+
+
+def check(config: Config, found: Findings) -> None:
+    """Add to `found` all that stands in the way of a run of `config`, whose fields are valid or left out."""
+    check_engine(config, found)
+    for dataset in config.datasets:
+        if dataset in tasks.NAMES and config.data_dir is not None:
+            check_dataset(config, dataset, found)
+    if config.task == "ask" and config.image is not None:
+        from neptune.picture import Picture
+
+        picture = Picture(config.image)
+        found.try_("image", lambda: picture.image)
+    check_writer(config, found)
+    if config.evaluate:
+        check_judge(config, found)
+    folder = config.folder("") / "config.json" if config.output_dir else None
+    if folder is not None and folder.exists():
+        found.notes.append(f"{folder.parent} holds a run already: it is resumed, unless --resume false")
+
+
+def check_folders(config: BaseModel, found: Findings) -> None:
+    """Check the folders of a task with fields of its own: each field called ``…_dir`` that is read must exist."""
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if name.endswith("_dir") and name != "output_dir" and value is not None and not Path(value).is_dir():
+            found.problems.append(f"{name}: the folder does not exist ({value}). {SOURCES['clevr'].advice()}")
+
+
+# --- datasets ---
+
+
+def check_dataset(config: Config, name: str, found: Findings) -> None:
+    """Check that a dataset's files are there, that its records are whole, and that its pictures exist."""
+    assert config.data_dir is not None
+    try:
+        task = tasks.load(name, config.data_dir, config.num_samples, split=config.split)
+    except NeptuneError as error:
+        found.problems.append(f"dataset {name}: {error.one_line()}")
+        missing = not isinstance(error.__cause__, ImportError)
+        if missing:
+            found.notes.append(SOURCES[name].advice())
+        return
+    total = len(task.samples)
+    step = max(1, -(-total // LOOKED_AT))
+    samples = task.samples[::step]
+    checks: dict[str, list[str]] = {"broken": [], "pictures": [], "programs": [], "annotations": []}
+    has_program = _programs(config, task, found)
+    needs_truth = "scene" in (config.od_model, config.vlm_model_name)
+    for sample in samples:
+        for kind, problem in _sample_problems(sample, has_program, needs_truth):
+            checks[kind].append(problem)
+    looked = f"{total} samples" if step == 1 else f"{len(samples)} of {total} samples looked at"
+    for kind, problems in checks.items():
+        if not problems:
+            continue
+        line = f"dataset {name}: {len(problems)} of {len(samples)} samples: {problems[0]}"
+        # A few bad records end in their own lines; what is wrong with all is wrong with the run.
+        (found.problems if len(problems) == len(samples) else found.notes).append(line)
+        if kind == "pictures" and len(problems) == len(samples):
+            found.notes.append(SOURCES[name].advice())
+    found.notes.append(f"dataset {name}: {looked} in {config.data_dir}")
+
+
+def _sample_problems(
+    sample: Sample, has_program: Callable[[Sample], str | None], needs_truth: bool
+) -> list[tuple[str, str]]:
+    if sample.problem is not None:
+        return [("broken", sample.problem.one_line())]
+    problems = []
+    path = sample.picture.path if sample.picture is not None else None
+    if path is not None and not path.is_file():
+        problems.append(("pictures", f"the picture does not exist ({path})"))
+    missing = has_program(sample)
+    if missing:
+        problems.append(("programs", missing))
+    if needs_truth and sample.annotation is None:
+        why = sample.annotation_problem.one_line() if sample.annotation_problem else "there is no annotation"
+        problems.append(("annotations", f"od_model or vlm_model_name 'scene' needs it, and {why}"))
+    return problems
+
+
+def _programs(config: Config, task: Task, found: Findings) -> Callable[[Sample], str | None]:
+    """Return what says why a sample has no program, or ``None`` where it has one or a model will write it."""
+    if config.code_gen_provider == "gold":
+        return lambda sample: None if sample.program else _reason(sample)
+    if config.code_gen_provider != "cache" or config.program_cache_address is None:
+        return lambda sample: None
+    from neptune.writer.store import ProgramStore
+
+    address = config.program_cache_address
+    store = found.try_("program_cache_address", lambda: ProgramStore(address, writable=False))
+    if store is None:
+        return lambda sample: None
+    model = config.code_gen_model_name
+
+    def missing(sample: Sample) -> str | None:
+        known = store.find(sample.question, task.name, model) is not None
+        return None if known else f"{address} has no program for {sample.question[:60]!r}"
+
+    return missing
+
+
+def _reason(sample: Sample) -> str:
+    problem = sample.program_problem
+    return problem.one_line() if problem is not None else "no gold program"
+
+
+# --- models, keys, extras ---
+
+
+def check_engine(config: Config, found: Findings) -> None:
+    """Check logic, vocabulary, limits and the models, as far as that goes without loading weights."""
+    from dsl.vocabulary import Vocabulary
+    from neptune.algebra import logic
+
+    for name in config.logics:
+        try:
+            logic.get(name)
+        except ValueError as error:
+            found.problems.append(f"logic: {' '.join(str(error).split())}")
+    if config.vocabulary:
+        address = config.vocabulary
+        try:
+            Vocabulary.load(address)
+        except (NeptuneError, OSError, ValueError) as error:
+            found.problems.append(f"vocabulary: {' '.join(str(error).split())}")
+    found.try_("logic_params", lambda: engine_arguments(config))
+    for kind, name, options in (
+        ("oracle", config.vlm_model_name, config.vlm_options),
+        ("detector", config.od_model, config.od_options),
+    ):
+        check_model(kind, name, options, found)
+    if config.gpus:
+        check_gpus(config.gpus, found)
+
+
+def check_model(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
+    """Check that a model's name is known, its adapter's packages are installed, and its options and files exist."""
+    known = registry.ORACLES if kind == "oracle" else registry.DETECTORS
+    address = known.get(name) or (registry.BY_ID.get(kind) if registry.is_model_id(name) else None)
+    if address is None:
+        return  # the config's own check has said so
+    extra = next((extra for start, extra in NEEDS if address.startswith(start)), None)
+    if extra is not None and not check_extra(extra, f"{kind} '{name}'", found):
+        return
+    module, _, attribute = address.partition(":")
+    parameters = inspect.signature(getattr(import_module(module), attribute)).parameters
+    taken = [
+        n for n in parameters if name in known or n != next(iter(parameters))
+    ]  # by id: the id comes first
+    for option, value in options.items():
+        if option not in taken:
+            hint = did_you_mean(option, taken) or f"expected {', '.join(taken) or 'none'}"
+            found.problems.append(f"{kind} '{name}': there is no option '{option}'; {hint}")
+        elif option in ("weights", "path") and isinstance(value, str) and not Path(value).is_file():
+            found.problems.append(f"{kind} '{name}': the file of '{option}' does not exist ({value})")
+    for option in taken:
+        if parameters[option].default is inspect.Parameter.empty and option not in options:
+            found.problems.append(f"{kind} '{name}': the option '{option}' is not given")
+
+
+def check_extra(extra: str, who: str, found: Findings) -> bool:
+    """Check that an extra's packages are installed; return whether they are."""
+    missing = [package for package in EXTRAS[extra] if find_spec(package) is None]
+    if missing:
+        found.problems.append(f"{who} needs {' and '.join(missing)}: pip install 'neptune-reasoner[{extra}]'")
+    return not missing
+
+
+def check_gpus(gpus: Sequence[int], found: Findings) -> None:
+    """Check that the graphics cards asked for are there."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    missing = [gpu for gpu in gpus if not 0 <= gpu < count]
+    if missing:
+        found.problems.append(
+            f"gpus: there is no GPU {missing[0]} (this machine has {count}); leave gpus empty for the CPU"
+        )
+
+
+def check_writer(config: Config, found: Findings) -> None:
+    """Check key and package of the language model that writes programs."""
+    if config.code_gen_provider in ENDPOINTS:
+        check_provider(config.code_gen_provider, "code_gen_provider", found)
+
+
+def check_judge(config: Config, found: Findings) -> None:
+    """Check key and package of the judge."""
+    if config.judge_provider in ENDPOINTS:
+        check_provider(str(config.judge_provider), "judge_provider", found)
+
+
+def check_provider(name: str, where: str, found: Findings) -> None:
+    """Check that the package ``openai`` is installed, and that the provider's key is there."""
+    check_extra("openai", f"{where} {name}", found)
+    found.try_(where, lambda: find_key(ENDPOINTS[name]))

@@ -1,0 +1,164 @@
+"""``--dry_run``: everything that is missing is said at once, nothing is run, and the shipped configs are ready."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from neptune import tasks
+from neptune.cli import main
+from neptune.tasks.sources import SOURCES
+
+ROOT = Path(__file__).resolve().parents[1]
+EXPERIMENTS = ("clevr", "clevr-humans", "clevr-rpm", "clevr-puzzle", "clevr-refexps", "refadv", "refgta")
+
+
+@pytest.fixture(autouse=True)
+def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths in the shipped configs are relative to the checkout."""
+    monkeypatch.chdir(ROOT)
+    for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "DEEPSEEK_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def dry(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str], list[str]]:
+    """Return exit code, problems and notes."""
+    code = main([*words, "--dry_run", "true"])
+    printed = capsys.readouterr()
+    problems = [
+        line.removeprefix("error: ") for line in printed.err.splitlines() if line.startswith("error: ")
+    ]
+    notes = [line.removeprefix("note: ") for line in printed.out.splitlines() if line.startswith("note: ")]
+    assert "Traceback" not in printed.err
+    assert ("ready" in printed.out) == (code == 0) == (not problems)
+    return code, problems, notes
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_has_a_ready_config(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = f"configs/{name}.json"
+    assert json.loads(Path(path).read_text(encoding="utf-8"))["dataset"] == name
+    code, problems, notes = dry(capsys, "--config", path)
+    assert (code, problems) == (0, [])
+    assert any(n.startswith(f"dataset {name}: ") and "samples in" in n for n in notes)
+
+
+def test_all_problems_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.json"
+    config = {
+        "dataset": "clevr",
+        "data_dir": str(tmp_path / "nowhere"),
+        "sead": 1,
+        "num_samples": 0,
+        "od_model": "embeded",
+        "vlm_options": {"weigths": "x"},
+        "logic": "godel,goodle",
+        "vocabulary": "nowhere.json",
+        "logic_params": "nowhere.json",
+        "code_gen_provider": "openrouter",
+        "code_gen_model_name": "m",
+        "evaluate": True,
+        "judge_provider": "openai",
+        "gpus": [63],
+    }
+    path.write_text(json.dumps(config))
+    code, problems, notes = dry(capsys, "--config", str(path), "--loogic", "godel")
+    assert code == 2
+    for words in (
+        "unknown field 'sead'; did you mean 'seed'",
+        "unknown field 'loogic'",
+        "'num_samples' is 0",
+        "'od_model' is 'embeded'; did you mean 'embedded'",
+        "The data folder does not exist",
+        "there is no option 'weigths'; did you mean 'weights'",
+        "logic: ",
+        "vocabulary: ",
+        "logic_params: ",
+        "no key for the provider 'openrouter'",
+        "no key for the provider 'openai'",
+        "'judge_model' is not given",
+        "there is no GPU 63",
+    ):
+        assert any(words in p for p in problems), (words, problems)
+    assert len(problems) == len(set(problems)) == 13
+    assert any("cs.stanford.edu/people/jcjohns/clevr" in n for n in notes), "where to get it"
+
+
+def test_a_config_may_ask_for_it_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = {"dataset": "clevr", "data_dir": "examples/clevr", "dry_run": True}
+    (tmp_path / "x.json").write_text(json.dumps(config | {"output_dir": str(tmp_path / "run")}))
+    assert main(["--config", str(tmp_path / "x.json")]) == 0
+    assert not (tmp_path / "run").exists(), "nothing is written"
+    assert "ready" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", tasks.NAMES)
+def test_every_dataset_says_where_it_comes_from(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"dataset": name, "data_dir": str(tmp_path), "vocabulary": None}))
+    code, problems, notes = dry(capsys, "--config", str(path))
+    assert code == 2
+    assert problems[0].startswith(f"dataset {name}: ")
+    assert SOURCES[name].advice() in notes
+
+
+def test_pictures_programs_and_annotations_are_looked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(ROOT / "examples/clevr/questions.json", tmp_path)
+    words = ["--config", "configs/clevr.json", "--data_dir", str(tmp_path), "--od_model", "scene"]
+    code, problems, _ = dry(capsys, *words, "--code_gen_provider", "cache", "--program_cache_address",
+                            "programs/clevr-rpm-sample.json")  # fmt: skip
+    assert code == 2
+    assert any("120 of 120 samples: the picture does not exist" in p for p in problems)
+    assert any("has no program for" in p for p in problems)
+    assert any("There is no scenes file" in p for p in problems)
+
+
+def test_one_bad_record_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(ROOT / "examples/formats/refadv", tmp_path / "d")
+    path = tmp_path / "d" / "refcocog_adv_annotations.json"
+    records = json.loads(path.read_text())
+    records["0"].pop("img_file_name")
+    (tmp_path / "d" / "Images" / "CLEVR_val_000009.jpg").unlink()
+    path.write_text(json.dumps(records))
+    code, _, notes = dry(capsys, "--config", "configs/refadv.json", "--data_dir", str(tmp_path / "d"))
+    assert code == 0
+    assert any("1 of 8 samples: The record has no field 'img_file_name'" in n for n in notes)
+    assert any("2 of 8 samples: the picture does not exist" in n for n in notes)
+
+
+def test_a_task_with_fields_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    code, problems, _ = dry(capsys, "--config", "configs/train-embedded.json", "--data_dir", "nowhere")
+    assert code == 2
+    assert problems[0].startswith("data_dir: the folder does not exist")
+
+
+def test_ask_looks_at_its_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--config", "configs/ask.json", "--program", "count(Object)", "--image"]
+    assert dry(capsys, *words, "README.md")[0] == 2
+    assert dry(capsys, *words, "examples/clevr/images/CLEVR_val_000049.png")[0] == 0
+
+
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import neptune.dryrun as dryrun
+
+    monkeypatch.setattr(dryrun, "find_spec", lambda package: None)
+    words = [
+        "--code_gen_provider",
+        "local",
+        "--code_gen_model_name",
+        "m",
+        "--code_gen_base_url",
+        "http://x/v1",
+    ]
+    code, problems, _ = dry(capsys, "--config", "configs/clevr.json", *words)
+    assert code == 2
+    assert problems == ["code_gen_provider local needs openai: pip install 'neptune-reasoner[openai]'"]
