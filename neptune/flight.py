@@ -73,7 +73,11 @@ class Flight(Generic[Item, Result]):
 
 
 class Budget:
-    """The oracle calls that a run may still make, dealt out so that the number of workers changes no answer.
+    """The oracle calls that a run may still make, dealt out so that all workers together keep to them.
+
+    With `max_run_calls` alone, samples are answered one after the other: none can be told what is left before the one
+    before it is done. With `max_oracle_calls` besides, as many are in flight as could all spend that. (Where they share
+    a picture, who of them is first asks the cells that the others find known: such a budget then cuts them elsewhere.)
 
     Parameters
     ----------
@@ -101,8 +105,8 @@ class Budget:
     def allows(self, in_flight: int) -> bool:
         """Tell whether one more sample may begin before those in flight are done.
 
-        It may where it can have all that it would have after them. Else it waits: the run never spends more than it
-        may, and the question at which the budget ends is the same for any number of workers.
+        It may where it can have all that it would have after them. Else it waits, so that the run never spends more
+        than it may.
         """
         if self.left is None or in_flight == 0:
             return True
