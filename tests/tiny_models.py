@@ -202,7 +202,7 @@ def _smolvlm() -> tuple[Any, Any]:
     )
     images = SmolVLMImageProcessorPil(size={"longest_edge": 112}, max_image_size={"longest_edge": 56})
     template = CHAT.format(image="<image>")
-    processor = image_only(SmolVLMProcessor)(images, tok, image_seq_len=4, chat_template=template)
+    processor = image_only(SmolVLMProcessor)(images, tok, None, image_seq_len=4, chat_template=template)
     return SmolVLMForConditionalGeneration(config).eval(), processor
 
 

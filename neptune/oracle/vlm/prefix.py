@@ -63,6 +63,8 @@ class Prefixes:
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
+        self.computed = 0
+        """Prefixes that went through the model so far."""
         self._known: OrderedDict[tuple[Hashable, tuple[int, ...]], Prefix] = OrderedDict()
 
     def run(
@@ -127,6 +129,7 @@ class Prefixes:
         prefix = made[0]
         if prefix is None:
             return None
+        self.computed += 1
         self._known[key] = prefix
         while len(self._known) > KEPT:
             self._known.popitem(last=False)

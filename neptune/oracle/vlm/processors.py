@@ -6,33 +6,40 @@ that declares no such part is otherwise the real class: the same tokens, image p
 
 from __future__ import annotations
 
-import functools
 from importlib import import_module
 from typing import Any
 
 
-def image_only(kind: type) -> type:
+def image_only(kind: Any) -> Any:
     """Return a processor class without its video processor; the class itself where it has none.
+
+    Its constructor still has the parameter `video_processor`, which should be ``None``.
 
     Parameters
     ----------
     kind
         A subclass of ``transformers.ProcessorMixin``.
     """
-    parts = [part for part in kind.get_attributes() if part != "video_processor"]  # type: ignore[attr-defined]
-    if len(parts) == len(kind.get_attributes()):  # type: ignore[attr-defined]
+    parts = kind.get_attributes()
+    if parts[-1:] != ["video_processor"]:
         return kind
-
-    @functools.wraps(kind.__init__)  # type: ignore[misc]
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        named = dict(zip(parts, args)) | {"video_processor": None} | kwargs
-        kind.__init__(self, **named)  # type: ignore[misc]
+    pictures = parts[:-1]
 
     def attributes(cls: type) -> list[str]:
-        return parts
+        return list(pictures)
 
-    body = {"__init__": init, "get_attributes": classmethod(attributes), "__module__": kind.__module__}
-    return type(kind.__name__, (kind,), body)
+    def arguments(cls: type, *args: Any, **kwargs: Any) -> list[Any]:
+        made: list[Any] = super(without, cls)._get_arguments_from_pretrained(*args, **kwargs)  # type: ignore[misc]
+        return [*made, None]
+
+    body = {
+        "__module__": kind.__module__,
+        "__doc__": kind.__doc__,
+        "get_attributes": classmethod(attributes),
+        "_get_arguments_from_pretrained": classmethod(arguments),
+    }
+    without = type(kind.__name__, (kind,), body)
+    return without
 
 
 def load_processor(model: str, model_type: str, **hub: Any) -> Any:
