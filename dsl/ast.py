@@ -325,13 +325,24 @@ class Program(Node):
 def children(node: Node) -> list[Node]:
     """Return the direct child nodes in source order."""
     found: list[Node] = []
-    for f in fields(node):
-        value = getattr(node, f.name)
+    for name in field_names(type(node)):
+        value = getattr(node, name)
         if isinstance(value, Node):
             found.append(value)
         elif isinstance(value, tuple):
-            found.extend(v for v in value if isinstance(v, Node))
+            found.extend([v for v in value if isinstance(v, Node)])
     return found
+
+
+def field_names(kind: type[Node]) -> tuple[str, ...]:
+    """Return the names of a kind's fields, without ``span``; remembered, for walks are many."""
+    names = _FIELDS.get(kind)
+    if names is None:
+        names = _FIELDS[kind] = tuple(f.name for f in fields(kind) if f.name != "span")
+    return names
+
+
+_FIELDS: dict[type[Node], tuple[str, ...]] = {}
 
 
 def walk(node: Node) -> list[Node]:

@@ -12,7 +12,7 @@ from .errors import ProgramError
 from .lexer import ARROWS, SIGNS
 from .limits import DEFAULT_LIMITS, Limits
 from .normalise import normalise
-from .parser import check_depth, clean, parse
+from .parser import check_depth, parsed
 from .scopes import Binding, Scope, function_binding, recursion
 from .vocabulary import Vocabulary
 
@@ -67,13 +67,11 @@ def check(
     notes: tuple[str, ...] = ()
     source = None
     if isinstance(program, str):
-        tree, source = parse(program, limits=limits), program
+        tree, notes = parsed(program, limits=limits)
+        source = program
         if _SIGNS.search(program):
-            notes = tuple(
-                f"'{s}' was read as '{_READ_AS[s]}'" for s in dict.fromkeys(_SIGNS.findall(program))
-            )
-        if "`" in program or program[:1] == "\ufeff":
-            notes = (*clean(program)[1], *notes)
+            signs = dict.fromkeys(_SIGNS.findall(program))
+            notes = (*notes, *(f"'{s}' was read as '{_READ_AS[s]}'" for s in signs))
     else:
         tree = program
         check_depth(tree, limits)

@@ -22,8 +22,7 @@ def early_parentheses(program: ast.Program, context: Context) -> ast.Program:
     ``exists(Object, lambda x: red(x) and cube(x))``. Beside a description, ``same_size(iota(…x…), f(x))``, the
     variable stands for the object described.
     """
-    params = {p for n in ast.walk(program) if isinstance(n, ast.Lambda) for p in n.params}
-    astray = {n for n in free_names(program) & params if _is_variable(n, context)}
+    astray = {n for n in free_names(program) & context.parameters if _is_variable(n, context)}
     if not astray:
         return program
     program = cast(ast.Program, _moved(program, frozenset(), astray, context))

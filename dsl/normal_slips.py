@@ -49,7 +49,10 @@ def comparisons_inside(node: ast.Node, context: Context) -> Expr | None:
 
 
 def sorts_as_conditions(node: ast.Node, context: Context) -> Expr | None:
-    """``Object and red(x)`` is ``red(x)``: everything is an object."""
+    """``Object and red(x)`` is ``red(x)``, ``lambda x: Object`` true: everything is an object."""
+    if isinstance(node, ast.Lambda) and node.body == ast.Name("Object"):
+        context.note("'Object' as a condition was read as true", node)
+        return ast.Lambda(node.params, ast.Truth(True, span=node.body.span), span=node.span)
     if not isinstance(node, ast.Connective) and called(node) != "and_":
         return None
     parts = conjuncts(node)  # type: ignore[arg-type]
@@ -58,90 +61,6 @@ def sorts_as_conditions(node: ast.Node, context: Context) -> Expr | None:
         return None
     context.note("'Object' as a condition was read as true", node)
     return conjunction(kept, node)
-
-
-def names_of_things(node: ast.Node, context: Context) -> Expr | None:
-    """``behind(x, leftmost())``: the object that is leftmost."""
-    if not calls_predicate(node, context.bound):
-        return None
-    for i, arg in enumerate(node.args):
-        inner = called(arg)
-        if not isinstance(arg, ast.Call) or arg.args or arg.keywords or not inner:
-            continue
-        known = context.vocabulary.knows(inner, 1) or context.vocabulary.is_vacuous(inner)
-        if inner in BUILTINS or inner in context.bound or not known:
-            continue
-        here = arg.span
-        condition = call(inner, ast.Name("y", span=here), at=arg)
-        made = call("iota", ast.Name("Object", span=here), ast.Lambda(("y",), condition, span=here), at=arg)
-        context.note(f"'{inner}()' in an object's place was read as the object that is {inner}", node)
-        return ast.Call(node.func, (*node.args[:i], made, *node.args[i + 1 :]), span=node.span)
-    return None
-
-
-def compound_names(node: ast.Node, context: Context) -> Expr | None:
-    """``behind(x, red_cube)``: the red cube, where the name is made of values of the vocabulary."""
-    if not calls_predicate(node, context.bound):
-        return None
-    words = context.vocabulary
-    for i, arg in enumerate(node.args):
-        if (
-            not isinstance(arg, ast.Name)
-            or "_" not in arg.id
-            or arg.id in context.bound
-            or arg.id in BUILTINS
-        ):
-            continue
-        parts = [p for p in arg.id.split("_") if p not in ("the", "object", "thing", "item")]
-        if not parts or words.value_named(arg.id) or not all(words.value_named(p) for p in parts if p):
-            continue
-        if "" in parts or len({words.sort_of_value(p) for p in parts}) < len(parts):
-            continue
-        here = arg.span
-        conditions = [call(p, ast.Name("y", span=here), at=arg) for p in parts]
-        whole = ast.Lambda(("y",), conjunction(conditions, arg), span=here)
-        made = call("iota", ast.Name("Object", span=here), whole, at=arg)
-        context.note(
-            f"'{arg.id}' in an object's place was read as the object that is {' and '.join(parts)}", node
-        )
-        return ast.Call(node.func, (*node.args[:i], made, *node.args[i + 1 :]), span=node.span)
-    return None
-
-
-def objects_of_value_sorts(node: ast.Node, context: Context) -> Expr | None:
-    """``iota(Material, lambda x: cube(x))`` speaks of an object: ``describe(Material, iota(Object, …))``."""
-    if (
-        called(node) not in ("iota", "the", "describe")
-        or not isinstance(node, ast.Call)
-        or len(node.args) != 2
-    ):
-        return None
-    sort_name, function = node.args
-    words = context.vocabulary
-    if not isinstance(sort_name, ast.Name) or not isinstance(function, ast.Lambda) or node.keywords:
-        return None
-    sort = words.sort_named(sort_name.id)
-    if sort is None or not words.values(sort) or len(function.params) != 1:
-        return None
-    var, evidence = ast.Name(function.params[0]), False
-    for inner in ast.walk(function.body):
-        if not isinstance(inner, ast.Call) or var not in inner.args:
-            continue
-        name = called(inner)
-        named = words.sort_named(name)
-        if name in BUILTINS or not name or named == sort or words.sort_of_value(name) == sort:
-            return None
-        if words.same(name) is not None and words.same(name) != "object":
-            return None
-        related = words.knows(name, 2) and named is None
-        evidence |= words.sort_of_value(name) is not None or words.is_vacuous(name) or related
-    if not evidence:
-        return None
-    context.note(
-        f"'{called(node)}({sort_name.id}, …)' of an object was read as the {sort} of the object", node
-    )
-    iota = call("iota", ast.Name("Object", span=node.span), function, at=node)
-    return call("describe", sort_name, iota, at=node)
 
 
 def compound_words(node: ast.Node, context: Context) -> Expr | None:
@@ -160,46 +79,69 @@ def compound_words(node: ast.Node, context: Context) -> Expr | None:
     return conjunction([call(p, node.args[0], at=node) for p in parts], node)
 
 
-def extreme_objects(node: ast.Node, context: Context) -> Expr | None:
-    """``max(Object, lambda x: size(x))``: the object whose size no other exceeds, for an ordered sort."""
-    if called(node) not in ("max", "min") or not isinstance(node, ast.Call) or node.keywords:
+def counts_compared_outside(node: ast.Node, context: Context) -> Expr | None:
+    """``f(x, iota(… count(…))) == 2``: only the count can be compared with a number, the bracket is too late."""
+    if (
+        not isinstance(node, ast.Comparison)
+        or len(node.ops) != 1
+        or not isinstance(node.rights[0], ast.Number)
+    ):
         return None
-    if len(node.args) != 2 or node.args[0] != ast.Name("Object"):
+    formula = isinstance(node.left, ast.Connective) or calls_predicate(node.left, context.bound)
+    if not formula and called(node.left) not in ("describe", "iota"):
         return None
-    key, words = node.args[1], context.vocabulary
-    attribute: Expr = key
-    var = "x"
-    if isinstance(key, ast.Lambda) and len(key.params) == 1 and isinstance(key.body, ast.Call):
-        var = key.params[0]
-        own = (ast.Name(var),)
-        attribute = (
-            key.body.args[0] if called(key.body) == "describe" and key.body.args[1:] == own else key.body.func
-        )
-        if not (called(key.body) == "describe" or key.body.args == own):
-            return None
-    sort = words.sort_named(attribute.id) if isinstance(attribute, ast.Name) else None
-    if sort is None or not words.is_ordered(sort):
-        return None
-    name, here = words.attribute(sort), node.span
-    sides = [call(name, ast.Name(v, span=here), at=node) for v in (var, f"{var}2")]
-    op = ">=" if called(node) == "max" else "<="
-    body = ast.Comparison(sides[0], (op,), (sides[1],), span=here)
-    every = call("forall", node.args[0], ast.Lambda((f"{var}2",), body, span=here), at=node)
-    context.note(f"'{called(node)}' of objects by {sort} was read as the object that no other exceeds", node)
-    return call("iota", node.args[0], ast.Lambda((var,), every, span=here), at=node)
+    made = _into_count(node.left, node)
+    if made is not None:
+        context.note("a number compared with a formula was read as compared with the count at its end", node)
+    return made
 
 
-def pairs_of_objects(node: ast.Node, context: Context) -> Expr | None:
-    """``exists_pair(Object, lambda x, y: …)`` speaks of two different objects."""
-    if called(node) != "exists_pair" or not isinstance(node, ast.Call) or not node.args or node.keywords:
+def _into_count(place: Expr, test: ast.Comparison) -> Expr | None:
+    if called(place) == "count":
+        return ast.Comparison(place, test.ops, test.rights, span=place.span)
+    if isinstance(place, ast.Connective) and place.op == "and":
+        last = _into_count(place.operands[-1], test)
+        return None if last is None else ast.Connective("and", (*place.operands[:-1], last), span=place.span)
+    if isinstance(place, ast.Call) and place.args and not place.keywords:
+        last = _into_count(place.args[-1], test)
+        return None if last is None else ast.Call(place.func, (*place.args[:-1], last), span=place.span)
+    if isinstance(place, ast.Lambda):
+        last = _into_count(place.body, test)
+        return None if last is None else ast.Lambda(place.params, last, span=place.span)
+    return None
+
+
+def arithmetic_inside_count(node: ast.Node, context: Context) -> Expr | None:
+    """``count(Object, lambda x: f(x) - 1)``: one less than the count, the bracket is too late."""
+    if called(node) != "count" or not isinstance(node, ast.Call) or node.keywords or not node.args:
         return None
     function = node.args[-1]
-    if "exists_pair" in context.bound or not isinstance(function, ast.Lambda) or len(function.params) != 2:
+    if not isinstance(function, ast.Lambda) or not isinstance(function.body, ast.Binary):
         return None
-    names = [ast.Name(p, span=node.span) for p in function.params]
-    body = conjunction([call("distinct", *names, at=node), function.body], function)
-    context.note("'exists_pair' was read as 'exists' of two different objects", node)
-    return call("exists", *node.args[:-1], ast.Lambda(function.params, body, span=function.span), at=node)
+    body = function.body
+    formula = isinstance(body.left, ast.Connective) or calls_predicate(body.left, context.bound)
+    if body.op not in ("+", "-") or not formula or not isinstance(body.right, ast.Number):
+        return None
+    context.note(f"'{body.op}' a number inside 'count' was read as outside it", node)
+    whole = ast.Lambda(function.params, body.left, span=function.span)
+    return ast.Binary(
+        body.op, ast.Call(node.func, (*node.args[:-1], whole), span=node.span), body.right, span=node.span
+    )
+
+
+def several_values(program: ast.Program, context: Context) -> ast.Program:
+    """``describe(Color, a) and describe(Color, b)`` as the whole program asks for both values."""
+    last = program.body[-1]
+    if not isinstance(last, ast.ExprStatement):
+        return program
+    if not isinstance(last.value, ast.Connective) and called(last.value) != "and_":
+        return program
+    parts = conjuncts(last.value)
+    if len(parts) < 2 or not all(called(p) == "describe" for p in parts):
+        return program
+    context.note("values joined by 'and' were read as a list of them", last)
+    both = ast.ListDisplay(parts, span=last.value.span)
+    return ast.Program((*program.body[:-1], ast.ExprStatement(both, span=last.span)), span=program.span)
 
 
 def free_variables(program: ast.Program, context: Context) -> ast.Program:

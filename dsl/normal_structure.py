@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import ast
 from .ast import Expr
@@ -17,6 +17,8 @@ from .normal_tree import (
     described,
     free_names,
     fresh,
+    is_superlative,
+    over,
     substitute,
 )
 
@@ -71,37 +73,51 @@ def _completed(body: Expr, rest: tuple[Expr, ...], context: Context) -> Expr | N
     return conjunction(parts, body)
 
 
-def most_of(node: ast.Node, context: Context) -> Expr | None:
-    """``most(Object, lambda x: p(x), lambda x: q(x))``: more p are q than are not."""
-    if called(node) not in ("most", "majority") or not isinstance(node, ast.Call) or node.keywords:
-        return None
-    if called(node) in context.bound:
-        return None
+class _Two(NamedTuple):
+    """The conditions of ``q(Object, lambda x: first(x), lambda y: second(y))``, both of `var`."""
+
+    var: str
+    first: Expr
+    second: Expr
+    at: ast.Lambda
+
+
+def _two_conditions(node: ast.Call, context: Context) -> _Two | None:
+    """Return the two conditions of a quantifier, of which one may be a description, or ``None``."""
     args = list(node.args)
     if len(args) > 1 and isinstance(args[0], ast.Name) and args[0].id == "Object":
         args = args[1:]
     if len(args) != 2:
         return None
+    if isinstance(args[0], ast.Lambda) and described(args[1]) is not None:
+        args.reverse()  # all(lambda x: blue(x), iota(Object, lambda x: cube(x)))
     first = args[0] if isinstance(args[0], ast.Lambda) else described(args[0])
     second = args[1]
-    if (
-        first is None
-        or not isinstance(second, ast.Lambda)
-        or len(first.params) != 1
-        or len(second.params) != 1
-    ):
+    if first is None or not isinstance(second, ast.Lambda):
+        return None
+    if len(first.params) != 1 or len(second.params) != 1:
         return None
     var = second.params[0]
     if var in free_names(first.body) - set(first.params):
         return None
-    of = substitute(first.body, first.params[0], ast.Name(var, span=first.span))
-    context.copied(of)
-    context.copied(second.body)
+    moved = substitute(first.body, first.params[0], ast.Name(var, span=first.span))
+    context.copied(moved)
+    return _Two(var, moved, second.body, second)
+
+
+def most_of(node: ast.Node, context: Context) -> Expr | None:
+    """``most(Object, lambda x: p(x), lambda x: q(x))``: more p are q than are not."""
+    if called(node) not in ("most", "majority") or not isinstance(node, ast.Call) or node.keywords:
+        return None
+    two = _two_conditions(node, context) if called(node) not in context.bound else None
+    if two is None:
+        return None
+    context.copied(two.second)
     context.note(f"'{called(node)}' was read as: more of them fit the second condition than do not", node)
-    sides = []
-    for body in (second.body, ast.Unary("not", second.body, span=second.span)):
-        whole = ast.Lambda((var,), conjunction([of, body], second), span=second.span)
-        sides.append(call("count", ast.Name("Object", span=node.span), whole, at=node))
+    sides = [
+        over("count", "Object", two.var, conjunction([two.first, body], two.at), node)
+        for body in (two.second, ast.Unary("not", two.second, span=two.at.span))
+    ]
     return ast.Comparison(sides[0], (">",), (sides[1],), span=node.span)
 
 
@@ -110,39 +126,26 @@ def restricted_quantifiers(node: ast.Node, context: Context) -> Expr | None:
     name = called(node)
     if name not in _UNIVERSAL | _RESTRICTED | _CONDITIONAL or not isinstance(node, ast.Call) or node.keywords:
         return None
-    args = list(node.args)
-    if len(args) > 1 and isinstance(args[0], ast.Name) and args[0].id == "Object":
-        args = args[1:]
-        if len(args) == 1 and (inner := described(args[0])) is not None:
-            context.note(
-                f"'{name}' over a description was read as '{name}' over the objects that fit it", node
-            )
-            return call(name, node.args[0], inner, at=node)
-    if len(args) != 2 or name in _CONDITIONAL:
-        return None
-    if isinstance(args[0], ast.Lambda) and described(args[1]) is not None:
-        args.reverse()  # all(lambda x: blue(x), iota(Object, lambda x: cube(x)))
-    first = args[0] if isinstance(args[0], ast.Lambda) else described(args[0])
-    second = args[1]
     if (
-        first is None
-        or not isinstance(second, ast.Lambda)
-        or len(first.params) != 1
-        or len(second.params) != 1
+        len(node.args) == 2
+        and node.args[0] == ast.Name("Object")
+        and (inner := described(node.args[1])) is not None
     ):
+        context.note(f"'{name}' over a description was read as '{name}' over the objects that fit it", node)
+        return call(name, node.args[0], inner, at=node)
+    lambdas = [a for a in node.args if isinstance(a, ast.Lambda)]
+    if name in _CONDITIONAL and (len(lambdas) != 2 or lambdas[0].params != lambdas[1].params):
         return None
-    var = second.params[0]
-    if var in free_names(first.body) - set(first.params):
+    two = _two_conditions(node, context)
+    if two is None:
         return None
-    restriction = substitute(first.body, first.params[0], ast.Name(var, span=first.span))
-    context.copied(restriction)
     if name in _UNIVERSAL:
-        body: Expr = call("implies", restriction, second.body, at=second)
+        body: Expr = call("implies", two.first, two.second, at=two.at)
         context.note(f"'{name}' with two conditions was read as: all that fit the first fit the second", node)
     else:
-        body = conjunction([restriction, second.body], second)
+        body = conjunction([two.first, two.second], two.at)
         context.note(f"'{name}' with two conditions was read as both of them", node)
-    return call(name, ast.Name("Object", span=node.span), ast.Lambda((var,), body, span=second.span), at=node)
+    return over(name, "Object", two.var, body, node)
 
 
 def many_same(node: ast.Node, context: Context) -> Expr | None:
@@ -195,7 +198,7 @@ def relational_arguments(node: ast.Node, context: Context) -> Expr | None:
                 f"'{inner}(iota(…))' in an object's place was read as the object that is {inner} of it", node
             )
             body: Expr = call(inner, ast.Name(var, span=arg.span), arg.args[0], at=arg)
-        elif words.knows(inner, 1) or words.is_vacuous(inner):
+        elif words.knows(inner, 1) or words.is_vacuous(inner) or is_superlative(inner, words):
             var = inside.params[0]
             context.note(
                 f"'{inner}(iota(…))' in an object's place was read as the one described that is {inner}", node
@@ -206,6 +209,23 @@ def relational_arguments(node: ast.Node, context: Context) -> Expr | None:
         made = call("iota", object_, ast.Lambda((var,), body, span=arg.span), at=arg)
         return ast.Call(node.func, (*node.args[:i], made, *node.args[i + 1 :]), span=node.span)
     return None
+
+
+def relations_to_all(node: ast.Node, context: Context) -> Expr | None:
+    """``right_of_all(x, Object)``: right of each other object."""
+    if not calls_predicate(node, context.bound) or len(node.args) != 2 or node.args[1] != ast.Name("Object"):
+        return None
+    name, subject = called(node), node.args[0]
+    base = name.removesuffix("_all") if name.endswith("_all") else name
+    if not isinstance(subject, ast.Name) or not (name.endswith("_all") or name.startswith("different_")):
+        return None
+    if name.endswith("_all") and not context.vocabulary.knows(base, 2):
+        return None
+    context.note(f"'{name}(x, Object)' was read as: '{base}' holds between x and each other object", node)
+    other = fresh("y", {subject.id})
+    return over(
+        "forall", "Object", other, call(base, subject, ast.Name(other, span=node.span), at=node), node
+    )
 
 
 def _subject(node: Expr, context: Context) -> str | None:

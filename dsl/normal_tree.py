@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from dataclasses import fields
 from typing import Any, TypeGuard, cast
 
 from . import ast
 from .ast import Expr
 from .builtins import BUILTINS
-
-_FIELDS: dict[type, tuple[str, ...]] = {}
+from .vocabulary import Vocabulary
 
 
 def rebuild(node: ast.Node, change: Callable[[ast.Node], ast.Node]) -> ast.Node:
     """Return the node with `change` applied to its children; the same object if none of them changed."""
     cls = type(node)
-    names = _FIELDS.get(cls)
-    if names is None:
-        names = _FIELDS[cls] = tuple(f.name for f in fields(cls) if f.name != "span")
+    names = ast.field_names(cls)
     new: dict[str, Any] = {}
     for name in names:
         value = getattr(node, name)
@@ -96,6 +92,17 @@ def free_names(node: ast.Node) -> set[str]:
     return found
 
 
+def all_names(node: ast.Node) -> set[str]:
+    """Return the names that occur anywhere in a tree, used or bound."""
+    found: set[str] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            found.add(inner.id)
+        elif isinstance(inner, ast.Lambda):
+            found.update(inner.params)
+    return found
+
+
 def substitute(node: Expr, name: str, value: Expr) -> Expr:
     """Return the expression with the free name replaced; bound names that would capture are renamed."""
     outside = free_names(value)
@@ -129,3 +136,74 @@ def fresh(name: str, used: set[str]) -> str:
         k += 1
     used.add(f"{stem}{k}")
     return f"{stem}{k}"
+
+
+def over(quantifier: str, sort: str, var: str, body: Expr, at: ast.Node) -> ast.Call:
+    """Return ``quantifier(sort, lambda var: body)``."""
+    return call(quantifier, ast.Name(sort, span=at.span), ast.Lambda((var,), body, span=at.span), at=at)
+
+
+def iota(var: str, body: Expr, at: ast.Node) -> ast.Call:
+    """Return ``iota(Object, lambda var: body)``."""
+    return over("iota", "Object", var, body, at)
+
+
+def alike(first: ast.Node, second: ast.Node) -> bool:
+    """Tell whether two expressions are equal up to the names of what their lambdas bind."""
+    return _shape(first, {}) == _shape(second, {})
+
+
+def _shape(node: ast.Node, bound: dict[str, int]) -> object:
+    if isinstance(node, ast.Name):
+        return bound.get(node.id, node.id)
+    if isinstance(node, ast.Lambda):
+        bound = bound | {p: len(bound) + i for i, p in enumerate(node.params)}
+    parts: list[object] = [type(node)]
+    for name in ast.field_names(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, ast.Node):
+            parts.append(_shape(value, bound))
+        elif isinstance(value, tuple):
+            if name == "params":
+                parts.append(len(value))
+            else:
+                parts.append(tuple(_shape(v, bound) if isinstance(v, ast.Node) else v for v in value))
+        else:
+            parts.append(value)
+    return tuple(parts)
+
+
+_NO_SUPERLATIVES = frozenset(
+    {"west", "rest", "test", "most", "almost", "nest", "chest", "best", "forest", "interest"}
+)
+
+
+def is_superlative(name: str, words: Vocabulary) -> bool:
+    """Tell whether a word is a superlative: of the vocabulary, or in English by its form (``closest_to_camera``)."""
+    if words.comparative(name) is not None:
+        return True
+    head = name.lower().split("_")[0]
+    return len(head) > 4 and head.endswith(("est", "most")) and head not in _NO_SUPERLATIVES
+
+
+def sole_attribute(function: Expr, words: Vocabulary) -> tuple[str, str, list[Expr]] | None:
+    """Return (sort, variable, other conditions) of ``lambda x: color(x) and cube(x)``, or ``None``.
+
+    The lambda must name the value of exactly one sort of known values at its variable, as ``color(x)`` or
+    ``describe(Color, x)``.
+    """
+    if not isinstance(function, ast.Lambda) or len(function.params) != 1:
+        return None
+    own, found, rest = ast.Name(function.params[0]), [], []
+    for part in conjuncts(function.body):
+        sort = None
+        if isinstance(part, ast.Call) and not part.keywords:
+            if part.args == (own,):
+                sort = words.sort_named(called(part))
+            elif called(part) == "describe" and len(part.args) == 2 and part.args[1] == own:
+                sort = words.sort_named(part.args[0].id) if isinstance(part.args[0], ast.Name) else None
+        if sort is not None and words.values(sort):
+            found.append(sort)
+        elif part != ast.Truth(True):
+            rest.append(part)
+    return (found[0], function.params[0], rest) if len(found) == 1 else None

@@ -11,21 +11,37 @@ from collections.abc import Callable
 from typing import cast
 
 from . import ast
-from .ast import Expr
 from .errors import LimitError
 from .limits import Limits
-from .normal_describe import attribute_modes, described_sorts, distinct_values, majorities
-from .normal_scope import early_parentheses
-from .normal_slips import (
-    comparisons_inside,
-    compound_names,
-    compound_words,
-    extreme_objects,
-    free_variables,
-    names_of_things,
+from .normal_describe import (
+    all_the_same,
+    attribute_modes,
+    comparisons_under_lambda,
+    describe_of_three,
+    described_sorts,
+    distinct_values,
+    majorities,
+)
+from .normal_extremes import extreme_objects, largest_counts, superlative_objects
+from .normal_names import anything, named_objects, plurals_of_sorts
+from .normal_objects import (
+    noun_phrases,
+    numbers_in_predicates,
     objects_of_value_sorts,
     pairs_of_objects,
+    predicates_of_arguments,
+    values_by_condition,
+    variables_as_sorts,
+)
+from .normal_scope import early_parentheses
+from .normal_slips import (
+    arithmetic_inside_count,
+    comparisons_inside,
+    compound_words,
+    counts_compared_outside,
+    free_variables,
     pairs_outside,
+    several_values,
     sorts_as_conditions,
 )
 from .normal_structure import (
@@ -35,45 +51,82 @@ from .normal_structure import (
     most_of,
     nested_predicates,
     relational_arguments,
+    relations_to_all,
     restricted_quantifiers,
 )
 from .normal_superlatives import superlatives
 from .normal_tree import rebuild
-from .normal_words import attributes_in_words, compared_with_none, members_of_sorts, other_names, truths
-from .vocabulary import Vocabulary
-
-Rule = Callable[[ast.Node, "Context"], Expr | None]
-
-#: Applied at each node, inside out, in this order, until none applies.
-RULES: tuple[Rule, ...] = (
-    other_names,
-    truths,
-    members_of_sorts,
+from .normal_words import (
     attributes_in_words,
     compared_with_none,
-    pairs_outside,
+    members_of_sorts,
+    other_names,
+    superlative_values,
+    truths,
+    words_of_numbers,
+)
+from .vocabulary import Vocabulary
+
+Rule = Callable[[ast.Node, "Context"], ast.Node | None]
+
+#: Applied at each call, inside out, in this order, until none applies.
+OF_CALLS: tuple[Rule, ...] = (
+    other_names,
+    truths,
+    attributes_in_words,
+    words_of_numbers,
+    superlative_values,
     comparisons_inside,
+    comparisons_under_lambda,
+    arithmetic_inside_count,
     sorts_as_conditions,
-    names_of_things,
-    compound_names,
-    compound_words,
-    objects_of_value_sorts,
-    extreme_objects,
+    variables_as_sorts,
     pairs_of_objects,
+    named_objects,
+    compound_words,
+    superlative_objects,
+    objects_of_value_sorts,
+    values_by_condition,
+    noun_phrases,
+    extreme_objects,
+    largest_counts,
     arguments_after_lambda,
     restricted_quantifiers,
     most_of,
+    all_the_same,
     many_same,
+    relations_to_all,
     relational_arguments,
+    predicates_of_arguments,
     nested_predicates,
     conjuncts_in_arguments,
+    numbers_in_predicates,
     distinct_values,
     attribute_modes,
     majorities,
+    describe_of_three,
     described_sorts,
 )
+
+#: Applied at the other nodes, by their kind.
+RULES: dict[type[ast.Node], tuple[Rule, ...]] = {
+    ast.Call: OF_CALLS,
+    ast.Name: (truths,),
+    ast.Attribute: (members_of_sorts,),
+    ast.Comparison: (
+        compared_with_none,
+        words_of_numbers,
+        superlative_values,
+        counts_compared_outside,
+        named_objects,
+        superlative_objects,
+    ),
+    ast.Lambda: (sorts_as_conditions,),
+    ast.Connective: (sorts_as_conditions,),
+    ast.TupleDisplay: (pairs_outside,),
+    ast.Clause: (plurals_of_sorts,),
+}
 _ROUNDS = 8
-_CHANGED = ast.Call | ast.Name | ast.Attribute | ast.Comparison | ast.Connective | ast.TupleDisplay
 
 
 class Context:
@@ -87,10 +140,20 @@ class Context:
         ``nodes`` bounds how much copying may add.
     bound
         Names that the program gives a meaning of its own by assignments, loops and functions.
+    names, parameters
+        All names that occur in the program, and those of them that lambdas bind.
     """
 
-    def __init__(self, vocabulary: Vocabulary, limits: Limits, bound: frozenset[str]) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        limits: Limits,
+        bound: frozenset[str],
+        names: frozenset[str] = frozenset(),
+        parameters: frozenset[str] = frozenset(),
+    ) -> None:
         self.vocabulary, self.limits, self.bound = vocabulary, limits, bound
+        self.names, self.parameters = names, parameters
         self.notes: dict[str, None] = {}
         self._copied = 0
 
@@ -118,9 +181,14 @@ def normalise(
     LimitError
         If the normal form is larger than ``limits.nodes`` allows.
     """
-    context = Context(vocabulary, limits, _bound(program))
-    tree = early_parentheses(program, context)
+    nodes = ast.walk(program)
+    parameters = frozenset(p for n in nodes if isinstance(n, ast.Lambda) for p in n.params)
+    names = parameters.union(n.id for n in nodes if isinstance(n, ast.Name))
+    context = Context(vocabulary, limits, _bound(program, nodes), names, parameters)
+    tree = anything(program, context)
+    tree = early_parentheses(tree, context)
     tree = cast(ast.Program, _rewrite(tree, context))
+    tree = several_values(tree, context)
     tree = superlatives(tree, context)
     tree = free_variables(tree, context)
     return tree, tuple(context.notes)
@@ -128,10 +196,8 @@ def normalise(
 
 def _rewrite(node: ast.Node, context: Context) -> ast.Node:
     node = rebuild(node, lambda child: _rewrite(child, context))
-    if not isinstance(node, _CHANGED):
-        return node
     for _ in range(_ROUNDS):
-        for rule in RULES:
+        for rule in RULES.get(type(node), ()):
             made = rule(node, context)
             if made is not None:
                 node = made
@@ -141,14 +207,14 @@ def _rewrite(node: ast.Node, context: Context) -> ast.Node:
     return node
 
 
-def _bound(program: ast.Program) -> frozenset[str]:
+def _bound(program: ast.Program, nodes: list[ast.Node]) -> frozenset[str]:
     """Return the names bound anywhere by an assignment, a loop, a comprehension or a function."""
     if len(program.body) == 1 and isinstance(program.body[0], ast.ExprStatement):
-        comprehensions = [n for n in ast.walk(program) if isinstance(n, ast.Clause)]
+        comprehensions = [n for n in nodes if isinstance(n, ast.Clause)]
         targets: list[ast.Node] = [c.target for c in comprehensions]
     else:
         targets = []
-        for node in ast.walk(program):
+        for node in nodes:
             if isinstance(node, ast.Assign):
                 targets.extend(node.targets)
             elif isinstance(node, ast.AugAssign | ast.For | ast.Clause):

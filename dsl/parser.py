@@ -22,6 +22,7 @@ from .explain_syntax import explain
 from .lalr import Row, Table, Unexpected
 from .lexer import Lexer, Token
 from .limits import DEFAULT_LIMITS, Limits
+from .mending import mended
 from .strings import INNER, LIMITS
 
 _FENCE = re.compile(r"[ \t]*```[^\n`]*\n(.*?)(?:\n[ \t]*```[ \t]*\s*|\s*```\s*|\s*)\Z", re.DOTALL)
@@ -36,15 +37,18 @@ class Accept:
     def __init__(self) -> None:
         lark = _lark(["accept", "formatted"])
         self.table = Table(lark)
-        self.lexer = Lexer(*_terminals(lark, self.table))
+        self.literals, patterns = _terminals(lark, self.table)
+        self.lexer = Lexer(self.literals, patterns)
 
-    def parse(self, text: str, limits: Limits) -> ast.Program:
-        """Return the tree of a clean `text`; see :func:`parse`."""
+    def parse(self, text: str, limits: Limits) -> tuple[ast.Program, tuple[str, ...]]:
+        """Return the tree of a clean `text`, and what was put right in its spelling; see :func:`parse`."""
         count = 0
+        slips: dict[str, None] = {}
 
         def run(piece: str, start: str, line: int, column: int) -> Any:
             nonlocal count
-            tokens = self.lexer.tokens(piece, limits, line, column)
+            tokens, found = mended(self.lexer.tokens(piece, limits, line, column), self.literals)
+            slips.update(dict.fromkeys(found))
             count += len(tokens)
             if not tokens:
                 raise ProgramError("the program is empty", expected="at least one line that gives a result")
@@ -75,7 +79,7 @@ class Accept:
             LIMITS.reset(before)
         if count > limits.depth:
             check_depth(tree, limits)
-        return tree
+        return tree, tuple(slips)
 
 
 class Generate:
@@ -160,6 +164,13 @@ def parse(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) 
     TypeError
         If `text` is not a string.
     """
+    return parsed(text, start=start, limits=limits)[0]
+
+
+def parsed(
+    text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS
+) -> tuple[ast.Program, tuple[str, ...]]:
+    """Return what :func:`parse` returns, and a note for each slip of spelling that was put right on the way."""
     if not isinstance(text, str):
         raise TypeError(f"a program is a text, not {type(text).__name__}")
     key = (text, start, limits)
@@ -168,11 +179,14 @@ def parse(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) 
         return known
     if len(text) > limits.source_chars:
         raise LimitError("source_chars", limits.source_chars, len(text), what="the program")
+    found: tuple[ast.Program, tuple[str, ...]]
     try:
         if start == "generate":
-            tree = _generate().parse(text, limits)
+            found = _generate().parse(text, limits), ()
         elif start == "accept":
-            tree = _accept().parse(clean(text)[0], limits)
+            bare, removed = clean(text)
+            tree, slips = _accept().parse(bare, limits)
+            found = tree, (*removed, *slips)
         else:
             raise ValueError(f"start is 'accept' or 'generate', not {start!r}")
     except ProgramError as error:
@@ -180,8 +194,8 @@ def parse(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) 
     if len(text) <= _REMEMBERED_CHARS:
         if len(_memory) >= _REMEMBERED:
             _memory.popitem(last=False)
-        _memory[key] = tree
-    return tree
+        _memory[key] = found
+    return found
 
 
 def clean(text: str) -> tuple[str, tuple[str, ...]]:
@@ -225,7 +239,7 @@ def check_depth(tree: ast.Node, limits: Limits) -> None:
         level = [child for node in level for child in ast.children(node)]
 
 
-_memory: OrderedDict[tuple[str, str, Limits], ast.Program] = OrderedDict()
+_memory: OrderedDict[tuple[str, str, Limits], tuple[ast.Program, tuple[str, ...]]] = OrderedDict()
 
 
 @lru_cache(maxsize=1)

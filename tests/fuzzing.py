@@ -51,10 +51,11 @@ _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 def seeds() -> list[str]:
-    """Return the programs that mutations start from: the pages' examples, the hostile, the meaningless."""
+    """Return what mutations start from: the pages' examples, slips, hostile and meaningless programs."""
+    from test_language_slips import SLIPS
     from test_meaningless import MEANINGLESS
 
-    found = []
+    found = [written for written, _ in SLIPS]
     for page in ("docs/language.md", "README.md"):
         text = (ROOT / page).read_text(encoding="utf-8")
         found += re.findall(r"^```neptune\n(.*?)^```", text, re.M | re.S)

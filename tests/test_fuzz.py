@@ -53,7 +53,7 @@ def _one_thread():
 
 
 def test_fuzzed_programs_end_well() -> None:
-    count = int(os.environ.get("NEPTUNE_FUZZ", "6000"))
+    count = int(os.environ.get("NEPTUNE_FUZZ", "10000"))
     ends = attack(0, count, 1.0)
     assert sum(ends.values()) == count
     assert ends["answer"] > count // 50, "some of them mean something"
