@@ -29,6 +29,7 @@ from neptune.execute.schedule import Estimates, Prior, Schedule, box_prior
 from neptune.execute.session import Abstain, Session
 from neptune.execute.wording import Wording
 from neptune.oracle.batcher import MicroBatcher
+from neptune.oracle.cache import CachedOracle, has_identity
 from neptune.oracle.replay import RecordingOracle
 from neptune.picture import Picture
 from neptune.replicas import detector_on, oracle_on
@@ -39,6 +40,7 @@ from neptune.writer.vote import Candidate, answer_together
 
 if TYPE_CHECKING:
     from neptune.config import Config
+    from neptune.explain import Explanation
     from neptune.writer.writer import Writer, Written
 
 
@@ -81,6 +83,9 @@ class Engine:
         Passed to the constructors of oracle and detector.
     record
         A file to which all that the oracle says is appended; the oracle ``replay`` answers from it, bit for bit.
+    cache
+        A file that keeps what an oracle with an identity (a model, a server) says, for other runs too; see
+        :class:`~neptune.oracle.cache.CachedOracle`. Other oracles are quicker than a file.
     devices
         Where oracle and detector run, one copy on each: ``("cuda:0", "cuda:1")``; none: as their options say.
     workers
@@ -114,6 +119,7 @@ class Engine:
         oracle_options: dict[str, Any] | None = None,
         detector_options: dict[str, Any] | None = None,
         record: str | Path | None = None,
+        cache: str | Path | None = None,
         devices: Sequence[str] = (),
         workers: int = 1,
         max_batch: int = 256,
@@ -140,8 +146,11 @@ class Engine:
         if isinstance(oracle, str) and oracle in ("random", "scene"):
             options.setdefault("seed", seed)
         self.oracle: Oracle = oracle_on(oracle, devices, options)
+        if cache is not None and has_identity(self.oracle):
+            self.oracle = CachedOracle(self.oracle, cache)
+        self.recorder: RecordingOracle | None = None
         if record is not None:
-            self.oracle = RecordingOracle(self.oracle, record)
+            self.oracle = self.recorder = RecordingOracle(self.oracle, record)
         self._batcher: MicroBatcher | None = None
         if workers > 1 or len(devices) > 1:
             lanes = max(len(devices), 1)
@@ -159,12 +168,15 @@ class Engine:
         self._lock = threading.Lock()
 
     @classmethod
-    def from_config(cls, config: str | Path | Config) -> Engine:
-        """Make the engine that a configuration (a path to its JSON, or the object) describes."""
+    def from_config(cls, config: str | Path | Config, **arguments: Any) -> Engine:
+        """Make the engine that a configuration (a path to its JSON, or the object) describes.
+
+        `arguments` replace those that follow from the configuration.
+        """
         from neptune.config import engine_arguments, load_config
 
         config = load_config(config) if isinstance(config, str | Path) else config
-        engine = cls(**engine_arguments(config))
+        engine = cls(**(engine_arguments(config) | arguments))
         engine._config = config
         return engine
 
@@ -275,6 +287,30 @@ class Engine:
             if isinstance(program, str) and error.source is None:
                 error.with_source(program)
             raise
+
+    def explain(self, program: str | ast.Program, scene: Scene | int = 10) -> Explanation:
+        """Say what a program will do, asking nothing: stages of planning with their laws, order, sizes.
+
+        Parameters
+        ----------
+        program
+            Program text, or a parsed program.
+        scene
+            The scene, or a number of objects N ≥ 1, for which cells are counted.
+
+        Returns
+        -------
+        Explanation
+            Its ``str()`` is for reading. Where the program needs an answer on its way (a branch), it ends there.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If the program is wrong.
+        """
+        from neptune.explain import explain
+
+        return explain(self, program, scene if isinstance(scene, int) else len(scene))
 
     def table(self, formula: str, scene: Scene) -> ProbabilisticTensor:
         """Return the soft truth of a formula over its free variables (a program whose result is a formula)."""

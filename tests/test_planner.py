@@ -188,25 +188,40 @@ def test_a_witness_among_equals_is_the_lowest_tuple() -> None:
     assert planned.truth(node).low.values == naive.truth(node).low.values
 
 
+def same_gradients(node: Node, n: int, seed: int, name: str) -> None:
+    grads = []
+    for kind in (Evaluator, PlannedEvaluator):
+        leaves = {p: t.clone().requires_grad_() for p, t in tables(n, seed).items()}
+        parameters = LogicParameters()
+        value = evaluator(kind, n, leaves, name, parameters).truth(node).low.values
+        if value.requires_grad:
+            value.backward()
+        tau = parameters.log_tau["iota"].grad
+        grads.append([*(t.grad for t in leaves.values()), tau])
+    for a, b in zip(*grads, strict=True):
+        if a is not None or b is not None:
+            a = torch.zeros_like(b) if a is None else a
+            b = torch.zeros_like(a) if b is None else b
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6, msg=lambda m: f"{show(node)}: {m}")
+
+
 @pytest.mark.parametrize("name", LOGICS)
 @pytest.mark.parametrize("seed", range(6))
 def test_gradients_are_the_naive_ones(name: str, seed: int) -> None:
     rng = random.Random(seed)
-    nodes = [chain(Exists, 4, *PUZZLE), chain(Forall, 4, *PUZZLE), insert_guards(formula(rng, [], 8, True))]
-    for node in nodes:
-        grads = []
-        for kind in (Evaluator, PlannedEvaluator):
-            leaves = {p: t.clone().requires_grad_() for p, t in tables(4, seed).items()}
-            parameters = LogicParameters()
-            value = evaluator(kind, 4, leaves, name, parameters).truth(node).low.values
-            if value.requires_grad:
-                value.backward()
-            tau = parameters.log_tau["iota"].grad
-            grads.append([*(t.grad for t in leaves.values()), tau])
-        for a, b in zip(*grads, strict=True):
-            if a is not None or b is not None:
-                a = torch.zeros_like(b) if a is None else a
-                torch.testing.assert_close(a, torch.zeros_like(a) if b is None else b, rtol=1e-4, atol=1e-6)
+    for node in (
+        chain(Exists, 4, *PUZZLE),
+        chain(Forall, 4, *PUZZLE),
+        insert_guards(formula(rng, [], 8, True)),
+    ):
+        same_gradients(node, 4, seed, name)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", LOGICS)
+def test_gradients_of_many_formulas_are_the_naive_ones(name: str) -> None:
+    for seed in range(800):
+        same_gradients(insert_guards(formula(random.Random(seed), [], 7, True)), 1 + seed % 5, seed, name)
 
 
 def test_the_strictness_of_and_gets_its_gradient() -> None:

@@ -8,15 +8,18 @@ Every rewrite keeps the value (bit for bit in godel), terminates, and says where
 
 from __future__ import annotations
 
-from dsl.elimination import eliminate, width
+from dataclasses import dataclass
+
+from dsl.elimination import eliminate
 from dsl.guards import insert_guards
 from dsl.plan import Node, children, show, walk
+from dsl.reductions import order_of
 from dsl.rewrites.connectives import flatten, fold_constants, merge_equal, negation_normal_form
 from dsl.rewrites.normal import rename_bound, sort_operands
 from dsl.rewrites.quantifiers import drop_vacuous, push_inward
 from dsl.rewrites.rule import CRISP, IDEMPOTENT, Laws, Rewrite
 
-__all__ = ["CRISP", "IDEMPOTENT", "Laws", "Rewrite", "STAGES", "explain", "rewrite"]
+__all__ = ["CRISP", "IDEMPOTENT", "STAGES", "Laws", "Rewrite", "Step", "explain", "rewrite", "steps"]
 
 STAGES: tuple[Rewrite, ...] = (
     Rewrite("negation normal form", "¬(a ∧ b) = ¬a ∨ ¬b, ¬∃ = ∀¬, ¬(a > b) = a ≤ b", negation_normal_form),
@@ -43,6 +46,56 @@ def rewrite(node: Node, laws: Laws) -> Node:
     return node
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of planning: the formula after it, or why it did not apply.
+
+    Parameters
+    ----------
+    name, law
+        Of the stage; an equation, or what it does in words.
+    node
+        The formula after it.
+    changed
+        Whether the stage did anything.
+    skipped
+        Why it does not apply, or ``""``.
+    """
+
+    name: str
+    law: str
+    node: Node
+    changed: bool = True
+    skipped: str = ""
+
+    def __str__(self) -> str:
+        if self.skipped:
+            return f"{self.name} [{self.law}]: does not apply: {self.skipped}"
+        return f"{self.name} [{self.law}]: {show(self.node) if self.changed else 'no change'}"
+
+
+def steps(node: Node, laws: Laws, *, guarded: bool = False) -> list[Step]:
+    """Return every stage of planning, in order, and what it did.
+
+    Parameters
+    ----------
+    node, guarded
+        The formula as the program made it; `guarded`: with its guards.
+    laws
+        The laws that hold.
+    """
+    out = []
+    if not guarded:
+        before, node = node, insert_guards(node)
+        out.append(Step("guards", "no object is related to itself", node, node is not before))
+    for stage in STAGES:
+        reason = laws.missing(stage.needs)
+        after = node if reason else stage.apply(node, laws)
+        out.append(Step(stage.name, stage.law, after, after is not node, reason))
+        node = after
+    return out
+
+
 def explain(node: Node, logic: str | Laws = "godel", *, guarded: bool = False) -> str:
     """Return every stage of planning as text: what each did, and why one did not apply.
 
@@ -55,20 +108,11 @@ def explain(node: Node, logic: str | Laws = "godel", *, guarded: bool = False) -
     """
     laws = Laws.named(logic) if isinstance(logic, str) else logic
     lines = [f"as written ({laws.logic}): {show(node)}"]
-    if not guarded:
-        node = insert_guards(node)
-        lines.append(f"guards: {show(node)}")
-    for stage in STAGES:
-        reason = laws.missing(stage.needs)
-        if reason:
-            lines.append(f"{stage.name} [{stage.law}]: does not apply: {reason}")
-            continue
-        after = stage.apply(node, laws)
-        same = after is node
-        lines.append(f"{stage.name} [{stage.law}]: {'no change' if same else show(after)}")
-        node = after
+    done = steps(node, laws, guarded=guarded)
+    lines += map(str, done)
+    node = done[-1].node
     nodes = list(walk(node))
     uses = sum(len(children(n)) for n in nodes)
     lines.append(f"common subexpressions: {max(uses - len(nodes) + 1, 0)} shared, {len(nodes)} nodes in all")
-    lines.append(f"cost: the largest step joins {width(node)} variables, N^{width(node)} cells at most")
+    lines += map(str, order_of(node, laws.crisp))
     return "\n".join(lines)

@@ -38,7 +38,7 @@ class Laws:
         if IDEMPOTENT in needs and not self.idempotent:
             return f"in {self.logic}, a ∧ a is not a"
         if CRISP in needs and not self.crisp:
-            return "soft quantifiers do not distribute over the connectives: the formula runs dense"
+            return "soft quantifiers do not distribute over the connectives"
         return ""
 
 

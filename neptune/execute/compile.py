@@ -7,7 +7,8 @@ operation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
@@ -44,7 +45,8 @@ from neptune.execute.code import (
 )
 from neptune.execute.compile_counts import comparison, counted, expect
 from neptune.execute.kernels import contract
-from neptune.execute.search import Search, Step
+from neptune.execute.relaxation import steps_of
+from neptune.execute.search import Search
 
 __all__ = ["Code", "Compiler", "Frame", "cells_of"]
 
@@ -62,14 +64,23 @@ class Compiler:
         self.crisp = crisp
         self.code = Code()
         self._memo: dict[Node, tuple[int, Vars]] = {}
+        self._raw: dict[Leaf, int] = {}
+        self._filled: dict[tuple[int, bool], int] = {}
         self.chances: dict[int, int] = {}
 
     def finish(self, leaves: Sequence[Leaf], outputs: Sequence[Node]) -> Code:
         """Return the code that computes the outputs from the leaves (all atoms that occur in them)."""
-        self.code.leaves = list(leaves)
-        self.code.registers = len(leaves)
-        for slot, leaf in enumerate(leaves):
-            self._leaf(slot, leaf)
+        # One input for all atoms that differ in the names of variables only.
+        tables: dict[tuple[Any, ...], list[Leaf]] = {}
+        for leaf in leaves:
+            key = leaf.predicate, tuple(t if isinstance(t, int) else None for t in leaf.terms)
+            tables.setdefault(key, []).append(leaf)
+        self.code.leaves = [named[0] for named in tables.values()]
+        self.code.registers = len(tables)
+        for slot, named in enumerate(tables.values()):
+            for leaf in named:
+                self._raw[leaf] = slot
+                self._memo[leaf] = self._leaf(slot, leaf)
         self.code.outputs = [self.output(node) for node in outputs]
         self.code.chances = [self.chances.get(slot) for slot, _ in self.code.outputs]
         return self.code
@@ -86,13 +97,13 @@ class Compiler:
         self.code.axes = max(self.code.axes, len(vars))
         return slot, vars
 
-    def _leaf(self, slot: int, leaf: Leaf) -> None:
+    def _leaf(self, slot: int, leaf: Leaf) -> tuple[int, Vars]:
+        """Return the table of an atom in register `slot`, its axes in the order of its variables' names."""
         have = tuple(t for t in leaf.terms if isinstance(t, str))
         want = tuple(sorted(have))
         self.code.axes = max(self.code.axes, len(have))
         if have == want:
-            self._memo[leaf] = slot, have
-            return
+            return slot, have
         order = [0, *(1 + have.index(v) for v in want)]
 
         def make(out: int) -> Operation:
@@ -101,7 +112,7 @@ class Compiler:
 
             return turn
 
-        self._memo[leaf] = self.emit(want, make)
+        return self.emit(want, make)
 
     def truth(self, node: Node) -> tuple[int, Vars]:
         """Return the register and variables of a formula."""
@@ -182,17 +193,31 @@ class Compiler:
     def fold(self, operands: Sequence[Node], universal: bool) -> tuple[int, Vars]:
         """Return the conjunction (`universal`: the disjunction) of the operands, small tables first."""
         guards = [o for o in operands if _is_guard(o, universal)]
-        parts = sorted(
-            (self.truth(o) for o in operands if not _is_guard(o, universal)), key=lambda p: len(p[1])
-        )
-        if not parts:
-            parts, guards = [self.truth(o) for o in guards], []
+        tables = [o for o in operands if not _is_guard(o, universal)]
+        if not tables:
+            tables, guards = guards, []
+        parts, left = [], list(guards)
+        for node in tables:
+            guard = next((g for g in guards if g.free == node.free), None)
+            if guard is not None and isinstance(node, Leaf) and len(node.terms) == 2:
+                parts.append(self._guarded_leaf(node, universal))
+                left = [g for g in left if g.free != guard.free]
+            else:
+                parts.append(self.truth(node))
+        parts.sort(key=lambda p: len(p[1]))
         done = parts[0]
         for part in parts[1:]:
             done = self._join(done, part, universal)
-        for guard in guards:
+        for guard in left:
             done = self._guard(done, tuple(sorted(guard.free)), universal)
         return done
+
+    def _guarded_leaf(self, leaf: Leaf, universal: bool) -> tuple[int, Vars]:
+        """Return an atom with its diagonal filled: once for all atoms of the same table."""
+        key = self._raw[leaf], universal
+        if key not in self._filled:
+            self._filled[key], _ = self._guard((key[0], ("0", "1")), ("0", "1"), universal)
+        return self._leaf(self._filled[key], leaf)
 
     def _join(self, a: tuple[int, Vars], b: tuple[int, Vars], universal: bool) -> tuple[int, Vars]:
         (sa, va), (sb, vb) = a, b
@@ -352,33 +377,7 @@ def searching(block: Block) -> Search:
     """Return the search for a block, its relaxation compiled."""
     compiler = Compiler()
     code = compiler.finish(block.atoms(), [block.relaxed])
-    return Search(block, code, list(_steps(compiler, block.relaxed)))
-
-
-def _steps(compiler: Compiler, node: Node) -> Iterator[Step]:
-    """Yield the eliminations of a relaxation, those that come last first."""
-    if isinstance(node, And):
-        for operand in node.operands:
-            yield from _steps(compiler, operand)
-    if not isinstance(node, Exists):
-        return
-    vars: list[str] = []
-    body: Node = node
-    while isinstance(body, Exists):
-        vars.append(body.var)
-        body = body.body
-    joined = list(_conjuncts(body))
-    yield tuple(vars), tuple(compiler.truth(o) for o in joined)
-    for operand in joined:
-        yield from _steps(compiler, operand)
-
-
-def _conjuncts(node: Node) -> Iterator[Node]:
-    if isinstance(node, And):
-        for operand in node.operands:
-            yield from _conjuncts(operand)
-    else:
-        yield node
+    return Search(block, code, list(steps_of(block.relaxed, compiler.truth)))
 
 
 def _is_guard(node: Node, universal: bool) -> bool:

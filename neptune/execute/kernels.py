@@ -15,6 +15,8 @@ from neptune.algebra import Logic
 
 CHUNK_CELLS = 1 << 18
 """Cells of the joint table that are held at once: 1 MB of float32."""
+SMALL_CELLS = 1 << 14
+"""A joint table of so few cells is made whole for a gradient too: cheaper than to look for the best places."""
 
 
 def contract(logic: Logic, a: Tensor, b: Tensor, universal: bool, chunk: int = CHUNK_CELLS) -> Tensor:
@@ -38,6 +40,10 @@ def contract(logic: Logic, a: Tensor, b: Tensor, universal: bool, chunk: int = C
     learns = isinstance(theta, Tensor) and theta.requires_grad
     if not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad or learns)):
         return _blocks(logic, a, b, universal, chunk, False)
+    cells = max(len(a), len(b)) * a.shape[1] * b.shape[1] * a.shape[2]
+    if cells <= min(SMALL_CELLS, chunk):
+        joint = (logic.or_ if universal else logic.and_)(a.unsqueeze(2), b.unsqueeze(1))
+        return (joint.min(-1) if universal else joint.max(-1)).values
     if not learns:
         return cast(Tensor, _Contract.apply(a, b, logic, universal, chunk))  # type: ignore[no-untyped-call]
     with torch.no_grad():

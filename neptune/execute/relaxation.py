@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dsl.plan import And, Exists, Node
 from neptune.execute.code import SEARCH_CELLS, Frame, Vars, full, see, view
 
 if TYPE_CHECKING:
     from neptune.execute.search import Search
 
 Domains = NDArray[np.bool_]
+Step = tuple[Vars, tuple[tuple[int, Vars], ...]]
+"""One elimination: the variables that it reduces, and the registers, with variables, of what it joins."""
 
 
 class Relaxation:
@@ -123,3 +126,37 @@ class Relaxation:
             out[..., self.search.place[v]] = best % n if bound else cell % n
             best, cell = (best // n, cell) if bound else (best, cell // n)
         return out.masked_fill((value == logic.bottom).unsqueeze(-1), -1)
+
+
+def steps_of(node: Node, truth: Callable[[Node], tuple[int, Vars]]) -> Iterator[Step]:
+    """Yield the eliminations of a relaxation, those that run last first.
+
+    Parameters
+    ----------
+    node
+        The relaxation, or a part of it.
+    truth
+        Gives the register and variables of each formula in it.
+    """
+    if isinstance(node, And):
+        for operand in node.operands:
+            yield from steps_of(operand, truth)
+    if not isinstance(node, Exists):
+        return
+    vars: list[str] = []
+    body: Node = node
+    while isinstance(body, Exists):
+        vars.append(body.var)
+        body = body.body
+    joined = list(_conjuncts(body))
+    yield tuple(vars), tuple(truth(o) for o in joined)
+    for operand in joined:
+        yield from steps_of(operand, truth)
+
+
+def _conjuncts(node: Node) -> Iterator[Node]:
+    if isinstance(node, And):
+        for operand in node.operands:
+            yield from _conjuncts(operand)
+    else:
+        yield node

@@ -21,16 +21,13 @@ from torch import Tensor
 
 from dsl.apart import Block
 from dsl.errors import LimitError
-from neptune.execute.code import SEARCH_CELLS, Code, Frame, Vars
-from neptune.execute.relaxation import Domains, Relaxation
+from neptune.execute.code import SEARCH_CELLS, Code, Frame
+from neptune.execute.relaxation import Domains, Relaxation, Step
 
 MOST_BRANCHES = 1 << 13
 """The most branches whose bound is computed for one cell of the outcome."""
 SPECULATION = 4
 """Nodes expanded at once where there is a single cell: a contraction of a few rows costs little more than of one."""
-
-Step = tuple[Vars, tuple[tuple[int, Vars], ...]]
-"""One elimination: the variables that it reduces, and the registers, with variables, of what it joins."""
 
 
 @dataclass
