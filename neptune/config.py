@@ -101,8 +101,8 @@ class Config(BaseModel):
     )
     oracle_cache: str | None = Field(
         "auto",
-        description="SQLite file that keeps what models and servers say, for all runs; auto: oracle-cache.sqlite beside "
-        "the run folder; null: none.",
+        description="SQLite file that keeps what models and servers say, for all runs; auto: oracle-cache.sqlite "
+        "beside the run folder; null: none.",
     )
     vlm_options: dict[str, Any] = Field(
         default_factory=dict, description='Options of the oracle, e.g. {"noise": 0.05} for scene.'
@@ -196,6 +196,9 @@ class Config(BaseModel):
     image: str | None = Field(None, description="Task ask: the picture.")
     question: str | None = Field(None, description="Task ask: the question in words.")
     program: str | None = Field(None, description="Task ask: the program, instead of a question.")
+    explain: bool = Field(
+        False, description="Task ask: print how the program would be planned, and ask nothing (no image needed)."
+    )
 
     # What comes of it
     bundle: str | None = Field(
@@ -326,7 +329,7 @@ def _nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
     ):
         problems.append("'data_dir' is not given; expected the folder that holds the dataset's files")
     if config.task == "ask":
-        if config.image is None and "image" not in skip:
+        if config.image is None and not config.explain and "image" not in skip:
             problems.append("'image' is not given; expected a picture: --image photo.jpg")
         if config.question is None and config.program is None and not skip & {"question", "program"}:
             problems.append(

@@ -15,14 +15,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from neptune import record as records
+from neptune.bundle import pack_run
 from neptune.config import Config
 from neptune.errors import ConfigError, NeptuneError, OracleFailedError
-from neptune.evaluate.tables import print_results
+from neptune.evaluate.after import examine, more_results
+from neptune.evaluate.beside import attach
+from neptune.evaluate.logics import answer_under
+from neptune.evaluate.tables import print_more, print_results
 from neptune.flight import Budget, Flight
+from neptune.oracle.replay import RECORD
 from neptune.programs import Programs, Write
 from neptune.progress import Progress
 from neptune.provenance import describe_code, hash_inputs
 from neptune.record import Record, RunFolder
+from neptune.tasks.base import plain
 from neptune.writer.failures import ProviderError
 from neptune.writer.vote import Candidate, answer_together
 
@@ -97,24 +103,28 @@ def _run(
             print(f"The earlier run is now in {folder.moved_to}", file=sys.stderr)
         if folder.records:
             print(f"Resuming: {len(folder.records)} samples are there", file=sys.stderr)
-        interrupted = False
+        interrupted, unexamined = False, None
         try:
             failure = answer_samples(config, loaded, programs, folder)
+            unexamined = examine(config, folder, loaded) if failure is None else None
         except KeyboardInterrupt:
             interrupted = True
         results = finish(folder, loaded)
     if programs.spent():
         print(programs.spent(), flush=True)
+    pack_run(config, folder.path)
     if failure is not None:
         missing = results["n"] - len(folder.records)
         lack = "program" if isinstance(failure, ProviderError) else "answer"
         print(f"{missing} samples have no {lack} yet: {failure.one_line()}", file=sys.stderr)
+    if unexamined is not None:
+        print(f"The answers are there, but not all is said of them: {unexamined.one_line()}", file=sys.stderr)
     if interrupted:
         print("Interrupted; the same command resumes.", file=sys.stderr)
     print(folder.path / records.REPORT, flush=True)
     if interrupted:
         return EXIT_INTERRUPTED
-    if failure is not None:
+    if failure is not None or unexamined is not None:
         return EXIT_MISTAKE
     kinds = results["errors_by_kind"]
     # An oracle that gives no evidence is no mistake of the user's.
@@ -161,7 +171,7 @@ def answer_samples(
     # Samples are made when their turn comes: only their indices are kept in memory.
     samples = programs.ahead((task, task.samples[index]) for task, index in todo)
     with (
-        Engine.from_config(config) as engine,
+        Engine.from_config(config, **recording(config, folder)) as engine,
         Progress(total) as progress,
         Flight(samples, begin, max(config.workers, len(config.gpus)), budget.allows) as flight,
     ):
@@ -178,9 +188,17 @@ def answer_samples(
                 continue
             in_a_row = 0
             budget.spend(record["usage"].get("oracle_calls", 0))
+            if engine.recorder is not None and record.get("evidence") is not None:
+                # Numbered here, in the samples' order, whatever the order in which they were answered.
+                record["evidence"] = engine.recorder.number(record["evidence"])
             folder.append(record)
             progress.add(record)
     return failure
+
+
+def recording(config: Config, folder: RunFolder) -> dict[str, Any]:
+    """Return the argument of the engine that says where the record for replay goes."""
+    return {"record": folder.path / RECORD} if config.record_oracle == "auto" else {}
 
 
 def _unanswered(loaded: Sequence[Task], done: set[tuple[str, str]]) -> Iterator[tuple[Task, int]]:
@@ -217,6 +235,7 @@ def answer_sample(
     program: str | None = None
     written: Written | None = None
     spent: Spent | None = None
+    recorded: dict[str, Any] = {}
     outcome: dict[str, Any] = {
         "answer": None,
         "expected": None,
@@ -239,11 +258,16 @@ def answer_sample(
             engine.labels(*(c.program for c in candidates)),
         )
         seen = scene
+        if engine.recorder is not None:
+            recorded = {"scene": engine.recorder.keep(scene), "evidence": engine.evidence(scene)}
         answer, program = answer_together(candidates, lambda text: engine.run(text, seen, budget))
         outcome["answer"] = task.show_answer(sample, answer, scene)
+        if outcome["answer"] != plain(answer):
+            outcome["value"] = plain(answer)
         right = task.judge(sample, answer, scene)
         outcome["correct"] = right if right is None else right and not answer.abstained
         outcome |= task.measures(sample, answer, scene)
+        outcome |= answer_under(engine, config.logics, program, task, sample, scene, answer)
     except (ProviderError, OracleFailedError, CancelledError):
         raise
     except (NeptuneError, ProgramError) as error:
@@ -264,6 +288,7 @@ def answer_sample(
         **describe_writing(written),
         **describe_answer(answer, spent),
         **describe_scene(scene),
+        **recorded,
         "picture": str(sample.picture.path) if sample.picture is not None and sample.picture.path else None,
         "seconds": round(time.perf_counter() - start, 4),
     }
@@ -309,7 +334,10 @@ def describe_answer(answer: Answer | None, spent: Spent | None = None) -> dict[s
             {"line": s.line, "source": s.source, "value": s.value, "scores": _rounded(s.scores)}
             for s in answer.trace
         ],
-        "usage": {k: round(v, 3) for k, v in answer.usage.as_dict().items()} | writing,
+        "usage": {k: round(v, 8 if k == "oracle_cost" else 3) for k, v in answer.usage.as_dict().items()}
+        | writing,
+        **({"oracle_failures": dict(answer.usage.failures)} if answer.usage.failures else {}),
+        **({"oracle_remarks": list(answer.usage.remarks)} if answer.usage.remarks else {}),
     }
 
 
@@ -334,9 +362,13 @@ def finish(folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:
     from neptune.report import write_report
 
     order = {task.name: position for position, task in enumerate(loaded)}
-    ordered = sorted(folder.records, key=lambda r: order.get(r["dataset"], len(order)))
+    ordered = attach(
+        folder.path, sorted(folder.records, key=lambda r: order.get(r["dataset"], len(order)))
+    )
     results = records.summarise(ordered, {task.name: len(task.samples) for task in loaded})
+    results |= more_results(ordered, results["n"])
     records.write_json(folder.path / records.RESULTS, results)
     write_report(folder.path, ordered, results)
     print_results(results)
+    print_more(results)
     return results

@@ -33,7 +33,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def settled(record: dict[str, Any]) -> dict[str, Any]:
     """What must not depend on how often a run was killed: with a lazy schedule, which cells are known does."""
-    unsettled = ("seconds", "usage", "trace", "scores", "probability", "bounds", "witness")
+    unsettled = ("seconds", "usage", "trace", "scores", "probability", "bounds", "witness", "evidence")
     return {k: v for k, v in record.items() if k not in unsettled}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from neptune.answer import count
 from neptune.evaluate.bootstrap import interval
 
 Record = Mapping[str, Any]
@@ -27,8 +28,9 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
     -------
     dict
         ``n answered errors abstained correct accuracy interval error_rate abstention_rate complete by_family
-        by_dataset errors_by_kind ties usage seconds``. Rates and `accuracy` are over all n, in [0, 1], ``None`` for
-        n = 0; samples without a right answer (`unjudged`, where there are some) do not count for `accuracy`.
+        by_dataset errors_by_kind ties usage oracle_failures seconds``. Rates and `accuracy` are over all n, in
+        [0, 1], ``None`` for n = 0; samples without a right answer (`unjudged`, where there are some) do not count for
+        `accuracy`.
         `interval` is the 95 % bootstrap interval of `accuracy` over pictures (:mod:`neptune.evaluate.bootstrap`),
         ``None`` while samples are missing; `seconds` is the samples' own time. Where answers point to objects, also
         `mean_iou`, `mean_iou_interval` and `iou_accuracy` (the share with an IoU ≥ 0.5): errors and answers that
@@ -39,12 +41,14 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
     families: dict[str, list[Record]] = {}
     kinds: dict[str, int] = {}
     usage: dict[str, float] = {}
+    failures: dict[str, int] = {}
     for record in records:
         family = record.get("family") or "all"
         families.setdefault(f"{record['dataset']}: {family}" if several else str(family), []).append(record)
         if record.get("error"):
             kind = record.get("error_kind") or "error"
             kinds[kind] = kinds.get(kind, 0) + 1
+        count(failures, record.get("oracle_failures") or {})
         for name, value in (record.get("usage") or {}).items():
             usage[name] = (
                 max(usage.get(name, 0), value) if name == "peak_cells" else usage.get(name, 0) + value
@@ -57,7 +61,8 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
         "by_dataset": {d: counts([r for r in records if r["dataset"] == d], n) for d, n in totals.items()},
         "by_family": {f: counts(group, len(group)) for f, group in sorted(families.items())},
         "errors_by_kind": kinds,
-        "usage": {k: round(v, 3) for k, v in usage.items()},
+        "usage": {k: round(v, 8 if k.endswith("cost") else 3) for k, v in usage.items()},
+        "oracle_failures": failures,
         "seconds": round(sum(r.get("seconds") or 0.0 for r in records), 3),
     }
 

@@ -66,7 +66,7 @@ class CachedOracle:
     """
 
     def __init__(self, inner: Oracle, path: str | Path) -> None:
-        if not hasattr(type(inner), "identity") and not hasattr(inner, "identity"):
+        if not has_identity(inner):
             raise ConfigError(
                 f"The oracle '{inner.name}' can not be cached",
                 expected="an oracle with an identity",
@@ -131,6 +131,12 @@ class CachedOracle:
         costs = plan.costs([getattr(texts, "cost", None) for texts in answers])
         plan.take(answers)
         return [Texts(values, cost) for values, cost in zip(plan.values(), costs)]
+
+
+def has_identity(oracle: Oracle) -> bool:
+    """Tell whether an oracle can be cached."""
+    # A server may have to be asked for the identity's value: not here.
+    return hasattr(type(oracle), "identity") or hasattr(oracle, "identity")
 
 
 class _Plan:

@@ -88,3 +88,9 @@ def scene_digest(scene: Scene, pixels: bool = True) -> str:
         with _lock:
             _digests.setdefault(scene, {})[pixels] = known
     return known
+
+
+def remember_digest(scene: Scene, digest: str) -> None:
+    """Say what :func:`scene_digest` (with pixels) is of a scene that was recorded elsewhere, without its picture."""
+    with _lock:
+        _digests.setdefault(scene, {})[True] = digest

@@ -1,7 +1,8 @@
-"""Record what an oracle says, and answer from the record, bit for bit.
+"""Record what was seen and what an oracle said of it, and answer from the record, bit for bit.
 
 The record is JSON lines: one line a request, with the scene's digest (pixels and boxes), the question, the
-objects, and logits and mass as base64 of little-endian float32. Later lines win.
+objects, and logits and mass as base64 of little-endian float32; one line a scene, with its boxes. Later lines win. A
+line ``session`` begins what another process, or another engine, has added.
 
 >>> oracle = RecordingOracle(engine.oracle, "answers.jsonl")          # doctest: +SKIP
 >>> Engine(oracle="replay", oracle_options={"path": "answers.jsonl"})   # doctest: +SKIP
@@ -14,15 +15,21 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from neptune.errors import OracleError
-from neptune.oracle.identity import scene_digest
+from neptune.oracle.identity import remember_digest, scene_digest
+from neptune.scene import Scene
 from neptune.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
 
+RECORD = "evidence.jsonl"
+"""The record's name in a run folder."""
+
 _FORMAT = "JSON lines written by neptune.oracle.RecordingOracle"
+_SESSION = b'{"kind": "session"}\n'
 
 
 class RecordingOracle:
@@ -35,6 +42,11 @@ class RecordingOracle:
     path
         The file; made with its folder where it does not exist. A line that was torn by a crash is cut off.
 
+    Attributes
+    ----------
+    session : int
+        The number of earlier recorders of this file.
+
     Raises
     ------
     OracleError
@@ -44,14 +56,36 @@ class RecordingOracle:
     def __init__(self, inner: Oracle, path: str | Path) -> None:
         self.inner, self.name, self.path = inner, inner.name, Path(path)
         self._lock = threading.Lock()
-        self._write(_cut_torn_line)
+        self._kept: set[str] = set()
+        self._numbers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self.session = self._count = 0
+        self._write(self._open)
+
+    def keep(self, scene: Scene) -> str:
+        """Record a scene, once, and return its digest: a program may ask nothing of it."""
+        digest = scene_digest(scene)
+        with self._lock:
+            new = digest not in self._kept
+            self._kept.add(digest)
+        if new:
+            self._append([_scene_line(scene, digest)])
+        return digest
+
+    def number(self, shared: Any) -> str:
+        """Return session and number of the evidence that a sample shares: others may have had cells answered."""
+        with self._lock:
+            number = self._numbers.setdefault(shared, self._count)
+            self._count += number == self._count
+        return f"{self.session}.{number}"
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
         """Answer as the inner oracle does, and record it."""
         answers = self.inner.score(requests)
         self._append(
-            {**_head("score", r), "logits": _packed(s.logits), "mass": _packed(s.mass)}
-            for r, s in zip(requests, answers)
+            [
+                {**_head("score", r), "logits": _packed(s.logits), "mass": _packed(s.mass)}
+                for r, s in zip(requests, answers)
+            ]
         )
         return answers
 
@@ -59,17 +93,33 @@ class RecordingOracle:
         """Answer as the inner oracle does, and record it."""
         answers = self.inner.query(requests)
         self._append(
-            {**_head("query", r), "choices": list(r.choices), "texts": texts}
-            for r, texts in zip(requests, answers)
+            [
+                {**_head("query", r), "choices": list(r.choices), "texts": texts}
+                for r, texts in zip(requests, answers)
+            ]
         )
         return answers
 
-    def _append(self, records: Iterator[dict[str, Any]]) -> None:
+    def _open(self, path: Path) -> None:
+        """Cut a torn line off, count the sessions, begin another."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            file.seek(0)
+            end, line = 0, b""
+            for line in file:
+                end += len(line) if line.endswith(b"\n") else 0
+                self.session += line == _SESSION
+            if line and not line.endswith(b"\n"):
+                file.truncate(end)
+            file.seek(0, 2)
+            file.write(_SESSION)
+
+    def _append(self, records: Sequence[dict[str, Any]]) -> None:
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
         def append(path: Path) -> None:
             with path.open("ab") as file:
-                file.write(lines.encode())
+                file.write(lines.encode("utf-8", "backslashreplace"))
 
         self._write(append)
 
@@ -87,7 +137,9 @@ class ReplayOracle:
     Parameters
     ----------
     path
-        A file that :class:`RecordingOracle` wrote.
+        A file that :class:`RecordingOracle` wrote, or a run folder that holds one.
+    session
+        The last session whose answers count; ``None``: all of them.
 
     Raises
     ------
@@ -97,13 +149,19 @@ class ReplayOracle:
 
     name = "replay"
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, session: int | None = None) -> None:
         self.path = Path(path)
+        if self.path.is_dir():
+            self.path /= RECORD
+        self._scenes: dict[str, dict[str, Any]] = {}
         self._scores: dict[tuple[str, str, int], dict[tuple[int, ...], tuple[np.float32, np.float32]]] = {}
         self._texts: dict[tuple[str, str, tuple[str, ...]], dict[tuple[int, ...], str | None]] = {}
+        current = -1
         for number, record in _records(self.path):
             try:
-                self._take(record)
+                current += record["kind"] == "session"
+                if session is None or current <= session:
+                    self._take(record)
             except (KeyError, TypeError, ValueError) as error:
                 raise _malformed(self.path, number, error) from error
 
@@ -144,7 +202,31 @@ class ReplayOracle:
             answers.append([known[cell] for cell in cells])
         return answers
 
+    def scene(self, digest: str) -> Scene:
+        """Return a new scene with the boxes of a recorded one, without its picture.
+
+        Raises
+        ------
+        OracleError
+            If it was never recorded.
+        """
+        kept = self._scenes.get(digest)
+        if kept is None:
+            raise OracleError(f"The scene {digest} was never recorded", where=str(self.path))
+        size = (int(kept["size"][0]), int(kept["size"][1]))
+        scene = Scene(kept["boxes"], size, None, None, kept["scores"], str(kept["name"]))
+        remember_digest(scene, digest)
+        return scene
+
     def _take(self, record: dict[str, Any]) -> None:
+        if record["kind"] == "session":
+            return
+        if record["kind"] == "scene":
+            boxes, scores = _unpacked(record["boxes"]).reshape(-1, 4), _unpacked(record["scores"])
+            if len(boxes) != len(scores):
+                raise ValueError(f"{len(boxes)} boxes, {len(scores)} scores")
+            self._scenes[str(record["scene"])] = {**record, "boxes": boxes, "scores": scores}
+            return
         cells = [tuple(int(i) for i in row) for row in record["objects"]]
         values: Sequence[Any]
         if record["kind"] == "score":
@@ -178,6 +260,19 @@ def _head(kind: str, request: ScoreRequest | QueryRequest) -> dict[str, Any]:
     }
 
 
+def _scene_line(scene: Scene, digest: str) -> dict[str, Any]:
+    assert scene.scores is not None  # made with the scene
+    return {
+        "kind": "scene",
+        "scene": digest,
+        "name": scene.name,
+        "picture": scene.picture.digest if scene.picture is not None else None,
+        "size": list(scene.size),
+        "boxes": _packed(scene.boxes),
+        "scores": _packed(scene.scores),
+    }
+
+
 def _cells(objects: IntArray) -> list[tuple[int, ...]]:
     return [tuple(row) for row in objects.tolist()]
 
@@ -190,25 +285,21 @@ def _unpacked(text: str) -> FloatArray:
     return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").astype(np.float32)
 
 
-def _cut_torn_line(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        file.seek(0)
-        content = file.read()
-        if content and not content.endswith(b"\n"):
-            file.truncate(content.rfind(b"\n") + 1)
-
-
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield line number and record; a torn last line is left out."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        file = path.open("rb")
     except OSError as error:
         raise OracleError(
             f"The recorded answers can not be read: {error.strerror}", where=str(path), expected=_FORMAT
         ) from error
-    for number, line in enumerate(lines[:-1], 1):
-        if not line.strip():
+    with file:
+        yield from _lines(path, file)
+
+
+def _lines(path: Path, file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip() or not line.endswith(b"\n"):
             continue
         try:
             record = json.loads(line)
