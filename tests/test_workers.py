@@ -47,8 +47,8 @@ def run(folder: Path, *words: object, base: list[str] = WORDS) -> tuple[int, lis
 
 
 def settled(record: dict[str, Any]) -> dict[str, Any]:
-    """All but times, and who of several questions on one picture paid for a cell."""
-    return {k: v for k, v in record.items() if k not in ("seconds", "usage")}
+    """All but times, who of several questions on one picture paid for a cell, and where the record of them is."""
+    return {k: v for k, v in record.items() if k not in ("seconds", "usage", "evidence")}
 
 
 def test_workers_change_no_record(tmp_path: Path) -> None:
