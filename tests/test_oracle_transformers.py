@@ -255,6 +255,18 @@ def test_batches_shrink_where_memory_runs_out(form: str) -> None:
         assert len(rows) - first <= first, "what fits is remembered"
 
 
+@pytest.mark.parametrize("most", [math.inf, 2])
+def test_batches_prepared_ahead_are_the_same(most: float) -> None:
+    asked = requests(scene()) + requests(scene(seed=2))
+    oracle = make(share_prefix=False, batch_size=3)
+    oracle.reader.batches.ahead = 4
+    with watched(oracle, most) as rows:
+        found = logits(oracle, asked)
+    assert len(rows) > 4
+    oracle.close()
+    np.testing.assert_allclose(found, logits(make(share_prefix=False, batch_size=1), asked), atol=TOLERANCE)
+
+
 def test_out_of_memory_for_one_picture_is_said_in_one_line() -> None:
     oracle = make()
     with watched(oracle, most=0), pytest.raises(OracleError, match=r"Memory runs out .*max_pixels"):

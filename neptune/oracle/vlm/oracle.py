@@ -209,6 +209,7 @@ class TransformersOracle:
 
     def close(self) -> None:
         """Let go of the model and its memory; the oracle can not be asked any more."""
+        self.reader.batches.close()
         del self.reader
 
     def _picture(self, canvas: Canvas, boxes: tuple[int, ...]) -> Hashable:

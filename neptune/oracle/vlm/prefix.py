@@ -102,13 +102,17 @@ class Prefixes:
             return False
         tails = {k: row[shared:] for k, row in zip(which, rows)}
 
-        def work(part: Sequence[int]) -> None:
-            store(part, finish(self._suffixes(prefix, [tails[k] for k in part], keep), part))
+        def work(part: Sequence[int], suffixes: list[list[int]]) -> None:
+            store(part, finish(self._suffixes(prefix, suffixes, keep), part))
 
         # A row costs its own tokens and the memory of the prefix's keys and values, an eighth of that of a token.
         ordered = sorted(which, key=lambda k: len(tails[k]))
         self.reader.batches.run(
-            ordered, lambda k: len(tails[k]) + prefix.length // 8, work, "a question on a shared picture"
+            ordered,
+            lambda k: len(tails[k]) + prefix.length // 8,
+            lambda part: [tails[k] for k in part],
+            work,
+            "a question on a shared picture",
         )
         return True
 
@@ -122,10 +126,10 @@ class Prefixes:
             return found
         made: list[Prefix | None] = []
 
-        def work(part: Sequence[Prompt]) -> None:
-            made.append(self._compute(part[0], tail))
+        def work(part: Sequence[Prompt], inputs: dict[str, Any]) -> None:
+            made.append(self._compute(inputs, tail))
 
-        self.reader.batches.run([prompt], lambda p: p.pixels // 784, work, "a picture")
+        self.reader.batches.run([prompt], lambda p: p.pixels // 784, self.reader.inputs, work, "a picture")
         prefix = made[0]
         if prefix is None:
             return None
@@ -135,12 +139,12 @@ class Prefixes:
             self._known.popitem(last=False)
         return prefix
 
-    def _compute(self, prompt: Prompt, tail: list[int]) -> Prefix | None:
+    def _compute(self, inputs: dict[str, Any], tail: list[int]) -> Prefix | None:
         import torch
         from transformers import DynamicCache
 
         reader, cache = self.reader, DynamicCache()
-        inputs = reader.inputs([prompt])
+        inputs = reader.on_device(inputs)
         ids = inputs["input_ids"][0].tolist()
         length = len(ids) - len(tail)
         if ids[length:] != tail:

@@ -29,8 +29,7 @@ def image_only(kind: Any) -> Any:
         return list(pictures)
 
     def arguments(cls: type, *args: Any, **kwargs: Any) -> list[Any]:
-        made: list[Any] = super(without, cls)._get_arguments_from_pretrained(*args, **kwargs)  # type: ignore[misc]
-        return [*made, None]
+        return [*kind._get_arguments_from_pretrained.__func__(cls, *args, **kwargs), None]
 
     body = {
         "__module__": kind.__module__,
@@ -38,8 +37,7 @@ def image_only(kind: Any) -> Any:
         "get_attributes": classmethod(attributes),
         "_get_arguments_from_pretrained": classmethod(arguments),
     }
-    without = type(kind.__name__, (kind,), body)
-    return without
+    return type(kind.__name__, (kind,), body)
 
 
 def load_processor(model: str, model_type: str, **hub: Any) -> Any:

@@ -6,7 +6,9 @@ others go through the model in batches, padded on the left, so that the last pos
 
 from __future__ import annotations
 
+import copy
 import inspect
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -67,6 +69,7 @@ class Reader:
         self.words = tokenizer_buckets(self.tokenizer)
         self.shares = share and self.model_type in SHARING
         self.prefixes = Prefixes(self)
+        self._local = threading.local()
         self._takes = frozenset(inspect.signature(model.forward).parameters)
 
     # --- what is read ----------------------------------------------------------------------------
@@ -119,9 +122,9 @@ class Reader:
         """
         texts = [""] * len(prompts)
 
-        def work(part: Sequence[int]) -> None:
-            inputs = self.inputs([prompts[k] for k in part])
+        def work(part: Sequence[int], inputs: dict[str, Any]) -> None:
             inputs.pop("position_ids", None)  # generate() numbers the positions itself
+            inputs = self.on_device(inputs)
             made = self.model.generate(
                 **inputs,
                 max_new_tokens=max_new_tokens,
@@ -152,15 +155,17 @@ class Reader:
             if not self.shares or not self.prefixes.run(part, prompts, finish, keep, store):
                 alone += part
 
-        def work(part: Sequence[int]) -> None:
-            inputs = self.inputs([prompts[k] for k in part])
-            store(part, finish(self.forward(keep=keep, **inputs).logits[:, -keep:], part))
+        def work(part: Sequence[int], inputs: dict[str, Any]) -> None:
+            store(part, finish(self.forward(keep=keep, **self.on_device(inputs)).logits[:, -keep:], part))
 
         self._plain(alone, prompts, work)
         return found
 
     def _plain(
-        self, indices: Sequence[int], prompts: Sequence[Prompt], work: Callable[[Sequence[int]], None]
+        self,
+        indices: Sequence[int],
+        prompts: Sequence[Prompt],
+        work: Callable[[Sequence[int], dict[str, Any]], None],
     ) -> None:
         """Run prompts in batches of similar sizes: same pictures beside each other, no row padded by much."""
 
@@ -168,23 +173,47 @@ class Reader:
             return prompts[k].pixels // 784 + len(prompts[k].text) // 3
 
         ordered = sorted(indices, key=lambda k: (size(k), prompts[k].size))
-        self.batches.run(ordered, size, work, "a picture with its question")
+        self.batches.run(
+            ordered,
+            size,
+            lambda part: self.inputs([prompts[k] for k in part]),
+            work,
+            "a picture with its question",
+        )
 
     def inputs(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
-        """Return the model's inputs for prompts, padded on the left, on its device."""
+        """Return the model's inputs for prompts, padded on the left, on the CPU. Threads may call it."""
         texts = [p.text + p.answer for p in prompts]
-        made = self.processor(
+        made = self._own_processor()(
             text=texts,
             images=[[p.draw()] for p in prompts],
             padding=True,
             return_tensors="pt",
             **self.tokenizing(texts[0]),
-        ).to(self.model.device)
-        mask = made["attention_mask"]
+        )
         if self.model_type in PLAIN_POSITIONS:
-            made["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
-        dtype = self.model.dtype
-        return {k: v.to(dtype) if getattr(v, "is_floating_point", bool)() else v for k, v in made.items()}
+            made["position_ids"] = (made["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        return dict(made)
+
+    def on_device(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Return inputs on the model's device, pixels in its dtype."""
+        import torch
+
+        placed = {}
+        for name, value in inputs.items():
+            if isinstance(value, torch.Tensor):
+                dtype = self.model.dtype if value.is_floating_point() else value.dtype
+                value = value.to(self.model.device, dtype)
+            placed[name] = value
+        return placed
+
+    def _own_processor(self) -> Any:
+        """The processor, or this thread's copy of it: a tokenizer that pads can not be shared by threads."""
+        if threading.current_thread() is threading.main_thread() or not self.batches.ahead:
+            return self.processor
+        if not hasattr(self._local, "processor"):
+            self._local.processor = copy.deepcopy(self.processor)
+        return self._local.processor
 
     def tokenizing(self, text: str) -> dict[str, bool]:
         """Return how to tokenise: a template that writes the start token itself must not get a second one."""
