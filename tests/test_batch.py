@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from test_engine import scene
 
 import dsl
+import neptune.tasks
 from neptune.answer import Answer
 from neptune.engine import Engine
 from neptune.execute import plans
 from neptune.execute.batch import run_many
 from neptune.scene import Scene
 
+SAMPLE = Path(__file__).parents[1] / "examples" / "clevr"
 PROGRAMS = (
     "exists(Object, lambda x: red(x) and cube(x))",
     "exists(Object, lambda x: blue(x) and cube(x))",
@@ -57,6 +61,38 @@ def test_a_batch_answers_as_single_runs_do(name: str) -> None:
         for _ in range(2)
     )
     for (program, world), answer in zip(asked, run_many(together, asked), strict=True):
+        agree(alone.run(program, world), answer, name == "godel")
+
+
+@pytest.mark.parametrize("task", ["clevr", "clevr-refexps", "clevr-puzzle", "clevr-rpm"])
+def test_the_shipped_questions_are_answered_as_one_by_one(task: str) -> None:
+    scenes: dict[str, Scene] = {}
+    asked = []
+    for sample in neptune.tasks.load(task, str(SAMPLE), num_samples=40).samples:
+        key = str(sample.picture.path)
+        scenes.setdefault(key, Scene.from_annotation(sample.annotation))
+        asked.append((sample.gold(), scenes[key]))
+    alone, together = (Engine(oracle="scene", oracle_options={"noise": 0.15}) for _ in range(2))
+    for (program, world), answer in zip(asked, run_many(together, asked), strict=True):
+        agree(alone.run(program, world), answer, True)
+
+
+@pytest.mark.parametrize("name", ["godel", "lukasiewicz"])
+def test_conjunctions_of_any_length_are_one_shape(name: str) -> None:
+    kinds = ("cube(x)", "red(x) and cube(x)", "small(x) and red(x) and rubber(x) and ball(x)")
+    asked = [
+        (f"count(Object, lambda x: {kind} and left(x, iota(Object, lambda x: {kind})))", s)
+        for kind in kinds
+        for s in scenes()
+        if len(s)
+    ]
+    alone, together = (
+        Engine(oracle="scene", logic=name, oracle_options={"noise": 0.3}) for _ in range(2)
+    )  # fmt: skip
+    before = plans.planned
+    answers = run_many(together, asked)
+    assert plans.planned - before <= 1
+    for (program, world), answer in zip(asked, answers, strict=True):
         agree(alone.run(program, world), answer, name == "godel")
 
 

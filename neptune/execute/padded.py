@@ -211,8 +211,26 @@ class Padded(Generic[RowT]):
     ) -> dict[int, tuple[Tensor, Tensor | None]]:
         """Return for each predicate of one arity its internal numbers in every row, ``(B, N, …)``, and where evidence
         is missing (``None``: nowhere). A pair of one object with itself is never used: guards decide it."""
+        whole = [[s.parts.get(p, (p,)) for s in stages for p in (s.shape.predicates[k],)] for k in of]
+        depth = max(len(names) for row in whole for names in row)
+        layers = [[ps[d] if d < len(ps) else ps[0] for ps in row] for row in whole for d in range(depth)]
+        cells, unknown = self._internal(layers, rows, n)
+        if depth > 1:  # conjunctions, of several atoms in some rows
+            cells = cells.reshape(len(of), depth, *cells.shape[1:])
+            counts = torch.tensor([[len(names) for names in row] for row in whole]).unsqueeze(-1)
+            joined = cells[:, 0]
+            for d in range(1, depth):
+                joined = torch.where(counts > d, self.engine.logic.and_(joined, cells[:, d]), joined)
+            cells = joined
+            if unknown is not None:
+                unknown = unknown.reshape(len(of), depth, *unknown.shape[1:]).any(1)
+        return {k: (cells[row], None if unknown is None else unknown[row]) for row, k in enumerate(of)}
+
+    def _internal(
+        self, predicates: list[list[Predicate]], rows: list[RowT], n: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return internal numbers ``(P, B, N, …)`` of P × B atoms, and where evidence is missing."""
         engine = self.engine
-        predicates = [[s.shape.predicates[k] for s in stages] for k in of]
         cells = self._source.raw(predicates, rows, n)
         unknown = torch.isnan(cells)
         where = unknown if bool(unknown.any()) else None
@@ -227,8 +245,7 @@ class Padded(Generic[RowT]):
                     for row, names in zip(cells, predicates, strict=True)
                 ]
             )
-        cells = engine.logic.to_internal(cells)
-        return {k: (cells[row], None if where is None else where[row]) for row, k in enumerate(of)}
+        return engine.logic.to_internal(cells), where
 
     def _calibrated(self, cells: Tensor, kinds: list[str]) -> Tensor:
         parameters = self.engine.parameters

@@ -15,6 +15,7 @@ from dsl import plan
 from dsl.guards import insert_guards
 from dsl.plan import Count, Describe, Exists, Expect, Iota, Leaf, Node, make
 from neptune.execute import plans
+from neptune.execute.fused import Parts, fuse
 from neptune.execute.interpreter import Interpreter
 from neptune.execute.values import AttributeOf, Described, Description, Formula, Quantity
 
@@ -47,17 +48,25 @@ class Stage:
         How many of the truths are the value; the others are the bodies of the presupposed descriptions.
     presupposed
         Those descriptions, with their text.
+
+    Attributes
+    ----------
+    shape, parts
+        What is planned: the truths with conjunctions of atoms of one object fused, and what the fused ones stand for.
+    leaves
+        The atoms of the truths, as they are asked.
     """
 
     truths: tuple[Node, ...]
     main: int
     presupposed: tuple[tuple[Iota, str], ...] = ()
     shape: plans.Shape = field(init=False)
+    parts: Parts = field(init=False)
     leaves: tuple[Leaf, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        carrier = make(Describe, tuple(map(str, range(len(self.truths)))), self.truths)
-        self.shape = plans.shape(carrier)
+        fused, self.parts = fuse(self.truths)
+        self.shape = plans.shape(make(Describe, tuple(map(str, range(len(fused)))), fused))
         found = {n: None for t in self.truths for n in plan.walk(t) if isinstance(n, Leaf)}
         self.leaves = tuple(found)
         if any(len(leaf.terms) > 2 for leaf in self.leaves):
