@@ -34,7 +34,7 @@ from neptune.oracle.replay import RecordingOracle
 from neptune.picture import Picture
 from neptune.replicas import detector_on, oracle_on
 from neptune.scene import Annotation, Scene
-from neptune.scenes import SCENES_KEPT, Scenes
+from neptune.scenes import PLAIN_SCENES_KEPT, SCENES_KEPT, Scenes
 from neptune.types import Detector, Oracle
 from neptune.writer.vote import Candidate, answer_together
 
@@ -234,7 +234,7 @@ class Engine:
             found = self._evidence.get(id(scene))
             if found is None or found.scene is not scene:
                 found = self._evidence[id(scene)] = Evidence(scene)
-                while len(self._evidence) > SCENES_KEPT:
+                while len(self._evidence) > (SCENES_KEPT if scene.picture else PLAIN_SCENES_KEPT):
                     self._evidence.popitem(last=False)
             return found
 
@@ -287,6 +287,12 @@ class Engine:
             if isinstance(program, str) and error.source is None:
                 error.with_source(program)
             raise
+
+    def run_many(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
+        """Run (program, scene) pairs in padded batches: :func:`neptune.execute.batch.run_many`."""
+        from neptune.execute.batch import run_many
+
+        return run_many(self, questions)
 
     def explain(self, program: str | ast.Program, scene: Scene | int = 10) -> Explanation:
         """Say what a program will do, asking nothing: stages of planning with their laws, order, sizes.

@@ -13,6 +13,8 @@ from neptune.scene import Annotation, Scene
 from neptune.types import Detector
 
 SCENES_KEPT = 64
+PLAIN_SCENES_KEPT = 1024
+"""Of scenes without a picture, which hold boxes and scores only."""
 ANYTHING = "object"
 """What a detector of any words looks for where no label is given."""
 
