@@ -32,9 +32,9 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
         [0, 1], ``None`` for n = 0; samples without a right answer (`unjudged`, where there are some) do not count for
         `accuracy`.
         `interval` is the 95 % bootstrap interval of `accuracy` over pictures (:mod:`neptune.evaluate.bootstrap`),
-        ``None`` while samples are missing; `seconds` is the samples' own time. Where answers point to objects, also
-        `mean_iou`, `mean_iou_interval` and `iou_accuracy` (the share with an IoU ≥ 0.5): errors and answers that
-        point to nothing have an IoU of 0.
+        ``None`` while samples are missing; `seconds` is the samples' own time. For datasets whose answers point to
+        objects, also `mean_iou`, `mean_iou_interval` and `iou_accuracy` (the share with an IoU ≥ 0.5) over their
+        records: errors and answers that point to nothing have an IoU of 0.
     """
     records = list(records)
     several = len(totals) > 1
@@ -88,12 +88,14 @@ def counts(records: list[Record], n: int) -> dict[str, Any]:
     }
     if unjudged:
         found["unjudged"] = unjudged
-    if any("iou" in r for r in judged):
-        overlaps = [r.get("iou") or 0.0 for r in judged]
+    pointing = {r.get("dataset") for r in judged if "iou" in r}
+    if pointing:
+        boxed = [r for r in judged if r.get("dataset") in pointing]
+        overlaps = [r.get("iou") or 0.0 for r in boxed]
         found |= {
-            "mean_iou": sum(overlaps) / (n - unjudged),
-            "mean_iou_interval": _rounded(interval(overlaps, pictures)) if whole else None,
-            "iou_accuracy": sum(x >= IOU for x in overlaps) / (n - unjudged),
+            "mean_iou": sum(overlaps) / len(boxed),
+            "mean_iou_interval": _rounded(interval(overlaps, [picture_of(r) for r in boxed])),
+            "iou_accuracy": sum(x >= IOU for x in overlaps) / len(boxed),
         }
     return found
 

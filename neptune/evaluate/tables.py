@@ -14,15 +14,23 @@ from neptune.evaluate.summary import show_interval
 MAX_FAMILIES = 20
 """Families of a dataset that has more are left to ``results.json`` and the report."""
 
+WIDTH = 120
+"""Columns where the output is no terminal, which would have its own."""
+
+
+def wide() -> Console:
+    """Return the console that tables are printed on."""
+    return Console() if Console().is_terminal else Console(width=WIDTH)
+
 
 def print_results(results: dict[str, Any], console: Console | None = None) -> None:
     """Print the table of results: datasets, and their families where there are not too many."""
-    console = console or Console()
+    console = console or wide()
     families, datasets = results["by_family"], results["by_dataset"]
     boxes = any("mean_iou" in counts for counts in datasets.values())
     columns = ["n", "right", "accuracy", "95 %", "errors", "abstained"] + ["mean IoU"] * boxes
     table = Table(title="Results", title_justify="left")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
 
@@ -73,7 +81,7 @@ def describe_usage(usage: Mapping[str, float], seconds: float) -> str:
 
 def print_more(results: dict[str, Any], console: Console | None = None) -> None:
     """Print the tables of logics, judge and blame, where ``results`` hold them."""
-    console = console or Console()
+    console = console or wide()
     if logics := results.get("logics"):
         _print_logics(logics, console)
     if judge := results.get("judge"):
@@ -84,7 +92,7 @@ def print_more(results: dict[str, Any], console: Console | None = None) -> None:
 
 def _print_logics(logics: dict[str, Any], console: Console) -> None:
     table = Table(title="Logics (one run of the oracle)", title_justify="left")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     columns = ("n", "right", "accuracy", "95 %", "abstained", "changed", "won", "lost", "p", "mean prob.")
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
