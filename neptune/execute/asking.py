@@ -60,6 +60,8 @@ class Asker:
         self.schedule, self.estimates, self.budget = schedule, estimates or Estimates(), budget
         self.objects = len(evidence.scene)
         self.spent = False
+        self.goals: list[Goal] = []
+        """The decisions that the schedule worked towards, in order."""
 
     def fill(self, node: Node, kind: Kind, evaluator: Evaluator) -> Node:
         """Ask for what a decision about a guarded plan needs; return the plan to evaluate it by.
@@ -97,7 +99,9 @@ class Asker:
         )
         # Soft quantifiers obey no law by which they could be pushed inward.
         nested = nest(node) if as_float(self.parameters.quantifier_tau) == 0.0 else node
-        outcome = scheduler.run(Goal(kind, nested))
+        goal = Goal(kind, nested)
+        self.goals.append(goal)
+        outcome = scheduler.run(goal)
         self.spent |= outcome.spent
         # What the bounds did not settle is decided by the plan as written, as if everything had been asked.
         return nested if outcome.settled or outcome.spent else node

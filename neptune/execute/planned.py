@@ -1,4 +1,4 @@
-"""The optimised executor: rewritten, eliminated, compiled, cached by shape. Same values as :class:`Evaluator`.
+"""The optimised executor: rewritten, eliminated, compiled, cached by shape. The values are the naive ones.
 
 Where evidence is missing, values are intervals; then the rewritten formula is evaluated node by node, with the
 interval rules of the straightforward executor. An empty scene is evaluated as written: rewrites speak of N ≥ 1.
@@ -17,13 +17,14 @@ from dsl.rewrites import Laws
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.execute import plans
 from neptune.execute.code import Frame, full
-from neptune.execute.evaluate import Evaluator, LeafSource, leaves
+from neptune.execute.distinct import SearchingEvaluator
+from neptune.execute.evaluate import LeafSource, leaves
 from neptune.execute.intervals import Interval, settled_argmax
 from neptune.execute.search import Search
 
 
-class PlannedEvaluator(Evaluator):
-    """Evaluates guarded plan nodes over one scene by compiled plans. Parameters as for :class:`Evaluator`."""
+class PlannedEvaluator(SearchingEvaluator):
+    """Evaluates guarded plan nodes over one scene by compiled plans. Parameters as for its base."""
 
     def __init__(
         self, objects: int, logic: Logic, parameters: LogicParameters, leaf: LeafSource, cell_limit: int
@@ -87,7 +88,8 @@ class PlannedEvaluator(Evaluator):
 
     def _by_node(self, node: Node) -> Interval:
         """Evaluate node by node, without planning what is inside again."""
-        return Evaluator(self.objects, self.logic, self.parameters, self.leaf, self.cell_limit).truth(node)
+        arguments = self.objects, self.logic, self.parameters, self.leaf, self.cell_limit
+        return SearchingEvaluator(*arguments).truth(node)
 
     def over(self, node: Iota | Count) -> Interval:
         """Return the body of a description or count, with an axis for its variable even where it is vacuous."""
@@ -144,10 +146,10 @@ class PlannedEvaluator(Evaluator):
 
     def _seek_apart(self, search: Search, vars: frozenset[str], found: dict[str, int]) -> None:
         """Find the objects of a block of distinct variables: the lowest tuple, by searches instead of tables."""
-        tables = []
-        for group, scope in zip(search.block.groups, search.block.scopes, strict=True):
-            value = self.truth(nodes.conjunction(group)).low.align(scope)
-            tables.append(full(value.internal.unsqueeze(0), self.objects))
+        tables = [
+            full(value.low.align(scope).internal.unsqueeze(0), self.objects)
+            for value, scope in zip(self._groups(search.block), search.block.scopes, strict=True)
+        ]
         frame = Frame(
             self.logic, self.parameters, 1, self.objects, None, torch.zeros(1, 0, dtype=torch.int64),
             cells=self.cell_limit,

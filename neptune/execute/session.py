@@ -20,6 +20,7 @@ from neptune.algebra import Logic, LogicParameters
 from neptune.algebra.convert import as_float
 from neptune.answer import TraceStep, Usage
 from neptune.execute.asking import Asker
+from neptune.execute.distinct import SearchingEvaluator
 from neptune.execute.evaluate import Evaluator
 from neptune.execute.evidence import Evidence
 from neptune.execute.intervals import Interval, settled_argmax, softmax_bounds
@@ -125,7 +126,7 @@ class Session:
             self.budget,
         )
         arguments = self.objects, self.logic, self.parameters, self._asker.leaf, self.limits.tensor_cells
-        self._by_node = Evaluator(*arguments)
+        self._by_node = Evaluator(*arguments) if self.schedule is None else SearchingEvaluator(*arguments)
         self._evaluator = PlannedEvaluator(*arguments) if self.planner == "optimised" else self._by_node
 
     @property

@@ -3,11 +3,12 @@
 ``∃x1 ∃x2 (u(x1) ∧ v(x2) ∧ R(x1, x2))`` becomes ``∃x1 (u(x1) ∧ ∃x2 (v(x2) ∧ R(x1, x2)))``: like quantifiers
 exchange, and ``∃x(φ ∧ ψ) = ∃xφ ∧ ψ`` holds in every logic as long as ∃ is max and there is an object (a t-norm
 is monotone). ∀ over ∨ is the dual. Variables go in the order of fewest neighbours (min-degree; Dechter 1999), the
-outermost kept for last among equals.
+outermost kept for last among equals. A block of distinct variables stays whole.
 """
 
 from __future__ import annotations
 
+from dsl.elimination import stays_whole
 from dsl.plan import (
     And,
     Exists,
@@ -76,6 +77,11 @@ def _eliminate(kind: type[Exists] | type[Forall], chain: list[str], body: Node) 
     if not left:
         # Vacuous: with an object in the scene, ∃x φ is φ. One stays, so that an empty scene is no exception.
         return make(kind, chain[0], body)
+    if stays_whole(kind, left, parts):
+        # Inequations join every variable with every other: such a block is searched (neptune.execute.distinct).
+        for var in reversed(left):
+            body = make(kind, var, body)
+        return body
     while left:
         scopes = {v: frozenset().union(*(p.free for p in parts if v in p.free)) for v in left}
         # The innermost first among equals.
