@@ -75,7 +75,9 @@ class LeafScores:
         if self._scorer is None:
             vectors = self._from_evidence(list(fresh.values()), cells)
         else:
-            requests = [ScoreRequest(s, q, c) for (s, q, _), c in zip(fresh.values(), cells, strict=True)]
+            requests = [
+                ScoreRequest(s, q, c.copy()) for (s, q, _), c in zip(fresh.values(), cells, strict=True)
+            ]
             vectors = _checked(self._scorer(requests), requests)
         for (key, (scene, question, symmetric)), of, vector in zip(
             fresh.items(), cells, vectors, strict=True
