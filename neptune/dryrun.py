@@ -7,10 +7,10 @@ downloaded, a run that will be resumed). The exit code is 2 with problems and 0 
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,9 @@ NEEDS: tuple[tuple[str, str], ...] = (
     ("neptune.oracle.openai", "openai"),
 )
 """Beginning of an adapter's module → the extra it needs."""
+
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @dataclass
@@ -245,28 +248,58 @@ def check_engine(config: Config, found: Findings) -> None:
 
 
 def check_model(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
-    """Check that a model's name is known, its adapter's packages are installed, and its options and files exist."""
-    known = registry.ORACLES if kind == "oracle" else registry.DETECTORS
-    address = known.get(name) or (registry.BY_ID.get(kind) if registry.is_model_id(name) else None)
+    """Check that a model's adapter has its packages, its options and its files, and what its server needs."""
+    address = registry.address_of(kind, name)
     if address is None:
         return  # the config's own check has said so
     extra = next((extra for start, extra in NEEDS if address.startswith(start)), None)
     if extra is not None and not check_extra(extra, f"{kind} '{name}'", found):
         return
-    module, _, attribute = address.partition(":")
-    parameters = inspect.signature(getattr(import_module(module), attribute)).parameters
-    taken = [
-        n for n in parameters if name in known or n != next(iter(parameters))
-    ]  # by id: the id comes first
+    parameters = registry.signature_of(kind, name).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for option, value in options.items():
-        if option not in taken:
-            hint = did_you_mean(option, taken) or f"expected {', '.join(taken) or 'none'}"
+        if option not in parameters and not open_ended:
+            hint = did_you_mean(option, parameters) or f"expected {', '.join(parameters) or 'none'}"
             found.problems.append(f"{kind} '{name}': there is no option '{option}'; {hint}")
         elif option in ("weights", "path") and isinstance(value, str) and not Path(value).is_file():
             found.problems.append(f"{kind} '{name}': the file of '{option}' does not exist ({value})")
-    for option in taken:
-        if parameters[option].default is inspect.Parameter.empty and option not in options:
+    for option, parameter in parameters.items():
+        if parameter.default is parameter.empty and option not in options and parameter.kind in _NAMED:
             found.problems.append(f"{kind} '{name}': the option '{option}' is not given")
+    if extra == "transformers":
+        check_weights(kind, name, options, found)
+    elif extra == "openai":
+        check_server(name, options, found)
+
+
+def check_weights(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
+    """Say whether a model's weights are here, or will be downloaded when it is first used, and where it will run."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    if Path(name).is_dir():
+        return
+    model, revision = registry.published_id(kind, name)
+    revision = options.get("revision", revision)
+    if isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str):
+        found.notes.append(f"{kind} '{name}': {model} is in the cache")
+    elif constants.HF_HUB_OFFLINE:
+        found.problems.append(f"{kind} '{name}': {model} is not in the cache, and HF_HUB_OFFLINE forbids downloads")
+    else:
+        billions = re.search(r"(\d+(?:\.\d+)?)B\b", model)
+        size = f" (about {2 * float(billions[1]):.0f} GB)" if billions else ""
+        found.notes.append(f"{kind} '{name}': {model} will be downloaded on first use{size}")
+
+
+def check_server(name: str, options: Mapping[str, Any], found: Findings) -> None:
+    """Check the address and the key of the server behind an oracle."""
+    provider = str(options.get("provider", "local"))
+    if provider not in ENDPOINTS:
+        hint = did_you_mean(provider, ENDPOINTS) or "expected one of " + ", ".join(ENDPOINTS)
+        found.problems.append(f"oracle '{name}': there is no provider '{provider}'; {hint}")
+        return
+    if ENDPOINTS[provider].base_url is None and not options.get("base_url"):
+        found.problems.append(f"oracle '{name}': the option 'base_url' is not given; provider {provider} needs it")
+    found.try_(f"oracle '{name}'", lambda: find_key(ENDPOINTS[provider]))
 
 
 def check_extra(extra: str, who: str, found: Findings) -> bool:

@@ -62,7 +62,7 @@ def address_of(kind: str, name: str) -> str | None:
     return BY_ID[kind] if name in names(kind) or is_model_id(name) else None
 
 
-def options_of(kind: str, name: str) -> tuple[str, ...]:
+def signature_of(kind: str, name: str) -> inspect.Signature:
     """Return the options that an oracle or a detector takes; `kind` is ``"oracle"`` or ``"detector"``.
 
     Raises
@@ -70,7 +70,18 @@ def options_of(kind: str, name: str) -> tuple[str, ...]:
     ConfigError
         For an unknown name.
     """
-    return tuple(inspect.signature(_maker(kind, name)).parameters)
+    return inspect.signature(_maker(kind, name))
+
+
+def options_of(kind: str, name: str) -> tuple[str, ...]:
+    """Return the names of the options of :func:`signature_of`.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    return tuple(signature_of(kind, name).parameters)
 
 
 def oracle(name: str | Oracle, **options: Any) -> Oracle:
