@@ -86,9 +86,7 @@ def test_conjunctions_of_any_length_are_one_shape(name: str) -> None:
         for s in scenes()
         if len(s)
     ]
-    alone, together = (
-        Engine(oracle="scene", logic=name, oracle_options={"noise": 0.3}) for _ in range(2)
-    )  # fmt: skip
+    alone, together = (Engine(oracle="scene", logic=name, oracle_options={"noise": 0.3}) for _ in range(2))
     before = plans.planned
     answers = run_many(together, asked)
     assert plans.planned - before <= 1

@@ -115,9 +115,13 @@ def test_a_branch_blends() -> None:
     world, net = Scene.synthetic(4, seed=3), Net()
     blended, condition, then = soft_answers(
         engine(),
-        [(program, world), ("exists(Object, lambda x: red(x))", world), ("count(Object, lambda x: cube(x))", world)],
+        [
+            (program, world),
+            ("exists(Object, lambda x: red(x))", world),
+            ("count(Object, lambda x: cube(x))", world),
+        ],
         net,
-    )  # fmt: skip
+    )
     assert blended is not None
     assert condition is not None
     assert then is not None

@@ -148,9 +148,7 @@ class Padded(Generic[RowT]):
     def _laws(self) -> Laws:
         tau, logic = self.engine.parameters.quantifier_tau, self.engine.logic
         # The plan of a Frank logic is the same for every s, and s may be learned.
-        return Laws(
-            logic.name.partition(":")[0], logic.idempotent, isinstance(tau, float) and tau == 0.0
-        )  # fmt: skip
+        return Laws(logic.name.partition(":")[0], logic.idempotent, isinstance(tau, float) and tau == 0.0)
 
     def evaluate(self, rows: Sequence[RowT], stages: Sequence[Stage]) -> list[Group[RowT]]:
         """Return the stages' truths in groups of one shape. What they need must have been asked.
@@ -202,9 +200,7 @@ class Padded(Generic[RowT]):
             internal.append(engine.logic.from_probability(out) if is_chance else out)
             chances.append(out if is_chance else engine.logic.to_probability(out))
         vars = [have for _, have in code.outputs]
-        return Group(
-            rows, stages, frame, internal, chances, vars, missing.tolist(), code.peak_cells(n)
-        )  # fmt: skip
+        return Group(rows, stages, frame, internal, chances, vars, missing.tolist(), code.peak_cells(n))
 
     def _stacked(
         self, of: list[int], rows: list[RowT], stages: list[Stage], n: int

@@ -171,8 +171,11 @@ class _Search:
             return False
         found = self._evaluate([(self.samples[path.sample][1], need) for path, need in needing])
         done = [path for path in self.paths if path.outcome is not None and path.outcome.need is None]
-        forks = [fork for (path, need), soft in zip(needing, found, strict=True)
-                 for fork in self._forks(path, need, soft)]  # fmt: skip
+        forks = [
+            fork
+            for (path, need), soft in zip(needing, found, strict=True)
+            for fork in self._forks(path, need, soft)
+        ]
         self.paths = self._heaviest([*done, *forks])
         return True
 
