@@ -21,7 +21,6 @@ from neptune.writer.store import ProgramStore
 
 if TYPE_CHECKING:
     from neptune.answer import Answer
-    from neptune.embedded.train import TrainConfig
 
 PICTURE = "answer.png"
 """The annotated picture in the run folder of ``ask``."""
@@ -31,7 +30,8 @@ def ask(config: Config, name: str) -> int:
     """Answer one question about one picture.
 
     Prints the answer with its probability and the trace, writes the annotated picture, the record and the
-    report into the run folder (an earlier answer there is replaced), and prints the report's path last.
+    report into the run folder (an earlier answer there is replaced), and prints the report's path last. With
+    `explain` it prints how the program would be planned instead.
 
     Parameters
     ----------
@@ -56,9 +56,11 @@ def ask(config: Config, name: str) -> int:
     from neptune.report import write_report
     from neptune.report.annotate import annotate
 
-    assert config.image is not None  # the config was checked
     start = time.perf_counter()
     program = find_program(config)
+    if config.explain:
+        return _explain(config, program)
+    assert config.image is not None  # the config was checked
     picture = Picture(config.image)
     _ = picture.image  # an unreadable picture is said before models are loaded
     engine = Engine.from_config(config)
@@ -102,6 +104,26 @@ def ask(config: Config, name: str) -> int:
     _print_answer(answer, shown)
     print(folder / PICTURE)
     print(report, flush=True)
+    return 0
+
+
+def _explain(config: Config, program: str) -> int:
+    """Print how a program would be planned, for the objects of the picture, or for ten; no oracle is loaded."""
+    from dsl.errors import ProgramError
+    from neptune.config import engine_arguments
+    from neptune.engine import Engine
+
+    arguments = engine_arguments(config)
+    for name in ("oracle_options", "record", "cache"):
+        arguments.pop(name, None)
+    arguments["oracle"] = "random"
+    if config.image is None:
+        arguments.update(detector=None, detector_options={})
+    engine = Engine(**arguments)
+    try:
+        print(engine.explain(program, engine.scene(config.image) if config.image else 10), flush=True)
+    except ProgramError as error:
+        raise NeptuneError(error.one_line()) from error
     return 0
 
 
@@ -197,48 +219,3 @@ def _plain(text: str) -> Any:
     from rich.text import Text
 
     return Text(text)
-
-
-def train(config: TrainConfig, name: str) -> int:
-    """Train the embedded detector and scorer; print the figures and, last, the path of the results.
-
-    Parameters
-    ----------
-    config
-        The fields of ``configs/train-embedded.json``.
-    name
-        The run's name, from which the output folder follows.
-
-    Returns
-    -------
-    int
-        0.
-
-    Raises
-    ------
-    NeptuneError
-        If the data can not be read, or an extra is missing.
-    """
-    from neptune.embedded.train import train as run
-
-    folder = config.output_dir or Path("experiments") / name
-    results = run(config, folder)
-    table = Table(title="Results", title_justify="left")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    for label, value in _flat(results):
-        table.add_row(label, f"{value:.4g}" if isinstance(value, float) else str(value))
-    Console().print(table)
-    print(Path(folder) / records.RESULTS, flush=True)
-    return 0
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """The single figures of a tree of results; lists (curves, bins) are left to the file."""
-    rows: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            rows += _flat(value, f"{prefix}{key}.")
-        elif isinstance(value, int | float | str):
-            rows.append((prefix + key, value))
-    return rows

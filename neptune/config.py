@@ -7,7 +7,6 @@ are those of NePTune where it has them. Problems are collected and reported all 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -26,15 +25,20 @@ DATASETS = tasks.NAMES
 
 TASKS: dict[str, str] = {
     "ask": "neptune.commands:ask",
-    "train": "neptune.commands:train",
+    "train": "neptune.training:train",
+    "train-answers": "neptune.training:train_answers",
     "cache": "neptune.cached:show_cache",
+    "contact-sheet": "neptune.contact:contact_sheet",
 }
 """Tasks other than "answer the samples of a dataset": name → ``"module:function"``, loaded on first use.
 
 A function takes the validated config and the run's name and returns an exit code.
 """
 
-MODELS: dict[str, str] = {"train": "neptune.embedded.train:TrainConfig"}
+MODELS: dict[str, str] = {
+    "train": "neptune.embedded.train:TrainConfig",
+    "train-answers": "neptune.finetune.answers:AnswersConfig",
+}
 """Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
 
 PROVIDERS = ("gold", "cache", *ENDPOINTS)
@@ -157,7 +161,7 @@ class Config(BaseModel):
     # How it is answered
     logic: str = Field(
         "godel",
-        description="Soft logic: godel, product, lukasiewicz, frank(s); several, comma-separated, for a table: "
+        description="Soft logic: godel, product, lukasiewicz, frank:S; several, comma-separated, for a table: "
         "the first one answers, the oracle is asked once.",
     )
     logic_params: str | None = Field(None, description="JSON file of temperatures, as written by tuning.")
@@ -209,6 +213,11 @@ class Config(BaseModel):
         None, description="Task cache: remove what oracles whose identity holds this text have said."
     )
 
+    # Task contact-sheet
+    sample: str | None = Field(
+        None, description="Task contact-sheet: id of the sample; by default the first one."
+    )
+
     # How it runs
     gpus: list[int] = Field(default_factory=list, description="GPUs to use, e.g. --gpus 0 1; none: the CPU.")
     workers: Count = Field(1, description="Samples, or judge's requests, in flight.")
@@ -235,8 +244,8 @@ class Config(BaseModel):
 
     @property
     def logics(self) -> tuple[str, ...]:
-        """The logics, the one that answers first; commas in brackets, ``frank(0.5)``, do not separate."""
-        return tuple(part.strip() for part in re.split(r",(?![^(]*\))", self.logic))
+        """The logics, the one that answers first."""
+        return tuple(part.strip() for part in self.logic.split(","))
 
     @property
     def cache_path(self) -> Path | None:

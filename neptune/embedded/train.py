@@ -133,12 +133,12 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
     about = {
         "training": {**pictures, "folder": config.data_dir.resolve().name, "format": "CLEVR"},
         "config": config.model_dump(mode="json", exclude={"data_dir", "val_dir", "output_dir"}),
-        "commit": _commit(),
+        "commit": commit(),
     }
     work = _Work(config, folder, training, held_out, measured, indices, device, output, about)
     try:
         torch.set_num_threads(config.threads or threads)
-        with _shown(progress) as report:
+        with shown(progress) as report:
             if "detector" in config.parts:
                 results["detector"] = _detector(work, report)
             if "scorer" in config.parts:
@@ -248,7 +248,7 @@ def scorer_figures(
     }
 
 
-def _commit() -> str:
+def commit() -> str:
     """Return the git commit of this checkout, or ``""``."""
     try:
         run = subprocess.run(
@@ -260,7 +260,7 @@ def _commit() -> str:
 
 
 @contextlib.contextmanager
-def _shown(progress: Progress | None) -> Iterator[Progress]:
+def shown(progress: Progress | None) -> Iterator[Progress]:
     """Give the caller's progress function, or one that moves a bar on the terminal."""
     if progress is not None:
         yield progress
