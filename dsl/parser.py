@@ -27,6 +27,7 @@ from .strings import INNER, LIMITS
 
 _FENCE = re.compile(r"[ \t]*```[^\n`]*\n(.*?)(?:\n[ \t]*```[ \t]*\s*|\s*```\s*|\s*)\Z", re.DOTALL)
 _TICKS = re.compile(r"`([^`\n]+)`")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _REMEMBERED: Final = 2048
 _REMEMBERED_CHARS: Final = 2000
 
@@ -177,6 +178,15 @@ def parsed(
     known = _memory.get(key)
     if known is not None:
         return known
+    stray = _SURROGATE.search(text)
+    if stray is not None:
+        line = text.count("\n", 0, stray.start()) + 1
+        column = stray.start() - text.rfind("\n", 0, stray.start())
+        raise ProgramError(
+            f"half a character (U+{ord(stray.group()):04X}) is not in the language",
+            Span(line, column, line, column + 1),
+            mend="leave it out",
+        )
     if len(text) > limits.source_chars:
         raise LimitError("source_chars", limits.source_chars, len(text), what="the program")
     found: tuple[ast.Program, tuple[str, ...]]

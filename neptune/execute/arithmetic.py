@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dsl import ast, plan
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Compare, Number, make
-from neptune.execute import valued
+from neptune.execute import bounds, valued
 from neptune.execute.values import (
     AttributeOf,
     Described,
@@ -51,6 +51,7 @@ def binary(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr | as
         For a division by zero, or values that have no such operation.
     """
     left, right = run.plain(left, node), run.plain(right, node)
+    bounds.charge(run, (left, right), node)
     if op == "+" and isinstance(left, str) and isinstance(right, str):
         return run.bounded(left + right, node)
     if op == "+" and isinstance(left, list | tuple) and type(left) is type(right):
@@ -182,6 +183,8 @@ def equality(run: Interpreter, negated: bool, left: Any, right: Any, node: ast.E
         both = plan.make(plan.Xor, run.formula(left, node), run.formula(right, node))
         return run.made(both if negated else plan.negation(both), node)
     left, right = run.plain(left, node), run.plain(right, node)
+    if left is not right:
+        bounds.charge(run, (left, right), node)
     if isinstance(left, str) and isinstance(right, str):
         left, right = (run.vocabulary.value_named(v) or v for v in (left, right))
     return bool((left != right) if negated else (left == right))

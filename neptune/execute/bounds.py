@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dsl import ast
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from neptune.execute.conversions import Conversions
 
 MOST_NESTED = 50
+FREE_ITEMS = 32
 
 
 def weigh(run: Conversions, value: Any, node: ast.Node) -> Any:
@@ -38,3 +40,30 @@ def weigh(run: Conversions, value: Any, node: ast.Node) -> Any:
             raise LimitError("nesting", MOST_NESTED, None, node.span, what="a list inside lists")
         level = inner
     return value
+
+
+def charge(run: Conversions, values: Iterable[Any], node: ast.Node) -> None:
+    """Count the items that one operation on lists walks over, as turns of a loop would be; short lists are free.
+
+    ``max(r)`` inside a loop is a loop inside a loop; without this it would not meet the limit of loops.
+
+    Raises
+    ------
+    LimitError
+        If there were more than ``limits.iterations`` in the run.
+    """
+    amount, level = 0, [v for v in values if isinstance(v, list | tuple | dict | set | str)]
+    while level:
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, str):
+                amount += len(value) // 256
+                continue
+            amount += len(value)
+            inside = value.values() if isinstance(value, dict) else value
+            inner.extend(v for v in inside if isinstance(v, list | tuple | dict))
+        if amount > run.limits.iterations:
+            break
+        level = inner
+    if amount > FREE_ITEMS:
+        run.spend(amount, node)

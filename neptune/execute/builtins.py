@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from dsl import ast, plan
 from dsl.builtins import BUILTINS
 from dsl.errors import ProgramError
 from dsl.plan import make
-from neptune.execute import arithmetic, plainbuiltins, quantifiers
+from neptune.execute import arithmetic, bounds, plainbuiltins, quantifiers
 from neptune.execute.quantifiers import Function
 from neptune.execute.values import (
     AttributeOf,
@@ -41,6 +42,8 @@ def call(run: Interpreter, name: str, args: list[Any], keywords: dict[str, Any],
         If the arguments do not fit.
     """
     function = FUNCTIONS.get(name)
+    if name != "len":
+        bounds.charge(run, args, node)
     try:
         if function is not None:
             return function(run, args, keywords, node)
@@ -212,8 +215,8 @@ def _topk(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any
 def _mode(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
     """``mode(Color, lambda c: count(…))``: the value with the largest count (the first among equals)."""
     if len(args) == 1 and isinstance(args[0], list | tuple) and args[0]:
-        items = [run.plain(a, node) for a in args[0]]
-        return max(items, key=items.count)
+        counted = Counter(run.key(a, node) for a in args[0])
+        return max(counted, key=counted.__getitem__)
     domain, function = quantifiers.parts(run, args, node)
     members = list(run.iterate(domain, node))
     if function is None or not members:

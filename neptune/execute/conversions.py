@@ -11,6 +11,7 @@ from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Node
 from dsl.vocabulary import Vocabulary
+from neptune.execute import bounds
 from neptune.execute.atoms import Atoms
 from neptune.execute.values import (
     AttributeOf,
@@ -40,6 +41,7 @@ class Conversions(ABC):
         self.forcer, self.vocabulary, self.limits = forcer, vocabulary, limits
         self.atoms = Atoms(vocabulary, limits)
         self.notes: list[str] = []
+        self._counted: dict[Node, int] = {}
         self._iterations = 0
 
     def spend(self, amount: int, node: ast.Node) -> None:
@@ -124,7 +126,9 @@ class Conversions(ABC):
                     node.span,
                     expected="a comparison of the count with a number or another count",
                 )
-            return self.forcer.number(value.node, _line(node))
+            if value.node not in self._counted:  # a loop may ask for the same count again and again
+                self._counted[value.node] = self.forcer.number(value.node, _line(node))
+            return self._counted[value.node]
         if isinstance(value, bool):
             return int(value)
         if isinstance(value, int | float):
@@ -205,6 +209,8 @@ class Conversions(ABC):
     def key(self, value: Any, node: ast.Node) -> Any:
         """Return a value fit as a dict's key or a set's element."""
         value = self.plain(value, node)
+        if isinstance(value, tuple):
+            bounds.charge(self, (value,), node)
         if isinstance(value, str | int | float | bool | tuple | ObjectRef | type(None)):
             return value
         raise ProgramError(f"{kind_name(value).capitalize()} can be no key or set element", node.span)

@@ -46,6 +46,8 @@ def call(
                 expected=", ".join(f".{m}" for m in sorted(_FORMULA)),
             )
         return method(run, target, args, keywords, node)
+    if name not in ("append", "add", "get"):
+        bounds.charge(run, [target, *args], node)
     table: dict[type, dict[str, Callable[..., Any]]] = {
         str: _TEXT,
         list: _LIST,
@@ -312,6 +314,7 @@ def get_item(run: Interpreter, target: Any, index: ast.Expr | ast.Slice, node: a
         )
     try:
         if isinstance(index, ast.Slice):
+            bounds.charge(run, [target], node)
             ends = [run.eval(e) if e is not None else None for e in (index.lower, index.upper, index.step)]
             return target[slice(*(None if e is None else int(run.number(e, node)) for e in ends))]
         key = run.eval(index)
