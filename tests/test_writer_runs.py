@@ -11,7 +11,7 @@ import pytest
 from neptune.cli import main
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fault_server import fails, garbage, hangs, says, serving
+from fault_server import cuts, drops, fails, garbage, hangs, says, serving
 
 pytest.importorskip("openai", reason="the extra openai is not installed")
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,8 +94,10 @@ def test_a_whole_run_and_what_it_records(capsys):
         (fails(500), "The provider failed (500)"),
         (garbage(), "can not be read"),
         (hangs(1.5), "No answer within 0.3 s"),
+        (drops(), ""),
+        (cuts(says("count(Object)")), ""),
     ],
-    ids=["401", "404", "400", "429", "500", "garbage", "hang"],
+    ids=["401", "404", "400", "429", "500", "garbage", "hang", "dropped", "cut"],
 )
 def test_a_provider_that_fails_midway(fault, words, capsys):
     with serving(lambda request, n: gold(request, n) if n < 3 else fault) as server:
