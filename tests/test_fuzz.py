@@ -86,3 +86,28 @@ def test_very_long_texts_end_well() -> None:
             Engine(oracle="random").run(piece * 30_000, Scene.synthetic(2))
         with contextlib.suppress(dsl.ProgramError):
             Engine(oracle="random").run(piece * 900 + "1", Scene.synthetic(2))
+
+
+@pytest.mark.parametrize(
+    "work",
+    ["max(r)", "mode(r)", "r.count(7)", "r.index(39000)", "r[1:]", "r + [1]", "r == q", "set(r) | set(q)", "sorted(r)",
+     "distinct(r)", "t.replace('a', 'b')", "t.split('a')"],
+)  # fmt: skip
+def test_work_on_long_lists_in_loops_meets_a_limit_in_time(work: str) -> None:
+    text = (
+        "r = list(range(40000))\nq = r[::-1]\nt = 'a'\nfor i in range(13):\n    t = t + t\n"
+        f"for i in range(9000):\n    found = {work}\nreturn 1"
+    )
+    started = time.process_time()
+    with contextlib.suppress(dsl.LimitError):
+        Engine(oracle="random").run(text, Scene.synthetic(2))
+    assert time.process_time() - started < 1.0
+    started = time.process_time()
+    with contextlib.suppress(dsl.LimitError):
+        Engine(oracle="random").run("mode(range(99999))", Scene.synthetic(2))
+    assert time.process_time() - started < 1.0
+
+
+def test_half_characters_are_errors() -> None:
+    with pytest.raises(dsl.ProgramError, match="half a character"):
+        Engine(oracle="random").run("score('\ud800')", Scene.synthetic(2))

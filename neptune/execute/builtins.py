@@ -182,6 +182,7 @@ def _distinct(run: Interpreter, args: list[Any], keywords: dict[str, Any], node:
     """``distinct(x, y, …)``: all of them are different objects (or values)."""
     if len(args) == 1 and isinstance(args[0], list | tuple):
         args = list(args[0])
+    run.spend(len(args) ** 2 // 16, node)
     pairs = [(a, b) for i, a in enumerate(args) for b in args[i + 1 :]]
     results = [arithmetic.equality(run, True, a, b, node) for a, b in pairs]
     return quantifiers.joined(run, plan.conjunction, results, node)
