@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dsl import plan
 from dsl.elimination import eliminate, width
 from dsl.guards import insert_guards
-from dsl.plan import And, Exists, Forall, Leaf, Node, Predicate, make, show, walk
+from dsl.plan import And, Exists, Expect, Forall, Leaf, Node, Or, Predicate, make, show, walk
 from dsl.rewrites import CRISP, IDEMPOTENT, STAGES, Laws, Rewrite, explain, rewrite
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
 from neptune.execute import plans
@@ -55,10 +55,34 @@ PUZZLE = (
 
 
 def same_value(node: Node, n: int, seed: int, name: str) -> None:
-    naive, planned = both(n, tables(n, seed), name)
+    given_tables = tables(n, seed)
+    naive, planned = both(n, given_tables, name)
     with torch.no_grad():
         expected, found = naive.truth(node).low, planned.truth(node).low
-    assert gap(expected, found) <= allowed(name), show(node)
+        apart = gap(expected, found)
+        if apart > allowed(name):
+            assert apart <= allowed(name) + 10 * rounding(node, n, given_tables, name), show(node)
+        clear = (expected.values - 0.5).abs() > max(apart, allowed(name))
+        assert torch.equal(expected.decide()[clear], found.align(expected.vars).decide()[clear])
+
+
+def rounding(node: Node, n: int, given_tables: dict[Predicate, torch.Tensor], name: str) -> float:
+    """Return what the order of operands alone changes in the naive value: near 1, a probability's logit (of which a
+    description is the softmax) magnifies the last bit. Nothing in godel, which computes on logits."""
+    if name == "godel" or not any(isinstance(inner, Expect) for inner in walk(node)):
+        return 0.0
+    values = []
+    for seed in range(8):
+        shuffled = reordered(node, random.Random(seed))
+        values.append(evaluator(Evaluator, n, given_tables, name).truth(shuffled).low)
+    return max(gap(values[0], other) for other in values[1:])
+
+
+def reordered(node: Node, rng: random.Random) -> Node:
+    inner = [reordered(child, rng) for child in plan.children(node)]
+    if isinstance(node, And | Or):
+        rng.shuffle(inner)
+    return plan.rebuild(node, tuple(inner))
 
 
 @QUICK
@@ -197,7 +221,11 @@ def same_gradients(node: Node, n: int, seed: int, name: str) -> None:
         if value.requires_grad:
             value.backward()
         tau = parameters.log_tau["iota"].grad
-        grads.append([*(t.grad for t in leaves.values()), tau])
+        # One score fills both cells of a symmetric predicate: the two tie, and their gradients count together.
+        each = [
+            t.grad + t.grad.T if p.symmetric and t.grad is not None else t.grad for p, t in leaves.items()
+        ]
+        grads.append([*each, tau])
     for a, b in zip(*grads, strict=True):
         if a is not None or b is not None:
             a = torch.zeros_like(b) if a is None else a
