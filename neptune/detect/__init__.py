@@ -10,11 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neptune.detect.cache import CachedDetector
     from neptune.detect.scene import SceneDetector
+    from neptune.detect.transformers import TransformersDetector
 
-_HOME = {"SceneDetector": "scene"}
+_HOME = {"CachedDetector": "cache", "SceneDetector": "scene", "TransformersDetector": "transformers"}
 
-__all__ = ["SceneDetector"]
+__all__ = ["CachedDetector", "SceneDetector", "TransformersDetector"]
 
 
 def __getattr__(name: str) -> Any:

@@ -33,6 +33,7 @@ class EmbeddedDetector:
     """
 
     name = "embedded"
+    open_vocabulary = False
 
     def __init__(
         self, weights: str | Path | None = None, device: str = "auto", threshold: float | None = None

@@ -22,6 +22,7 @@ class SceneDetector:
     """
 
     name = "scene"
+    open_vocabulary = False
 
     def __init__(self, annotation: Annotation | None = None) -> None:
         self.annotation = annotation
