@@ -48,6 +48,7 @@ NEUTRAL = frozenset(
     {
         "record_oracle",
         "oracle_cache",
+        "detection_cache",
         "bundle",
         "bundle_pictures",
         "prune",
@@ -68,6 +69,7 @@ NEUTRAL = frozenset(
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
 
 CACHE = "oracle-cache.sqlite"
+DETECTIONS = "detections.sqlite"
 """The name of the cache beside the run folders."""
 
 Count = Annotated[int, Field(ge=1)]
@@ -116,6 +118,11 @@ class Config(BaseModel):
         description="Detector that finds objects: scene, embedded, dino, florence, owlv2, or a model's id or folder.",
     )
     od_options: dict[str, Any] = Field(default_factory=dict, description="Options of the detector.")
+    detection_cache: str | None = Field(
+        "auto",
+        description="SQLite file that keeps what detectors like dino found, for all runs; auto: detections.sqlite "
+        "beside the run folder; null: none.",
+    )
 
     # Who writes programs
     code_gen_provider: str = Field(
@@ -250,9 +257,17 @@ class Config(BaseModel):
     @property
     def cache_path(self) -> Path | None:
         """The file of `oracle_cache`; ``None``: no cache."""
-        if self.oracle_cache != "auto":
-            return Path(self.oracle_cache) if self.oracle_cache else None
-        return (Path(self.output_dir).parent if self.output_dir else Path("experiments")) / CACHE
+        return self._beside(self.oracle_cache, CACHE)
+
+    @property
+    def detections_path(self) -> Path | None:
+        """The file of `detection_cache`; ``None``: no cache."""
+        return self._beside(self.detection_cache, DETECTIONS)
+
+    def _beside(self, given: str | None, name: str) -> Path | None:
+        if given != "auto":
+            return Path(given) if given else None
+        return (Path(self.output_dir).parent if self.output_dir else Path("experiments")) / name
 
     def folder(self, name: str) -> Path:
         """Return the run folder of a run called `name`."""
@@ -344,6 +359,8 @@ def _nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
             problems.append(
                 "neither 'question' nor 'program' is given; expected --question \"…\" or --program \"…\""
             )
+    if config.bundle is not None and config.task is not None and not skip & {"task", "bundle"}:
+        problems.append(f"'bundle' does not go with task {config.task}; expected the run of a dataset")
     lacks_cache = config.code_gen_provider == "cache" and config.program_cache_address is None
     if lacks_cache and "program_cache_address" not in skip:
         problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
@@ -424,6 +441,7 @@ def engine_arguments(config: Config) -> dict[str, Any]:
         "oracle_options": dict(config.vlm_options),
         "record": config.record_oracle if config.record_oracle != "auto" else None,
         "cache": config.cache_path,
+        "detection_cache": config.detections_path,
         "detector_options": dict(config.od_options),
         "logic": config.logics[0],
         "seed": config.seed,

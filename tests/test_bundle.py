@@ -376,6 +376,12 @@ def test_a_run_without_a_record_can_not_be_packed(tmp_path, capsys):
         pack(tmp_path, tmp_path / "out.zip")
 
 
+def test_only_the_run_of_a_dataset_is_packed(capsys):
+    words = ["--task", "ask", "--image", "x.png", "--question", "q", "--bundle", "x.zip"]
+    assert main([*CLEVR, *words]) == 2
+    assert "'bundle' does not go with task ask" in capsys.readouterr().err
+
+
 def test_pruning_by_task(tmp_path, capsys):
     from neptune.oracle.store import Asked, OracleStore
 

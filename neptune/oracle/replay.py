@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from neptune.errors import OracleError
+from neptune.errors import OracleError, OracleFailedError
 from neptune.oracle.identity import remember_digest, scene_digest
 from neptune.scene import Scene
 from neptune.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
@@ -49,7 +49,7 @@ class RecordingOracle:
 
     Raises
     ------
-    OracleError
+    OracleFailedError
         If the file can not be written.
     """
 
@@ -128,7 +128,11 @@ class RecordingOracle:
             with self._lock:
                 action(self.path)
         except OSError as error:
-            raise OracleError(f"Answers can not be recorded: {error}", where=str(self.path)) from error
+            raise OracleFailedError(
+                f"Answers can not be recorded: {error.strerror or error}",
+                where=str(self.path),
+                mend="Make room, or choose another record_oracle (null: none); the same command resumes",
+            ) from error
 
 
 class ReplayOracle:
