@@ -56,14 +56,30 @@ def puzzle(k: int = 4) -> Node:
     return closed(k, *unary, *edges)
 
 
+def distinct_puzzle(k: int = 4) -> Node:
+    """The puzzle with ``distinct`` of all its objects."""
+    kinds = ["left", "behind", "right"]
+    edges = [atom(kinds[i % 3], i, i + 1) for i in range(k - 1)]
+    unary = [atom(a, i) for i in range(k) for a in (f"color{i}", f"shape{i}")]
+    return closed(k, plan.distinct(tuple(f"@{i}" for i in range(k))), *unary, *edges)
+
+
 PROGRAMS: dict[str, Node] = {
     "puzzle of 2": puzzle(2),
     "puzzle of 3": puzzle(3),
     "puzzle of 4": puzzle(4),
     "chain of 6": closed(6, *(atom("red", i) for i in range(6)), *(atom("left", i, i + 1) for i in range(5))),
+    "distinct 4": distinct_puzzle(4),
     "triangle": closed(3, atom("left", 0, 1), atom("behind", 1, 2), atom("near", 0, 2)),
 }
-VARIABLES = {"puzzle of 2": 2, "puzzle of 3": 3, "puzzle of 4": 4, "chain of 6": 6, "triangle": 3}
+VARIABLES = {
+    "puzzle of 2": 2,
+    "puzzle of 3": 3,
+    "puzzle of 4": 4,
+    "chain of 6": 6,
+    "distinct 4": 4,
+    "triangle": 3,
+}
 
 
 class Bench:
@@ -162,10 +178,11 @@ def _kilobytes(field: str) -> float:
     return float(next(text for text in lines if text.startswith(field)).split()[1])
 
 
-def rows(sizes: list[int], logics: list[str], dense_limit: int) -> list[dict[str, Any]]:
+def rows(names: list[str], sizes: list[int], logics: list[str], dense_limit: int) -> list[dict[str, Any]]:
     """Return one row for each program, size, logic and direction."""
     out = []
-    for name, node in PROGRAMS.items():
+    for name in names:
+        node = PROGRAMS[name]
         for n in sizes:
             reference = product_ms(n)
             for which in logics:
@@ -199,6 +216,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="N up to 20")
     parser.add_argument("--sizes", type=int, nargs="*")
+    parser.add_argument("--programs", nargs="*", default=list(PROGRAMS), choices=list(PROGRAMS))
     parser.add_argument("--logics", nargs="*", default=["godel", "product"])
     parser.add_argument(
         "--dense_limit", type=int, default=50_000_000, help="cells of the largest naive table"
@@ -211,13 +229,13 @@ def main() -> None:
         name, n, grad = options.memory
         print(measure_memory(name, int(n), grad == "1"))
         return
-    sizes = options.sizes or ([6, 10, 20] if options.quick else [6, 10, 20, 80, 160])
+    sizes = options.sizes or ([6, 10, 20] if options.quick else [6, 10, 20, 40, 80, 160])
     print(
         f"{'program':12} {'N':>4} {'logic':11} {'':9} {'ms':>10} {'naive ms':>12} {'speedup':>11} {'/product':>9}"
     )
-    table = rows(sizes, options.logics, options.dense_limit)
+    table = rows(options.programs, sizes, options.logics, options.dense_limit)
     memory = []
-    for name in ("puzzle of 4", "chain of 6", "triangle"):
+    for name in [p for p in ("puzzle of 4", "chain of 6", "distinct 4", "triangle") if p in options.programs]:
         for grad in (False, True):
             mb = added_mb(name, max(sizes), grad)
             memory.append({"program": name, "n": max(sizes), "backward": grad, "added_mb": mb})

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dsl import plan
 from dsl.elimination import eliminate, width
 from dsl.guards import insert_guards
-from dsl.plan import And, Exists, Expect, Forall, Leaf, Node, Or, Predicate, make, show, walk
+from dsl.plan import And, Exists, Expect, Forall, Leaf, Node, Predicate, make, show, walk
 from dsl.rewrites import CRISP, IDEMPOTENT, STAGES, Laws, Rewrite, explain, rewrite
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
 from neptune.execute import plans
@@ -67,22 +67,20 @@ def same_value(node: Node, n: int, seed: int, name: str) -> None:
 
 
 def rounding(node: Node, n: int, given_tables: dict[Predicate, torch.Tensor], name: str) -> float:
-    """Return what the order of operands alone changes in the naive value: near 1, a probability's logit (of which a
-    description is the softmax) magnifies the last bit. Nothing in godel, which computes on logits."""
+    """Return what the last bit of the scores changes in the naive value of a formula with descriptions: near 1, a
+    probability's logit (of which a description is the softmax) magnifies it. Nothing in godel, which keeps logits."""
     if name == "godel" or not any(isinstance(inner, Expect) for inner in walk(node)):
         return 0.0
-    values = []
+    exact = evaluator(Evaluator, n, given_tables, name).truth(node).low
+    most = 0.0
     for seed in range(8):
-        shuffled = reordered(node, random.Random(seed))
-        values.append(evaluator(Evaluator, n, given_tables, name).truth(shuffled).low)
-    return max(gap(values[0], other) for other in values[1:])
-
-
-def reordered(node: Node, rng: random.Random) -> Node:
-    inner = [reordered(child, rng) for child in plan.children(node)]
-    if isinstance(node, And | Or):
-        rng.shuffle(inner)
-    return plan.rebuild(node, tuple(inner))
+        generator = torch.Generator().manual_seed(seed)
+        moved = {}
+        for p, table in given_tables.items():
+            sign = torch.randint(0, 2, table.shape, generator=generator).double() * 2 - 1
+            moved[p] = torch.logit((table.double().sigmoid() + sign * 2**-24).clamp(1e-12, 1 - 1e-12)).float()
+        most = max(most, gap(exact, evaluator(Evaluator, n, moved, name).truth(node).low))
+    return most
 
 
 @QUICK
@@ -226,11 +224,14 @@ def same_gradients(node: Node, n: int, seed: int, name: str) -> None:
             t.grad + t.grad.T if p.symmetric and t.grad is not None else t.grad for p, t in leaves.items()
         ]
         grads.append([*each, tau])
+    # A description magnifies the last bit: see `rounding`.
+    described = name != "godel" and any(isinstance(inner, Expect) for inner in walk(node))
+    atol = 1e-3 if described else 1e-6
     for a, b in zip(*grads, strict=True):
         if a is not None or b is not None:
             a = torch.zeros_like(b) if a is None else a
             b = torch.zeros_like(a) if b is None else b
-            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6, msg=lambda m: f"{show(node)}: {m}")
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=atol, msg=lambda m: f"{show(node)}: {m}")
 
 
 @pytest.mark.parametrize("name", LOGICS)
