@@ -10,12 +10,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neptune.oracle.cache import CachedOracle
+    from neptune.oracle.openai import OpenAIOracle
     from neptune.oracle.random import RandomOracle
     from neptune.oracle.replay import RecordingOracle, ReplayOracle
     from neptune.oracle.scene import SceneOracle
     from neptune.oracle.wording import Concept, attribute_of, concept_of, concepts_of
 
 _HOME = {
+    "CachedOracle": "cache",
+    "OpenAIOracle": "openai",
     "SceneOracle": "scene",
     "RandomOracle": "random",
     "RecordingOracle": "replay",
@@ -27,7 +31,9 @@ _HOME = {
 }
 
 __all__ = [
+    "CachedOracle",
     "Concept",
+    "OpenAIOracle",
     "RandomOracle",
     "RecordingOracle",
     "ReplayOracle",
