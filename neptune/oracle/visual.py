@@ -53,6 +53,8 @@ class VisualForm:
     ----------
     name
         One of :data:`FORMS`.
+    about
+        What it does, in words.
     options
         The form's options: `width` (of lines, in pixels of the picture shown), `label` (numbers at the boxes),
         `margin` (around a box, as a share of its sides), `min_size` (of a cut-out, in pixels of the picture shown),
@@ -64,6 +66,7 @@ class VisualForm:
     """
 
     name: str
+    about: str
     options: Mapping[str, Any]
     words: Mapping[str, str]
     colors: Mapping[str, tuple[int, int, int]]
@@ -92,7 +95,7 @@ class VisualForm:
             k: answers[k] for k in ("score", "query", "choices")
         }
         colors = {color: (r, g, b) for color, (r, g, b) in answers["colors"].items()}
-        return VisualForm(name, merged, words, colors)
+        return VisualForm(name, data["about"], merged, words, colors)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
