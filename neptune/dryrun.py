@@ -21,6 +21,7 @@ from neptune import registry, tasks
 from neptune.config import Config, engine_arguments
 from neptune.endpoints import ENDPOINTS, find_key
 from neptune.errors import NeptuneError, did_you_mean
+from neptune.oracle.openai import VllmOracle
 from neptune.tasks.sources import SOURCES
 from neptune.validation import ConfigProblems
 
@@ -276,18 +277,34 @@ def check_weights(kind: str, name: str, options: Mapping[str, Any], found: Findi
     """Say whether a model's weights are here, or will be downloaded when it is first used, and where it will run."""
     from huggingface_hub import constants, try_to_load_from_cache
 
-    if Path(name).is_dir():
+    model, revision = _published(kind, name, options)
+    if model is None or Path(model).is_dir():
         return
-    model, revision = registry.published_id(kind, name)
-    revision = options.get("revision", revision)
     if isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str):
         found.notes.append(f"{kind} '{name}': {model} is in the cache")
     elif constants.HF_HUB_OFFLINE:
-        found.problems.append(f"{kind} '{name}': {model} is not in the cache, and HF_HUB_OFFLINE forbids downloads")
+        found.problems.append(
+            f"{kind} '{name}': {model} is not in the cache, and HF_HUB_OFFLINE forbids downloads"
+        )
     else:
         billions = re.search(r"(\d+(?:\.\d+)?)B\b", model)
         size = f" (about {2 * float(billions[1]):.0f} GB)" if billions else ""
         found.notes.append(f"{kind} '{name}': {model} will be downloaded on first use{size}")
+
+
+def _published(kind: str, name: str, options: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the id and the revision at the hub of a model's name."""
+    from neptune.detect.transformers import short_names as detectors
+    from neptune.oracle.models import short_names as oracles
+
+    given = options.get("model", name)
+    if not isinstance(given, str):
+        return None, None
+    if kind == "oracle" and given in oracles():
+        return oracles()[given].id, options.get("revision", oracles()[given].revision)
+    if kind == "detector" and given in detectors():
+        return detectors()[given]["id"], options.get("revision", detectors()[given]["revision"])
+    return (given if "/" in given else None), options.get("revision")
 
 
 def check_server(name: str, options: Mapping[str, Any], found: Findings) -> None:
@@ -297,8 +314,11 @@ def check_server(name: str, options: Mapping[str, Any], found: Findings) -> None
         hint = did_you_mean(provider, ENDPOINTS) or "expected one of " + ", ".join(ENDPOINTS)
         found.problems.append(f"oracle '{name}': there is no provider '{provider}'; {hint}")
         return
-    if ENDPOINTS[provider].base_url is None and not options.get("base_url"):
-        found.problems.append(f"oracle '{name}': the option 'base_url' is not given; provider {provider} needs it")
+    address = options.get("base_url") or ENDPOINTS[provider].base_url
+    if not address and not (name == "intern_vllm" and VllmOracle.default_url):
+        found.problems.append(
+            f"oracle '{name}': the option 'base_url' is not given; provider {provider} needs it"
+        )
     found.try_(f"oracle '{name}'", lambda: find_key(ENDPOINTS[provider]))
 
 

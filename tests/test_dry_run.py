@@ -13,6 +13,8 @@ from neptune.cli import main
 from neptune.tasks.sources import SOURCES
 
 ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = ("refadv", "refgta")
+"""Their configs name published models, which are downloaded on first use."""
 EXPERIMENTS = ("clevr", "clevr-humans", "clevr-rpm", "clevr-puzzle", "clevr-refexps", "refadv", "refgta")
 
 
@@ -39,11 +41,36 @@ def dry(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str]
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_has_a_ready_config(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if name in PUBLISHED:
+        pytest.importorskip("transformers", reason="the extra transformers is not installed")
     path = f"configs/{name}.json"
     assert json.loads(Path(path).read_text(encoding="utf-8"))["dataset"] == name
     code, problems, notes = dry(capsys, "--config", path)
     assert (code, problems) == (0, [])
     assert any(n.startswith(f"dataset {name}: ") and "samples in" in n for n in notes)
+    assert (name in PUBLISHED) == any("OpenGVLab/InternVL2_5-2B" in n for n in notes), (
+        "said, where it is large"
+    )
+
+
+def test_what_a_hub_and_a_server_need(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    words = ["--config", "configs/refadv.json", "--od_model", "scene", "--vlm_model_name"]
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    _, problems, notes = dry(capsys, *words, "Qwen/Qwen2-VL-7B-Instruct")
+    assert problems == []
+    assert any("will be downloaded on first use (about 14 GB)" in n for n in notes)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    _, problems, _ = dry(capsys, *words, "qwen2_2b")
+    assert "Qwen/Qwen2-VL-2B-Instruct is not in the cache" in problems[0]
+    _, problems, _ = dry(capsys, *words, "openai", "--vlm_options", '{"model": "m"}')
+    assert "'base_url' is not given" in problems[0]
+    _, problems, _ = dry(capsys, *words, "openai", "--vlm_options", '{"model": "m", "provider": "openai"}')
+    assert "no key for the provider 'openai'" in problems[0]
+    _, problems, _ = dry(capsys, *words, "replay")
+    assert "the option 'path' is not given" in problems[0]
 
 
 def test_all_problems_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,7 +154,8 @@ def test_one_bad_record_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[
     records["0"].pop("img_file_name")
     (tmp_path / "d" / "Images" / "CLEVR_val_000009.jpg").unlink()
     path.write_text(json.dumps(records))
-    code, _, notes = dry(capsys, "--config", "configs/refadv.json", "--data_dir", str(tmp_path / "d"))
+    words = ["--config", "configs/refadv.json", "--od_model", "embedded", "--vlm_model_name", "embedded"]
+    code, _, notes = dry(capsys, *words, "--data_dir", str(tmp_path / "d"))
     assert code == 0
     assert any("1 of 8 samples: The record has no field 'img_file_name'" in n for n in notes)
     assert any("2 of 8 samples: the picture does not exist" in n for n in notes)

@@ -99,12 +99,12 @@ def test_what_can_not_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_several_logics_ask_the_oracle_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = {"vlm_options": '{"noise": 0.35}', "num_samples": 40}
     run(tmp_path / "one", **options)
-    run(tmp_path / "many", logic="godel,product,lukasiewicz,frank(0.5)", **options)
+    run(tmp_path / "many", logic="godel,product,lukasiewicz,frank:0.5", **options)
     printed = capsys.readouterr().out
     one, many = records(tmp_path / "one"), records(tmp_path / "many")
     assert [r["answer"] for r in one] == [r["answer"] for r in many]
     table = results(tmp_path / "many")["logics"]
-    assert list(table) == ["godel", "product", "lukasiewicz", "frank(0.5)"]
+    assert list(table) == ["godel", "product", "lukasiewicz", "frank:0.5"]
     asked = results(tmp_path / "one")["usage"]["oracle_calls"]
     total = sum(row["oracle_calls"] for row in table.values())
     # Another logic may point to another object, and ask what that one is like; nothing is asked twice.
