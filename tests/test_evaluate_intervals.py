@@ -87,3 +87,27 @@ def test_boxes_have_an_iou(capsys: pytest.CaptureFixture[str]) -> None:
     assert "0.400" in printed
     assert "33.33%" in printed
     assert "95 %" in printed
+
+
+def test_the_report_shows_what_was_found(tmp_path: Any) -> None:
+    from neptune.report import write_report
+
+    rows = [record(i, correct=i % 3 > 0, iou=0.8 if i % 3 else 0.1) for i in range(60)]
+    found = summarise(rows, {"d": 60})
+    by = {name: {"share": 1.0, "mainly": 1, "mended_alone": None} for name in ("detector", "logic")}
+    found |= {"blame": {"wrong": 20, "explained": 2, "unknown": 0, "by": by}}
+    counts = {k: found[k] for k in ("n", "correct", "accuracy", "interval")}
+    found |= {"logics": {"godel": counts, "product": counts}}
+    judge = dict.fromkeys(("both_right", "only_exact", "only_judge", "both_wrong", "judged"), 1)
+    found |= {"judge": judge | {"model": "a <b>", "accuracy": 0.5, "interval": [0.4, 0.6]}}
+    page = write_report(tmp_path, rows, found).read_text(encoding="utf-8")
+    low, high = found["interval"]
+    assert page.count(f"{low * 100:.1f}–{high * 100:.1f}") >= 3
+    for words in (
+        "mean IoU",
+        "a &lt;b&gt; judged",
+        "Who is to blame for 2 of 20",
+        "Logics, on one run",
+        "40.0–60.0",
+    ):
+        assert words in page

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from jinja2 import Environment
 
 from neptune.errors import PictureError
+from neptune.evaluate.summary import show_interval
 from neptune.picture import Picture
 from neptune.record import REPORT, Record, jsonable, write_atomic
 from neptune.report.colors import RAMP
@@ -98,6 +99,7 @@ def write_report(folder: Path, records: Sequence[Record], results: Mapping[str, 
 def _environment() -> Environment:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = lambda x: "–" if x is None else f"{x:.1%}"
+    environment.filters["range"] = show_interval
     environment.filters["count"] = lambda x: f"{x:,.0f}"
     return environment
 
