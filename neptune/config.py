@@ -208,7 +208,8 @@ class Config(BaseModel):
     question: str | None = Field(None, description="Task ask: the question in words.")
     program: str | None = Field(None, description="Task ask: the program, instead of a question.")
     explain: bool = Field(
-        False, description="Task ask: print how the program would be planned, and ask nothing (no image needed)."
+        False,
+        description="Task ask: print how the program would be planned, and ask nothing (no image needed).",
     )
 
     # What comes of it

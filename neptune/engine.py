@@ -20,6 +20,7 @@ from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
 from neptune.answer import Answer, Usage
+from neptune.detect.cache import CachedDetector
 from neptune.errors import ConfigError
 from neptune.execute.evidence import Evidence
 from neptune.execute.interpreter import Interpreter
@@ -86,6 +87,8 @@ class Engine:
     cache
         A file that keeps what an oracle with an identity (a model, a server) says, for other runs too; see
         :class:`~neptune.oracle.cache.CachedOracle`. Other oracles are quicker than a file.
+    detection_cache
+        A file that keeps what a detector with an identity finds, see :class:`~neptune.detect.cache.CachedDetector`.
     devices
         Where oracle and detector run, one copy on each: ``("cuda:0", "cuda:1")``; none: as their options say.
     workers
@@ -120,6 +123,7 @@ class Engine:
         detector_options: dict[str, Any] | None = None,
         record: str | Path | None = None,
         cache: str | Path | None = None,
+        detection_cache: str | Path | None = None,
         devices: Sequence[str] = (),
         workers: int = 1,
         max_batch: int = 256,
@@ -160,6 +164,8 @@ class Engine:
         self.detector: Detector | None = None
         if detector is not None and detector != "scene":
             self.detector = detector_on(detector, devices, detector_options or {})
+            if detection_cache is not None and hasattr(self.detector, "identity"):
+                self.detector = CachedDetector(self.detector, detection_cache)
         self.wording = Wording.load(vocabulary=self.vocabulary)
         self.writer: Writer | None = None
         self._config: Config | None = None

@@ -26,13 +26,15 @@ class Picture:
     Raises
     ------
     PictureError
-        When the pixels are first needed: if the file is missing, unreadable, truncated or too large.
+        If an image or an array is no picture or too large; for a file when its pixels are first needed: if it is
+        missing, unreadable, truncated or too large.
     """
 
     def __init__(self, source: str | Path | Image.Image | NDArray[np.uint8]) -> None:
         self.path: Path | None = Path(source) if isinstance(source, str | Path) else None
         self._image: Image.Image | None = None
         if isinstance(source, Image.Image):
+            _check_size(source.size, self.name)
             self._image = source.convert("RGB")
         elif isinstance(source, np.ndarray):
             if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
@@ -40,6 +42,7 @@ class Picture:
                     f"An array of shape {source.shape} and type {source.dtype} is no picture",
                     expected="shape (height, width, 3), type uint8",
                 )
+            _check_size((source.shape[1], source.shape[0]), self.name)
             self._image = Image.fromarray(source)
 
     @property
@@ -60,13 +63,7 @@ class Picture:
             raise PictureError("The picture does not exist", where=str(self.path), mend="Check the path")
         try:
             with Image.open(self.path) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise PictureError(
-                        f"The picture has {image.width * image.height:,} pixels",
-                        where=str(self.path),
-                        expected=f"at most {MAX_PIXELS:,}",
-                        mend="Scale it down first",
-                    )
+                _check_size(image.size, str(self.path))
                 return image.convert("RGB")
         except (
             UnidentifiedImageError,
@@ -100,3 +97,14 @@ class Picture:
 
     def __repr__(self) -> str:
         return f"Picture({str(self.path) if self.path else 'in memory'!r})"
+
+
+def _check_size(size: tuple[int, int], where: str) -> None:
+    width, height = size
+    if not 0 < width * height <= MAX_PIXELS:
+        raise PictureError(
+            f"The picture has {width * height:,} pixels",
+            where=where,
+            expected=f"1 to {MAX_PIXELS:,}",
+            mend="Scale it down first" if width * height else "",
+        )
