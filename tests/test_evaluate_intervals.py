@@ -89,6 +89,14 @@ def test_boxes_have_an_iou(capsys: pytest.CaptureFixture[str]) -> None:
     assert "95 %" in printed
 
 
+def test_questions_without_a_right_answer_do_not_count() -> None:
+    rows = [record(0, correct=None), record(1), record(2, correct=False), record(3, correct=None, error="x")]
+    found = summarise(rows, {"d": 4})
+    assert (found["n"], found["unjudged"], found["correct"]) == (4, 1, 1)
+    assert found["accuracy"] == 1 / 3
+    assert summarise(rows[:1], {"d": 1})["accuracy"] is None
+
+
 def test_the_report_shows_what_was_found(tmp_path: Any) -> None:
     from neptune.report import write_report
 

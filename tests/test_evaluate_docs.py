@@ -1,0 +1,46 @@
+"""The README's commands of evaluation, one after the other as they stand there, into another folder."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from neptune.cli import main
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fault_server import serving
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def commands() -> list[list[str]]:
+    """Return the words of each command of the README's section."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Evaluate")[1].split("\n## ")[0]
+    block = re.findall(r"^```\n(.*?)^```", section, re.M | re.S)[0].replace("\\\n", " ")
+    return [shlex.split(line, comments=True) for line in block.splitlines() if line.strip()]
+
+
+def test_the_commands_of_the_readme_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    found = commands()
+    assert len(found) == 6
+    with serving(lambda request, number: "yes" if number % 2 else "no") as server:
+        for words in found:
+            assert words[:2] == ["python", "run.py"]
+            words = [w.replace("experiments/", f"{tmp_path}/") for w in words[2:]]
+            if "--judge_provider" in words:  # the provider of the example needs a key
+                words[words.index("--judge_provider") + 1] = "local"
+                words += ["--judge_base_url", server.url]
+            assert main(words) == 0, words
+        assert server.requests
+    printed = capsys.readouterr().out
+    for title in ("Results", "Comparison", "McNemar", "Logics", "Judge", "Blame"):
+        assert title in printed, title
