@@ -147,6 +147,7 @@ def measure(
     finally:
         oracle.reader.inputs, oracle.reader.ids = inputs, ids  # type: ignore[method-assign]
     cells = sum(len(r.objects) for r in batch)
+    oracle.reader.prefixes.forget()
     with FlopCounterMode(display=False) as counter:
         way(oracle, counted := asked[0] if most is None else _some(asked[0], 4))
     flops = counter.get_total_flops() / sum(len(r.objects) for r in counted)

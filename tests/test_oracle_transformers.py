@@ -195,6 +195,19 @@ def test_a_picture_is_processed_once_for_all_its_questions(monkeypatch: pytest.M
     assert sum(seen) == 1, "also in the next round"
 
 
+def test_a_prefix_is_computed_where_enough_questions_share_it() -> None:
+    oracle, of = make(form="coordinates"), scene()
+    oracle.reader.prefixes.least = 4
+    oracle.score([ScoreRequest(of, BALL, ONES)])
+    assert oracle.reader.prefixes.computed == 0
+    oracle.score([ScoreRequest(of, LEFT, PAIRS)])
+    oracle.score([ScoreRequest(of, BALL, ONES)])
+    assert oracle.reader.prefixes.computed == 1, "and then serves few questions too"
+    oracle.reader.prefixes.forget()
+    oracle.score([ScoreRequest(of, LEFT, PAIRS)])
+    assert oracle.reader.prefixes.computed == 2
+
+
 def test_pictures_and_boxes_matter() -> None:
     for form in ("mark", "coordinates", "crop", "mark+crop"):
         oracle = make(form=form)
@@ -300,11 +313,15 @@ def test_a_picture_of_one_pixel_and_a_strip(kind: str, form: str) -> None:
     assert np.isfinite(logits(make(kind, form=form, max_pixels=4096), asked)).all()
 
 
-def test_a_picture_of_100_megapixels_is_scaled_down() -> None:
-    huge = Scene(np.array([[0, 0, 9000, 900]]), (10_000, 10_000), Picture(Image.new("RGB", (10_000, 10_000))))
+def test_a_picture_of_60_megapixels_is_scaled_down_and_one_of_100_is_refused() -> None:
+    boxes = np.array([[0, 0, 5000, 900]])
+    large = Scene(boxes, (7750, 7750), Picture(Image.new("RGB", (7750, 7750))))
     oracle = make(form="coordinates", max_pixels=4096)
-    assert np.isfinite(logits(oracle, [ScoreRequest(huge, BALL, np.array([[0]]))])).all()
-    assert oracle.canvases.of(huge).image.size == (64, 64)
+    assert np.isfinite(logits(oracle, [ScoreRequest(large, BALL, np.array([[0]]))])).all()
+    assert oracle.canvases.of(large).image.size == (64, 64)
+    with pytest.raises(PictureError, match="100,000,000 pixels"):
+        huge = Scene(boxes, (10_000, 10_000), Picture(Image.new("RGB", (10_000, 10_000))))
+        oracle.score([ScoreRequest(huge, BALL, np.array([[0]]))])
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,9 @@ class TransformersOracle:
         model = self.reader.model
         return identity(
             "transformers",
-            model=self._source if self._source and not Path(self._source).is_dir() else self.reader.model_type,
+            model=self._source
+            if self._source and not Path(self._source).is_dir()
+            else self.reader.model_type,
             form=self.form.name,
             weights=loading.fingerprint(model, self._source),
             dtype=str(model.dtype),

@@ -24,6 +24,11 @@ KEPT = 4
 """Prefixes kept for the next round of questions on the same pictures."""
 
 
+LEAST = {"cpu": 2, "cuda": 16}
+"""So many prompts on a picture make a prefix worth its two passes of one row, by kind of device: a GPU takes about as
+long for one row as for a dozen."""
+
+
 @dataclass(frozen=True, eq=False)
 class Prefix:
     """A prefix that has gone through the model.
@@ -65,7 +70,12 @@ class Prefixes:
         self.reader = reader
         self.computed = 0
         """Prefixes that went through the model so far."""
+        self.least = LEAST.get(reader.model.device.type, LEAST["cuda"])
         self._known: OrderedDict[tuple[Hashable, tuple[int, ...]], Prefix] = OrderedDict()
+
+    def forget(self) -> None:
+        """Let go of the prefixes that are kept, and of their memory."""
+        self._known.clear()
 
     def run(
         self,
@@ -95,7 +105,7 @@ class Prefixes:
         if shared < 1:
             return False
         key = (prompts[which[0]].picture, tuple(stem[:shared]))
-        if len(which) == 1 and key not in self._known:
+        if len(which) < self.least and key not in self._known:
             return False
         prefix = self._prefix(key, prompts[which[0]], rows[0][shared:])
         if prefix is None:
