@@ -62,8 +62,9 @@ def check(
     """
     known = vocabulary if vocabulary is not None else Vocabulary.open()
     key = (program, known, limits) if isinstance(program, str) else None
-    if key is not None and key in _memory:
-        return _memory[key]
+    known_before = _memory.get(key) if key is not None else None  # one look: another thread may drop it
+    if known_before is not None:
+        return known_before
     notes: tuple[str, ...] = ()
     source = None
     if isinstance(program, str):
