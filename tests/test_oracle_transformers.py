@@ -2,81 +2,32 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from tiny_models import VLMS, tiny_vlm
+from vlm_scenes import (
+    BALL,
+    COLOR,
+    LEFT,
+    ONES,
+    PAIRS,
+    TOLERANCE,
+    logits,
+    make,
+    requests,
+    scene,
+    watched,
+)
 
 from neptune import registry
-from neptune.errors import ConfigError, MissingExtraError, OracleError, OracleFailedError, PictureError
-from neptune.oracle.models import short_names
 from neptune.oracle.vlm.oracle import TransformersOracle
 from neptune.oracle.vlm.reader import SHARING
 from neptune.picture import Picture
-from neptune.scene import Scene
-from neptune.types import IntArray, Oracle, QueryRequest, Question, ScoreRequest
-
-BALL = Question("is the object in the red box a ball?", 1)
-CUBE = Question("is the object in the red box a cube?", 1)
-LEFT = Question("is the object in the red box left of the object in the green box?", 2)
-DARK = Question("is the picture dark?", 0)
-COLOR = Question("what color is the object in the red box?", 1)
-PAIRS: IntArray = np.array([(i, j) for i in range(3) for j in range(3) if i != j])
-ONES: IntArray = np.arange(3)[:, None]
-NONE: IntArray = np.zeros((1, 0), dtype=np.int64)
-TOLERANCE = 2e-5
-"""Of logits in float32, on the CPU; those of the tiny models spread over about 1."""
-
-
-def scene(width: int = 120, height: int = 80, seed: int = 0, boxes: Any = None) -> Scene:
-    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
-    found = [[5, 5, 40, 40], [50, 10, 100, 60], [20, 30, 90, 75]] if boxes is None else boxes
-    return Scene(np.array(found, dtype=np.float32), (width, height), Picture(pixels), name=f"seed {seed}")
-
-
-def requests(of: Scene) -> list[ScoreRequest]:
-    return [
-        ScoreRequest(of, BALL, ONES),
-        ScoreRequest(of, CUBE, ONES),
-        ScoreRequest(of, LEFT, PAIRS),
-        ScoreRequest(of, DARK, NONE),
-    ]
-
-
-def logits(oracle: Oracle, asked: list[ScoreRequest]) -> np.ndarray[Any, Any]:
-    return np.concatenate([scores.logits for scores in oracle.score(asked)])
-
-
-def make(kind: str = "qwen2_vl", **options: Any) -> TransformersOracle:
-    return TransformersOracle(tiny_vlm(kind), **options)
-
-
-@contextmanager
-def watched(oracle: TransformersOracle, most: float = math.inf) -> Iterator[list[int]]:
-    """Collect the rows of each call of the model; memory "runs out" for more than `most` of them."""
-    rows: list[int] = []
-
-    def before(module: Any, args: Any, inputs: dict[str, Any]) -> None:
-        count = inputs["input_ids"].shape[0]
-        if count > most:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
-        rows.append(count)
-
-    handle = oracle.reader.model.register_forward_pre_hook(before, with_kwargs=True)
-    try:
-        yield rows
-    finally:
-        handle.remove()
-
+from neptune.types import QueryRequest, Question, ScoreRequest
 
 # --- each class --------------------------------------------------------------------------------------
 
@@ -250,197 +201,3 @@ def test_a_program_runs_on_a_vision_language_model() -> None:
     answer = engine.run("count(Object, lambda x: cube(x) and metal(x))", engine.scene(picture))
     assert isinstance(answer.value, int)
     assert answer.usage.oracle_calls == 2 * len(engine.scene(picture))
-
-
-# --- memory ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("form", ["mark", "coordinates"])
-def test_batches_shrink_where_memory_runs_out(form: str) -> None:
-    asked = requests(scene())
-    expected = logits(make(form=form), asked)
-    oracle = make(form=form)
-    with watched(oracle, most=3) as rows:
-        np.testing.assert_allclose(logits(oracle, asked), expected, atol=TOLERANCE)
-        assert max(rows) <= 3
-        first = len(rows)
-        logits(oracle, requests(scene(seed=3)))
-        assert len(rows) - first <= first, "what fits is remembered"
-
-
-@pytest.mark.parametrize("most", [math.inf, 2])
-def test_batches_prepared_ahead_are_the_same(most: float) -> None:
-    asked = requests(scene()) + requests(scene(seed=2))
-    oracle = make(share_prefix=False, batch_size=3)
-    oracle.reader.batches.ahead = 4
-    with watched(oracle, most) as rows:
-        found = logits(oracle, asked)
-    assert len(rows) > 4
-    oracle.close()
-    np.testing.assert_allclose(found, logits(make(share_prefix=False, batch_size=1), asked), atol=TOLERANCE)
-
-
-def test_out_of_memory_for_one_picture_is_said_in_one_line() -> None:
-    oracle = make()
-    with watched(oracle, most=0), pytest.raises(OracleError, match=r"Memory runs out .*max_pixels"):
-        oracle.score([ScoreRequest(scene(), BALL, ONES)])
-    assert np.isfinite(logits(oracle, requests(scene()))).all(), "and the oracle goes on"
-
-
-def test_other_failures_are_not_taken_for_a_lack_of_memory() -> None:
-    oracle = make()
-
-    def fail(*_: Any) -> None:
-        raise RuntimeError("shapes do not match")
-
-    handle = oracle.reader.model.register_forward_pre_hook(fail)
-    try:
-        with pytest.raises(RuntimeError, match="shapes"):
-            oracle.score([ScoreRequest(scene(), BALL, ONES)])
-    finally:
-        handle.remove()
-
-
-# --- bad input ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("form", ["mark", "coordinates"])
-@pytest.mark.parametrize("kind", VLMS)
-def test_a_picture_of_one_pixel_and_a_strip(kind: str, form: str) -> None:
-    dot = Scene(np.array([[0, 0, 1, 1]]), (1, 1), Picture(Image.new("RGB", (1, 1), (200, 0, 0))))
-    strip = Scene(np.array([[0, 0, 900, 1]]), (1000, 1), Picture(Image.new("RGB", (1000, 1))))
-    asked = [ScoreRequest(s, BALL, np.array([[0]])) for s in (dot, strip)]
-    assert np.isfinite(logits(make(kind, form=form, max_pixels=4096), asked)).all()
-
-
-def test_a_picture_of_60_megapixels_is_scaled_down_and_one_of_100_is_refused() -> None:
-    boxes = np.array([[0, 0, 5000, 900]])
-    large = Scene(boxes, (7750, 7750), Picture(Image.new("RGB", (7750, 7750))))
-    oracle = make(form="coordinates", max_pixels=4096)
-    assert np.isfinite(logits(oracle, [ScoreRequest(large, BALL, np.array([[0]]))])).all()
-    assert oracle.canvases.of(large).image.size == (64, 64)
-    image = Image.new("RGB", (10_000, 10_000))
-    with pytest.raises(PictureError, match="100,000,000 pixels"):
-        Picture(image)
-
-
-@pytest.mark.parametrize(
-    ("bad", "problem"),
-    [
-        (scene(boxes=[[500, 5, 600, 40]]), "lies outside the picture"),
-        (scene(boxes=[[5, 5, 5, 40]]), "has no area"),
-        (scene(boxes=[[math.nan, 5, 9, 40]]), "has no area"),
-        (Scene.synthetic(2), "no picture"),
-        (Scene(np.array([[0, 0, 9, 9]]), (9, 9), Picture("missing.png")), "does not exist"),
-    ],
-)
-def test_a_cell_that_can_not_be_shown_is_said_before_anything_is_asked(bad: Scene, problem: str) -> None:
-    oracle = make()
-    asked = [*requests(scene()), ScoreRequest(bad, BALL, np.array([[0]]))]
-    with watched(oracle) as rows, pytest.raises((OracleError, PictureError), match=problem) as caught:
-        oracle.score(asked)
-    assert not rows
-    assert "\n" not in caught.value.one_line()
-
-
-def test_objects_that_do_not_fit_the_question() -> None:
-    with pytest.raises(OracleError, match=r"shape \(M, 2\)"):
-        make().score([ScoreRequest(scene(), LEFT, ONES)])
-    with pytest.raises(OracleError, match="no object 7"):
-        make().score([ScoreRequest(scene(), BALL, np.array([[7]]))])
-
-
-@pytest.mark.parametrize(
-    ("options", "problem"),
-    [
-        ({"form": "marked"}, "did you mean 'mark'"),
-        ({"form_options": {"widht": 2}}, "did you mean 'width'"),
-        ({"batch_size": 0}, "an integer ≥ 1"),
-        ({"max_pixels": 10}, "an integer ≥ 1024"),
-        ({"max_new_tokens": True}, "an integer ≥ 1"),
-    ],
-)
-def test_wrong_options_of_the_oracle(options: dict[str, Any], problem: str) -> None:
-    with pytest.raises(ConfigError, match=problem):
-        make(**options)
-
-
-@pytest.mark.parametrize(
-    ("options", "problem"),
-    [
-        ({"dtype": "float8"}, "one of auto, float32"),
-        ({"attention": "flash"}, "flash_attention_2"),
-        ({"quantisation": "2bit"}, "one of null, 4bit, 8bit"),
-        ({"quantisation": "4bit", "device": "cpu"}, "need a GPU"),
-        ({"device": "gpu"}, "no device 'gpu'"),
-        ({"device": "cuda:99"}, "'cuda:99' is asked for, and this machine has"),
-    ],
-)
-def test_wrong_options_of_loading(options: dict[str, Any], problem: str, tmp_path: Path) -> None:
-    model, processor = tiny_vlm()
-    model.save_pretrained(tmp_path)
-    processor.save_pretrained(tmp_path)
-    with pytest.raises(ConfigError, match=problem):
-        registry.oracle(str(tmp_path), **options)
-
-
-def test_a_model_that_can_not_be_found_or_read(tmp_path: Path) -> None:
-    with pytest.raises(
-        OracleFailedError, match=r"'nobody/nothing' can not be loaded.*Check the id"
-    ) as caught:
-        registry.oracle("nobody/nothing", local_files_only=True)
-    assert "\n" not in caught.value.one_line()
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(OracleFailedError, match="Look at the folder's files"):
-        registry.oracle(str(tmp_path), local_files_only=True)
-
-
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "transformers" else find(name, *a)
-    )
-    with pytest.raises(MissingExtraError, match=r"pip install 'neptune-reasoner\[transformers\]'"):
-        registry.oracle("qwen2_2b")
-
-
-def test_a_model_without_a_chat_template_is_an_error() -> None:
-    model, processor = VLMS["ovis2"]()
-    processor.chat_template = None
-    with pytest.raises(OracleError, match="no chat template"):
-        TransformersOracle((model, processor))
-
-
-# --- names and identity ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "name", ["intern25_1b", "intern25_26b", "ovis2_1b", "ovis2_8b", "qwen2", "qwen3", "smolvlm"]
-)
-def test_neptunes_short_names_are_known(name: str) -> None:
-    model = short_names()[name]
-    assert model.architecture in SHARING
-    assert registry.address_of("oracle", name) == registry.ORACLES["transformers"]
-    assert registry.address_of("oracle", model.id) == registry.ORACLES["transformers"]
-    assert model.id.count("/") == 1
-
-
-def test_an_unknown_name_is_met_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="did you mean 'smolvlm'"):
-        registry.oracle("smolvml")
-    with pytest.raises(ConfigError, match="did you mean 'intern25_8b'"):
-        registry.oracle("intern25_8")
-
-
-def test_the_identity_holds_what_changes_a_score_and_nothing_else(tmp_path: Path) -> None:
-    plain = make().identity
-    assert json.loads(plain)["adapter"] == "transformers"
-    assert make(batch_size=1, share_prefix=False).identity == plain
-    others = [make("qwen3_vl"), make(form="crop"), make(form_options={"width": 5}), make(max_pixels=4096)]
-    assert len({plain, *(o.identity for o in others)}) == 5
-    model, processor = tiny_vlm()
-    for folder in ("one", "two"):
-        model.save_pretrained(tmp_path / folder)
-        processor.save_pretrained(tmp_path / folder)
-    one, two = (registry.oracle(str(tmp_path / f), device="cpu") for f in ("one", "two"))
-    assert one.identity == two.identity, "a copy is the same model"  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from neptune.oracle.random import RandomOracle
     from neptune.oracle.replay import RecordingOracle, ReplayOracle
     from neptune.oracle.scene import SceneOracle
+    from neptune.oracle.vlm.oracle import TransformersOracle
     from neptune.oracle.wording import Concept, attribute_of, concept_of, concepts_of
 
 _HOME = {
@@ -24,6 +25,7 @@ _HOME = {
     "RandomOracle": "random",
     "RecordingOracle": "replay",
     "ReplayOracle": "replay",
+    "TransformersOracle": "vlm.oracle",
     "Concept": "wording",
     "concept_of": "wording",
     "concepts_of": "wording",
@@ -38,6 +40,7 @@ __all__ = [
     "RecordingOracle",
     "ReplayOracle",
     "SceneOracle",
+    "TransformersOracle",
     "attribute_of",
     "concept_of",
     "concepts_of",
