@@ -243,15 +243,10 @@ def draw_curve(scores: Sequence[float], config: AnswersConfig, reached: dict[str
     axis = figure.subplots()
     epochs = np.arange(1, len(scores) + 1)
     axis.plot(epochs, [100 * s for s in scores], color="#2f6f8f", marker="o", markersize=3)
-    for until, most in sorted(config.curriculum):
+    for row, (until, most) in enumerate(sorted(config.curriculum)):
         axis.axvline(until * config.epochs, color="0.75", linewidth=1, linestyle="--")
-        axis.text(
-            until * config.epochs,
-            2,
-            f" up to {most} bound variable{'s' * (most > 1)} ",
-            ha="right",
-            fontsize=7,
-        )
+        label = f"up to {most} bound variable{'s' * (most > 1)} "
+        axis.text(until * config.epochs, 2 + 6 * row, label, ha="right", fontsize=7)
     axis.set_ylim(0, 102)
     axis.set_xlabel("epoch")
     axis.set_ylabel("right answers, held-out pictures (%)")
