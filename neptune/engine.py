@@ -33,7 +33,7 @@ from neptune.oracle.batcher import MicroBatcher
 from neptune.oracle.cache import CachedOracle, has_identity
 from neptune.oracle.replay import RecordingOracle
 from neptune.picture import Picture
-from neptune.replicas import detector_on, oracle_on
+from neptune.replicas import check_devices, detector_on, oracle_on
 from neptune.scene import Annotation, Scene
 from neptune.scenes import PLAIN_SCENES_KEPT, SCENES_KEPT, Scenes
 from neptune.types import Detector, Oracle
@@ -149,7 +149,9 @@ class Engine:
         options = dict(oracle_options or {})
         if isinstance(oracle, str) and oracle in ("random", "scene"):
             options.setdefault("seed", seed)
+        check_devices(devices, oracle=oracle, detector=detector)
         self.oracle: Oracle = oracle_on(oracle, devices, options)
+        lanes = int(getattr(self.oracle, "copies", 1))
         if cache is not None and has_identity(self.oracle):
             self.oracle = CachedOracle(self.oracle, cache)
         self.recorder: RecordingOracle | None = None
@@ -157,7 +159,6 @@ class Engine:
             self.oracle = self.recorder = RecordingOracle(self.oracle, record)
         self._batcher: MicroBatcher | None = None
         if workers > 1 or len(devices) > 1:
-            lanes = max(len(devices), 1)
             self._batcher = MicroBatcher(self.oracle, max_batch, wait_ms, callers=workers, lanes=lanes)
             self.oracle = self._batcher
         self.detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)

@@ -44,18 +44,30 @@ def devices_of(gpus: Sequence[int]) -> tuple[str, ...]:
     return tuple(f"cuda:{gpu}" for gpu in gpus)
 
 
-def oracle_on(name: str | Oracle, devices: Sequence[str], options: dict[str, Any]) -> Oracle:
-    """Return the oracle of a name: one for all devices together, or as its options say where none is given.
+def check_devices(devices: Sequence[str], **models: object) -> None:
+    """Check that some model can use the devices: ``check_devices(devices, oracle="openai", detector="dino")``.
 
     Raises
     ------
     ConfigError
-        As :func:`neptune.registry.oracle`, and if the oracle runs on no device.
+        If none of them runs on a device, or one is an unknown name.
     """
-    if not devices:
+    if devices and not any(_takes_device(kind, name) for kind, name in models.items()):
+        listed = " nor ".join(f"the {kind} '{getattr(name, 'name', name)}'" for kind, name in models.items())
+        raise ConfigError(f"Neither {listed} runs on a GPU", where="gpus", mend="Leave out --gpus")
+
+
+def oracle_on(name: str | Oracle, devices: Sequence[str], options: dict[str, Any]) -> Oracle:
+    """Return the oracle of a name: a copy on each device, as one; or, where it uses none, as its options say.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`neptune.registry.oracle`, and if the options name a device of their own.
+    """
+    if not devices or not _takes_device("oracle", name):
         return registry.oracle(name, **options)
-    _check_takes_device(name, options)
-    made = [registry.oracle(name, **options, device=device) for device in devices]
+    made = [registry.oracle(name, **_placed("oracle", name, options, device)) for device in devices]
     return made[0] if len(made) == 1 else OracleReplicas(made)
 
 
@@ -65,28 +77,26 @@ def detector_on(name: str | Detector, devices: Sequence[str], options: dict[str,
     Raises
     ------
     ConfigError
-        As :func:`neptune.registry.detector`. A detector that needs no device is made once.
+        As :func:`neptune.registry.detector`, and if the options name a device of their own.
     """
-    takes = isinstance(name, str) and "device" in registry.options_of("detector", name)
-    if not devices or not takes or "device" in options:
+    if not devices or not _takes_device("detector", name):
         return registry.detector(name, **options)
-    made = [registry.detector(name, **options, device=device) for device in devices]
+    made = [registry.detector(name, **_placed("detector", name, options, device)) for device in devices]
     return made[0] if len(made) == 1 else DetectorReplicas(made)
 
 
-def _check_takes_device(name: str | Oracle, options: dict[str, Any]) -> None:
-    if not isinstance(name, str):
-        raise ConfigError(
-            "GPUs do not go with a finished oracle", mend="Put the oracle on them when you make it"
-        )
+def _takes_device(kind: str, name: object) -> bool:
+    return isinstance(name, str) and "device" in registry.options_of(kind, name)
+
+
+def _placed(kind: str, name: object, options: dict[str, Any], device: str) -> dict[str, Any]:
     if "device" in options:
         raise ConfigError(
             f"Both 'gpus' and the option 'device' ({options['device']}) are given",
-            where=f"oracle '{name}'",
+            where=f"{kind} '{name}'",
             mend="Leave one of them out",
         )
-    if "device" not in registry.options_of("oracle", name):
-        raise ConfigError(f"The oracle '{name}' does not run on a GPU", where="gpus", mend="Leave out --gpus")
+    return {**options, "device": device}
 
 
 class OracleReplicas:
@@ -100,7 +110,7 @@ class OracleReplicas:
 
     def __init__(self, oracles: Sequence[Oracle]) -> None:
         self._pool = Pool(oracles)
-        self.name = oracles[0].name
+        self.name, self.copies = oracles[0].name, len(oracles)
 
     def __getattr__(self, name: str) -> Any:
         if name == "identity":  # the copies are one oracle to every cache

@@ -254,10 +254,17 @@ def test_a_gpu_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_gpus_for_what_runs_on_none() -> None:
-    with pytest.raises(ConfigError, match="'scene' does not run on a GPU"):
-        Engine("scene", devices=("cpu", "cpu"))
+    with pytest.raises(
+        ConfigError, match="Neither the oracle 'scene' nor the detector 'scene' runs on a GPU"
+    ):
+        Engine("scene", "scene", devices=("cpu", "cpu"))
     with pytest.raises(ConfigError, match="Both 'gpus' and the option 'device'"):
         Engine("embedded", devices=("cpu",), oracle_options={"device": "cpu"})
+    with pytest.raises(ConfigError, match="did you mean 'embedded'"):
+        Engine("embeded", devices=("cpu",))
+    # One of the two is enough: an oracle behind an address, and a detector here.
+    with Engine("random", "embedded", devices=("cpu", "cpu")) as engine:
+        assert isinstance(engine.detector, DetectorReplicas)
     assert Engine("embedded", "scene", devices=("cpu",)).detector is None
 
 
