@@ -434,7 +434,7 @@ def test_identity(scene):
         changes = [
             {"form": "crop"}, {"form_options": {"width": 5}}, {"revision": "2"}, {"samples": 4},
             {"picture_format": "jpeg"}, {"detail": "low"}, {"max_pixels": 1000}, {"query_tokens": 5},
-            {"request": {"a": 1}},
+            {"request": {"a": 1}}, {"top_logprobs": 5},
         ]  # fmt: skip
         others = {oracle(server, **change).identity for change in changes} | {base.identity}
         assert len(others) == len(changes) + 1

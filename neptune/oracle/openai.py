@@ -28,7 +28,7 @@ from neptune.oracle.cache import Done
 from neptune.oracle.canvas import MAX_PIXELS
 from neptune.oracle.identity import identity
 from neptune.oracle.openai_client import Client, RequestFailedError, UnusableError
-from neptune.oracle.openai_prompts import TOP, PictureFormat, Prompts
+from neptune.oracle.openai_prompts import PictureFormat, Prompts
 from neptune.oracle.openai_together import side_by_side
 from neptune.oracle.visual import VisualForm
 from neptune.oracle.yesno import YesNo
@@ -73,6 +73,8 @@ class OpenAIOracle:
         OpenAI's ``detail`` of a picture: ``low``, ``high``, ``auto``; ``None``: not sent.
     max_pixels
         Pictures of more pixels are scaled down first.
+    top_logprobs
+        Likeliest first tokens to ask for. OpenAI lists no more than 20; llama.cpp any number, vLLM as it was told.
     samples
         Ask for so many samples a cell, at temperature 1, instead of log-probabilities; ``None``: only where the server
         has none, then 8.
@@ -115,6 +117,7 @@ class OpenAIOracle:
         picture_format: str = "png",
         detail: str | None = None,
         max_pixels: int = MAX_PIXELS,
+        top_logprobs: int = 20,
         samples: int | None = None,
         query_tokens: int = 16,
         seed: int = 0,
@@ -127,7 +130,8 @@ class OpenAIOracle:
         prices: Mapping[str, float] | None = None,
     ) -> None:
         positive = {"max_pixels": max_pixels, "query_tokens": query_tokens, "timeout": timeout}
-        positive |= {"concurrency": concurrency, "samples": 1 if samples is None else samples}
+        positive |= {"top_logprobs": top_logprobs, "concurrency": concurrency}
+        positive |= {"samples": 1 if samples is None else samples}
         limits = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
         positive |= {name: value for name, value in limits.items() if value is not None}
         for name, value in positive.items():
@@ -149,6 +153,7 @@ class OpenAIOracle:
             VisualForm.load(form, form_options),
             PictureFormat(send_picture, picture_format, detail, max_pixels),
             seed,
+            top_logprobs,
             dict(request or {}),
         )
         self.revision, self.samples, self.query_tokens, self.seed = revision, samples, query_tokens, seed
@@ -191,7 +196,9 @@ class OpenAIOracle:
     @cached_property
     def identity(self) -> str:
         """All that decides a score, for the cache. The address does not: `revision` tells servers apart."""
-        evidence = {"top_logprobs": TOP, "else_samples": SAMPLES} if self.samples is None else self.samples
+        evidence: Any = self.samples
+        if evidence is None:
+            evidence = {"top_logprobs": self._prompts.top, "else_samples": SAMPLES}
         return identity(
             "openai",
             provider=self.endpoint.name,

@@ -16,9 +16,6 @@ from neptune.oracle.canvas import Canvases
 from neptune.oracle.visual import VisualForm
 from neptune.types import QueryRequest, ScoreRequest
 
-TOP = 20
-"""Alternatives of a token that are asked for; OpenAI gives no more."""
-
 
 @dataclass(frozen=True, slots=True)
 class PictureFormat:
@@ -43,14 +40,23 @@ class Prompts:
         How pictures travel.
     seed
         Sent with each request where the provider takes one.
+    top
+        Alternatives of a token that are asked for.
     extra
         Further fields of each request.
     """
 
     def __init__(
-        self, endpoint: Endpoint, form: VisualForm, pictures: PictureFormat, seed: int, extra: dict[str, Any]
+        self,
+        endpoint: Endpoint,
+        form: VisualForm,
+        pictures: PictureFormat,
+        seed: int,
+        top: int,
+        extra: dict[str, Any],
     ) -> None:
-        self.endpoint, self.form, self.pictures, self.seed, self.extra = endpoint, form, pictures, seed, extra
+        self.endpoint, self.form, self.pictures = endpoint, form, pictures
+        self.seed, self.top, self.extra = seed, top, extra
         self.model = ""
         self._canvases = Canvases(pictures.max_pixels)
         self._lock = threading.Lock()
@@ -105,7 +111,7 @@ class Prompts:
 
     def with_top(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the fields that ask for one token and its likeliest alternatives."""
-        return self.sized(fields, 1) | {"logprobs": True, "top_logprobs": TOP}
+        return self.sized(fields, 1) | {"logprobs": True, "top_logprobs": self.top}
 
     def _encoded(self, image: Image.Image) -> str:
         buffer = io.BytesIO()
