@@ -1,10 +1,12 @@
 """Oracle calls and rounds: the lazy schedules against asking every cell.
 
-    python benchmarks/calls.py [--count 40] [--data_dir DIR] [--out calls.json]
+    PYTHONPATH=. python benchmarks/calls.py [--count 40] [--data_dir DIR] [--llm_programs DIR] [--out calls.json]
 
 Synthetic scenes with the `scene` oracle (Gaussian noise 0.05 on the truth), programs made as the transfer tasks make
-theirs (`made_tasks.py`); with ``--data_dir`` also the questions of CLEVR's four tasks. Prints a table and writes
-JSON; a wrong answer, or one that differs from asking every cell, ends it with an error.
+theirs (`made_tasks.py`); with ``--data_dir`` also the questions of CLEVR's four tasks, with ``--llm_programs`` (gzipped
+JSON lines) what language models wrote, `random` oracle. Beside the schedules stand, for the first ``--certificates``
+programs of each kind, the calls of the smallest certificate found and a lower bound of any schedule
+(`neptune/execute/certificate.py`). Prints a table and writes JSON; a wrong answer ends it with an error.
 """
 
 from __future__ import annotations
@@ -18,10 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from llm_programs import programs
 from made_tasks import puzzle, refexp
 
+import dsl
+from dsl import ProgramError
 from neptune import tasks
 from neptune.engine import Engine
+from neptune.errors import NeptuneError
+from neptune.execute.certificate import Cells, certificate
+from neptune.execute.interpreter import Interpreter
+from neptune.execute.result import answer_of
 from neptune.execute.schedule import Schedule, box_prior
 from neptune.scene import Scene
 
@@ -50,26 +59,38 @@ TARGETS = {
 }
 """Mean calls and rounds that were asked for."""
 
+LLM_OBJECTS = (6, 7, 20, 50)
+"""Objects in the scenes of language models' programs; CLEVR's pictures have 6.5."""
+
 
 def main() -> int:
     """Run the benchmark; see the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=40, help="programs of each kind and size")
+    parser.add_argument("--count", type=int, default=40, help="made programs of each kind and size; 0: none")
     parser.add_argument("--data_dir", help="folder of CLEVR's tasks: adds their questions")
     parser.add_argument("--num_samples", type=int, help="the first samples of each task; by default all")
+    parser.add_argument(
+        "--llm_programs", type=Path, help="folder of *.jsonl.gz: adds language models' programs"
+    )
+    parser.add_argument("--llm_step", type=int, default=40, help="every so-many-th of them")
+    parser.add_argument(
+        "--certificates", type=int, default=10, help="programs of each kind to look for one for"
+    )
     parser.add_argument("--out", default="calls.json", help="JSON file to write")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = [*synthetic(options.count)]
+    rows = [*synthetic(options.count, options.certificates)] if options.count else []
     if options.data_dir:
-        rows += [*questions(options.data_dir, options.num_samples)]
+        rows += [*questions(options.data_dir, options.num_samples, options.certificates)]
+    if options.llm_programs:
+        rows += [*written(options.llm_programs, options.llm_step)]
     Path(options.out).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    wrong = sum(row["wrong"] for row in rows)
+    wrong = sum(row.get("wrong", 0) for row in rows)
     print(f"wrong answers: {wrong}; written to {options.out}")
     return int(wrong > 0)
 
 
-def synthetic(count: int) -> Iterator[dict[str, Any]]:
+def synthetic(count: int, certificates: int) -> Iterator[dict[str, Any]]:
     """Yield one row for each kind of program, number of objects and schedule."""
     print(
         f"{'programs':10} {'N':>3} {'schedule':22} {'calls':>7} {'worst':>6} {'rounds':>7} {'worst':>6}  asked for"
@@ -101,9 +122,15 @@ def synthetic(count: int) -> Iterator[dict[str, Any]]:
                 target = TARGETS.get((kind, n, name))
                 print(f"{kind:10} {n:3} {name:22} {show(row)}  {target or ''}", flush=True)
                 yield row
+            engine = Engine(oracle="scene", oracle_options={"noise": NOISE}, schedule="lazy")
+            few = certificates if n == 20 else -(-certificates // 3)  # cells by the thousand take their time
+            row = proved(engine, [(p, s) for (p, _), s in zip(made[:few], scenes[:few])])
+            row = {"programs": kind, "objects": n, **row}
+            print(f"{kind:10} {n:3} {show_proved(row)}", flush=True)
+            yield row
 
 
-def questions(data_dir: str, num_samples: int | None) -> Iterator[dict[str, Any]]:
+def questions(data_dir: str, num_samples: int | None, certificates: int) -> Iterator[dict[str, Any]]:
     """Yield one row for each task and way of asking: its share of the calls of asking every cell afresh."""
     print(f"\n{'task':15} {'schedule':22} {'calls':>7} {'worst':>6} {'rounds':>7} {'worst':>6} {'share':>7}")
     for name in TASKS:
@@ -131,6 +158,84 @@ def questions(data_dir: str, num_samples: int | None) -> Iterator[dict[str, Any]
             row |= {"share": sum(calls) / total_all, "wrong": wrong, "seconds": time.perf_counter() - started}
             print(f"{name:15} {label:22} {show(row)} {row['share']:7.1%}", flush=True)
             yield row
+        engine = Engine(oracle="scene", detector="scene", schedule="lazy")
+        some = list(task.samples)[:: max(len(task.samples) // max(certificates, 1), 1)][:certificates]
+        scenes = [Scene.from_annotation(s.truth(), s.picture) for s in some]
+        row = {"task": name, **proved(engine, [(s.gold(), scene) for s, scene in zip(some, scenes)])}
+        print(f"{name:15} {show_proved(row)}", flush=True)
+        yield row
+
+
+def written(folder: Path, step: int) -> Iterator[dict[str, Any]]:
+    """Yield one row for each file of language models' programs, number of objects and schedule; those that run."""
+    print(
+        f"\n{'programs':28} {'N':>3} {'schedule':9} {'calls':>7} {'worst':>6} {'rounds':>7} {'worst':>6} {'share':>7}"
+    )
+    rows: dict[str, list[str]] = {}
+    for source, _, program in programs(folder):
+        rows.setdefault(source, []).append(program)
+    for source, texts in rows.items():
+        texts = texts[::step] if len(texts) > 100 * step else texts
+        for n in LLM_OBJECTS:
+            scenes = [Scene.synthetic(n, seed=i) for i in range(len(texts))]
+            found: dict[str, list[Any]] = {}
+            for schedule in ("all", "lazy"):
+                engine = Engine(oracle="random", schedule=schedule)
+                found[schedule] = [run(engine, text, scene) for text, scene in zip(texts, scenes)]
+            both = [(a, b) for a, b in zip(found["all"], found["lazy"]) if a is not None and b is not None]
+            wrong = sum(a.value != b.value for a, b in both)
+            usages = {"all": [a.usage for a, _ in both], "lazy": [b.usage for _, b in both]}
+            total = sum(u.oracle_calls for u in usages["all"])
+            for schedule, used in usages.items():
+                counted = summary([u.oracle_calls for u in used], [u.oracle_rounds for u in used])
+                row = {"programs": source, "objects": n, "schedule": schedule, "count": len(both), **counted}
+                row |= {"share": sum(u.oracle_calls for u in used) / max(total, 1), "wrong": wrong}
+                print(f"{source:28} {n:3} {schedule:9} {show(row)} {row['share']:7.1%}", flush=True)
+                yield row
+
+
+def run(engine: Engine, program: str, scene: Scene) -> Any:
+    """Return the answer, or ``None`` where the program is an error or asks more than the limit."""
+    try:
+        return engine.run(program, scene)
+    except (ProgramError, NeptuneError):
+        return None
+
+
+@torch.no_grad()
+def proved(engine: Engine, cases: list[tuple[str, Scene]]) -> dict[str, Any]:
+    """Return mean and worst of: a lazy run's calls, the smallest certificate found, the lower bound."""
+    asked, found, least = [], [], []
+    for program, scene in cases:
+        checked = dsl.check(program, vocabulary=engine.vocabulary)
+        session = engine._session(scene)
+        interpreter = Interpreter(session, engine.vocabulary, engine.limits, engine.distinct_variables)
+        session.variable_names = interpreter.variable_names
+        answer_of(interpreter.run(checked.program), interpreter, session, checked.program)
+        cells = Cells(
+            session.goals,
+            scene,
+            engine.oracle,
+            engine.wording,
+            engine.logic,
+            engine.parameters,
+            engine.limits,
+        )
+        proof = certificate(cells)
+        asked.append(session.usage.oracle_calls)
+        found.append(proof.calls)
+        least.append(proof.least)
+    out: dict[str, Any] = {"schedule": "certificate", "count": len(cases)}
+    for key, numbers in (("lazy", asked), ("certificate", found), ("lower_bound", least)):
+        out |= {key: sum(numbers) / len(numbers), f"{key}_worst": max(numbers)}
+    return out
+
+
+def show_proved(row: dict[str, Any]) -> str:
+    """Return the figures of a row of :func:`proved` as text."""
+    keys = ("lazy", "certificate", "lower_bound")
+    shown = ", ".join(f"{k.replace('_', ' ')} {row[k]:.1f} (worst {row[k + '_worst']})" for k in keys)
+    return f"of {row['count']}: {shown}"
 
 
 def summary(calls: list[int], rounds: list[int]) -> dict[str, float]:

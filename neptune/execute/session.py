@@ -26,7 +26,7 @@ from neptune.execute.evidence import Evidence
 from neptune.execute.intervals import Interval, settled_argmax, softmax_bounds
 from neptune.execute.planned import PlannedEvaluator
 from neptune.execute.schedule import Estimates, Schedule, witness_of
-from neptune.execute.schedule.goals import Kind
+from neptune.execute.schedule.goals import Goal, Kind
 from neptune.execute.wording import Wording
 from neptune.types import Oracle, Question
 
@@ -133,6 +133,11 @@ class Session:
     def guessed(self) -> bool:
         """Whether the budget ran out: what is open is answered by the best guess so far."""
         return self._asker.spent
+
+    @property
+    def goals(self) -> list[Goal]:
+        """The decisions that the schedule worked towards, in order."""
+        return self._asker.goals
 
     # --- what the interpreter asks for -----------------------------------------------------------
 

@@ -108,8 +108,8 @@ class View:
 
     @staticmethod
     def _arrays(low: ProbabilisticTensor, high: ProbabilisticTensor, want: Axes) -> tuple[Floats, Floats]:
-        first = low.align(want).internal.numpy()
-        return first, first if high is low else high.align(want).internal.numpy()
+        first = low.align(want).internal.detach().numpy()
+        return first, first if high is low else high.align(want).internal.detach().numpy()
 
     def open(self, node: Node, exact: bool) -> Mask:
         """Return where the node is undecided (`exact`: where its value is unknown)."""
