@@ -53,6 +53,10 @@ _SHOWN = [
     "presuppositions",
     "usage",
     "seconds",
+    "iou",
+    "blame",
+    "judge",
+    "logics",
 ]
 """The fields of a record that the page shows."""
 
