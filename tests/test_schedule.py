@@ -330,12 +330,11 @@ CHAIN = (
 )
 
 
-@pytest.mark.parametrize("planner", ["optimised", "naive"])
 @pytest.mark.parametrize("shape", ["cube", "sphere"])
-def test_distinct_variables_need_no_joint_table(shape, planner):
+def test_distinct_variables_need_no_joint_table(shape):
     """60⁴ cells would break the limit; the decision is that of the planner that asks everything."""
     scene, limits = Scene.synthetic(60, seed=60), dsl.Limits(tensor_cells=60**3)
-    lazy = Engine(oracle="scene", schedule="lazy", planner=planner, limits=limits)
+    lazy = Engine(oracle="scene", schedule="lazy", limits=limits)
     found = lazy.run(CHAIN.format(shape), scene)
     everything = Engine(oracle="scene", schedule="all").run(CHAIN.format(shape), scene)
     assert found.value == everything.value
