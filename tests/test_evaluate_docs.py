@@ -44,3 +44,35 @@ def test_the_commands_of_the_readme_run(
     printed = capsys.readouterr().out
     for title in ("Results", "Comparison", "McNemar", "Logics", "Judge", "Blame"):
         assert title in printed, title
+
+
+def indented(page: str) -> list[str]:
+    """Return the indented lines of a page: its commands and examples."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line.strip() for line in text.splitlines() if line.startswith("    ")]
+
+
+def test_the_lines_of_the_datasets_page_are_read(tmp_path: Path) -> None:
+    from neptune import tasks
+
+    lines = [line for line in indented("datasets.md") if line.startswith("{")]
+    assert len(lines) == 3
+    (tmp_path / "questions.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    for sample in tasks.load("folder", tmp_path).samples:
+        sample.check()
+        assert sample.expected is not None
+
+
+def test_the_commands_of_the_datasets_page_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    dry, sample = (
+        shlex.split(line)[2:] for line in indented("datasets.md") if line.startswith("python run.py")
+    )
+    assert main(dry) == 2, "PATH/TO/refgta does not exist"
+    printed = capsys.readouterr()
+    assert "The data folder does not exist" in printed.err
+    assert "download the RefGTA annotations" in printed.out
+    assert main([*sample, "--output_dir", str(tmp_path / "run")]) == 0
+    assert "mean IoU" in capsys.readouterr().out
