@@ -1,77 +1,42 @@
-"""Oracles behind an address: what is sent, what is read, and every way in which it fails."""
+"""Oracles behind an address: what is sent, what is read, samples, limits, options."""
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import logging
 import math
-import socket
 import subprocess
 import sys
-import threading
 import time
-from email.utils import formatdate
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from neptune.engine import Engine
-from neptune.errors import ConfigError, NeptuneError, OracleError, OracleFailedError
-from neptune.oracle import openai_client
-from neptune.oracle.cache import CachedOracle
+from neptune.errors import ConfigError, NeptuneError, OracleError
 from neptune.oracle.openai import OpenAIOracle, VllmOracle
 from neptune.oracle.openai_read import matched, sampled
 from neptune.oracle.pace import Pace
-from neptune.picture import Picture
 from neptune.scene import Scene
 from neptune.types import Oracle, QueryRequest, Question, ScoreRequest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fault_oracle_server import Faulty, answers, completion, share, words
-from fault_server import cuts, drops, fails, garbage, hangs, page, says, serving
+from fault_server import fails, serving
+from openai_asked import PAIRS, RED, image, no_waits, noise, ones, oracle, pairs
 
 pytest.importorskip("openai", reason="the extra openai is not installed")
 ROOT = Path(__file__).resolve().parents[1]
-RED = Question("is the object in the red box red?", 1)
-LEFT = Question("is the object in the red box to the left of the object in the green box?", 2)
-PAIRS = np.array([[i, j] for i in range(5) for j in range(5) if i != j])
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(openai_client, "FIRST_WAIT", 0.005)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
+    no_waits(monkeypatch)
 
 
 @pytest.fixture(scope="module")
-def scene() -> Scene:
-    rng = np.random.default_rng(0)
-    picture = Picture(rng.integers(0, 255, (80, 120, 3), dtype=np.uint8))
-    corners = rng.integers(0, 60, (5, 2))
-    return Scene(np.hstack([corners, corners + 18]), (120, 80), picture, name="noise")
-
-
-def oracle(server, **options) -> OpenAIOracle:
-    return OpenAIOracle("m", server.url, **({"timeout": 0.4} | options))
-
-
-def ones(scene: Scene) -> ScoreRequest:
-    return ScoreRequest(scene, RED, np.arange(5)[:, None])
-
-
-def pairs(scene: Scene) -> ScoreRequest:
-    return ScoreRequest(scene, LEFT, PAIRS)
-
-
-def image(request) -> Image.Image:
-    kind, data = request["messages"][0]["content"][0]["image_url"]["url"].split(",")
-    assert kind.startswith("data:image/")
-    return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+def scene():
+    return noise()
 
 
 def test_it_is_an_oracle(scene):
@@ -120,81 +85,6 @@ def test_coordinates_share_the_picture_and_need_none(scene):
             oracle(server, send_picture=False)
 
 
-def test_faults_change_no_answer_and_no_cached_cell_is_asked_twice(scene, tmp_path):
-    requests = [pairs(scene), ones(scene)]
-    with serving(lambda request, n: answers(request)) as server:
-        clean = oracle(server).score(requests)
-    faulty = Faulty(rate=0.3, in_a_row=4)
-    with serving(faulty) as server:
-        cached = CachedOracle(oracle(server, timeout=0.3), tmp_path / "cache.sqlite")
-        first = cached.score(requests)
-        assert sum(faulty.failed.values()) >= 5
-        assert len(faulty.given) == 25
-        assert sum(faulty.given.values()) == 25  # no cell was answered twice
-        seen = len(server.requests)
-        assert seen == 25 + sum(faulty.failed.values())
-        again = CachedOracle(oracle(server), tmp_path / "cache.sqlite").score(requests)
-        assert len(server.requests) == seen
-    for one, two, three in zip(clean, first, again):
-        assert one.logits.tobytes() == two.logits.tobytes() == three.logits.tobytes()
-        assert one.mass.tobytes() == two.mass.tobytes() == three.mass.tobytes()
-        assert not two.cost.failures
-        assert three.cost.stored == len(three.logits)
-
-
-def test_every_kind_of_fault_occurs():
-    faulty = Faulty(rate=1.0, in_a_row=10**6)
-    request = {"model": "m", "messages": [{"role": "user", "content": "x"}], "logprobs": True}
-    for n in range(200):
-        faulty(request, n)
-    assert set(faulty.failed) == {"drop", "delay", "429", "500", "garbage", "page", "cut"}
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason", "requests"),
-    [
-        (fails(500), "the server failed (500), 3 times", 3),
-        (fails(429), "the server is asked too often (429), 3 times", 3),
-        (fails(400, "a picture too many"), "a picture too many", 1),
-        (garbage(), "the answer can not be read, 3 times", 3),
-        (page(), "the answer is no chat completion, 3 times", 3),
-        (drops(), "the connection failed or was cut, 3 times", 3),
-        (cuts(says("Yes")), "the connection failed or was cut, 3 times", 3),
-        (hangs(), "no answer within 0.4 s, 3 times", 3),
-        (says(""), "the answer is empty, 3 times", 3),
-        (says("Yes"), "the answer has no log-probabilities, 3 times", 3),
-        (says("x", refusal="I can't see"), "the model refused: I can't see", 1),
-        (says("x", finish="content_filter"), "the model refused", 1),
-    ],
-)  # fmt: skip
-def test_one_request_that_fails_for_good(scene, answer, reason, requests):
-    def behave(request, n):
-        return answer if "cursed" in words(request) else answers(request)
-
-    cursed = Question("is the object in the red box cursed?", 1)
-    with serving(behave) as server:
-        asked = oracle(server, retries=2)
-        good, bad = asked.score([ones(scene), ScoreRequest(scene, cursed, np.array([[0]]))])
-        assert len(server.requests) == 5 + requests
-    assert np.isfinite(good.logits).all()
-    assert not good.cost.failures
-    assert np.isnan(bad.logits).all()
-    assert bad.mass.tolist() == [0.0]
-    ((said, count),) = bad.cost.failures.items()
-    assert reason in said
-    assert count == 1
-    assert "\n" not in said
-
-
-@pytest.mark.parametrize("value", [float("nan"), 5.0, "x", None])
-def test_log_probabilities_that_are_nonsense(scene, value):
-    def behave(request, n):
-        return completion(request, ["Yes"], [("Yes", value), ("No", -1.0)])
-
-    with serving(behave) as server, pytest.raises(OracleFailedError, match="nonsense"):
-        oracle(server, retries=1).score([ones(scene)])
-
-
 def test_neither_yes_nor_no(scene):
     def behave(request, n):
         return completion(request, ["Maybe"], [("Maybe", -0.1), ("Perhaps", -3.0)])
@@ -203,65 +93,6 @@ def test_neither_yes_nor_no(scene):
         (scores,) = oracle(server).score([ones(scene)])
     assert np.isnan(scores.logits).all()
     assert scores.cost.failures == {"the model said neither yes nor no": 5}
-
-
-@pytest.mark.parametrize(
-    ("answer", "line", "most"),
-    [
-        (fails(401), "refuses the key (401)", 8),
-        (fails(403), "refuses the key (403)", 8),
-        (fails(402), "no credit", 8),
-        (fails(404), "There is no model 'm'", 8),
-        (fails(500), "does not answer: the server failed (500), 3 times", 24),
-        (fails(400, "no pictures here"), "no pictures here", 16),
-        (garbage(), "does not answer: the answer can not be read", 24),
-    ],
-)
-def test_what_every_request_would_meet_stops_the_run(scene, answer, line, most):
-    with serving(lambda request, n: answer) as server:
-        asked = oracle(server, retries=2)
-        with pytest.raises(OracleFailedError) as caught:
-            asked.score([pairs(scene), ones(scene)])
-        assert len(server.requests) <= most
-        seen = len(server.requests)
-        with pytest.raises(OracleFailedError):
-            asked.score([ones(scene)])
-        assert len(server.requests) == seen  # a server that was given up is left alone for a while
-    assert line in caught.value.one_line()
-    assert server.url in caught.value.one_line()
-
-
-def test_a_server_that_dies_in_the_middle_loses_nothing(scene, tmp_path):
-    dead = threading.Event()
-
-    def behave(request, n):
-        if n >= 12:
-            dead.set()
-        return drops() if dead.is_set() else answers(request)
-
-    with serving(behave) as server:
-        cached = CachedOracle(oracle(server, retries=1, concurrency=2), tmp_path / "cache.sqlite")
-        with pytest.raises(OracleFailedError, match="connection failed or was cut"):
-            cached.score([pairs(scene)])
-    kept = cached.store.contents()[0]["scores"]
-    assert kept >= 11
-    with serving(lambda request, n: answers(request)) as server:
-        again = CachedOracle(oracle(server), tmp_path / "cache.sqlite")
-        (scores,) = again.score([pairs(scene)])
-        assert len(server.requests) == len(PAIRS) - kept
-    assert scores.cost.stored == kept
-    assert np.isfinite(scores.logits).all()
-
-
-def test_no_server(scene):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(OracleFailedError, match="the connection failed") as caught:
-        OpenAIOracle("m", url, retries=1).score([ones(scene)])
-    assert "resumes" in caught.value.one_line()
-    with pytest.raises(OracleFailedError, match="the connection failed"):
-        _ = OpenAIOracle(None, url, retries=0).model
 
 
 def test_the_only_model_of_a_server_needs_no_name(scene):
@@ -314,17 +145,6 @@ def test_a_server_that_gives_one_sample_at_a_time(scene):
         assert not any("logprobs" in r for r in server.requests)
         assert {r["seed"] for r in server.requests} == {0, 1, 2}
     assert np.isfinite(scores.logits).all()
-
-
-def test_one_answer_without_log_probabilities_is_a_fault(scene):
-    def behave(request, n):
-        return completion(request, ["banana"], None) if n == 0 else answers(request)
-
-    with serving(behave) as server:
-        asked = oracle(server)
-        (scores,) = asked.score([ones(scene)])
-        assert not scores.cost.remarks
-        assert len(server.requests) == 6
 
 
 def test_samples_and_their_variance():
@@ -403,28 +223,6 @@ def test_the_limits_a_minute_are_kept(scene):
         assert time.monotonic() - begin < 2.0
 
 
-def test_retry_after_is_honoured(scene, monkeypatch):
-    waited = []
-    monkeypatch.setattr(
-        openai_client.Client, "_wait", lambda self, seconds, stop: waited.append(round(seconds, 3))
-    )
-    response = type("R", (), {"headers": {}})()
-    error = type("E", (Exception,), {"response": response})()
-    for headers, low, high in (
-        ({"retry-after-ms": "1500"}, 1.5, 1.5),
-        ({"retry-after": "7"}, 7, 7),
-        ({"retry-after": "99999"}, 120, 120),
-        ({"retry-after": formatdate(time.time() + 30, usegmt=True)}, 27, 31),
-    ):
-        response.headers = headers
-        assert low <= openai_client._asked_to_wait(error) <= high
-    response.headers = {"retry-after": "soon"}
-    assert openai_client._asked_to_wait(error) is None
-    with serving(lambda request, n: fails(429) if n == 0 else answers(request)) as server:
-        oracle(server).score([ScoreRequest(scene, RED, np.array([[0]]))])
-    assert waited == [0, 0.001, 0]
-
-
 def test_identity(scene):
     with serving(lambda request, n: answers(request)) as server:
         base = oracle(server)
@@ -482,21 +280,3 @@ def test_missing_extra():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert "pip install 'neptune-reasoner[openai]'" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_an_answer_says_what_failed(scene):
-    def behave(request, n):
-        return fails(500) if "cube" in words(request) else answers(request)
-
-    with serving(behave) as server:
-        engine = Engine(oracle=oracle(server, retries=0), vocabulary="clevr")
-        engine.oracle.score([ones(scene)])
-        answer = engine.run("exists(Object, lambda x: cube(x))", scene)
-        assert answer.abstained
-        assert answer.usage.failures == {"the server failed (500)": 5}
-        assert answer.usage.oracle_failed == 5
-        # What is settled without it stands: false whatever the cubes are.
-        answer = engine.run("exists(Object, lambda x: cube(x) and red(x) and not red(x))", scene)
-        assert not answer.abstained
-        assert answer.value is False
-    assert answer.usage.as_dict()["oracle_prompt_tokens"] > 0
