@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from neptune.errors import OracleError
+from neptune.errors import OracleError, OracleFailedError
 from neptune.execute.cells import off_diagonal
 from neptune.oracle.batcher import MicroBatcher
 from neptune.oracle.random import RandomOracle
@@ -126,6 +126,32 @@ def test_an_error_reaches_those_alone_whose_request_fails() -> None:
     direct = SceneOracle()
     assert found[0][0].logits.tolist() == direct.score([request(scene, RED)])[0].logits.tolist()  # type: ignore[index]
     assert found[5][0] == direct.query([QueryRequest(scene, KIND, off_diagonal(5, 1))])[0]  # type: ignore[index]
+    batcher.close()
+
+
+class Gone:
+    """An oracle whose server is gone."""
+
+    name = "gone"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        self.calls += 1
+        raise OracleFailedError("The server is gone")
+
+    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
+        raise AssertionError("nobody asks")
+
+
+def test_an_oracle_that_fails_for_good_is_not_asked_again_for_each_half() -> None:
+    gone = Gone()
+    batcher = MicroBatcher(gone, wait_ms=10_000, callers=4)
+    scenes = [Scene.synthetic(3, seed=k) for k in range(4)]
+    found = together(*(lambda of=scene: batcher.score([request(of, RED)]) for scene in scenes))  # type: ignore[misc]
+    assert [type(answer) for answer in found] == [OracleFailedError] * 4
+    assert gone.calls == 1
     batcher.close()
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neptune.errors import OracleError
+from neptune.errors import OracleError, OracleFailedError
 from neptune.oracle.identity import scene_digest
 from neptune.types import Cost, IntArray, Oracle, QueryRequest, ScoreRequest, Scores, Texts
 
@@ -27,7 +27,8 @@ class MicroBatcher:
 
     Each lane is a thread that takes what waits, up to `max_batch` cells, and calls the oracle with it. A call waits
     until its cells are answered. Where a batch fails, its halves are tried, so that an exception reaches those
-    callers alone whose cells fail by themselves.
+    callers alone whose cells fail by themselves. An :class:`~neptune.errors.OracleFailedError` is no matter of cells:
+    all of the batch get it at once, and a server that is gone is not asked once more for each half.
 
     Parameters
     ----------
@@ -226,7 +227,7 @@ class MicroBatcher:
             answers = call([ask.request() for ask in asks])
             _check(self.name, kind, asks, answers)
         except BaseException as error:  # whatever it is, nobody may wait for ever
-            if len(asks) == 1 or not isinstance(error, Exception) or self._closed:
+            if len(asks) == 1 or self._closed or not _may_be_one_cells(error):
                 for ask in asks:
                     self._finish(ask, None, error)
                 return
@@ -331,6 +332,11 @@ def _sum(costs: Iterable[Cost | None]) -> Cost | None:
         failures,
         tuple(dict.fromkeys(remark for c in known for remark in c.remarks)),
     )
+
+
+def _may_be_one_cells(error: BaseException) -> bool:
+    """Tell whether other cells of the batch may be answered all the same."""
+    return isinstance(error, Exception) and not isinstance(error, OracleFailedError)
 
 
 def _stopped() -> OracleError:
