@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -36,3 +37,22 @@ def test_room_loads_nothing_it_may_not(room: str, barred: tuple[str, ...]) -> No
     loaded = json.loads(done.stdout)
     found = [m for m in loaded for b in barred if m == b or m.startswith(b + ".")]
     assert not found, f"import {room} loads {found[:5]}"
+
+
+APART = [
+    ("neptune/oracle", ("dsl", "neptune.algebra", "neptune.detect", "neptune.execute", "neptune.engine")),
+    ("neptune/detect", ("dsl", "neptune.algebra", "neptune.oracle", "neptune.execute", "neptune.engine")),
+]
+
+
+@pytest.mark.parametrize(("room", "barred"), APART, ids=[room for room, _ in APART])
+def test_rooms_that_stand_apart_import_nothing_of_each_other_even_late(
+    room: str, barred: tuple[str, ...]
+) -> None:
+    found = []
+    for path in sorted((ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [f"{path.name}: {m}" for m in modules for b in barred if m == b or m.startswith(b + ".")]
+    assert not found

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from neptune.errors import ConfigError, OracleError, OracleFailedError
+from neptune.identity import cell_keys, identity
 from neptune.oracle.cache import CachedOracle
-from neptune.oracle.identity import cell_keys, identity
 from neptune.oracle.random import RandomOracle
 from neptune.oracle.store import Asked, OracleStore
 from neptune.picture import Picture

@@ -15,9 +15,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from neptune.checkpoints import DTYPES, device_of, fingerprint, need_transformers
 from neptune.detect.boxes import tidy
 from neptune.detect.families import FAMILIES, Family
 from neptune.errors import DetectorError, NeptuneError
+from neptune.identity import identity
 from neptune.picture import Picture
 from neptune.types import Detections
 
@@ -80,8 +82,6 @@ class TransformersDetector:
         prompt: str | None = None,
         local_files_only: bool = False,
     ) -> None:
-        from neptune.oracle.vlm.load import fingerprint
-
         self.name = model if isinstance(model, str) else str(model[0].config.model_type)
         source: str | None = None
         if isinstance(model, str):
@@ -117,8 +117,6 @@ class TransformersDetector:
     @property
     def identity(self) -> str:
         """All that decides what is found, as canonical JSON: the key of caches."""
-        from neptune.oracle.identity import identity
-
         return identity(
             "transformers",
             architecture=self.architecture,
@@ -194,8 +192,6 @@ def load(
     DetectorError, ConfigError, MissingExtraError
         As :class:`TransformersDetector`.
     """
-    from neptune.oracle.vlm.load import DTYPES, device_of, need_transformers
-
     if dtype not in DTYPES:
         raise DetectorError(f"dtype is '{dtype}'", where="od_options", expected=f"one of {', '.join(DTYPES)}")
     need_transformers()

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neptune.errors import OracleError, OracleFailedError
-from neptune.oracle.identity import scene_digest
+from neptune.identity import scene_digest
 from neptune.types import Cost, IntArray, Oracle, QueryRequest, ScoreRequest, Scores, Texts
 
 

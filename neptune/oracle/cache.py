@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from neptune.errors import ConfigError
-from neptune.oracle.identity import cell_keys, picture_key
+from neptune.identity import cell_keys, picture_key
 from neptune.oracle.store import Asked, OracleStore
 from neptune.types import Cost, Oracle, QueryRequest, ScoreRequest, Scores, Texts
 

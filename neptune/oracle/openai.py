@@ -23,10 +23,10 @@ import numpy as np
 
 from neptune.endpoints import find_endpoint
 from neptune.errors import ConfigError, OracleFailedError
+from neptune.identity import identity
 from neptune.oracle import openai_read as read
 from neptune.oracle.cache import Done
 from neptune.oracle.canvas import MAX_PIXELS
-from neptune.oracle.identity import identity
 from neptune.oracle.openai_client import Client, RequestFailedError, UnusableError
 from neptune.oracle.openai_prompts import PictureFormat, Prompts
 from neptune.oracle.openai_together import side_by_side

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from neptune.identity import scene_digest
 from neptune.oracle.draws import key_of, uniform
-from neptune.oracle.identity import scene_digest
 from neptune.scene import ATTRIBUTES
 from neptune.types import QueryRequest, ScoreRequest, Scores
 

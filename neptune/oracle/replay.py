@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from neptune.errors import OracleError, OracleFailedError
-from neptune.oracle.identity import remember_digest, scene_digest
+from neptune.identity import remember_digest, scene_digest
 from neptune.scene import Scene
 from neptune.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from neptune.errors import ConfigError, MissingExtraError, OracleError, OracleFailedError
-
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-"""``auto``: float32 on a CPU, else the checkpoint's own."""
+from neptune.checkpoints import DTYPES, device_of, need, need_transformers
+from neptune.errors import ConfigError, OracleError, OracleFailedError
 
 QUANTISATIONS = ("4bit", "8bit")
 """By bitsandbytes, on a GPU."""
 
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
 """Backends of attention; by default the model's own choice."""
-
-
-BLOCKS, BLOCK = 64, 1 << 18
-"""Of a large file so many blocks of so many bytes are hashed."""
 
 
 def load(
@@ -59,7 +51,7 @@ def load(
     if quantisation is not None:
         options["quantization_config"] = _quantisation(quantisation, target)
     if device_map is not None or quantisation is not None:
-        _need("accelerate", "neptune-reasoner[transformers]")
+        need("accelerate", "neptune-reasoner[transformers]")
         options["device_map"] = device_map or {"": target}
     from neptune.oracle.vlm.processors import load_processor
 
@@ -74,93 +66,10 @@ def load(
     return made.eval(), processor
 
 
-def need_transformers() -> None:
-    """Raise unless transformers is installed.
-
-    Raises
-    ------
-    MissingExtraError
-        With the command that installs it.
-    """
-    _need("transformers", "neptune-reasoner[transformers]")
-
-
-def device_of(device: str) -> str:
-    """Return the device that a name means; ``"auto"``: a GPU where there is one.
-
-    Raises
-    ------
-    ConfigError
-        If a GPU is asked for and there is none, or not so many.
-    """
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        wanted = torch.device(device)
-    except RuntimeError as error:
-        raise ConfigError(f"There is no device '{device}'", expected="auto, cpu, cuda, cuda:1, …") from error
-    if wanted.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (wanted.index or 0) >= count:
-            raise ConfigError(
-                f"The device '{device}' is asked for, and this machine has {count or 'no'} GPU{'s' * (count > 1)}"
-                f"{'' if count else ' that torch can use'}",
-                expected=", ".join(["auto", "cpu", *(f"cuda:{k}" for k in range(count))]),
-                mend='Use "device": "cpu", or install a build of torch for your GPU',
-            )
-    return device
-
-
-def fingerprint(model: Any, source: str | None) -> str:
-    """Return what tells a model from others: the hub's commit, else the folder's content, else the parameters.
-
-    Parameters
-    ----------
-    model
-        The loaded model.
-    source
-        The id or folder it was loaded from, or ``None``.
-    """
-    commit = getattr(model.config, "_commit_hash", None)
-    if commit:
-        return str(commit)
-    found = hashlib.sha256()
-    if source is not None and Path(source).is_dir():
-        for path in sorted(Path(source).rglob("*")):
-            if path.is_file():
-                found.update(f"{path.relative_to(source)} {path.stat().st_size}\n".encode())
-                found.update(_sampled(path))
-    else:
-        for name, parameter in model.named_parameters():
-            found.update(
-                f"{name} {tuple(parameter.shape)} {parameter.detach().double().sum().item()!r}\n".encode()
-            )
-    return found.hexdigest()[:32]
-
-
-def _sampled(path: Path) -> bytes:
-    """Return a file's hash; of a large one that of blocks spread over it, since other weights differ everywhere."""
-    size, found = path.stat().st_size, hashlib.sha256()
-    with path.open("rb") as file:
-        if size <= BLOCKS * BLOCK:
-            return hashlib.file_digest(file, "sha256").digest()
-        for k in range(BLOCKS):
-            file.seek(k * (size - BLOCK) // (BLOCKS - 1))
-            found.update(file.read(BLOCK))
-    return found.digest()
-
-
 def _one_of(option: str, value: object, known: tuple[Any, ...]) -> None:
     if value not in known:
         listed = ", ".join("null" if k is None else str(k) for k in known)
         raise ConfigError(f"'{option}' is {value!r}", where="vlm_options", expected=f"one of {listed}")
-
-
-def _need(module: str, package: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise MissingExtraError(f"{module} is not installed", mend=f"pip install '{package}'")
 
 
 def _dtype(name: str, device: str) -> Any:
@@ -179,7 +88,7 @@ def _quantisation(name: str, device: str) -> Any:
         raise ConfigError(
             "Quantised weights need a GPU", where="vlm_options.quantisation", mend="Leave it out"
         )
-    _need("bitsandbytes", "bitsandbytes")
+    need("bitsandbytes", "bitsandbytes")
     if name == "8bit":
         return bits_and_bytes(load_in_8bit=True)
     return bits_and_bytes(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
@@ -201,7 +110,11 @@ def _unloadable(model: str, local: bool, error: Exception) -> OracleError:
         f"The model '{model}' can not be loaded: {said}",
         where=where,
         expected="a vision-language model that transformers knows (AutoModelForImageTextToText)",
-        mend="Look at the folder's files"
-        if folder
-        else "Check the id and the connection, or download the model and give its folder",
+        mend="Look at the folder's files" if folder else _elsewhere(model),
     )
+
+
+def _elsewhere(model: str) -> str:
+    if any(known.id == model and not known.confirmed for known in short_names().values()):
+        return "This id is not confirmed: look for a conversion to transformers' format, and give its id or folder"
+    return "Check the id and the connection, or download the model and give its folder"

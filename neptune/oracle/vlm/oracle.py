@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from neptune.checkpoints import fingerprint, need_transformers
 from neptune.errors import ConfigError, OracleError
+from neptune.identity import identity
 from neptune.oracle.canvas import MAX_PIXELS, Canvas, Canvases
-from neptune.oracle.identity import identity
 from neptune.oracle.visual import VisualForm
 from neptune.oracle.vlm import load as loading
 from neptune.oracle.vlm.prompts import Chat, Prompt
@@ -88,7 +89,7 @@ class TransformersOracle:
         if batch_size != "auto":
             _positive("batch_size", batch_size)
         self.form = VisualForm.load(form, form_options)
-        loading.need_transformers()
+        need_transformers()
         self._source = None if isinstance(model, tuple) else str(model)
         if isinstance(model, tuple):
             loaded = model
@@ -122,7 +123,7 @@ class TransformersOracle:
             if self._source and not Path(self._source).is_dir()
             else self.reader.model_type,
             form=self.form.name,
-            weights=loading.fingerprint(model, self._source),
+            weights=fingerprint(model, self._source),
             dtype=str(model.dtype),
             quantisation=self.quantisation,
             max_pixels=self.canvases.max_pixels,

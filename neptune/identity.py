@@ -1,7 +1,8 @@
 """What makes an oracle, a scene and a cell the same: the keys of caches and recordings.
 
-An oracle whose answers may be kept has ``identity: str``, made by :func:`identity`: everything that changes a score
-(adapter, model, revision, prompt form and its options, wording, dtype) and nothing else (no address, no batch size).
+An oracle or a detector whose answers may be kept has ``identity: str``, made by :func:`identity`: everything that
+changes an answer (adapter, model, revision, prompt form and its options, wording, dtype) and nothing else (no address,
+no batch size).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _lock = threading.Lock()
 
 
 def identity(adapter: str, **parts: Any) -> str:
-    """Return the identity of an oracle: canonical JSON, the same for the same parts in any order.
+    """Return the identity of an oracle or a detector: canonical JSON, the same for the same parts in any order.
 
     >>> identity("openai", model="m", form="mark")
     '{"adapter":"openai","form":"mark","model":"m"}'
