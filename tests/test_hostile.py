@@ -34,8 +34,8 @@ def test_nothing_is_read_imported_started_or_connected(results: list[dict]) -> N
 
 
 def test_none_takes_long(results: list[dict]) -> None:
-    # A second on an idle machine; twice that here, where other work may run beside the tests.
-    assert not [(r["program"], r["seconds"]) for r in results if r["seconds"] > 2.0]
+    # Seconds of CPU time: other work may run beside the tests.
+    assert not [(r["program"], r["seconds"]) for r in results if r["seconds"] > 1.0]
 
 
 @pytest.mark.parametrize(
