@@ -161,6 +161,12 @@ def test_a_useless_reply_is_the_fault_of_its_sample_alone(reply, kind):
     assert results()["complete"] is True
     if kind == "ProgramError":
         assert "lambda x: red(y)" in wrong[0]["program"]
+    # It is the sample's answer to keep: the same command asks nothing again and changes nothing.
+    kept = records()
+    with serving(gold) as server:
+        assert run(server.url, code_gen_repairs=1) == 2
+        assert not server.requests
+    assert records() == kept
 
 
 def test_a_missing_key_stops_before_the_run_folder_is_made(monkeypatch, capsys):
@@ -168,6 +174,23 @@ def test_a_missing_key_stops_before_the_run_folder_is_made(monkeypatch, capsys):
     assert run("http://127.0.0.1:1/v1", code_gen_provider="openrouter") == 2
     assert "OPENROUTER_API_KEY" in capsys.readouterr().err
     assert not Path("run").exists()
+
+
+def test_a_key_that_is_lost_midway_stops_the_run_which_resumes_with_it(monkeypatch, capsys):
+    monkeypatch.setenv("OPENROUTER_API_KEY", "k")
+    with serving(gold) as server:
+        more = {"code_gen_provider": "openrouter", "code_gen_base_url": server.url}
+        assert run(server.url, num_samples=2, **more) == 0
+        before = records()
+        monkeypatch.delenv("OPENROUTER_API_KEY")
+        assert run(server.url, **more) == 2
+        assert "OPENROUTER_API_KEY" in capsys.readouterr().err
+        assert records() == before
+        monkeypatch.setenv("OPENROUTER_API_KEY", "k")
+        assert run(server.url, **more) == 0
+        assert len(server.requests) == N
+    assert records()[:2] == before
+    assert results()["correct"] == N
 
 
 def test_a_run_killed_by_the_user_keeps_what_was_written(capsys):
