@@ -8,6 +8,7 @@ from typing import Any
 
 from neptune.checkpoints import DTYPES, device_of, need, need_transformers
 from neptune.errors import ConfigError, OracleError, OracleFailedError
+from neptune.oracle.models import short_names
 
 QUANTISATIONS = ("4bit", "8bit")
 """By bitsandbytes, on a GPU."""
