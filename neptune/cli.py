@@ -17,9 +17,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from neptune.config import MODELS, TASKS, Config, make_config, model_of
+from neptune.config.validation import ConfigProblems, override, parse_value, read_json, validate
+from neptune.config.words import describe_type, describe_value
 from neptune.errors import NeptuneError
-from neptune.fields import describe_type, describe_value
-from neptune.validation import ConfigProblems, override, parse_value, read_json, validate
 
 USAGE = "usage: run.py --config FILE.json [--field value …]"
 

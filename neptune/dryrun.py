@@ -19,11 +19,11 @@ from pydantic import BaseModel, ValidationError
 
 from neptune import registry, tasks
 from neptune.config import Config, engine_arguments
+from neptune.config.validation import ConfigProblems
 from neptune.endpoints import ENDPOINTS, find_key
 from neptune.errors import NeptuneError, did_you_mean
 from neptune.oracle.openai import VllmOracle
 from neptune.tasks.sources import SOURCES
-from neptune.validation import ConfigProblems
 
 if TYPE_CHECKING:
     from neptune.tasks import Sample, Task
@@ -40,7 +40,6 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 
 NEEDS: tuple[tuple[str, str], ...] = (
     ("neptune.oracle.vlm", "transformers"),
-    ("neptune.oracle.transformers", "transformers"),
     ("neptune.detect.transformers", "transformers"),
     ("neptune.oracle.openai", "openai"),
 )

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from neptune import record as records
 from neptune.bundle import FILES, NAMED_FILES, PICTURES, unpack
 from neptune.config import Config, engine_arguments, make_config
+from neptune.config.validation import read_json
 from neptune.errors import ConfigError, NeptuneError
 from neptune.oracle.replay import RECORD, ReplayOracle
 from neptune.record import META, Record, RunFolder
 from neptune.tasks.base import plain
-from neptune.validation import read_json
 from neptune.writer.vote import Candidate, answer_together
 
 if TYPE_CHECKING:

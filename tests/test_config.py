@@ -11,7 +11,7 @@ import pytest
 
 from neptune.cli import help_text, main, read_run, split_words
 from neptune.config import Config, engine_arguments, load_config, make_config
-from neptune.validation import ConfigProblems, parse_value
+from neptune.config.validation import ConfigProblems, parse_value
 
 ROOT = Path(__file__).resolve().parent.parent
 GOOD = {"dataset": "clevr", "data_dir": "examples/clevr"}

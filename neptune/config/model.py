@@ -1,48 +1,17 @@
-"""What a run is told: one JSON file, any field of which the command line may override.
-
-`Config` is the only list of fields: the parser, ``--help`` and the validation are made from it. Field names
-are those of NePTune where it has them. Problems are collected and reported all at once, one line each.
-"""
+"""The fields of a run, with their types, defaults and descriptions: `Config` is the only list of them."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from neptune import registry, tasks
-from neptune.endpoints import ENDPOINTS
-from neptune.errors import did_you_mean
-from neptune.fields import describe_value
-from neptune.validation import ConfigProblems, override, read_json, validate
+from neptune import tasks
+from neptune.config.tasks import TASKS
 
 DATASETS = tasks.NAMES
 """Datasets that this version reads."""
-
-TASKS: dict[str, str] = {
-    "ask": "neptune.commands:ask",
-    "train": "neptune.training:train",
-    "train-answers": "neptune.training:train_answers",
-    "cache": "neptune.cached:show_cache",
-    "contact-sheet": "neptune.contact:contact_sheet",
-}
-"""Tasks other than "answer the samples of a dataset": name → ``"module:function"``, loaded on first use.
-
-A function takes the validated config and the run's name and returns an exit code.
-"""
-
-MODELS: dict[str, str] = {
-    "train": "neptune.embedded.train:TrainConfig",
-    "train-answers": "neptune.finetune.answers:AnswersConfig",
-}
-"""Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
-
-PROVIDERS = ("gold", "cache", *ENDPOINTS)
-"""Where programs come from: the dataset's own, a file of programs by question, or a provider of language models."""
 
 NEUTRAL = frozenset(
     {
@@ -64,6 +33,7 @@ NEUTRAL = frozenset(
         "judge_provider",
     }
     | {"estimate", "prices", "max_run_calls", "dry_run", "blame", "judge_base_url"}
+    | {"inspect", "watch", "watch_port"}
     | {"code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
 )
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
@@ -171,7 +141,11 @@ class Config(BaseModel):
         description="Soft logic: godel, product, lukasiewicz, frank:S; several, comma-separated, for a table: "
         "the first one answers, the oracle is asked once.",
     )
-    logic_params: str | None = Field(None, description="JSON file of temperatures, as written by tuning.")
+    logic_params: str | None = Field(
+        None,
+        description="JSON file of temperatures, as written by task tune (tuned.json). The logic that it names "
+        "answers, instead of 'logic'.",
+    )
     schedule: Literal["all", "lazy"] = Field(
         "all", description="Ask all cells, or only those that a decision needs."
     )
@@ -213,6 +187,17 @@ class Config(BaseModel):
     )
 
     # What comes of it
+    inspect: bool = Field(
+        True,
+        description="Keep the values inside each answer's plan, and the smallest change that flips it, for the report.",
+    )
+    watch: bool = Field(
+        False,
+        description="Serve the report on this machine while the run goes on, and until Ctrl-C after it.",
+    )
+    watch_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8642, description="Port of --watch; 0, or one that is taken: any free one."
+    )
     bundle: str | None = Field(
         None, description="Pack the finished run into this .zip; --config FILE.zip replays it, bit for bit."
     )
@@ -273,197 +258,3 @@ class Config(BaseModel):
     def folder(self, name: str) -> Path:
         """Return the run folder of a run called `name`."""
         return Path(self.output_dir) if self.output_dir else Path("experiments") / name
-
-
-# --- reading ---
-
-
-def model_of(task: Any) -> type[BaseModel]:
-    """Return the model that validates the fields of a task: `Config`, but for tasks that bring their own."""
-    address = MODELS.get(task) if isinstance(task, str) else None
-    if address is None:
-        return Config
-    module, _, name = address.partition(":")
-    return cast(type[BaseModel], getattr(import_module(module), name))
-
-
-def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Read a config file, apply `overrides` (dotted names for nested fields) and validate all of it.
-
-    Parameters
-    ----------
-    path
-        A JSON file, or ``None`` for defaults only.
-    overrides
-        Field → value, already of the field's type (see `parse_value`).
-
-    Raises
-    ------
-    ConfigProblems
-        With every problem of file and overrides together.
-    """
-    data = read_json(path) if path is not None else {}
-    where = str(path) if path is not None else "command line"
-    return make_config(override(data, overrides or {}), where)
-
-
-def make_config(data: Mapping[str, Any], where: str = "config") -> Config:
-    """Validate the fields of a run.
-
-    Raises
-    ------
-    ConfigProblems
-        With one line for each problem.
-    """
-    return validate(Config, data, where, _nonsense)
-
-
-def _nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
-    """Problems of meaning: names that do not exist, fields that a task needs and lacks."""
-    problems, skip = [], set(ignore)
-
-    def named(field: str, value: str | None, known: Iterable[str]) -> None:
-        known = list(known)
-        if value is not None and field not in skip and value not in known:
-            hint = did_you_mean(value, known)
-            problems.append(f"'{field}' is '{value}'; {hint or 'expected one of ' + ', '.join(known)}")
-
-    for dataset in config.datasets:
-        named("dataset", dataset, DATASETS)
-    named("task", config.task, TASKS)
-    for field, kind, name in (
-        ("vlm_model_name", "oracle", config.vlm_model_name),
-        ("od_model", "detector", config.od_model),
-    ):
-        if registry.address_of(kind, name) is None:
-            named(field, name, registry.names(kind))
-    named("code_gen_provider", config.code_gen_provider, PROVIDERS)
-    if config.dataset is not None and not config.datasets and "dataset" not in skip:
-        problems.append("'dataset' is an empty list; expected a name or a list of names")
-    if len(set(config.datasets)) < len(config.datasets):
-        problems.append("'dataset' names a dataset twice")
-    if config.task is None and config.dataset is None and not skip & {"task", "dataset"}:
-        problems.append(
-            f"neither 'dataset' nor 'task' is given; expected a dataset ({', '.join(DATASETS)}) "
-            f"or a task ({', '.join(TASKS)})"
-        )
-    if (
-        (config.dataset is not None or config.task == "train")
-        and config.data_dir is None
-        and "data_dir" not in skip
-    ):
-        problems.append("'data_dir' is not given; expected the folder that holds the dataset's files")
-    if config.task == "ask":
-        if config.image is None and not config.explain and "image" not in skip:
-            problems.append("'image' is not given; expected a picture: --image photo.jpg")
-        if config.question is None and config.program is None and not skip & {"question", "program"}:
-            problems.append(
-                "neither 'question' nor 'program' is given; expected --question \"…\" or --program \"…\""
-            )
-    if config.bundle is not None and config.task is not None and not skip & {"task", "bundle"}:
-        problems.append(f"'bundle' does not go with task {config.task}; expected the run of a dataset")
-    lacks_cache = config.code_gen_provider == "cache" and config.program_cache_address is None
-    if lacks_cache and "program_cache_address" not in skip:
-        problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
-    if len(set(config.logics)) < len(config.logics):
-        problems.append("'logic' names a logic twice")
-    return (
-        problems
-        + _writer_problems(config, skip)
-        + _judge_problems(config, skip)
-        + _limit_problems(config.limits)
-    )
-
-
-def _writer_problems(config: Config, skip: set[str]) -> list[str]:
-    problems, provider = [], config.code_gen_provider
-    if provider in ENDPOINTS:
-        if not config.code_gen_model_name and "code_gen_model_name" not in skip:
-            problems.append(f"'code_gen_model_name' is not given; code_gen_provider {provider} needs it")
-        url = config.code_gen_base_url or ENDPOINTS[provider].base_url
-        if url is None and "code_gen_base_url" not in skip:
-            problems.append(
-                "'code_gen_base_url' is not given; code_gen_provider local needs the server's address"
-            )
-    for name in config.code_gen_prices:
-        if name not in ("prompt", "completion"):
-            problems.append(f"unknown price 'code_gen_prices.{name}'; expected prompt or completion")
-    return problems
-
-
-def _judge_problems(config: Config, skip: set[str]) -> list[str]:
-    if not config.evaluate:
-        return []
-    problems = [
-        f"'{field}' is not given; evaluate needs it"
-        for field in ("judge_model", "judge_provider")
-        if getattr(config, field) is None and field not in skip
-    ]
-    provider = config.judge_provider
-    if provider is not None and provider not in ENDPOINTS:
-        hint = did_you_mean(provider, ENDPOINTS) or "expected one of " + ", ".join(ENDPOINTS)
-        problems.append(f"'judge_provider' is '{provider}'; {hint}")
-    elif provider is not None and (config.judge_base_url or ENDPOINTS[provider].base_url) is None:
-        problems.append("'judge_base_url' is not given; judge_provider local needs the server's address")
-    return problems
-
-
-def _limit_problems(limits: Mapping[str, Any]) -> list[str]:
-    if not limits:
-        return []
-    from dsl.limits import Limits
-
-    known = {f.name for f in dataclasses.fields(Limits)}
-    problems = []
-    for name, value in limits.items():
-        if name not in known:
-            hint = did_you_mean(name, known) or "expected one of " + ", ".join(sorted(known))
-            problems.append(f"unknown limit 'limits.{name}'; {hint}")
-        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            problems.append(f"'limits.{name}' is {describe_value(value)}; expected an integer ≥ 1")
-    return problems
-
-
-def engine_arguments(config: Config) -> dict[str, Any]:
-    """Return the arguments of :class:`neptune.Engine` that a config describes.
-
-    Raises
-    ------
-    ConfigError
-        If the file of `logic_params` can not be read, or a GPU of `gpus` is not there.
-    """
-    from dsl.limits import Limits
-    from neptune.replicas import devices_of
-
-    distinct = config.distinct_variables
-    arguments: dict[str, Any] = {
-        "oracle": config.vlm_model_name,
-        "detector": config.od_model,
-        "oracle_options": dict(config.vlm_options),
-        "record": config.record_oracle if config.record_oracle != "auto" else None,
-        "cache": config.cache_path,
-        "detection_cache": config.detections_path,
-        "detector_options": dict(config.od_options),
-        "logic": config.logics[0],
-        "seed": config.seed,
-        "vocabulary": config.vocabulary,
-        "schedule": config.schedule,
-        "planner": config.planner,
-        "max_oracle_calls": config.max_oracle_calls,
-        "probability_tolerance": config.probability_tolerance,
-        "limits": Limits(**config.limits),
-        "distinct_variables": str(distinct).lower(),
-        "devices": devices_of(config.gpus),
-        "workers": max(config.workers, len(config.gpus)),
-        "max_batch": config.max_batch,
-        "wait_ms": config.batch_wait_ms,
-    }
-    if config.logic_params:
-        from neptune.algebra import LogicParameters
-
-        numbers = read_json(config.logic_params)
-        try:
-            arguments["parameters"] = LogicParameters.from_dict(numbers)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigProblems([f"these are no logic parameters: {error}"], config.logic_params) from error
-    return arguments

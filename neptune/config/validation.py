@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from neptune.config.words import describe_type, describe_value, is_nested, parse_untyped, parse_words
 from neptune.errors import ConfigError, did_you_mean
-from neptune.fields import describe_type, describe_value, is_nested, parse_untyped, parse_words
 
 M = TypeVar("M", bound=BaseModel)
 

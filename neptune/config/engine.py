@@ -1,0 +1,61 @@
+"""From a config to the arguments of the engine that it describes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neptune.config.model import Config
+from neptune.config.validation import ConfigProblems, read_json
+
+
+def engine_arguments(config: Config) -> dict[str, Any]:
+    """Return the arguments of :class:`neptune.Engine` that a config describes.
+
+    Raises
+    ------
+    ConfigError
+        If the file of `logic_params` can not be read, or a GPU of `gpus` is not there.
+    """
+    from dsl.limits import Limits
+    from neptune.replicas import devices_of
+
+    distinct = config.distinct_variables
+    arguments: dict[str, Any] = {
+        "oracle": config.vlm_model_name,
+        "detector": config.od_model,
+        "oracle_options": dict(config.vlm_options),
+        "record": config.record_oracle if config.record_oracle != "auto" else None,
+        "cache": config.cache_path,
+        "detection_cache": config.detections_path,
+        "detector_options": dict(config.od_options),
+        "logic": config.logics[0],
+        "seed": config.seed,
+        "vocabulary": config.vocabulary,
+        "schedule": config.schedule,
+        "planner": config.planner,
+        "max_oracle_calls": config.max_oracle_calls,
+        "probability_tolerance": config.probability_tolerance,
+        "limits": Limits(**config.limits),
+        "distinct_variables": str(distinct).lower(),
+        "devices": devices_of(config.gpus),
+        "workers": max(config.workers, len(config.gpus)),
+        "max_batch": config.max_batch,
+        "wait_ms": config.batch_wait_ms,
+    }
+    if config.logic_params:
+        from neptune.algebra import LogicParameters
+
+        numbers = read_json(config.logic_params)
+        try:
+            parameters = arguments["parameters"] = LogicParameters.from_dict(numbers)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigProblems([f"these are no logic parameters: {error}"], config.logic_params) from error
+        if "logic" in numbers:
+            if len(config.logics) > 1:
+                raise ConfigProblems(
+                    ["'logic' names several logics, but the file of 'logic_params' fixes one"],
+                    config.logic_params,
+                )
+            # Temperatures are fitted for a logic; under another they would mean something else.
+            arguments["logic"] = parameters.logic
+    return arguments

@@ -1,0 +1,25 @@
+"""What can be run besides the questions of a dataset: tasks by name, and the fields that some bring."""
+
+from __future__ import annotations
+
+TASKS: dict[str, str] = {
+    "ask": "neptune.commands:ask",
+    "train": "neptune.training:train",
+    "train-answers": "neptune.training:train_answers",
+    "tune": "neptune.training:tune",
+    "finetune": "neptune.training:finetune",
+    "cache": "neptune.cached:show_cache",
+    "contact-sheet": "neptune.contact:contact_sheet",
+}
+"""Tasks other than "answer the samples of a dataset": name → ``"module:function"``, loaded on first use.
+
+A function takes the validated config and the run's name and returns an exit code.
+"""
+
+MODELS: dict[str, str] = {
+    "train": "neptune.embedded.train:TrainConfig",
+    "train-answers": "neptune.finetune.answers:AnswersConfig",
+    "tune": "neptune.tune.task:TuneConfig",
+    "finetune": "neptune.finetune.vlm:FinetuneConfig",
+}
+"""Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
