@@ -93,7 +93,7 @@ def ask(config: Config, name: str) -> int:
         records.write_json(folder / records.RESULTS, results)
         drawn = annotate(
             picture.image,
-            scene.boxes.tolist(),
+            (scene.boxes * (picture.scale * 2)).tolist(),
             _scores(answer),
             answer.objects,
             config.question or program,

@@ -166,7 +166,9 @@ class TransformersDetector:
                 f"The detector '{self.name}' fails on this picture: {_line(error)}",
                 where=f"{picture.name}, {image.width}×{image.height} pixels, {len(wanted)} labels",
             ) from error
-        return tidy(boxes / zoom, scores, said, image.size, nms=self.nms, max_boxes=self.max_boxes)
+        width, height = picture.size  # of a large photo, `image` is a reduced copy
+        scale = (width / shown.width, height / shown.height) * 2
+        return tidy(boxes * scale, scores, said, picture.size, nms=self.nms, max_boxes=self.max_boxes)
 
 
 dino = partial(TransformersDetector, "dino")

@@ -38,8 +38,8 @@ def to_canvas(picture: Picture) -> tuple[Tensor, tuple[float, float]]:
         If the picture can not be read.
     """
     image = picture.image
-    width, height = image.size
-    if (width, height) != (WIDTH, HEIGHT):
+    width, height = picture.size
+    if image.size != (WIDTH, HEIGHT):
         image = image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).contiguous()
     return pixels, (WIDTH / width, HEIGHT / height)

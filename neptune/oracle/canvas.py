@@ -97,14 +97,14 @@ def canvas_of(scene: Scene, max_pixels: int = MAX_PIXELS) -> Canvas:
             expected="a scene with a picture",
             mend="Use vlm_model_name 'scene' for synthetic scenes",
         )
-    image = scene.picture.image
-    width, height = image.size
+    image = scene.picture.image  # of a large photo, smaller than the size that its boxes refer to
+    width, height = scene.picture.size
     padded = max(width, -(-height // MAX_RATIO)), max(height, -(-width // MAX_RATIO))
     pixels = padded[0] * padded[1]
     factor = min(1.0, (max_pixels / pixels) ** 0.5)
     factor = max(factor, MIN_SIDE / min(padded))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    if size != (width, height):
+    if size != image.size:
         image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
     content = (width * factor, height * factor)
     if padded != (width, height):

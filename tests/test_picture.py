@@ -1,0 +1,118 @@
+"""Pictures: read late, large ones kept reduced with the file's own coordinates, and one line for what is none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from neptune.errors import ConfigError, PictureError
+from neptune.oracle.canvas import canvas_of
+from neptune.picture import KEPT_PIXELS, MAX_PIXELS, Picture
+from neptune.scene import Scene
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A JPEG of 100 megapixels, blue, with one red square."""
+    path = tmp_path_factory.mktemp("photo") / "large.jpg"
+    image = Image.new("RGB", (12_500, 8_000), (0, 0, 200))
+    image.paste((200, 0, 0), (5_000, 2_000, 7_000, 4_000))
+    image.save(path, quality=50)
+    return path
+
+
+def test_a_photo_of_100_megapixels_is_kept_reduced_with_its_own_coordinates(photo: Path) -> None:
+    picture = Picture(photo)
+    assert picture.size == (12_500, 8_000)
+    assert 0.99 * KEPT_PIXELS < picture.image.width * picture.image.height <= KEPT_PIXELS
+    assert picture.pixels.shape == (picture.image.height, picture.image.width, 3)
+    scene = Scene(np.array([[5_000, 2_000, 7_000, 4_000]]), picture.size, picture)
+    canvas = canvas_of(scene)
+    shown = canvas.image.crop([round(v) for v in canvas.box(0)])  # type: ignore[arg-type]
+    red, _, blue = np.asarray(shown).reshape(-1, 3).mean(axis=0)
+    assert red > 190 > 10 > blue  # the box cuts out the square and nothing else
+    red, _, blue = np.asarray(canvas.image).reshape(-1, 3).mean(axis=0)
+    assert red == pytest.approx(200 * 4 / 100, abs=2)
+
+
+def test_it_is_never_in_memory_as_a_whole(photo: Path) -> None:
+    """Decoded at a half: its pixels take 100 MB, and 64 MB when kept; decoded as a whole they would take 400 MB."""
+    code = (
+        "import resource, sys\n"
+        "from neptune.picture import Picture\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "Picture(sys.argv[1]).image\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(photo)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(done.stdout) * unit < 300e6
+    assert done.stderr == ""  # no warning of Pillow's either
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "L", "RGBA", "1", "I;16"])
+def test_large_pictures_of_any_mode(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neptune.picture.KEPT_PIXELS", 1_000)
+    path = tmp_path / "large.png"
+    Image.new(mode, (100, 50)).save(path)
+    picture = Picture(path)
+    assert (picture.size, picture.image.size, picture.image.mode) == ((100, 50), (44, 22), "RGB")
+    assert picture.scale == (0.44, 0.44)
+
+
+def test_pictures_in_memory_are_kept_reduced_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neptune.picture.KEPT_PIXELS", 1_000)
+    for source in (np.zeros((50, 100, 3), dtype=np.uint8), Image.new("RGB", (100, 50))):
+        assert (Picture(source).size, Picture(source).image.size) == ((100, 50), (44, 22))
+    strip = Picture(Image.new("RGB", (100_000, 1)))
+    assert (strip.size, strip.image.size) == ((100_000, 1), (10_000, 1))
+
+
+def test_the_size_is_part_of_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neptune.picture.KEPT_PIXELS", 1_000)
+    one, two = (Picture(Image.new("RGB", size)) for size in ((100, 50), (200, 100)))
+    assert one.image.size == two.image.size
+    assert one.digest != two.digest
+
+
+def test_too_many_pixels_are_one_line_and_the_limit_can_be_set(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MAX_PIXELS >= 100_000_000
+    monkeypatch.setenv("NEPTUNE_MAX_PIXELS", "99999999")
+    with pytest.raises(PictureError, match="100,000,000 pixels") as caught:
+        _ = Picture(photo).image
+    assert "NEPTUNE_MAX_PIXELS" in caught.value.one_line()
+    assert "large.jpg" in caught.value.one_line()
+    monkeypatch.delenv("NEPTUNE_MAX_PIXELS")
+    huge = tmp_path / "huge.png"
+    header = Image.new("1", (8, 8))
+    header.save(huge)
+    content = bytearray(huge.read_bytes())
+    content[16:24] = (20_000).to_bytes(4, "big") * 2  # 400 megapixels, says the header
+    content[29:33] = zlib.crc32(bytes(content[12:29])).to_bytes(4, "big")
+    huge.write_bytes(bytes(content))
+    with pytest.raises(PictureError, match="pixels") as caught:
+        _ = Picture(huge).image
+    assert "NEPTUNE_MAX_PIXELS" in caught.value.one_line()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)  # is put back after the test
+    monkeypatch.setenv("NEPTUNE_MAX_PIXELS", "500000000")
+    with pytest.raises(PictureError, match="can not be read"):  # it is opened now, and has no such pixels
+        _ = Picture(huge).image
+
+
+@pytest.mark.parametrize("given", ["", "0", "-3", "1e9", "lots"])
+def test_a_limit_that_is_none(given: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEPTUNE_MAX_PIXELS", given)
+    with pytest.raises(ConfigError, match="NEPTUNE_MAX_PIXELS is"):
+        _ = Picture(photo).image
