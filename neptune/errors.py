@@ -37,7 +37,8 @@ class NeptuneError(Exception):
         if self.expected:
             text += f"; expected {self.expected.rstrip('.')}"
         if self.mend:
-            text += f". {self.mend.rstrip('.')}."
+            # A question ("did you mean …?") has its mark already.
+            text += f". {self.mend.rstrip('.')}" + ("" if self.mend.endswith(("?", "!")) else ".")
         return " ".join(text.split())
 
 

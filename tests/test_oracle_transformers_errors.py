@@ -205,11 +205,35 @@ def test_neptunes_short_names_are_known(name: str) -> None:
     assert model.id.count("/") == 1
 
 
+def test_an_id_that_is_not_confirmed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a hub and a cache no id is found; only those of the table that may not exist say it."""
+    from transformers import AutoConfig
+
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("not found")
+
+    monkeypatch.setattr(AutoConfig, "from_pretrained", offline)
+    assert {n for n, m in short_names().items() if not m.confirmed} == {
+        "intern25_1b",
+        "intern25_4b",
+        "intern25_26b",
+        "ovis2_4b",
+        "ovis2_8b",
+    }
+    with pytest.raises(OracleError, match="id is not confirmed"):
+        registry.oracle("ovis2_8b")
+    with pytest.raises(OracleError, match="Check the id"):
+        registry.oracle("ovis2_1b")
+
+
 def test_an_unknown_name_is_met_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'smolvlm'"):
         registry.oracle("smolvml")
     with pytest.raises(ConfigError, match="did you mean 'intern25_8b'"):
         registry.oracle("intern25_8")
+    with pytest.raises(ConfigError) as caught:
+        registry.oracle("smolvml")
+    assert caught.value.one_line().endswith("did you mean 'smolvlm'?"), "one mark ends a question"
 
 
 def test_the_identity_holds_what_changes_a_score_and_nothing_else(tmp_path: Path) -> None:

@@ -27,12 +27,15 @@ class ShortName:
         ``config.model_type``.
     verified
         What of it has been tried, in words.
+    confirmed
+        Whether the id was found in public use.
     """
 
     id: str
     revision: str
     architecture: str
     verified: str
+    confirmed: bool = True
 
 
 @cache
@@ -41,6 +44,6 @@ def short_names() -> Mapping[str, ShortName]:
     data = json.loads((Path(__file__).parent / "models.json").read_text(encoding="utf-8"))
     words = data["verified"]
     return {
-        name: ShortName(m["id"], m["revision"], m["architecture"], words[m["verified"]])
+        name: ShortName(m["id"], m["revision"], m["architecture"], words[m["verified"]], m["verified"] != "unconfirmed")
         for name, m in data["models"].items()
     }
