@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 TASKS: dict[str, str] = {
-    "ask": "neptune.commands:ask",
+    "ask": "neptune.commands.ask:ask",
     "train": "neptune.training:train",
     "train-answers": "neptune.training:train_answers",
     "tune": "neptune.training:tune",
     "finetune": "neptune.training:finetune",
-    "cache": "neptune.cached:show_cache",
-    "contact-sheet": "neptune.contact:contact_sheet",
+    "cache": "neptune.commands.cache:show_cache",
+    "contact-sheet": "neptune.commands.contact:contact_sheet",
 }
 """Tasks other than "answer the samples of a dataset": name → ``"module:function"``, loaded on first use.
 

@@ -201,5 +201,5 @@ def cards(asked: Sequence[ScoreRequest | QueryRequest], form: VisualForm, canvas
 
 
 def _template() -> Any:
-    source = (Path(__file__).parent / "report" / "contact.html").read_text(encoding="utf-8")
+    source = (Path(__file__).parent.parent / "report" / "contact.html").read_text(encoding="utf-8")
     return Environment(autoescape=True).from_string(source)

@@ -1,4 +1,4 @@
-"""Tasks other than answering a dataset: ``ask`` one question, ``train`` the embedded networks."""
+"""Task ``ask``: one question about one picture."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Tasks other than answering a dataset, one a file; `neptune.config.tasks` says which function runs which task."""
