@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from neptune import registry, tasks
+from neptune.checkpoints import device_of
 from neptune.config import Config, engine_arguments
 from neptune.config.validation import ConfigProblems
 from neptune.endpoints import ENDPOINTS, find_key
 from neptune.errors import NeptuneError, did_you_mean
 from neptune.oracle.openai import VllmOracle
+from neptune.replicas import devices_of
 from neptune.tasks.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -237,14 +240,13 @@ def check_engine(config: Config, found: Findings) -> None:
             Vocabulary.load(address)
         except (NeptuneError, OSError, ValueError) as error:
             found.problems.append(f"vocabulary: {' '.join(str(error).split())}")
-    found.try_("logic_params", lambda: engine_arguments(config))
+    found.try_("gpus", lambda: devices_of(config.gpus))
+    found.try_("logic_params", lambda: engine_arguments(config.model_copy(update={"gpus": []})))
     for kind, name, options in (
         ("oracle", config.vlm_model_name, config.vlm_options),
         ("detector", config.od_model, config.od_options),
     ):
         check_model(kind, name, options, found)
-    if config.gpus:
-        check_gpus(config.gpus, found)
 
 
 def check_model(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
@@ -263,6 +265,8 @@ def check_model(kind: str, name: str, options: Mapping[str, Any], found: Finding
             found.problems.append(f"{kind} '{name}': there is no option '{option}'; {hint}")
         elif option in ("weights", "path") and isinstance(value, str) and not Path(value).is_file():
             found.problems.append(f"{kind} '{name}': the file of '{option}' does not exist ({value})")
+        elif option == "device" and isinstance(value, str):
+            found.try_(f"{kind} '{name}'", partial(device_of, value))
     for option, parameter in parameters.items():
         if parameter.default is parameter.empty and option not in options and parameter.kind in _NAMED:
             found.problems.append(f"{kind} '{name}': the option '{option}' is not given")
@@ -327,18 +331,6 @@ def check_extra(extra: str, who: str, found: Findings) -> bool:
     if missing:
         found.problems.append(f"{who} needs {' and '.join(missing)}: pip install 'neptune-reasoner[{extra}]'")
     return not missing
-
-
-def check_gpus(gpus: Sequence[int], found: Findings) -> None:
-    """Check that the graphics cards asked for are there."""
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    missing = [gpu for gpu in gpus if not 0 <= gpu < count]
-    if missing:
-        found.problems.append(
-            f"gpus: there is no GPU {missing[0]} (this machine has {count}); leave gpus empty for the CPU"
-        )
 
 
 def check_writer(config: Config, found: Findings) -> None:

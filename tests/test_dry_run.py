@@ -107,7 +107,7 @@ def test_all_problems_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         "no key for the provider 'openrouter'",
         "no key for the provider 'openai'",
         "'judge_model' is not given",
-        "there is no GPU 63",
+        "GPU 63 is asked for",
     ):
         assert any(words in p for p in problems), (words, problems)
     assert len(problems) == len(set(problems)) == 13
@@ -190,3 +190,24 @@ def test_a_missing_extra_is_named(
     code, problems, _ = dry(capsys, "--config", "configs/clevr.json", *words)
     assert code == 2
     assert problems == ["code_gen_provider local needs openai: pip install 'neptune-reasoner[openai]'"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"vlm_options": {"device": "cuda:63"}}, "oracle 'embedded': The device 'cuda:63' is asked for"),
+        ({"od_options": {"device": "gpu"}}, "detector 'embedded': There is no device 'gpu'"),
+    ],
+)
+def test_devices_are_looked_for(
+    options: dict[str, object], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"dataset": "clevr", "data_dir": "examples/clevr", **options}))
+    code, problems, _ = dry(capsys, "--config", str(path))
+    assert code == 2
+    assert len(problems) == 1
+    assert says in problems[0]
+    # The run itself says the same, and nothing else.
+    assert main(["--config", str(path), "--output_dir", str(tmp_path / "run")]) == 2
+    assert says.split(": ")[1] in capsys.readouterr().err.splitlines()[-1]

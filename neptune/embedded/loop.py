@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from neptune.checkpoints import device_of
+
 Progress = Callable[[str, float, str], None]
 """Called with the part's name, the share done in [0, 1] and a short message."""
 
@@ -50,10 +52,14 @@ class Settings:
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device for ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"`` (CUDA where there is one)."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    """Return the device for ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"`` (CUDA where there is one).
+
+    Raises
+    ------
+    ConfigError
+        If there is no such device here.
+    """
+    return torch.device(device_of(name))
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
