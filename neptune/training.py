@@ -13,6 +13,7 @@ from neptune.record import RESULTS
 if TYPE_CHECKING:
     from neptune.embedded.train import TrainConfig
     from neptune.finetune.answers import AnswersConfig
+    from neptune.tune.task import TuneConfig
 
 
 def train(config: TrainConfig, name: str) -> int:
@@ -42,6 +43,17 @@ def train_answers(config: AnswersConfig, name: str) -> int:
     Parameters and errors as for :func:`train`.
     """
     from neptune.finetune.answers import train_answers as run
+
+    folder = folder_of(config.output_dir, name)
+    return show(run(config, folder), folder)
+
+
+def tune(config: TuneConfig, name: str) -> int:
+    """Fit temperatures and the strictness of "and" through the programs (``configs/tune-clevr.json``); return 0.
+
+    Parameters and errors as for :func:`train`.
+    """
+    from neptune.tune.task import tune as run
 
     folder = folder_of(config.output_dir, name)
     return show(run(config, folder), folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -77,11 +77,14 @@ class LogicParameters(nn.Module):
     oracle
         For a kind of predicate, ``(T, b)`` or ``{"T": …, "b": …}``. The kind ``"default"`` is used where a
         kind is not named.
+    kinds
+        Kind → the predicates of that kind: ``{"Color": ("red", "blue")}``. A predicate that is in no kind is a kind by
+        itself.
 
     Raises
     ------
     AlgebraError
-        For an unknown logic or a number outside its limits.
+        For an unknown logic, a number outside its limits, or a predicate of two kinds.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class LogicParameters(nn.Module):
         iota_tau: float = 1.0,
         comparison_tau: float = 0.0,
         oracle: Mapping[str, tuple[float, float] | Mapping[str, float]] | None = None,
+        kinds: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
         found = get(logic)
@@ -109,6 +113,14 @@ class LogicParameters(nn.Module):
         for kind, given in {"default": (1.0, 0.0), **(oracle or {})}.items():
             T, b = (given["T"], given["b"]) if isinstance(given, Mapping) else given
             self.oracle[kind] = OracleTemperature(T, b)
+        self.kinds = {kind: tuple(names) for kind, names in (kinds or {}).items()}
+        self._kind_of: dict[str, str] = {}
+        for kind, names in self.kinds.items():
+            for name in names:
+                if self._kind_of.setdefault(name, kind) != kind:
+                    raise AlgebraError(
+                        f"'{name}' is of the kinds {self._kind_of[name]} and {kind}", expected="one kind"
+                    )
 
     def _tau(self, what: str) -> float | Tensor:
         log_tau = self.log_tau[what]
@@ -134,10 +146,31 @@ class LogicParameters(nn.Module):
         """The logic; for Frank with the learnable θ."""
         return Frank(self.theta) if self.theta is not None else get(self._name)
 
-    def calibrate(self, logits: Tensor, kind: str = "default") -> Tensor:
-        """Return the oracle's logits after the temperature of this kind of predicate (or of ``default``)."""
-        out: Tensor = self.oracle[kind if kind in self.oracle else "default"](logits)
+    def kind_of(self, name: str) -> str:
+        """Return the kind whose temperature a predicate has; ``default`` where it has none of its own."""
+        kind = name if name in self.oracle else self._kind_of.get(name, name)
+        return kind if kind in self.oracle else "default"
+
+    def calibrate(self, logits: Tensor, name: str = "default") -> Tensor:
+        """Return the oracle's logits after the temperature of a predicate, or of a kind (see :meth:`kind_of`)."""
+        out: Tensor = self.oracle[self.kind_of(name)](logits)
         return out
+
+    def calibrate_rows(self, logits: Tensor, names: Sequence[str]) -> Tensor:
+        """Return ``(B, …)`` logits, each row after the temperature of its predicate; the bits are those of
+        :meth:`calibrate`."""
+        kinds = [self.kind_of(name) for name in names]
+        distinct = list(dict.fromkeys(kinds))
+        if len(distinct) == 1:
+            return self.calibrate(logits, distinct[0])
+        modules = [cast(OracleTemperature, self.oracle[kind]) for kind in distinct]
+        rows = torch.tensor([distinct.index(kind) for kind in kinds])
+        shape = (len(names), *([1] * (logits.dim() - 1)))
+        T = torch.stack([m.T for m in modules]).to(logits)[rows].reshape(shape)
+        b = torch.stack([m.b.clamp(-B_LIMIT, B_LIMIT) for m in modules]).to(logits)[rows].reshape(shape)
+        finite = logits.isfinite()
+        safe = torch.where(finite, logits, torch.zeros_like(logits))
+        return torch.where(finite, safe / T + b, logits)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON-ready types; :meth:`from_dict` reads them."""
@@ -149,12 +182,13 @@ class LogicParameters(nn.Module):
             "oracle": {
                 kind: cast(OracleTemperature, module).to_dict() for kind, module in self.oracle.items()
             },
+            **({"kinds": {kind: list(names) for kind, names in self.kinds.items()}} if self.kinds else {}),
         }
 
     @classmethod
     def from_dict(cls, numbers: Mapping[str, Any]) -> LogicParameters:
         """Return the parameters that :meth:`to_dict` wrote; AlgebraError for an unknown field."""
-        known = {"logic", "theta", "quantifier_tau", "iota_tau", "comparison_tau", "oracle"}
+        known = {"logic", "theta", "quantifier_tau", "iota_tau", "comparison_tau", "oracle", "kinds"}
         if unknown := set(numbers) - known:
             raise AlgebraError(f"unknown fields {sorted(unknown)}", expected=f"some of {sorted(known)}")
         rest = {k: v for k, v in numbers.items() if k not in ("logic", "theta")}

@@ -235,19 +235,10 @@ class Padded(Generic[RowT]):
         if len(engine.parameters.oracle) == 1:
             cells = engine.parameters.calibrate(cells)
         else:
-            cells = torch.stack(
-                [
-                    self._calibrated(row, [p.name or "default" for p in names])
-                    for row, names in zip(cells, predicates, strict=True)
-                ]
-            )
+            names = [p.name or "default" for row in predicates for p in row]
+            flat = engine.parameters.calibrate_rows(cells.flatten(0, 1), names)
+            cells = flat.reshape(cells.shape)
         return engine.logic.to_internal(cells), where
-
-    def _calibrated(self, cells: Tensor, kinds: list[str]) -> Tensor:
-        parameters = self.engine.parameters
-        if len(set(kinds)) == 1:
-            return parameters.calibrate(cells, kinds[0])
-        return torch.stack([parameters.calibrate(row, kind) for row, kind in zip(cells, kinds, strict=True)])
 
 
 def _at(table: Tensor, leaf: Leaf, frame: Frame) -> Tensor:

@@ -39,6 +39,9 @@ class EmbeddedOracle:
     batch_size
         How many boxes go through the network at once. A scene is never mixed with another, so that its scores
         do not depend, in the last bits, on what else is asked.
+    calibrated
+        Whether the temperatures apply that training fitted to the scorer and stored with its weights (one for each
+        attribute and each axis of the ground); ``False``: they are 1.
 
     Raises
     ------
@@ -48,7 +51,13 @@ class EmbeddedOracle:
 
     name = "embedded"
 
-    def __init__(self, weights: str | Path | None = None, device: str = "auto", batch_size: int = 64) -> None:
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        device: str = "auto",
+        batch_size: int = 64,
+        calibrated: bool = True,
+    ) -> None:
         from neptune.embedded.loop import pick_device
         from neptune.embedded.store import load
 
@@ -57,6 +66,8 @@ class EmbeddedOracle:
         self.batch_size = batch_size
         self._device = pick_device(device)
         self.module, self.about = load("scorer", weights, self._device, OracleError)
+        if not calibrated:
+            self.module.temperature.fill_(1.0)
         self._seen: OrderedDict[tuple[str, bytes], Tensor] = OrderedDict()
         self._lock = threading.Lock()
 
