@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from neptune.config import MODELS, TASKS, Config, make_config, model_of
+from neptune.config.page import USAGE, help_of_task, help_text
 from neptune.config.validation import ConfigProblems, override, parse_value, read_json, validate
-from neptune.config.words import describe_type, describe_value
+from neptune.config.words import describe_value
 from neptune.errors import NeptuneError
-
-USAGE = "usage: run.py --config FILE.json [--field value …]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     if any(w in ("--help", "-h") for w in words):
-        print(help_text())
+        task = next((w for w in words if w in MODELS), None)
+        print(help_text() if task is None else help_of_task(task))
         return 0
     if "--version" in words:
         from neptune import __version__
@@ -192,29 +191,3 @@ def split_words(words: Sequence[str]) -> dict[str, list[str]]:
         else:
             current.append(word)
     return given
-
-
-def help_text() -> str:
-    """Return the help: every field of `Config` with type, default and description, made from the model."""
-    lines = [
-        USAGE,
-        "",
-        "Answers a dataset's questions, or runs a task, as a JSON config says. Any field may be given on",
-        "the command line, dotted for nested (--limits.nodes 1000); several words are a list (--gpus 0 1).",
-        "",
-        "  --config FILE.json        The config; configs/ has ready ones.",
-        "  --config FILE.zip         A run packed by --bundle: replays it, and checks that all is equal bit for bit.",
-        "  --compare FOLDER FOLDER   Two runs: which answers changed, and whether by more than chance.",
-        "  --help, --version",
-        "",
-        "Fields:",
-        "",
-    ]
-    for name, field in Config.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        shown = "null" if default in (None, PydanticUndefined) else describe_value(default)
-        lines.append(f"  --{name}  ({describe_type(field.annotation)}; default {shown})")
-        lines.append(f"        {field.description}")
-    for task in MODELS:
-        lines += ["", f"Task {task} has its own fields: see configs/{task}-*.json."]
-    return "\n".join(lines)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from neptune.cli import help_text, main, read_run, split_words
-from neptune.config import Config, engine_arguments, load_config, make_config
+from neptune.cli import main, read_run, split_words
+from neptune.config import MODELS, TASKS, Config, engine_arguments, load_config, make_config, model_of
+from neptune.config.page import HEADINGS, help_text, page
 from neptune.config.validation import ConfigProblems, parse_value
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -199,9 +200,26 @@ def test_train_has_its_own_fields(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_lists_every_field() -> None:
     text = help_text()
+    words = " ".join(text.split())
     for name, field in Config.model_fields.items():
         assert f"--{name}  (" in text
-        assert field.description in text
+        assert field.description in words
+    assert all(task in text for task in TASKS)
+    assert list(HEADINGS) == [name for name in Config.model_fields if name in HEADINGS]
+    assert max(map(len, text.splitlines())) <= 110
+
+
+@pytest.mark.parametrize("task", MODELS)
+def test_help_of_a_task_lists_its_fields(task: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help", task]) == 0
+    printed = capsys.readouterr().out
+    for name in model_of(task).model_fields:
+        assert f"--{name}" in printed
+
+
+def test_the_configuration_page_is_up_to_date() -> None:
+    written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert written == page(), "run python -m neptune.config.page > docs/configuration.md"
 
 
 def test_without_config(capsys: pytest.CaptureFixture[str]) -> None:

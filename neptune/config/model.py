@@ -187,9 +187,10 @@ class Config(BaseModel):
     )
 
     # What comes of it
-    inspect: bool = Field(
-        True,
-        description="Keep the values inside each answer's plan, and the smallest change that flips it, for the report.",
+    inspect: Literal["none", "values", "flips"] = Field(
+        "values",
+        description="What the report shows of the inside of answers: values of the plan; flips: also the smallest "
+        "change of scores that gives another answer, which costs several times the run's own computing.",
     )
     watch: bool = Field(
         False,

@@ -1,0 +1,132 @@
+"""The fields of a run in words: ``run.py --help``, and docs/configuration.md, both made from the models.
+
+``python -m neptune.config.page > docs/configuration.md`` writes the page anew.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from neptune.config.model import Config
+from neptune.config.read import model_of
+from neptune.config.tasks import MODELS, TASKS
+from neptune.config.words import describe_type, describe_value
+
+USAGE = "usage: run.py --config FILE.json [--field value …]"
+
+HEADINGS = {
+    "dataset": "What is run",
+    "vlm_model_name": "Who sees",
+    "code_gen_provider": "Who writes programs",
+    "logic": "How it is answered",
+    "image": "Task ask",
+    "inspect": "What comes of it",
+    "sample": "Task contact-sheet",
+    "gpus": "How it runs",
+    "evaluate": "What it is worth",
+}
+"""The first field under each heading, in the order of `Config`."""
+
+WIDTH = 100
+
+
+def help_text() -> str:
+    """Return the help: every field of `Config` with type, default and description, under headings."""
+    lines = [
+        USAGE,
+        "",
+        *textwrap.wrap(
+            "Answers a dataset's questions, or runs a task, as a JSON config says. Any field may be given on the "
+            "command line, dotted for nested (--limits.nodes 1000); several words are a list (--gpus 0 1).",
+            WIDTH,
+        ),
+        "",
+        "  --config FILE.json        The config; configs/ has ready ones.",
+        "  --config FILE.zip         A run packed by --bundle: replays it, and checks that all is equal bit for bit.",
+        "  --compare FOLDER FOLDER   Two runs: which answers changed, and whether by more than chance.",
+        "  --help [TASK], --version  Help; with a task that has fields of its own, those fields.",
+        "",
+        f"Tasks, beside answering a dataset: {', '.join(TASKS)}.",
+        f"Of these, {', '.join(MODELS)} have fields of their own.",
+    ]
+    for name, field in Config.model_fields.items():
+        if name in HEADINGS:
+            lines += ["", HEADINGS[name], ""]
+        lines += _lines(name, field)
+    return "\n".join(lines)
+
+
+def help_of_task(task: str) -> str:
+    """Return the help of a task that has fields of its own; `task` is one of `MODELS`."""
+    lines = [f"usage: run.py --config FILE.json [--field value …]     Task {task}", ""]
+    for name, field in _flat(model_of(task)):
+        lines += _lines(name, field)
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """Return docs/configuration.md."""
+    lines = [
+        "# Configuration",
+        "",
+        "A run is told what to do by one JSON file, any field of which the command line may override:",
+        "`--field value`, dotted for nested fields (`--limits.nodes 1000`), several words for a list (`--gpus 0 1`).",
+        "An unknown field is an error with a suggestion. `configs/` has ready files. This page is made from the models",
+        "(`python -m neptune.config.page > docs/configuration.md`); `run.py --help` says the same.",
+    ]
+    for name, field in Config.model_fields.items():
+        if name in HEADINGS:
+            lines += ["", f"## {HEADINGS[name]}", "", *_TABLE]
+        lines.append(_row(name, field))
+    for task in MODELS:
+        lines += ["", f"## Fields of task {task}", "", *_TABLE]
+        lines += [_row(name, field) for name, field in _flat(model_of(task))]
+    return "\n".join(lines) + "\n"
+
+
+_TABLE = ("| field | type | default | |", "|---|---|---|---|")
+
+
+def _flat(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """The fields of a model; those of a nested model by dotted names."""
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _flat(inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    default: Any = field.get_default(call_default_factory=True)
+    return "null" if default in (None, PydanticUndefined) else describe_value(default)
+
+
+def _lines(name: str, field: FieldInfo) -> list[str]:
+    said = textwrap.wrap(
+        field.description or "",
+        WIDTH,
+        initial_indent=" " * 8,
+        subsequent_indent=" " * 8,
+        break_on_hyphens=False,
+    )
+    default = _default(field)
+    shown = default if default == "needed" else f"default {default}"
+    return [f"  --{name}  ({describe_type(field.annotation)}; {shown})", *said]
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    cells = (f"`{name}`", describe_type(field.annotation), f"`{_default(field)}`", field.description or "")
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
