@@ -13,6 +13,7 @@ from neptune.record import RESULTS
 if TYPE_CHECKING:
     from neptune.embedded.train import TrainConfig
     from neptune.finetune.answers import AnswersConfig
+    from neptune.finetune.vlm import FinetuneConfig
     from neptune.tune.task import TuneConfig
 
 
@@ -57,6 +58,20 @@ def tune(config: TuneConfig, name: str) -> int:
 
     folder = folder_of(config.output_dir, name)
     return show(run(config, folder), folder)
+
+
+def finetune(config: FinetuneConfig, name: str) -> int:
+    """Train a LoRA adapter of a vision-language model from answers (``configs/finetune-lora.json``); return 0.
+
+    Under ``accelerate launch`` one process of several reports. Parameters and errors as for :func:`train`.
+    """
+    from accelerate import PartialState
+
+    from neptune.finetune.vlm import finetune as run
+
+    folder = folder_of(config.output_dir, name)
+    results = run(config, folder)
+    return show(results, folder) if PartialState().is_main_process else 0
 
 
 def folder_of(output_dir: str | Path | None, name: str) -> Path:

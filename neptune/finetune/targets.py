@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neptune.algebra.convert import EPSILON
 from neptune.errors import DatasetError
 from neptune.execute.soft import SoftAnswer
 from neptune.tasks import Sample
@@ -25,10 +26,18 @@ class Target:
         ``truth``, ``number``, ``text`` or ``object`` (an index into the scene's boxes).
     value
         A bool, an integer ≥ 0, a word, or an index.
+    others
+        Indices of other boxes that show the same object, and count as right too.
     """
 
     kind: str
     value: Value
+    others: tuple[int, ...] = ()
+
+    @property
+    def accepted(self) -> tuple[Value, ...]:
+        """All values that are right."""
+        return (self.value, *self.others)
 
 
 def target_of(sample: Sample) -> Target:
@@ -62,9 +71,12 @@ def loss_of(answer: SoftAnswer, target: Target) -> Tensor:
     formula of one free variable that should name one object is a binary cross-entropy a box, averaged.
     """
     if answer.kind == "objects" and target.kind == "object":
-        right = torch.tensor([v == target.value for v in answer.values], dtype=answer.probabilities.dtype)
-        p = answer.probabilities.clamp(1e-6, 1 - 1e-6)
+        right = torch.tensor([v in target.accepted for v in answer.values], dtype=answer.probabilities.dtype)
+        p = answer.probabilities.clamp(EPSILON, 1 - EPSILON)
         return torch.nn.functional.binary_cross_entropy(p, right)
+    if target.others:
+        total = torch.stack([answer.probability(v) for v in target.accepted]).sum()
+        return -(total + (total.clamp_min(EPSILON) - total).detach()).log()
     return -answer.log_probability(target.value)
 
 
@@ -73,7 +85,7 @@ def is_right(answer: SoftAnswer | None, target: Target) -> bool:
     if answer is None or not answer.values:
         return False
     best = answer.values[int(answer.probabilities.argmax())]
-    return isinstance(best, bool) == isinstance(target.value, bool) and best == target.value
+    return any(isinstance(best, bool) == isinstance(v, bool) and best == v for v in target.accepted)
 
 
 def mean_loss(answers: Sequence[SoftAnswer | None], targets: Sequence[Target]) -> Tensor:

@@ -15,6 +15,7 @@ from neptune.errors import ConfigError, OracleError
 from neptune.identity import identity
 from neptune.oracle.canvas import MAX_PIXELS, Canvas, Canvases
 from neptune.oracle.visual import VisualForm
+from neptune.oracle.vlm import adapters
 from neptune.oracle.vlm import load as loading
 from neptune.oracle.vlm.prompts import Chat, Prompt
 from neptune.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
@@ -54,6 +55,8 @@ class TransformersOracle:
         Compute what all questions about a picture have in common once, for the architectures that allow it.
     local_files_only
         Never go to the hub.
+    adapter
+        A folder with a LoRA adapter in peft's format, as ``task: finetune`` writes it (needs peft).
 
     Raises
     ------
@@ -83,6 +86,7 @@ class TransformersOracle:
         max_new_tokens: int = 16,
         share_prefix: bool = True,
         local_files_only: bool = False,
+        adapter: str | Path | None = None,
     ) -> None:
         _positive("max_pixels", max_pixels, least=1024)
         _positive("max_new_tokens", max_new_tokens)
@@ -104,6 +108,9 @@ class TransformersOracle:
                 quantisation=quantisation,
                 local_files_only=local_files_only,
             )
+        self._adapter = None if adapter is None else adapters.digest(adapter)
+        if adapter is not None:
+            loaded = (adapters.apply(loaded[0], adapter), loaded[1])
         from neptune.oracle.vlm.reader import Reader
 
         self.quantisation = quantisation
@@ -130,6 +137,8 @@ class TransformersOracle:
             max_new_tokens=self.max_new_tokens,
             chat=[self.chat.before, self.chat.after],
             visual=self.form.identity,
+            # Without one there is no such part: what was cached before adapters were known stays valid.
+            **({} if self._adapter is None else {"lora": self._adapter}),
         )
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
@@ -145,24 +154,32 @@ class TransformersOracle:
         PictureError
             If a picture can not be read.
         """
-        prompts: dict[tuple[Hashable, str], Prompt] = {}
-        places: list[list[tuple[Hashable, str]]] = []
-        for request in requests:
-            keys = []
-            for prompt in self.prompts(request):
-                prompts.setdefault((prompt.picture, prompt.text), prompt)
-                keys.append((prompt.picture, prompt.text))
-            places.append(keys)
+        prompts, places = self.cells(requests)
         if not prompts:
             return [Scores.of(np.zeros(0, dtype=np.float32)) for _ in requests]
         with self._inference():
-            logits, mass = self.reader.yes_no(list(prompts.values()))
-        row = {key: k for k, key in enumerate(prompts)}
-        answers = []
-        for keys in places:
-            at = np.array([row[key] for key in keys], dtype=np.int64)
-            answers.append(Scores(logits[at], mass[at]))
-        return answers
+            logits, mass = self.reader.yes_no(prompts)
+        return [Scores(logits[at], mass[at]) for at in places]
+
+    def cells(self, requests: Sequence[ScoreRequest]) -> tuple[list[Prompt], list[IntArray]]:
+        """Return the different prompts of requests, and for each request the places of its M prompts among them.
+
+        Raises
+        ------
+        OracleError, PictureError
+            As :meth:`score`.
+        """
+        prompts: dict[tuple[Hashable, str], Prompt] = {}
+        row: dict[tuple[Hashable, str], int] = {}
+        places = []
+        for request in requests:
+            at = []
+            for prompt in self.prompts(request):
+                key = prompt.picture, prompt.text
+                at.append(row.setdefault(key, len(row)))
+                prompts.setdefault(key, prompt)
+            places.append(np.array(at, dtype=np.int64))
+        return list(prompts.values()), places
 
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
         """Answer open questions: for each request M texts, ``None`` where the model says nothing.

@@ -90,6 +90,17 @@ class Reader:
         found = self._last(prompts, finish)
         return found[:, 0].copy(), found[:, 1].copy()
 
+    def logits(self, inputs: dict[str, Any]) -> Tensor:
+        """Return the yes/no logits of one batch, shape ``(B,)``, float32, with gradient to the model's weights.
+
+        Parameters
+        ----------
+        inputs
+            Of :meth:`inputs`. The prefix is not shared: a cache of keys and values would carry no gradient.
+        """
+        made = self.forward(keep=1, **self.on_device(inputs))
+        return from_logits(made.logits[:, -1], self.words)[0]
+
     def likelihood(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
         """Return the log-probability of each prompt's answer, token by token: shape ``(len(prompts),)``.
 
@@ -169,13 +180,9 @@ class Reader:
     ) -> None:
         """Run prompts in batches of similar sizes: same pictures beside each other, no row padded by much."""
 
-        def size(k: int) -> int:
-            return prompts[k].pixels // 784 + len(prompts[k].text) // 3
-
-        ordered = sorted(indices, key=lambda k: (size(k), prompts[k].size))
         self.batches.run(
-            ordered,
-            size,
+            by_size(indices, prompts),
+            lambda k: tokens(prompts[k]),
             lambda part: self.inputs([prompts[k] for k in part]),
             work,
             "a picture with its question",
@@ -238,3 +245,13 @@ class Reader:
             inputs["logits_to_keep"] = keep
         inputs.setdefault("use_cache", False)
         return self.model(**inputs)
+
+
+def tokens(prompt: Prompt) -> int:
+    """Return about how many tokens a prompt has, those of its picture included."""
+    return prompt.pixels // 784 + len(prompt.text) // 3
+
+
+def by_size(indices: Sequence[int], prompts: Sequence[Prompt]) -> list[int]:
+    """Return indices of prompts sorted so that neighbours are of similar size, and those on one picture together."""
+    return sorted(indices, key=lambda k: (tokens(prompts[k]), prompts[k].size))
