@@ -52,8 +52,8 @@ def settled(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_workers_change_no_record(tmp_path: Path) -> None:
-    one, alone = run(tmp_path / "one", "--num_samples", 20)
-    many, abreast = run(tmp_path / "many", "--num_samples", 20, "--workers", 4, "--max_batch", 16)
+    one, alone = run(tmp_path / "one", "--num_samples", 12)
+    many, abreast = run(tmp_path / "many", "--num_samples", 12, "--workers", 4, "--max_batch", 16)
     assert one == many == 0
     assert [settled(r) for r in abreast] == [settled(r) for r in alone]
     calls = [sum(r["usage"]["oracle_calls"] for r in found) for found in (alone, abreast)]
@@ -73,7 +73,7 @@ def test_workers_are_really_at_work_at_once(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_killed_run_with_workers_resumes(tmp_path: Path) -> None:
-    words = [*TRUE, "--num_samples", "60", "--output_dir", str(tmp_path / "run")]
+    words = [*TRUE, "--num_samples", "30", "--output_dir", str(tmp_path / "run")]
     process = subprocess.Popen(
         [sys.executable, "run.py", *words, "--workers", "4"],
         stdout=subprocess.DEVNULL,
@@ -89,8 +89,8 @@ def test_a_killed_run_with_workers_resumes(tmp_path: Path) -> None:
     assert process.returncode in (-signal.SIGKILL, 0), said.decode()
     kept = samples.read_bytes()
     kept = kept[: kept.rfind(b"\n") + 1]
-    code, resumed = run(tmp_path / "run", "--num_samples", 60, "--workers", 3, base=TRUE)
-    _, calm = run(tmp_path / "calm", "--num_samples", 60, base=TRUE)
+    code, resumed = run(tmp_path / "run", "--num_samples", 30, "--workers", 3, base=TRUE)
+    _, calm = run(tmp_path / "calm", "--num_samples", 30, base=TRUE)
     assert code == 0
     assert samples.read_bytes().startswith(kept)
     assert [settled(r) for r in resumed] == [settled(r) for r in calm]
@@ -135,7 +135,14 @@ def test_an_interrupt_keeps_what_is_done_in_order(tmp_path: Path, monkeypatch: p
 
 def test_control_c_ends_a_run_with_workers(tmp_path: Path) -> None:
     command = [sys.executable, "run.py", *WORDS, "--workers", "3", "--output_dir", str(tmp_path / "run")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts `make test &` with interrupts ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     samples, deadline = tmp_path / "run" / "samples.jsonl", time.monotonic() + 60
     while not (samples.exists() and samples.read_bytes().count(b"\n") >= 3) and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -151,7 +158,7 @@ def test_an_oracle_that_fails_for_good_ends_the_run_and_charges_no_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = Engine.run
-    broken = [s.gold() for s in tasks.load("clevr", "examples/clevr", 20).samples][7]
+    broken = [s.gold() for s in tasks.load("clevr", "examples/clevr", 14).samples][7]
 
     def failing(self: Engine, program: str, *arguments: Any) -> Answer:
         if program == broken:
@@ -159,17 +166,17 @@ def test_an_oracle_that_fails_for_good_ends_the_run_and_charges_no_sample(
         return whole(self, program, *arguments)
 
     monkeypatch.setattr(Engine, "run", failing)
-    code, found = run(tmp_path / "run", "--num_samples", 20, "--workers", 4, base=TRUE)
+    code, found = run(tmp_path / "run", "--num_samples", 14, "--workers", 4, base=TRUE)
     said = capsys.readouterr().err
     assert code == 2
-    assert f"{20 - len(found)} samples have no answer yet: The server is gone. Start it again." in said
+    assert f"{14 - len(found)} samples have no answer yet: The server is gone. Start it again." in said
     # Those in flight were finished and kept; nothing new was begun.
     assert 7 <= len(found) <= 11
     assert all(r["error"] is None and r["program"] != broken for r in found)
     monkeypatch.undo()
     monkeypatch.chdir(ROOT)
-    code, found = run(tmp_path / "run", "--num_samples", 20, "--workers", 4, base=TRUE)
-    assert (code, len(found)) == (0, 20)
+    code, found = run(tmp_path / "run", "--num_samples", 14, "--workers", 4, base=TRUE)
+    assert (code, len(found)) == (0, 14)
 
 
 def test_copies_on_several_devices_answer_as_one() -> None:
