@@ -93,7 +93,7 @@ class Bench:
         self.tables: dict[Predicate, torch.Tensor] = {}
         for leaf in plan.walk(node):
             if isinstance(leaf, Leaf):
-                cells = torch.randn([n] * len(leaf.terms), generator=generator) * 3
+                cells = (torch.randn([n] * len(leaf.terms), generator=generator) * 3).to(self.logic.dtype)
                 self.tables[leaf.predicate] = self.logic.to_internal(cells).requires_grad_(grad)
 
     def run(self) -> torch.Tensor:

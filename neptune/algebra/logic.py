@@ -74,6 +74,9 @@ class Logic(ABC):
         The internal numbers of false and true.
     idempotent
         Whether ``a ∧ a = a``; with it come distributivity, absorption, ∃ over ∨ and ∀ over ∧.
+    dtype
+        What programs are computed in: float32 on logits, of which only order and sign matter; float64 on
+        probabilities, which near 1 would lose the logit (of which a description is the softmax).
     """
 
     name: str = ""
@@ -82,6 +85,7 @@ class Logic(ABC):
     middle: float = 0.5
     idempotent: bool = False
     uses_logits: bool = False
+    dtype: torch.dtype = torch.float64
 
     @abstractmethod
     def and_(self, a: Tensor, b: Tensor) -> Tensor:
@@ -162,6 +166,7 @@ class Godel(Logic):
     bottom, top, middle = -math.inf, math.inf, 0.0
     idempotent = True
     uses_logits = True
+    dtype = torch.float32
 
     def and_(self, a: Tensor, b: Tensor) -> Tensor:
         """Return min(a, b)."""

@@ -115,7 +115,7 @@ class Asker:
         unknown = torch.from_numpy(
             np.asarray((np.isnan(table.logits) & ~diagonal(self.objects, len(leaf.terms)))[index])
         )
-        logits = torch.from_numpy(table.logits)[index].nan_to_num(nan=0.0)
+        logits = torch.from_numpy(table.logits)[index].nan_to_num(nan=0.0).to(self.logic.dtype)
         logits = self.parameters.calibrate(logits, leaf.predicate.name or "default")
 
         def tensor(cells: torch.Tensor) -> ProbabilisticTensor:

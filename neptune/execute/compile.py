@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dsl.apart import Block, block_of
 from dsl.elimination import by_scope
@@ -30,6 +31,7 @@ from dsl.plan import (
     Tally,
     Xor,
 )
+from neptune.algebra import Logic
 from neptune.algebra.quantifiers import quantify
 from neptune.execute.code import (
     Code,
@@ -144,7 +146,7 @@ class Compiler:
     def _const(self, value: float) -> tuple[int, Vars]:
         def make(out: int) -> Operation:
             def constant(frame: Frame, r: Registers) -> None:
-                r[out] = frame.logic.from_probability(torch.full((1,), value))
+                r[out] = frame.logic.from_probability(torch.full((1,), value, dtype=frame.logic.dtype))
 
             return constant
 
@@ -158,8 +160,7 @@ class Compiler:
             def make(out: int) -> Operation:
                 def same(frame: Frame, r: Registers) -> None:
                     eye = frame.eye()
-                    crisp = torch.full(eye.shape, frame.logic.bottom)
-                    r[out] = crisp.masked_fill(eye, frame.logic.top)
+                    r[out] = _crisp(frame.logic, eye)
 
                 return same
 
@@ -171,7 +172,7 @@ class Compiler:
         def make_one(out: int) -> Operation:
             def one(frame: Frame, r: Registers) -> None:
                 hit = frame.objects[:, k : k + 1] == torch.arange(frame.size)
-                r[out] = torch.full(hit.shape, frame.logic.bottom).masked_fill(hit, frame.logic.top)
+                r[out] = _crisp(frame.logic, hit)
 
             return one
 
@@ -378,6 +379,11 @@ def searching(block: Block) -> Search:
     compiler = Compiler()
     code = compiler.finish(block.atoms(), [block.relaxed])
     return Search(block, code, list(steps_of(block.relaxed, compiler.truth)))
+
+
+def _crisp(logic: Logic, true: Tensor) -> Tensor:
+    """Return the internal numbers of booleans."""
+    return torch.full(true.shape, logic.bottom, dtype=logic.dtype).masked_fill(true, logic.top)
 
 
 def _is_guard(node: Node, universal: bool) -> bool:

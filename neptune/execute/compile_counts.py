@@ -50,9 +50,8 @@ def counted(compiler: Compiler, node: Node) -> tuple[int, Vars]:
         def stacked(frame: Frame, r: Registers) -> None:
             rows = [see(r[slot], index) for slot, index in views]
             shape = (frame.batch, *([frame.size] * len(free)))
-            r[out] = (
-                torch.stack([row.expand(shape) for row in rows], -1) if rows else torch.zeros(frame.batch, 0)
-            )
+            none = torch.zeros(frame.batch, 0, dtype=frame.logic.dtype)
+            r[out] = torch.stack([row.expand(shape) for row in rows], -1) if rows else none
 
         return stacked
 

@@ -37,7 +37,7 @@ def compare(logic: Logic, op: str, a: Cells, b: Cells | float, out: tuple[str, .
             # A count is never a fraction: the neighbour that keeps the comparison's meaning.
             if op in ("==", "!="):
                 crisp = logic.top if op == "!=" else logic.bottom
-                return torch.full(first.shape[:-1], crisp)
+                return torch.full(first.shape[:-1], crisp, dtype=logic.dtype)
             b = float(math.floor(b) if op in (">", "<=") else math.ceil(b))
         done = compare_counts(first, int(b), op, "#")
     else:

@@ -50,7 +50,7 @@ class Evaluator:
     logic, parameters
         The t-norm and the temperatures.
     leaf
-        Gives an atom's value: an interval over the variables of the leaf.
+        Gives an atom's value: an interval over the variables of the leaf, in the logic's dtype.
     cell_limit
         The most cells that a tensor may have; a larger one is a :class:`dsl.LimitError`.
     """
@@ -113,7 +113,7 @@ class Evaluator:
         raise TypeError(f"{type(node).__name__} is no truth")
 
     def _tensor(self, values: torch.Tensor, vars: tuple[str, ...]) -> ProbabilisticTensor:
-        return ProbabilisticTensor(values.to(torch.float32), vars, logic=self.logic)
+        return ProbabilisticTensor(values.to(self.logic.dtype), vars, logic=self.logic)
 
     def _constant(self, value: float, node: Node) -> Interval:
         vars = tuple(sorted(node.free))

@@ -14,7 +14,7 @@ from torch import Tensor
 from neptune.algebra import Logic
 
 CHUNK_CELLS = 1 << 18
-"""Cells of the joint table that are held at once: 1 MB of float32."""
+"""Cells of the joint table that are held at once: 1 MB in float32, 2 MB in float64."""
 SMALL_CELLS = 1 << 14
 """A joint table of so few cells is made whole for a gradient too: cheaper than to look for the best places."""
 

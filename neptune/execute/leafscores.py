@@ -138,6 +138,7 @@ class LeafScores:
             vars = tuple(t for t in leaf.terms if isinstance(t, str))
             places = torch.from_numpy(np.asarray(self._of(scene, leaf.predicate)[index]))
             logits = self._flat().index_select(0, places.reshape(-1)).reshape(places.shape)
+            logits = logits.to(engine.logic.dtype)
             logits = engine.parameters.calibrate(logits, leaf.predicate.name or "default")
 
             def tensor(cells: Tensor) -> ProbabilisticTensor:

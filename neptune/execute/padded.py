@@ -227,7 +227,7 @@ class Padded(Generic[RowT]):
     ) -> tuple[Tensor, Tensor | None]:
         """Return internal numbers ``(P, B, N, …)`` of P × B atoms, and where evidence is missing."""
         engine = self.engine
-        cells = self._source.raw(predicates, rows, n)
+        cells = self._source.raw(predicates, rows, n).to(engine.logic.dtype)
         unknown = torch.isnan(cells)
         where = unknown if bool(unknown.any()) else None
         if where is not None:

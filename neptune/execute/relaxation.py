@@ -42,7 +42,7 @@ class Relaxation:
         found = self._most.get(scene)
         if found is None:
             search, n = self.search, self.frame.size
-            found = np.full((len(search.names), n), self.frame.logic.top, dtype=np.float32)
+            found = np.full((len(search.names), n), self.frame.logic.top)
             for table, scope in zip(self.tables, search.block.scopes, strict=True):
                 x = table[scene if len(table) > 1 else 0]
                 for i, v in enumerate(scope):

@@ -16,7 +16,7 @@ from neptune.execute.intervals import Interval, settled_argmax
 from neptune.execute.schedule.goals import Goal
 
 MARGIN = 1e-5
-"""Float32 rounding of a plan's values stays below this."""
+"""Rounding of a plan's values stays far below this, also that of another order of its operations."""
 
 
 def settled(goal: Goal, evaluator: Evaluator) -> bool:
