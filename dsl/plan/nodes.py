@@ -44,8 +44,12 @@ NodeT = TypeVar("NodeT", bound="Node")
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Node:
-    """Any plan node. Made by :func:`make`, never by the class itself. ``free``: its free variables."""
+    """Any plan node. Made by :func:`make`, never by the class itself.
 
+    ``free``: its free variables; ``inner``: its :func:`children`.
+    """
+
+    inner: tuple[Node, ...] = field(init=False, repr=False)
     free: frozenset[str] = field(init=False, repr=False)
     depth: int = field(init=False, repr=False)
 
@@ -62,7 +66,7 @@ def make(cls: type[NodeT], *values: Any) -> NodeT:
         if found is not None:
             return found  # type: ignore[return-value]
         node = cls(*values)
-        inner = children(node)
+        inner = _inner(node)
         free = frozenset().union(*(child.free for child in inner))
         if isinstance(node, Leaf | Same):
             free = frozenset(t for t in node.terms if isinstance(t, str))
@@ -70,6 +74,7 @@ def make(cls: type[NodeT], *values: Any) -> NodeT:
             free = (node.body.free - {node.var}) | node.iota.free
         elif isinstance(node, Exists | Forall | Iota | Count):
             free = free - {node.var}
+        object.__setattr__(node, "inner", inner)
         object.__setattr__(node, "free", free)
         object.__setattr__(node, "depth", 1 + max((child.depth for child in inner), default=0))
         _table[key] = node
@@ -211,6 +216,10 @@ TRUTHS = (Const, Leaf, Same, Not, And, Or, Xor, Exists, Forall, Expect, Compare)
 
 def children(node: Node) -> tuple[Node, ...]:
     """Return the direct subformulas of a node, in order."""
+    return node.inner
+
+
+def _inner(node: Node) -> tuple[Node, ...]:
     match node:
         case And() | Or():
             return node.operands

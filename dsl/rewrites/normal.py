@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 from dsl.plan import (
     And,
@@ -14,16 +16,19 @@ from dsl.plan import (
     Leaf,
     Node,
     Or,
+    Same,
     Term,
     children,
     conjunction,
     disjunction,
     make,
-    substitute,
+    rebuild,
+    same,
 )
 from dsl.rewrites.rule import Laws, bottom_up
 
 _Key = tuple[int, str, str]
+_BINDERS = (Exists, Forall, Iota, Count, Expect)
 
 
 class Keys:
@@ -53,41 +58,43 @@ def rename_bound(node: Node, laws: Laws) -> Node:
     """Name every bound variable by the number of binders inside its scope (``$0``, ``$1``, …), innermost first.
 
     The name depends on the subformula alone, so that formulas equal up to renaming become one object wherever they
-    stand (de Bruijn 1972).
+    stand (de Bruijn 1972). Terms of symmetric atoms are sorted by their new names.
     """
-    # Two passes: names of the first form can not be captured by those of the second.
-    node = _by_height(_by_height(node, "%"), "$")
-
-    def symmetric(current: Node) -> Node:
-        if isinstance(current, Leaf) and current.predicate.symmetric:
-            return make(Leaf, current.predicate, _sorted(current.terms))
-        return current
-
-    return bottom_up(node, symmetric)
-
-
-def _by_height(node: Node, prefix: str) -> Node:
     heights: dict[Node, int] = {}
+    # Names given here are never those of free variables.
+    taken = 1 + max((int(v[1:]) for v in node.free if v.startswith("$")), default=-1)
 
-    def change(current: Node) -> Node:
-        height = max((heights[c] for c in children(current)), default=0)
-        made = current
-        if isinstance(current, Exists | Forall | Iota | Count):
-            var = f"{prefix}{height}"
-            made = make(type(current), var, _renamed(current.body, current.var, var))
-        elif isinstance(current, Expect):
-            var = f"{prefix}{height}"
-            body = _renamed(current.body, current.var, var)
-            made = make(Expect, var, current.iota, body, current.pick)
-        binds = isinstance(current, Exists | Forall | Iota | Count | Expect)
-        heights[made] = height + 1 if binds else height
-        return made
+    def height(current: Node) -> int:
+        found = heights.get(current)
+        if found is None:
+            found = max(map(height, children(current)), default=0) + isinstance(current, _BINDERS)
+            heights[current] = found
+        return found
 
-    return bottom_up(node, change)
+    memo: dict[tuple[Any, ...], Node] = {}
 
+    def visit(current: Node, names: Mapping[Term, str]) -> Node:
+        key = (current, *map(names.get, current.free))
+        found = memo.get(key)
+        if found is None:
+            found = memo[key] = fresh(current, names)
+        return found
 
-def _renamed(body: Node, old: str, new: str) -> Node:
-    return substitute(body, {old: new}) if old != new else body
+    def fresh(current: Node, names: Mapping[Term, str]) -> Node:
+        if isinstance(current, Leaf):
+            terms = tuple(names.get(t, t) for t in current.terms)
+            return make(Leaf, current.predicate, _sorted(terms) if current.predicate.symmetric else terms)
+        if isinstance(current, Same):
+            return same(*(names.get(t, t) for t in current.terms))
+        if not isinstance(current, _BINDERS):
+            return rebuild(current, tuple(visit(c, names) for c in children(current)))
+        var = f"${taken + height(current) - 1}"
+        body = visit(current.body, {**names, current.var: var})
+        if isinstance(current, Expect):
+            return make(Expect, var, visit(current.iota, names), body, current.pick)
+        return make(type(current), var, body)
+
+    return visit(node, {})
 
 
 def _sorted(terms: tuple[Term, ...]) -> tuple[Term, ...]:

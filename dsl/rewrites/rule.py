@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dsl.plan import Node
+from dsl.plan import Node, children, rebuild
 
 IDEMPOTENT, CRISP = "a ∧ a = a (godel)", "quantifiers that are max and min"
 
@@ -69,14 +69,12 @@ class Rewrite:
 
 def bottom_up(node: Node, change: Callable[[Node], Node]) -> Node:
     """Apply `change` to every distinct node, its children first (each already changed)."""
-    from dsl.plan import children, rebuild
-
     memo: dict[Node, Node] = {}
 
     def visit(current: Node) -> Node:
         found = memo.get(current)
         if found is None:
-            found = memo[current] = change(rebuild(current, tuple(visit(c) for c in children(current))))
+            found = memo[current] = change(rebuild(current, tuple(map(visit, children(current)))))
         return found
 
     return visit(node)
