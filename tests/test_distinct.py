@@ -249,3 +249,24 @@ def test_a_batch_of_scenes_of_different_sizes_gives_the_same_answers(no_dense: N
         assert answer.value == alone.value
         assert answer.witness == alone.witness
         assert answer.probability == pytest.approx(alone.probability, abs=1e-5)
+
+
+@pytest.mark.parametrize("schedule", ["all", "lazy"])
+@pytest.mark.parametrize("name", ["godel", "product"])
+def test_a_block_of_which_most_variables_do_not_matter_has_its_value(name: str, schedule: str) -> None:
+    """Found by the fuzzer: a part that does not depend on the block's variables stood in a table over them."""
+    program = "~(no(Object, lambda a: exists(Object, lambda b: exists(Object, lambda c: leftmost(a)))))"
+    for n in range(5):
+        scene = Scene.synthetic(n, seed=0)
+        naive, planned = (
+            Engine(
+                oracle="random", seed=1, planner=planner, schedule=schedule, logic=name,
+                vocabulary=None, distinct_variables="true",
+            ).run(program, scene)
+            for planner in ("naive", "optimised")
+        )  # fmt: skip
+        assert planned.value == naive.value
+        if n < 3:  # three different objects are needed
+            assert planned.value is False
+        assert planned.probability == pytest.approx(naive.probability, abs=allowed(name))
+        assert planned.witness == naive.witness
