@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from neptune.cli import main, read_run, split_words
 from neptune.engine import Engine
 from neptune.scene import Scene
 
@@ -51,3 +53,38 @@ def test_the_tables_of_the_language_page_are_up_to_date() -> None:
     assert module.tables() in (ROOT / "docs" / "language.md").read_text(encoding="utf-8"), (
         "run language_tables.py"
     )
+
+
+ELSEWHERE = ("qwen2_2b", "MODEL", "DATA", "lora", "--watch")
+"""Commands with these words need a model, a server, a dataset or a reader: their fields are checked only."""
+
+
+def tour() -> list[list[str]]:
+    """Return the words of each command of the README's tour, after ``python run.py``."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Tour")[1].split("\n## ")[0]
+    text = "".join(re.findall(r"^```\n(.*?)^```", section, re.M | re.S)).replace("\\\n", " ")
+    commands = [shlex.split(line) for line in text.splitlines()]
+    assert all(words[:2] == ["python", "run.py"] for words in commands)
+    return [words[2:] for words in commands]
+
+
+@pytest.mark.parametrize("words", [w for w in tour() if w[1].startswith("configs/")], ids=" ".join)
+def test_the_fields_of_the_tour_are_right(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    given = split_words(words)
+    (path,) = given.pop("config")
+    read_run(path, given)
+
+
+def test_the_commands_of_the_tour_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    run = [words for words in tour() if not any(e in w for e in ELSEWHERE for w in words)]
+    assert len(run) == 8
+    for number, words in enumerate(run):
+        words = [w.replace("experiments/", f"{tmp_path}/").replace("20", "5") for w in words]
+        if "--output_dir" not in words:
+            words += ["--output_dir", str(tmp_path / f"run{number}")]
+        assert main(words) == 0, words
+    assert "replayed, all equal bit for bit" in capsys.readouterr().out

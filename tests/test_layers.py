@@ -19,7 +19,14 @@ LAYERS = [
     ("neptune.algebra", ("dsl", "lark", "transformers", "openai", "neptune.oracle", "neptune.detect")),
     ("neptune.tasks", ("torch", "dsl", "lark", *HEAVY)),
     ("neptune.detect", ("torch", "dsl", "lark", *HEAVY)),
+    ("neptune.oracle.vlm", ("dsl", "lark", "neptune.algebra", "transformers", "peft", "openai", "ray")),
     ("neptune.writer", HEAVY),
+    ("neptune.config", ("torch", "dsl", "lark", *HEAVY)),
+    ("neptune.cli", ("torch", "dsl", "lark", *HEAVY)),
+    ("neptune.evaluate", ("torch", "dsl", "lark", *HEAVY)),
+    ("neptune.tune", ("transformers", "peft", "openai", "ray", "datasets", "matplotlib")),
+    ("neptune.finetune", ("transformers", "peft", "openai", "ray", "datasets", "matplotlib")),
+    ("neptune.engine", ("transformers", "peft", "openai", "ray", "datasets", "matplotlib")),
 ]
 CODE = """
 import importlib, json, sys
@@ -56,3 +63,61 @@ def test_rooms_that_stand_apart_import_nothing_of_each_other_even_late(
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             found += [f"{path.name}: {m}" for m in modules for b in barred if m == b or m.startswith(b + ".")]
     assert not found
+
+
+FILES = [
+    (
+        "neptune/oracle",
+        ("dsl", "neptune.algebra", "neptune.execute", "neptune.engine", "neptune.tasks", "neptune.config"),
+    ),
+    (
+        "neptune/detect",
+        ("dsl", "neptune.algebra", "neptune.execute", "neptune.engine", "neptune.tasks", "neptune.config"),
+    ),
+    ("neptune/algebra", ("dsl", "neptune.oracle", "neptune.detect", "neptune.execute", "neptune.engine")),
+    (
+        "neptune/tasks",
+        ("dsl", "torch", "neptune.execute", "neptune.engine", "neptune.runner", "neptune.config"),
+    ),
+    (
+        "neptune/execute",
+        ("neptune.runner", "neptune.config", "neptune.tasks", "neptune.tune", "neptune.finetune"),
+    ),
+    ("dsl", ("torch", "neptune")),
+]
+"""Room → what none of its files imports, at the top or inside a function."""
+
+
+@pytest.mark.parametrize(("room", "barred"), FILES, ids=[room for room, _ in FILES])
+def test_no_file_of_a_room_imports_what_it_may_not(room: str, barred: tuple[str, ...]) -> None:
+    files = sorted((ROOT / room).rglob("*.py"))
+    assert len(files) > 5
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in files
+        for name in imported(path)
+        for b in barred
+        if name == b or name.startswith(b + ".")
+    ]
+    assert not found, found
+
+
+def imported(path: Path) -> list[str]:
+    """Return the modules that a file imports anywhere, but for types only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
