@@ -162,3 +162,8 @@ class Answer:
         if self.probability is not None:
             text += f" ({self.probability:.3f})"
         return text
+
+    def _repr_html_(self) -> str:
+        from neptune.html import answer_html
+
+        return answer_html(self)

@@ -98,6 +98,11 @@ class Explanation:
         )
         return "\n".join([head, *map(str, self.parts), *(f"note: {n}" for n in self.notes)])
 
+    def _repr_html_(self) -> str:
+        from neptune.html import explanation_html
+
+        return explanation_html(self)
+
 
 class _Forced(Exception):
     """The program needs an answer before it can go on."""

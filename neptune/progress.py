@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 
 class Progress:
-    """Shows rate, accuracy so far, oracle calls, cache hits and the time left. Use as a context manager.
+    """Shows rate, accuracy so far, oracle calls, cache hits, cost, failures, time left. Use as a context manager.
 
     Parameters
     ----------
@@ -25,7 +25,8 @@ class Progress:
 
     def __init__(self, total: int, stream: TextIO | None = None) -> None:
         self.total = total
-        self.done = self.right = self.calls = self.hits = self.errors = 0
+        self.done = self.right = self.judged = self.calls = self.hits = self.errors = self.abstained = 0
+        self.cost = 0.0
         self._before = 0
         self._console = Console(file=stream or sys.stderr)
         self._start = time.monotonic()
@@ -59,14 +60,17 @@ class Progress:
         elif self.done * 10 >= self._next * self.total or self.done == self.total:
             self._next = self.done * 10 // max(self.total, 1) + 1
             seconds = (self.total - self.done) / max(self._rate(), 1e-9)
-            left = f"{seconds:.0f} s left" if self.done < self.total else "done"
+            left = f"{show_time(seconds)} left" if self.done < self.total else "done"
             print(f"{self.done}/{self.total} {self._line()} · {left}", file=self._console.file, flush=True)
 
     def _count(self, record: Mapping[str, Any]) -> None:
         usage = record.get("usage") or {}
         self.done += 1
         self.right += record.get("correct") is True
+        self.judged += record.get("correct") is not None or bool(record.get("error"))
         self.errors += bool(record.get("error"))
+        self.abstained += bool(record.get("abstained"))
+        self.cost += float(usage.get("oracle_cost", 0.0)) + float(usage.get("code_gen_cost", 0.0))
         self.calls += int(usage.get("oracle_calls", 0))
         self.hits += int(usage.get("cache_hits", 0))
 
@@ -74,9 +78,15 @@ class Progress:
         return (self.done - self._before) / max(time.monotonic() - self._start, 1e-9)
 
     def _line(self) -> str:
-        line = f"{self._rate():.1f}/s · {self.right / max(self.done, 1):.1%} right · {self.calls:,} calls"
-        line += f" · {self.hits:,} cache hits"
-        return line + (f" · {self.errors} errors" if self.errors else "")
+        right = f"{self.right / self.judged:.1%} right" if self.judged else "not judged"
+        parts = [f"{self._rate():.1f}/s", right, f"{self.calls:,} calls", f"{self.hits:,} cache hits"]
+        if self.cost:
+            parts.append(f"{self.cost:.4f} in money")
+        if self.errors:
+            parts.append(f"{self.errors} errors")
+        if self.abstained:
+            parts.append(f"{self.abstained} abstained")
+        return " · ".join(parts)
 
     def __enter__(self) -> Progress:
         if self._bar:
@@ -86,3 +96,13 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         if self._bar:
             self._bar.stop()
+
+
+def show_time(seconds: float) -> str:
+    """Return a time for reading: ``"42 s"``, ``"3 min 20 s"``, ``"2 h 05 min"``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

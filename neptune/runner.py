@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,17 @@ def _run(
     meta: dict[str, Any],
 ) -> int:
     failure: ProviderError | OracleFailedError | None = None
-    with RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume) as folder:
+    with (
+        RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume) as folder,
+        ExitStack() as stack,
+    ):
+        watch = None
+        if config.watch:
+            from neptune.watch import Watch
+
+            totals = {task.name: len(task.samples) for task in loaded}
+            watch = stack.enter_context(Watch(folder, totals, config.watch_port))
+            print(f"Watch it at {watch.address}", file=sys.stderr, flush=True)
         if folder.moved_to:
             print(f"The earlier run is now in {folder.moved_to}", file=sys.stderr)
         if folder.records:
@@ -110,6 +121,25 @@ def _run(
         except KeyboardInterrupt:
             interrupted = True
         results = finish(folder, loaded)
+        folder.close()
+        code = _report_end(config, programs, folder, results, failure, unexamined, interrupted)
+        if watch is not None:
+            watch.finished()
+            if not interrupted:
+                watch.stay()
+    return code
+
+
+def _report_end(
+    config: Config,
+    programs: Programs,
+    folder: RunFolder,
+    results: dict[str, Any],
+    failure: ProviderError | OracleFailedError | None,
+    unexamined: NeptuneError | None,
+    interrupted: bool,
+) -> int:
+    """Print what came of a run, its report's path last, and return the exit code."""
     if programs.spent():
         print(programs.spent(), flush=True)
     pack_run(config, folder.path)
@@ -236,6 +266,8 @@ def answer_sample(
     written: Written | None = None
     spent: Spent | None = None
     recorded: dict[str, Any] = {}
+    inside: dict[str, Any] = {}
+    seconds: float | None = None
     outcome: dict[str, Any] = {
         "answer": None,
         "expected": None,
@@ -268,6 +300,11 @@ def answer_sample(
         outcome["correct"] = right if right is None else right and not answer.abstained
         outcome |= task.measures(sample, answer, scene)
         outcome |= answer_under(engine, config.logics, program, task, sample, scene, answer)
+        seconds = time.perf_counter() - start
+        if config.inspect != "none":
+            from neptune.execute.inspect import inspect
+
+            inside = inspect(engine, program, scene, flips=config.inspect == "flips").as_dict()
     except (ProviderError, OracleFailedError, CancelledError):
         raise
     except (NeptuneError, ProgramError) as error:
@@ -288,9 +325,10 @@ def answer_sample(
         **describe_writing(written),
         **describe_answer(answer, spent),
         **describe_scene(scene),
+        **inside,
         **recorded,
         "picture": str(sample.picture.path) if sample.picture is not None and sample.picture.path else None,
-        "seconds": round(time.perf_counter() - start, 4),
+        "seconds": round(seconds if seconds is not None else time.perf_counter() - start, 4),
     }
 
 
@@ -362,9 +400,7 @@ def finish(folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:
     from neptune.report import write_report
 
     order = {task.name: position for position, task in enumerate(loaded)}
-    ordered = attach(
-        folder.path, sorted(folder.records, key=lambda r: order.get(r["dataset"], len(order)))
-    )
+    ordered = attach(folder.path, sorted(folder.records, key=lambda r: order.get(r["dataset"], len(order))))
     results = records.summarise(ordered, {task.name: len(task.samples) for task in loaded})
     results |= more_results(ordered, results["n"])
     records.write_json(folder.path / records.RESULTS, results)

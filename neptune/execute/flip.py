@@ -46,8 +46,8 @@ _RIVALS = 2  # other choices that are tried for one decision
 _DECISIONS = 3  # the last ones of a run are attacked
 _SPARED = 12  # of a change of more scores, none is taken back
 _EDGE = 1e-6
+_HALF = 0.52  # crosses ½ from anywhere
 _TABLE = 200_000  # cells; what needs larger tables as written is not examined
-_CLOSE = 0.04  # how closely the bound from above is looked for, where the two do not meet
 _EASY = 2e-3  # an attack is tried first this little above the lower bound
 
 Wish = Callable[[Tensor], Tensor]
@@ -112,13 +112,9 @@ def flip(engine: Engine, evidence: Evidence, goals: Iterable[Goal], before: Answ
     if least >= 1.0 or not len(search.box.p):
         return Flip(least)
     found = search.attack(min(least + _EASY, 1.0))
-    if found is None:
-        low, high = least + _EASY, 1.0
-        found = search.attack(high)
-        while found is not None and high - low > _CLOSE:
-            middle = (low + high) / 2
-            closer = search.attack(middle)
-            low, high, found = (low, middle, closer) if closer is not None else (middle, high, found)
+    for delta in (_HALF, 1.0):
+        if found is None and delta > least:
+            found = search.attack(delta, shrink=True)
     if found is None:
         return Flip(least)
     p, answer = found
@@ -178,14 +174,18 @@ class _Search:
 
     # --- from above ------------------------------------------------------------------------------
 
-    def attack(self, delta: float) -> tuple[Floats, Any] | None:
-        """Return scores within `delta` that flip the answer, and what it becomes; ``None`` if none are found."""
+    def attack(self, delta: float, shrink: bool = False) -> tuple[Floats, Any] | None:
+        """Return scores within `delta` that flip the answer, and what it becomes; ``None`` if none are found.
+
+        With `shrink` the change found is made as small as the decision that it hangs on allows.
+        """
         for goal in self.goals[: -_DECISIONS - 1 : -1]:
             for wish in self._wishes(goal, delta):
                 moved = self._push(goal, wish, delta)
                 answer = self._flipped(moved) if moved is not None else None
                 if moved is not None and answer is not None:
-                    fewer = self._spare(goal, wish, moved)
+                    closer = self._shrunk(goal, wish, moved) if shrink else moved
+                    fewer = self._spare(goal, wish, closer)
                     other = self._flipped(fewer)
                     return (moved, answer) if other is None else (fewer, other)
         return None
@@ -210,6 +210,19 @@ class _Search:
                 fewer[place] = self.box.p[place]
                 if float(wish(self._values(goal, self._inner(fewer)))) > _EDGE:
                     p = fewer
+        return p
+
+    def _shrunk(self, goal: Goal, wish: Wish, p: Floats) -> Floats:
+        """Move the same scores the same way, as little as the wish allows, by bisection."""
+        start, way = self.box.p, p - self.box.p
+        low, high = 0.0, float(np.nanmax(np.abs(way)))
+        while high - low > RESOLUTION:
+            middle = (low + high) / 2
+            closer = start + np.clip(way, -middle, middle)
+            if float(wish(self._values(goal, self._inner(closer)))) > _EDGE:
+                p, high = closer, middle
+            else:
+                low = middle
         return p
 
     def _values(self, goal: Goal, logits: Tensor) -> Tensor:

@@ -148,7 +148,7 @@ class _Watcher(Interpreter):
 
 
 @torch.no_grad()
-def inspect(engine: Engine, program: str | ast.Program, scene: Scene) -> Inside:
+def inspect(engine: Engine, program: str | ast.Program, scene: Scene, flips: bool = True) -> Inside:
     """Look inside a run that has just been made.
 
     Parameters
@@ -157,6 +157,8 @@ def inspect(engine: Engine, program: str | ast.Program, scene: Scene) -> Inside:
         Who ran it; what its oracle said of the scene is still known. Nothing is asked.
     program, scene
         As of the run.
+    flips
+        Look for the smallest change that flips the answer: several times the work of the run.
 
     Raises
     ------
@@ -181,7 +183,7 @@ def inspect(engine: Engine, program: str | ast.Program, scene: Scene) -> Inside:
         for goal, node in {goal.node: (goal, node) for goal, node in reversed(session.decided)}.values():
             shown.tree(goal.node, session.lines.get(node, 0), nodes)
         lines = [shown.line(*bound) for bound in watcher.bound]
-        if answer is not None and not answer.abstained:
+        if flips and answer is not None and not answer.abstained:
             whole = engine.schedule == "all" and not skipped
             found = flip(
                 engine, evidence, goals, answer, lambda moved: _again(engine, checked.program, moved, whole)

@@ -1,7 +1,7 @@
 """Makes ``report.html`` from the records of a run: one file that needs no network.
 
-Samples are data in the page, drawn by its script as they come into view, so that thousands of them stay
-usable. Up to `EMBEDDED` samples their pictures are in the file too; beyond, it refers to them by their paths.
+Up to `EMBEDDED` samples their pictures are in the file too; beyond, it refers to them by their paths, and the page
+loads one when its sample is looked at.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import base64
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from neptune.evaluate.summary import show_interval
 from neptune.picture import Picture
 from neptune.record import REPORT, Record, jsonable, write_atomic
 from neptune.report.colors import RAMP
+from neptune.report.data import CHUNK, chunks, columns, packed, row_of
 
 EMBEDDED = 200
 """Up to this many samples the pictures are embedded."""
@@ -29,36 +30,8 @@ EMBEDDED = 200
 _WIDEST = 640
 """Embedded pictures are scaled down to this width in pixels."""
 
-_SHOWN = [
-    "id",
-    "dataset",
-    "family",
-    "question",
-    "program",
-    "answer",
-    "expected",
-    "correct",
-    "probability",
-    "bounds",
-    "error",
-    "kind",
-    "objects",
-    "scores",
-    "boxes",
-    "size",
-    "notes",
-    "trace",
-    "tie",
-    "abstained",
-    "presuppositions",
-    "usage",
-    "seconds",
-    "iou",
-    "blame",
-    "judge",
-    "logics",
-]
-"""The fields of a record that the page shows."""
+_STYLES = ("report.css",)
+_SCRIPTS = ("base.js", "charts.js", "list.js", "sample.js", "main.js")
 
 
 def write_report(folder: Path, records: Sequence[Record], results: Mapping[str, Any]) -> Path:
@@ -73,31 +46,62 @@ def write_report(folder: Path, records: Sequence[Record], results: Mapping[str, 
     results
         What `neptune.record.summarise` returned.
     """
-    path = folder / REPORT
     embed = len(records) <= EMBEDDED
+    shown: dict[str, str] = {}
+
+    def picture(path: str) -> str:
+        if path not in shown:
+            shown[path] = _embedded(Path(path)) if embed else _relative(Path(path), folder)
+        return shown[path]
+
+    path = folder / REPORT
+    write_atomic(path, page(folder.resolve().name, records, results, picture))
+    return path
+
+
+def page(
+    title: str,
+    records: Sequence[Record],
+    results: Mapping[str, Any],
+    picture: Callable[[str], str],
+    live: bool = False,
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    title
+        The run's name.
+    records, results
+        As of :func:`write_report`.
+    picture
+        Gives the address, or the data, of a picture by its path; ``""``: not shown.
+    live
+        The page asks its server for more samples.
+    """
     pictures: list[str] = []
     places: dict[str, int] = {}
-    samples = []
+    rows = []
     for record in records:
-        sample = {name: record.get(name) for name in _SHOWN if record.get(name) not in (None, [], "", {})}
-        sample["correct"] = record.get("correct") is True
+        row = row_of(record)
         if source := record.get("picture"):
             if source not in places:
                 places[source] = len(pictures)
-                pictures.append(_embedded(Path(source)) if embed else _relative(Path(source), folder))
-            sample["picture"] = places[source]
-        samples.append(sample)
-    template = _environment().from_string(
-        (Path(__file__).parent / "template.html").read_text(encoding="utf-8")
-    )
-    page = template.render(
-        title=folder.resolve().name,
+                pictures.append(picture(source))
+            row["picture"] = places[source]
+        rows.append(row)
+    here = Path(__file__).parent
+    template = _environment().from_string((here / "template.html").read_text(encoding="utf-8"))
+    return template.render(
+        title=title,
         results=results,
-        several=len(results["by_dataset"]) > 1,
-        data=_script_json({"samples": samples, "pictures": pictures, "ramp": RAMP}),
+        style="\n".join((here / "page" / name).read_text(encoding="utf-8") for name in _STYLES),
+        script="\n".join((here / "page" / name).read_text(encoding="utf-8") for name in _SCRIPTS),
+        facts=script_json({"results": results, "ramp": RAMP, "chunk": CHUNK, "live": live, "title": title}),
+        index=packed(columns(rows)),
+        pictures=packed(pictures),
+        chunks=chunks(records),
     )
-    write_atomic(path, page)
-    return path
 
 
 def _environment() -> Environment:
@@ -108,8 +112,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _script_json(data: Any) -> str:
-    """JSON that can stand in a <script>: no ``<``, and no line separators that old parsers stumble over."""
+def script_json(data: Any) -> str:
+    """Return JSON that can stand in a <script>: no ``<``, and no line separators that old parsers stumble over."""
     text = json.dumps(jsonable(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
