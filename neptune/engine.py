@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,6 @@ from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
 from neptune.answer import Answer, Usage
-from neptune.detect.cache import CachedDetector
 from neptune.errors import ConfigError
 from neptune.execute.evidence import Evidence
 from neptune.execute.interpreter import Interpreter
@@ -29,13 +26,11 @@ from neptune.execute.result import answer_of
 from neptune.execute.schedule import Estimates, Prior, Schedule, box_prior
 from neptune.execute.session import Abstain, Session
 from neptune.execute.wording import Wording
-from neptune.oracle.batcher import MicroBatcher
-from neptune.oracle.cache import CachedOracle, has_identity
-from neptune.oracle.replay import RecordingOracle
 from neptune.picture import Picture
-from neptune.replicas import check_devices, detector_on, oracle_on
+from neptune.replicas import check_devices
 from neptune.scene import Annotation, Scene
-from neptune.scenes import PLAIN_SCENES_KEPT, SCENES_KEPT, Scenes
+from neptune.scenes import EvidenceKept, Scenes
+from neptune.sight import detector_stack, oracle_stack
 from neptune.types import Detector, Oracle
 from neptune.writer.vote import Candidate, answer_together
 
@@ -150,29 +145,23 @@ class Engine:
         if isinstance(oracle, str) and oracle in ("random", "scene"):
             options.setdefault("seed", seed)
         check_devices(devices, oracle=oracle, detector=detector)
-        self.oracle: Oracle = oracle_on(oracle, devices, options)
-        lanes = int(getattr(self.oracle, "copies", 1))
-        if cache is not None and has_identity(self.oracle):
-            self.oracle = CachedOracle(self.oracle, cache)
-        self.recorder: RecordingOracle | None = None
-        if record is not None:
-            self.oracle = self.recorder = RecordingOracle(self.oracle, record)
-        self._batcher: MicroBatcher | None = None
-        if workers > 1 or len(devices) > 1:
-            self._batcher = MicroBatcher(self.oracle, max_batch, wait_ms, callers=workers, lanes=lanes)
-            self.oracle = self._batcher
+        self.oracle, self.recorder, self._batcher = oracle_stack(
+            oracle,
+            devices,
+            options,
+            cache=cache,
+            record=record,
+            workers=workers,
+            max_batch=max_batch,
+            wait_ms=wait_ms,
+        )
         self.detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
-        self.detector: Detector | None = None
-        if detector is not None and detector != "scene":
-            self.detector = detector_on(detector, devices, detector_options or {})
-            if detection_cache is not None and hasattr(self.detector, "identity"):
-                self.detector = CachedDetector(self.detector, detection_cache)
+        self.detector = detector_stack(detector, devices, detector_options or {}, cache=detection_cache)
         self.wording = Wording.load(vocabulary=self.vocabulary)
         self.writer: Writer | None = None
         self._config: Config | None = None
-        self._evidence: OrderedDict[int, Evidence] = OrderedDict()
+        self._evidence = EvidenceKept()
         self._scenes = Scenes(self.detector, self.detector_name)
-        self._lock = threading.Lock()
 
     @classmethod
     def from_config(cls, config: str | Path | Config, **arguments: Any) -> Engine:
@@ -237,13 +226,7 @@ class Engine:
 
     def evidence(self, scene: Scene) -> Evidence:
         """Return what the oracle has said about a scene so far; all programs on the scene share it."""
-        with self._lock:
-            found = self._evidence.get(id(scene))
-            if found is None or found.scene is not scene:
-                found = self._evidence[id(scene)] = Evidence(scene)
-                while len(self._evidence) > (SCENES_KEPT if scene.picture else PLAIN_SCENES_KEPT):
-                    self._evidence.popitem(last=False)
-            return found
+        return self._evidence.of(scene)
 
     # --- running ---------------------------------------------------------------------------------
 

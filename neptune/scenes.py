@@ -1,4 +1,4 @@
-"""The scenes of pictures: detected once, and kept."""
+"""The scenes of pictures, and what has been said about them: detected and asked once, and kept."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neptune.errors import DetectorError
+from neptune.execute.evidence import Evidence
 from neptune.picture import Picture
 from neptune.scene import Annotation, Scene
 from neptune.types import Detector
@@ -102,3 +103,21 @@ class Scenes:
                 mend="Lower its threshold (od_options), or use another detector (od_model)",
             )
         return Scene.from_detections(picture, found, annotation)
+
+
+class EvidenceKept:
+    """What the oracle has said about each of the latest scenes. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, Evidence] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, scene: Scene) -> Evidence:
+        """Return the evidence of a scene: the same object as long as it is kept."""
+        with self._lock:
+            found = self._kept.get(id(scene))
+            if found is None or found.scene is not scene:
+                found = self._kept[id(scene)] = Evidence(scene)
+                while len(self._kept) > (SCENES_KEPT if scene.picture else PLAIN_SCENES_KEPT):
+                    self._kept.popitem(last=False)
+            return found
