@@ -267,9 +267,9 @@ def quiet(part: str, share: float, message: str) -> None:
 def test_the_temperature_of_an_exaggerating_oracle_is_found(tmp_path: Path) -> None:
     kinds = {"attribute": ["large", "metal"]}
     start = LogicParameters("product", oracle={"attribute": (1.0, 0.0)}, kinds=kinds)
-    settings = Settings(epochs=20, batch=300, lr=0.3, patience=6, learn=("T", "b"))
+    settings = Settings(epochs=14, batch=250, lr=0.3, patience=6, learn=("T", "b"))
     # One object a scene: then all three questions have exact distributions.
-    training, validation = synthetic(300, 0, 1), synthetic(100, 1000, 1)
+    training, validation = synthetic(250, 0, 1), synthetic(80, 1000, 1)
     found, history = fit(start, training, validation, Exaggerating(5.0), settings, tmp_path / "c.pt", quiet)
     numbers = found.to_dict()["oracle"]
     assert numbers["attribute"]["T"] == pytest.approx(5.0, rel=0.15)
