@@ -159,7 +159,7 @@ class _Player:
     def again(self, old: Record, budget: int | None) -> Record:
         """Return a record as it is now."""
         from dsl.errors import ProgramError
-        from neptune.runner import describe_answer, describe_scene
+        from neptune.describe import describe_answer, describe_scene
 
         if old.get("scene") is None or old.get("program") is None:
             return old  # nothing was run

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from neptune import record as records
 from neptune.bundle import pack_run
 from neptune.config import Config
+from neptune.describe import describe_answer, describe_scene, describe_writing
 from neptune.errors import ConfigError, NeptuneError, OracleFailedError
 from neptune.evaluate.after import examine, more_results
 from neptune.evaluate.beside import attach
@@ -330,69 +331,6 @@ def answer_sample(
         "picture": str(sample.picture.path) if sample.picture is not None and sample.picture.path else None,
         "seconds": round(seconds if seconds is not None else time.perf_counter() - start, 4),
     }
-
-
-def describe_writing(written: Written | None) -> dict[str, Any]:
-    """Return the fields of a record that say where its program comes from."""
-    if written is None or written.source == "gold":
-        return {}
-    fields: dict[str, Any] = {"program_source": written.source, "program_notes": written.notes}
-    if written.prompt_hash:
-        fields["prompt_hash"] = written.prompt_hash
-    if len(written.candidates) > 1:
-        fields["programs"] = [{"program": c.program, "weight": c.weight} for c in written.candidates]
-    return fields
-
-
-def describe_answer(answer: Answer | None, spent: Spent | None = None) -> dict[str, Any]:
-    """Return the fields of a record that say how sure an answer is, how it came about and what it cost."""
-    writing = spent.as_dict() if spent is not None and spent.calls else {}
-    if answer is None:
-        return {
-            "kind": None,
-            "probability": None,
-            "bounds": None,
-            "abstained": False,
-            "tie": False,
-            "usage": writing,
-        }
-    return {
-        "kind": answer.kind,
-        "probability": _rounded(answer.probability),
-        "bounds": _rounded(answer.bounds),
-        "abstained": answer.abstained,
-        "tie": answer.tie,
-        "settled": answer.settled,
-        "objects": answer.objects,
-        "witness": answer.witness,
-        "scores": _rounded(answer.scores),
-        "presuppositions": answer.presuppositions,
-        "notes": answer.notes,
-        "trace": [
-            {"line": s.line, "source": s.source, "value": s.value, "scores": _rounded(s.scores)}
-            for s in answer.trace
-        ],
-        "usage": {k: round(v, 8 if k == "oracle_cost" else 3) for k, v in answer.usage.as_dict().items()}
-        | writing,
-        **({"oracle_failures": dict(answer.usage.failures)} if answer.usage.failures else {}),
-        **({"oracle_remarks": list(answer.usage.remarks)} if answer.usage.remarks else {}),
-    }
-
-
-def describe_scene(scene: Scene | None) -> dict[str, Any]:
-    """Return the boxes of a scene, in tenths of a pixel, and the picture's ``[width, height]``."""
-    if scene is None:
-        return {"boxes": None, "size": None}
-    return {"boxes": [[round(float(v), 1) for v in box] for box in scene.boxes], "size": list(scene.size)}
-
-
-def _rounded(value: Any) -> Any:
-    """Six digits are more than a record needs; the same run gives the same text."""
-    if value is None:
-        return None
-    if isinstance(value, Sequence):
-        return [_rounded(v) for v in value]
-    return round(float(value), 6)
 
 
 def finish(folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:

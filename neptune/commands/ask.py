@@ -12,11 +12,11 @@ from rich.table import Table
 
 from neptune import record as records
 from neptune.config import Config
+from neptune.describe import describe_answer, describe_scene
 from neptune.errors import ConfigError, NeptuneError
 from neptune.programs import writer_of
 from neptune.provenance import describe_code, hash_inputs
 from neptune.record import RunFolder
-from neptune.runner import describe_answer, describe_scene
 from neptune.writer.store import ProgramStore
 
 if TYPE_CHECKING:
