@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny_models import VLMS, tiny_vlm
 from vlm_scenes import (
@@ -25,10 +26,11 @@ from vlm_scenes import (
 )
 
 from neptune import registry
+from neptune.cli import main
 from neptune.errors import ConfigError, MissingExtraError, OracleError, OracleFailedError, PictureError
 from neptune.oracle.models import short_names
 from neptune.oracle.vlm.oracle import TransformersOracle
-from neptune.oracle.vlm.reader import SHARING
+from neptune.oracle.vlm.reader import SHARING, Reader
 from neptune.picture import Picture
 from neptune.scene import Scene
 from neptune.types import ScoreRequest
@@ -63,9 +65,38 @@ def test_batches_prepared_ahead_are_the_same(most: float) -> None:
 
 def test_out_of_memory_for_one_picture_is_said_in_one_line() -> None:
     oracle = make()
-    with watched(oracle, most=0), pytest.raises(OracleError, match=r"Memory runs out .*max_pixels"):
+    with watched(oracle, most=0), pytest.raises(OracleFailedError, match=r"Memory runs out .*max_pixels"):
         oracle.score([ScoreRequest(scene(), BALL, ONES)])
     assert np.isfinite(logits(oracle, requests(scene()))).all(), "and the oracle goes on"
+
+
+def test_a_run_that_runs_out_of_memory_charges_no_sample_and_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[1])
+    for part in tiny_vlm("qwen2_vl"):
+        part.save_pretrained(tmp_path / "model")
+    words = ["--config", "configs/clevr.json", "--num_samples", "3", "--od_model", "scene"]
+    words += ["--vlm_model_name", str(tmp_path / "model"), "--vlm_options.max_pixels", "20000"]
+    words += ["--output_dir", str(tmp_path / "run")]
+    samples, whole, calls = tmp_path / "run" / "samples.jsonl", Reader.forward, []
+
+    def full(self: Reader, **inputs: Any) -> Any:
+        if samples.exists() and samples.read_bytes().count(b"\n") >= 1:
+            calls.append(1)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return whole(self, **inputs)
+
+    monkeypatch.setattr(Reader, "forward", full)
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert calls
+    assert "2 samples have no answer yet: Memory runs out for a picture" in said
+    assert "Traceback" not in said
+    assert [json.loads(line)["error"] for line in samples.read_text().splitlines()] == [None]
+    monkeypatch.setattr(Reader, "forward", whole)
+    assert main(words) == 0
+    assert [json.loads(line)["error"] for line in samples.read_text().splitlines()] == [None] * 3
 
 
 def test_other_failures_are_not_taken_for_a_lack_of_memory() -> None:

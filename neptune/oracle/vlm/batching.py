@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Literal, TypeVar
 
-from neptune.errors import OracleError
+from neptune.errors import OracleFailedError
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -73,8 +73,8 @@ class Batches:
 
         Raises
         ------
-        OracleError
-            If memory runs out for a single item.
+        OracleFailedError
+            If memory runs out for a single item: pictures are scaled to one size, so the next would not fit either.
         """
         done, begun = 0, 0
         waiting: deque[tuple[Sequence[T], Callable[[], P]]] = deque()
@@ -138,8 +138,8 @@ def _release() -> None:
         torch.cuda.empty_cache()
 
 
-def _does_not_fit(length: int, what: str) -> OracleError:
-    return OracleError(
+def _does_not_fit(length: int, what: str) -> OracleFailedError:
+    return OracleFailedError(
         f"Memory runs out for {what} of about {length} tokens, even alone",
         expected="room for the model and one picture",
         mend='Lower "max_pixels" in vlm_options, use "quantisation": "4bit", a smaller model, or a device_map',
