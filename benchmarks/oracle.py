@@ -4,7 +4,8 @@
     python benchmarks/oracle.py --tiny               # the tiny model of the tests, on a CPU
 
 Speed does not depend on the weights, so they are random. The tokenizer is trained here on the words of the prompts, so
-that a word is about one token, as in the real one. Each way runs once to warm up, then on pictures it has not seen.
+that a word is about one token, as in the real one. Each way runs on one picture to warm up (all its cells, so that
+kernels are chosen and memory is reserved for batches of that size), then on pictures it has not seen.
 "Peak" is the share of the card's dense bfloat16 peak that the counted floating-point operations reach; "prepared" is
 the time in which the CPU makes pixels and tokens ready, as a share of the whole; on a GPU several threads do it beside
 the model, so that it may be more than 100 %.
@@ -121,9 +122,9 @@ def measure(
 ) -> tuple[float, float, float]:
     """Return cells a second, floating-point operations a cell, and the share of time in which inputs are prepared."""
     asked = [requests(scene) for scene in scenes]
-    way(oracle, _some(asked[0], 8))  # warm-up
+    way(oracle, asked[0] if most is None else _some(asked[0], 8))  # warm-up
     prepared = 0.0
-    inputs, ids = oracle.reader.inputs, oracle.reader.ids
+    inputs, ids = oracle.reader.inputs, oracle.reader.all_ids
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
@@ -137,7 +138,7 @@ def measure(
 
     batch = [r for part in asked[1:] for r in part]
     batch = batch if most is None else _some(batch, most)
-    oracle.reader.inputs, oracle.reader.ids = timed(inputs), timed(ids)  # type: ignore[method-assign]
+    oracle.reader.inputs, oracle.reader.all_ids = timed(inputs), timed(ids)  # type: ignore[method-assign]
     try:
         _wait()
         start = time.perf_counter()
@@ -145,7 +146,7 @@ def measure(
         _wait()
         seconds = time.perf_counter() - start
     finally:
-        oracle.reader.inputs, oracle.reader.ids = inputs, ids  # type: ignore[method-assign]
+        oracle.reader.inputs, oracle.reader.all_ids = inputs, ids  # type: ignore[method-assign]
     cells = sum(len(r.objects) for r in batch)
     oracle.reader.prefixes.forget()
     with FlopCounterMode(display=False) as counter:

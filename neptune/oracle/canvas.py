@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
@@ -47,6 +47,7 @@ class Canvas:
     scene: Scene
     factor: float
     content: tuple[float, float]
+    _boxes: dict[int, tuple[float, float, float, float]] = field(default_factory=dict, init=False)
 
     def box(self, index: int) -> tuple[float, float, float, float]:
         """Return the corners ``x0 y0 x1 y1`` of a box in pixels of the image, clipped to the picture.
@@ -56,6 +57,9 @@ class Canvas:
         OracleError
             If the box lies outside the picture, or has no area, or there is no such box.
         """
+        known = self._boxes.get(index)
+        if known is not None:  # asked for by every question about the object
+            return known
         if not 0 <= index < len(self.scene):
             raise OracleError(
                 f"The scene has no object {index}",
@@ -77,6 +81,7 @@ class Canvas:
                 mend="Leave it out of the scene, or look at the detector's options",
             )
         x0, y0, x1, y1 = (float(v) for v in clipped)
+        self._boxes[index] = x0, y0, x1, y1
         return x0, y0, x1, y1
 
 

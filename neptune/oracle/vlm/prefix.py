@@ -98,7 +98,7 @@ class Prefixes:
         store
             Is given the indices of prompts and their results.
         """
-        rows = [self.reader.ids(prompts[k].text + prompts[k].answer) for k in which]
+        rows = self.reader.all_ids([prompts[k].text + prompts[k].answer for k in which])
         stem = self.reader.ids(prompts[which[0]].stem)
         # One token at least is left to each prompt, and as many as are looked at.
         shared = min(_common(stem, rows), min(map(len, rows)) - keep)
