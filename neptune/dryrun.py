@@ -25,6 +25,7 @@ from neptune.config.validation import ConfigProblems
 from neptune.endpoints import ENDPOINTS, find_key
 from neptune.errors import NeptuneError, did_you_mean
 from neptune.oracle.openai import VllmOracle
+from neptune.oracle.vlm.adapters import digest
 from neptune.replicas import devices_of
 from neptune.tasks.sources import SOURCES
 
@@ -38,6 +39,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "openai": ("openai",),
     "transformers": ("transformers", "accelerate"),
     "data": ("datasets",),
+    "finetune": ("transformers", "accelerate", "peft", "matplotlib"),
 }
 """Extra of the installation → the packages it brings."""
 
@@ -95,6 +97,8 @@ def dry_run(read: Callable[[], tuple[BaseModel, str]], data: Mapping[str, Any], 
         check(config, found)
     elif config is not None:
         check_folders(config, found)
+        if getattr(config, "task", None) == "finetune":
+            check_finetune(config, found)
     for note in found.notes:
         print(f"note: {note}")
     for problem in found.problems:
@@ -140,6 +144,12 @@ def check_folders(config: BaseModel, found: Findings) -> None:
         value = getattr(config, name)
         if name.endswith("_dir") and name != "output_dir" and value is not None and not Path(value).is_dir():
             found.problems.append(f"{name}: the folder does not exist ({value}). {SOURCES['clevr'].advice()}")
+
+
+def check_finetune(config: Any, found: Findings) -> None:
+    """Check that what task finetune is made of is installed, and its model as for any run."""
+    if check_extra("finetune", "task finetune", found):
+        check_model("oracle", config.vlm_model_name, config.vlm_options, found)
 
 
 # --- datasets ---
@@ -265,6 +275,8 @@ def check_model(kind: str, name: str, options: Mapping[str, Any], found: Finding
             found.problems.append(f"{kind} '{name}': there is no option '{option}'; {hint}")
         elif option in ("weights", "path") and isinstance(value, str) and not Path(value).is_file():
             found.problems.append(f"{kind} '{name}': the file of '{option}' does not exist ({value})")
+        elif option == "adapter" and isinstance(value, str):
+            found.try_(f"{kind} '{name}'", partial(digest, value))
         elif option == "device" and isinstance(value, str):
             found.try_(f"{kind} '{name}'", partial(device_of, value))
     for option, parameter in parameters.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,27 @@ def silent(part: str, share: float, message: str) -> None:
 
 
 # --- it learns ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers", "settings"),
+    [
+        ("internvl", 16, {"lr": 0.008, "epochs": 30, "eval_every": 30}),
+        pytest.param("qwen2_vl", 8, {"lr": 0.01, "epochs": 45, "eval_every": 30}, marks=pytest.mark.full),
+    ],
+)
+def test_a_tiny_model_learns_answers_by_heart(
+    tmp_path: Path, easy: Path, kind: str, answers: int, settings: dict[str, Any]
+) -> None:
+    """Frozen random weights, a LoRA adapter, and no label but the answers: all become right, and sure."""
+    fields = {"num_samples": answers, "val_dir": str(easy), "val_samples": answers}
+    fields["steps"] = {**settings, "save_every": 1000}
+    results = finetune(config(easy, **fields), tmp_path / "run", silent, tiny(kind, form="crop"))
+    assert results["questions"] == answers
+    assert results["accuracy"]["before"] <= 0.6
+    assert results["accuracy"]["best"] == 1.0, f"{answers} of {answers}"
+    assert float(np.mean(results["losses"][-4:])) < 0.2 < results["losses"][0]
+    assert results["parameters"] < 50_000
 
 
 # --- the run -----------------------------------------------------------------------------------------
@@ -182,6 +205,28 @@ def test_the_command_writes_an_adapter_that_the_oracle_loads(
         TransformersOracle(VLMS["qwen2_vl"](), adapter=tmp_path)
 
 
+@pytest.mark.full
+def test_two_processes_train_what_one_does(tmp_path: Path, easy: Path) -> None:
+    model, processor = VLMS["qwen2_vl"]()
+    model.save_pretrained(tmp_path / "base")
+    processor.save_pretrained(tmp_path / "base")
+    words = ["run.py", "--config", "configs/finetune-lora.json", "--data_dir", str(easy), "--device", "cpu"]
+    words += ["--vlm_model_name", str(tmp_path / "base"), "--vlm_options", '{"max_pixels": 4096}']
+    words += ["--mixed_precision", "no", "--steps.max_steps", "2", "--steps.batch", "4", "--steps.lr", "0.01"]
+    words += ["--num_samples", "6", "--holdout", "1", "--lora.targets", "all-linear", "--output_dir"]
+    together = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    for name, start in (("one", []), ("two", together)):
+        command = [sys.executable, *start, *words, str(tmp_path / name)]
+        done = subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("results.json") == 1, "one process reports"
+    one, two = (json.loads((tmp_path / n / "results.json").read_text()) for n in ("one", "two"))
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert two["losses"] == pytest.approx(one["losses"], rel=1e-4)
+    assert two["accuracy"] == one["accuracy"]
+    assert one["cells"]["asked"] <= two["cells"]["asked"], "a cell that both need is asked by both"
+
+
 def test_bad_input_is_one_line(easy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
         "--config",
@@ -192,13 +237,15 @@ def test_bad_input_is_one_line(easy: Path, tmp_path: Path, capsys: pytest.Captur
         str(tmp_path / "o"),
     ]
     assert main([*words, "--vlm_model_name", "embedded"]) == 2
+    assert main([*words, "--vlm_options", '{"adapter": "somewhere"}']) == 2
     assert main([*words, "--steps.batch", "0"]) == 2
     assert main([*words, "--code_gen_provider", "cache"]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert all(line.startswith("error: ") for line in lines)
     assert "can not be fine-tuned" in lines[0]
-    assert "program_cache_address" in lines[2]
+    assert "second one" in lines[1]
+    assert "program_cache_address" in lines[3]
 
 
 # --- referring expressions -----------------------------------------------------------------------------
@@ -253,3 +300,22 @@ def test_pictures_are_let_go() -> None:
     again = closed(shown)
     assert again.picture is not None
     assert again.picture._image is None
+
+
+def test_a_dry_run_looks_for_model_and_adapter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("lora", "refgta"):
+        assert main(["--config", f"configs/finetune-{name}.json", "--dry_run", "true"]) == 0
+        assert "OpenGVLab/InternVL3-1B-hf will be downloaded" in capsys.readouterr().out
+    words = [
+        "--config",
+        "configs/finetune-lora.json",
+        "--dry_run",
+        "true",
+        "--data_dir",
+        str(tmp_path / "none"),
+    ]
+    assert main(words) == 2
+    assert "data_dir: the folder does not exist" in capsys.readouterr().err
+    words = ["--config", "configs/clevr.json", "--dry_run", "true", "--vlm_model_name", "intern3_1b"]
+    assert main([*words, "--vlm_options", json.dumps({"adapter": str(tmp_path)})]) == 2
+    assert "adapter_config.json is missing" in capsys.readouterr().err

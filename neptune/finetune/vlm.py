@@ -224,7 +224,9 @@ class Tuner:
             "stopped": stopped,
             "loss": {"first": state.losses[0], "last": state.losses[-1]},
             "losses": state.losses,
-            "cells": {"asked": self.asked, "sent_back": self.sent_back},
+            "cells": dict(
+                zip(("asked", "sent_back"), self._over_all([self.asked, self.sent_back]), strict=True)
+            ),
             "training_seconds": round(state.seconds, 1),
             "config": config.model_dump(mode="json"),
             "commit": commit(),
@@ -281,14 +283,24 @@ class Tuner:
                 answers = soft_answers(self.answering, opened(part))
             right += sum(is_right(a, item.exercise.target) for a, item in zip(answers, part, strict=True))
         reader.prefixes.forget()
-        count = torch.tensor(float(right), device=self.accelerator.device)
-        if self.accelerator.num_processes > 1:
-            count = self.accelerator.reduce(count, "sum")
-        return float(count) / (len(self.validation.items) + self.validation.lost)
+        return self._over_all([right])[0] / (len(self.validation.items) + self.validation.lost)
+
+    def _over_all(self, counts: list[int]) -> list[int]:
+        """Return the sums of counts over all processes."""
+        if self.accelerator.num_processes == 1:
+            return counts
+        summed = self.accelerator.reduce(torch.tensor(counts, device=self.accelerator.device), "sum")
+        return [int(n) for n in summed.tolist()]
 
     def _load(self) -> Oracle:
         config = self.config
         options: dict[str, Any] = dict(config.vlm_options)
+        if options.get("adapter") is not None:
+            raise ConfigError(
+                "A model with an adapter can not be given a second one",
+                where="vlm_options.adapter",
+                mend="Leave it out; an unfinished run is resumed in its output_dir",
+            )
         options.setdefault("device", str(self.accelerator.device))
         return registry.oracle(config.vlm_model_name, **options)
 
