@@ -228,7 +228,8 @@ def check(path: Path) -> int:
         assert logit == right[question][keys[cell]]
         assert mass == 1.0
     assert db.execute("SELECT count(*) FROM asked").fetchone()[0] <= QUESTIONS + 1
-    assert db.execute("SELECT count(*) FROM oracle").fetchone() == (1,)
+    oracles = db.execute("SELECT count(*) FROM oracle").fetchone()[0]
+    assert oracles == 1 or (oracles == 0 and not rows)  # a writer may be killed before its first row
     db.close()
     return len(rows)
 
