@@ -145,6 +145,17 @@ def test_accumulated_batches_are_one_large_batch(tmp_path: Path, easy: Path) -> 
     torch.testing.assert_close(weights[0], weights[1], atol=1e-4, rtol=1e-3)
 
 
+def test_bfloat16_gives_about_the_same_losses(tmp_path: Path, easy: Path) -> None:
+    fields: dict[str, Any] = {"num_samples": 3, "steps": {"batch": 3, "max_steps": 2, "epochs": 2}}
+    exact = finetune(config(easy, **fields), tmp_path / "no", silent, tiny())["losses"]
+    AcceleratorState._reset_state(reset_partial_state=True)
+    half = finetune(config(easy, **fields, mixed_precision="bf16"), tmp_path / "bf16", silent, tiny())[
+        "losses"
+    ]
+    assert half == pytest.approx(exact, rel=0.1)
+    assert half != exact
+
+
 def test_training_stops_early_and_keeps_the_best(tmp_path: Path, easy: Path) -> None:
     """With a learning rate that destroys, no evaluation after the first is better."""
     fields = {"num_samples": 4, "val_dir": str(easy), "val_samples": 4}
