@@ -3,8 +3,9 @@
     python benchmarks/execution.py                     # the table, and benchmarks/results/execution.json
     python benchmarks/execution.py --quick             # small sizes only
 
-Times are medians in milliseconds on one thread, with tables and plan at hand (scenes change, shapes do not). Memory
-is what the process grows by, measured in a fresh process each. "product" is one N×N min-max product by itself.
+Times are medians of CPU time in milliseconds on one thread, tables and plan at hand (scenes change, shapes do not):
+other processes count little. Memory is what the process grows by, measured in a fresh process each. "product" is one
+N×N min-max product by itself.
 """
 
 from __future__ import annotations
@@ -128,17 +129,17 @@ def _laws(chosen: logic.Logic) -> Any:
 
 def median_ms(run: Callable[[], Any], least: int = 5, seconds: float = 0.6) -> float:
     """Return the median time of a run; long runs are measured once, after no warm-up."""
-    started = time.perf_counter()
+    started = time.process_time()
     run()
-    first = time.perf_counter() - started
+    first = time.process_time() - started
     if first > 1.0:
         return 1000 * first
     times = []
-    until = time.perf_counter() + seconds
-    while len(times) < least or (time.perf_counter() < until and len(times) < 400):
-        started = time.perf_counter()
+    until = time.process_time() + seconds
+    while len(times) < least or (time.process_time() < until and len(times) < 400):
+        started = time.process_time()
         run()
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return 1000 * statistics.median(times)
 
 

@@ -11,7 +11,7 @@ from dsl.elimination import width
 from dsl.guards import insert_guards
 from dsl.plan import Describe, Exists, Expect, Iota, Leaf, Node, Predicate, make
 from dsl.reductions import Reduction, order_of
-from dsl.rewrites import Laws, Step, steps
+from dsl.rewrites import Step, steps
 from neptune.execute import plans
 from neptune.execute.builtins import describe_attribute
 from neptune.execute.interpreter import Interpreter
@@ -207,8 +207,7 @@ def _parts(engine: Engine, what: str, node: Node, line: int, n: int) -> list[Par
 
 
 def _part(engine: Engine, what: str, node: Node, line: int, n: int) -> Part:
-    tau = engine.parameters.quantifier_tau
-    laws = Laws(engine.logic.name, engine.logic.idempotent, isinstance(tau, float) and tau == 0.0)
+    laws = plans.laws_of(engine.logic, engine.parameters)
     guarded = insert_guards(node)
     dense = n ** width(guarded)
     calls = sum(

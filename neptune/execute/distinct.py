@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+from torch import Tensor
 
 from dsl.apart import Block
 from dsl.plan import Exists, Forall, conjunction, disjunction
@@ -30,15 +33,8 @@ class SearchingEvaluator(Evaluator):
         parts = self._groups(search.block)
 
         def best(ends: list[ProbabilisticTensor]) -> ProbabilisticTensor:
-            tables = [
-                full(t.align(scope).internal.unsqueeze(0), self.objects)
-                for t, scope in zip(ends, search.block.scopes, strict=True)
-            ]
-            frame = Frame(
-                self.logic, self.parameters, 1, self.objects, None, torch.zeros(1, 0, dtype=torch.int64),
-                cells=self.cell_limit,
-            )  # fmt: skip
-            cells = search.run(frame, tables)[0]
+            frame = self._frame()
+            cells = search.run(frame, self._tables_of(search.block, ends))[0]
             self.peak_cells = max(self.peak_cells, frame.peak)
             make = ProbabilisticTensor.from_logits if self.logic.uses_logits else ProbabilisticTensor
             return make(cells, search.block.free, logic=self.logic)
@@ -49,6 +45,18 @@ class SearchingEvaluator(Evaluator):
             if all(p.exact for p in parts)
             else Interval(low, best([p.high for p in parts]))
         )
+
+    def _frame(self, objects: Sequence[int] = ()) -> Frame:
+        """Return where code runs on this one scene; `objects` are those that its terms stand for."""
+        given = torch.tensor([objects], dtype=torch.int64)
+        return Frame(self.logic, self.parameters, 1, self.objects, None, given, cells=self.cell_limit)
+
+    def _tables_of(self, block: Block, groups: Sequence[ProbabilisticTensor]) -> list[Tensor]:
+        """Return what a search takes: the internal numbers of each group, axes as in its scope."""
+        return [
+            full(group.align(scope).internal.unsqueeze(0), self.objects)
+            for group, scope in zip(groups, block.scopes, strict=True)
+        ]
 
     def _groups(self, block: Block) -> list[Interval]:
         """Return the value of each group of factors, over its scope; of an empty one, what leaves a block as it is."""

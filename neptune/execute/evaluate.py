@@ -33,11 +33,10 @@ from dsl.plan import (
     Xor,
 )
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, compare_counts, expectation
-from neptune.algebra.convert import as_float
+from neptune.algebra.convert import LOGIT_LIMIT, as_float
 from neptune.execute.intervals import Interval, equal_bounds, fractional_bounds, settled_argmax
 
 LeafSource = Callable[[Leaf], Interval]
-_LOGIT_CLAMP = math.log((1 - 1e-6) / 1e-6)
 
 
 class Evaluator:
@@ -203,7 +202,7 @@ class Evaluator:
 
         def cells(tensor: ProbabilisticTensor, logits: bool = False) -> torch.Tensor:
             over = (tensor.and_op(self._tensor(torch.ones([self.objects] * len(vars)), vars))).align(vars)
-            return over.logits.clamp(-_LOGIT_CLAMP, _LOGIT_CLAMP) if logits else over.values
+            return over.logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT) if logits else over.values
 
         l_low, l_high = (cells(t.rename(names), True) for t in (described.low, described.high))
         r_low, r_high = cells(atom.low), cells(atom.high)
@@ -312,7 +311,7 @@ class Evaluator:
         high = low if all(p.exact for p in parts) else torch.stack([p.high.logits.reshape(()) for p in parts])
         best, settled = settled_argmax(low, high)
         middle = low if high is low else (low.clamp(-50, 50) + high.clamp(-50, 50)) / 2
-        return best, settled, torch.softmax(middle.clamp(-_LOGIT_CLAMP, _LOGIT_CLAMP), 0)
+        return best, settled, torch.softmax(middle.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 0)
 
 
 def leaves(node: Node) -> list[Leaf]:

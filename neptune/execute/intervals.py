@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +9,7 @@ from torch import Tensor
 
 from neptune.algebra import Logic, ProbabilisticTensor, counting
 from neptune.algebra.axes import view
-
-_LOGIT_CLAMP = math.log((1 - 1e-6) / 1e-6)
+from neptune.algebra.convert import LOGIT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def softmax_bounds(low: Tensor, high: Tensor, index: int, tau: float) -> tuple[f
     """
     if tau == 0.0:
         return 0.0, 1.0
-    low, high = low.clamp(-_LOGIT_CLAMP, _LOGIT_CLAMP), high.clamp(-_LOGIT_CLAMP, _LOGIT_CLAMP)
+    low, high = low.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), high.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
     own = torch.arange(len(low)) == index
     least = torch.softmax(torch.where(own, low, high) / tau, 0)[index]
     most = torch.softmax(torch.where(own, high, low) / tau, 0)[index]

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from dsl.errors import LimitError
 from dsl.plan import Leaf, Predicate
-from dsl.rewrites import Laws
 from neptune.answer import TraceStep, Usage
 from neptune.execute import plans
 from neptune.execute.code import Code, Frame, Vars
@@ -145,11 +144,6 @@ class Padded(Generic[RowT]):
     def __init__(self, engine: Engine, source: Source[RowT]) -> None:
         self.engine, self._source = engine, source
 
-    def _laws(self) -> Laws:
-        tau, logic = self.engine.parameters.quantifier_tau, self.engine.logic
-        # The plan of a Frank logic is the same for every s, and s may be learned.
-        return Laws(logic.name.partition(":")[0], logic.idempotent, isinstance(tau, float) and tau == 0.0)
-
     def evaluate(self, rows: Sequence[RowT], stages: Sequence[Stage]) -> list[Group[RowT]]:
         """Return the stages' truths in groups of one shape. What they need must have been asked.
 
@@ -161,7 +155,7 @@ class Padded(Generic[RowT]):
         by_shape: dict[Any, list[int]] = defaultdict(list)
         for i, stage in enumerate(stages):
             by_shape[stage.shape.node, stage.main].append(i)
-        groups, laws = [], self._laws()
+        groups, laws = [], plans.laws_of(self.engine.logic, self.engine.parameters)
         for members in by_shape.values():
             code = plans.plan(stages[members[0]].shape.node, "parts", laws).code
             size = max(len(rows[i].scene) for i in members)

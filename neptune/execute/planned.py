@@ -13,10 +13,9 @@ from dsl import plan as nodes
 from dsl.elimination import width
 from dsl.errors import LimitError
 from dsl.plan import And, Const, Count, Describe, Exists, Iota, Leaf, Node, Same, Tally
-from dsl.rewrites import Laws
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
+from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.execute import plans
-from neptune.execute.code import Frame, full
 from neptune.execute.distinct import SearchingEvaluator
 from neptune.execute.evaluate import LeafSource, leaves
 from neptune.execute.intervals import Interval, settled_argmax
@@ -30,9 +29,7 @@ class PlannedEvaluator(SearchingEvaluator):
         self, objects: int, logic: Logic, parameters: LogicParameters, leaf: LeafSource, cell_limit: int
     ) -> None:
         super().__init__(objects, logic, parameters, leaf, cell_limit)
-        tau = parameters.quantifier_tau
-        crisp = isinstance(tau, float) and tau == 0.0
-        self.laws = Laws(logic.name, logic.idempotent, crisp)
+        self.laws = plans.laws_of(logic, parameters)
         self._timer = plans.Timer()
         self._tables: dict[Leaf, Tensor | None] = {}
         self._chance: dict[Node, bool] = {}
@@ -113,8 +110,7 @@ class PlannedEvaluator(SearchingEvaluator):
             return super().choose(node)
         logits = self.logic.to_logits(torch.stack([c.reshape(()) for c in cells]))
         best, settled = settled_argmax(logits, logits)
-        limit = 13.815509557963774
-        return best, settled, torch.softmax(logits.clamp(-limit, limit), 0)
+        return best, settled, torch.softmax(logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 0)
 
     def witness(self, node: Node, vars: list[str]) -> dict[str, int]:
         """Return objects that make a closed formula as true as it is: for each of the variables, as some ∃ binds
@@ -146,15 +142,8 @@ class PlannedEvaluator(SearchingEvaluator):
 
     def _seek_apart(self, search: Search, vars: frozenset[str], found: dict[str, int]) -> None:
         """Find the objects of a block of distinct variables: the lowest tuple, by searches instead of tables."""
-        tables = [
-            full(value.low.align(scope).internal.unsqueeze(0), self.objects)
-            for value, scope in zip(self._groups(search.block), search.block.scopes, strict=True)
-        ]
-        frame = Frame(
-            self.logic, self.parameters, 1, self.objects, None, torch.zeros(1, 0, dtype=torch.int64),
-            cells=self.cell_limit,
-        )  # fmt: skip
-        lowest = search.lowest(frame, tables)
+        tables = self._tables_of(search.block, [value.low for value in self._groups(search.block)])
+        lowest = search.lowest(self._frame(), tables)
         for var, at in (lowest or {}).items():
             if var in vars:
                 found.setdefault(var, at)
@@ -182,8 +171,7 @@ class PlannedEvaluator(SearchingEvaluator):
                 "tensor_cells", self.cell_limit, cells, what=f"a formula of {plan.code.axes} variables"
             )
         tables = [self._table(shape.leaf(leaf)) for leaf in plan.code.leaves]
-        objects = torch.tensor([shape.objects], dtype=torch.int64)
-        frame = Frame(self.logic, self.parameters, 1, self.objects, None, objects, cells=self.cell_limit)
+        frame = self._frame(shape.objects)
         if kind == "truth":
             whole, self._chance[node] = plan.code.run_chances(frame, tables)[0]  # type: ignore[arg-type]
             made = [whole]

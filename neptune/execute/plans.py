@@ -17,6 +17,7 @@ from dsl.apart import collected_block
 from dsl.elimination import width
 from dsl.plan import Iota, Leaf, Node, Predicate, Same, Term, children, make, rebuild, same, walk
 from dsl.rewrites import Laws, rewrite
+from neptune.algebra import Logic, LogicParameters
 from neptune.execute.code import Code
 from neptune.execute.compile import Compiler, searching
 from neptune.execute.search import Search
@@ -187,6 +188,13 @@ def _make(node: Node, kind: Kind, laws: Laws) -> Plan:
     atoms = [n for n in dict.fromkeys(m for out in outputs for m in walk(out)) if isinstance(n, Leaf)]
     code = Compiler(laws.crisp).finish(atoms, outputs)
     return Plan(outputs, code, max((width(out) for out in outputs), default=0))
+
+
+def laws_of(logic: Logic, parameters: LogicParameters) -> Laws:
+    """Return what holds in a logic with these temperatures. The plan of a Frank logic is the same for every s, which
+    may be learned."""
+    tau = parameters.quantifier_tau
+    return Laws(logic.name.partition(":")[0], logic.idempotent, isinstance(tau, float) and tau == 0.0)
 
 
 class Timer:

@@ -8,12 +8,11 @@ from typing import Any
 import torch
 
 from neptune.algebra import counting, iota
+from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.answer import Answer, TraceStep
 from neptune.execute.compile import cells_of
 from neptune.execute.padded import Group, Job, Padded
 from neptune.execute.prepared import Unprepared, after
-
-LIMIT = 13.815509557963774  # the clamp of logits, as in Evaluator.choose
 
 
 class Replies:
@@ -191,7 +190,7 @@ class Replies:
     def _text(self, group: Group[Job], rows: list[int], answers: list[Answer | None]) -> None:
         logic, main = self.engine.logic, group.stages[0].main
         logits = logic.to_logits(torch.stack(group.internal[:main], 1))
-        scores = torch.softmax(logits.clamp(-LIMIT, LIMIT), 1)
+        scores = torch.softmax(logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 1)
         best = logits.argmax(1).tolist()
         ties = ((scores == scores.gather(1, torch.tensor(best).unsqueeze(1))).sum(1) > 1).tolist()
         values = scores.tolist()

@@ -249,7 +249,7 @@ class Search:
         low, high = (
             -1,
             len(levels) - 1,
-        )  # levels[low] is known to do (or nothing does), what is above `high` not
+        )  # levels[low] does (or nothing is known to), what is above `high` does not
         while low < high:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if enough(float(levels[middle])) else (low, middle - 1)
