@@ -3,6 +3,7 @@
 A program's soft answer (:func:`neptune.execute.soft.soft_answers`) is differentiable in every score that it depends
 on, so the loss of an answer trains the network that gives the scores, as NePTune does (ICLR 2026, "fine-tuning").
 One idea a file: `targets` (what an answer should be, and its loss), `lessons` (questions by picture and difficulty),
-`embedded` (the shipped scorer's network as a scorer that can be trained), `answers` (``task: train-answers``); `cells` (a vision-language model as such a scorer, in two
-passes), `lora`, `data` (questions of any dataset), `loop`, `curve`, `vlm` (``task: finetune``).
+`embedded` (the shipped scorer's network as a scorer that can be trained), `answers` (``task: train-answers``);
+`cells` (a vision-language model as such a scorer, in two passes), `lora`, `data` (questions of any dataset), `loop`,
+`curve`, `vlm` (``task: finetune``).
 """
