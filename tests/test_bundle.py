@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +103,9 @@ def test_a_run_is_replayed_bit_for_bit_elsewhere(tmp_path, data, capsys):
     assert timeless(again) == timeless(tmp_path / "run")
     for field in ("answer", "probability", "bounds", "scores", "trace"):
         assert [r.get(field) for r in lines(again)] == [r.get(field) for r in records]
-    assert "data:image/jpeg" in (again / "report.html").read_text()
+    shown = re.search(r'id="pictures">([^<]+)<', (again / "report.html").read_text())
+    assert shown
+    assert b"data:image/jpeg" in zlib.decompress(base64.b64decode(shown[1]))
     results = [json.loads((f / "results.json").read_text()) for f in (tmp_path / "run", again)]
     assert results[0]["accuracy"] == results[1]["accuracy"]
     assert results[0]["by_family"] == results[1]["by_family"]
