@@ -79,11 +79,12 @@ class Scenes:
                 if found is None:
                     # Picture and annotation are kept too, so that their ids stay theirs.
                     found = (picture, annotation, self._detect(picture, annotation, heeded))
+                    with self._lock:  # before `mine` is free: who waits for it must find the scene
+                        self._kept[key] = found
+                        while len(self._kept) > SCENES_KEPT:
+                            self._kept.popitem(last=False)
         with self._lock:
             self._detecting.pop(key, None)
-            self._kept[key] = found
-            while len(self._kept) > SCENES_KEPT:
-                self._kept.popitem(last=False)
         return found[2]
 
     def _detect(

@@ -1,0 +1,62 @@
+"""Scenes that threads share: each picture is detected once."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neptune.picture import Picture
+from neptune.scene import Scene
+from neptune.scenes import Scenes
+from neptune.types import Detections
+
+IMAGES = sorted((Path(__file__).parents[1] / "examples" / "clevr" / "images").rglob("*.*"))[:10]
+
+
+class Slow:
+    """Takes a moment for one box, and counts."""
+
+    name, open_vocabulary = "slow", False
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
+        self.asked += 1
+        time.sleep(0.005)
+        return Detections(np.array([[0, 0, 5, 5]], np.float32), np.ones(1, np.float32), ("",))
+
+
+@pytest.fixture
+def _hasty() -> Iterator[None]:
+    """Threads change places as often as can be, so that what is not locked shows."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_hasty")
+def test_threads_that_want_one_picture_get_one_scene() -> None:
+    for _ in range(5):
+        detector, pictures = Slow(), [Picture(path) for path in IMAGES]
+        scenes = Scenes(detector, detector.name)
+        got: list[Scene] = []
+
+        def work(scenes: Scenes = scenes, pictures: list[Picture] = pictures, got: list[Scene] = got) -> None:
+            got.extend(scenes.scene(picture) for picture in pictures)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert detector.asked == len(pictures)
+        assert len({id(scene) for scene in got}) == len(pictures)
+        assert len(got) == 8 * len(pictures)
