@@ -34,8 +34,8 @@ function chartOutcomes() {
 
 function chartFamilies() {
   const groups = Object.entries(facts.results.by_family || {}).sort((a, b) => b[1].n - a[1].n || a[0].localeCompare(b[0]));
-  const height = 25, left = 186, wide = 300, svg = draw("svg", {
-    viewBox: `0 0 640 ${groups.length * height + 24}`, width: "100%", role: "group", "aria-label": "Accuracy by family",
+  const height = 25, left = 172, wide = 276, svg = draw("svg", {
+    viewBox: `0 0 620 ${groups.length * height + 24}`, width: "100%", role: "group", "aria-label": "Accuracy by family",
   });
   for (const t of [0, .25, .5, .75, 1]) {
     const x = left + wide * t;
@@ -45,7 +45,7 @@ function chartFamilies() {
   groups.forEach(([name, c], k) => {
     const y = k * height, group = draw("g", {}), label = name.length > 32 ? name.slice(0, 31) + "…" : name;
     const range = c.interval ? `${(100 * c.interval[0]).toFixed(1)}–${(100 * c.interval[1]).toFixed(1)}` : "";
-    group.append(draw("rect", {x: 0, y, width: 640, height, fill: "transparent"}),
+    group.append(draw("rect", {x: 0, y, width: 620, height, fill: "transparent"}),
       draw("text", {class: "strong", x: left - 10, y: y + 16, "text-anchor": "end"}, label),
       draw("rect", {class: "bar", x: left, y: y + 5, width: Math.max(wide * (c.accuracy || 0), 1), height: height - 11, rx: 3}));
     if (c.interval) {
