@@ -87,6 +87,14 @@ class Logic(ABC):
     uses_logits: bool = False
     dtype: torch.dtype = torch.float64
 
+    def ranks(self, cells: Tensor) -> Tensor:
+        """Return internal numbers as choices between them compare them: exactly, or to 9 digits after arithmetic.
+
+        Another order of the same operations moves a probability by some 1e-16, and must not choose another object
+        where two are equally good.
+        """
+        return cells if self.uses_logits else cells.detach().round(decimals=9)
+
     @abstractmethod
     def and_(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the conjunction a ∧ b (a t-norm)."""

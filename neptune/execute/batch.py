@@ -100,7 +100,7 @@ class Batch:
         for group in self._padded.evaluate(jobs, stages):
             note_peak(group)
             hits = group.decided(0).any(1).tolist()
-            best = iota.first_argmax(group.internal[0], group.keep).tolist()
+            best = iota.first_argmax(self.engine.logic.ranks(group.internal[0]), group.keep).tolist()
             rows = group.chances[0].tolist()
             for b, job in enumerate(group.rows):
                 if group.missing[b]:

@@ -62,7 +62,7 @@ class CellBox:
     engine
         Its wording, calibration and logic.
     evidence
-        What the oracle said; NaN in `p` where it was not asked, or gave no evidence.
+        What the oracle said; NaN in `p` where it was not asked, or gave no evidence, or where no atom speaks of it.
     atoms
         The atoms.
     """
@@ -89,7 +89,12 @@ class CellBox:
             calibrated = engine.parameters.calibrate(logits.nan_to_num(nan=0.0), kind).detach()
             scores.append(calibrated.masked_fill(unknown, math.nan).sigmoid().numpy())
             size += len(flat)
-        self.p: Floats = np.concatenate(scores)
+        p = np.concatenate(scores)
+        # What only other questions on the picture made known would let the same run be judged otherwise each time.
+        spoken = np.zeros(size, dtype=np.bool_)
+        for atom in atoms:
+            spoken[self.mentioned(atom)] = True
+        self.p: Floats = np.where(spoken, p, np.nan)
 
     def _key(self, atom: Leaf) -> tuple[str, int, bool, str]:
         predicate = atom.predicate

@@ -108,8 +108,9 @@ class PlannedEvaluator(SearchingEvaluator):
         cells = self._run(node, "parts") if self.objects and not node.free else None
         if cells is None:
             return super().choose(node)
-        logits = self.logic.to_logits(torch.stack([c.reshape(()) for c in cells]))
-        best, settled = settled_argmax(logits, logits)
+        values = torch.stack([c.reshape(()) for c in cells])
+        logits, ranks = self.logic.to_logits(values), self.logic.ranks(values)
+        best, settled = settled_argmax(ranks, ranks)
         return best, settled, torch.softmax(logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 0)
 
     def witness(self, node: Node, vars: list[str]) -> dict[str, int]:

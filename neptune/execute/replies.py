@@ -35,7 +35,7 @@ class Replies:
     def _presuppositions(self, group: Group[Job]) -> None:
         for k in range(group.stages[0].main, len(group.internal)):
             hits = group.decided(k).any(1).tolist()
-            best = iota.first_argmax(group.internal[k], group.keep).tolist()
+            best = iota.first_argmax(self.engine.logic.ranks(group.internal[k]), group.keep).tolist()
             rows = group.chances[k].tolist()
             for b, job in enumerate(group.rows):
                 text = group.stages[b].presupposed[k - group.stages[b].main][1]
@@ -122,7 +122,7 @@ class Replies:
                 return
             for group in self._padded.evaluate(left, stages):
                 note_peak(group)
-                best = iota.first_argmax(group.internal[0], group.keep).tolist()
+                best = iota.first_argmax(self.engine.logic.ranks(group.internal[0]), group.keep).tolist()
                 for job, i in zip(group.rows, best, strict=True):
                     job.objects.append(i)
 
@@ -164,9 +164,10 @@ class Replies:
     def _object(self, group: Group[Job], rows: list[int], answers: list[Answer | None]) -> None:
         logic, cells = self.engine.logic, group.internal[0]
         keep = group.keep
-        best = iota.first_argmax(cells, keep)
-        top = cells.gather(1, best.unsqueeze(1))
-        same = (cells == top) if keep is None else (cells == top) & keep
+        ranks = logic.ranks(cells)
+        best = iota.first_argmax(ranks, keep)
+        top = ranks.gather(1, best.unsqueeze(1))
+        same = (ranks == top) if keep is None else (ranks == top) & keep
         ties, hits = (same.sum(1) > 1).tolist(), group.decided(0).any(1).tolist()
         weights = iota.weights(logic.to_logits(cells), keep, self.engine.parameters.iota_tau).tolist()
         values = group.chances[0].tolist()
@@ -189,9 +190,9 @@ class Replies:
 
     def _text(self, group: Group[Job], rows: list[int], answers: list[Answer | None]) -> None:
         logic, main = self.engine.logic, group.stages[0].main
-        logits = logic.to_logits(torch.stack(group.internal[:main], 1))
-        scores = torch.softmax(logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 1)
-        best = logits.argmax(1).tolist()
+        cells = torch.stack(group.internal[:main], 1)
+        scores = torch.softmax(logic.to_logits(cells).clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 1)
+        best = logic.ranks(cells).argmax(1).tolist()
         ties = ((scores == scores.gather(1, torch.tensor(best).unsqueeze(1))).sum(1) > 1).tolist()
         values = scores.tolist()
         for b in rows:

@@ -257,10 +257,11 @@ class Session:
             self._failed(iota)
             return Choice(-1, (), True, False, False)
         low, high = interval.low, interval.high
-        best, settled = settled_argmax(low.internal, low.internal if interval.exact else high.internal)
+        ranks = self.logic.ranks(low.internal)
+        best, settled = settled_argmax(ranks, ranks if interval.exact else self.logic.ranks(high.internal))
         weights = low.iota(prepared.var, self.parameters.iota_tau).values
         values = low.values
-        tie = interval.exact and int((low.internal == low.internal[best]).sum()) > 1
+        tie = interval.exact and int((ranks == ranks[best]).sum()) > 1
         self.ties |= tie
         matched = bool(high.decide().any())
         if not matched:
@@ -316,8 +317,9 @@ class Session:
             iota = self._fill(result.iota, "argmax")
             assert isinstance(iota, Iota)
             interval = self._evaluator.over(iota)
-            high = interval.low.internal if interval.exact else interval.high.internal
-            index, settled = settled_argmax(interval.low.internal, high)
+            low = self.logic.ranks(interval.low.internal)
+            high = low if interval.exact else self.logic.ranks(interval.high.internal)
+            index, settled = settled_argmax(low, high)
             if not bool(interval.high.decide().any()):
                 self._failed(result.iota)
             if settled or self.guessed:
@@ -337,7 +339,10 @@ class Session:
                 elif described.exact:
                     scores = tuple(float(v) for v in described.low.values)
                     self._step(
-                        0, plan.show(inner.iota), f"object {int(described.low.internal.argmax())}", scores
+                        0,
+                        plan.show(inner.iota),
+                        f"object {int(self.logic.ranks(described.low.internal).argmax())}",
+                        scores,
                     )
 
     def _failed(self, iota: Iota) -> None:
