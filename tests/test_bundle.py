@@ -155,14 +155,15 @@ def test_a_server_that_fails_a_cache_and_a_replay(tmp_path, data, monkeypatch, c
         "--num_samples",
         "4",
     ]
-    options += ["--vlm_options", json.dumps({"model": "m", "form": "coordinates", "timeout": 0.5})]
+    options += ["--vlm_options", json.dumps({"model": "m", "form": "coordinates", "timeout": 0.9})]
 
     def answer(folder: str, server: Any, *more: str) -> list[dict[str, Any]]:
         return run(tmp_path / folder, data, *options, "--vlm_options.base_url", server.url, *more)
 
-    with serving(Faulty(rate=0.0)) as server:
+    calm = Faulty(rate=0.0)
+    with serving(calm) as server:
         clean = answer("clean/run", server)
-        asked = len(server.requests)
+        asked = len(calm.given)
     faulty = Faulty(rate=0.3)
     with serving(faulty) as server:
         found = answer("faulty/run", server, "--bundle", str(tmp_path / "out.zip"))
