@@ -139,8 +139,11 @@ def serving(behave: Behaviour, owner: str = "test") -> Iterator[Server]:
         def log_message(self, *words: Any) -> None:
             pass
 
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.daemon_threads = True
+    class Roomy(ThreadingHTTPServer):
+        request_queue_size = 128  # of its own accord it loses no connection, however busy the machine is
+        daemon_threads = True
+
+    httpd = Roomy(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     server.url = f"http://127.0.0.1:{httpd.server_address[1]}/v1"

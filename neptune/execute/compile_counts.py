@@ -81,7 +81,7 @@ def expect(compiler: Compiler, node: Expect) -> tuple[int, Vars]:
                 cells = cells.expand(frame.batch, *cells.shape[1:])
                 keep = see(frame.mask, mask_index).expand(cells.shape)
             tau = 0.0 if pick else frame.parameters.iota_tau
-            w = iota.weights(logic.to_logits(cells), keep, tau)
+            w = iota.weights(logic.to_logits(logic.ranks(cells) if pick else cells), keep, tau)
             p = (logic.to_probability(r[atom]) if known is None else r[known]).double()
             w = w.double()
             if len(w) == 1 and len(p) == 1:

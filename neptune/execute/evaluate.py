@@ -187,7 +187,8 @@ class Evaluator:
         names = {node.iota.var: node.var}
         tau = 0.0 if node.pick else self.parameters.iota_tau
         if described.exact:
-            weights = described.low.iota(node.iota.var, tau).rename(names)
+            meant = self._ranked(described.low) if node.pick else described.low
+            weights = meant.iota(node.iota.var, tau).rename(names)
             low = expectation(atom.low, weights, node.var)
             return (
                 Interval.point(low)
@@ -195,6 +196,10 @@ class Evaluator:
                 else Interval(low, expectation(atom.high, weights, node.var))
             )
         return self._expect_bounds(node, described, atom, as_float(tau))
+
+    def _ranked(self, cells: ProbabilisticTensor) -> ProbabilisticTensor:
+        """Return values as a choice between them compares them: see :meth:`neptune.algebra.Logic.ranks`."""
+        return cells if self.logic.uses_logits else self._tensor(self.logic.ranks(cells.internal), cells.vars)
 
     def _expect_bounds(self, node: Expect, described: Interval, atom: Interval, tau: float) -> Interval:
         vars = (*sorted((node.body.free | node.iota.free) - {node.var}), node.var)
@@ -204,7 +209,10 @@ class Evaluator:
             over = (tensor.and_op(self._tensor(torch.ones([self.objects] * len(vars)), vars))).align(vars)
             return over.logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT) if logits else over.values
 
-        l_low, l_high = (cells(t.rename(names), True) for t in (described.low, described.high))
+        ends = [described.low, described.high]
+        if tau == 0.0:
+            ends = [self._ranked(t) for t in ends]
+        l_low, l_high = (cells(t.rename(names), True) for t in ends)
         r_low, r_high = cells(atom.low), cells(atom.high)
         if tau == 0.0:
             # Any cell that can still be the largest may be the one picked.
