@@ -14,7 +14,7 @@ from neptune.embedded.concepts import AXES, KINDS, SAME, VALUES
 from neptune.embedded.data import ClevrFolder
 from neptune.embedded.measure import Evidence, concepts_of_kind, gather, pooled
 from neptune.embedded.scorer_net import ScorerNet
-from neptune.errors import MissingExtraError
+from neptune.plots import require_matplotlib
 from neptune.scene import ATTRIBUTES
 
 BINS = 15
@@ -110,24 +110,6 @@ def groups_of(evidence: dict[str, Evidence]) -> dict[str, list[str]]:
     return {"all": list(evidence), **values, "relations": list(AXES), "same": list(SAME)}
 
 
-def require_matplotlib() -> None:
-    """Check that the figure can be drawn.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            "matplotlib is not installed; training draws a calibration figure with it",
-            where="task 'train'",
-            mend='Install it: pip install "neptune-reasoner[plots]"',
-        ) from error
-
-
 def draw(evidence: dict[str, Evidence], path: Path, title: str) -> None:
     """Write a reliability diagram: accuracy over confidence for attributes, relations and ``same_*``.
 
@@ -136,7 +118,7 @@ def draw(evidence: dict[str, Evidence], path: Path, title: str) -> None:
     MissingExtraError
         If matplotlib is not installed.
     """
-    require_matplotlib()
+    require_matplotlib("train")
     from matplotlib.figure import Figure
 
     groups = {"attributes": list(VALUES), "relations": list(AXES), "same size, colour …": list(SAME)}

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from neptune.checkpoints import device_of
+from neptune.errors import ConfigError
 
 Progress = Callable[[str, float, str], None]
 """Called with the part's name, the share done in [0, 1] and a short message."""
@@ -68,6 +70,24 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         return True
     check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(check and check())
+
+
+def hold_out(pictures: int, holdout: int, seed: int) -> tuple[list[int], list[int]]:
+    """Return the indices of the pictures held out, and of those trained on, shuffled by a seed.
+
+    Raises
+    ------
+    ConfigError
+        If no picture is left to train on.
+    """
+    if holdout >= pictures:
+        raise ConfigError(
+            f"{holdout} pictures are held out of {pictures}",
+            where="holdout",
+            expected=f"fewer than {pictures}",
+        )
+    shuffled = np.random.default_rng(seed).permutation(pictures).tolist()
+    return shuffled[:holdout], shuffled[holdout:]
 
 
 class Averaged:

@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from neptune.embedded import calibration, measure, store
 from neptune.embedded.concepts import AXES, CONCEPTS, SAME
 from neptune.embedded.data import ClevrFolder
-from neptune.embedded.loop import Progress, Settings, pick_device
+from neptune.embedded.loop import Progress, Settings, hold_out, pick_device
 from neptune.embedded.train_detector import train_detector
 from neptune.embedded.train_scorer import JITTER, train_scorer
 from neptune.errors import ConfigError
+from neptune.plots import require_matplotlib
 
 Part = Literal["detector", "scorer"]
 
@@ -103,21 +103,14 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
     output = Path(output_dir)
     output.mkdir(parents=True, exist_ok=True)
     if "scorer" in config.parts:
-        calibration.require_matplotlib()
+        require_matplotlib("train")
     device = pick_device(config.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             "There is no CUDA device here", where="device", mend="Set device to 'auto' or 'cpu'"
         )
     folder = ClevrFolder(config.data_dir, config.limit)
-    if config.holdout >= len(folder):
-        raise ConfigError(
-            f"{config.holdout} pictures are held out of {len(folder)}",
-            where="holdout",
-            expected=f"fewer than {len(folder)}",
-        )
-    shuffled = np.random.default_rng(config.seed).permutation(len(folder)).tolist()
-    held_out, training = shuffled[: config.holdout], shuffled[config.holdout :]
+    held_out, training = hold_out(len(folder), config.holdout, config.seed)
     val = ClevrFolder(config.val_dir) if config.val_dir else None
     measured, indices = (val, list(range(len(val)))) if val else (folder, held_out)
     threads = torch.get_num_threads()

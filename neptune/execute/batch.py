@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from dsl.errors import ProgramError
-from neptune.algebra import iota
 from neptune.answer import Answer, TraceStep
 from neptune.execute.evidence import Evidence, Want, ask_many
 from neptune.execute.own import own
@@ -100,7 +99,7 @@ class Batch:
         for group in self._padded.evaluate(jobs, stages):
             note_peak(group)
             hits = group.decided(0).any(1).tolist()
-            best = iota.first_argmax(self.engine.logic.ranks(group.internal[0]), group.keep).tolist()
+            best = group.best(0).tolist()
             rows = group.chances[0].tolist()
             for b, job in enumerate(group.rows):
                 if group.missing[b]:

@@ -23,6 +23,7 @@ from neptune.answer import Usage
 from neptune.execute.asking import Asker
 from neptune.execute.evaluate import Evaluator, leaves
 from neptune.execute.evidence import Evidence
+from neptune.execute.intervals import settled_argmax
 from neptune.execute.schedule import Estimates, Goal, Schedule, Scheduler
 from neptune.execute.schedule.stopping import settled
 from neptune.execute.wording import Wording
@@ -253,10 +254,12 @@ def _decision(goal: Goal, evaluator: Evaluator) -> object:
     node = goal.node
     if goal.kind == "argmax":
         assert isinstance(node, Iota)
-        return int(evaluator.over(node).low.internal.argmax())
+        low = evaluator.over(node).low.internal
+        return settled_argmax(evaluator.logic, low, low)[0]
     if goal.kind == "choose":
         assert isinstance(node, Describe)
-        return int(torch.stack([evaluator.truth(b).low.internal.reshape(()) for b in node.bodies]).argmax())
+        low = torch.stack([evaluator.truth(b).low.internal.reshape(()) for b in node.bodies])
+        return settled_argmax(evaluator.logic, low, low)[0]
     if isinstance(node, Count | Tally):
         return evaluator.number(node)
     value = evaluator.truth(node).low

@@ -317,9 +317,10 @@ class Evaluator:
         parts = [self.truth(b) for b in node.bodies]
         low = torch.stack([p.low.logits.reshape(()) for p in parts])
         high = low if all(p.exact for p in parts) else torch.stack([p.high.logits.reshape(()) for p in parts])
-        ranks = [torch.stack([self.logic.ranks(t.internal).reshape(()) for t in side])
-                 for side in ([p.low for p in parts], [p.high for p in parts])]  # fmt: skip
-        best, settled = settled_argmax(*ranks)
+        ends = ([p.low for p in parts], [p.high for p in parts])
+        best, settled = settled_argmax(
+            self.logic, *(torch.stack([t.internal.reshape(()) for t in end]) for end in ends)
+        )
         middle = low if high is low else (low.clamp(-50, 50) + high.clamp(-50, 50)) / 2
         return best, settled, torch.softmax(middle.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 0)
 

@@ -70,16 +70,19 @@ def fractional_bounds(w_low: Tensor, w_high: Tensor, r: Tensor, *, upper: bool) 
     return ratios.amax(-1) if upper else ratios.amin(-1)
 
 
-def settled_argmax(low: Tensor, high: Tensor) -> tuple[int, bool]:
+def settled_argmax(logic: Logic, low: Tensor, high: Tensor) -> tuple[int, bool]:
     """Return the index of the largest value (the likeliest, if open) and whether it is settled: the lowest wins ties.
 
     Index i is settled when ``low[i] > high[j]`` for j < i and ``low[i] ≥ high[j]`` for j > i.
 
     Parameters
     ----------
+    logic
+        Compares the values: see :meth:`neptune.algebra.Logic.ranks`.
     low, high
-        Bounds of the values, shape ``(n,)``, n ≥ 1.
+        Bounds of the values as internal numbers, shape ``(n,)``, n ≥ 1.
     """
+    low, high = logic.ranks(low), logic.ranks(high)
     best = int(low.argmax())  # The first among equals; no other index can be settled.
     bound = low[best]
     settled = not bool((high[:best] >= bound).any()) and not bool((high[best + 1 :] > bound).any())

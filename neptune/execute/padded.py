@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dsl.errors import LimitError
 from dsl.plan import Leaf, Predicate
+from neptune.algebra import iota
 from neptune.answer import TraceStep, Usage
 from neptune.execute import plans
 from neptune.execute.code import Code, Frame, Vars
@@ -108,6 +109,10 @@ class Group(Generic[RowT]):
         """Return where the k-th truth is true, ``(B,)`` or ``(B, N)``; never at padding."""
         hits = self.frame.logic.decide(self.internal[k])
         return hits if self.keep is None or hits.dim() < 2 else hits & self.keep
+
+    def best(self, k: int) -> Tensor:
+        """Return the object of which the k-th truth is truest, the first among equals, ``(B,)``; -1 for none."""
+        return iota.first_argmax(self.frame.logic.ranks(self.internal[k]), self.keep)
 
 
 class FromEvidence:

@@ -109,8 +109,8 @@ class PlannedEvaluator(SearchingEvaluator):
         if cells is None:
             return super().choose(node)
         values = torch.stack([c.reshape(()) for c in cells])
-        logits, ranks = self.logic.to_logits(values), self.logic.ranks(values)
-        best, settled = settled_argmax(ranks, ranks)
+        logits = self.logic.to_logits(values)
+        best, settled = settled_argmax(self.logic, values, values)
         return best, settled, torch.softmax(logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 0)
 
     def witness(self, node: Node, vars: list[str]) -> dict[str, int]:

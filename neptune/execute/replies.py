@@ -35,7 +35,7 @@ class Replies:
     def _presuppositions(self, group: Group[Job]) -> None:
         for k in range(group.stages[0].main, len(group.internal)):
             hits = group.decided(k).any(1).tolist()
-            best = iota.first_argmax(self.engine.logic.ranks(group.internal[k]), group.keep).tolist()
+            best = group.best(k).tolist()
             rows = group.chances[k].tolist()
             for b, job in enumerate(group.rows):
                 text = group.stages[b].presupposed[k - group.stages[b].main][1]
@@ -122,7 +122,7 @@ class Replies:
                 return
             for group in self._padded.evaluate(left, stages):
                 note_peak(group)
-                best = iota.first_argmax(self.engine.logic.ranks(group.internal[0]), group.keep).tolist()
+                best = group.best(0).tolist()
                 for job, i in zip(group.rows, best, strict=True):
                     job.objects.append(i)
 
@@ -165,7 +165,7 @@ class Replies:
         logic, cells = self.engine.logic, group.internal[0]
         keep = group.keep
         ranks = logic.ranks(cells)
-        best = iota.first_argmax(ranks, keep)
+        best = group.best(0)
         top = ranks.gather(1, best.unsqueeze(1))
         same = (ranks == top) if keep is None else (ranks == top) & keep
         ties, hits = (same.sum(1) > 1).tolist(), group.decided(0).any(1).tolist()

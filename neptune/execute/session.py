@@ -257,10 +257,12 @@ class Session:
             self._failed(iota)
             return Choice(-1, (), True, False, False)
         low, high = interval.low, interval.high
-        ranks = self.logic.ranks(low.internal)
-        best, settled = settled_argmax(ranks, ranks if interval.exact else self.logic.ranks(high.internal))
+        best, settled = settled_argmax(
+            self.logic, low.internal, low.internal if interval.exact else high.internal
+        )
         weights = low.iota(prepared.var, self.parameters.iota_tau).values
         values = low.values
+        ranks = self.logic.ranks(low.internal)
         tie = interval.exact and int((ranks == ranks[best]).sum()) > 1
         self.ties |= tie
         matched = bool(high.decide().any())
@@ -317,9 +319,8 @@ class Session:
             iota = self._fill(result.iota, "argmax")
             assert isinstance(iota, Iota)
             interval = self._evaluator.over(iota)
-            low = self.logic.ranks(interval.low.internal)
-            high = low if interval.exact else self.logic.ranks(interval.high.internal)
-            index, settled = settled_argmax(low, high)
+            high = interval.low.internal if interval.exact else interval.high.internal
+            index, settled = settled_argmax(self.logic, interval.low.internal, high)
             if not bool(interval.high.decide().any()):
                 self._failed(result.iota)
             if settled or self.guessed:

@@ -73,7 +73,7 @@ class SoftAnswer:
 
         Truths are ``True`` and ``False``: not 1 and 0, which are numbers.
         """
-        hits = [i for i, v in enumerate(self.values) if _same(v, value)]
+        hits = [i for i, v in enumerate(self.values) if same_answer(v, value)]
         return self.probabilities[hits].sum()
 
     def log_probability(self, value: Any) -> Tensor:
@@ -86,7 +86,8 @@ class SoftAnswer:
         return floored.log()
 
 
-def _same(a: Any, b: Any) -> bool:
+def same_answer(a: Any, b: Any) -> bool:
+    """Tell whether two answers are the same; yes is not the number 1."""
     return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from neptune.algebra import LogicParameters
 from neptune.embedded import calibration, store
 from neptune.embedded.concepts import CONCEPTS
-from neptune.embedded.loop import Progress, Settings, fit, pick_device
+from neptune.embedded.loop import Progress, Settings, fit, hold_out, pick_device
 from neptune.embedded.scorer_net import ScorerNet
 from neptune.embedded.train import commit, shown
 from neptune.engine import Engine
@@ -30,6 +30,7 @@ from neptune.execute.soft import soft_answers
 from neptune.finetune.embedded import Canvases, SceneScorer
 from neptune.finetune.lessons import Exercise, Lesson, read_lessons
 from neptune.finetune.targets import is_right, mean_loss
+from neptune.plots import require_matplotlib
 from neptune.record import write_json
 
 
@@ -94,18 +95,11 @@ def train_answers(
     begun = time.monotonic()
     output = Path(output_dir)
     output.mkdir(parents=True, exist_ok=True)
-    calibration.require_matplotlib()
+    require_matplotlib("train-answers")
     datasets = [config.dataset] if isinstance(config.dataset, str) else config.dataset
     lessons, problems = read_lessons(datasets, config.data_dir, config.limit)
-    if config.holdout >= len(lessons):
-        raise ConfigError(
-            f"{config.holdout} pictures are held out of {len(lessons)}",
-            where="holdout",
-            expected=f"fewer than {len(lessons)}",
-        )
-    shuffled = np.random.default_rng(config.seed).permutation(len(lessons)).tolist()
-    held_out = [lessons[i] for i in shuffled[: config.holdout]]
-    training = [lessons[i] for i in shuffled[config.holdout :]]
+    held, rest = hold_out(len(lessons), config.holdout, config.seed)
+    held_out, training = [lessons[i] for i in held], [lessons[i] for i in rest]
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(config.threads or before)

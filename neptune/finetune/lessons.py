@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import dsl
 from dsl import ast
 from neptune import tasks
 from neptune.errors import DatasetError, NeptuneError
 from neptune.finetune.targets import Target, target_of
-from neptune.scene import Scene
+from neptune.picture import Picture
+from neptune.scene import Annotation, Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,15 @@ class Exercise:
     program: str
     target: Target
     difficulty: int
+
+
+class Holder(Protocol):
+    """Something that holds the questions of a picture."""
+
+    exercises: list[Exercise]
+
+
+Kept = TypeVar("Kept", bound=Holder)
 
 
 @dataclass(eq=False)
@@ -60,7 +71,38 @@ def read_lessons(
     DatasetError
         If no question can be used.
     """
-    lessons: dict[str, Lesson] = {}
+
+    def lesson(picture: Picture, truth: Annotation) -> Lesson:
+        # Boxes only: what the objects are is not there to be seen.
+        return Lesson(Scene(truth.boxes, picture.size, picture=picture))
+
+    return read_by_picture(datasets, data_dir, lesson, limit)
+
+
+def read_by_picture(
+    datasets: Sequence[str], data_dir: str, make: Callable[[Picture, Annotation], Kept], limit: int | None
+) -> tuple[list[Kept], list[str]]:
+    """Read questions with gold programs about annotated pictures, and gather them by picture.
+
+    Parameters
+    ----------
+    datasets, data_dir, limit
+        As of :func:`read_lessons`.
+    make
+        Makes what holds the questions of a picture, from the picture and its annotation.
+
+    Returns
+    -------
+    tuple
+        What was made for each picture, with its questions, in the order of the files; and one line for each record
+        that can not be used.
+
+    Raises
+    ------
+    DatasetError
+        If no question can be used.
+    """
+    found: dict[str, Kept] = {}
     problems: list[str] = []
     for name in datasets:
         for sample in tasks.load(name, data_dir).samples:
@@ -68,25 +110,24 @@ def read_lessons(
                 sample.check()
                 program, truth = sample.gold(), sample.truth()
                 exercise = Exercise(sample.id, sample.family, program, target_of(sample), variables(program))
+                assert sample.picture is not None  # the sample was checked
+                key = str(sample.picture.path)
+                if key not in found:
+                    if limit is not None and len(found) >= limit:
+                        continue
+                    found[key] = make(sample.picture, truth)
             except (NeptuneError, dsl.ProgramError) as error:
                 problems.append(f"{sample.id}: {error.one_line()}")
                 continue
-            assert sample.picture is not None  # the sample was checked
-            key = str(sample.picture.path)
-            if key not in lessons:
-                if limit is not None and len(lessons) >= limit:
-                    continue
-                # Boxes only: what the objects are is not there to be seen.
-                lessons[key] = Lesson(Scene(truth.boxes, sample.picture.size, picture=sample.picture))
-            lessons[key].exercises.append(exercise)
-    if not lessons:
+            found[key].exercises.append(exercise)
+    if not found:
         raise DatasetError(
-            "No question can be trained on",
+            "No question can be used",
             where=data_dir,
             expected="questions with gold programs and annotated boxes",
             mend=problems[0] if problems else "",
         )
-    return list(lessons.values()), problems
+    return list(found.values()), problems
 
 
 def variables(program: str) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neptune.algebra.convert import EPSILON
 from neptune.errors import DatasetError
-from neptune.execute.soft import SoftAnswer
+from neptune.execute.soft import SoftAnswer, same_answer
 from neptune.tasks import Sample
 
 Value = bool | int | str
@@ -85,7 +85,7 @@ def is_right(answer: SoftAnswer | None, target: Target) -> bool:
     if answer is None or not answer.values:
         return False
     best = answer.values[int(answer.probabilities.argmax())]
-    return any(isinstance(best, bool) == isinstance(v, bool) and best == v for v in target.accepted)
+    return any(same_answer(best, v) for v in target.accepted)
 
 
 def mean_loss(answers: Sequence[SoftAnswer | None], targets: Sequence[Target]) -> Tensor:

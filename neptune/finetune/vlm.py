@@ -12,7 +12,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,8 +19,7 @@ from neptune import registry
 from neptune.algebra import LogicParameters
 from neptune.checkpoints import need
 from neptune.config import Config, engine_arguments, make_config
-from neptune.embedded import calibration
-from neptune.embedded.loop import Progress
+from neptune.embedded.loop import Progress, hold_out
 from neptune.embedded.train import commit, shown
 from neptune.engine import Engine
 from neptune.errors import ConfigError
@@ -35,6 +33,7 @@ from neptune.finetune.lora import LoraSettings, attach, save
 from neptune.finetune.targets import is_right, loss_of
 from neptune.oracle.vlm.adapters import need_peft
 from neptune.oracle.vlm.oracle import TransformersOracle
+from neptune.plots import require_matplotlib
 from neptune.record import write_json
 from neptune.types import Oracle
 
@@ -145,7 +144,7 @@ def finetune(
     """
     begun = time.monotonic()
     output = Path(output_dir)
-    calibration.require_matplotlib()
+    require_matplotlib("finetune")
     need_peft()
     accelerator = _accelerator(config)
     before = torch.get_num_threads()
@@ -319,15 +318,9 @@ class Tuner:
             groups.setdefault(str(picture.path if picture and picture.path else id(item.scene)), []).append(
                 item
             )
-        if config.holdout >= len(groups):
-            raise ConfigError(
-                f"{config.holdout} pictures are held out of {len(groups)}",
-                where="holdout",
-                expected=f"fewer than {len(groups)}",
-            )
         names = list(groups)
-        order = np.random.default_rng(config.seed).permutation(len(names)).tolist()
-        held = [item for i in order[: config.holdout] for item in groups[names[i]]]
+        chosen, _ = hold_out(len(names), config.holdout, config.seed)
+        held = [item for i in chosen for item in groups[names[i]]]
         kept = {id(item) for item in held}
         rest = [item for item in self.training.items if id(item) not in kept]
         self.training = Questions(rest, self.training.problems, self.training.lost)

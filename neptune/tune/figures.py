@@ -8,28 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from neptune.errors import MissingExtraError
 from neptune.tune.measure import BINS, Judged, calibration_error, places
 
 BLUE, ORANGE = "#2f6f8f", "#d98c5f"
-
-
-def require_matplotlib() -> None:
-    """Check that the figures can be drawn.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            "matplotlib is not installed; tuning draws its figures with it",
-            where="task 'tune'",
-            mend='Install it: pip install "neptune-reasoner[plots]"',
-        ) from error
 
 
 def draw_reliability(sides: Sequence[tuple[str, Sequence[Judged]]], path: Path, title: str) -> None:

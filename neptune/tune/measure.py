@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from neptune.algebra import LogicParameters
 from neptune.errors import OracleError
 from neptune.evaluate import bootstrap
-from neptune.execute.soft import SoftAnswer, soft_answers
+from neptune.execute.soft import SoftAnswer, same_answer, soft_answers
 from neptune.finetune.targets import Target, loss_of
 from neptune.tune.fit import engine_of
 from neptune.tune.logits import CachedLogits
@@ -97,7 +97,7 @@ def same_value(value: Any, target: Target) -> bool:
     """Tell whether an answer's value is the target's: yes is not 1, and a list of one object is that object."""
     if target.kind == "object" and isinstance(value, list) and len(value) == 1:
         value = value[0]
-    return isinstance(value, bool) == isinstance(target.value, bool) and bool(value == target.value)
+    return same_answer(value, target.value)
 
 
 def _scores(answer: SoftAnswer | None, target: Target) -> tuple[float, float, float, bool]:

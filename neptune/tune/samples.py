@@ -9,11 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-import dsl
-from neptune import tasks
-from neptune.errors import DatasetError, NeptuneError, PictureError
-from neptune.finetune.lessons import Exercise, variables
-from neptune.finetune.targets import target_of
+from neptune.errors import PictureError
+from neptune.finetune.lessons import Exercise, read_by_picture
 from neptune.picture import Picture
 from neptune.scene import Annotation, Scene
 from neptune.tune.shifts import Shift, generator, shifted, shifted_boxes
@@ -86,33 +83,12 @@ def read_shown(
     DatasetError
         If no question can be used, or there is no such dataset.
     """
-    found: dict[Path, Shown] = {}
-    problems: list[str] = []
-    for name in datasets:
-        for sample in tasks.load(name, data_dir).samples:
-            try:
-                sample.check()
-                program, truth = sample.gold(), sample.truth()
-                assert sample.picture is not None
-                assert sample.picture.path is not None
-                path = sample.picture.path
-                exercise = Exercise(sample.id, sample.family, program, target_of(sample), variables(program))
-                if path not in found:
-                    if limit is not None and len(found) >= limit:
-                        continue
-                    found[path] = _shown(path, truth, shift, seed)
-            except (NeptuneError, dsl.ProgramError) as error:
-                problems.append(f"{sample.id}: {error.one_line()}")
-                continue
-            found[path].exercises.append(exercise)
-    if not found:
-        raise DatasetError(
-            "No question can be tuned on",
-            where=data_dir,
-            expected="questions with gold programs and annotated boxes",
-            mend=problems[0] if problems else "",
-        )
-    return list(found.values()), problems
+
+    def shown(picture: Picture, truth: Annotation) -> Shown:
+        assert picture.path is not None  # a dataset's picture is a file
+        return _shown(picture.path, truth, shift, seed)
+
+    return read_by_picture(datasets, data_dir, shown, limit)
 
 
 def _shown(path: Path, truth: Annotation, shift: Shift, seed: int) -> Shown:

@@ -24,8 +24,9 @@ from neptune.embedded.train import shown as on_terminal
 from neptune.engine import Engine
 from neptune.errors import ConfigError, did_you_mean
 from neptune.execute.soft import soft_answers
+from neptune.plots import require_matplotlib
 from neptune.record import write_json
-from neptune.tune.figures import draw_curve, draw_reliability, require_matplotlib
+from neptune.tune.figures import draw_curve, draw_reliability
 from neptune.tune.fit import Progress, Settings, engine_of, fit
 from neptune.tune.kinds import Per, kinds_of
 from neptune.tune.logits import CachedLogits
@@ -123,7 +124,7 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
         If matplotlib is missing (checked first).
     """
     begun = time.monotonic()
-    require_matplotlib()
+    require_matplotlib("tune")
     _check(config)
     output = Path(output_dir)
     output.mkdir(parents=True, exist_ok=True)

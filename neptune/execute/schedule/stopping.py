@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dsl.plan import Count, Describe, Iota, Tally
+from neptune.algebra import Logic
 from neptune.execute.evaluate import Evaluator
 from neptune.execute.intervals import Interval, settled_argmax
 from neptune.execute.schedule.goals import Goal
@@ -36,7 +37,7 @@ def settled(goal: Goal, evaluator: Evaluator) -> bool:
         return _closed(interval)
     if goal.kind == "argmax":
         assert isinstance(node, Iota)
-        return _largest(evaluator.over(node), margin)
+        return _largest(evaluator.over(node), evaluator.logic, margin)
     if goal.kind == "choose":
         assert isinstance(node, Describe)
         parts = [evaluator.truth(b) for b in node.bodies]
@@ -45,7 +46,7 @@ def settled(goal: Goal, evaluator: Evaluator) -> bool:
             return _apart(low, high, margin)
         low = torch.stack([p.low.internal.reshape(()) for p in parts])
         high = torch.stack([p.high.internal.reshape(()) for p in parts])
-        return settled_argmax(low, high)[1]
+        return settled_argmax(evaluator.logic, low, high)[1]
     if isinstance(node, Tally):
         return all(bool(decided(evaluator.truth(b), margin).all()) for b in node.bodies)
     interval = evaluator.over(node) if isinstance(node, Count) else evaluator.truth(node)
@@ -63,12 +64,12 @@ def _closed(interval: Interval) -> bool:
     return interval.exact or bool((interval.low.internal == interval.high.internal).all())
 
 
-def _largest(interval: Interval, margin: float) -> bool:
+def _largest(interval: Interval, logic: Logic, margin: float) -> bool:
     if not interval.low.shape[0]:
         return True
     if margin:
         return _apart(interval.low.values, interval.high.values, margin)
-    return settled_argmax(interval.low.internal, interval.high.internal)[1]
+    return settled_argmax(logic, interval.low.internal, interval.high.internal)[1]
 
 
 def _sides(parts: list[Interval]) -> tuple[list[Tensor], list[Tensor]]:
