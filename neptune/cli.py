@@ -88,7 +88,7 @@ def _replay(path: str, given: dict[str, list[str]]) -> int:
         raise ConfigProblems(
             ["a packed run takes --output_dir and no other field: its config is packed too"], path
         )
-    from neptune.replayed import replay_bundle
+    from neptune.runner.replay import replay_bundle
 
     return replay_bundle(path, output_dir[0])
 
@@ -102,7 +102,7 @@ def _wants_dry_run(path: str, given: dict[str, list[str]]) -> bool:
 
 
 def _dry_run(path: str, given: dict[str, list[str]]) -> int:
-    from neptune.dryrun import dry_run
+    from neptune.runner.dryrun import dry_run
 
     given = {field: words for field, words in given.items() if field != "dry_run"}
     data = {field: value for field, value in read_json(path).items() if field != "dry_run"}
@@ -163,7 +163,7 @@ def read_run(path: str, given: dict[str, list[str]]) -> tuple[BaseModel, str]:
 def _function(config: BaseModel) -> Callable[[Any, str], int]:
     """The function that runs a config: its task's, or the answering of a dataset."""
     task = getattr(config, "task", None)
-    address = TASKS[task] if task is not None else "neptune.runner:run_dataset"
+    address = TASKS[task] if task is not None else "neptune.runner.run:run_dataset"
     module, _, name = address.partition(":")
     function: Callable[[Any, str], int] = getattr(import_module(module), name)
     return function

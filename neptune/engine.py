@@ -18,6 +18,7 @@ from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
 from neptune.answer import Answer, Usage
+from neptune.devices.replicas import check_devices
 from neptune.errors import ConfigError
 from neptune.execute.evidence import Evidence
 from neptune.execute.interpreter import Interpreter
@@ -27,7 +28,6 @@ from neptune.execute.schedule import Estimates, Prior, Schedule, box_prior
 from neptune.execute.session import Abstain, Session
 from neptune.execute.wording import Wording
 from neptune.picture import Picture
-from neptune.replicas import check_devices
 from neptune.scene import Annotation, Scene
 from neptune.scenes import EvidenceKept, Scenes
 from neptune.sight import detector_stack, oracle_stack
@@ -353,7 +353,7 @@ class Engine:
 
     def _written(self, question: str) -> Written:
         if self.writer is None and self._config is not None:
-            from neptune.programs import writer_of
+            from neptune.config.engine import writer_of
 
             self.writer = writer_of(self._config)
         if self.writer is None:

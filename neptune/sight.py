@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from neptune.detect.cache import CachedDetector
+from neptune.devices.replicas import detector_on, oracle_on
 from neptune.oracle.batcher import MicroBatcher
 from neptune.oracle.cache import CachedOracle, has_identity
 from neptune.oracle.replay import RecordingOracle
-from neptune.replicas import detector_on, oracle_on
 from neptune.types import Detector, Oracle
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from neptune.config import make_config
 from neptune.record import read_samples
-from neptune.watch import Watch
+from neptune.report.watch import Watch
 
 BROWSERS = (
     "chromium",
@@ -43,7 +43,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the shipped sample, with noisy scores so that some answers are wrong, and one picture missing."""
-    from neptune.runner import run_dataset
+    from neptune.runner.run import run_dataset
 
     folder = tmp_path_factory.mktemp("browser") / "run"
     fields = {

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from neptune.bundle import pack
 from neptune.cli import main
 from neptune.errors import ConfigError
+from neptune.record.bundle import pack
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fault_oracle_server import Faulty, fingerprint

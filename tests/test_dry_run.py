@@ -176,7 +176,7 @@ def test_ask_looks_at_its_picture(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_missing_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import neptune.dryrun as dryrun
+    import neptune.runner.dryrun as dryrun
 
     monkeypatch.setattr(dryrun, "find_spec", lambda package: None)
     words = [

@@ -9,7 +9,7 @@ from neptune import tasks
 from neptune.cli import main
 from neptune.config import make_config
 from neptune.engine import Engine
-from neptune.estimate import Estimate, estimate_dataset, past_records, print_estimate
+from neptune.runner.estimate import Estimate, estimate_dataset, past_records, print_estimate
 
 
 @pytest.fixture

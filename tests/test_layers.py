@@ -83,6 +83,7 @@ FILES = [
         "neptune/execute",
         ("neptune.runner", "neptune.config", "neptune.tasks", "neptune.tune", "neptune.finetune"),
     ),
+    ("neptune/record", ("torch", "neptune.engine", "neptune.runner", "neptune.report", "neptune.commands")),
     ("dsl", ("torch", "neptune")),
 ]
 """Room → what none of its files imports, at the top or inside a function."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neptune.record import summarise
+from neptune.evaluate.summary import summarise
 from neptune.report import write_report
 from neptune.report.annotate import annotate
 from neptune.report.build import EMBEDDED

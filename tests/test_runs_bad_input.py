@@ -15,9 +15,9 @@ from PIL import Image
 from neptune.cli import main
 from neptune.config import make_config
 from neptune.engine import Engine
-from neptune.programs import Programs
 from neptune.record import RunFolder
-from neptune.runner import answer_sample
+from neptune.runner.programs import Programs
+from neptune.runner.run import answer_sample
 from neptune.tasks import load
 
 ROOT = Path(__file__).resolve().parent.parent

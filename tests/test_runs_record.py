@@ -14,7 +14,9 @@ import pytest
 
 from neptune.config import Config, make_config
 from neptune.errors import ConfigError
-from neptune.record import RunFolder, jsonable, read_samples, summarise
+from neptune.evaluate.summary import summarise
+from neptune.record import RunFolder, jsonable, read_samples
+from neptune.record.provenance import describe_code, hash_inputs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -168,3 +170,19 @@ def test_summary() -> None:
     assert found["usage"] == {"oracle_calls": 7, "peak_cells": 9}
     assert found["errors_by_kind"] == {"PictureError": 1}
     assert summarise([], {"clevr": 0})["accuracy"] is None
+
+
+def test_a_run_says_which_code_and_which_files_made_its_answers() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("the sources are no git checkout, so that there is no commit to record")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=True)
+    code = describe_code()
+    assert code["git_commit"].rstrip("+") == head.stdout.strip()
+    assert {"python", "torch", "lark"} <= set(code["versions"])
+    hashes = hash_inputs(Config(od_model="embedded", vlm_model_name="embedded"))
+    shipped = {
+        f"prompts/{p.relative_to(ROOT / 'prompts')}" for p in (ROOT / "prompts").rglob("*") if p.is_file()
+    }
+    assert shipped
+    assert shipped <= set(hashes)
+    assert any(name.startswith("weights/") for name in hashes)

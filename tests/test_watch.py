@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from neptune.progress import Progress, show_time
-from neptune.watch import HOST, Watch
+from neptune.report.watch import HOST, Watch
+from neptune.runner.progress import Progress, show_time
 
 ROOT = Path(__file__).resolve().parent.parent
 

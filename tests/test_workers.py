@@ -18,11 +18,11 @@ from neptune import tasks
 from neptune.answer import Answer
 from neptune.cli import main
 from neptune.config import make_config
+from neptune.devices.replicas import DetectorReplicas, devices_of
 from neptune.engine import Engine
 from neptune.errors import ConfigError, OracleFailedError
-from neptune.flight import Budget, Flight
 from neptune.picture import Picture
-from neptune.replicas import DetectorReplicas, devices_of
+from neptune.runner.flight import Budget, Flight
 from neptune.scene import Scene
 from neptune.types import ScoreRequest, Scores
 
@@ -199,9 +199,9 @@ def test_copies_on_several_devices_answer_as_one() -> None:
 
 
 def test_copies_are_used_at_the_same_time() -> None:
+    from neptune.devices.replicas import OracleReplicas
     from neptune.oracle.batcher import MicroBatcher
     from neptune.oracle.random import RandomOracle
-    from neptune.replicas import OracleReplicas
     from neptune.types import Question
 
     meet, busy, used = threading.Barrier(3), threading.Lock(), set()

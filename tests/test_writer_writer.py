@@ -15,9 +15,9 @@ import dsl
 from dsl import Vocabulary
 from neptune.answer import Answer
 from neptune.config import make_config
+from neptune.config.engine import writer_of
 from neptune.errors import DatasetError, NeptuneError
 from neptune.execute.same import plan_key
-from neptune.programs import writer_of
 from neptune.writer import failures
 from neptune.writer.chat import Chat, Settings
 from neptune.writer.store import ProgramStore, make_key

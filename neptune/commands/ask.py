@@ -12,11 +12,12 @@ from rich.table import Table
 
 from neptune import record as records
 from neptune.config import Config
-from neptune.describe import describe_answer, describe_scene
+from neptune.config.engine import writer_of
 from neptune.errors import ConfigError, NeptuneError
-from neptune.programs import writer_of
-from neptune.provenance import describe_code, hash_inputs
+from neptune.evaluate.summary import summarise
 from neptune.record import RunFolder
+from neptune.record.describe import describe_answer, describe_scene
+from neptune.record.provenance import describe_code, hash_inputs
 from neptune.writer.store import ProgramStore
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def ask(config: Config, name: str) -> int:
     folder = config.folder(name)
     with _asked_folder(folder, config, name) as opened:
         opened.append(record)
-        results = records.summarise([record], {"ask": 1})
+        results = summarise([record], {"ask": 1})
         records.write_json(folder / records.RESULTS, results)
         drawn = annotate(
             picture.image,

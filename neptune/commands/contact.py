@@ -106,7 +106,7 @@ def contact_sheet(config: Config, name: str) -> int:
     """
     from dsl.errors import ProgramError
     from neptune.engine import Engine
-    from neptune.programs import Programs
+    from neptune.runner.programs import Programs
 
     task, sample = find_sample(config)
     sample.check()

@@ -1,11 +1,16 @@
-"""From a config to the arguments of the engine that it describes."""
+"""From a config to what it describes: the engine's arguments, and the writer of programs."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neptune.config.model import Config
 from neptune.config.validation import ConfigProblems, read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from neptune.writer.writer import Writer
 
 
 def engine_arguments(config: Config) -> dict[str, Any]:
@@ -17,7 +22,7 @@ def engine_arguments(config: Config) -> dict[str, Any]:
         If the file of `logic_params` can not be read, or a GPU of `gpus` is not there.
     """
     from dsl.limits import Limits
-    from neptune.replicas import devices_of
+    from neptune.devices.replicas import devices_of
 
     distinct = config.distinct_variables
     arguments: dict[str, Any] = {
@@ -59,3 +64,22 @@ def engine_arguments(config: Config) -> dict[str, Any]:
             # Temperatures are fitted for a logic; under another they would mean something else.
             arguments["logic"] = parameters.logic
     return arguments
+
+
+def writer_of(config: Config) -> Writer | None:
+    """Return the writer of a config, which compares programs by their plans; ``None`` for gold programs."""
+    if config.code_gen_provider == "gold":
+        return None
+    from neptune.execute.same import plan_key
+    from neptune.writer.writer import Writer
+
+    writer = Writer.from_config(config)
+    by_text, distinct = writer.examine, str(config.distinct_variables).lower()
+    vocabulary, limits = writer.vocabulary, writer.limits
+
+    def examine(program: str) -> Hashable:
+        key = plan_key(program, vocabulary, limits, distinct)
+        return key if key is not None else by_text(program)
+
+    writer.examine = examine
+    return writer

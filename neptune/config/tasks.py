@@ -4,10 +4,10 @@ from __future__ import annotations
 
 TASKS: dict[str, str] = {
     "ask": "neptune.commands.ask:ask",
-    "train": "neptune.training:train",
-    "train-answers": "neptune.training:train_answers",
-    "tune": "neptune.training:tune",
-    "finetune": "neptune.training:finetune",
+    "train": "neptune.commands.train:train",
+    "train-answers": "neptune.commands.train:train_answers",
+    "tune": "neptune.commands.train:tune",
+    "finetune": "neptune.commands.train:finetune",
     "cache": "neptune.commands.cache:show_cache",
     "contact-sheet": "neptune.commands.contact:contact_sheet",
 }

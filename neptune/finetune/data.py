@@ -13,7 +13,7 @@ from neptune.errors import DatasetError, NeptuneError
 from neptune.finetune.lessons import Exercise, variables
 from neptune.finetune.targets import Target, target_of
 from neptune.picture import Picture
-from neptune.programs import Programs
+from neptune.runner.programs import Programs
 from neptune.scene import Scene, iou
 from neptune.tasks.pointing import THRESHOLD, PointingTask
 

@@ -44,7 +44,7 @@ def write_report(folder: Path, records: Sequence[Record], results: Mapping[str, 
     records
         The samples, in the order in which they are shown.
     results
-        What `neptune.record.summarise` returned.
+        What `neptune.evaluate.summary.summarise` returned.
     """
     embed = len(records) <= EMBEDDED
     shown: dict[str, str] = {}

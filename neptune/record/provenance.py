@@ -11,7 +11,7 @@ from typing import Any
 
 from neptune.config import Config
 
-_ROOT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 _PACKAGES = ("neptune-reasoner", "torch", "numpy", "pillow", "lark", "pydantic")
 
 
@@ -28,12 +28,13 @@ def describe_code() -> dict[str, Any]:
 
 def _git_commit() -> str | None:
     """Return the commit of the checkout that this code runs from, with ``+`` where files are changed."""
-    if not (_ROOT / ".git").exists():
+    checkout = _PACKAGE.parent
+    if not (checkout / ".git").exists():
         return None
 
     def git(*words: str) -> str:
         run = subprocess.run(
-            ["git", "-C", str(_ROOT), *words], capture_output=True, text=True, timeout=10, check=True
+            ["git", "-C", str(checkout), *words], capture_output=True, text=True, timeout=10, check=True
         )
         return run.stdout.strip()
 
@@ -72,9 +73,11 @@ def hash_inputs(config: Config) -> dict[str, str]:
             if isinstance(value, str) and Path(value).is_file():
                 files[f"{name}.{option}"] = Path(value)
     if "embedded" in (config.vlm_model_name, config.od_model):
-        weights = Path(__file__).parent / "embedded" / "weights"
+        weights = _PACKAGE / "embedded" / "weights"
         files |= {f"weights/{p.name}": p for p in sorted(weights.glob("*.safetensors"))}
-    prompts = _ROOT / "prompts"
+    prompts = _PACKAGE / "data" / "prompts"  # in a wheel; a checkout has them beside the package
+    if not prompts.is_dir():
+        prompts = _PACKAGE.parent / "prompts"
     files |= {f"prompts/{p.relative_to(prompts)}": p for p in sorted(prompts.rglob("*")) if p.is_file()}
     return {name: _sha256(path) for name, path in files.items()}
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from neptune import registry
+from neptune.devices.pool import Pool
 from neptune.errors import ConfigError
 from neptune.picture import Picture
-from neptune.pool import Pool
 from neptune.types import Detections, Detector, Oracle, QueryRequest, ScoreRequest, Scores
 
 

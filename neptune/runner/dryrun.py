@@ -22,11 +22,11 @@ from neptune import registry, tasks
 from neptune.checkpoints import device_of
 from neptune.config import Config, engine_arguments
 from neptune.config.validation import ConfigProblems
+from neptune.devices.replicas import devices_of
 from neptune.endpoints import ENDPOINTS, find_key
 from neptune.errors import NeptuneError, did_you_mean
 from neptune.oracle.openai import VllmOracle
 from neptune.oracle.vlm.adapters import digest
-from neptune.replicas import devices_of
 from neptune.tasks.sources import SOURCES
 
 if TYPE_CHECKING:

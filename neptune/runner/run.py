@@ -16,20 +16,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from neptune import record as records
-from neptune.bundle import pack_run
 from neptune.config import Config
-from neptune.describe import describe_answer, describe_scene, describe_writing
 from neptune.errors import ConfigError, NeptuneError, OracleFailedError
 from neptune.evaluate.after import examine, more_results
 from neptune.evaluate.beside import attach
 from neptune.evaluate.logics import answer_under
+from neptune.evaluate.summary import summarise
 from neptune.evaluate.tables import print_more, print_results
-from neptune.flight import Budget, Flight
 from neptune.oracle.replay import RECORD
-from neptune.programs import Programs, Write
-from neptune.progress import Progress
-from neptune.provenance import describe_code, hash_inputs
 from neptune.record import Record, RunFolder
+from neptune.record.bundle import pack_run
+from neptune.record.describe import describe_answer, describe_scene, describe_writing
+from neptune.record.provenance import describe_code, hash_inputs
+from neptune.runner.flight import Budget, Flight
+from neptune.runner.programs import Programs, Write
+from neptune.runner.progress import Progress
 from neptune.tasks.base import plain
 from neptune.writer.failures import ProviderError
 from neptune.writer.vote import Candidate, answer_together
@@ -77,7 +78,7 @@ def run_dataset(config: Config, name: str) -> int:
     assert config.data_dir is not None  # the config was checked
     loaded = [tasks.load(d, config.data_dir, config.num_samples, split=config.split) for d in config.datasets]
     if config.estimate:
-        from neptune.estimate import print_estimate
+        from neptune.runner.estimate import print_estimate
 
         print_estimate(config, loaded, config.folder(name))
         return EXIT_OK
@@ -106,7 +107,7 @@ def _run(
     ):
         watch = None
         if config.watch:
-            from neptune.watch import Watch
+            from neptune.report.watch import Watch
 
             totals = {task.name: len(task.samples) for task in loaded}
             watch = stack.enter_context(Watch(folder, totals, config.watch_port))
@@ -339,7 +340,7 @@ def finish(folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:
 
     order = {task.name: position for position, task in enumerate(loaded)}
     ordered = attach(folder.path, sorted(folder.records, key=lambda r: order.get(r["dataset"], len(order))))
-    results = records.summarise(ordered, {task.name: len(task.samples) for task in loaded})
+    results = summarise(ordered, {task.name: len(task.samples) for task in loaded})
     results |= more_results(ordered, results["n"])
     records.write_json(folder.path / records.RESULTS, results)
     write_report(folder.path, ordered, results)

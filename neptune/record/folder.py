@@ -8,18 +8,15 @@ resume). All other files are replaced whole. A lock that dies with its process k
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neptune.config import NEUTRAL, Config
 from neptune.errors import ConfigError, NeptuneError
-from neptune.evaluate.summary import summarise as summarise
+from neptune.record.files import jsonable, write_json
 
 SAMPLES, CONFIG, RESULTS, REPORT, ERRORS = (
     "samples.jsonl",
@@ -40,39 +37,6 @@ Record = dict[str, Any]
 def key(record: Mapping[str, Any]) -> tuple[str, str]:
     """Return what identifies a sample within a run: its dataset and id."""
     return str(record["dataset"]), str(record["id"])
-
-
-def jsonable(value: Any) -> Any:
-    """Return `value` as JSON can hold it: tuples and arrays as lists, NaN as null, else text."""
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, np.bool_ | np.integer):
-        return value.item()
-    if isinstance(value, Mapping):
-        return {str(k): jsonable(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return jsonable(value.tolist())
-    if isinstance(value, Iterable) and not isinstance(value, bytes):
-        return [jsonable(v) for v in value]
-    return str(value)
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a file as a whole: a reader sees the old content or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # A text that came with a stray surrogate becomes its \udcxx escape, which is what JSON wants too.
-    with open(temporary, "wb") as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON atomically, two spaces of indent."""
-    write_atomic(path, json.dumps(jsonable(data), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
 
 def read_samples(path: Path) -> tuple[list[Record], int]:

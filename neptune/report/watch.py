@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from neptune.record import Record, RunFolder, jsonable, summarise
+from neptune.evaluate.summary import summarise
+from neptune.record import Record, RunFolder, jsonable
 from neptune.report.build import page
 from neptune.report.data import columns, row_of, sample_of
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from neptune.config import Config
-from neptune.writer.writer import Writer, Written
+from neptune.config.engine import writer_of
+from neptune.writer.writer import Written
 
 if TYPE_CHECKING:
     from neptune.tasks import Sample, Task
@@ -87,21 +88,3 @@ class Programs:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def writer_of(config: Config) -> Writer | None:
-    """Return the writer of a configuration, which compares programs by their plans; ``None`` for gold programs."""
-    if config.code_gen_provider == "gold":
-        return None
-    from neptune.execute.same import plan_key
-
-    writer = Writer.from_config(config)
-    by_text, distinct = writer.examine, str(config.distinct_variables).lower()
-    vocabulary, limits = writer.vocabulary, writer.limits
-
-    def examine(program: str) -> Hashable:
-        key = plan_key(program, vocabulary, limits, distinct)
-        return key if key is not None else by_text(program)
-
-    writer.examine = examine
-    return writer

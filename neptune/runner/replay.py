@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neptune import record as records
-from neptune.bundle import FILES, NAMED_FILES, PICTURES, unpack
 from neptune.config import Config, engine_arguments, make_config
 from neptune.config.validation import read_json
 from neptune.errors import ConfigError, NeptuneError
 from neptune.oracle.replay import RECORD, ReplayOracle
 from neptune.record import META, Record, RunFolder
+from neptune.record.bundle import FILES, NAMED_FILES, PICTURES, unpack
 from neptune.tasks.base import plain
 from neptune.writer.vote import Candidate, answer_together
 
@@ -130,7 +130,7 @@ def replay(folder: Path, config: Config, found: Sequence[Record]) -> tuple[list[
     NeptuneError
         If something is missing.
     """
-    from neptune.flight import Budget
+    from neptune.runner.flight import Budget
 
     player = _Player(folder / RECORD, config)
     budget = Budget(config)
@@ -159,7 +159,7 @@ class _Player:
     def again(self, old: Record, budget: int | None) -> Record:
         """Return a record as it is now."""
         from dsl.errors import ProgramError
-        from neptune.describe import describe_answer, describe_scene
+        from neptune.record.describe import describe_answer, describe_scene
 
         if old.get("scene") is None or old.get("program") is None:
             return old  # nothing was run
