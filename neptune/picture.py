@@ -1,7 +1,8 @@
 """A picture: opened late, hashed by its pixels, with errors that name the file.
 
-A large photo is kept reduced: no model looks at more than a megapixel or two. Its `size`, and with it all boxes, stay
-those of the file.
+A photo is seen upright: the orientation that a camera wrote into the file (EXIF) is applied, as every viewer does. A
+large one is kept reduced: no model looks at more than a megapixel or two. Its `size`, and with it all boxes, stay those
+of the whole upright picture.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from neptune.errors import ConfigError, PictureError
 
@@ -27,6 +28,13 @@ another limit."""
 
 # Pillow warns of pictures from half of that on, on two lines of stderr; their limit is ours. Filters of the user win.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, append=True)
+# A damaged EXIF block costs the picture nothing but its orientation; Pillow would say so on two lines for each picture.
+warnings.filterwarnings(
+    "ignore", "Corrupt EXIF|Truncated File Read", module=r"PIL\.TiffImagePlugin", append=True
+)
+
+_LYING = (5, 6, 7, 8)
+"""The orientations of EXIF in which width and height change places."""
 
 
 class Picture:
@@ -107,23 +115,33 @@ class Picture:
         self._size = width, height = image.size
         shrink = (KEPT_PIXELS / (width * height)) ** 0.5
         if shrink >= 1:
-            return image.convert("RGB")
+            return self._upright(image.convert("RGB"))
         # Rounded down; of a strip a side may be 1.
         size = max(1, int(width * shrink)), max(1, int(height * shrink))
         # A JPEG is decoded at a half, a quarter or an eighth: the whole is never in memory.
         image.draft("RGB", (2 * size[0], 2 * size[1]))
-        return image.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+        return self._upright(image.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
+
+    def _upright(self, image: Image.Image) -> Image.Image:
+        """Return a picture as its camera was held; sides that change places do so in `size` too."""
+        try:
+            orientation = image.getexif().get(ExifTags.Base.Orientation)
+        except SyntaxError:  # What stands in the place of EXIF is none: no orientation is stated.
+            return image
+        if orientation in _LYING:
+            self._size = self._size[::-1]
+        return ImageOps.exif_transpose(image)
 
     @property
     def size(self) -> tuple[int, int]:
-        """``(width, height)`` in pixels, as in the file: what boxes are given in."""
+        """``(width, height)`` in pixels of the upright picture: what boxes are given in."""
         if self._image is None:
             self._image = self._open()
         return self._size
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Pixels of `image` for one of the file, along x and y: 1 but for large pictures."""
+        """Pixels of `image` for one of the whole picture, along x and y: 1 but for large pictures."""
         width, height = self.size
         return self.image.width / width, self.image.height / height
 

@@ -1,4 +1,4 @@
-"""Pictures: read late, large ones kept reduced with the file's own coordinates, and one line for what is none."""
+"""Pictures: read late, upright, large ones reduced with the whole one's coordinates; one line for what is none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from neptune.errors import ConfigError, PictureError
 from neptune.oracle.canvas import canvas_of
@@ -116,3 +116,61 @@ def test_a_limit_that_is_none(given: str, photo: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("NEPTUNE_MAX_PIXELS", given)
     with pytest.raises(ConfigError, match="NEPTUNE_MAX_PIXELS is"):
         _ = Picture(photo).image
+
+
+@pytest.mark.parametrize("kept", [KEPT_PIXELS, 200], ids=["whole", "reduced"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_photo_is_seen_upright(
+    form: str, orientation: int, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picture's upper left quarter is red; what a camera of each orientation stores shows it there again."""
+    monkeypatch.setattr("neptune.picture.KEPT_PIXELS", kept)
+    upright = np.zeros((20, 40, 3), np.uint8)
+    upright[:10, :20, 0] = 255
+    # How each orientation's rows and columns lie in the file (TIFF 6.0, "Orientation").
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: upright.transpose(1, 0, 2)[::-1],
+        7: upright.transpose(1, 0, 2)[::-1, ::-1],
+        8: upright.transpose(1, 0, 2)[:, ::-1],
+    }[orientation]
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    path = tmp_path / f"photo.{form.lower()}"
+    Image.fromarray(np.ascontiguousarray(stored)).save(path, form, exif=exif)
+    picture = Picture(path)
+    assert picture.size == (40, 20)
+    assert picture.image.width / picture.image.height == pytest.approx(2, rel=0.1)
+    small = np.asarray(picture.image.resize((4, 2), Image.Resampling.BOX))[..., 0]
+    assert (small > 128).tolist() == [[True, True, False, False], [False] * 4]
+
+
+def test_a_damaged_exif_block_costs_nothing_but_the_orientation(tmp_path: Path) -> None:
+    damaged = (
+        b"junk",
+        b"Exif\0\0junkjunkjunk",
+        b"Exif\0\0II*\0\x08\0\0\0\xff\xff",
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+    )
+    for number, exif in enumerate(damaged):
+        for form in ("JPEG", "PNG", "WEBP"):
+            Image.new("RGB", (40, 20), "red").save(tmp_path / f"{number}.{form.lower()}", form, exif=exif)
+    code = (
+        "import sys; from pathlib import Path; from neptune.picture import Picture\n"
+        "for path in Path(sys.argv[1]).iterdir(): print(Picture(path).size, Picture(path).image.size)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["(40, 20) (40, 20)"] * 12

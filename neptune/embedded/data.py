@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from neptune.embedded.canvas import HEIGHT, WIDTH, scaled, to_canvas
@@ -104,7 +103,7 @@ class ClevrFolder:
             raise DatasetError(
                 "A picture of scenes.json is missing", where=str(path), mend="Complete images/"
             )
-        size = _size(path)
+        size = Picture(path).size
         try:
             attributes = [
                 [values.index(truth.attributes[name][i]) for name, values in ATTRIBUTES.items()]
@@ -128,15 +127,6 @@ class ClevrFolder:
             torch.from_numpy(order).float(),
             _places(record),
         )
-
-
-def _size(path: Path) -> tuple[int, int]:
-    """Return a picture's size from its header, without decoding it."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, ValueError):
-        return Picture(path).size  # raises the error that explains
 
 
 def _places(record: dict[str, Any]) -> Tensor:

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
 from neptune.errors import PictureError
 from neptune.finetune.lessons import Exercise, read_by_picture
 from neptune.picture import Picture
@@ -94,10 +92,9 @@ def read_shown(
 def _shown(path: Path, truth: Annotation, shift: Shift, seed: int) -> Shown:
     try:
         content = path.read_bytes()
-        with Image.open(path) as image:  # the header only
-            size = image.size
     except OSError as error:
         raise PictureError(f"The picture can not be read: {error}", where=str(path)) from error
+    size = Picture(path).size
     boxes = shifted_boxes(size, truth.boxes, shift, generator(seed, path.name))
     said = [path.name, shift.model_dump_json(), str(seed)]
     digest = hashlib.sha256("\0".join(said).encode() + content + truth.boxes.tobytes()).hexdigest()[:24]
