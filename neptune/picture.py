@@ -115,12 +115,29 @@ class Picture:
         self._size = width, height = image.size
         shrink = (KEPT_PIXELS / (width * height)) ** 0.5
         if shrink >= 1:
-            return self._upright(image.convert("RGB"))
+            return self._upright(self._coloured(image))
         # Rounded down; of a strip a side may be 1.
         size = max(1, int(width * shrink)), max(1, int(height * shrink))
         # A JPEG is decoded at a half, a quarter or an eighth: the whole is never in memory.
         image.draft("RGB", (2 * size[0], 2 * size[1]))
-        return self._upright(image.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
+        reduced = self._coloured(image).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+        return self._upright(reduced)
+
+    def _coloured(self, image: Image.Image) -> Image.Image:
+        """Return a picture in RGB: 16 bits are scaled to 8, where Pillow would clip all above 255 to white."""
+        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+            values = np.asarray(image)
+            if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+                raise PictureError(
+                    "Its grey values are 32 bits wide, and nothing says which of them is white",
+                    where=str(self.path) if self.path else self.name,
+                    expected="a picture of 8 or 16 bits a channel",
+                    mend="Convert it to 8 bits first",
+                )
+            grey = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+            grey.info = image.info  # which holds the EXIF block
+            image = grey
+        return image.convert("RGB")
 
     def _upright(self, image: Image.Image) -> Image.Image:
         """Return a picture as its camera was held; sides that change places do so in `size` too."""

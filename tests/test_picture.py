@@ -150,6 +150,30 @@ def test_a_photo_is_seen_upright(
     assert (small > 128).tolist() == [[True, True, False, False], [False] * 4]
 
 
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+@pytest.mark.parametrize("kept", [KEPT_PIXELS, 200], ids=["whole", "reduced"])
+def test_sixteen_bits_of_grey_are_scaled(
+    form: str, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neptune.picture.KEPT_PIXELS", kept)
+    eight = np.repeat(np.arange(0, 200, 10, dtype=np.uint8)[:, None], 40, axis=1)
+    paths = [tmp_path / f"{bits}.{form}" for bits in (8, 16)]
+    for path, values in zip(paths, (eight, eight.astype(np.uint16) * 257)):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 3
+        Image.fromarray(values).save(path, form, exif=exif)
+    found = [Picture(path).pixels.astype(int) for path in paths]
+    assert abs(found[0] - found[1]).max() <= 1
+    assert found[0][0].max() > found[0][-1].max(), "upside down"
+
+
+@pytest.mark.parametrize("values", [np.full((9, 9), 70_000, np.int32), np.full((9, 9), 0.5, np.float32)])
+def test_grey_values_of_no_known_range_are_refused(values: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(values).save(tmp_path / "a.tiff")
+    with pytest.raises(PictureError, match="32 bits"):
+        Picture(tmp_path / "a.tiff").image.load()
+
+
 def test_a_damaged_exif_block_costs_nothing_but_the_orientation(tmp_path: Path) -> None:
     damaged = (
         b"junk",
