@@ -12,6 +12,7 @@ import pytest
 from neptune.cli import main, read_run, split_words
 from neptune.config import MODELS, TASKS, Config, engine_arguments, load_config, make_config, model_of
 from neptune.config.page import HEADINGS, help_text, page
+from neptune.config.tasks import OWN
 from neptune.config.validation import ConfigProblems, parse_value
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +46,27 @@ def test_unknown_field_has_a_suggestion() -> None:
         ("seed", "3", "'seed' is \"3\"; expected an integer"),
         ("seed", True, "'seed' is true; expected an integer"),
         ("num_samples", 0, "'num_samples' is 0; expected greater than or equal to 1"),
-        ("schedule", "lay", "'schedule' is \"lay\"; expected all or lazy"),
+        ("schedule", "lay", "'schedule' is \"lay\"; expected all or lazy; did you mean 'lazy'?"),
+        ("logic", "prodct", "'logic': unknown logic 'prodct'"),
+        ("logic", "godel,prodct", "'logic': unknown logic 'prodct'"),
+        ("logic", "godel,", "'logic': unknown logic ''"),
+        ("logic", "product,frank:x", "'logic': unknown logic 'frank:x'; expected frank:S with a number S"),
+        ("logic", "godel,Gödel", "'logic' names a logic twice"),
+        ("prices", {"inptu": 2}, "unknown price 'prices.inptu'; did you mean 'input'?"),
+        ("prices", {"input": -2}, "'prices.input' is -2.0; expected a number ≥ 0"),
+        ("prices", {"input": float("nan")}, "'prices.input' is NaN; expected a number ≥ 0"),
+        ("code_gen_prices", {"input": 2}, "unknown price 'code_gen_prices.input'; expected one of prompt"),
+        ("code_gen_prices", {"prompt": -1}, "'code_gen_prices.prompt' is -1.0; expected a number ≥ 0"),
+        ("probability_tolerance", -1, "'probability_tolerance' is -1; expected greater than or equal to 0"),
+        ("probability_tolerance", 5, "'probability_tolerance' is 5; expected less than or equal to 1"),
+        ("probability_tolerance", float("nan"), "'probability_tolerance' is NaN; expected "),
+        ("explain", True, "'explain' belongs to task ask; leave it out, or add --task ask"),
+        ("image", "x.png", "'image' belongs to task ask"),
+        ("question", "Why?", "'question' belongs to task ask"),
+        ("program", "1", "'program' belongs to task ask"),
+        ("prune", "gpt", "'prune' belongs to task cache"),
+        ("sample", "clevr-000001", "'sample' belongs to task contact-sheet"),
+        ("judge_model", "m", "'judge_model' does nothing without evaluate; add --evaluate true"),
         ("gpus", ["a"], "'gpus' is [\"a\"]; expected a list of integers"),
         ("dataset", 3, "'dataset' is 3; expected text or a list of texts or null"),
         ("dataset", "clever", "'dataset' is 'clever'; did you mean 'clevr'"),
@@ -65,6 +86,28 @@ def test_unknown_field_has_a_suggestion() -> None:
 def test_wrong_values(field: str, value: object, line: str) -> None:
     (problem,) = problems(**{field: value})
     assert problem.startswith(line)
+
+
+def test_logics_by_any_of_their_names() -> None:
+    assert make_config({**GOOD, "logic": "Gödel, frank:0.1, product"}).logics == (
+        "Gödel",
+        "frank:0.1",
+        "product",
+    )
+
+
+def test_a_field_of_a_task_goes_with_that_task_alone() -> None:
+    described = {
+        name: field.description.partition(":")[0].removeprefix("Task ")
+        for name, field in Config.model_fields.items()
+        if (field.description or "").startswith("Task ")
+    }
+    assert described == OWN
+    make_config({**GOOD, "task": "contact-sheet", "sample": "clevr-000001"})
+    (problem,) = problems(task="contact-sheet", explain=True)
+    assert problem.startswith("'explain' belongs to task ask")
+    make_config({**GOOD, "explain": False, "image": None})  # as a run folder's config.json says
+    make_config({**GOOD, "evaluate": False, "judge_model": "m"})  # named for later, and said so
 
 
 def test_all_problems_at_once() -> None:

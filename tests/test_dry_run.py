@@ -101,7 +101,7 @@ def test_all_problems_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         "'od_model' is 'embeded'; did you mean 'embedded'",
         "The data folder does not exist",
         "there is no option 'weigths'; did you mean 'weights'",
-        "logic: ",
+        "'logic': unknown logic 'goodle'",
         "vocabulary: ",
         "logic_params: ",
         "no key for the provider 'openrouter'",

@@ -154,7 +154,7 @@ class Config(BaseModel):
     max_run_calls: Count | None = Field(
         None, description="Budget of oracle calls of the whole run; then questions get the best guess."
     )
-    probability_tolerance: float = Field(
+    probability_tolerance: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="Bounds of a probability as close as this are reported as one number."
     )
     dry_run: bool = Field(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from neptune import registry
 from neptune.config.model import DATASETS, Config
-from neptune.config.tasks import TASKS
+from neptune.config.tasks import OWN, TASKS
 from neptune.config.words import describe_value
 from neptune.endpoints import ENDPOINTS
 from neptune.errors import did_you_mean
@@ -64,14 +65,42 @@ def nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
     lacks_cache = config.code_gen_provider == "cache" and config.program_cache_address is None
     if lacks_cache and "program_cache_address" not in skip:
         problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
-    if len(set(config.logics)) < len(config.logics):
-        problems.append("'logic' names a logic twice")
     return (
         problems
+        + _stray_fields(config, skip)
+        + _logic_problems(config)
         + _writer_problems(config, skip)
+        + _price_problems("prices", config.prices, ("input", "output", "image_tokens"))
         + _judge_problems(config, skip)
         + _limit_problems(config.limits)
     )
+
+
+def _stray_fields(config: Config, skip: set[str]) -> list[str]:
+    """Fields that say what another task is to do: this run would not heed them."""
+    if "task" in skip or (config.task is not None and config.task not in TASKS):
+        return []  # it is not known which task is meant
+    return [
+        f"'{field}' belongs to task {task}; leave it out, or add --task {task}"
+        for field, task in OWN.items()
+        if task != config.task and getattr(config, field) != Config.model_fields[field].default
+    ]
+
+
+def _logic_problems(config: Config) -> list[str]:
+    if config.logic == Config.model_fields["logic"].default:
+        return []
+    from neptune.algebra import logic  # loads torch, as the run will
+
+    problems, found = [], set()
+    for name in config.logics:
+        try:
+            found.add(logic.get(name))
+        except ValueError as error:
+            problems.append(f"'logic': {error}")
+    if len(found) + len(problems) < len(config.logics):
+        problems.append("'logic' names a logic twice")
+    return problems
 
 
 def _writer_problems(config: Config, skip: set[str]) -> list[str]:
@@ -84,15 +113,29 @@ def _writer_problems(config: Config, skip: set[str]) -> list[str]:
             problems.append(
                 "'code_gen_base_url' is not given; code_gen_provider local needs the server's address"
             )
-    for name in config.code_gen_prices:
-        if name not in ("prompt", "completion"):
-            problems.append(f"unknown price 'code_gen_prices.{name}'; expected prompt or completion")
+    return problems + _price_problems("code_gen_prices", config.code_gen_prices, ("prompt", "completion"))
+
+
+def _price_problems(field: str, prices: Mapping[str, float], known: tuple[str, ...]) -> list[str]:
+    problems = []
+    for name, price in prices.items():
+        if name not in known:
+            hint = did_you_mean(name, known) or "expected one of " + ", ".join(known)
+            problems.append(f"unknown price '{field}.{name}'; {hint}")
+        elif not 0 <= price < math.inf:
+            problems.append(f"'{field}.{name}' is {describe_value(price)}; expected a number ≥ 0")
     return problems
 
 
 def _judge_problems(config: Config, skip: set[str]) -> list[str]:
     if not config.evaluate:
-        return []
+        if "evaluate" in config.model_fields_set | skip:
+            return []  # switched off, with the judge named for later
+        return [
+            f"'{field}' does nothing without evaluate; add --evaluate true"
+            for field in ("judge_model", "judge_provider", "judge_base_url")
+            if getattr(config, field) is not None
+        ]
     problems = [
         f"'{field}' is not given; evaluate needs it"
         for field in ("judge_model", "judge_provider")

@@ -23,3 +23,13 @@ MODELS: dict[str, str] = {
     "finetune": "neptune.finetune.vlm:FinetuneConfig",
 }
 """Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
+
+OWN: dict[str, str] = {
+    "image": "ask",
+    "question": "ask",
+    "program": "ask",
+    "explain": "ask",
+    "prune": "cache",
+    "sample": "contact-sheet",
+}
+"""Fields of `Config` that one task alone reads: field → task. Elsewhere they would do nothing, and say nothing."""

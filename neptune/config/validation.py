@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from neptune.config.words import describe_type, describe_value, is_nested, parse_untyped, parse_words
+from neptune.config.words import choices, describe_type, describe_value, is_nested, parse_untyped, parse_words
 from neptune.errors import ConfigError, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -141,12 +141,17 @@ def _problem_lines(model: type[BaseModel], error: ValidationError, data: Mapping
             value = value.get(last) if isinstance(value, Mapping) else value
         if e["type"] == "extra_forbidden":
             lines[name] = unknown_field(name, owner)
+        elif e["type"] == "value_error":  # a model's own check, which says it all
+            lines.setdefault(name, f"'{name}': {e['ctx']['error']}")
         elif name not in lines:
             wanted = describe_type(field.annotation) if field else e["msg"]
             if e["type"].startswith(("greater_than", "less_than", "string_pattern", "too_short", "too_long")):
                 wanted = e["msg"].partition(" should ")[2].removeprefix("be ").removeprefix("have ")
             given = "not given" if e["type"] == "missing" else describe_value(value)
             lines[name] = f"'{name}' is {given}; expected {wanted}"
+            if e["type"] == "literal_error" and field:
+                hint = did_you_mean(str(e["input"]), choices(field.annotation))
+                lines[name] += f"; {hint}" if hint else ""
     return list(lines.values())
 
 

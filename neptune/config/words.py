@@ -28,12 +28,25 @@ def describe_type(annotation: Any) -> str:
         if origin is Literal:
             words += [str(v) for v in get_args(part)]
         elif origin is list:
-            words.append("a list of " + {int: "integers", str: "texts"}.get(get_args(part)[0], "values"))
+            (item,) = get_args(part)
+            named = ", ".join(choices(item))
+            words.append("a list of " + (named or {int: "integers", str: "texts"}.get(item, "values")))
         elif origin is dict or _is_model(part):
             words.append("an object")
         else:
             words.append(_NAMES.get(part) or str(getattr(part, "__name__", part)))
     return " or ".join(words)
+
+
+def choices(annotation: Any) -> list[str]:
+    """Return the values that a field, or an item of its list, is chosen from, as texts; none where it is free."""
+    found = []
+    for part in _parts(annotation):
+        if get_origin(part) is Literal:
+            found += [str(value) for value in get_args(part)]
+        elif get_origin(part) is list:
+            found += choices(get_args(part)[0])
+    return found
 
 
 def describe_value(value: Any) -> str:

@@ -235,15 +235,9 @@ def _reason(sample: Sample) -> str:
 
 
 def check_engine(config: Config, found: Findings) -> None:
-    """Check logic, vocabulary, limits and the models, as far as that goes without loading weights."""
+    """Check vocabulary, limits and the models, as far as that goes without loading weights."""
     from dsl.vocabulary import Vocabulary
-    from neptune.algebra import logic
 
-    for name in config.logics:
-        try:
-            logic.get(name)
-        except ValueError as error:
-            found.problems.append(f"logic: {' '.join(str(error).split())}")
     if config.vocabulary:
         address = config.vocabulary
         try:
