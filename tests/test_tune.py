@@ -58,8 +58,29 @@ def test_a_shift_changes_the_picture_and_is_drawn_from_its_seed(kind: str) -> No
     if kind not in ("blur",):
         other, _ = shifted(image, boxes, shift, generator(1, "a.png"))
         assert (np.asarray(changed) != np.asarray(other)).any()
-    same, _ = shifted(image, boxes, Shift(kind=kind, strength=0.0), generator(0, "a.png"))
+    same, _ = shifted(image, boxes, Shift(), generator(0, "a.png"))
     assert (np.asarray(same) == np.asarray(image)).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--shift.kind", "blur"], "'shift': strength 0 changes nothing; expected one for blur, e.g. 2"),
+        (["--shift.strength", "2"], "'shift': strength 2 has no kind; expected blur or noise"),
+        (["--shift.kind", "blr", "--shift.strength", "2"], "did you mean 'blur'?"),
+        (["--learn", "nothing"], "expected a list of T, b, theta, quantifier_tau, iota_tau, comparison_tau"),
+        (["--learn", "T", "thet"], '\'learn\' is ["T", "thet"]; expected a list of T, b, theta'),
+        (["--learn", "T", "thet"], "did you mean 'theta'?"),
+    ],
+)
+def test_what_makes_no_sense_is_said_before_anything_is_tuned(
+    words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(__file__).resolve().parent.parent / "configs" / "tune-clevr.json"
+    assert main(["--config", str(path), *words]) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("strength", [0.2, 0.5, 1.0])

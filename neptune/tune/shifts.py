@@ -8,13 +8,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from neptune.types import FloatArray
 
+USUAL = {"blur": 2.0, "noise": 0.1, "recolour": 0.5, "crop": 0.3}
+"""Kinds of shift, each with a strength that can be seen."""
+
 
 class Shift(BaseModel):
-    """A change of pictures, and how strong it is. Strength 0 changes nothing.
+    """A change of pictures, and how strong it is.
 
     - ``blur``: Gaussian, with a standard deviation of `strength` pixels;
     - ``noise``: Gaussian, on each channel of each pixel, with a standard deviation of `strength` (1: from black to
@@ -22,12 +25,24 @@ class Shift(BaseModel):
     - ``recolour``: the light changes colour: each channel is multiplied by ``exp(u)``, u uniform in ± `strength`;
     - ``crop``: the share `strength` of width and height is cut away, and the rest fills the picture again. No object is
       lost: the window moves, and grows if it must, until the centre of each box is inside.
+
+    A kind needs a strength above 0, and a strength a kind: else pictures would be called changed that are not.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["none", "blur", "noise", "recolour", "crop"] = "none"
     strength: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Shift:
+        if self.kind != "none" and not self.strength:
+            raise ValueError(
+                f"strength 0 changes nothing; expected one for {self.kind}, e.g. {USUAL[self.kind]}"
+            )
+        if self.kind == "none" and self.strength:
+            raise ValueError(f"strength {self.strength:g} has no kind; expected {' or '.join(USUAL)}")
+        return self
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
@@ -51,7 +66,7 @@ def shifted(
     random
         See :func:`generator`.
     """
-    if shift.kind == "none" or not shift.strength:
+    if shift.kind == "none":
         return image, boxes
     if shift.kind == "blur":
         return image.filter(ImageFilter.GaussianBlur(shift.strength)), boxes
@@ -69,7 +84,7 @@ def shifted_boxes(
     size: tuple[int, int], boxes: FloatArray, shift: Shift, random: np.random.Generator
 ) -> FloatArray:
     """Return what :func:`shifted` returns of the boxes, without the picture; `size` is its width and height."""
-    if shift.kind != "crop" or not shift.strength:
+    if shift.kind != "crop":
         return boxes
     return _in_window(_window(size, boxes, shift.strength, random), size, boxes)
 
