@@ -336,6 +336,18 @@ def test_many_cells_at_095_are_counted_not_guessed() -> None:
     assert float(big.sum()) == pytest.approx(1, abs=1e-5)
 
 
+def test_a_count_keeps_what_is_missing_to_certainty() -> None:
+    """One minus a probability that rounds to 1 is 0; the chance that not all are true must not be."""
+    cells = [40.0, 38.0, 50.0]
+    chances = P.from_logits(
+        torch.tensor(cells, dtype=torch.float64), ["x"], logic="product"
+    ).count_distribution("x")
+    missing = [math.exp(-c) / (1 + math.exp(-c)) for c in cells]
+    assert float(chances[3]) == 1.0
+    assert float(chances[2]) == pytest.approx(sum(missing), rel=1e-9, abs=0)
+    assert float(chances[0]) == pytest.approx(math.prod(missing), rel=1e-9, abs=0)
+
+
 def test_the_algebra_loads_nothing_of_the_rest() -> None:
     code = "import sys, neptune.algebra; print([m for m in sys.modules if m.split('.')[0] in ('dsl', "
     code += "'transformers') or (m.startswith('neptune.') and not m.startswith('neptune.algebra'))])"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import dsl
 from neptune.algebra.convert import to_logit
 from neptune.engine import Engine
 from neptune.execute.cellbox import CellBox, Silent
-from neptune.execute.flip import RESOLUTION
+from neptune.execute.flip import RESOLUTION, Change
 from neptune.execute.inspect import inspect
 from neptune.scene import Scene
 
@@ -141,6 +142,38 @@ def test_the_change_flips_and_nothing_smaller_does(program: str, logic: str) -> 
         assert flip.at_most >= flip.at_least
         assert max(abs(c.to - c.score) for c in flip.changes) == pytest.approx(flip.at_most)
         assert flip.answer != answer.value
+
+
+@pytest.mark.parametrize("logic", ["godel", "product", "lukasiewicz"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "exists(Object, lambda x: left(x, iota(Object, lambda y: cube(y) and red(y))))",
+        "count(Object, lambda x: red(x)) > count(Object, lambda x: cube(x))",
+    ],
+)
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_no_listed_change_can_be_left_out(program: str, logic: str, seed: int) -> None:
+    """All the changes together flip the answer; without any one of them it stays."""
+    engine, scene = Engine(oracle=LevelOracle(seed), logic=logic), world(3)
+    answer, flip = flip_of(engine, program, scene)
+    assert flip is not None
+    assert 1 <= len(flip.changes) <= 12
+    scores = {
+        (t.question.text, int(i)): 1 / (1 + np.exp(-float(t.logits.reshape(-1)[i])))
+        for t in engine.evidence(scene)._tables.values()
+        for i in np.flatnonzero(~np.isnan(t.logits.reshape(-1)))
+    }
+
+    def with_changes(changes: Iterable[Change]) -> object:
+        moved = {
+            (c.question, int(np.ravel_multi_index(c.objects, (3,) * len(c.objects)))): c.to for c in changes
+        }
+        return Engine(oracle=Told(scores | moved, 3), logic=logic).run(program, scene).value
+
+    assert with_changes(flip.changes) == flip.answer
+    for spared in flip.changes:
+        assert with_changes(c for c in flip.changes if c is not spared) == answer.value
 
 
 def test_a_contradiction_can_not_be_proved_to_flip() -> None:
