@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +65,8 @@ class Engine:
         ``"optimised"``: rewritten, eliminated and compiled plans, cached by shape; ``"naive"``: one operation of
         the algebra a node, joint tables and all. The values are the same.
     max_oracle_calls
-        The most cells that one program asks; when they are spent, the answer is the best so far, with its bounds
-        and ``settled=False``.
+        The most cells that one program asks, ≥ 1; when they are spent, the answer is the best so far, with its
+        bounds and ``settled=False``.
     limits
         What a program may use.
     parameters
@@ -74,7 +76,8 @@ class Engine:
     prior
         Guesses at cells, for the order of asking only; by default from the boxes.
     probability_tolerance
-        Bounds of an answer's probability as close as this are reported as their middle; else as bounds only.
+        In [0, 1]. Bounds of an answer's probability as close as this are reported as their middle; else as bounds
+        only.
     oracle_options, detector_options
         Passed to the constructors of oracle and detector.
     record
@@ -95,7 +98,7 @@ class Engine:
     Raises
     ------
     ConfigError
-        For a name or an option that does not exist.
+        For a name or an option that does not exist, or a number out of its range.
     """
 
     def __init__(
@@ -135,6 +138,10 @@ class Engine:
         _one_of("planner", planner, ("naive", "optimised"))
         _one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
         self.distinct_variables = distinct_variables
+        _in_range("seed", seed, Integral, -inf, inf, "an integer")
+        if max_oracle_calls is not None:
+            _in_range("max_oracle_calls", max_oracle_calls, Integral, 1, inf, "an integer ≥ 1, or None")
+        _in_range("probability_tolerance", probability_tolerance, Real, 0, 1, "a number in [0, 1]")
         self.max_oracle_calls = max_oracle_calls
         self.limits = limits or Limits()
         self.parameters = parameters or LogicParameters()
@@ -368,6 +375,11 @@ class Engine:
 def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ConfigError(f"{field} is '{value}'", expected=" or ".join(f"'{k}'" for k in known))
+
+
+def _in_range(field: str, value: float, kind: type[Real], least: float, most: float, expected: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
+        raise ConfigError(f"{field} is {value!r}", expected=expected)
 
 
 def _logic(name: str | Logic) -> Logic:

@@ -9,7 +9,7 @@ import pytest
 
 import dsl
 from neptune.engine import Engine
-from neptune.errors import NeptuneError
+from neptune.errors import ConfigError, NeptuneError
 from neptune.scene import Annotation, Scene
 from neptune.types import Scores
 
@@ -284,3 +284,29 @@ def test_a_recorded_run_replays_bit_for_bit(tmp_path: Path) -> None:
         Engine(oracle="replay", oracle_options={"path": record}).run(
             "exists(Object, lambda x: blue(x))", where
         )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"max_oracle_calls": -5}, "max_oracle_calls is -5; expected an integer ≥ 1, or None"),
+        ({"max_oracle_calls": 0}, "max_oracle_calls is 0"),
+        ({"max_oracle_calls": 2.5}, "max_oracle_calls is 2.5"),
+        ({"probability_tolerance": -1}, "probability_tolerance is -1; expected a number in [0, 1]"),
+        ({"probability_tolerance": 5.0}, "probability_tolerance is 5.0"),
+        ({"probability_tolerance": float("nan")}, "probability_tolerance is nan"),
+        ({"probability_tolerance": "0"}, "probability_tolerance is '0'"),
+        ({"seed": "x"}, "seed is 'x'; expected an integer"),
+        ({"seed": None}, "seed is None"),
+        ({"seed": 0.5}, "seed is 0.5"),
+    ],
+)
+def test_numbers_out_of_their_range(arguments: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Engine(oracle="scene", **arguments)
+    assert caught.value.one_line().startswith(said)
+
+
+def test_numbers_at_the_edges_of_their_range() -> None:
+    engine = Engine(oracle="random", seed=np.int64(-3), max_oracle_calls=1, probability_tolerance=1)  # type: ignore[arg-type]
+    assert not engine.run("count(Object, lambda x: red(x))", Scene.synthetic(4, seed=0)).settled
