@@ -7,6 +7,8 @@ binding ∀; ``exists``, ``count``, ``iota``, ``point`` and a returned formula b
 
 A description used as an argument, ``left(x, iota(…))``, does not bind in this sense: the quantifier of x decides.
 Where no quantifier decides (two descriptions, or given objects) the atom is 1 for ``same_*`` and 0 otherwise.
+
+A relation that is derived from values is written out behind its guard: ``larger(u, v)`` is "u is large and v is small".
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from dsl.plan import (
     Node,
     Not,
     Or,
+    Predicate,
     Tally,
     Xor,
     children,
@@ -123,9 +126,20 @@ def _guard_atom(leaf: Leaf, context: _Context) -> Node:
     equalities = [e for e in (same(a, b) for a, b in pairs) if e is not const(0.0)]
     if const(1.0) in equalities:
         return const(1.0 if true_on_diagonal else 0.0)
+    atom = _written_out(leaf)
     if true_on_diagonal:
-        return disjunction([*equalities, leaf])
-    return conjunction([*(negation(e) for e in equalities), leaf])
+        return disjunction([*equalities, atom])
+    return conjunction([*(negation(e) for e in equalities), atom])
+
+
+def _written_out(leaf: Leaf) -> Node:
+    """Return a relation that is derived from values as what it means, any other atom as it is."""
+    if not leaf.predicate.ways:
+        return leaf
+    return disjunction(
+        conjunction(make(Leaf, Predicate(v, 1), (t,)) for v, t in zip(way, leaf.terms, strict=True))
+        for way in leaf.predicate.ways
+    )
 
 
 def _flip(context: _Context) -> _Context:

@@ -1,21 +1,23 @@
 """The words of a domain: sorts and their values, predicates and what is known of them, synonyms.
 
 A vocabulary is data: ``prompts/vocabulary/<name>.json``, or any file of that form. It saves oracle calls
-(symmetric and converse predicates are asked once), gives quantifiers over values their ranges, and turns a
-misspelt name into an error with a suggestion.
+(symmetric and converse predicates are asked once, derived ones never), gives quantifiers over values their ranges, and
+turns a misspelt name into an error with a suggestion.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from . import resources
+from . import vocabulary_fields as fields
+from .derived import Derivation, derivation
 from .errors import closest, did_you_mean
+from .vocabulary_fields import VocabularyError as VocabularyError
 
 OBJECT = "Object"
 
@@ -44,17 +46,15 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class PredicateFacts:
-    """What is known of a predicate: arities, symmetry, its name with arguments swapped, what it compares."""
+    """What is known of a predicate: arities, symmetry, its name with arguments swapped, the attribute that it compares,
+    its words in a question, and what it is derived from (then it is never asked)."""
 
     arities: frozenset[int]
     symmetric: bool = False
     converse: str | None = None
     same: str | None = None
     wording: str | None = None
-
-
-class VocabularyError(ValueError):
-    """A vocabulary file is missing, unreadable, or not of the documented form."""
+    derived: Derivation | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ class Vocabulary:
         """
         text = str(name)
         if text.endswith(".json") or "/" in text:
-            return cls.from_data(_read(Path(text)), where=text)
+            return cls.from_data(fields.read(Path(text)), where=text)
         return _named(text)
 
     @classmethod
@@ -137,7 +137,7 @@ class Vocabulary:
         VocabularyError
             If a field is unknown, missing or of the wrong type, or names something that is not there.
         """
-        fields = {
+        known = {
             "name",
             "closed",
             "sorts",
@@ -147,31 +147,35 @@ class Vocabulary:
             "superlatives",
             "synonyms",
         }
-        _only(data, fields, where)
+        fields.only(data, known, where)
         if not isinstance(data.get("name"), str):
             raise VocabularyError(f"{where}: 'name' is missing")
         sorts = {}
-        for name, row in _object(data, "sorts", where).items():
+        for name, row in fields.object(data, "sorts", where).items():
             place = f"{where}: sorts.{name}"
-            _only(row, {"attribute", "values", "ordered"}, place)
-            values = _words(row.get("values", []), f"{place}.values")
+            fields.only(row, {"attribute", "values", "ordered"}, place)
+            values = fields.words(row.get("values", []), f"{place}.values")
             sorts[name] = Sort(
                 name, str(row.get("attribute", name.lower())), values, bool(row.get("ordered", False))
             )
         predicates = {}
-        for name, row in _object(data, "predicates", where).items():
-            predicates[name] = _facts(row, f"{where}: predicates.{name}")
+        for name, row in fields.object(data, "predicates", where).items():
+            predicates[name] = _facts(row, sorts, f"{where}: predicates.{name}")
+        for facts in list(predicates.values()):
+            other = facts.converse
+            if facts.derived is not None and other in predicates and predicates[other].derived is None:
+                predicates[other] = replace(predicates[other], derived=facts.derived.converse)
         superlatives = {}
-        for name, row in _object(data, "superlatives", where).items():
-            _only(row, {"comparative"}, f"{where}: superlatives.{name}")
+        for name, row in fields.object(data, "superlatives", where).items():
+            fields.only(row, {"comparative"}, f"{where}: superlatives.{name}")
             superlatives[name] = str(row.get("comparative", ""))
         made = cls(
             name=data["name"],
             sorts=sorts,
             predicates=predicates,
-            synonyms=_pairs(data, "synonyms", where),
-            sort_synonyms=_pairs(data, "sort_synonyms", where),
-            vacuous=frozenset(_words(data.get("vacuous", []), f"{where}: vacuous")),
+            synonyms=fields.pairs(data, "synonyms", where),
+            sort_synonyms=fields.pairs(data, "sort_synonyms", where),
+            vacuous=frozenset(fields.words(data.get("vacuous", []), f"{where}: vacuous")),
             superlatives=superlatives,
             closed=bool(data.get("closed", False)),
         )
@@ -193,6 +197,12 @@ class Vocabulary:
             if facts.converse and self.predicates.get(facts.converse, facts).converse != word:
                 raise VocabularyError(
                     f"{where}: '{word}' and '{facts.converse}' do not name each other as converse"
+                )
+            other = self.predicates.get(facts.converse or "")
+            if facts.derived and other and other.derived != facts.derived.converse:
+                raise VocabularyError(
+                    f"{where}: '{word}' and '{facts.converse}' are each other's converse, but what they are derived "
+                    "from is not"
                 )
 
     # --- predicates ---
@@ -236,6 +246,12 @@ class Vocabulary:
         """Return the attribute that a predicate such as ``same_color`` compares, or ``None``."""
         facts = self.predicates.get(self.canonical(name, 2))
         return facts.same if facts is not None else None
+
+    def derived(self, name: str, arity: int) -> Derivation | None:
+        """Return what a predicate of so many objects is derived from, or ``None``: then the oracle is asked."""
+        facts = self.predicates.get(self.canonical(name, arity))
+        derived = facts.derived if facts is not None else None
+        return derived if derived is not None and derived.tells(arity) else None
 
     def wording(self, name: str) -> str | None:
         """Return the words for a predicate in a question, if the file gives them."""
@@ -318,57 +334,24 @@ def _spaced(name: str) -> str:
     return "".join(f" {c.lower()}" if c.isupper() else c for c in name).replace("_", " ").strip()
 
 
-def _facts(row: Mapping[str, Any], where: str) -> PredicateFacts:
-    _only(row, {"arity", "symmetric", "converse", "same", "wording"}, where)
+def _facts(row: Mapping[str, Any], sorts: Mapping[str, Sort], where: str) -> PredicateFacts:
+    fields.only(row, {"arity", "symmetric", "converse", "same", "wording", "derive"}, where)
     arity = row.get("arity", 1)
     arities = arity if isinstance(arity, list) else [arity]
     if not arities or not all(isinstance(a, int) and a >= 0 for a in arities):
         raise VocabularyError(f"{where}: 'arity' is a number or a list of numbers, not {arity!r}")
+    same, symmetric = row.get("same"), bool(row.get("symmetric", False))
+    derived = derivation(row["derive"], arities, sorts, where) if "derive" in row else None
+    if derived is not None and derived.kind == "same":
+        attribute = sorts[derived.of].attribute
+        if same not in (None, attribute):
+            raise VocabularyError(f"{where}: it compares '{same}', but is derived from '{derived.of}'")
+        same, symmetric = attribute, True
+    elif derived is not None and symmetric:
+        raise VocabularyError(f"{where}: what is derived from '{derived.kind}' is not symmetric")
     return PredicateFacts(
-        frozenset(arities),
-        bool(row.get("symmetric", False)),
-        row.get("converse"),
-        row.get("same"),
-        row.get("wording"),
+        frozenset(arities), symmetric, row.get("converse"), same, row.get("wording"), derived
     )
-
-
-def _only(row: Any, known: Iterable[str], where: str) -> None:
-    if not isinstance(row, Mapping):
-        raise VocabularyError(f"{where}: expected an object, not {type(row).__name__}")
-    for name in row:
-        if name not in known:
-            raise VocabularyError(f"{where}: unknown field '{name}'. {did_you_mean(name, known)}")
-
-
-def _object(data: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
-    row = data.get(name, {})
-    if not isinstance(row, Mapping):
-        raise VocabularyError(f"{where}: '{name}' is an object, not {type(row).__name__}")
-    return row
-
-
-def _pairs(data: Mapping[str, Any], name: str, where: str) -> dict[str, str]:
-    row = _object(data, name, where)
-    if not all(isinstance(v, str) for v in row.values()):
-        raise VocabularyError(f"{where}: '{name}' maps words to words")
-    return dict(row)
-
-
-def _words(row: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(row, list) or not all(isinstance(v, str) for v in row):
-        raise VocabularyError(f"{where}: expected a list of words")
-    return tuple(row)
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise VocabularyError(f"vocabulary {path}: {error}") from error
-    if not isinstance(data, Mapping):
-        raise VocabularyError(f"vocabulary {path}: expected a JSON object")
-    return data
 
 
 @lru_cache(maxsize=32)
@@ -377,7 +360,7 @@ def _named(name: str) -> Vocabulary:
         path = resources.find("prompts", f"vocabulary/{name}.json")
     except FileNotFoundError as error:
         raise VocabularyError(f"no vocabulary '{name}': {error}") from error
-    return Vocabulary.from_data(_read(path), where=str(path))
+    return Vocabulary.from_data(fields.read(path), where=str(path))
 
 
 @lru_cache(maxsize=1)

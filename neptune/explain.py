@@ -240,7 +240,10 @@ def _part(engine: Engine, what: str, node: Node, line: int, n: int) -> Part:
 
 
 def _cells(predicate: Predicate, n: int) -> int:
-    """Return the cells of a predicate that can be asked: never one object with itself, a symmetric pair once."""
+    """Return the cells of a predicate that can be asked: never one object with itself, a symmetric pair once, and none
+    of what is read off the boxes."""
+    if predicate.boxes:
+        return 0
     if predicate.arity == 2 and predicate.symmetric:
         return n * (n - 1) // 2
     cells = 1

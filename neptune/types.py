@@ -36,11 +36,15 @@ class Question:
     predicate
         The canonical name it was made from (``"sphere"``, ``"left"``), or ``""`` for free text. A hint for oracles
         that know concepts by name; not part of the identity.
+    boxes
+        What is read off the boxes instead of asked (a key of :data:`dsl.derived.BOXES`), or ``""``: no oracle gets
+        such a question.
     """
 
     text: str
     arity: int
     predicate: str = field(default="", compare=False)
+    boxes: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

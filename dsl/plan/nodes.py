@@ -27,6 +27,11 @@ class Predicate:
         The order of the two objects does not matter: asked for i < j only.
     reflexive
         The value of the cell of one object with itself where no quantifier decides (``same_*`` of two descriptions).
+    ways
+        For a relation that is derived from values: the pairs of them that make it true. Never asked:
+        :func:`dsl.guards.insert_guards` puts the values in its place.
+    boxes
+        For a predicate that is read off the boxes: a key of :data:`dsl.derived.BOXES`. Never asked.
     """
 
     name: str
@@ -34,6 +39,8 @@ class Predicate:
     text: str = ""
     symmetric: bool = False
     reflexive: bool = False
+    ways: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    boxes: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         return self.name or repr(self.text)

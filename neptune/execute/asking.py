@@ -85,6 +85,8 @@ class Asker:
             evaluator.forget()
             return node
         for leaf in leaves(node):
+            if leaf.predicate.boxes:
+                continue
             table = self.evidence.table(self.wording.question(leaf.predicate), leaf.predicate.symmetric)
             self.usage.cache_hits += int(table.asked.reshape(-1)[table.normalised(self._cells(leaf))].sum())
         scheduler = Scheduler(

@@ -99,8 +99,15 @@ class Atoms:
     def predicate(self, name: str, arity: int) -> Predicate:
         """Return the predicate of a name: synonyms resolved, with what the vocabulary says of it."""
         canonical = self.vocabulary.canonical(name, arity)
-        same = canonical.startswith("same_") and arity == 2
-        return Predicate(canonical, arity, "", self.vocabulary.symmetric(canonical) or same, same)
+        same = arity == 2 and (canonical.startswith("same_") or self.vocabulary.same(canonical) is not None)
+        symmetric = self.vocabulary.symmetric(canonical) or same
+        derived = self.vocabulary.derived(canonical, arity)
+        if derived is None:
+            return Predicate(canonical, arity, "", symmetric, same)
+        if derived.kind == "boxes":
+            return Predicate(canonical, arity, "", symmetric, same, boxes=derived.of)
+        ways = derived.ways(self.vocabulary.values(derived.of))
+        return Predicate(canonical, arity, "", symmetric, same, ways=ways)
 
     def _atom(
         self, name: str, args: list[Any], where: ast.Node, picking: bool, note: Callable[[str], None]

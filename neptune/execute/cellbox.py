@@ -71,6 +71,7 @@ class CellBox:
         self.engine, self.evidence = engine, evidence
         self.columns: dict[tuple[str, int, bool, str], Column] = {}
         scores: list[Floats] = [np.zeros(0)]
+        fixed: list[NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
         size = 0
         for atom in atoms:
             key = self._key(atom)
@@ -88,7 +89,9 @@ class CellBox:
             unknown = logits.isnan()
             calibrated = engine.parameters.calibrate(logits.nan_to_num(nan=0.0), kind).detach()
             scores.append(calibrated.masked_fill(unknown, math.nan).sigmoid().numpy())
+            fixed.append(np.full(len(flat), bool(question.boxes)))
             size += len(flat)
+        self.fixed = np.concatenate(fixed)
         p = np.concatenate(scores)
         # What only other questions on the picture made known would let the same run be judged otherwise each time.
         spoken = np.zeros(size, dtype=np.bool_)
@@ -124,11 +127,16 @@ class CellBox:
                 return column.question, tuple(int(i) for i in unflatten(at, column.places.shape)[0])
         raise IndexError(f"place {place} of a box of {len(self.p)} cells")
 
+    def reach(self, delta: float) -> tuple[Floats, Floats]:
+        """Return how low and how high each score can be if it moves by at most `delta`, shape ``(C,)``: what is read
+        off the boxes stays; NaN where unknown."""
+        step = np.where(self.fixed, 0.0, delta)
+        return np.clip(self.p - step, 0.0, 1.0), np.clip(self.p + step, 0.0, 1.0)
+
     def within(self, delta: float) -> Source:
         """Return what gives atoms as intervals: every score known may move by `delta`, the others are anything."""
         unknown = np.isnan(self.p)
-        low = np.where(unknown, 0.0, np.clip(self.p - delta, 0.0, 1.0))
-        high = np.where(unknown, 1.0, np.clip(self.p + delta, 0.0, 1.0))
+        low, high = (np.where(unknown, end, p) for end, p in zip((0.0, 1.0), self.reach(delta), strict=True))
         ends = logit(low), logit(high)
         if delta == 0.0 and not unknown.any():
             return lambda atom: Interval.point(self._tensor(atom, ends[0]))

@@ -93,6 +93,8 @@ class Cells:
         atoms: dict[tuple[str, int, bool], Leaf] = {}
         for goal in goals:
             for leaf in leaves(goal.node):
+                if leaf.predicate.boxes:  # known from the beginning
+                    continue
                 question = wording.question(leaf.predicate)
                 atoms.setdefault((question.text, question.arity, leaf.predicate.symmetric), leaf)
         self.columns: list[_Column] = []

@@ -3,7 +3,8 @@
 For each question a table with one cell for each tuple of objects: the logit, and whether it was asked. A
 cell is asked at most once, and a pair of one object with itself never. A symmetric question is asked for
 i < j, and its table is mirrored. The same words asked without that promise share what the oracle said, never
-what was mirrored, so that no answer depends on what was asked before.
+what was mirrored, so that no answer depends on what was asked before. What is read off the boxes is known from the
+beginning, and never asked.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from neptune.answer import Usage
 from neptune.errors import NeptuneError, OracleError
 from neptune.execute.cells import all_flat, distinct, unflatten, unique
 from neptune.execute.claims import Claims
+from neptune.execute.geometry import holds
 from neptune.scene import Scene
 from neptune.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
 
@@ -56,7 +58,8 @@ class Table:
     symmetric
         The order of the two objects does not matter.
     logits
-        Shape ``(N,) * arity``, float32 in [-50, 50]. NaN where not asked, and where evidence is missing.
+        Shape ``(N,) * arity``, float32 in [-50, 50]. NaN where not asked, and where evidence is missing; ±∞ where
+        it is read off the boxes.
     asked
         Same shape, bool. The diagonal stays false.
     """
@@ -157,6 +160,10 @@ class Evidence:
             table = Table(
                 question, symmetric, np.full(shape, np.nan, dtype=np.float32), np.zeros(shape, dtype=np.bool_)
             )
+            if question.boxes:
+                cells = all_flat(len(self.scene), question.arity, False)
+                true = holds(self.scene, question.boxes, question.arity).reshape(-1)[cells]
+                _write(table, cells, np.where(true, np.inf, -np.inf).astype(np.float32))
             if symmetric:  # What was asked of the same words as a plain question is known already.
                 plain = self._tables.get((question.text, question.arity, False))
                 if plain is not None:
@@ -259,6 +266,8 @@ def ask_many(
     whole: dict[tuple[Evidence, _Key], None] = {}
     for k, (evidence, wants) in enumerate(wanted):
         for question, symmetric, cells in wants:
+            if question.boxes:
+                continue
             flat = evidence.table(question, symmetric).normalised(cells)
             usages[k].cache_hits += len(flat)
             key = (question.text, question.arity, symmetric)

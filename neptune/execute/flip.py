@@ -273,7 +273,7 @@ class _Search:
     def _push(self, goal: Goal, wish: Wish, delta: float) -> Floats | None:
         """Move the scores on which a wish hangs to the end of the box, until it is granted."""
         start = self.box.p
-        low, high = np.clip(start - delta, 0.0, 1.0), np.clip(start + delta, 0.0, 1.0)
+        low, high = self.box.reach(delta)
         p = start.copy()
         soft = goal.soft or not self.engine.logic.uses_logits
         for _ in range(_STEPS):

@@ -18,7 +18,7 @@ from neptune.algebra import ProbabilisticTensor
 from neptune.answer import Usage
 from neptune.errors import OracleError
 from neptune.execute.cells import off_diagonal
-from neptune.execute.evidence import ask_many
+from neptune.execute.evidence import Evidence, ask_many
 from neptune.execute.intervals import Interval
 from neptune.scene import Scene
 from neptune.types import IntArray, Question, ScoreRequest
@@ -75,10 +75,7 @@ class LeafScores:
         if self._scorer is None:
             vectors = self._from_evidence(list(fresh.values()), cells)
         else:
-            requests = [
-                ScoreRequest(s, q, c.copy()) for (s, q, _), c in zip(fresh.values(), cells, strict=True)
-            ]
-            vectors = _checked(self._scorer(requests), requests)
+            vectors = self._from_scorer(self._scorer, list(fresh.values()), cells)
         for (key, (scene, question, symmetric)), of, vector in zip(
             fresh.items(), cells, vectors, strict=True
         ):
@@ -106,6 +103,18 @@ class LeafScores:
         return [
             torch.from_numpy(np.reshape(e.table(q, symmetric).logits[tuple(of.T)], len(of)))
             for e, (_, q, symmetric), of in zip(evidence, fresh, cells, strict=True)
+        ]
+
+    def _from_scorer(
+        self, scorer: Scorer, fresh: Sequence[tuple[Scene, Question, bool]], cells: Sequence[IntArray]
+    ) -> list[Tensor]:
+        requests = [
+            ScoreRequest(s, q, of.copy()) for (s, q, _), of in zip(fresh, cells, strict=True) if not q.boxes
+        ]
+        scored = iter(_checked(scorer(requests), requests) if requests else ())
+        return [
+            torch.from_numpy(Evidence(s).table(q).logits[tuple(of.T)]) if q.boxes else next(scored)
+            for (s, q, _), of in zip(fresh, cells, strict=True)
         ]
 
     def _flat(self) -> Tensor:

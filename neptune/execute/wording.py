@@ -95,7 +95,9 @@ class Wording:
             if name and self.vocabulary is not None:
                 name = self.vocabulary.canonical(name, arity)
             text = " ".join(predicate.text.split()) or self._text(name, arity)
-            found = self._worded[predicate] = Question(text, arity, name)
+            if predicate.boxes:  # nobody is asked, and whoever asks in these words does ask
+                text = f"{_words(name)} (from the boxes)"
+            found = self._worded[predicate] = Question(text, arity, name, predicate.boxes)
         return found
 
     def query(self, attribute: str, arity: int = 1) -> Question:

@@ -24,7 +24,8 @@ def kinds_of(vocabulary: Vocabulary, per: Per) -> dict[str, tuple[str, ...]]:
         return {}
     kinds = {sort.name: tuple(sort.values) for sort in vocabulary.sorts.values() if sort.values}
     for name, facts in vocabulary.predicates.items():
-        if name == "same_object":  # never asked
+        derived = facts.derived
+        if name == "same_object" or (derived and all(derived.tells(a) for a in facts.arities)):  # never asked
             continue
         if facts.same is not None:
             kinds[SAME] = (*kinds.get(SAME, ()), name)
