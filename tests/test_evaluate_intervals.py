@@ -51,6 +51,25 @@ def test_all_right_is_not_certainty() -> None:
     assert interval([0.0, 1.0], seed=5) == interval([0.0, 1.0], seed=5)
 
 
+@pytest.mark.parametrize(("hits", "trials"), [(1, 2), (3, 6), (5, 20)])
+def test_pictures_that_are_all_alike_are_not_certainty_either(hits: int, trials: int) -> None:
+    """Against the definition (Clopper and Pearson 1934): at each end, what was seen has a probability of 2.5 %."""
+    # Every picture has the same share of right answers, so that the bootstrap has nothing to draw from.
+    values = [1.0] * hits + [0.0] * (trials - hits)
+    low, high = interval(values * trials, [k for k in range(trials) for _ in range(trials)])  # type: ignore[misc]
+    chance = [math.comb(trials, k) for k in range(trials + 1)]
+    at_least = sum(chance[k] * low**k * (1 - low) ** (trials - k) for k in range(hits, trials + 1))
+    at_most = sum(chance[k] * high**k * (1 - high) ** (trials - k) for k in range(hits + 1))
+    assert at_least == pytest.approx(0.025, rel=0.1)
+    assert at_most == pytest.approx(0.025, rel=0.1)
+
+
+def test_one_picture_says_next_to_nothing() -> None:
+    low, high = interval([1.0, 0.0, 0.0, 0.0], ["a.png"] * 4)  # type: ignore[misc]
+    assert low < 0.01
+    assert high > 0.9
+
+
 def test_a_paired_difference_is_sharper_than_two_intervals() -> None:
     rng = np.random.default_rng(4)
     first = (rng.random(300) < 0.6).astype(float)
@@ -92,8 +111,8 @@ def test_boxes_have_an_iou(capsys: pytest.CaptureFixture[str]) -> None:
 def test_questions_without_a_right_answer_do_not_count() -> None:
     rows = [record(0, correct=None), record(1), record(2, correct=False), record(3, correct=None, error="x")]
     found = summarise(rows, {"d": 4})
-    assert (found["n"], found["unjudged"], found["correct"]) == (4, 1, 1)
-    assert found["accuracy"] == 1 / 3
+    assert (found["n"], found["unjudged"], found["correct"]) == (4, 2, 1)
+    assert found["accuracy"] == 1 / 2, "nor does an error there"
     assert summarise(rows[:1], {"d": 1})["accuracy"] is None
 
 

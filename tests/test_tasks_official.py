@@ -352,52 +352,6 @@ def test_clevr_humans(tmp_path: Path) -> None:
     assert tasks.load("clevr-humans", tmp_path, split="test").source.name == "CLEVR-Humans-test.json"  # type: ignore[attr-defined]
 
 
-# --- a folder of pictures ---
-
-
-def test_a_folder_of_pictures(tmp_path: Path) -> None:
-    picture(tmp_path / "a.jpg")
-    lines = [
-        {
-            "image": "a.jpg",
-            "question": "How many?",
-            "answer": 3,
-            "family": "count",
-            "program": "count(Object)",
-        },
-        {"image": "a.jpg", "question": "Any?", "answer": True},
-        {"image": "a.jpg", "question": "the left one", "box": [10, 10, 50, 40], "boxes": [[10, 10, 50, 40]]},
-        {"image": "a.jpg", "question": "What is it?", "answer": ["sofa", "couch"]},
-        {"image": "a.jpg", "question": "And this?"},
-        {"image": "../a.jpg", "question": "x"},
-        {"image": "a.jpg", "queston": "x"},
-        {"image": "a.jpg", "question": "x", "box": [10, 10, 10, 40]},
-        {"image": "a.jpg", "question": "x", "answer": {}},
-    ]
-    text = "\n".join([*map(json.dumps, lines), "{torn"])
-    write(tmp_path / "mine.jsonl", text)
-    task = tasks.load("folder", tmp_path)
-    count, yes, box, word, open_, *bad = task.samples
-    assert count.gold() == "count(Object)"
-    assert task.judge(count, Answer(3, "number")) is True
-    assert task.judge(count, Answer(True, "truth")) is False
-    assert task.judge(yes, Answer(True, "truth")) is True
-    assert task.show_expected(yes) == "yes"
-    assert task.judge(box, pointing(0), scene([10, 10, 50, 41])) is True
-    assert task.measures(box, pointing(0), scene([10, 10, 50, 41]))["iou"] > 0.9
-    assert task.measures(count, Answer(3, "number")) == {}
-    assert task.judge(word, Answer("Couch", "text")) is True
-    assert task.judge(open_, Answer("sofa", "text")) is None
-    words = ("picture's name", "unknown field 'queston'", "The box is", "The answer is", "can not be read")
-    for sample, said in zip(bad, words, strict=True):
-        with pytest.raises(DatasetError, match=said):
-            sample.check()
-    write(tmp_path / "other.jsonl", text)
-    with pytest.raises(DatasetError, match=r"no questions\.jsonl.*mine\.jsonl, other\.jsonl"):
-        tasks.load("folder", tmp_path)
-    assert len(tasks.load("folder", tmp_path, split="other").samples) == len(lines) + 1
-
-
 # --- all of them ---
 
 

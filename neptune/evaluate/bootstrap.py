@@ -17,6 +17,9 @@ RESAMPLES = 1000
 LEVEL = 0.95
 """The intervals' level."""
 
+_DRAWS = 100_000
+"""Draws from a distribution whose quantiles are wanted: its ends are good to two digits."""
+
 _BLOCK = 4_000_000
 """Draws held in memory at once."""
 
@@ -31,13 +34,14 @@ def interval(
 ) -> tuple[float, float] | None:
     """Return the percentile bootstrap interval of a mean.
 
-    Where all values are 0, or all are 1, every resample is the same and the bootstrap would claim certainty; the far
-    end is then the exact binomial bound (Clopper and Pearson 1934) for as many trials as there are clusters.
+    Where all clusters have the same mean (all are right; there is one picture), every resample is the same and the
+    bootstrap would claim certainty. The ends are then the exact binomial bounds (Clopper and Pearson 1934), in their
+    form as quantiles of Beta distributions, for as many trials as there are clusters.
 
     Parameters
     ----------
     values
-        N numbers: 1 for right and 0 for wrong, or an IoU.
+        N numbers in [0, 1]: 1 for right and 0 for wrong, or an IoU.
     clusters
         What each value belongs to, e.g. its picture; ``None``: each stands alone.
     level
@@ -57,11 +61,25 @@ def interval(
         return None
     sums, sizes = _by_cluster(flat, clusters)
     tail = (1.0 - level) / 2
-    if (flat == flat[0]).all() and flat[0] in (0.0, 1.0):
-        far = 1.0 - tail ** (1.0 / len(sums))
-        return (0.0, far) if flat[0] == 0.0 else (1.0 - far, 1.0)
+    each = sums / sizes
+    if (each == each[0]).all():
+        return _exact(float(each[0]), len(each), tail, seed)
     means = _resampled_means(sums, sizes, resamples, seed)
     low, high = np.quantile(means, (tail, 1.0 - tail))
+    return float(low), float(high)
+
+
+def _exact(share: float, trials: int, tail: float, seed: int) -> tuple[float, float]:
+    """Return the Clopper-Pearson interval of a share seen in so many trials, of which it need not be whole."""
+    hits, misses = share * trials, (1.0 - share) * trials
+    far = 1.0 - tail ** (1.0 / trials)
+    if not hits:
+        return 0.0, far
+    if not misses:
+        return 1.0 - far, 1.0
+    rng = np.random.default_rng(seed)  # numpy draws from the distribution, but does not invert it
+    low = np.quantile(rng.beta(hits, misses + 1.0, _DRAWS), tail)
+    high = np.quantile(rng.beta(hits + 1.0, misses, _DRAWS), 1.0 - tail)
     return float(low), float(high)
 
 

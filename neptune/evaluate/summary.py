@@ -29,8 +29,8 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
     dict
         ``n answered errors abstained correct accuracy interval error_rate abstention_rate complete by_family
         by_dataset errors_by_kind ties usage oracle_failures seconds``. Rates and `accuracy` are over all n, in
-        [0, 1], ``None`` for n = 0; samples without a right answer (`unjudged`, where there are some) do not count for
-        `accuracy`.
+        [0, 1], ``None`` for n = 0; samples of which no right answer is known (`unjudged`, where there are some) do
+        not count for `accuracy`, whatever became of them.
         `interval` is the 95 % bootstrap interval of `accuracy` over pictures (:mod:`neptune.evaluate.bootstrap`),
         ``None`` while samples are missing; `seconds` is the samples' own time. For datasets whose answers point to
         objects, also `mean_iou`, `mean_iou_interval` and `iou_accuracy` (the share with an IoU ≥ 0.5) over their
@@ -71,7 +71,7 @@ def counts(records: list[Record], n: int) -> dict[str, Any]:
     """Return the figures of one group of samples, of which there are `n`; see :func:`summarise`."""
     errors = sum(bool(r.get("error")) for r in records)
     abstained = sum(bool(r.get("abstained")) for r in records)
-    judged = [r for r in records if r.get("correct") is not None or r.get("error")]
+    judged = [r for r in records if r.get("correct") is not None]
     right = [r.get("correct") is True for r in judged]
     pictures = [picture_of(r) for r in judged]
     unjudged, whole = len(records) - len(judged), len(records) == n

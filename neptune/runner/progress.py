@@ -67,7 +67,7 @@ class Progress:
         usage = record.get("usage") or {}
         self.done += 1
         self.right += record.get("correct") is True
-        self.judged += record.get("correct") is not None or bool(record.get("error"))
+        self.judged += record.get("correct") is not None
         self.errors += bool(record.get("error"))
         self.abstained += bool(record.get("abstained"))
         self.cost += float(usage.get("oracle_cost", 0.0)) + float(usage.get("code_gen_cost", 0.0))

@@ -5,13 +5,13 @@
 
 Fields: ``image`` and ``question``; ``answer`` (true/false, a number, a word, or a list of admissible ones) or ``box``
 (``x0 y0 x1 y1`` in pixels: the answer must point there), or neither; ``program``, ``family``, ``boxes`` (the objects,
-for ``od_model: scene``), ``id`` where they are known.
+for ``od_model: scene``) where they are known; ``id``, the sample's name, by which runs are compared.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,22 @@ class PictureFolder(PointingTask, ListedTask):
         self.root = data_folder(data_dir)
         path = self._file(split)
         try:
-            lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+            text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise DatasetError(f"The questions can not be read: {error}", where=str(path)) from error
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         if not lines:
             raise DatasetError(
                 "The file of questions is empty", where=str(path), expected="one JSON object a line"
             )
         super().__init__(lines, path.name, num_samples, seed)
+        self._ids = _own_ids(line for _, line in lines)
+        """Of each line its own id, or ``None``."""
+        # An id belongs to one line: one made of a place to that place, any other to the first that gives it.
+        self._line_of = {ListedTask.sample_id(self, k): line for k, (line, _) in enumerate(lines)}
+        for (line, _), own in zip(lines, self._ids):
+            if own is not None:
+                self._line_of.setdefault(own, line)
 
     def _file(self, split: str | None) -> Path:
         wanted = self.root / (f"{split}.jsonl" if split else "questions.jsonl")
@@ -73,7 +81,15 @@ class PictureFolder(PointingTask, ListedTask):
 
     def read(self, record: Any, draft: Draft, where: str) -> None:
         """Read one line."""
-        record = a_mapping(json.loads(record), where)
+        line, text = record
+        try:
+            record = a_mapping(json.loads(text), where)
+        except json.JSONDecodeError as error:
+            raise DatasetError(
+                f"The line is no JSON: {error.msg}, column {error.colno}",
+                where=where,
+                expected='{"image": "kitchen.jpg", "question": …, "answer": …}',
+            ) from error
         unknown = sorted(set(record) - set(KNOWN))
         if unknown:
             raise DatasetError(
@@ -81,7 +97,9 @@ class PictureFolder(PointingTask, ListedTask):
             )
         draft.question = field(record, "question", str, where)
         draft.family = str(record.get("family") or "all")
-        draft.extra = {"id": record["id"]} if "id" in record else {}
+        own = _own_id(record)
+        if own is not None and (first := self._line_of[own]) != line:
+            raise DatasetError(f"The id {own!r} is that of line {first} already", where=where)
         draft.picture = find_picture(self.root, (".", "images"), field(record, "image", str, where), where)
         if "boxes" in record:
             boxes = [corners(b, where, size=False) for b in field(record, "boxes", list, where)]
@@ -99,6 +117,16 @@ class PictureFolder(PointingTask, ListedTask):
                     expected="true or false, a number, a word, or a list of them",
                 )
             draft.expected = {"answers": answers}
+
+    def sample_id(self, index: int) -> str:
+        """Return the line's own id, or one made of its place; a repeated one is left to the first line."""
+        own = self._ids[index]
+        mine = own is not None and self._line_of[own] == self.records[index][0]
+        return own if own is not None and mine else super().sample_id(index)
+
+    def place(self, index: int) -> str:
+        """Return the line's number in the file, from 1."""
+        return f"{self.source}, line {self.records[index][0]}"
 
     def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
         """Tell whether the answer is right; ``None`` where the line does not say."""
@@ -133,3 +161,20 @@ class PictureFolder(PointingTask, ListedTask):
             return {"box": rounded(sample.expected["box"])}
         answers = [("yes" if a else "no") if isinstance(a, bool) else a for a in sample.expected["answers"]]
         return answers[0] if len(answers) == 1 else answers
+
+
+def _own_ids(lines: Iterable[str]) -> list[str | None]:
+    """Return the id that each line gives itself; what is wrong with a line is said when it is read."""
+    found = []
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        found.append(_own_id(record))
+    return found
+
+
+def _own_id(record: Any) -> str | None:
+    own = record.get("id") if isinstance(record, Mapping) else None
+    return str(own) if isinstance(own, str | int) and not isinstance(own, bool) and str(own) else None

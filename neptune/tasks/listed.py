@@ -57,9 +57,17 @@ class ListedTask(Task):
     def read(self, record: Any, draft: Draft, where: str) -> None:
         """Fill `draft` from a record; raise a :class:`DatasetError` where the sample can not be run."""
 
+    def sample_id(self, index: int) -> str:
+        """Return the sample's id for a record's place in the list, unique in it."""
+        return f"{self.name}-{index:06d}"
+
+    def place(self, index: int) -> str:
+        """Return how errors name a record: its file and its place in the list, from 0."""
+        return f"{self.source}, record {index}"
+
     def _sample(self, index: int) -> Sample:
         draft, problem = Draft(), None
-        where = f"{self.source}, record {index}"
+        where = self.place(index)
         try:
             self.read(self.records[index], draft, where)
         except NeptuneError as error:
@@ -71,7 +79,7 @@ class ListedTask(Task):
                 "The dataset has no gold programs", where=self.name, mend=NO_PROGRAMS
             )
         return Sample(
-            id=f"{self.name}-{index:06d}",
+            id=self.sample_id(index),
             dataset=self.name,
             question=draft.question,
             picture=draft.picture,
