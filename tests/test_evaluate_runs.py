@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from neptune.cli import main
 from neptune.evaluate.blame import shapley
 from neptune.evaluate.compare import mcnemar
 from neptune.evaluate.judge import read_verdict
+from neptune.evaluate.logics import summarise_logics
+from neptune.evaluate.tables import WIDTH, print_more
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fault_server import fails, says, serving
@@ -122,6 +127,36 @@ def test_several_logics_ask_the_oracle_once(tmp_path: Path, capsys: pytest.Captu
     assert "Logics (one run of the oracle)" in printed
     assert main(["--config", "configs/clevr.json", "--logic", "godel,godel"]) == 2
     assert "names a logic twice" in capsys.readouterr().err
+
+
+def test_a_logic_that_fails_says_nothing_of_the_first_one() -> None:
+    """Its probability and its abstentions are its own: of a sample that it can not answer it has none."""
+    failed = {"correct": False, "error": "never recorded", "error_kind": "OracleError"}
+    fine = {"answer": "yes", "correct": True, "probability": 0.9, "abstained": False, "oracle_calls": 3}
+    unsure = {"answer": None, "correct": False, "probability": 0.5, "abstained": True, "oracle_calls": 2}
+    rows = [
+        {"id": i, "dataset": "d", "picture": str(i), "error": None, **first, "logics": logics}
+        for i, (first, logics) in enumerate(
+            [
+                (fine, {"godel": fine, "product": fine | {"probability": 0.7}}),
+                (fine, {"godel": fine, "product": failed}),
+                (unsure, {"godel": unsure, "product": failed}),
+            ]
+        )
+    ]
+    table = summarise_logics(rows)
+    kept = ("n", "correct", "errors", "abstained", "mean_probability", "oracle_calls")
+    assert [table["godel"][k] for k in kept] == [3, 2, 0, 1, pytest.approx(2.3 / 3, abs=1e-6), 8]
+    assert [table["product"][k] for k in kept] == [3, 1, 2, 0, 0.7, 3]
+    assert (table["product"]["won"], table["product"]["lost"]) == (0, 1)
+    console = Console(width=WIDTH, record=True, file=io.StringIO())
+    print_more({"logics": table}, console)
+    heads, product = (
+        [cell.strip() for cell in re.split("[│┃]", line)]
+        for line in console.export_text().splitlines()
+        if "errors" in line or "product" in line
+    )
+    assert product[heads.index("errors")] == "2"
 
 
 # --- judge ---

@@ -72,6 +72,17 @@ def _row(task: Task, sample: Sample, scene: Scene, answer: Answer) -> dict[str, 
     }
 
 
+_NOTHING: dict[str, Any] = {
+    "answer": None,
+    "correct": False,
+    "probability": None,
+    "abstained": False,
+    "error": None,
+    "oracle_calls": 0,
+}
+"""What the row of a logic says where it says nothing else."""
+
+
 def summarise_logics(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return logic → its figures over the records that were answered under several, in the order of the config.
 
@@ -86,10 +97,11 @@ def summarise_logics(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     failed = [r for r in records if r.get("error")]
     found: dict[str, Any] = {}
     for name in names:
-        rows = [{**r, "error": None, **r["logics"].get(name, {}), "id": r["id"]} for r in several]
+        # What the first logic found says nothing of one that failed.
+        rows = [{**r, **_NOTHING, **r["logics"].get(name, {})} for r in several]
         won = sum(_right(r, name) and not _right(r, names[0]) for r in several)
         lost = sum(_right(r, names[0]) and not _right(r, name) for r in several)
-        sure = [row["probability"] for row in rows if row.get("probability") is not None]
+        sure = [row["probability"] for row in rows if row["probability"] is not None]
         figures = counts([*rows, *failed], len(rows) + len(failed))
         found[name] = {
             k: figures[k] for k in ("n", "correct", "accuracy", "interval", "abstained", "errors")
@@ -101,7 +113,7 @@ def summarise_logics(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "lost": lost,
             "p": mcnemar(lost, won),
             "mean_probability": round(sum(sure) / len(sure), 6) if sure else None,
-            "oracle_calls": sum(row.get("oracle_calls", 0) for row in rows),
+            "oracle_calls": sum(row["oracle_calls"] for row in rows),
         }
     return found
 

@@ -93,7 +93,8 @@ def print_more(results: dict[str, Any], console: Console | None = None) -> None:
 def _print_logics(logics: dict[str, Any], console: Console) -> None:
     table = Table(title="Logics (one run of the oracle)", title_justify="left")
     table.add_column("", no_wrap=True)
-    columns = ("n", "right", "accuracy", "95 %", "abstained", "changed", "won", "lost", "p", "mean prob.")
+    columns = ["n", "right", "accuracy", "95 %", "errors", "abstained"]
+    columns += ["changed", "won", "lost", "p", "mean prob."]
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for position, (name, row) in enumerate(logics.items()):
@@ -103,7 +104,7 @@ def _print_logics(logics: dict[str, Any], console: Console) -> None:
         accuracy = "–" if row["accuracy"] is None else f"{row['accuracy']:.2%}"
         sure = "–" if row["mean_probability"] is None else f"{row['mean_probability']:.3f}"
         cells = [str(row["n"]), str(row["correct"]), accuracy, show_interval(row["interval"])]
-        table.add_row(name, *cells, str(row["abstained"]), *versus, sure)
+        table.add_row(name, *cells, str(row["errors"]), str(row["abstained"]), *versus, sure)
     console.print(table)
 
 
