@@ -377,7 +377,7 @@ def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
         raise ConfigError(f"{field} is '{value}'", expected=" or ".join(f"'{k}'" for k in known))
 
 
-def _in_range(field: str, value: float, kind: type[Real], least: float, most: float, expected: str) -> None:
+def _in_range(field: str, value: Any, kind: Any, least: float, most: float, expected: str) -> None:
     if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
         raise ConfigError(f"{field} is {value!r}", expected=expected)
 
