@@ -119,7 +119,7 @@ def test_the_official_layout_is_read(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES / "images", tmp_path / "images" / "val")
     with pytest.raises(DatasetError, match="the splits train, val"):
         tasks.load("clevr", tmp_path)
-    with pytest.raises(DatasetError, match=r"CLEVR_test_questions\.json"):
+    with pytest.raises(DatasetError, match=r"no split 'test'.*expected one of train, val"):
         tasks.load("clevr", tmp_path, split="test")
     sample = tasks.load("clevr", tmp_path, split="val").samples[0]
     assert sample.picture is not None
@@ -135,6 +135,29 @@ def test_a_folder_of_splits_is_read(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"Set split, e\.g\. to 'val'"):
         tasks.load("clevr", tmp_path)
     assert len(tasks.load("clevr", tmp_path, split="val").samples) == 120
+    assert len(tasks.load("clevr", tmp_path / "val", split="val").samples) == 120
+    with pytest.raises(DatasetError, match=r"no split 'tran'.*expected one of train, val.*mean 'train'"):
+        tasks.load("clevr", tmp_path, split="tran")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_flat_folder_is_taken_for_no_split_but_its_own(name: str, tmp_path: Path) -> None:
+    """Else the answers on val would be recorded as those on train."""
+    for split in ("train", "val"):
+        shutil.copytree(
+            EXAMPLES, tmp_path / split, ignore=shutil.ignore_patterns("images", "CLEVR-Humans-val.json")
+        )
+    shutil.copy(
+        tmp_path / "train" / "questions.json", tmp_path
+    )  # a flat folder with a folder of a split in it
+    assert tasks.load(name, tmp_path, split="val").folder.root == tmp_path / "val"  # type: ignore[attr-defined]
+    with pytest.raises(DatasetError, match=r"no split 'nosuch'.*the files of val alone.*Leave split out"):
+        tasks.load(name, tmp_path / "val", split="nosuch")
+    with pytest.raises(DatasetError, match=rf"no split 'train'.*Set data_dir to {tmp_path / 'train'}"):
+        tasks.load(name, tmp_path / "val", split="train")
+    assert len(tasks.load(name, tmp_path / "val").samples) == len(
+        tasks.load(name, tmp_path, split="val").samples
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,6 +7,7 @@ Two layouts are read: a flat folder (``images/``, ``scenes.json``, ``questions.j
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from neptune.errors import DatasetError, NeptuneError
+from neptune.errors import DatasetError, NeptuneError, did_you_mean
 from neptune.picture import Picture
 from neptune.scene import Annotation
 
@@ -73,7 +74,7 @@ class Folder:
     Raises
     ------
     DatasetError
-        If the folder does not exist, or it holds several splits and none is named.
+        If the folder does not exist, it holds several splits and none is named, or not the one that is.
     """
 
     def __init__(self, data_dir: str | Path, split: str | None = None) -> None:
@@ -85,8 +86,11 @@ class Folder:
                 expected="a folder in CLEVR's format (images/, scenes.json, questions.json, …)",
                 mend="Set data_dir",
             )
-        if split and not (root / "questions.json").is_file() and (root / split).is_dir():
+        flat = (root / "questions.json").is_file()
+        if split and (root / split).is_dir() and (not flat or any((root / split).glob("*.json"))):
             root = root / split  # data_dir/val/questions.json
+        elif split:
+            _find_split(root, split)
         self.root = root
         self.split = split or self._only_split()
         self._scenes: dict[str, Any] | None = None
@@ -191,6 +195,24 @@ class Folder:
         except (TypeError, ValueError, AttributeError) as error:
             return None, DatasetError(f"The scene is malformed: {error}", where=where)
         return annotation, None
+
+
+def _find_split(root: Path, split: str) -> None:
+    """Refuse a split that no file of a folder is named after: its flat files would be taken for it."""
+    files = [*root.glob("*.json"), *root.glob("*/*.json")]
+    names = (re.match(r"CLEVR_([^_]+)_|CLEVR-Humans-(.+)\.json$", p.name) for p in files)
+    found = {name[1] or name[2] for name in names if name}
+    found |= {p.parent.name for p in files if p.name == "questions.json" and p.parent != root}
+    flat = (root / "questions.json").is_file() or not found
+    if split in found or (flat and root.resolve().name == split) or not files:
+        return  # without any file, the one that is missing is named
+    beside = root.resolve().parent / split
+    if found:
+        expected, mend = "one of " + ", ".join(sorted(found)), did_you_mean(split, found)
+    else:
+        expected = f"the files of {root.resolve().name} alone"
+        mend = f"Set data_dir to {beside}" if beside.is_dir() else "Leave split out, or set data_dir"
+    raise DatasetError(f"There is no split '{split}'", where=str(root), expected=expected, mend=mend)
 
 
 def field(record: Any, name: str, kind: type | tuple[type, ...], where: str) -> Any:
