@@ -106,6 +106,24 @@ def test_a_cell_in_flight_is_not_asked_again_and_paid_once() -> None:
     batcher.close()
 
 
+def test_a_request_for_an_object_that_is_not_there_shares_no_answer() -> None:
+    """Of three objects, the pair (0, 3) has the place of (1, 0) in a table of all pairs, which is in flight."""
+    scene, watched = Scene.synthetic(3), Watched(RandomOracle(0))
+    batcher = MicroBatcher(watched, wait_ms=0)
+    watched.open.clear()
+    with ThreadPoolExecutor(2) as pool:
+        good = pool.submit(batcher.score, [request(scene, LEFT, np.array([[1, 0]]))])
+        assert watched.entered.wait(30)
+        bad = pool.submit(batcher.score, [request(scene, LEFT, np.array([[0, 3]]))])
+        while batcher._waiting < 2:
+            threading.Event().wait(0.001)
+        watched.open.set()
+        good.result(30)
+        bad.exception(30)
+    assert [cell for _, _, cell in watched.cells] == [(1, 0), (0, 3)]
+    batcher.close()
+
+
 def test_an_error_reaches_those_alone_whose_request_fails() -> None:
     scene = Scene.synthetic(5)
     unknown = Question("is the object in the red box a wombat?", 1)

@@ -113,6 +113,9 @@ def test_a_cell_that_comes_twice_is_asked_once(tmp_path):
     assert one.logits[1] == two.logits[0]
     expected = RandomOracle(seed=1).score([ScoreRequest(seen, ONE, np.arange(3)[:, None])])[0].logits
     assert (one.logits[:2].tolist(), two.logits[1]) == (expected[:2].tolist(), expected[2])
+    assert (
+        ask(oracle, seen, objects=[[0], [1], [0]]).cost.stored == 3
+    )  # rows that were answered from the file
 
 
 def test_missing_evidence_is_not_kept(tmp_path):

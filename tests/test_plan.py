@@ -7,6 +7,9 @@ import pytest
 from dsl import plan
 from dsl.guards import insert_guards
 from dsl.plan import Count, Exists, Expect, Forall, Iota, Leaf, Node, Predicate, Xor, make
+from dsl.rewrites.connectives import fold_constants
+from dsl.rewrites.normal import rename_bound
+from dsl.rewrites.rule import Laws
 
 CUBE, LEFT = Predicate("cube", 1), Predicate("left", 2)
 SAME = Predicate("same_color", 2, symmetric=True, reflexive=True)
@@ -99,3 +102,19 @@ def test_guards_on_a_shared_plan_are_linear() -> None:
         node = make(Xor, node, plan.negation(node))
     guarded = insert_guards(node)
     assert sum(1 for _ in plan.walk(guarded)) < 2000
+
+
+def test_renaming_never_takes_the_name_of_a_free_variable() -> None:
+    """What was renamed and then taken apart has free variables of the names that renaming gives."""
+    renamed = rename_bound(make(Exists, "y", left("y", "$0")), Laws.named("godel"))
+    assert renamed.free == {"$0"}
+
+
+def test_the_same_and_not_the_same_is_known_to_be_false() -> None:
+    equal = plan.same("x", "y")
+    both = plan.conjunction([equal, cube("x"), plan.negation(equal)])
+    either = plan.disjunction([equal, cube("x"), plan.negation(equal)])
+    for logic in ("godel", "product"):
+        assert fold_constants(both, Laws.named(logic)) is plan.const(0.0)
+        assert fold_constants(either, Laws.named(logic)) is plan.const(1.0)
+        assert fold_constants(plan.disjunction([equal, cube("x")]), Laws.named(logic)) is not plan.const(1.0)

@@ -67,3 +67,13 @@ def test_from_top_bounds_what_is_not_listed() -> None:
     assert math.isnan(neither.logit)
     assert neither.mass == 0
     assert math.isnan(from_top([]).logit)
+
+
+def test_from_top_takes_an_impossible_token_for_one_that_is_not_listed() -> None:
+    """Some servers list tokens of probability 0: they are no bound of what is not listed."""
+    found = from_top([("Yes", math.log(0.9)), ("No", -math.inf), ("The", math.log(0.01)), ("x", math.nan)])
+    assert found.logit == pytest.approx(math.log(0.9 / 0.01))
+
+
+def test_a_mass_is_a_probability_also_where_log_probabilities_are_rounded() -> None:
+    assert from_top([("Yes", 0.0), ("No", -9.0)]).mass == 1.0
