@@ -91,7 +91,7 @@ def test_a_run_that_runs_out_of_memory_charges_no_sample_and_resumes(
     assert main(words) == 2
     said = capsys.readouterr().err
     assert calls
-    assert "2 samples have no answer yet: Memory runs out for a picture" in said
+    assert "2 samples have no answer yet: Memory runs out for a" in said
     assert "Traceback" not in said
     assert [json.loads(line)["error"] for line in samples.read_text().splitlines()] == [None]
     monkeypatch.setattr(Reader, "forward", whole)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from neptune.oracle.vlm.oracle import TransformersOracle
+from neptune.oracle.vlm.pictures import Pictures
 from neptune.oracle.vlm.prompts import Prompt
-from neptune.oracle.vlm.reader import by_size, tokens
 from neptune.types import ScoreRequest
 
 Context = Callable[[], AbstractContextManager[Any]]
@@ -136,13 +136,7 @@ class CellScorer:
     def _run(
         self, which: Sequence[int], prompts: Sequence[Prompt], work: Callable[[Sequence[int], Any], None]
     ) -> None:
-        self.reader.batches.run(
-            by_size(which, prompts),
-            lambda k: tokens(prompts[k]),
-            lambda part: self.reader.inputs([prompts[k] for k in part]),
-            work,
-            "a picture with its question",
-        )
+        self.reader.each(which, Pictures(self.reader, prompts), work)
 
     def _drawing(self, seed: int | None) -> AbstractContextManager[Any]:
         """Draw from a seed within, and from where it was afterwards."""

@@ -13,16 +13,16 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from neptune.oracle.vlm.prompts import Prompt
+from neptune.oracle.vlm.pictures import Pictures, Row
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from neptune.oracle.vlm.reader import Finish, Reader
 
-KEPT = 4
-"""Prefixes kept for the next round of questions on the same pictures."""
-
+KEPT = {"cpu": 1 << 30, "cuda": 4 << 30}
+"""Bytes of prefixes kept for the next rounds of questions on the same pictures, by kind of device. One of a model of
+two billion parameters has about 6 MB. They are let go first where memory runs out."""
 
 LEAST = {"cpu": 2, "cuda": 16}
 """So many prompts on a picture make a prefix worth its two passes of one row, by kind of device: a GPU takes about as
@@ -46,6 +46,11 @@ class Prefix:
     cache: Any
     length: int
     next_position: int
+
+    @property
+    def bytes(self) -> int:
+        """The memory of its keys and values."""
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.cache.layers)
 
     def rows(self, count: int) -> Any:
         """Return the cache for so many rows: views of the one row, so that nothing is copied yet."""
@@ -73,14 +78,23 @@ class Prefixes:
         self.least = LEAST.get(reader.model.device.type, LEAST["cuda"])
         self._known: OrderedDict[tuple[Hashable, tuple[int, ...]], Prefix] = OrderedDict()
 
-    def forget(self) -> None:
-        """Let go of the prefixes that are kept, and of their memory."""
+    def forget(self) -> bool:
+        """Let go of the prefixes that are kept, and of their memory; tell whether there were any."""
+        found = bool(self._known)
         self._known.clear()
+        return found
+
+    def begin(self, parts: Sequence[Sequence[int]], pictures: Pictures) -> None:
+        """Let threads prepare the pictures of groups of prompts whose prefix is not known."""
+        known = {picture for picture, _ in self._known}
+        for which in parts:
+            if pictures.prompts[which[0]].picture not in known:
+                pictures.begin(which[0])
 
     def run(
         self,
         which: Sequence[int],
-        prompts: Sequence[Prompt],
+        pictures: Pictures,
         finish: Finish,
         keep: int,
         store: Callable[[Sequence[int], Tensor], None],
@@ -91,6 +105,8 @@ class Prefixes:
         ----------
         which
             Indices of the prompts.
+        pictures
+            Of all prompts.
         finish
             Makes results of the last logits.
         keep
@@ -98,16 +114,15 @@ class Prefixes:
         store
             Is given the indices of prompts and their results.
         """
-        rows = self.reader.all_ids([prompts[k].text + prompts[k].answer for k in which])
-        stem = self.reader.ids(prompts[which[0]].stem)
+        rows = [pictures.ids[k] for k in which]
         # One token at least is left to each prompt, and as many as are looked at.
-        shared = min(_common(stem, rows), min(map(len, rows)) - keep)
+        shared = min(pictures.cut(which), min(map(len, rows)) - keep)
         if shared < 1:
             return False
-        key = (prompts[which[0]].picture, tuple(stem[:shared]))
+        key = (pictures.prompts[which[0]].picture, tuple(rows[0][:shared]))
         if len(which) < self.least and key not in self._known:
             return False
-        prefix = self._prefix(key, prompts[which[0]], rows[0][shared:])
+        prefix = self._prefix(key, pictures, which[0], shared)
         if prefix is None:
             return False
         tails = {k: row[shared:] for k, row in zip(which, rows)}
@@ -127,45 +142,42 @@ class Prefixes:
         return True
 
     def _prefix(
-        self, key: tuple[Hashable, tuple[int, ...]], prompt: Prompt, tail: list[int]
+        self, key: tuple[Hashable, tuple[int, ...]], pictures: Pictures, k: int, shared: int
     ) -> Prefix | None:
-        """Return the prefix of a picture; ``None`` if the prompt, its picture expanded, does not end with the tail."""
+        """Return the prefix of a picture; ``None`` if the prompt, its picture expanded, does not end with its words."""
         found = self._known.get(key)
         if found is not None:
             self._known.move_to_end(key)
             return found
-        made: list[Prefix | None] = []
-
-        def work(part: Sequence[Prompt], inputs: dict[str, Any]) -> None:
-            made.append(self._compute(inputs, tail))
-
-        self.reader.batches.run([prompt], lambda p: p.pixels // 784, self.reader.inputs, work, "a picture")
-        prefix = made[0]
-        if prefix is None:
+        row = pictures.row(k)
+        length = row.at(shared)
+        if length is None:
             return None
+        made: list[Prefix] = []
+
+        def work(part: Sequence[int], inputs: dict[str, Any]) -> None:
+            made.append(self._compute(inputs, row, length))
+
+        self.reader.batches.run([k], lambda k: len(row), pictures.inputs, work, "a picture")
+        (prefix,) = made
         self.computed += 1
         self._known[key] = prefix
-        while len(self._known) > KEPT:
+        most = KEPT.get(self.reader.model.device.type, KEPT["cuda"])
+        while len(self._known) > 1 and sum(p.bytes for p in self._known.values()) > most:
             self._known.popitem(last=False)
         return prefix
 
-    def _compute(self, inputs: dict[str, Any], tail: list[int]) -> Prefix | None:
-        import torch
+    def _compute(self, inputs: dict[str, Any], row: Row, length: int) -> Prefix:
         from transformers import DynamicCache
 
-        reader, cache = self.reader, DynamicCache()
-        inputs = reader.on_device(inputs)
-        ids = inputs["input_ids"][0].tolist()
-        length = len(ids) - len(tail)
-        if ids[length:] != tail:
-            return None
-        for name, value in inputs.items():  # what runs along the tokens is cut; pixels are not
-            if isinstance(value, torch.Tensor) and value.shape == (1, len(ids)):
-                inputs[name] = value[:, :length]
-        reader.forward(keep=1, past_key_values=cache, use_cache=True, **inputs)
-        # Qwen-VL's positions: those of a picture's tokens are rows and columns, fewer than the tokens.
-        offset = getattr(reader.model.model, "rope_deltas", None)
-        return Prefix(cache, length, length + (int(offset.item()) if offset is not None else 0))
+        for name in row.along:  # what runs along the tokens is cut; pixels are not
+            inputs[name] = inputs[name][:, :length]
+        inputs["position_ids"] = inputs["position_ids"][..., :length]
+        cache = DynamicCache()
+        self.reader.forward(keep=1, past_key_values=cache, use_cache=True, **self.reader.on_device(inputs))
+        assert row.positions is not None  # of the architectures that share, they are all known beforehand
+        # Less than the length for Qwen-VL: the positions of a picture's tokens are rows and columns.
+        return Prefix(cache, length, int(row.positions[0, length]))
 
     def _suffixes(self, prefix: Prefix, tails: Sequence[list[int]], keep: int) -> Tensor:
         """Return the last logits of rows that continue the prefix: shape ``(B, keep, V)``."""
@@ -187,11 +199,3 @@ class Prefixes:
         )
         last: Tensor = made.logits[:, -keep:]
         return last
-
-
-def _common(stem: list[int], rows: Sequence[list[int]]) -> int:
-    """Return how many first tokens the stem and all rows have in common."""
-    for k, token in enumerate(stem):
-        if any(k >= len(row) or row[k] != token for row in rows):
-            return k
-    return len(stem)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neptune.oracle.vlm.batching import Batches
+from neptune.oracle.vlm.pictures import Pictures
 from neptune.oracle.vlm.prompts import Prompt
 from neptune.oracle.yesno import from_logits, tokenizer_buckets
 
@@ -31,6 +32,9 @@ directions), models with recurrent or sliding-window states, and all that no tes
 
 PLAIN_POSITIONS = frozenset({"internvl", "ovis2", "smolvlm"})
 """Architectures that number positions from the padding on, unless told otherwise."""
+
+M_ROPE = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
+"""Architectures whose picture tokens are numbered by row and column, which they can tell us beforehand."""
 
 Finish = Callable[["Tensor", Sequence[int]], "Tensor"]
 """Last logits ``(B, keep, V)`` and the indices of the prompts → ``(B, 2)`` numbers."""
@@ -70,7 +74,10 @@ class Reader:
         self.shares = share and self.model_type in SHARING
         self.prefixes = Prefixes(self)
         self._local = threading.local()
+        self.batches.relieve = self.prefixes.forget
         self._takes = frozenset(inspect.signature(model.forward).parameters)
+        # Features of a picture may be handed to the model since transformers 5.22.
+        self._once = "mm_encoder_outputs" in self._takes and self.model_type in SHARING
 
     # --- what is read ----------------------------------------------------------------------------
 
@@ -158,18 +165,24 @@ class Reader:
         def store(part: Sequence[int], values: Tensor) -> None:
             found[list(part)] = values.float().cpu().numpy()
 
+        pictures = Pictures(self, prompts)
         groups: dict[Any, list[int]] = {}
         for k, prompt in enumerate(prompts):
             groups.setdefault(prompt.picture, []).append(k)
         alone: list[int] = []
-        for part in groups.values():
-            if not self.shares or not self.prefixes.run(part, prompts, finish, keep, store):
+        parts = list(groups.values())
+        for n, part in enumerate(parts):
+            if self.shares:
+                self.prefixes.begin(parts[n : n + 2 * self.batches.ahead], pictures)
+            if self.shares and self.prefixes.run(part, pictures, finish, keep, store):
+                pictures.forget(part)
+            else:
                 alone += part
 
         def work(part: Sequence[int], inputs: dict[str, Any]) -> None:
             store(part, finish(self.forward(keep=keep, **self.on_device(inputs)).logits[:, -keep:], part))
 
-        self._plain(alone, prompts, work)
+        self.each(alone, pictures, work, once=self._once)
         return found
 
     def _plain(
@@ -178,44 +191,80 @@ class Reader:
         prompts: Sequence[Prompt],
         work: Callable[[Sequence[int], dict[str, Any]], None],
     ) -> None:
-        """Run prompts in batches of similar sizes: same pictures beside each other, no row padded by much."""
+        self.each(indices, Pictures(self, prompts), work)
+
+    def each(
+        self,
+        indices: Sequence[int],
+        pictures: Pictures,
+        work: Callable[[Sequence[int], dict[str, Any]], None],
+        once: bool = False,
+    ) -> None:
+        """Call `work` with indices of prompts and their inputs: batches of similar sizes, same pictures together.
+
+        Parameters
+        ----------
+        indices
+            Of prompts, each of which is given once.
+        pictures
+            Of all prompts.
+        work
+            See :meth:`neptune.oracle.vlm.batching.Batches.run`.
+        once
+            See :meth:`neptune.oracle.vlm.pictures.Pictures.inputs`.
+
+        Raises
+        ------
+        OracleError
+            If memory runs out for a single prompt.
+        """
+
+        def answered(part: Sequence[int], inputs: dict[str, Any]) -> None:
+            work(part, inputs)
+            pictures.forget(part)
 
         self.batches.run(
-            by_size(indices, prompts),
-            lambda k: tokens(prompts[k]),
-            lambda part: self.inputs([prompts[k] for k in part]),
-            work,
+            by_size(indices, pictures.prompts),
+            lambda k: len(pictures.row(k)),
+            lambda part: pictures.inputs(part, once),
+            answered,
             "a picture with its question",
+            pictures.begin,
         )
 
     def inputs(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
-        """Return the model's inputs for prompts, padded on the left, on the CPU. Threads may call it."""
-        texts = [p.text + p.answer for p in prompts]
-        made = self._own_processor()(
-            text=texts,
-            images=[[p.draw()] for p in prompts],
-            padding=True,
-            return_tensors="pt",
-            **self.tokenizing(texts[0]),
-        )
+        """Return the model's inputs for prompts, padded on the left, on the CPU."""
+        return Pictures(self, prompts).inputs(range(len(prompts)))
+
+    def positions(self, inputs: Any) -> Tensor | None:
+        """Return the positions of the tokens of one row, on the CPU: ``(1, L)`` or ``(3, L)``.
+
+        ``None``: the model numbers them as it should.
+        """
         if self.model_type in PLAIN_POSITIONS:
-            made["position_ids"] = (made["attention_mask"].cumsum(-1) - 1).clamp(min=0)
-        return dict(made)
+            plain: Tensor = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+            return plain
+        if self.model_type not in M_ROPE:
+            return None
+        names = ("input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask")
+        made = self.model.model.get_rope_index(**{name: inputs[name] for name in names})
+        found: Tensor = made[0][:, 0]
+        return found
 
     def on_device(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Return inputs on the model's device, pixels in its dtype."""
+        """Return inputs on the model's device, pixels in its dtype; without waiting where they are pinned."""
         import torch
 
         placed = {}
         for name, value in inputs.items():
             if isinstance(value, torch.Tensor):
                 dtype = self.model.dtype if value.is_floating_point() else value.dtype
-                value = value.to(self.model.device, dtype)
+                value = value.to(self.model.device, dtype, non_blocking=True)
             placed[name] = value
         return placed
 
-    def _own_processor(self) -> Any:
-        """The processor, or this thread's copy of it: a tokenizer that pads can not be shared by threads."""
+    def own_processor(self) -> Any:
+        """Return the processor, or this thread's copy of it: a tokenizer that pads can not be shared by threads."""
         if threading.current_thread() is threading.main_thread() or not self.batches.ahead:
             return self.processor
         if not hasattr(self._local, "processor"):
@@ -246,18 +295,42 @@ class Reader:
         return whole[common:]
 
     def forward(self, keep: int, **inputs: Any) -> Any:
-        """Run the model, and let it compute the logits of the last `keep` positions only, where it can."""
+        """Run the model, and let it compute the logits of the last `keep` positions only, where it can.
+
+        Pictures that are given once go once through the vision encoder, and their features to all rows that show them.
+        """
         if "logits_to_keep" in self._takes:
             inputs["logits_to_keep"] = keep
         inputs.setdefault("use_cache", False)
+        if "shown" in inputs:
+            inputs["mm_encoder_outputs"] = {
+                "image": self._features(inputs, inputs.pop("shown"), inputs.pop("parts"))
+            }
         return self.model(**inputs)
 
+    def _features(self, inputs: dict[str, Any], shown: Sequence[int], parts: Sequence[int]) -> Any:
+        """What the vision encoder makes of the pictures, taken out of the inputs, for each row."""
+        import torch
 
-def tokens(prompt: Prompt) -> int:
-    """Return about how many tokens a prompt has, those of its picture included."""
-    return prompt.pixels // 784 + len(prompt.text) // 3
+        encode = self.model.model.get_image_features
+        takes = inspect.signature(encode).parameters
+        made = encode(**{name: inputs.pop(name) for name in list(inputs) if name in takes}, return_dict=True)
+        if isinstance(made.pooler_output, torch.Tensor):  # of all tiles of all pictures
+            tiles = torch.split(made.pooler_output, list(parts))
+            made.pooler_output = torch.cat([tiles[k] for k in shown])
+        else:
+            made.pooler_output = [made.pooler_output[k] for k in shown]
+        if getattr(made, "deepstack_features", None) is not None:
+            made.deepstack_features = [[layer[k] for k in shown] for layer in made.deepstack_features]
+        return made
 
 
 def by_size(indices: Sequence[int], prompts: Sequence[Prompt]) -> list[int]:
     """Return indices of prompts sorted so that neighbours are of similar size, and those on one picture together."""
-    return sorted(indices, key=lambda k: (tokens(prompts[k]), prompts[k].size))
+    seen: dict[Hashable, int] = {}
+    for k in indices:
+        seen.setdefault(prompts[k].picture, len(seen))
+    return sorted(
+        indices,
+        key=lambda k: (prompts[k].pixels, prompts[k].size, seen[prompts[k].picture], len(prompts[k].text)),
+    )
