@@ -5,14 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from made_programs import LEVELS, LevelOracle, programs
+from made_programs import world as made
 from test_engine import scene
 
 import dsl
 import neptune.tasks
+from neptune.algebra import LogicParameters
 from neptune.answer import Answer
 from neptune.engine import Engine
 from neptune.execute import plans
 from neptune.execute.batch import run_many
+from neptune.execute.soft import soft_answers
 from neptune.scene import Scene
 
 SAMPLE = Path(__file__).parents[1] / "examples" / "clevr"
@@ -117,3 +123,76 @@ def test_a_wrong_program_raises_its_error() -> None:
     engine = Engine(oracle="scene", schedule="all")
     with pytest.raises(dsl.ProgramError):
         run_many(engine, [("count(Object, lambda x: ", scene())])
+
+
+# --- one meaning, three ways to it ---
+
+LITERALS = (
+    "red(x)",
+    "cube(x)",
+    "block(x)",  # a synonym: cube(x) once more
+    "not metal(x)",
+    "left(x, x)",
+    "left(x, iota(Object, lambda y: red(y) and red(y)))",
+    "left(x, iota(Object, lambda y: cube(y) and left(y, y)))",  # a body that folds to a constant
+    "exists(Object, lambda y: behind(x, y) and cube(y) and block(y))",
+    "same_object(x, x)",
+)
+FORMS = (
+    "exists(Object, lambda x: {})",
+    "not forall(Object, lambda x: {})",
+    "exists(Object, lambda x: exists(Object, lambda y: right(x, y) and {}))",
+    "count(Object, lambda x: {})",
+    "count(Object, lambda x: {}) > 1",
+    "point(Object, lambda x: {})",
+    "describe(Color, iota(Object, lambda x: {}))",
+)
+
+
+@st.composite
+def repeating(draw: st.DrawFn) -> str:
+    """A program whose few atoms come back, or vanish."""
+    literals = draw(st.lists(st.sampled_from(LITERALS), min_size=1, max_size=5))
+    return draw(st.sampled_from(FORMS)).format(
+        draw(st.sampled_from([" and ", " and ", " or "])).join(literals)
+    )
+
+
+def clear(answer: Answer, tied: bool) -> bool:
+    """Tell whether no decision of the run lay within rounding of a tie, as far as its answer tells."""
+    scores = sorted(answer.scores or (answer.probability or 0.0,))
+    if answer.kind == "text":
+        return not tied
+    if answer.kind == "object":
+        return len(scores) < 2 or scores[-1] - scores[-2] > 1e-5
+    return all(abs(p - 0.5) > 1e-5 for p in scores)
+
+
+@settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.one_of(repeating(), repeating(), programs()), min_size=1, max_size=3),
+    st.sampled_from(["godel", "product", "lukasiewicz", "frank:0.1"]),
+    st.sampled_from([0.0, 0.0, 1.0, 0.3]),
+    st.sampled_from([1.0, 0.0, 2.5]),
+    st.sampled_from([None, "crisp", "ties"]),
+    st.integers(0, 10**6),
+)
+def test_a_run_a_batch_and_a_soft_answer_agree(
+    texts: list[str], name: str, quantifier_tau: float, iota_tau: float, levels: str | None, seed: int
+) -> None:
+    parameters = LogicParameters(quantifier_tau=quantifier_tau, iota_tau=iota_tau)
+    oracle = LevelOracle(seed, LEVELS[levels] if levels else None)
+    asked = [(text, made(n)) for text in texts for n in (1, 2, 4)]
+    engine = Engine(oracle=oracle, logic=name, parameters=parameters)
+    for (text, small), many, soft in zip(
+        asked, run_many(engine, asked), soft_answers(engine, asked), strict=True
+    ):
+        one = Engine(oracle=oracle, logic=name, parameters=parameters).run(text, small)
+        assert one.probability is not None
+        exact = name == "godel" and quantifier_tau == 0.0 and "iota" not in text
+        if exact or clear(one, levels is not None):
+            agree(one, many, False)
+        if one.kind == "truth" and "point" not in text:
+            assert soft is not None
+            true = float(soft.probability(True).detach())
+            assert true == pytest.approx(one.probability if one.value else 1 - one.probability, abs=1e-5)

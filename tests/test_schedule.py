@@ -363,3 +363,13 @@ def test_distinct_variables_same_decision(k, conditions, relations, kind, n, lev
     for name in reversed(names):
         body = f"{kind}(Object, lambda {name}: {body})"
     check_same(body, n, levels, seed, logic_name, Schedule())
+
+
+@pytest.mark.parametrize("schedule", ["lazy", Schedule("best-first")])
+@pytest.mark.parametrize("name", ["godel", "product"])
+def test_a_variable_that_vanishes_in_planning_keeps_its_quantifier(name, schedule):
+    """Found by a fuzzer: the bounds had no axis for a variable that rewriting had shown not to matter."""
+    described = "near(y, iota(Object, lambda z: right(z, x)))"
+    program = f"exists(Object, lambda x: exists(Object, lambda y: cube(y) or (left(x, x) and {described})))"
+    for n in (1, 2, 4):
+        check_same(program, n, "sure", 3, name, schedule)

@@ -70,13 +70,14 @@ class Evaluator:
         found = self._memo.get(node)
         if found is None:
             self._check(len(node.free))
-            found = self._truth(node)
-            if len(found.low.vars) < len(node.free):  # a description that does not matter may have been open
-                found = self._spread(found, tuple(sorted(node.free - set(found.low.vars))))
-            self._memo[node] = found
+            found = self._memo[node] = self._spread(self._truth(node), node)
         return found
 
-    def _spread(self, found: Interval, vars: tuple[str, ...]) -> Interval:
+    def _spread(self, found: Interval, node: Node) -> Interval:
+        """Return a node's value with an axis for each of its free variables: one may have been found not to matter."""
+        vars = tuple(sorted(node.free - set(found.low.vars)))
+        if not vars:
+            return found
         ones = self._tensor(torch.ones([self.objects] * len(vars)), vars)
         low = found.low.and_op(ones)
         return Interval.point(low) if found.exact else Interval(low, found.high.and_op(ones))

@@ -44,10 +44,14 @@ def _joined(node: And, parts: Parts) -> Node:
         return node
     operands: list[Node] = []
     for operand in node.operands:
-        of = atoms.get(operand.terms[0], []) if isinstance(operand, Leaf) and len(operand.terms) == 1 else []
-        if len(of) < 2:
+        if not (isinstance(operand, Leaf) and len(operand.terms) == 1):
             operands.append(operand)
-        elif operand is of[0]:
+            continue
+        # At its object's first atom, and only there: an atom said twice is one node, met twice.
+        of = atoms.pop(operand.terms[0], [])
+        if len(of) == 1:
+            operands.append(operand)
+        elif of:
             names = tuple(p for leaf in of for p in parts.get(leaf.predicate, (leaf.predicate,)))
             fused = Predicate("", 1, " ∧ ".join(repr((p.name, p.text)) for p in names))
             parts[fused] = names

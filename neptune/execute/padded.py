@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dsl import plan
 from dsl.errors import LimitError
 from dsl.plan import Leaf, Predicate
 from neptune.algebra import iota
 from neptune.answer import TraceStep, Usage
 from neptune.execute import plans
-from neptune.execute.code import Code, Frame, Vars
+from neptune.execute.code import Code, Frame, Vars, full, see, view
 from neptune.execute.evidence import Evidence
 from neptune.execute.prepared import Prepared, Stage
 from neptune.scene import Scene
@@ -84,7 +85,7 @@ class Group(Generic[RowT]):
     frame
         The logic, the sizes and the mask.
     internal, chances
-        One tensor ``(B, N, …)`` for each truth of the stage, over the variables `vars`.
+        One tensor ``(B, N, …)`` for each truth of the stage, over the variables `vars`: its free ones, sorted.
     missing
         Rows that lack evidence somewhere.
     peak
@@ -195,10 +196,15 @@ class Padded(Generic[RowT]):
             if unknown is not None:
                 missing |= _at(unknown, leaf, frame).reshape(len(rows), -1).any(1)
         internal, chances = [], []
-        for out, is_chance in code.run_chances(frame, inputs):
+        vars: list[Vars] = [tuple(sorted(truth.free)) for truth in plan.children(first.node)]
+        for (out, is_chance), (_, have), want in zip(
+            code.run_chances(frame, inputs), code.outputs, vars, strict=True
+        ):
+            out = full(
+                see(out, view(have, want)), n
+            )  # rewriting may have shown that a variable does not matter
             internal.append(engine.logic.from_probability(out) if is_chance else out)
             chances.append(out if is_chance else engine.logic.to_probability(out))
-        vars = [have for _, have in code.outputs]
         return Group(rows, stages, frame, internal, chances, vars, missing.tolist(), code.peak_cells(n))
 
     def _stacked(

@@ -81,7 +81,7 @@ class PlannedEvaluator(SearchingEvaluator):
         with self._timer:
             shape = plans.shape(node)
             rewritten = _named(plans.plan(shape.node, "truth", self.laws).outputs[0], shape)
-        return None if rewritten is node else self._by_node(rewritten)
+        return None if rewritten is node else self._spread(self._by_node(rewritten), node)
 
     def _by_node(self, node: Node) -> Interval:
         """Evaluate node by node, without planning what is inside again."""

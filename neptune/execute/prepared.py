@@ -162,7 +162,7 @@ def prepare(engine: Engine, program: str) -> Prepared:
         raise Unprepared("an open value")
     resolved, pick = _resolve(insert_guards(node))
     made = Prepared(
-        kind, node, plan.show(node), run.line(last), tuple(run.notes), pick, _stage(kind, resolved)
+        kind, node, plan.show(node), run.line(last), tuple(run.notes), pick, _stage(engine, kind, resolved)
     )
     made.picked = plan.show(pick[0]) if pick else ""
     if kind == "truth":
@@ -205,7 +205,7 @@ def _resolve(node: Node) -> tuple[Node, tuple[Iota, Stage] | None]:
     return visit(node), (iota, stage)
 
 
-def _stage(kind: Answered, node: Node) -> Stage:
+def _stage(engine: Engine, kind: Answered, node: Node) -> Stage:
     truths: tuple[Node, ...]
     if isinstance(node, Iota | Count):
         truths = (node.body,)
@@ -215,11 +215,15 @@ def _stage(kind: Answered, node: Node) -> Stage:
         truths = node.bodies
         if any(b.free for b in truths):
             raise Unprepared("an open value")
-    elif kind == "truth" and isinstance(node, Exists) and node.var in node.body.free:
-        truths = (node.body,)
+    elif kind == "truth" and isinstance(node, Exists) and node.var in node.body.free and _crisp(engine):
+        truths = (node.body,)  # its largest cell is the value, and the witness
     else:
         truths = (node,)
     return Stage.of(truths, node)
+
+
+def _crisp(engine: Engine) -> bool:
+    return plans.laws_of(engine.logic, engine.parameters).crisp
 
 
 def after(made: Prepared, fixed: int) -> Stage:

@@ -80,9 +80,9 @@ class Replies:
         many = []
         for b in rows:
             job = group.rows[b]
-            if first[b] >= 0 and job.made.vars:
-                job.objects = [first[b]]
-                if yes[b] and len(job.made.vars) > 1:
+            if job.made.vars:
+                job.objects = [first[b]] if first[b] >= 0 else []
+                if yes[b] and len(job.made.vars) > len(job.objects):
                     if job.made.pick is None:
                         many.append(b)
                     else:
@@ -90,7 +90,7 @@ class Replies:
         self._witnesses([group.rows[b] for b in many])
         for b in rows:
             job, p = group.rows[b], values[b]
-            found = job.objects if yes[b] and first[b] >= 0 and job.made.vars else []
+            found = job.objects if yes[b] and job.made.vars else []
             wanted = len(job.made.vars) if yes[b] else 0
             if group.missing[b] or len(found) < wanted or len(set(found)) < len(found):
                 continue  # run by itself
