@@ -32,7 +32,7 @@ NEUTRAL = frozenset(
         "judge_model",
         "judge_provider",
     }
-    | {"estimate", "prices", "max_run_calls", "dry_run", "blame", "judge_base_url"}
+    | {"estimate", "estimate_objects", "prices", "max_run_calls", "dry_run", "blame", "judge_base_url"}
     | {"inspect", "watch", "watch_port"}
     | {"code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
 )
@@ -162,6 +162,9 @@ class Config(BaseModel):
         description="Check config, data, models, extras and keys, list all that is missing, run nothing.",
     )
     estimate: bool = Field(False, description="Print what the run would cost at most, and ask nothing.")
+    estimate_objects: Count = Field(
+        8, description="For estimate: objects of a picture of which nothing is known before it is looked at."
+    )
     prices: dict[str, float] = Field(
         default_factory=dict,
         description='For estimate: money per million tokens, {"input": 2, "output": 8, "image_tokens": 800}.',

@@ -1,63 +1,36 @@
 """What a run would cost, before a call is made: ``run.py --config X.json --estimate``.
 
-The worst case comes from the plans: each program runs on its scene with an oracle that answers by itself, always yes
-and then always no, and every cell that a plan mentions is counted; cells of one picture are counted once. What to
-expect comes from past runs: the calls and rounds of the records in the run folder.
+The worst case comes from the programs: every way through each is followed, and every cell that its plans name is
+counted (:mod:`neptune.execute.worst`); cells of one picture are counted once as long as a run keeps them. Where the
+number of objects is known, that is a bound. What to expect comes from past runs: the calls and rounds of the records
+in the run folder.
 """
 
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from neptune import record as records
 from neptune.errors import NeptuneError
-from neptune.scene import Scene
-from neptune.types import QueryRequest, ScoreRequest, Scores
+from neptune.execute.worst import COURSES, Cells, Worst, worst_case
+from neptune.scenes import SCENES_KEPT
 from neptune.writer.cache import ProgramCache
 
 if TYPE_CHECKING:
     from neptune.config import Config
+    from neptune.scene import Annotation
     from neptune.tasks import Sample, Task
-
-OBJECTS = 8
-"""Objects of a picture of which nothing is known."""
 
 CHARACTERS_PER_TOKEN = 4
 """Of English questions, roughly."""
-
-
-class DryOracle:
-    """Answers every question the same, and counts.
-
-    Parameters
-    ----------
-    yes
-        What it answers.
-    """
-
-    name = "dry"
-
-    def __init__(self, yes: bool) -> None:
-        self.logit = 5.0 if yes else -5.0
-        self.characters = 0
-
-    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
-        """Answer and count yes/no questions."""
-        self.characters += sum(len(r.question.text) * len(r.objects) for r in requests)
-        return [Scores.of(np.full(len(r.objects), self.logit, dtype=np.float32)) for r in requests]
-
-    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
-        """Answer and count open questions."""
-        self.characters += sum(len(r.question.text) * len(r.objects) for r in requests)
-        return [[r.choices[0] if r.choices else "red"] * len(r.objects) for r in requests]
 
 
 @dataclass
@@ -72,6 +45,11 @@ class Estimate:
         Samples whose program or scene is not known, not counted in the worst case.
     calls, rounds, characters
         The worst case: cells, batches of asking every cell, characters of the questions.
+    detected, assumed
+        Samples whose objects a detector is yet to find: counted with as many objects as are annotated, and with
+        `estimate_objects`.
+    unfollowed
+        Samples whose programs have more courses than were followed: they may ask more.
     past_samples, past_calls, past_rounds
         Totals of the records of a past run.
     """
@@ -82,10 +60,18 @@ class Estimate:
     calls: int = 0
     rounds: int = 0
     characters: int = 0
+    detected: int = 0
+    assumed: int = 0
+    unfollowed: int = 0
     past_samples: int = 0
     past_calls: float = 0.0
     past_rounds: float = 0.0
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def certain(self) -> bool:
+        """Whether the run can ask no more than `calls`."""
+        return not (self.unknown or self.detected or self.assumed or self.unfollowed)
 
     @property
     def expected_calls(self) -> float | None:
@@ -128,59 +114,87 @@ def estimate_dataset(config: Config, task: Task, past: Sequence[Mapping[str, Any
             found.past_calls += usage["oracle_calls"]
             found.past_rounds += usage.get("oracle_rounds", 0)
     programs = _programs(config)
-    worst = [_Dry(config, yes) for yes in (True, False)]
+    pictures = _Pictures(config)
     for sample in task.samples:
         try:
             program = sample.gold() if programs is None else programs.get(sample.question)
             if program is None:
                 raise NeptuneError("The question has no program", where=str(sample.id))
-            costs = [dry.cost(program, sample) for dry in worst]
+            worst = pictures.add(program, sample)
         except Exception as error:
             # Whatever is wrong with a sample shows when it runs; here it only can not be counted.
             found.unknown += 1
             found.problems.append(f"{sample.id}: {' '.join(str(error).split())[:200]}")
             continue
-        calls, rounds, characters = max(costs)
-        found.calls += calls
-        found.rounds += rounds
-        found.characters += characters
+        found.rounds += worst.rounds
+        found.unfollowed += not worst.followed
+        if sample.annotation is None:
+            found.assumed += 1
+        elif config.od_model != "scene":
+            found.detected += 1
+    found.calls, found.characters = pictures.total()
     return found
 
 
-class _Dry:
-    """Counts what programs ask of one constant oracle, cells of a picture once."""
+@dataclass
+class _Picture:
+    """What was counted of one scene: of its annotation, all cells, and the sums of its questions one by one."""
 
-    def __init__(self, config: Config, yes: bool) -> None:
+    annotation: Annotation | None
+    cells: Cells
+    calls: int = 0
+    characters: int = 0
+
+
+class _Pictures:
+    """Counts what programs may ask, cells of a picture once as long as an engine keeps its scene."""
+
+    def __init__(self, config: Config) -> None:
         from neptune.config import engine_arguments
         from neptune.engine import Engine
 
-        arguments = engine_arguments(config) | {
-            "schedule": "all",
-            "planner": "optimised",
-            "max_oracle_calls": None,
+        unseeing: dict[str, Any] = {
+            "oracle": "random",
+            "oracle_options": {},
+            "detector": None,
+            "detector_options": {},
         }
-        dry = DryOracle(yes)
-        self.oracle = dry
-        self.engine = Engine(
-            **(arguments | {"oracle": dry, "detector": None, "oracle_options": {}, "detector_options": {}})
-        )
-        self._scenes: dict[str, Scene] = {}
+        unkept = {"record": None, "cache": None, "detection_cache": None}
+        arguments = engine_arguments(config.model_copy(update={"gpus": [], "workers": 1}))
+        self._engine = Engine(**(arguments | unseeing | unkept))
+        self._objects = config.estimate_objects
+        self._logics = len(config.logics)
+        self._kept: OrderedDict[tuple[str, int], _Picture] = OrderedDict()
+        self._calls = self._characters = 0
 
-    def cost(self, program: str, sample: Sample) -> tuple[int, int, int]:
-        """Return calls, rounds and characters."""
-        before = self.oracle.characters
-        usage = self.engine.run(program, self._scene(sample)).usage
-        return usage.oracle_calls, usage.oracle_rounds, self.oracle.characters - before
-
-    def _scene(self, sample: Sample) -> Scene:
-        path = (
-            str(sample.picture.path) if sample.picture is not None and sample.picture.path else str(sample.id)
-        )
-        found = self._scenes.get(path)
+    def add(self, program: str, sample: Sample) -> Worst:
+        """Count one sample, and return the worst case of its program alone."""
+        truth = sample.annotation
+        worst = worst_case(self._engine, program, self._objects if truth is None else len(truth))
+        if self._logics > 1:  # each may take another course
+            worst.calls, worst.characters = worst.cells.total(), worst.cells.total(len)
+        known = sample.picture is not None and sample.picture.path
+        key = str(sample.picture.path if sample.picture is not None and known else sample.id), id(truth)
+        found = self._kept.get(key)
         if found is None:
-            n = len(sample.annotation) if sample.annotation is not None else OBJECTS
-            found = self._scenes[path] = Scene.synthetic(n)
-        return found
+            found = self._kept[key] = _Picture(truth, Cells(worst.cells.objects))
+            if len(self._kept) > SCENES_KEPT:
+                self._close(self._kept.popitem(last=False)[1])
+        found.cells.add(worst.cells)
+        found.calls += worst.calls
+        found.characters += worst.characters
+        return worst
+
+    def total(self) -> tuple[int, int]:
+        """Return calls and characters of all."""
+        while self._kept:
+            self._close(self._kept.popitem()[1])
+        return self._calls, self._characters
+
+    def _close(self, picture: _Picture) -> None:
+        # What one question has asked, another does not ask; and none asks more than on its worst course.
+        self._calls += min(picture.cells.total(), picture.calls)
+        self._characters += min(picture.cells.total(len), picture.characters)
 
 
 def _programs(config: Config) -> ProgramCache | None:
@@ -235,14 +249,16 @@ def print_estimate(
 
     expected = [row.expected_calls for row in found]
     line("samples", [row.samples for row in found])
-    line("calls at most", [row.calls for row in found])
+    line(
+        "calls at most" if all(row.certain for row in found) else "calls, about", [row.calls for row in found]
+    )
     line("calls expected", expected)
     line("rounds, all at once", [row.rounds for row in found])
     line("rounds expected", [row.expected_rounds for row in found])
-    line("tokens at most", [sum(row.tokens(row.calls, image)) for row in found])
+    line("tokens for these, about", [sum(row.tokens(row.calls, image)) for row in found])
     line("tokens expected", [None if e is None else sum(r.tokens(e, image)) for r, e in zip(found, expected)])
     if prices:
-        line("money at most", [row.money(row.calls, prices) for row in found], 2)
+        line("money for these, about", [row.money(row.calls, prices) for row in found], 2)
         line(
             "money expected", [None if e is None else r.money(e, prices) for r, e in zip(found, expected)], 2
         )
@@ -254,8 +270,26 @@ def print_estimate(
     if config.max_run_calls is not None:
         console.print(f"The run stops asking after {config.max_run_calls:,} calls.")
     for row in found:
-        if row.unknown:
-            console.print(
-                f"{row.dataset}: {row.unknown} samples could not be counted, e.g. {row.problems[0]}"
-            )
+        for remark in _remarks(row, config):
+            console.print(f"{row.dataset}: {remark}")
     return found
+
+
+def _remarks(row: Estimate, config: Config) -> Iterable[str]:
+    """Say what of a row is no bound, and why."""
+    if row.unknown:
+        yield f"{row.unknown} samples could not be counted, e.g. {row.problems[0]}"
+    if row.detected:
+        yield (
+            f"what '{config.od_model}' will find is not known; "
+            f"{row.detected} samples were counted with as many objects as are annotated"
+        )
+    if row.assumed:
+        yield (
+            f"{config.estimate_objects} objects a picture were assumed for {row.assumed} samples "
+            "(--estimate_objects: another number)"
+        )
+    if row.unfollowed:
+        yield (
+            f"{row.unfollowed} programs go on in more ways than the {COURSES} that were followed, and may ask more"
+        )
