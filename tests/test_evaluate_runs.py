@@ -262,6 +262,12 @@ def test_a_noisy_oracle_is_to_blame(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert {r["id"] for r in rows} == {r["id"] for r in records(tmp_path / "run") if not r["correct"]}
 
 
+def test_a_detector_is_not_blamed_for_noise(tmp_path: Path) -> None:
+    # It finds the same objects in another order: with them swapped in, the oracle says the same.
+    found = blame_of(tmp_path, "run", od_model="embedded", vlm_options='{"noise": 0.6}')
+    assert found["by"]["detector"] == {"share": 0, "mainly": 0, "mended_alone": 0}
+
+
 def test_a_blind_detector_is_to_blame(tmp_path: Path) -> None:
     found = blame_of(tmp_path, "run", od_model="embedded", od_options='{"threshold": 0.93}')
     assert found["by"]["detector"]["share"] == found["wrong"]

@@ -218,6 +218,21 @@ def test_noise_of_a_symmetric_question_is_symmetric() -> None:
     )
 
 
+def test_noise_belongs_to_what_a_box_shows() -> None:
+    scene, oracle = Scene.synthetic(7), SceneOracle(noise=0.5)
+    # One object is missed, the others come in another order, a little off.
+    order = np.array([4, 2, 6, 0, 5, 1])
+    boxes = np.concatenate([scene.boxes[order] + 0.5, np.array([[460, 300, 470, 310]], dtype=np.float32)])
+    found = Scene(boxes, scene.size, None, scene.annotation, name=scene.name)
+    assert found.true_object.tolist() == [*order, -1]
+    red, left = named("red", 1), named("left", 2)
+    assert np.array_equal(ask(oracle, found, red)[:6], ask(oracle, scene, red)[order])
+    pairs = np.array([[0, 1], [3, 2]])
+    assert np.array_equal(ask(oracle, found, left, pairs), ask(oracle, scene, left, order[pairs]))
+    # A box that shows nothing has noise too, its own.
+    assert not np.isin(ask(oracle, found, red)[6], ask(oracle, scene, red))
+
+
 def test_draws() -> None:
     cells = np.indices((300, 300)).reshape(2, -1).T
     u, z = uniform(key_of("a", 1), cells), normal(key_of("a", 1), cells)

@@ -39,8 +39,9 @@ class SceneOracle:
     ----------
     noise
         Standard deviation of Gaussian noise on the truth: ``p = clip(truth + N(0, noise), 0, 1)``. The noise
-        of a cell depends on the seed, the scene's name, the question's words and the objects, and on nothing
-        else; that of ``same_…`` is symmetric.
+        of a cell depends on the seed, the scene's name, the question's words and the annotated objects that the boxes
+        show, and on nothing else: who found the boxes, and in which order, changes none. That of ``same_…`` is
+        symmetric. A box that shows nothing has noise by its own index.
     seed
         Seed of the noise.
     confidence
@@ -93,7 +94,9 @@ class SceneOracle:
         truth, symmetric = _truth(scene, question, request.objects)
         probability = np.where(truth, self.confidence, 1.0 - self.confidence)
         if self.noise:
-            objects = np.sort(request.objects, axis=1) if symmetric else request.objects
+            shown = scene.true_object[request.objects]
+            objects = np.where(shown >= 0, shown, len(_annotation(scene)) + request.objects)
+            objects = np.sort(objects, axis=1) if symmetric else objects
             key = _key("scene", self.seed, scene.name, question.text)
             probability = probability + self.noise * normal(key, objects)
         return Scores.of(_logit(probability))
