@@ -11,7 +11,7 @@ from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Node
 from dsl.vocabulary import Vocabulary
-from neptune.execute import bounds
+from neptune.execute import beside, bounds
 from neptune.execute.atoms import Atoms
 from neptune.execute.values import (
     AttributeOf,
@@ -24,6 +24,7 @@ from neptune.execute.values import (
     ObjectRef,
     PredicateRef,
     Quantity,
+    Scope,
     SortRef,
     Variable,
     kind_name,
@@ -40,6 +41,7 @@ class Conversions(ABC):
     def __init__(self, forcer: Forcer, vocabulary: Vocabulary, limits: Limits) -> None:
         self.forcer, self.vocabulary, self.limits = forcer, vocabulary, limits
         self.atoms = Atoms(vocabulary, limits)
+        self.scope = Scope({})
         self.notes: list[str] = []
         self._counted: dict[Node, int] = {}
         self._iterations = 0
@@ -95,8 +97,14 @@ class Conversions(ABC):
             mend="compare it with something",
         )
 
-    def truth(self, value: Any, node: ast.Expr) -> bool:
-        """Decide a value: a formula by p > ½, plain data as Python does."""
+    def truth(self, value: Any, node: ast.Expr, others: Iterable[ast.Expr] = ()) -> bool:
+        """Decide a value: a formula by p > ½, plain data as Python does; `others` are the operands beside it.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If the value is no truth, such as a text written in the program.
+        """
         if self.is_soft(value):
             made = self.formula(value, node)
             if any(v.startswith("@") for v in made.free):
@@ -115,6 +123,8 @@ class Conversions(ABC):
             raise ProgramError(
                 f"{kind_name(value).capitalize()} is no truth value", node.span, expected="a formula"
             )
+        if isinstance(value, str) and beside.is_written(self, node):
+            raise beside.no_truth(self, value, node, others)
         return bool(value)
 
     def number(self, value: Any, node: ast.Expr | ast.Stmt) -> int | float:

@@ -15,7 +15,7 @@ from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Node
 from dsl.vocabulary import Vocabulary
-from neptune.execute import arithmetic, bounds, builtins, methods, valued
+from neptune.execute import arithmetic, beside, bounds, builtins, methods, valued
 from neptune.execute.statements import MAX_DEPTH, Returned, Statements
 from neptune.execute.values import (
     BuiltinRef,
@@ -165,16 +165,26 @@ class Interpreter(Statements):
     def _connective(self, node: ast.Connective) -> Any:
         """``and``/``or``: Python's on plain values; as soon as a formula takes part, the soft connective."""
         formulas: list[Node] = []
-        value: Any = None
-        for operand in node.operands:
+        plain: list[tuple[Any, ast.Expr]] = []
+        for k, operand in enumerate(node.operands):
             value = self.eval(operand)
             if self.is_soft(value):
                 formulas.append(self.formula(value, operand))
-            elif self.truth(value, operand) != (node.op == "and"):
+                continue
+            if not formulas and k == len(node.operands) - 1 and isinstance(value, str):
+                return value  # Python's, as in: query(…) or "unknown"
+            plain.append((value, operand))
+            others = [o for o in node.operands if o is not operand]
+            if self.truth(value, operand, others) != (node.op == "and"):
                 # A plain value that decides: in every logic false ∧ φ = false and true ∨ φ = true.
-                return value if not formulas else Formula(plan.const(1.0 if node.op == "or" else 0.0))
+                if not formulas:
+                    return value
+                formulas = [plan.const(1.0 if node.op == "or" else 0.0)]
+                break
         if not formulas:
             return value
+        for value, operand in plain:
+            beside.check(self, value, operand, bound=self.binders > 0)
         join = plan.conjunction if node.op == "and" else plan.disjunction
         return self.made(join(formulas), node)
 

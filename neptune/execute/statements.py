@@ -12,7 +12,7 @@ from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
 from neptune.execute import methods
 from neptune.execute.conversions import Conversions
-from neptune.execute.values import Closure, Forcer, Scope
+from neptune.execute.values import Closure, Forcer
 
 
 class Returned(Exception):
@@ -38,7 +38,6 @@ class Statements(Conversions):
 
     def __init__(self, forcer: Forcer, vocabulary: Vocabulary, limits: Limits) -> None:
         super().__init__(forcer, vocabulary, limits)
-        self.scope = Scope({})
         self._statements = 0
 
     @abstractmethod
