@@ -234,12 +234,13 @@ def test_boxes_are_clipped_and_doubles_go() -> None:
             [np.nan, 0, 9, 9],
         ]
     )
-    scores = np.array([0.5, 0.9, 0.7, 0.99, 0.99, 0.99])
+    scores = np.array([0.8, 0.9, 0.7, 0.99, 0.99, 0.99])
     found = tidy(boxes, scores, list("abcdef"), (100, 80), nms=0.8)
     assert found.labels == ("b", "c")
     assert found.boxes.tolist() == [[0, 0, 20, 21], [50, 50, 100, 80]]
-    assert tidy(boxes, scores, list("abcdef"), (100, 80), nms=1.0).labels == ("b", "c", "a")
+    assert tidy(boxes, scores, list("abcdef"), (100, 80), nms=1.0).labels == ("b", "a", "c")
     assert tidy(boxes, scores, list("abcdef"), (100, 80), max_boxes=1).labels == ("b",)
+    assert tidy(boxes, scores, list("abcdef"), (100, 80), nms=0.8, max_boxes=2).labels == found.labels
     assert tidy(np.zeros((0, 4)), np.zeros(0), [], (10, 10)).boxes.shape == (0, 4)
 
 

@@ -247,6 +247,7 @@ def test_every_logic_agrees_on_crisp_evidence(name: str) -> None:
         ("'a' + 1", "apply"),
         ("f'{\"a\":.2f}'", "format"),
         ("x = [0]\nfor i in range(200):\n    x = x + x\nreturn len(x)", "iterations"),
+        ("s = 'a'\nfor i in range(14):\n    s = s + s\nfor i in range(2000):\n    n = s + 'b'\nreturn n", "iterations"),
         ("s = 'aaaaaaaa'\nfor i in range(60):\n    s = s + s\nreturn s", "text"),
         ("n = 9\nfor i in range(60):\n    n = n * n\nreturn n", "digits"),
         ("for i in range(999):\n    for j in range(999):\n        pass\nreturn 1", "needs"),

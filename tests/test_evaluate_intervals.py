@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from neptune.evaluate.bootstrap import difference_interval, interval
+from neptune.evaluate.compare import paired
 from neptune.evaluate.summary import summarise
 from neptune.evaluate.tables import print_results
 
@@ -41,6 +42,35 @@ def test_questions_of_one_picture_stand_or_fall_together() -> None:
     assert together is not None
     ratio = (together[1] - together[0]) / (alone[1] - alone[0])
     assert ratio == pytest.approx(math.sqrt(10), rel=0.15)
+
+
+def test_a_picture_counts_as_often_as_it_is_asked_about() -> None:
+    """Against the slow way: whole pictures drawn anew, and the mean of all their values."""
+    rng = np.random.default_rng(4)
+    pictures = np.repeat(np.arange(12), [1, 2, 1, 40, 1, 3, 1, 30, 2, 1, 1, 25])
+    values = np.array([float(rng.random() < (0.9 if p in (3, 7, 11) else 0.1)) for p in pictures])
+    means = []
+    for _ in range(4000):
+        drawn = np.concatenate([values[pictures == p] for p in rng.integers(0, 12, 12)])
+        means.append(drawn.mean())
+    expected = tuple(np.quantile(means, (0.025, 0.975)))
+    found = interval(values, pictures.tolist(), resamples=4000)
+    assert found == pytest.approx(expected, abs=0.08)
+    assert found[0] < values.mean() < found[1]  # type: ignore[index]
+
+
+def test_two_runs_differ_by_pictures_not_by_questions() -> None:
+    """The same answers, once ten about each picture and once each about its own."""
+    rng = np.random.default_rng(6)
+    right = [(bool(a), bool(b)) for a, b in np.repeat(rng.random((20, 2)) < 0.6, 10, axis=0)]
+
+    def width(questions: int) -> float:
+        rows = [{"picture": f"{i // questions}.png"} for i in range(200)]
+        pairs = [(r | {"correct": a}, r | {"correct": b}) for r, (a, b) in zip(rows, right, strict=True)]
+        low, high = paired(pairs).difference  # type: ignore[misc, arg-type]
+        return high - low
+
+    assert width(10) / width(1) == pytest.approx(math.sqrt(10), rel=0.2)
 
 
 def test_all_right_is_not_certainty() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -145,10 +147,14 @@ def test_what_a_branch_took_holds_on_the_whole_path() -> None:
 
 def test_many_paths_keep_the_most_probable_and_say_what_is_left_out() -> None:
     program = "n = 0\nfor o in objects:\n    if red(o):\n        n = n + 1\nreturn n"
-    (answer,) = soft_answers(engine(), [(program, Scene.synthetic(9, seed=1))], Net())
+    net = Net()
+    (answer,) = soft_answers(engine(), [(program, Scene.synthetic(9, seed=1))], net)
     assert answer is not None
+    (logits,) = net.cells.values()
+    chances = torch.sigmoid(logits.detach().double()).tolist()
     assert MOST_PATHS < 2**9
-    assert 0.0 < answer.left_out < 1.0
+    likeliest = sorted(map(math.prod, itertools.product(*((p, 1 - p) for p in chances))), reverse=True)
+    assert answer.left_out == pytest.approx(sum(likeliest[MOST_PATHS:]), abs=1e-6)
     assert float(answer.probabilities.detach().sum()) + answer.left_out == pytest.approx(1.0)
 
 
