@@ -103,3 +103,42 @@ def test_the_folder_records_where_the_answers_come_from(tmp_path: Path) -> None:
     assert "data_dir/questions.json" in found["_run"]["hashes"]
     # A run folder's config is a config: the same command continues the run.
     assert main(["--config", str(tmp_path / "run" / "config.json")]) == 0
+
+
+def test_another_budget_goes_on_from_the_first_question_that_was_cut_short(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--config", "configs/clevr.json", "--od_model", "scene", "--vlm_model_name", "scene"]
+    words += ["--num_samples", "12", "--output_dir"]
+    free, run = str(tmp_path / "free"), str(tmp_path / "run")
+    assert main([*words, free]) == 0
+    assert main([*words, run, "--max_run_calls", "400"]) == 0
+    first = lines(tmp_path / "run")
+    cut = next(i for i, r in enumerate(first) if not r["settled"])
+    assert 0 < cut < 11
+    assert main([*words, run, "--max_run_calls", "400"]) == 0  # the same command leaves it as it is
+    assert lines(tmp_path / "run") == first
+    said_of = {"dataset": "clevr", "key": "k", "model": "m", "right": True, "said": "yes"}
+    verdicts = [said_of | {"id": first[i]["id"]} for i in (0, cut)]
+    (tmp_path / "run" / "judge.jsonl").write_text("".join(json.dumps(row) + "\n" for row in verdicts))
+
+    spent = sum(r["usage"]["oracle_calls"] for r in first[:cut])
+    capsys.readouterr()
+    kept = (tmp_path / "run" / "samples.jsonl").read_bytes()
+    assert main([*words, run, "--max_run_calls", str(spent - 1)]) == 2
+    said = capsys.readouterr().err
+    assert f"'max_run_calls' is now {spent - 1}, and the answers that are there took {spent} calls" in said
+    assert (tmp_path / "run" / "samples.jsonl").read_bytes() == kept
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["max_run_calls"] == 400
+
+    packed = tmp_path / "run.zip"
+    assert main([*words, run, "--max_run_calls", "100000", "--bundle", str(packed)]) == 0
+    assert f"{12 - cut} samples are answered again" in capsys.readouterr().err
+    again = lines(tmp_path / "run")
+    assert again[:cut] == first[:cut]
+    assert [settled(r) for r in again] == [settled(r) for r in lines(tmp_path / "free")]
+    assert (tmp_path / "run" / "judge.jsonl").read_text() == json.dumps(verdicts[0]) + "\n"
+    assert main([*words, run]) == 0  # no budget at all is another one too, under which all stays as it is
+    assert lines(tmp_path / "run") == again
+    assert main(["--config", str(packed), "--output_dir", str(tmp_path / "replayed")]) == 0
+    assert "12 samples replayed, all equal bit for bit" in capsys.readouterr().out

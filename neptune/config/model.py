@@ -152,7 +152,9 @@ class Config(BaseModel):
     planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or not.")
     max_oracle_calls: Count | None = Field(None, description="Budget of oracle calls a question.")
     max_run_calls: Count | None = Field(
-        None, description="Budget of oracle calls of the whole run; then questions get the best guess."
+        None,
+        description="Budget of oracle calls of the whole run; then questions get the best guess. With another budget "
+        "a run resumes at the first question that was cut short.",
     )
     probability_tolerance: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="Bounds of a probability as close as this are reported as one number."

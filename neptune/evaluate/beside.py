@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import NeptuneError
+from neptune.record.files import write_atomic
 
 NAMES = ("judge", "blame")
 """What may lie beside the records, and under which field a record shows it."""
@@ -67,6 +68,17 @@ class Beside:
                     mend="Make room, then give the same command again: it resumes",
                 ) from error
             self.rows[str(row["dataset"]), str(row["id"])] = row
+
+
+def forget_others(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Drop the rows of samples that are not among the records: they were about answers that were taken back."""
+    there = {(str(r["dataset"]), str(r["id"])) for r in records}
+    for name in NAMES:
+        path = folder / f"{name}.jsonl"
+        rows = Beside(folder, name).rows if path.is_file() else {}
+        if not rows.keys() <= there:
+            kept = (json.dumps(row, ensure_ascii=False) + "\n" for key, row in rows.items() if key in there)
+            write_atomic(path, "".join(kept))
 
 
 def attach(folder: Path, records: Iterable[Mapping[str, Any]]) -> list[Row]:

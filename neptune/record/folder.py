@@ -1,16 +1,18 @@
 """The run folder: one line a sample, written so that a kill at any moment loses and doubles nothing.
 
-``samples.jsonl`` only grows. Each line is one `write` call, so it survives the death of the process at once,
-and is forced to the disk every second (a power cut loses at most that, and a torn last line is cut off on
-resume). All other files are replaced whole. A lock that dies with its process keeps others out.
+``samples.jsonl`` only grows. Each line is one `write` call, so it survives the death of the process at once, and is
+forced to the disk every second (a power cut loses at most that). On resume a torn last line is cut off, and, under
+another budget of the run, what comes after the last answer that is the same under both. All other files are replaced
+whole. A lock that dies with its process keeps others out.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,29 @@ def read_samples(path: Path) -> tuple[list[Record], int]:
     return records, start
 
 
+def first_cut_short(records: Sequence[Mapping[str, Any]], budget: int | None, each: int | None = None) -> int:
+    """Return the position of the first record that was cut short by the run's budget; their number if none was.
+
+    Parameters
+    ----------
+    records
+        In the order in which they were written.
+    budget, each
+        The oracle calls that the run might make (`max_run_calls`), and each question (`max_oracle_calls`).
+    """
+    left = math.inf if budget is None else budget
+    for position, record in enumerate(records):
+        guessed = record.get("settled") is False and not record.get("abstained")
+        if guessed and left < (math.inf if each is None else each):
+            return position
+        left -= _calls(record)
+    return len(records)
+
+
+def _calls(record: Mapping[str, Any]) -> int:
+    return int((record.get("usage") or {}).get("oracle_calls", 0))
+
+
 class RunFolder:
     """A locked run folder. Use as a context manager.
 
@@ -99,7 +124,14 @@ class RunFolder:
     ------
     ConfigError
         If another process writes this folder, it can not be written, it is no run folder, or it holds a
-        run whose answers were made with another config.
+        run whose answers were made with another config, or with more calls than `max_run_calls` is now.
+
+    Attributes
+    ----------
+    records : list
+        What is there, in the order in which it was written.
+    reopened : int
+        Answers that were taken back: under an earlier `max_run_calls`, the first of them was cut short.
     """
 
     def __init__(
@@ -115,6 +147,7 @@ class RunFolder:
         self._config = {**config.model_dump(mode="json"), "output_dir": str(path)}
         self._facts, self._meta = dict(facts or {}), dict(meta or {})
         self.moved_to: Path | None = None
+        self.reopened = 0
         self._file: Any = None
         self._synced = 0.0
         self._lock = _lock(path)
@@ -166,6 +199,11 @@ class RunFolder:
             records, length = read_samples(self.path / SAMPLES)
             if records:  # a run that never answered anything may be mended and started again
                 self._refuse_difference(before, old.get("hashes", {}))
+                kept = self._within_budget(records, before.get("max_run_calls"))
+                self.reopened = len(records) - len(kept)
+                if self.reopened:
+                    lines = (self.path / SAMPLES).read_bytes().split(b"\n")
+                    records, length = kept, sum(len(line) + 1 for line in lines[: len(kept)])
                 again = {k: v for k, v in self._meta.items() if old.get(k) != v}
                 meta = {**old, "resumed": [*old.get("resumed", []), {"at": _now(), **again}]}
             if (self.path / SAMPLES).exists():
@@ -190,6 +228,21 @@ class RunFolder:
                 where=str(self.path),
                 mend="Choose another --output_dir, or --resume false to move it aside and start afresh",
             )
+
+    def _within_budget(self, records: list[Record], before: int | None) -> list[Record]:
+        """Return the first records, as many as are the same under the budget of this run and that of before."""
+        budget = self._config["max_run_calls"]
+        if budget == before:
+            return records
+        kept = records[: first_cut_short(records, before, self._config["max_oracle_calls"])]
+        spent = sum(_calls(record) for record in kept)
+        if budget is not None and spent > budget:
+            raise ConfigError(
+                f"'max_run_calls' is now {budget}, and the answers that are there took {spent} calls",
+                where=str(self.path),
+                mend="Raise it, choose another --output_dir, or --resume false to start afresh",
+            )
+        return kept
 
     # --- writing ---
 

@@ -19,7 +19,7 @@ from neptune import record as records
 from neptune.config import Config
 from neptune.errors import ConfigError, NeptuneError, OracleFailedError
 from neptune.evaluate.after import examine, more_results
-from neptune.evaluate.beside import attach
+from neptune.evaluate.beside import attach, forget_others
 from neptune.evaluate.logics import answer_under
 from neptune.evaluate.summary import summarise
 from neptune.evaluate.tables import print_more, print_results
@@ -114,6 +114,12 @@ def _run(
             print(f"Watch it at {watch.address}", file=sys.stderr, flush=True)
         if folder.moved_to:
             print(f"The earlier run is now in {folder.moved_to}", file=sys.stderr)
+        if folder.reopened:
+            print(
+                f"Another budget: from the first that was cut short, {folder.reopened} samples are answered again",
+                file=sys.stderr,
+            )
+        forget_others(folder.path, folder.records)  # of an earlier process too, killed before it came here
         if folder.records:
             print(f"Resuming: {len(folder.records)} samples are there", file=sys.stderr)
         interrupted, unexamined = False, None
