@@ -80,7 +80,7 @@ def test_refexps_need_half_of_the_union() -> None:
     task = tasks.load("clevr-refexps", EXAMPLES)
     sample = task.samples[0]
     x0, y0, x1, y1 = sample.truth().boxes[sample.expected]
-    for share, right in ((0.51, True), (0.49, False)):
+    for share, right in ((0.51, True), (0.5, True), (0.49, False)):
         scene = Scene(np.array([[x0, y0, x0 + share * (x1 - x0), y1]]), (480, 320))
         assert task.judge(sample, Answer(0, "object"), scene) is right
     scene = scene_of(sample)
