@@ -54,16 +54,24 @@ class PictureError(NeptuneError):
     """A picture can not be read, or does not fit its annotation."""
 
 
+class ModelFailedError(NeptuneError):
+    """A model fails, whatever it is asked: the run ends, no sample is charged with it, and it resumes."""
+
+
 class DetectorError(NeptuneError):
     """The detector failed, or found nothing."""
+
+
+class DetectorFailedError(DetectorError, ModelFailedError):
+    """The detector fails, whatever picture it is shown (no memory, a broken device): no sample is charged with it."""
 
 
 class OracleError(NeptuneError):
     """The oracle can not answer a question."""
 
 
-class OracleFailedError(OracleError):
-    """The oracle fails, whatever it is asked (no key, no such model, no server): no sample is charged with it."""
+class OracleFailedError(OracleError, ModelFailedError):
+    """The oracle fails, whatever it is asked (no key, no server, no memory): no sample is charged with it."""
 
 
 class MissingExtraError(NeptuneError):

@@ -33,7 +33,7 @@ from neptune.oracle.vlm.oracle import TransformersOracle
 from neptune.oracle.vlm.reader import SHARING, Reader
 from neptune.picture import Picture
 from neptune.scene import Scene
-from neptune.types import ScoreRequest
+from neptune.types import QueryRequest, Question, ScoreRequest
 
 # --- memory ------------------------------------------------------------------------------------------
 
@@ -70,33 +70,82 @@ def test_out_of_memory_for_one_picture_is_said_in_one_line() -> None:
     assert np.isfinite(logits(oracle, requests(scene()))).all(), "and the oracle goes on"
 
 
-def test_a_run_that_runs_out_of_memory_charges_no_sample_and_resumes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+CUDA = "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be reported later"
+BROKEN = [
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."), "Memory runs out for a"),
+    (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `c()`"), "Memory runs out for a"),
+    (RuntimeError(CUDA), "The device fails under the oracle '{}': CUDA error: an illegal memory access was"),
+]
+
+
+@pytest.mark.parametrize("workers", ["1", "3"])
+@pytest.mark.parametrize(("error", "line"), BROKEN, ids=["memory", "cublas", "device"])
+def test_a_run_whose_device_fails_charges_no_sample_and_resumes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    line: str,
+    workers: str,
 ) -> None:
     monkeypatch.chdir(Path(__file__).resolve().parents[1])
     for part in tiny_vlm("qwen2_vl"):
         part.save_pretrained(tmp_path / "model")
-    words = ["--config", "configs/clevr.json", "--num_samples", "3", "--od_model", "scene"]
-    words += ["--vlm_model_name", str(tmp_path / "model"), "--vlm_options.max_pixels", "20000"]
-    words += ["--output_dir", str(tmp_path / "run")]
+    words = ["--config", "configs/clevr.json", "--num_samples", "9", "--od_model", "scene"]
+    words += ["--vlm_model_name", str(tmp_path / "model"), "--vlm_options.max_pixels", "2000"]
+    words += ["--output_dir", str(tmp_path / "run"), "--workers", workers]
     samples, whole, calls = tmp_path / "run" / "samples.jsonl", Reader.forward, []
 
     def full(self: Reader, **inputs: Any) -> Any:
-        if samples.exists() and samples.read_bytes().count(b"\n") >= 1:
+        if calls or (samples.exists() and samples.read_bytes().count(b"\n") >= 1):
             calls.append(1)
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+            raise error
         return whole(self, **inputs)
 
     monkeypatch.setattr(Reader, "forward", full)
     assert main(words) == 2
     said = capsys.readouterr().err
+    kept = [json.loads(row)["error"] for row in samples.read_text().splitlines()]
     assert calls
-    assert "2 samples have no answer yet: Memory runs out for a" in said
+    assert 1 <= len(kept) < 9
+    assert f"{9 - len(kept)} samples have no answer yet: {line.format(tmp_path / 'model')}" in said
     assert "Traceback" not in said
-    assert [json.loads(line)["error"] for line in samples.read_text().splitlines()] == [None]
+    assert "might be reported" not in said
+    assert kept == [None] * len(kept)
     monkeypatch.setattr(Reader, "forward", whole)
     assert main(words) == 0
-    assert [json.loads(line)["error"] for line in samples.read_text().splitlines()] == [None] * 3
+    assert [json.loads(row)["error"] for row in samples.read_text().splitlines()] == [None] * 9
+
+
+@pytest.mark.parametrize("error", [error for error, _ in BROKEN], ids=["memory", "cublas", "device"])
+def test_an_open_question_meets_a_device_that_fails(error: Exception) -> None:
+    oracle = make()
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    handle = oracle.reader.model.register_forward_pre_hook(fail)
+    asked = [QueryRequest(scene(), Question("what is it?", 1), np.array([[0]]), c) for c in ((), ("a", "b"))]
+    for request in asked:
+        with pytest.raises(OracleFailedError, match=r"Memory runs out|The device fails"):
+            oracle.query([request])
+    handle.remove()
+
+
+@pytest.mark.parametrize(
+    "message", ["CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED"]
+)
+def test_batches_shrink_whatever_way_memory_is_said_to_run_out(message: str) -> None:
+    asked = requests(scene())
+    expected, oracle = logits(make(), asked), make()
+
+    def full(_: Any, __: Any, named: dict[str, Any]) -> None:
+        if len(named["input_ids"]) > 3:
+            raise RuntimeError(f"CUDA error: {message} when calling `cublasCreate(handle)`")
+
+    handle = oracle.reader.model.register_forward_pre_hook(full, with_kwargs=True)
+    np.testing.assert_allclose(logits(oracle, asked), expected, atol=TOLERANCE)
+    handle.remove()
 
 
 def test_other_failures_are_not_taken_for_a_lack_of_memory() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neptune.errors import DetectorError
+from neptune.devices.failures import failures_said
+from neptune.errors import DetectorError, DetectorFailedError
 from neptune.picture import Picture
 from neptune.types import Detections
 
@@ -61,6 +62,8 @@ class EmbeddedDetector:
         ------
         PictureError
             If the picture can not be read.
+        DetectorFailedError
+            If memory runs out, or the device fails.
         """
         import torch
 
@@ -68,9 +71,12 @@ class EmbeddedDetector:
         from neptune.embedded.detector_net import decode
 
         pixels, (fx, fy) = to_canvas(picture)
-        with torch.inference_mode():
+        said = failures_said(
+            DetectorFailedError, "the detector 'embedded'", 'Use "device": "cpu" in od_options'
+        )
+        with torch.inference_mode(), said:
             canvas = to_float(pixels[None].to(self._device)).contiguous(memory_format=torch.channels_last)
             logits, sides = self.module(canvas)
-        (found,) = decode(logits, sides, self.threshold)
+            (found,) = decode(logits, sides, self.threshold)
         boxes = found.boxes / np.array([fx, fy, fx, fy], dtype=np.float32)
         return Detections(boxes.astype(np.float32), found.scores, found.labels)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from neptune.devices.failures import free_memory, is_out_of_memory
 from neptune.types import FloatArray
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ Raw = tuple[FloatArray, FloatArray, list[str]]
 """Boxes ``(N, 4)`` in pixels, scores ``(N,)``, N labels."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Family:
     """One architecture: a loaded model, its processor, and the options of the detector.
 
@@ -114,7 +115,7 @@ class Owl(Family):
 
 
 class Florence(Family):
-    """Each label is located by a generated list of boxes; the labels of a picture are generated together.
+    """Each label is located by a generated list of boxes; as many labels are generated together as memory holds.
 
     The model gives no scores: every box has score 1, and no threshold applies.
     """
@@ -125,9 +126,24 @@ class Florence(Family):
     task: ClassVar[str] = "<OPEN_VOCABULARY_DETECTION>"
     new_tokens: ClassVar[int] = 512
     """Room for about a hundred boxes a label: each takes four tokens, and some for its name."""
+    most: int | None = None
+    """Labels at once at most: what memory has been found to hold; ``None``: it has never run out."""
 
     def find(self, image: Image.Image, labels: Sequence[str]) -> Raw:
-        """Return the boxes of all labels, generated in one batch."""
+        """Return the boxes of all labels, in batches that fit; a label's own do not depend on the others."""
+        if self.most is None or len(labels) <= self.most:
+            try:
+                return self._written(image, labels)
+            except Exception as error:
+                if len(labels) == 1 or not is_out_of_memory(error):
+                    raise
+            self.most = len(labels) // 2
+            free_memory()  # outside of the handler, which would keep the failed tensors alive
+        half = len(labels) // 2
+        return _join(self.find(image, labels[:half]), self.find(image, labels[half:]))
+
+    def _written(self, image: Image.Image, labels: Sequence[str]) -> Raw:
+        """Return the boxes of labels, generated in one batch."""
         inputs = self.processor(
             images=[image] * len(labels),
             text=[self.task + text for text in self._asked(labels)],

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections.abc import Sequence
 from functools import cache, partial
@@ -18,15 +17,16 @@ from typing import Any
 from neptune.checkpoints import DTYPES, device_of, fingerprint, need_transformers
 from neptune.detect.boxes import tidy
 from neptune.detect.families import FAMILIES, Family
-from neptune.errors import DetectorError, NeptuneError
+from neptune.detect.shown import shown
+from neptune.devices.failures import failures_said
+from neptune.errors import DetectorError, DetectorFailedError, NeptuneError
 from neptune.identity import identity
 from neptune.picture import Picture
 from neptune.types import Detections
 
 PLAIN_LABEL = 60
 """Characters of a label; a longer one is no noun."""
-LEAST_PIXELS = 32
-"""Smaller pictures are enlarged to this side."""
+LESS_MEMORY = 'Use a smaller model, "dtype": "bfloat16" or "device": "cpu" in od_options'
 
 
 class TransformersDetector:
@@ -141,7 +141,9 @@ class TransformersDetector:
         Raises
         ------
         DetectorError
-            If there is no label, or the model fails (out of memory).
+            If there is no label, or the model fails on this picture.
+        DetectorFailedError
+            If memory runs out for a single label, or the device fails: the next picture would fare no better.
         PictureError
             If the picture can not be read, or has too many pixels.
         """
@@ -149,25 +151,18 @@ class TransformersDetector:
 
         wanted = _checked(labels, self.name)
         image = picture.image
-        # Processors can not tell height from channels in a picture of few pixels: it is shown enlarged.
-        zoom = max(math.ceil(LEAST_PIXELS / min(image.size)), 1)
-        shown = image.resize((image.width * zoom, image.height * zoom)) if zoom > 1 else image
+        frame, (across, down) = shown(image)
+        failing = failures_said(DetectorFailedError, f"the detector '{self.name}'", LESS_MEMORY)
         try:
-            with self._lock, torch.inference_mode():  # one picture at a time on a device
-                boxes, scores, said = self.family.find(shown, wanted)
-        except torch.OutOfMemoryError as error:
-            raise DetectorError(
-                f"The detector '{self.name}' runs out of the GPU's memory",
-                where=picture.name,
-                mend='Use a smaller model, "dtype": "bfloat16" or "device": "cpu" in od_options',
-            ) from error
+            with self._lock, torch.inference_mode(), failing:  # one picture at a time on a device
+                boxes, scores, said = self.family.find(frame, wanted)
         except (RuntimeError, ValueError, IndexError, KeyError, TypeError, ZeroDivisionError) as error:
             raise DetectorError(
                 f"The detector '{self.name}' fails on this picture: {_line(error)}",
                 where=f"{picture.name}, {image.width}×{image.height} pixels, {len(wanted)} labels",
             ) from error
         width, height = picture.size  # of a large photo, `image` is a reduced copy
-        scale = (width / shown.width, height / shown.height) * 2
+        scale = (width / across, height / down) * 2
         return tidy(boxes * scale, scores, said, picture.size, nms=self.nms, max_boxes=self.max_boxes)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neptune.config import Config
-from neptune.errors import NeptuneError
+from neptune.errors import ModelFailedError, NeptuneError
 from neptune.evaluate.beside import Beside
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Swapper:
             engine = self._true if "scores" in swaps else self._run
             answer = engine.run(text, scene)
             return not answer.abstained and task.judge(sample, answer, scene) is True, ""
+        except ModelFailedError:
+            raise  # nobody is to blame for a broken device
         except (NeptuneError, ProgramError) as error:
             return False, error.one_line()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from neptune.algebra import logic
-from neptune.errors import ConfigError, NeptuneError
+from neptune.errors import ConfigError, ModelFailedError, NeptuneError
 from neptune.evaluate.compare import mcnemar
 from neptune.evaluate.summary import counts
 
@@ -56,6 +56,8 @@ def answer_under(
     for name in names[1:]:
         try:
             found[name] = _row(task, sample, scene, under(engine, name).run(program, scene))
+        except ModelFailedError:
+            raise  # no fault of this logic: the run ends, and the sample is asked again
         except (NeptuneError, ProgramError) as error:
             found[name] = {"correct": False, "error": error.one_line(), "error_kind": type(error).__name__}
     return {"logics": found}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dsl
 from neptune import tasks
 from neptune.config import Config
-from neptune.errors import DatasetError, NeptuneError
+from neptune.errors import DatasetError, ModelFailedError, NeptuneError
 from neptune.finetune.lessons import Exercise, variables
 from neptune.finetune.targets import Target, target_of
 from neptune.picture import Picture
@@ -93,6 +93,8 @@ def read_questions(config: Config, engine: Engine) -> Questions:
             except LostObjectError as error:
                 lost += 1
                 problems.append(f"{sample.id}: {error.one_line()}")
+            except ModelFailedError:
+                raise
             except (NeptuneError, dsl.ProgramError) as error:
                 problems.append(f"{sample.id}: {error.one_line()}")
     if not items:

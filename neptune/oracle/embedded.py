@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neptune.errors import OracleError
+from neptune.devices.failures import failures_said
+from neptune.errors import OracleError, OracleFailedError
 from neptune.oracle.wording import CONCEPTS, attribute_of, concepts_of, vocabulary
 from neptune.scene import ATTRIBUTES, Scene
 from neptune.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
@@ -25,6 +26,7 @@ CERTAIN = 13.8
 """The logit of what is true of everything ("is it an object?"): p = 1 - 1e-6."""
 
 KEPT_SCENES = 1024
+LESS_MEMORY = 'Lower "batch_size" in vlm_options, or use "device": "cpu"'
 
 
 class EmbeddedOracle:
@@ -80,11 +82,13 @@ class EmbeddedOracle:
         ------
         OracleError
             If a word is unknown, the scene has no picture, or an object index is out of range.
+        OracleFailedError
+            If memory runs out, or the device fails.
         """
         import torch
 
         answers = []
-        with torch.inference_mode():
+        with torch.inference_mode(), failures_said(OracleFailedError, "the oracle 'embedded'", LESS_MEMORY):
             for request in requests:
                 logits = self.logits(request.scene, request.question, request.objects)
                 answers.append(Scores.of(logits.clamp(-30, 30).cpu().numpy()))
@@ -100,11 +104,13 @@ class EmbeddedOracle:
         OracleError
             If the question asks for no attribute, no choice is a value of it, the scene has no picture, or an
             index is out of range.
+        OracleFailedError
+            As :meth:`score`.
         """
         import torch
 
         answers: list[list[str | None]] = []
-        with torch.inference_mode():
+        with torch.inference_mode(), failures_said(OracleFailedError, "the oracle 'embedded'", LESS_MEMORY):
             for request in requests:
                 attribute = attribute_of(request.question)
                 objects = _checked(request.objects, request.scene, request.question)

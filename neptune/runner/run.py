@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from neptune import record as records
 from neptune.config import Config
-from neptune.errors import ConfigError, NeptuneError, OracleFailedError
+from neptune.errors import ConfigError, ModelFailedError, NeptuneError
 from neptune.evaluate.after import examine, more_results
 from neptune.evaluate.beside import attach, forget_others
 from neptune.evaluate.logics import answer_under
@@ -100,7 +100,7 @@ def _run(
     hashes: dict[str, str],
     meta: dict[str, Any],
 ) -> int:
-    failure: ProviderError | OracleFailedError | None = None
+    failure: ProviderError | ModelFailedError | None = None
     with (
         RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume) as folder,
         ExitStack() as stack,
@@ -143,7 +143,7 @@ def _report_end(
     programs: Programs,
     folder: RunFolder,
     results: dict[str, Any],
-    failure: ProviderError | OracleFailedError | None,
+    failure: ProviderError | ModelFailedError | None,
     unexamined: NeptuneError | None,
     interrupted: bool,
 ) -> int:
@@ -171,15 +171,16 @@ def _report_end(
 
 def answer_samples(
     config: Config, loaded: Sequence[Task], programs: Programs, folder: RunFolder
-) -> ProviderError | OracleFailedError | None:
+) -> ProviderError | ModelFailedError | None:
     """Answer every sample that has no record yet, `workers` at a time; records are written in the samples' order.
 
-    A sample for which the provider of programs or the oracle fails, whatever the question, keeps no record, and is
-    asked again when the run resumes. A failure that every request would meet, or several in a row, ends the run.
+    A sample for which the provider of programs, the oracle or the detector fails, whatever the question, keeps no
+    record, and is asked again when the run resumes. A failure that every request would meet, or several in a row, ends
+    the run.
 
     Returns
     -------
-    ProviderError, OracleFailedError or None
+    ProviderError, ModelFailedError or None
         The last such failure.
 
     Raises
@@ -214,14 +215,14 @@ def answer_samples(
         Flight(samples, begin, max(config.workers, len(config.gpus)), budget.allows) as flight,
     ):
         progress.resume(folder.records)
-        failure: ProviderError | OracleFailedError | None = None
+        failure: ProviderError | ModelFailedError | None = None
         in_a_row = 0
         for result in flight:
             try:
                 record = result()
-            except (ProviderError, OracleFailedError) as error:
+            except (ProviderError, ModelFailedError) as error:
                 failure, in_a_row = error, in_a_row + 1
-                if isinstance(error, OracleFailedError) or error.final or in_a_row >= FAILURES_IN_A_ROW:
+                if isinstance(error, ModelFailedError) or error.final or in_a_row >= FAILURES_IN_A_ROW:
                     flight.stop()
                 continue
             in_a_row = 0
@@ -262,8 +263,8 @@ def answer_sample(
 
     Raises
     ------
-    ProviderError, OracleFailedError
-        If the provider of programs, or the oracle, fails, whatever the question.
+    ProviderError, ModelFailedError
+        If the provider of programs, the oracle or the detector fails, whatever the question.
     """
     from dsl.errors import ProgramError
 
@@ -315,7 +316,7 @@ def answer_sample(
             from neptune.execute.inspect import inspect
 
             inside = inspect(engine, program, scene, flips=config.inspect == "flips").as_dict()
-    except (ProviderError, OracleFailedError, CancelledError):
+    except (ProviderError, ModelFailedError, CancelledError):
         raise
     except (NeptuneError, ProgramError) as error:
         program = program or getattr(error, "source", None)

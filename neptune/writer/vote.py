@@ -13,7 +13,7 @@ from dsl import ast
 from dsl.builtins import BUILTINS
 from dsl.limits import DEFAULT_LIMITS, Limits
 from dsl.vocabulary import Vocabulary
-from neptune.errors import NeptuneError, OracleFailedError
+from neptune.errors import ModelFailedError, NeptuneError
 
 if TYPE_CHECKING:
     from neptune.answer import Answer
@@ -129,8 +129,8 @@ def answer_together(candidates: Sequence[Candidate], run: Callable[[str], Answer
     ------
     dsl.ProgramError, NeptuneError
         The error of the first candidate, if all of them fail.
-    OracleFailedError
-        If the oracle fails, whatever it is asked.
+    ModelFailedError
+        If the oracle or the detector fails, whatever it is asked.
     """
     if len(candidates) == 1:
         return run(candidates[0].program), candidates[0].program
@@ -140,7 +140,7 @@ def answer_together(candidates: Sequence[Candidate], run: Callable[[str], Answer
     for candidate in candidates:
         try:
             given.append((candidate, run(candidate.program)))
-        except OracleFailedError:
+        except ModelFailedError:
             raise  # it would fail all of them
         except (dsl.ProgramError, NeptuneError) as error:
             fault = fault or error

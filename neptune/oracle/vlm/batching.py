@@ -6,14 +6,13 @@ one. Thus a batch is as large as what was prepared says, not as what was guessed
 
 from __future__ import annotations
 
-import gc
 import os
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Literal, TypeVar
 
+from neptune.devices.failures import free_memory, is_out_of_memory
 from neptune.errors import OracleFailedError
 
 T = TypeVar("T")
@@ -27,8 +26,6 @@ AHEAD = 8
 
 WINDOW = 256
 """Items that are prepared ahead at most."""
-
-_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
 
 
 class Batches:
@@ -126,7 +123,7 @@ class Batches:
                 done -= len(part)
                 del prepared
                 ready = self._later(slice_from, done)
-                _release()
+                free_memory()
 
     @property
     def threads(self) -> ThreadPoolExecutor | None:
@@ -154,23 +151,6 @@ class Batches:
         self.tokens = min(self.tokens, max(length(item) for item in part) * (len(part) // 2))
         if self.most is not None:
             self.most = min(self.most, len(part) // 2)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an exception says that memory ran out, on a GPU or the CPU."""
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)) is not None
-
-
-def _release() -> None:
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _does_not_fit(length: int, what: str) -> OracleFailedError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune.checkpoints import DTYPES, device_of, need, need_transformers
+from neptune.devices.failures import is_out_of_memory
 from neptune.errors import ConfigError, OracleError, OracleFailedError
 from neptune.oracle.models import short_names
 
@@ -96,9 +97,7 @@ def _quantisation(name: str, device: str) -> Any:
 
 
 def _unloadable(model: str, local: bool, error: Exception) -> OracleError:
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError):
+    if is_out_of_memory(error):
         return OracleFailedError(
             f"The model '{model}' does not fit into the GPU's memory",
             mend='Use "quantisation": "4bit" or "device_map": "auto" in vlm_options, or a smaller model',

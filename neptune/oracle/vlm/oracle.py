@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from neptune.checkpoints import fingerprint, need_transformers
-from neptune.errors import ConfigError, OracleError
+from neptune.devices.failures import failures_said
+from neptune.errors import ConfigError, OracleError, OracleFailedError
 from neptune.identity import identity
 from neptune.oracle.canvas import MAX_PIXELS, Canvas, Canvases
 from neptune.oracle.visual import VisualForm
@@ -19,6 +21,10 @@ from neptune.oracle.vlm import adapters
 from neptune.oracle.vlm import load as loading
 from neptune.oracle.vlm.prompts import Chat, Prompt
 from neptune.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
+
+LESS_MEMORY = (
+    'Lower "max_pixels" in vlm_options, use "quantisation": "4bit", a smaller model, or a device_map'
+)
 
 
 class TransformersOracle:
@@ -149,8 +155,9 @@ class TransformersOracle:
         Raises
         ------
         OracleError
-            If a scene has no picture, a box lies outside of it or has no area, an index is out of range, or memory
-            runs out for a single picture.
+            If a scene has no picture, a box lies outside of it or has no area, or an index is out of range.
+        OracleFailedError
+            If memory runs out for a single picture, or the device fails.
         PictureError
             If a picture can not be read.
         """
@@ -253,15 +260,17 @@ class TransformersOracle:
             totals[:, k] = np.logaddexp(totals[:, k], scores[:, column])
         return [choices[k] for k in totals.argmax(axis=1)]
 
-    def _inference(self) -> Any:
-        from contextlib import ExitStack
-
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
         import torch
 
-        stack = ExitStack()
-        stack.enter_context(self._lock)  # one model, one batch at a time
-        stack.enter_context(torch.inference_mode())
-        return stack
+        who = f"the oracle '{self._source or self.reader.model_type}'"
+        with (
+            self._lock,  # one model, one batch at a time
+            torch.inference_mode(),
+            failures_said(OracleFailedError, who, LESS_MEMORY),
+        ):
+            yield
 
 
 def _checked(objects: IntArray, question: Question) -> list[tuple[int, ...]]:
