@@ -19,7 +19,7 @@ from neptune.config import MODELS, TASKS, Config, make_config, model_of
 from neptune.config.page import USAGE, help_of_task, help_text
 from neptune.config.validation import ConfigProblems, override, parse_value, read_json, validate
 from neptune.config.words import describe_value
-from neptune.errors import NeptuneError
+from neptune.errors import NeptuneError, did_you_mean
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     if any(w in ("--help", "-h") for w in words):
-        task = next((w for w in words if w in MODELS), None)
+        topics = [w for w in words if not w.startswith("-")]
+        task = next((w for w in topics if w in MODELS), None)
+        if task is None and len(topics) == 1 and topics[0] not in TASKS:
+            hint = did_you_mean(topics[0], TASKS) or f"expected one of {', '.join(TASKS)}"
+            raise ConfigProblems([f"there is no task '{topics[0]}'; {hint}"])
         print(help_text() if task is None else help_of_task(task))
         return 0
     if "--version" in words:
@@ -170,7 +174,7 @@ def _function(config: BaseModel) -> Callable[[Any, str], int]:
 
 
 def split_words(words: Sequence[str]) -> dict[str, list[str]]:
-    """Return field → the words after ``--field``; ``--field=value`` works too, and ``-`` reads as ``_``.
+    """Return field → the words after the last ``--field``; ``--field=value`` works too, and ``-`` reads as ``_``.
 
     Raises
     ------
@@ -181,8 +185,9 @@ def split_words(words: Sequence[str]) -> dict[str, list[str]]:
     current: list[str] | None = None
     for word in words:
         if word.startswith("--") and len(word) > 2:
-            field, equals, value = word[2:].partition("=")
-            current = given[field.replace("-", "_")] = []
+            name, equals, value = word[2:].partition("=")
+            field = name.replace("-", "_")
+            current = given[field] = []
             if equals:
                 current.append(value)
                 current = None

@@ -20,6 +20,7 @@ from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
 from neptune.answer import Answer, Usage
+from neptune.config.engine import vocabulary_of
 from neptune.devices.replicas import check_devices
 from neptune.errors import ConfigError
 from neptune.execute.evidence import Evidence
@@ -145,7 +146,7 @@ class Engine:
         self.max_oracle_calls = max_oracle_calls
         self.limits = limits or Limits()
         self.parameters = parameters or LogicParameters()
-        self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else _vocabulary(vocabulary)
+        self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else vocabulary_of(vocabulary)
         self.probability_tolerance = probability_tolerance
         self.estimates = Estimates(self.vocabulary, prior)
         options = dict(oracle_options or {})
@@ -387,7 +388,3 @@ def _logic(name: str | Logic) -> Logic:
         return logic.get(name)
     except ValueError as error:
         raise ConfigError(" ".join(str(error).split()), where="logic") from error
-
-
-def _vocabulary(name: str | None) -> Vocabulary:
-    return Vocabulary.load(name) if name else Vocabulary.open()

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 from neptune.errors import ConfigError, did_you_mean
 from neptune.oracle.models import short_names
@@ -119,13 +119,56 @@ def _make(kind: str, name: object, protocol: type, options: dict[str, Any]) -> o
                 mend=f"Give them to the {kind} when you make it",
             )
         return name
-    maker = _maker(kind, name)
-    signature = inspect.signature(maker)
+    check(kind, name, options)
+    return _maker(kind, name)(**options)
+
+
+def check(kind: str, name: str, options: Mapping[str, Any]) -> None:
+    """Check the options of an oracle or a detector before it is made, which may take long.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, an option that there is not, one that is missing, or one of a wrong type.
+    """
+    signature = signature_of(kind, name)
     try:
         signature.bind(**options)
     except TypeError as error:
         raise _wrong_options(kind, name, signature, options, error) from error
-    return maker(**options)
+    for problem in mistyped(kind, name, options):
+        raise ConfigError(problem)
+
+
+def mistyped(kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
+    """Return a line for each option whose value is not of the type that the maker's signature names.
+
+    Types that are no values of JSON (a loaded model, a vocabulary) are left to the maker.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    from pydantic import TypeAdapter, ValidationError
+    from pydantic.errors import PydanticSchemaGenerationError
+
+    from neptune.config.words import describe_type, describe_value
+
+    problems = []
+    maker = _maker(kind, name)
+    function = maker.func if isinstance(maker, partial) else maker
+    hints = get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
+    for option, value in options.items():
+        hint = hints.get(option, Any)
+        try:
+            TypeAdapter(hint).validate_python(value, strict=True)
+        except ValidationError:
+            said = f"'{option}' of the {kind} '{name}' is {describe_value(value)}"
+            problems.append(f"{said}; expected {describe_type(hint)}")
+        except PydanticSchemaGenerationError:
+            continue
+    return problems
 
 
 def _maker(kind: str, name: str) -> Callable[..., object]:

@@ -265,6 +265,21 @@ def test_the_configuration_page_is_up_to_date() -> None:
     assert written == page(), "run python -m neptune.config.page > docs/configuration.md"
 
 
+def test_a_folder_is_no_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", str(tmp_path)]) == 2
+    assert "this is a folder; expected a config file" in capsys.readouterr().err
+
+
+def test_help_of_no_task(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help", "cahce"]) == 2
+    assert "there is no task 'cahce'; did you mean 'cache'?" in capsys.readouterr().err
+
+
+def test_a_bundle_is_a_zip() -> None:
+    with pytest.raises(ConfigProblems, match=r"'bundle' is \"x.tar\"; expected a name that ends with .zip"):
+        make_config({"dataset": "clevr", "data_dir": "d", "bundle": "x.tar"})
+
+
 def test_without_config(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "usage:" in capsys.readouterr().out

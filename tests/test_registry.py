@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,21 @@ def test_a_wrong_option_names_the_accepted_ones() -> None:
         registry.oracle("scene", nois=0.1)
     with pytest.raises(ConfigError, match=r"path \(required\)"):
         registry.oracle("replay")
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "said"),
+    [
+        (registry.oracle, {"noise": "x"}, r"'noise' of the oracle 'scene' is \"x\"; expected a number"),
+        (registry.oracle, {"seed": 1.5}, r"'seed' of the oracle 'scene' is 1.5; expected an integer"),
+    ],
+)
+def test_an_option_of_a_wrong_type(make: Any, options: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make("scene", **options)
+    with pytest.raises(ConfigError, match="'threshold' of the detector 'embedded'"):
+        registry.detector("embedded", threshold="x")
+    assert registry.oracle("scene", noise=1)  # a whole number is a number
 
 
 def test_rooms_stay_apart() -> None:

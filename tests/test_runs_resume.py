@@ -142,3 +142,39 @@ def test_another_budget_goes_on_from_the_first_question_that_was_cut_short(
     assert lines(tmp_path / "run") == again
     assert main(["--config", str(packed), "--output_dir", str(tmp_path / "replayed")]) == 0
     assert "12 samples replayed, all equal bit for bit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--vocabulary", "clver"],
+        ["--vlm_options", '{"noise": "x"}'],
+        ["--vlm_options", '{"nosie": 1}'],
+        ["--logic_params", "nope.json"],
+        ["--logic", "goedel"],
+        ["--gpus", "99"],
+    ],
+    ids=" ".join,
+)
+def test_a_run_that_can_not_start_moves_no_other_aside(
+    wrong: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*WORDS[:-1], "2", "--output_dir", str(tmp_path / "run")]
+    assert main(words) == 0
+    before = lines(tmp_path / "run")
+    capsys.readouterr()
+    assert main([*words, "--resume", "false", *wrong]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    assert lines(tmp_path / "run") == before
+
+
+def test_what_was_asked_for_once_is_not_asked_for_again(tmp_path: Path) -> None:
+    words = [*WORDS[:-1], "2", "--output_dir"]
+    assert main([*words, str(tmp_path / "a"), "--blame", "true", "--resume", "false"]) == 0
+    kept = str(tmp_path / "a" / "config.json")
+    assert main(["--config", kept]) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["a"], "the run was looked at, not made afresh"
+    assert main(["--config", kept, "--output_dir", str(tmp_path / "b")]) == 0
+    assert not (tmp_path / "b" / "blame.jsonl").exists()
+    assert "blame" not in json.loads((tmp_path / "b" / "results.json").read_text())

@@ -4,8 +4,8 @@
 it. Field names are those of NePTune where it has them. Problems are collected and reported all at once, one line each.
 """
 
-from neptune.config.engine import engine_arguments
-from neptune.config.model import DATASETS, NEUTRAL, Config
+from neptune.config.engine import check_engine, engine_arguments, vocabulary_of
+from neptune.config.model import DATASETS, NEUTRAL, PASSING, Config
 from neptune.config.read import load_config, make_config, model_of
 from neptune.config.sense import PROVIDERS
 from neptune.config.tasks import MODELS, TASKS
@@ -15,12 +15,15 @@ __all__ = [
     "DATASETS",
     "MODELS",
     "NEUTRAL",
+    "PASSING",
     "PROVIDERS",
     "TASKS",
     "Config",
     "ConfigProblems",
+    "check_engine",
     "engine_arguments",
     "load_config",
     "make_config",
     "model_of",
+    "vocabulary_of",
 ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from neptune import registry
 from neptune.config.model import Config
 from neptune.config.validation import ConfigProblems, read_json
+from neptune.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from dsl.vocabulary import Vocabulary
     from neptune.writer.writer import Writer
 
 
@@ -64,6 +67,36 @@ def engine_arguments(config: Config) -> dict[str, Any]:
             # Temperatures are fitted for a logic; under another they would mean something else.
             arguments["logic"] = parameters.logic
     return arguments
+
+
+def check_engine(config: Config) -> None:
+    """Check what an engine will be made from, without loading a model.
+
+    Raises
+    ------
+    ConfigError
+        If the vocabulary, the logic's parameters, a GPU, a model's name or one of its options is wrong.
+    """
+    vocabulary_of(config.vocabulary)
+    engine_arguments(config)
+    registry.check("oracle", config.vlm_model_name, config.vlm_options)
+    registry.check("detector", config.od_model, config.od_options)
+
+
+def vocabulary_of(name: str | None) -> Vocabulary:
+    """Return the vocabulary of a shipped name or a file; ``None``: the open one, which knows any word.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of this name, or the file is no vocabulary.
+    """
+    from dsl.vocabulary import Vocabulary, VocabularyError
+
+    try:
+        return Vocabulary.load(name) if name else Vocabulary.open()
+    except (VocabularyError, OSError) as error:
+        raise ConfigError(" ".join(str(error).split()), where="vocabulary") from error
 
 
 def writer_of(config: Config) -> Writer | None:

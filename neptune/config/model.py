@@ -38,6 +38,13 @@ NEUTRAL = frozenset(
 )
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
 
+PASSING = frozenset(
+    {"resume", "estimate", "estimate_objects", "dry_run", "watch", "watch_port", "bundle", "bundle_pictures"}
+    | {"blame", "evaluate", "judge_model", "judge_provider", "judge_base_url", "prune"}
+)
+"""Fields that say what to do this once. A run folder's config does not keep them: who starts another run from it, or
+looks at it in another way, did not ask for that again."""
+
 CACHE = "oracle-cache.sqlite"
 DETECTIONS = "detections.sqlite"
 """The name of the cache beside the run folders."""

@@ -62,6 +62,8 @@ def nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
             )
     if config.bundle is not None and config.task is not None and not skip & {"task", "bundle"}:
         problems.append(f"'bundle' does not go with task {config.task}; expected the run of a dataset")
+    if config.bundle is not None and not config.bundle.lower().endswith(".zip") and "bundle" not in skip:
+        problems.append(f"'bundle' is {describe_value(config.bundle)}; expected a name that ends with .zip")
     lacks_cache = config.code_gen_provider == "cache" and config.program_cache_address is None
     if lacks_cache and "program_cache_address" not in skip:
         problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")

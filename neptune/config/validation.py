@@ -103,17 +103,24 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     mend = ""
+    if path.is_dir():
+        inside = (
+            "it is a run folder: its config is config.json in it" if (path / "config.json").is_file() else ""
+        )
+        raise ConfigProblems(
+            [f"this is a folder; expected a config file{'; ' + inside if inside else ''}"], str(path)
+        )
     if not path.is_file():
         siblings = [str(p) for p in path.parent.glob("*.json")] if path.parent.is_dir() else []
         mend = did_you_mean(str(path), siblings)
-        raise ConfigProblems([f"the config file does not exist{'; ' + mend if mend else ''}"], str(path))
+        raise ConfigProblems([f"the file does not exist{'; ' + mend if mend else ''}"], str(path))
     try:
         data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
         message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         raise ConfigProblems([message], str(path)) from error
     except (UnicodeDecodeError, ValueError, OSError, RecursionError) as error:
-        raise ConfigProblems([f"the config file can not be read: {error}"], str(path)) from error
+        raise ConfigProblems([f"the file can not be read: {error}"], str(path)) from error
     if not isinstance(data, dict):
         raise ConfigProblems([f"a config is a JSON object, not {_kind(data)}"], str(path))
     return data

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neptune.config import NEUTRAL, Config
+from neptune.config import NEUTRAL, PASSING, Config
 from neptune.errors import ConfigError, NeptuneError
 from neptune.record.files import jsonable, write_json
 
@@ -112,7 +112,7 @@ class RunFolder:
     path
         The folder; created if missing.
     config
-        The resolved config.
+        The resolved config, kept but for the fields of this call alone (:data:`neptune.config.PASSING`).
     facts
         What else decides the answers: file → SHA-256. Compared on resume.
     meta
@@ -144,7 +144,7 @@ class RunFolder:
         fresh: bool = False,
     ) -> None:
         self.path = path
-        self._config = {**config.model_dump(mode="json"), "output_dir": str(path)}
+        self._config = {**config.model_dump(mode="json", exclude=set(PASSING)), "output_dir": str(path)}
         self._facts, self._meta = dict(facts or {}), dict(meta or {})
         self.moved_to: Path | None = None
         self.reopened = 0

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from neptune import registry, tasks
 from neptune.checkpoints import device_of
-from neptune.config import Config, engine_arguments
+from neptune.config import Config, engine_arguments, vocabulary_of
 from neptune.config.validation import ConfigProblems
 from neptune.devices.replicas import devices_of
 from neptune.endpoints import ENDPOINTS, find_key
@@ -236,14 +236,7 @@ def _reason(sample: Sample) -> str:
 
 def check_engine(config: Config, found: Findings) -> None:
     """Check vocabulary, limits and the models, as far as that goes without loading weights."""
-    from dsl.vocabulary import Vocabulary
-
-    if config.vocabulary:
-        address = config.vocabulary
-        try:
-            Vocabulary.load(address)
-        except (NeptuneError, OSError, ValueError) as error:
-            found.problems.append(f"vocabulary: {' '.join(str(error).split())}")
+    found.try_("vocabulary", lambda: vocabulary_of(config.vocabulary))
     found.try_("gpus", lambda: devices_of(config.gpus))
     found.try_("logic_params", lambda: engine_arguments(config.model_copy(update={"gpus": []})))
     for kind, name, options in (
@@ -273,6 +266,7 @@ def check_model(kind: str, name: str, options: Mapping[str, Any], found: Finding
             found.try_(f"{kind} '{name}'", partial(digest, value))
         elif option == "device" and isinstance(value, str):
             found.try_(f"{kind} '{name}'", partial(device_of, value))
+    found.problems += registry.mistyped(kind, name, options)
     for option, parameter in parameters.items():
         if parameter.default is parameter.empty and option not in options and parameter.kind in _NAMED:
             found.problems.append(f"{kind} '{name}': the option '{option}' is not given")

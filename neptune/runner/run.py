@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from neptune import record as records
-from neptune.config import Config
+from neptune.config import Config, check_engine
 from neptune.errors import ConfigError, ModelFailedError, NeptuneError
 from neptune.evaluate.after import examine, more_results
 from neptune.evaluate.beside import attach, forget_others
@@ -82,6 +82,7 @@ def run_dataset(config: Config, name: str) -> int:
 
         print_estimate(config, loaded, config.folder(name))
         return EXIT_OK
+    check_engine(config)  # before an earlier run is moved aside for one that can not start
     hashes = hash_inputs(config)
     with Programs(config) as programs:
         meta = {

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from dsl.vocabulary import Vocabulary, VocabularyError
 from neptune import registry, tasks
 from neptune.algebra import AlgebraError, LogicParameters
+from neptune.config.engine import vocabulary_of
 from neptune.embedded.train import shown as on_terminal
 from neptune.engine import Engine
 from neptune.errors import ConfigError, did_you_mean
@@ -219,7 +219,7 @@ def _check(config: TuneConfig) -> None:
 
 def _numbers(numbers: Numbers, config: TuneConfig) -> LogicParameters:
     """Return parameters with T = 1 and b = 0 for each kind of predicate."""
-    kinds = kinds_of(_vocabulary(config), config.per)
+    kinds = kinds_of(vocabulary_of(config.vocabulary), config.per)
     try:
         return LogicParameters(
             numbers.logic,
@@ -231,13 +231,6 @@ def _numbers(numbers: Numbers, config: TuneConfig) -> LogicParameters:
         )
     except AlgebraError as error:
         raise ConfigError(f"These are no logic parameters: {error}", where="before, start") from error
-
-
-def _vocabulary(config: TuneConfig) -> Vocabulary:
-    try:
-        return Vocabulary.load(config.vocabulary) if config.vocabulary else Vocabulary.open()
-    except (VocabularyError, OSError) as error:
-        raise ConfigError(str(error), where="vocabulary") from error
 
 
 def _oracle(config: TuneConfig) -> Oracle:

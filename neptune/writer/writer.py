@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import dsl
 from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
+from neptune.config.engine import vocabulary_of
 from neptune.errors import ConfigError
 from neptune.writer import failures
 from neptune.writer.chat import Chat, Message, Reply, Settings, Spent
@@ -127,7 +128,7 @@ class Writer:
         NeptuneError
             If the key, the package ``openai`` or the program cache is missing.
         """
-        vocabulary = Vocabulary.load(config.vocabulary) if config.vocabulary else Vocabulary.open()
+        vocabulary = vocabulary_of(config.vocabulary)
         provider, model = config.code_gen_provider, config.code_gen_model_name
         address = config.program_cache_address
         limits = Limits(**config.limits)
