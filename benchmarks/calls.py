@@ -131,11 +131,17 @@ def synthetic(count: int, certificates: int) -> Iterator[dict[str, Any]]:
 
 
 def questions(data_dir: str, num_samples: int | None, certificates: int) -> Iterator[dict[str, Any]]:
-    """Yield one row for each task and way of asking: its share of the calls of asking every cell afresh."""
-    print(f"\n{'task':15} {'schedule':22} {'calls':>7} {'worst':>6} {'rounds':>7} {'worst':>6} {'share':>7}")
+    """Yield one row for each task and way of asking.
+
+    Its `share` is of the calls of asking every cell of each question by itself; `share_alike` of asking every cell in
+    the same way, with or without what earlier questions on the picture asked.
+    """
+    print(
+        f"\n{'task':15} {'schedule':22} {'calls':>7} {'worst':>6} {'rounds':>7} {'worst':>6} {'share':>7} {'alike':>7}"
+    )
     for name in TASKS:
         task = tasks.load(name, data_dir, num_samples)
-        total_all = 0
+        totals: dict[bool, int] = {}
         for label, schedule, kept in (
             ("all", "all", False),
             ("lazy", "lazy", False),
@@ -153,10 +159,14 @@ def questions(data_dir: str, num_samples: int | None, certificates: int) -> Iter
                 calls.append(answer.usage.oracle_calls)
                 rounds.append(answer.usage.oracle_rounds)
                 wrong += not task.judge(sample, answer, scene)
-            total_all = total_all or sum(calls)
+            if schedule == "all":
+                totals[kept] = sum(calls)
             row = {"task": name, "schedule": label, "count": len(calls), **summary(calls, rounds)}
-            row |= {"share": sum(calls) / total_all, "wrong": wrong, "seconds": time.perf_counter() - started}
-            print(f"{name:15} {label:22} {show(row)} {row['share']:7.1%}", flush=True)
+            row |= {"share": sum(calls) / totals[False], "share_alike": sum(calls) / totals[kept]}
+            row |= {"wrong": wrong, "seconds": time.perf_counter() - started}
+            print(
+                f"{name:15} {label:22} {show(row)} {row['share']:7.1%} {row['share_alike']:7.1%}", flush=True
+            )
             yield row
         engine = Engine(oracle="scene", detector="scene", schedule="lazy")
         some = list(task.samples)[:: max(len(task.samples) // max(certificates, 1), 1)][:certificates]
