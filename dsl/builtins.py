@@ -142,6 +142,16 @@ METHODS: dict[str, tuple[int, int, str, str]] = {
     "items": (0, 0, "dict", "pairs of key and value"),
 }
 
+#: Methods of Python that a program has no use for, and what to write instead.
+METHODS_MISSED: dict[str, str] = {
+    "format": 'write f"…{value}…"',
+    "filter": "write exists, count or iota with a lambda, or a comprehension: [o for o in Object if red(o)]",
+    "map": "use a comprehension: [f(x) for x in items]",
+    "remove": "use a comprehension: [x for x in items if x != …]",
+    "sort": "write sorted(items)",
+    "update": "assign key by key: d[key] = value",
+}
+
 #: Names of Python that reach for the outside or for Python itself: never predicates, always errors.
 RESERVED: dict[str, str] = {
     **dict.fromkeys(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from . import ast
 from .ast import Expr
-from .builtins import BINDERS, BUILTINS, METHODS, RESERVED, SHADOWABLE, Builtin
-from .errors import LimitError, ProgramError, closest, did_you_mean
+from .builtins import BINDERS, BUILTINS, METHODS, METHODS_MISSED, RESERVED, SHADOWABLE, Builtin
+from .errors import LimitError, ProgramError, any_of, closest, did_you_mean
 from .limits import Limits
 from .scopes import Binding, Scope
 from .vocabulary import OBJECT, Vocabulary
@@ -107,7 +109,7 @@ class Expressions:
             mend = f"'{name}' is known only inside the lambda, function or loop that binds it; use it there"
         else:
             known = [*scope.visible(), *words.words(), *words.sort_names(), *BUILTINS]
-            mend = did_you_mean(name, known) or f'assign it first, or write it as a text: "{name}"'
+            mend = did_you_mean(name, known) or _unbound(name, scope)
         self.fault(f"unknown name '{name}'", node, expected="a variable, a value or a sort", mend=mend)
 
     def _reserved(self, node: ast.Name) -> bool:
@@ -150,16 +152,22 @@ class Expressions:
                 f"'.{node.name}' is a method", node, expected=f".{node.name}(…)", mend="call it, with ()"
             )
         else:
-            mend = did_you_mean(node.name, METHODS)
-            inside = (
-                f"{node.name}({node.value.id})" if isinstance(node.value, ast.Name) else f"{node.name}(x)"
-            )
+            near = closest(node.name, METHODS, 3, 0.75) if called and not self._is_word(node.name) else []
+            bound = isinstance(node.value, ast.Name) and scope.find(node.value.id) is not None
+            of = node.value.id if bound and isinstance(node.value, ast.Name) else "x"
             self.fault(
                 f"there is no '.{node.name}'",
                 node,
                 expected="a method such as .exists, .count or .lower",
-                mend=mend or f"ask for a property with a predicate or describe: {inside}",
+                mend=any_of(near)
+                or (METHODS_MISSED.get(node.name, "") if called else "")
+                or f"ask for a property with a predicate or describe: {node.name}({of})",
             )
+
+    def _is_word(self, name: str) -> bool:
+        """Tell whether the vocabulary knows a name: as a sort, a value or a predicate."""
+        words = self.vocabulary
+        return words.sort_named(name) is not None or words.knows(name, 1) or words.knows(name, 2)
 
     # --- calls ---
 
@@ -250,6 +258,14 @@ class Expressions:
         for i, arg in enumerate(node.args):
             if builtin.name in BINDERS and i == len(node.args) - 1 and self._bare_predicate(arg, scope):
                 continue
+            if builtin.name in BINDERS and isinstance(arg, ast.Lambda) and not arg.params:
+                self.fault(
+                    f"this lambda gives '{builtin.name}' no variable to bind",
+                    arg,
+                    expected=builtin.signature,
+                    mend="name the variable: lambda x: …",
+                )
+                continue
             self.expression(arg, scope)
         for keyword in node.keywords:
             self.expression(keyword.value, scope)
@@ -333,6 +349,16 @@ class Expressions:
                 expected=_range(least, most),
                 mend="give it the arguments it takes",
             )
+
+
+def _unbound(name: str, scope: Scope) -> str:
+    """Return how to mend a name that nothing binds and that looks like no other."""
+    if not re.fullmatch(r"[a-z]\d*", name):
+        return f'assign it first, or write it as a text: "{name}"'
+    variables = scope.variables()
+    if variables:
+        return any_of(variables[:3])
+    return f"assign it first, or bind it: exists(Object, lambda {name}: …)"
 
 
 def _range(least: int, most: int) -> str:

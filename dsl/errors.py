@@ -183,7 +183,11 @@ class LimitError(ProgramError):
 
 def did_you_mean(name: str, known: Iterable[str], limit: int = 3) -> str:
     """Return ``"did you mean 'a' or 'b'?"`` for the known names closest to `name`, or ``""``."""
-    names = closest(name, known, limit)
+    return any_of(closest(name, known, limit))
+
+
+def any_of(names: Sequence[str]) -> str:
+    """Return ``"did you mean 'a' or 'b'?"`` for the names, or ``""`` if there are none."""
     return "did you mean " + " or ".join(f"'{n}'" for n in names) + "?" if names else ""
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from . import ast
 from .ast import Span
+from .builtins import BINDERS, BUILTINS
 from .errors import ProgramError, closest
 from .lalr import Unexpected
 from .lexer import NOT_IN_LANGUAGE, Fault, Token
@@ -13,6 +15,7 @@ from .lexer import NOT_IN_LANGUAGE, Fault, Token
 _STATEMENTS = ("if", "for", "def", "return", "else", "elif")
 _STARTS_EXPRESSION = {"NAME", "NUMBER", "STRING", "LPAR", "LSQB", "LAMBDA"}
 _HEADERS = {"IF": "if", "FOR": "for", "DEF": "def", "ELIF": "elif", "ELSE": "else", "LAMBDA": "lambda"}
+_DOUBLED = {"&": "and", "|": "or"}
 _INFIX = {
     "implies": "write implies(a, b)",
     "then": "write a if test else b",
@@ -64,6 +67,15 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         )
     if kind == "COLON" and at + 1 < len(tokens) and tokens[at + 1].type == "EQUAL":
         return ProgramError("the language has no ':='", span, mend="assign on a line of its own")
+    if before is not None and before.value == value and value in _DOUBLED and _touch(before, token):
+        return ProgramError(
+            f"the language has no '{value}{value}'",
+            Span(*_from(before), *_to(token)),
+            mend=f"write '{_DOUBLED[value]}'",
+        )
+    binding = _unbound_variable(tokens, at)
+    if binding is not None:
+        return binding
     if kind == "EQUAL":
         return _equal(fault, tokens, at)
     if kind in ("ELSE", "ELIF") and (before is None or before.type in ("_NEWLINE", "_DEDENT")):
@@ -120,6 +132,51 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
             mend="write it in decimal, with * between factors",
         )
     return None
+
+
+def _unbound_variable(tokens: Sequence[Token], at: int) -> ProgramError | None:
+    """Recognise ways of binding a variable that are not the language's: ``exists x: …``, ``lambda (x): …``."""
+    token = tokens[at]
+    before = tokens[at - 1] if at else None
+    if before is None:
+        return None
+    if before.type == "LAMBDA" and token.type == "LPAR":
+        return ProgramError(
+            "'lambda' takes its variables without brackets",
+            token.span,
+            mend="write lambda x: …, or lambda x, y: …",
+        )
+    short = re.fullmatch(r"[a-z]\d*", token.value) is not None
+    followed = at + 1 < len(tokens) and tokens[at + 1].type == "COLON"
+    if token.type == "NAME" and before.value in BINDERS and (short or followed):
+        return ProgramError(
+            f"'{before.value}' used without brackets",
+            Span(*_from(before), *_to(token)),
+            expected=BUILTINS[before.value].signature,
+            mend=f"write {before.value}(Object, lambda {token.value}: …)",
+        )
+    in_call = at > 1 and before.type == "NAME" and tokens[at - 2].type in ("LPAR", "COMMA")
+    if token.type == "COLON" and in_call and _bracket(tokens, at) == "LPAR":
+        return ProgramError(
+            f"'lambda' is missing before '{before.value}:'",
+            Span(*_from(before), *_to(token)),
+            expected="a lambda",
+            mend=f"write lambda {before.value}: …",
+        )
+    return None
+
+
+def _bracket(tokens: Sequence[Token], at: int) -> str:
+    """Return the terminal of the innermost bracket that is open at position `at`."""
+    depth = 0
+    for token in reversed(tokens[:at]):
+        if token.type in ("RPAR", "RSQB", "RBRACE"):
+            depth += 1
+        elif token.type in ("LPAR", "LSQB", "LBRACE"):
+            if not depth:
+                return token.type
+            depth -= 1
+    return ""
 
 
 def _equal(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramError:

@@ -255,6 +255,13 @@ class Lexer:
             )
         if char == "\\":
             return error_token("a stray '\\'", span, mend="leave it out; brackets may span lines without it")
+        if rest.startswith("```"):
+            return error_token(
+                "a Markdown fence within the text",
+                Span(line, here, line, here + 3),
+                expected="the program alone",
+                mend="leave out ``` and everything that is not the program",
+            )
         if char in _LOOKALIKES:
             return error_token(
                 f"the character '{char}' is not in the language", span, mend=f"write {_LOOKALIKES[char]}"

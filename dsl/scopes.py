@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from . import ast
 
+Place = tuple[int, int]
+"""A line and a column of the text, from 1."""
+
 
 @dataclass(slots=True)
 class Binding:
@@ -52,6 +55,15 @@ class Scope:
             binding = Binding("value")
         self.names[name] = binding
 
+    def variables(self) -> list[str]:
+        """Return the variables of the lambdas around, innermost first."""
+        out: dict[str, None] = {}
+        scope: Scope | None = self
+        while scope is not None:
+            out.update(dict.fromkeys(n for n, b in scope.names.items() if b.kind == "variable"))
+            scope = scope.parent
+        return list(out)
+
     def visible(self) -> list[str]:
         """Return all names that can be used here."""
         out: dict[str, None] = {}
@@ -60,6 +72,39 @@ class Scope:
             out.update(dict.fromkeys(scope.names))
             scope = scope.parent
         return list(out)
+
+
+def assigned(body: tuple[ast.Stmt, ...]) -> dict[str, Place]:
+    """Return the names that statements of one function, or of the program, may give a value, and from where on.
+
+    As for the checker, a name means what the program binds from its first binding on; before, it is a predicate.
+    """
+    out: dict[str, Place] = {}
+
+    def bind(target: ast.Expr, span: ast.Span | None, end: bool) -> None:
+        for name in _names(target):
+            if span is not None:
+                out.setdefault(name.id, (span.end_line, span.end_column) if end else (span.line, span.column))
+
+    for node in body:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                bind(target, node.span, True)
+        elif isinstance(node, ast.For):
+            bind(node.target, node.target.span, True)
+        elif isinstance(node, ast.FunctionDef):
+            bind(ast.Name(node.name), node.span, False)
+        inner = [node.body] if isinstance(node, ast.For) else []
+        for block in [node.body, node.orelse] if isinstance(node, ast.If) else inner:
+            for name, place in assigned(block).items():
+                out.setdefault(name, place)
+    return out
+
+
+def _names(target: ast.Expr) -> list[ast.Name]:
+    if isinstance(target, ast.TupleDisplay):
+        return [n for item in target.items for n in _names(item)]
+    return [target] if isinstance(target, ast.Name) else []
 
 
 def function_binding(params: tuple[ast.Param, ...]) -> Binding:

@@ -65,7 +65,7 @@ def binary(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr | as
             node.span,
             mend='join texts with f"…{value}…"',
         )
-    a, b = run.number(left, node), run.number(right, node)
+    a, b = (run.number(v, at) for v, at in zip((left, right), sides(node), strict=True))
     if op in ("/", "//", "%") and b == 0:
         raise ProgramError("Division by zero", node.span, expected="a divisor other than 0")
     if op == "**":
@@ -99,6 +99,24 @@ def _check_length(run: Interpreter, length: int, node: ast.Node) -> None:
         raise LimitError("iterations", run.limits.iterations, length, node.span)
 
 
+def sides(node: ast.Expr | ast.Stmt) -> tuple[ast.Expr | ast.Stmt, ast.Expr | ast.Stmt]:
+    """Return where the two operands of an operator, a comparison or a call are written, for errors; where they are not
+    two, the whole twice."""
+    pair: tuple[ast.Expr | ast.Stmt, ...] = ()
+    match node:
+        case ast.Binary():
+            pair = (node.left, node.right)
+        case ast.AugAssign():
+            pair = (node.target, node.value)
+        case ast.Comparison() if len(node.rights) == 1:
+            pair = (node.left, node.rights[0])
+        case ast.Call(func=ast.Name()) if len(node.args) == 2 and not node.keywords:
+            pair = node.args
+    if len(pair) == 2 and all(part.span is not None for part in pair):
+        return pair[0], pair[1]
+    return node, node
+
+
 def compare(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
     """Return ``left op right``: a bool for plain values, a formula where counts, objects or variables take part."""
     if op in ("is", "is not"):
@@ -122,7 +140,8 @@ def compare(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr) ->
     left, right = run.plain(left, node), run.plain(right, node)
     if isinstance(left, str) and isinstance(right, str):
         return _ordered_values(run, op, left, right, node)
-    return bool(_ORDER[op](run.number(left, node), run.number(right, node)))
+    a, b = (run.number(v, at) for v, at in zip((left, right), sides(node), strict=True))
+    return bool(_ORDER[op](a, b))
 
 
 def _ordered_values(run: Interpreter, op: str, left: str, right: str, node: ast.Expr) -> bool:
@@ -138,12 +157,13 @@ def _ordered_values(run: Interpreter, op: str, left: str, right: str, node: ast.
 
 
 def _counts(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr) -> Formula:
-    sides = [
-        v.node if isinstance(v, Quantity) else make(Number, float(run.number(v, node))) for v in (left, right)
+    both = [
+        v.node if isinstance(v, Quantity) else make(Number, float(run.number(v, at)))
+        for v, at in zip((left, right), sides(node), strict=True)
     ]
-    if isinstance(sides[0], Number):
-        sides, op = sides[::-1], _MIRROR[op]
-    return run.made(make(Compare, op, *sides), node)
+    if isinstance(both[0], Number):
+        both, op = both[::-1], _MIRROR[op]
+    return run.made(make(Compare, op, *both), node)
 
 
 def equality(run: Interpreter, negated: bool, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
@@ -180,7 +200,8 @@ def equality(run: Interpreter, negated: bool, left: Any, right: Any, node: ast.E
             return _signed(Formula(left.node.bodies[left.node.values.index(value)]), negated)
         return negated
     if isinstance(left, Formula) or isinstance(right, Formula):
-        both = plan.make(plan.Xor, run.formula(left, node), run.formula(right, node))
+        first, second = (run.formula(v, at) for v, at in zip((left, right), sides(node), strict=True))
+        both = plan.make(plan.Xor, first, second)
         return run.made(both if negated else plan.negation(both), node)
     left, right = run.plain(left, node), run.plain(right, node)
     if left is not right:

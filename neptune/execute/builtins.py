@@ -47,11 +47,11 @@ def call(run: Interpreter, name: str, args: list[Any], keywords: dict[str, Any],
     try:
         if function is not None:
             return function(run, args, keywords, node)
-    except (IndexError, ValueError) as error:
+    except (IndexError, ValueError, OverflowError) as error:
         raise _misfit(name, node, error) from error
     try:
         return plainbuiltins.FUNCTIONS[name](run, args, keywords, node)
-    except (IndexError, TypeError, ValueError, KeyError) as error:
+    except (IndexError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise _misfit(name, node, error) from error
 
 
@@ -94,6 +94,7 @@ def _describe(run: Interpreter, args: list[Any], keywords: dict[str, Any], node:
             "'describe' takes a sort and an object, or a sort and a lambda",
             node.span,
             expected="describe(Color, iota(…))",
+            mend="write describe(Color, iota(Object, lambda x: …))",
         )
     target = rest[0]
     if isinstance(target, AttributeOf):
@@ -202,7 +203,7 @@ def _topk(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any
             node.span,
             expected="a formula, e.g. topk(score(…), 2), or iota(…)",
         )
-    formula, k = args[0], int(run.number(args[1], node)) if len(args) > 1 else 1
+    formula, k = args[0], int(run.number(args[1] if len(args) > 1 else keywords.get("k", 1), node))
     body = (
         quantifiers.description(run, formula, False, node).iota
         if isinstance(formula, Formula)

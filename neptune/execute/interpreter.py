@@ -95,6 +95,9 @@ class Interpreter(Statements):
         found = self.scope.find(node.id)
         if found is not None:
             return found.names[node.id]
+        missing = self._without_value(node)
+        if missing is not None:
+            raise missing
         if builtins.known(node.id):
             return BuiltinRef(node.id)
         if node.id in ("objects", "Objects") or self.vocabulary.sort_named(node.id) is not None:
@@ -102,6 +105,17 @@ class Interpreter(Statements):
         if self.vocabulary.sort_of_value(node.id) is not None:
             return self.vocabulary.value_named(node.id)
         return PredicateRef(node.id)
+
+    def _without_value(self, node: ast.Name) -> ProgramError | None:
+        """Return the error of a name that the program may bind, but has not bound on the way here."""
+        if not self.scope.may_bind(node):
+            return None
+        return ProgramError(
+            f"'{node.id}' has no value here",
+            node.span,
+            expected="a name that was given a value on the way here",
+            mend=f"give '{node.id}' a value before the branch or loop that may not do so",
+        )
 
     def _display(self, node: Any) -> Any:
         items = [self.eval(item) for item in node.items]
@@ -152,7 +166,7 @@ class Interpreter(Statements):
                 return {"&": left and right, "|": left or right, "^": left != right, ">>": not left or right}[
                     op
                 ]
-            a, b = self.formula(left, node), self.formula(right, node)
+            a, b = (self.formula(v, at) for v, at in zip((left, right), arithmetic.sides(node), strict=True))
             if op == "&":
                 return self.made(plan.conjunction([a, b]), node)
             if op == "|":
@@ -205,8 +219,8 @@ class Interpreter(Statements):
         if isinstance(test, Formula) and test.node.free:
             # Inside a quantifier the test is soft: (test ∧ then) ∨ (¬test ∧ otherwise).
             then, otherwise = (
-                self.formula(self.eval(node.then), node),
-                self.formula(self.eval(node.otherwise), node),
+                self.formula(self.eval(node.then), node.then),
+                self.formula(self.eval(node.otherwise), node.otherwise),
             )
             yes = plan.conjunction([test.node, then])
             no = plan.conjunction([plan.negation(test.node), otherwise])
@@ -243,6 +257,9 @@ class Interpreter(Statements):
             return methods.call(self, target, node.func.name, self._arguments(node), node)
         args, keywords = self._arguments(node)
         if isinstance(node.func, ast.Name) and self.scope.find(node.func.id) is None:
+            missing = self._without_value(node.func)
+            if missing is not None:
+                raise missing
             if builtins.known(node.func.id) and not self._meant_as_predicate(node.func.id, args):
                 return builtins.call(self, node.func.id, args, keywords, node)
             return self.predicate(node.func.id, args, node)
@@ -284,7 +301,7 @@ class Interpreter(Statements):
             )
         names.update(keywords)
         outer = self.scope
-        self.scope = Scope(names, function.scope)
+        self.scope = Scope(names, function.scope, self.assigned_by(function.body))
         try:
             for param in function.params:
                 if param.name not in names:

@@ -63,7 +63,7 @@ def call(
         )
     try:
         return methods[name](run, target, args, node)
-    except (IndexError, TypeError, ValueError, KeyError) as error:
+    except (IndexError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise ProgramError(f"'.{name}' can not take these arguments: {error}", node.span) from error
 
 
@@ -85,9 +85,12 @@ def _vars(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) ->
         return free
     for name in names:
         if name not in target.node.free:
-            known = ", ".join(sorted(target.node.free)) or "none"
+            known = ", ".join(sorted(target.node.free))
             raise ProgramError(
-                f"The formula has no free variable '{name}'", node.span, expected=f"one of: {known}"
+                f"The formula has no free variable '{name}'",
+                node.span,
+                expected=f"one of: {known}" if known else 'a formula with a free variable, e.g. red("x")',
+                mend="" if known else "leave this method out: nothing is left to bind",
             )
     return names
 
@@ -319,7 +322,7 @@ def get_item(run: Interpreter, target: Any, index: ast.Expr | ast.Slice, node: a
             return target[slice(*(None if e is None else int(run.number(e, node)) for e in ends))]
         key = run.eval(index)
         return target[run.key(key, node)] if isinstance(target, dict) else target[int(run.number(key, node))]
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ProgramError(
             f"There is no such element: {error}", node.span, expected="an index, or a key, that is there"
         ) from error
@@ -336,7 +339,7 @@ def set_item(run: Conversions, target: Any, index: Any, value: Any, node: ast.Ex
             bounds.weigh(run, value, node)
         else:
             raise ProgramError(f"{kind_name(target).capitalize()} can not be changed", node.span)
-    except (IndexError, TypeError) as error:
+    except (IndexError, TypeError, OverflowError) as error:
         raise ProgramError(
             f"There is no such element: {error}", node.span, expected="an index, or a key, that is there"
         ) from error

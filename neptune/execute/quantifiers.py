@@ -34,10 +34,41 @@ def bind(run: Interpreter, function: Any, node: ast.Expr) -> tuple[list[str], No
     names = [f"@{run.binders + i}" for i in range(arity)]
     run.binders += arity
     try:
-        body = run.formula(run.call_value(function, [Variable(n) for n in names], node), node)
+        value = run.call_value(function, [Variable(n) for n in names], node)
+        body = run.formula(value, _body_of(function, node))
     finally:
         run.binders -= arity
+    _check_free(run, function, body, node)
     return names, body
+
+
+def _body_of(function: Any, node: ast.Expr) -> ast.Expr:
+    """Return where a function's value is written, for errors: a lambda's body, else the call that asks for it."""
+    written = isinstance(function, Closure) and not isinstance(function.body, tuple)
+    return function.body if written and function.body.span is not None else node
+
+
+def _check_free(run: Interpreter, function: Any, body: Node, node: ast.Expr) -> None:
+    """Report variables given as texts, which a lambda does not bind; refuse one that is called as a lambda's own is.
+
+    Raises
+    ------
+    dsl.ProgramError
+        For ``exists(Object, lambda x: red("x"))``.
+    """
+    for name in sorted(v for v in body.free if not v.startswith("@")):
+        if isinstance(function, Closure):
+            around = function.scope.find(name)
+            if name in (p.name for p in function.params) or (
+                around is not None and isinstance(around.names[name], Variable)
+            ):
+                raise ProgramError(
+                    f'"{name}" is a text, and names another variable than the lambda\'s {name}',
+                    _body_of(function, node).span,
+                    expected=f"the lambda's variable: {name}",
+                    mend=f"write {name} without quotes; a formula by name is applied to it, e.g. hit({name})",
+                )
+        run.note(f'"{name}" inside a lambda is a variable that no lambda binds')
 
 
 def parts(run: Interpreter, args: list[Any], node: Any) -> tuple[Any, Any]:
@@ -75,7 +106,8 @@ def bodies_of(run: Interpreter, domain: Any, function: Any, node: Any) -> list[N
         )
     if function is None:
         return [plan.const(1.0)] * len(members)
-    return [run.formula(run.call_value(function, [m], node), node) for m in members]
+    where = _body_of(function, node)
+    return [run.formula(run.call_value(function, [m], node), where) for m in members]
 
 
 def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
@@ -196,7 +228,8 @@ def choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
         index = max(
             range(len(members)),
             key=lambda i: run.forcer.probability(
-                run.formula(run.call_value(function, [members[i]], node), node), run.line(node)
+                run.formula(run.call_value(function, [members[i]], node), _body_of(function, node)),
+                run.line(node),
             ),
         )
         return members[index]

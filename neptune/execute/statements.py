@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dsl import ast
 from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
+from dsl.scopes import Place, assigned
 from dsl.vocabulary import Vocabulary
 from neptune.execute import methods
 from neptune.execute.conversions import Conversions
@@ -39,6 +40,7 @@ class Statements(Conversions):
     def __init__(self, forcer: Forcer, vocabulary: Vocabulary, limits: Limits) -> None:
         super().__init__(forcer, vocabulary, limits)
         self._statements = 0
+        self._assigned: dict[int, Mapping[str, Place]] = {}  # by the identity of a body; the program holds it
 
     @abstractmethod
     def eval(self, node: ast.Expr) -> Any:
@@ -57,6 +59,7 @@ class Statements(Conversions):
             For a mistake that shows only while running, or a limit that is reached.
         """
         *first, last = program.body
+        self.scope.assigned = self.assigned_by(program.body)
         try:
             self.block(first)
             if isinstance(last, ast.ExprStatement):
@@ -76,6 +79,15 @@ class Statements(Conversions):
             expected="a result",
             mend="end with 'return …' or an expression",
         )
+
+    def assigned_by(self, body: ast.Expr | tuple[ast.Stmt, ...]) -> Mapping[str, Place] | None:
+        """Return what statements of a body may bind, and from where on; ``None`` for an expression."""
+        if not isinstance(body, tuple):
+            return None
+        found = self._assigned.get(id(body))
+        if found is None:
+            found = self._assigned[id(body)] = assigned(body)
+        return found
 
     def block(self, statements: Iterable[ast.Stmt]) -> None:
         """Run statements in order."""

@@ -6,12 +6,16 @@ Plain data are bool, int, float, str, None, list, tuple, dict and set. Everythin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dsl import ast
 from dsl.plan import Describe, Iota, Node
+from dsl.scopes import Place
+
+LAST = (1_000_000_000, 0)
+"""A place after every text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,12 @@ class BuiltinRef:
 
 @dataclass(slots=True)
 class Scope:
-    """Names and values, and the scope around them."""
+    """Names and values, the scope around them, and of a function or the program the names that its statements may
+    bind, with the place from which on (see :func:`dsl.scopes.assigned`)."""
 
     names: dict[str, Any]
     outer: Scope | None = None
+    assigned: Mapping[str, Place] | None = None
 
     def find(self, name: str) -> Scope | None:
         """Return the innermost scope that has the name."""
@@ -100,6 +106,22 @@ class Scope:
         while scope is not None and name not in scope.names:
             scope = scope.outer
         return scope
+
+    def may_bind(self, name: ast.Name) -> bool:
+        """Tell whether statements before a name, in this function or around it, may give it a value."""
+        if name.span is None:
+            return False
+        scope: Scope | None = self
+        here = (name.span.line, name.span.column)
+        while scope is not None:
+            if scope.assigned is not None:
+                place = scope.assigned.get(name.id)
+                if place is not None and here >= place:
+                    return True
+                # A function's body runs later: it may use all names around it.
+                here = LAST
+            scope = scope.outer
+        return False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,8 +162,8 @@ class Forcer(Protocol):
         """Return the probability of a formula (its free variables are bound by ∃)."""
         ...
 
-    def value(self, node: Describe, line: int) -> str:
-        """Return the value whose formula is truest (the first among equals)."""
+    def value(self, node: Describe, line: int) -> str | None:
+        """Return the value whose formula is truest (the first among equals), ``None`` where no object is there."""
         ...
 
     def query(self, text: str, attribute: str, objects: tuple[int, ...], line: int) -> str:
