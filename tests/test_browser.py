@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from neptune.commands.ask import ask
 from neptune.config import make_config
 from neptune.record import read_samples
 from neptune.report.watch import Watch
@@ -98,6 +99,24 @@ def open_report(browser: Any, run: Path, **options: Any) -> Page:
 
 def listed(page: Any) -> list[str]:
     return page.locator("#list .item").all_inner_texts()
+
+
+def test_a_report_of_one_answer_opens_on_it(browser: Any, tmp_path: Path) -> None:
+    fields = {
+        "task": "ask",
+        "image": str(ROOT / "examples/clevr/images/CLEVR_val_000049.png"),
+        "program": "count(Object, lambda x: cube(x))",
+        "output_dir": str(tmp_path / "ask"),
+    }
+    assert ask(make_config(fields), "ask") == 0
+    with open_report(browser, tmp_path / "ask") as page:
+        page.wait_for_selector("#sample .question")
+        page.keyboard.press("s")
+        titles = page.locator("#charts h2").all_inner_texts()
+        assert titles
+        assert not any(t.startswith(("Accuracy", "Calibration")) for t in titles), (
+            "nobody knows what is right"
+        )
 
 
 def test_summary_filter_step_and_hover(browser: Any, run: Path) -> None:

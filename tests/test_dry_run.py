@@ -164,7 +164,44 @@ def test_one_bad_record_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_a_task_with_fields_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     code, problems, _ = dry(capsys, "--config", "configs/train-embedded.json", "--data_dir", "nowhere")
     assert code == 2
-    assert problems[0].startswith("data_dir: the folder does not exist")
+    assert problems[0].startswith("data_dir: The scenes can not be read: FileNotFoundError")
+
+
+@pytest.mark.parametrize("name", ["train-embedded", "train-answers", "tune-clevr"])
+def test_a_task_looks_for_boxes(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """CLEVR's own scenes have none."""
+    for part in ("scenes.json", "questions.json"):
+        data = json.loads((ROOT / "examples" / "clevr" / part).read_text())
+        for scene in data.get("scenes", []):
+            for thing in scene["objects"]:
+                del thing["bbox"]
+        (tmp_path / part).write_text(json.dumps(data))
+    (tmp_path / "images").symlink_to(ROOT / "examples" / "clevr" / "images")
+    words = ["--config", f"configs/{name}.json", "--data_dir"]
+    code, problems, _ = dry(capsys, *words, "examples/clevr", "--val_dir", str(tmp_path))
+    assert code == 2
+    assert len(problems) == 1
+    assert problems[0].startswith("val_dir: ")
+    assert "bbox" in problems[0]
+    assert dry(capsys, *words, "examples/clevr", "--val_dir", "examples/clevr")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--vlm_model_name", "qwenn"], "vlm_model_name: There is no oracle 'qwenn'"),
+        (["--vlm_options", '{"fom": "mark"}'], "'fom'"),
+        (["--dataset", "clevrr"], "data_dir: Unknown dataset 'clevrr'"),
+        (["--dataset", "folder"], "data_dir: There is no questions.jsonl"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_finetune_looks_at_its_data_and_its_model(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, problems, _ = dry(capsys, "--config", "configs/finetune-lora.json", *words)
+    assert code == 2
+    assert any(said in problem for problem in problems), problems
 
 
 def test_ask_looks_at_its_picture(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,7 @@ from neptune.endpoints import ENDPOINTS, find_key
 from neptune.errors import NeptuneError, did_you_mean
 from neptune.oracle.openai import VllmOracle
 from neptune.oracle.vlm.adapters import digest
+from neptune.runner.drytasks import check_task
 from neptune.tasks.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def dry_run(read: Callable[[], tuple[BaseModel, str]], data: Mapping[str, Any], 
     if isinstance(config, Config):
         check(config, found)
     elif config is not None:
-        check_folders(config, found)
+        check_task(config, found)
         if getattr(config, "task", None) == "finetune":
             check_finetune(config, found)
     for note in found.notes:
@@ -136,14 +137,6 @@ def check(config: Config, found: Findings) -> None:
     folder = config.folder("") / "config.json" if config.output_dir else None
     if folder is not None and folder.exists():
         found.notes.append(f"{folder.parent} holds a run already: it is resumed, unless --resume false")
-
-
-def check_folders(config: BaseModel, found: Findings) -> None:
-    """Check the folders of a task with fields of its own: each field called ``…_dir`` that is read must exist."""
-    for name in type(config).model_fields:
-        value = getattr(config, name)
-        if name.endswith("_dir") and name != "output_dir" and value is not None and not Path(value).is_dir():
-            found.problems.append(f"{name}: the folder does not exist ({value}). {SOURCES['clevr'].advice()}")
 
 
 def check_finetune(config: Any, found: Findings) -> None:

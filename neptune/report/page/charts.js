@@ -33,6 +33,7 @@ function chartOutcomes() {
 }
 
 function chartFamilies() {
+  if (facts.results.accuracy === null) return null; // no right answer is known
   const groups = Object.entries(facts.results.by_family || {}).sort((a, b) => b[1].n - a[1].n || a[0].localeCompare(b[0]));
   const height = 25, left = 172, wide = 276, svg = draw("svg", {
     viewBox: `0 0 620 ${groups.length * height + 24}`, width: "100%", role: "group", "aria-label": "Accuracy by family",
@@ -95,7 +96,8 @@ function chartCalibration() {
     const p = 1 - row.doubt, bin = bins[Math.min(9, Math.floor(p * 10))];
     bin.n += 1; bin.p += p; bin.right += row.state === "right"; all += 1;
   }
-  const error = bins.reduce((sum, b) => sum + (b.n ? Math.abs(b.p - b.right) : 0), 0) / Math.max(all, 1);
+  if (!all) return null;
+  const error = bins.reduce((sum, b) => sum + (b.n ? Math.abs(b.p - b.right) : 0), 0) / all;
   const svg = draw("svg", {viewBox: "0 0 300 196", width: "100%", role: "img", "aria-label": `Calibration; expected error ${error.toFixed(3)}`});
   const X = (p) => 34 + 252 * p, Y = (a) => 168 - 156 * a;
   for (const t of [0, .5, 1]) {

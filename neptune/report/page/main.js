@@ -95,7 +95,8 @@ async function start() {
   drawCharts();
   filter();
   const wanted = decodeURIComponent(location.hash.slice(1)), at = wanted ? matching.findIndex((r) => r.id === wanted) : -1;
-  if (at >= 0) { chosen = at; view("samples"); }
+  if (at >= 0) chosen = at;
+  if (at >= 0 || rows.length === 1 && !facts.live) view("samples"); // of a single answer there is nothing to sum up
   document.documentElement.dataset.ready = "true";
   if (facts.live) poll();
 }
