@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,22 @@ def test_the_judge_is_named_or_it_is_an_error(capsys: pytest.CaptureFixture[str]
     assert read_verdict("No. The answer differs") is False
     assert read_verdict("<think>is it no?</think> yes") is True
     assert read_verdict("Nothing known") is None
+
+
+def test_the_time_spent_looking_inside_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    begun = time.monotonic()
+    run(tmp_path / "a", num_samples=10, inspect="flips")
+    wall = time.monotonic() - begun
+    found = re.search(
+        r"([\d.]+) s answering, ([\d.]+) s looking inside, ([\d.]+) s by the clock", capsys.readouterr().out
+    )
+    assert found is not None
+    answering, inside, clock = map(float, found.groups())
+    assert inside > 0.1
+    assert answering + inside <= clock + 0.2 <= wall + 0.3
+    assert inside == pytest.approx(results(tmp_path / "a")["usage"]["inspect_ms"] / 1000, abs=0.06)
+    run(tmp_path / "b", num_samples=10, inspect="none")
+    assert "inside" not in capsys.readouterr().out
 
 
 # --- blame ---

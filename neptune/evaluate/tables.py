@@ -23,7 +23,7 @@ def wide() -> Console:
     return Console() if Console().is_terminal else Console(width=WIDTH)
 
 
-def print_results(results: dict[str, Any], console: Console | None = None) -> None:
+def print_results(results: dict[str, Any], console: Console | None = None, wall: float | None = None) -> None:
     """Print the table of results: datasets, and their families where there are not too many."""
     console = console or wide()
     families, datasets = results["by_family"], results["by_dataset"]
@@ -51,7 +51,7 @@ def print_results(results: dict[str, Any], console: Console | None = None) -> No
     if len(datasets) > 1:
         row("all", results, "bold")
     console.print(table)
-    console.print(describe_usage(results["usage"], results["seconds"]), highlight=False)
+    console.print(describe_usage(results["usage"], results["seconds"], wall), highlight=False)
     if failures := results.get("oracle_failures"):
         reasons = "; ".join(f"{n:,} × {reason}" for reason, n in failures.items())
         print(
@@ -66,8 +66,12 @@ def print_results(results: dict[str, Any], console: Console | None = None) -> No
         )
 
 
-def describe_usage(usage: Mapping[str, float], seconds: float) -> str:
-    """Return in words what a run used: calls, those that the disk answered, tokens, money, time."""
+def describe_usage(usage: Mapping[str, float], seconds: float, wall: float | None = None) -> str:
+    """Return in words what a run used: calls, those that the disk answered, tokens, money, time.
+
+    `seconds` are the samples' own, those of earlier sessions too; looking inside answers is not among them. `wall`
+    are those of this session by the clock, where it is known.
+    """
     calls = f"{usage.get('oracle_calls', 0):,.0f} oracle calls"
     if stored := usage.get("oracle_stored"):
         calls += f" ({stored:,.0f} answered by the cache on disk)"
@@ -76,7 +80,12 @@ def describe_usage(usage: Mapping[str, float], seconds: float) -> str:
         parts.append(f"{read:,.0f} + {usage.get('oracle_completion_tokens', 0):,.0f} tokens")
     if cost := usage.get("oracle_cost"):
         parts.append(f"{cost:.4f} in money")
-    return ", ".join([*parts, f"{seconds:.1f} s"])
+    times = [f"{seconds:.1f} s answering"]
+    if inside := usage.get("inspect_ms"):
+        times.append(f"{inside / 1000:.1f} s looking inside")
+    if wall is not None:
+        times.append(f"{wall:.1f} s by the clock")
+    return ", ".join([*parts, *times])
 
 
 def print_more(results: dict[str, Any], console: Console | None = None) -> None:

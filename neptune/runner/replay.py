@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from neptune.engine import Engine
     from neptune.scene import Scene
 
-TIMES = frozenset({"plan_ms", "execute_ms", "oracle_ms"})
+TIMES = frozenset({"plan_ms", "execute_ms", "oracle_ms", "inspect_ms"})
 ELSEWHERE = frozenset(
     {
         "code_gen_calls",

@@ -102,6 +102,7 @@ def _run(
     meta: dict[str, Any],
 ) -> int:
     failure: ProviderError | ModelFailedError | None = None
+    begun = time.monotonic()
     with (
         RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume) as folder,
         ExitStack() as stack,
@@ -129,7 +130,7 @@ def _run(
             unexamined = examine(config, folder, loaded) if failure is None else None
         except KeyboardInterrupt:
             interrupted = True
-        results = finish(folder, loaded)
+        results = finish(folder, loaded, begun)
         folder.close()
         code = _report_end(config, programs, folder, results, failure, unexamined, interrupted)
         if watch is not None:
@@ -278,6 +279,7 @@ def answer_sample(
     recorded: dict[str, Any] = {}
     inside: dict[str, Any] = {}
     seconds: float | None = None
+    looked: dict[str, float] = {}
     outcome: dict[str, Any] = {
         "answer": None,
         "expected": None,
@@ -317,6 +319,7 @@ def answer_sample(
             from neptune.execute.inspect import inspect
 
             inside = inspect(engine, program, scene, flips=config.inspect == "flips").as_dict()
+            looked["inspect_ms"] = round(1000 * (time.perf_counter() - start - seconds), 3)
     except (ProviderError, ModelFailedError, CancelledError):
         raise
     except (NeptuneError, ProgramError) as error:
@@ -327,6 +330,8 @@ def answer_sample(
         message = " ".join(str(error).split())
         outcome |= {"error": f"unexpected {type(error).__name__}: {message}"[:500], "error_kind": BUG}
         folder.log_bug(str(sample.id), traceback.format_exc())
+    described = describe_answer(answer, spent)
+    described["usage"] |= looked
     return {
         "id": sample.id,
         "dataset": task.name,
@@ -335,7 +340,7 @@ def answer_sample(
         "program": program,
         **outcome,
         **describe_writing(written),
-        **describe_answer(answer, spent),
+        **described,
         **describe_scene(scene),
         **inside,
         **recorded,
@@ -344,8 +349,11 @@ def answer_sample(
     }
 
 
-def finish(folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:
-    """Write ``results.json`` and ``report.html``, print the table, return the results."""
+def finish(folder: RunFolder, loaded: Sequence[Task], begun: float) -> dict[str, Any]:
+    """Write ``results.json`` and ``report.html``, print the table, return the results.
+
+    `begun` is when this session began, on the monotonic clock.
+    """
     from neptune.report import write_report
 
     order = {task.name: position for position, task in enumerate(loaded)}
@@ -354,6 +362,6 @@ def finish(folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:
     results |= more_results(ordered, results["n"])
     records.write_json(folder.path / records.RESULTS, results)
     write_report(folder.path, ordered, results)
-    print_results(results)
+    print_results(results, wall=time.monotonic() - begun)
     print_more(results)
     return results
