@@ -368,7 +368,8 @@ class Engine:
             raise ConfigError(
                 "There is no program for this question, and no writer is configured",
                 where=question,
-                mend="Give the program, or configure code_gen_provider and code_gen_model_name",
+                mend="Give the program; or name a language model that writes it by code_gen_provider and "
+                "code_gen_model_name (in Python: Engine.from_config of a config that does)",
             )
         return self.writer.write(question)
 
