@@ -1,6 +1,6 @@
 """Write the tables of ``docs/language.md``: what is put right, the built-ins, the methods.
 
-PYTHONPATH=. python benchmarks/language_tables.py          # rewrites the page between its markers
+python docs/language_tables.py          # rewrites the page between its markers
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dsl.builtins import BUILTINS, METHODS
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "language.md"
-START, END = "<!-- tables: made by benchmarks/language_tables.py -->\n", "<!-- end of tables -->\n"
+PAGE = Path(__file__).resolve().parent / "language.md"
+START, END = "<!-- tables: made by docs/language_tables.py -->\n", "<!-- end of tables -->\n"
 
 
 def tables() -> str:
@@ -23,6 +23,7 @@ def tables() -> str:
 
 
 def main() -> None:
+    """Rewrite the page between its markers."""
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
