@@ -18,8 +18,6 @@ from neptune.algebra import Logic, LogicParameters
 
 Vars = tuple[str, ...]
 Index = tuple[int, ...]
-BATCH = " batch"
-"""The name of the first axis of every table; no variable is called so."""
 SEARCH_CELLS = 1 << 17
 """Cells that a search holds at once, if the tables it is given are not larger: up to here it runs dense."""
 

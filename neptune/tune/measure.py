@@ -34,8 +34,8 @@ class Judged:
     ----------
     id, family, picture
         Which question.
-    answered, confidence, right
-        The answer that a run gives, with the probability that its record tells, in [0, 1] (``None``: none), and whether
+    confidence, right
+        Of the answer that a run gives: the probability that its record tells, in [0, 1] (``None``: none), and whether
         it is right.
     nll, brier
         Of the distribution over all answers (soft answers): ``-ln P(right answer)`` in nats, and
@@ -47,7 +47,6 @@ class Judged:
     id: str
     family: str
     picture: str
-    answered: Any
     confidence: float | None
     right: bool
     nll: float
@@ -89,7 +88,7 @@ def judge(
         for (s, e), answer, distribution in zip(asked, engine.run_many(pairs), soft, strict=True):
             right = not answer.abstained and same_value(answer.value, e.target)
             scores = _scores(distribution, e.target)
-            out.append(Judged(e.id, e.family, s.path.name, answer.value, answer.probability, right, *scores))
+            out.append(Judged(e.id, e.family, s.path.name, answer.probability, right, *scores))
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dsl.plan import Count, Describe, Expect, Iota, Node, Tally, walk
+from dsl.plan import Expect, Node, walk
 
 Kind = Literal["decide", "argmax", "choose", "each", "exact"]
 
@@ -31,12 +31,3 @@ class Goal:
     def soft(self) -> bool:
         """Whether its values come out of sums: a description's expectation inside."""
         return any(isinstance(n, Expect) and not n.pick for n in walk(self.node))
-
-
-def expected_kind(node: Node) -> Kind:
-    """Return the kind of decision that a forced node is usually about."""
-    if isinstance(node, Iota):
-        return "argmax"
-    if isinstance(node, Describe):
-        return "choose"
-    return "each" if isinstance(node, Count | Tally) or node.free else "decide"
