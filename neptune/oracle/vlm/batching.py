@@ -94,8 +94,10 @@ class Batches:
             while stop < len(items):
                 longest = max(longest, length(items[stop]))
                 most = self.rows(longest)
-                if self.ahead and begin is not None and not start:
-                    most = -(-most // 4)  # the model would else wait for all of them
+                if (
+                    self.ahead and begin is not None
+                ):  # the model would wait for all items of a large first slice
+                    most = min(most, max(-(-most // 4), 2 * start))
                 if stop > start and stop - start >= most:
                     break
                 stop += 1
