@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +86,68 @@ def test_open_questions(kind: str) -> None:
     assert together.query([free]) == alone.query([free])
     assert together.query([chosen]) == alone.query([chosen])
     assert set(together.query([chosen])[0]) <= set(choices)
+
+
+@pytest.mark.parametrize("kind", VLMS)
+def test_open_questions_share_the_prefix_of_their_picture(kind: str) -> None:
+    """Five boxes and two questions of different lengths on one picture: the texts are those of the whole prompts."""
+    boxes = [[5, 5, 40, 40], [50, 10, 100, 60], [20, 30, 90, 75], [1, 1, 20, 20], [60, 40, 110, 79]]
+    of = scene(boxes=boxes)
+    what = Question("what is it that one sees in the whole of the box that was drawn there?", 1)
+    asked = [QueryRequest(of, question, np.arange(5)[:, None]) for question in (COLOR, what)]
+    alone = make(kind, form="coordinates", share_prefix=False, batch_size=1)
+    shared = make(kind, form="coordinates")
+    with watched(shared) as rows:
+        found = shared.query(asked)
+    assert found == alone.query(asked)
+    assert all(isinstance(text, str) for texts in found for text in texts)
+    assert len({text for texts in found for text in texts}) > 1
+    assert shared.reader.prefixes.computed == 1
+    assert alone.reader.prefixes.computed == 0
+    assert rows[0] == 1, "the picture goes through the model once"
+    assert rows[1:] == [10] * 16, "and its questions together, a token at a time"
+    shared.score([ScoreRequest(of, BALL, np.arange(5)[:, None])])
+    assert shared.reader.prefixes.computed == 1, "of scores, too"
+
+
+@pytest.mark.parametrize("kind", ["qwen2_vl", "internvl"])
+def test_an_answer_on_a_shared_prefix_ends_where_the_model_ends_it(kind: str) -> None:
+    asked = [QueryRequest(scene(), COLOR, ONES)]
+    plain, shared = (make(kind, form="coordinates", share_prefix=share) for share in (False, True))
+    whole = shared.query(asked)
+    ids = [plain.reader.ids(str(text)) for text in whole[0]]
+    ends = sorted({row[len(row) // 2] for row in ids})  # what is written in the middle now ends the answer
+    for oracle in (plain, shared):
+        oracle.reader.model.generation_config.eos_token_id = ends
+        oracle.reader.__dict__.pop("ends", None)
+    assert shared.query(asked) == plain.query(asked)
+    assert shared.query(asked) != whole
+
+
+def test_open_questions_of_many_requests_go_through_the_model_together() -> None:
+    pictures = [scene(seed=k) for k in range(4)]
+    free = [QueryRequest(of, COLOR, ONES) for of in pictures]
+    closed = [
+        QueryRequest(of, COLOR, ONES, ("red", "blue", "light blue")[: 2 + k % 2])
+        for k, of in enumerate(pictures)
+    ]
+    expected = [make(batch_size=1).query([request])[0] for request in (*free, *closed)]
+    oracle = make(share_prefix=False)
+    oracle.reader.batches.tokens = 10**6
+    generate, calls = oracle.reader.model.generate, []
+
+    def counted(**inputs: Any) -> Any:
+        calls.append(len(inputs["input_ids"]))
+        return generate(**inputs)
+
+    oracle.reader.model.generate = counted
+    with watched(oracle) as rows:
+        mixed = [request for pair in zip(free, closed) for request in pair]
+        found = oracle.query([*mixed, free[0]])
+    assert calls == [12], "each picture and box once"
+    assert len(rows) <= 16 + 1, "one forward pass a token, and one for all choices"
+    assert [*found[0:8:2], *found[1:8:2]] == expected
+    assert found[8] == found[0]
 
 
 @pytest.mark.parametrize("kind", VLMS)

@@ -199,21 +199,24 @@ class TransformersOracle:
         OracleError, PictureError
             As :meth:`score`.
         """
-        asked = [list(self.prompts(request, request.choices)) for request in requests]
-        answers: list[list[str | None]] = []
+        prompts: dict[tuple[Hashable, str, tuple[str, ...]], Prompt] = {}
+        asked: list[list[tuple[Hashable, str, tuple[str, ...]]]] = []
+        for request in requests:
+            choices = tuple(request.choices)
+            asked.append([])
+            for prompt in self.prompts(request, choices):
+                key = prompt.picture, prompt.text, choices
+                asked[-1].append(key)
+                prompts.setdefault(key, prompt)
+        free, closed = ([key for key in prompts if bool(key[2]) is chosen] for chosen in (False, True))
+        known: dict[Any, str | None] = {}
         with self._inference():
-            for request, prompts in zip(requests, asked):
-                unique = list({(p.picture, p.text): p for p in prompts}.values())
-                if request.choices:
-                    found: list[str | None] = list(self._choose(unique, request.choices))
-                else:
-                    written = self.reader.generate(unique, self.max_new_tokens) if unique else []
-                    found = [
-                        text.splitlines()[0].strip().rstrip(".") or None if text else None for text in written
-                    ]
-                known = {(p.picture, p.text): text for p, text in zip(unique, found)}
-                answers.append([known[p.picture, p.text] for p in prompts])
-        return answers
+            if free:
+                written = self.reader.generate([prompts[key] for key in free], self.max_new_tokens)
+                known |= {key: _first_line(text) for key, text in zip(free, written)}
+            if closed:
+                known |= zip(closed, self._choose([(prompts[key], key[2]) for key in closed]))
+        return [[known[key] for key in cells] for cells in asked]
 
     def prompts(self, request: ScoreRequest | QueryRequest, choices: Sequence[str] = ()) -> Iterator[Prompt]:
         """Yield what the model is given for each tuple of objects of a request.
@@ -246,19 +249,21 @@ class TransformersOracle:
         assert picture is not None  # else there is no canvas
         return (picture.digest, corners if self.form.draws(len(boxes)) else ())
 
-    def _choose(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> list[str]:
-        """Return the likeliest choice for each prompt, the first of several; spellings of a choice add up."""
+    def _choose(self, asked: Sequence[tuple[Prompt, tuple[str, ...]]]) -> list[str]:
+        """Return the likeliest of each prompt's choices, the first of several; spellings of a choice add up."""
         from dataclasses import replace
 
-        spelt = [(k, answer) for k, choice in enumerate(choices) for answer in self.chat.answers(choice)]
-        rows = [replace(prompt, answer=answer) for prompt in prompts for _, answer in spelt]
-        if not rows:
-            return []
-        scores = self.reader.likelihood(rows).reshape(len(prompts), len(spelt))
-        totals = np.full((len(prompts), len(choices)), -np.inf, dtype=np.float64)
-        for column, (k, _) in enumerate(spelt):
-            totals[:, k] = np.logaddexp(totals[:, k], scores[:, column])
-        return [choices[k] for k in totals.argmax(axis=1)]
+        rows: list[Prompt] = []
+        places: list[tuple[int, int]] = []
+        for n, (prompt, choices) in enumerate(asked):
+            for k, choice in enumerate(choices):
+                for answer in self.chat.answers(choice):
+                    rows.append(replace(prompt, answer=answer))
+                    places.append((n, k))
+        totals = [np.full(len(choices), -np.inf) for _, choices in asked]
+        for (n, k), score in zip(places, self.reader.likelihood(rows)):
+            totals[n][k] = np.logaddexp(totals[n][k], score)
+        return [choices[int(total.argmax())] for (_, choices), total in zip(asked, totals)]
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
@@ -271,6 +276,11 @@ class TransformersOracle:
             failures_said(OracleFailedError, who, LESS_MEMORY),
         ):
             yield
+
+
+def _first_line(text: str) -> str | None:
+    """Return what is said in an answer's first line, without its full stop; ``None`` for nothing."""
+    return (text.splitlines()[0].strip().rstrip(".") or None) if text else None
 
 
 def _checked(objects: IntArray, question: Question) -> list[tuple[int, ...]]:

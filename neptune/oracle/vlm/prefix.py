@@ -18,7 +18,7 @@ from neptune.oracle.vlm.pictures import Pictures, Row
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from neptune.oracle.vlm.reader import Finish, Reader
+    from neptune.oracle.vlm.reader import Reader
 
 KEPT = {"cpu": 1 << 30, "cuda": 4 << 30}
 """Bytes of prefixes kept for the next rounds of questions on the same pictures, by kind of device. One of a model of
@@ -88,16 +88,16 @@ class Prefixes:
         """Let threads prepare the pictures of groups of prompts whose prefix is not known."""
         known = {picture for picture, _ in self._known}
         for which in parts:
-            if pictures.prompts[which[0]].picture not in known:
+            if len(which) >= self.least and pictures.prompts[which[0]].picture not in known:
                 pictures.begin(which[0])
 
     def run(
         self,
         which: Sequence[int],
         pictures: Pictures,
-        finish: Finish,
+        work: Callable[[Sequence[int], Prefix, list[list[int]]], None],
         keep: int,
-        store: Callable[[Sequence[int], Tensor], None],
+        room: int = 0,
     ) -> bool:
         """Run prompts that show one picture; return false, with nothing done, where sharing can not help.
 
@@ -107,12 +107,12 @@ class Prefixes:
             Indices of the prompts.
         pictures
             Of all prompts.
-        finish
-            Makes results of the last logits.
+        work
+            Is given indices of prompts, their prefix, and the tokens of each after it.
         keep
-            How many last positions it needs.
-        store
-            Is given the indices of prompts and their results.
+            How many of those each has at least.
+        room
+            Tokens that it adds to each.
         """
         rows = [pictures.ids[k] for k in which]
         # One token at least is left to each prompt, and as many as are looked at.
@@ -127,16 +127,13 @@ class Prefixes:
             return False
         tails = {k: row[shared:] for k, row in zip(which, rows)}
 
-        def work(part: Sequence[int], suffixes: list[list[int]]) -> None:
-            store(part, finish(self._suffixes(prefix, suffixes, keep), part))
-
         # A row costs its own tokens and the memory of the prefix's keys and values, an eighth of that of a token.
         ordered = sorted(which, key=lambda k: len(tails[k]))
         self.reader.batches.run(
             ordered,
-            lambda k: len(tails[k]) + prefix.length // 8,
+            lambda k: len(tails[k]) + room + prefix.length // 8,
             lambda part: [tails[k] for k in part],
-            work,
+            lambda part, suffixes: work(part, prefix, suffixes),
             "a question on a shared picture",
         )
         return True
@@ -179,22 +176,64 @@ class Prefixes:
         # Less than the length for Qwen-VL: the positions of a picture's tokens are rows and columns.
         return Prefix(cache, length, int(row.positions[0, length]))
 
-    def _suffixes(self, prefix: Prefix, tails: Sequence[list[int]], keep: int) -> Tensor:
+    def last(self, prefix: Prefix, tails: Sequence[list[int]], keep: int) -> Tensor:
         """Return the last logits of rows that continue the prefix: shape ``(B, keep, V)``."""
+        return Continued(self.reader, prefix, len(tails)).read(tails, keep)
+
+    def written(self, prefix: Prefix, tails: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
+        """Return what the model writes after rows that continue the prefix: the likeliest tokens, up to an end."""
+        rows = Continued(self.reader, prefix, len(tails))
+        written: list[list[int]] = [[] for _ in tails]
+        last = rows.read(tails, 1)
+        for step in range(max_new_tokens):
+            tokens = last[:, -1].argmax(-1).tolist()
+            for row, token in zip(written, tokens):
+                if not row or row[-1] not in self.reader.ends:
+                    row.append(token)
+            if step + 1 == max_new_tokens or all(row[-1] in self.reader.ends for row in written):
+                break
+            last = rows.read([[token] for token in tokens], 1)  # a row that has ended only keeps its place
+        return written
+
+
+class Continued:
+    """Rows that go on from one prefix, side by side.
+
+    Parameters
+    ----------
+    reader
+        Whose model reads them.
+    prefix
+        What they have in common.
+    count
+        How many there are.
+    """
+
+    def __init__(self, reader: Reader, prefix: Prefix, count: int) -> None:
         import torch
 
-        device, longest = self.reader.model.device, max(map(len, tails))
+        self.reader, self._cache = reader, prefix.rows(count)
+        device = reader.model.device
+        self._mask = torch.ones((count, prefix.length), dtype=torch.long, device=device)
+        self._next = torch.full((count, 1), prefix.next_position, device=device)
+
+    def read(self, tokens: Sequence[list[int]], keep: int) -> Tensor:
+        """Return the last logits after further tokens of each row, at least one: shape ``(B, keep, V)``."""
+        import torch
+
+        device, longest = self.reader.model.device, max(map(len, tokens))
         padding = int(self.reader.tokenizer.pad_token_id)
-        ids = torch.tensor([[padding] * (longest - len(t)) + t for t in tails], device=device)
-        own = torch.tensor([[0] * (longest - len(t)) + [1] * len(t) for t in tails], device=device)
-        mask = torch.cat([own.new_ones(len(tails), prefix.length), own], dim=1)
-        positions = prefix.next_position + (own.cumsum(-1) - 1).clamp(min=0)
+        ids = torch.tensor([[padding] * (longest - len(t)) + t for t in tokens], device=device)
+        own = torch.tensor([[0] * (longest - len(t)) + [1] * len(t) for t in tokens], device=device)
+        self._mask = torch.cat([self._mask, own], dim=1)
+        positions = self._next + (own.cumsum(-1) - 1).clamp(min=0)
+        self._next = positions[:, -1:] + 1
         made = self.reader.forward(
             keep=keep,
             input_ids=ids,
-            attention_mask=mask,
+            attention_mask=self._mask,
             position_ids=positions,
-            past_key_values=prefix.rows(len(tails)),
+            past_key_values=self._cache,
             use_cache=True,
         )
         last: Tensor = made.logits[:, -keep:]

@@ -10,6 +10,7 @@ import copy
 import inspect
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,6 +23,8 @@ from neptune.oracle.yesno import from_logits, tokenizer_buckets
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from neptune.oracle.vlm.prefix import Prefix
 
 SHARING = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "internvl", "ovis2", "smolvlm"})
 """``model_type`` of architectures whose prefix may be shared, each held to it by a test.
@@ -140,6 +143,13 @@ class Reader:
         """
         texts = [""] * len(prompts)
 
+        def store(part: Sequence[int], written: Any) -> None:
+            for k, text in zip(part, self.tokenizer.batch_decode(written, skip_special_tokens=True)):
+                texts[k] = text.strip()
+
+        def shared(part: Sequence[int], prefix: Prefix, tails: list[list[int]]) -> None:
+            store(part, self.prefixes.written(prefix, tails, max_new_tokens))
+
         def work(part: Sequence[int], inputs: dict[str, Any]) -> None:
             inputs.pop("position_ids", None)  # generate() numbers the positions itself
             inputs = self.on_device(inputs)
@@ -148,13 +158,14 @@ class Reader:
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
                 num_beams=1,
+                # A checkpoint's penalty falls on the words of the prompt, choices too, and on what pads it.
+                repetition_penalty=1.0,
                 pad_token_id=self.tokenizer.pad_token_id,
             )
-            new = made[:, inputs["input_ids"].shape[1] :]
-            for k, text in zip(part, self.tokenizer.batch_decode(new, skip_special_tokens=True)):
-                texts[k] = text.strip()
+            store(part, made[:, inputs["input_ids"].shape[1] :])
 
-        self._plain(range(len(prompts)), prompts, work)
+        pictures = Pictures(self, prompts)
+        self.each(self._sharing(pictures, shared, keep=1, room=max_new_tokens), pictures, work)
         return texts
 
     # --- how -------------------------------------------------------------------------------------
@@ -165,33 +176,38 @@ class Reader:
         def store(part: Sequence[int], values: Tensor) -> None:
             found[list(part)] = values.float().cpu().numpy()
 
-        pictures = Pictures(self, prompts)
-        groups: dict[Any, list[int]] = {}
-        for k, prompt in enumerate(prompts):
-            groups.setdefault(prompt.picture, []).append(k)
-        alone: list[int] = []
-        parts = list(groups.values())
-        for n, part in enumerate(parts):
-            if self.shares:
-                self.prefixes.begin(parts[n : n + 2 * self.batches.ahead], pictures)
-            if self.shares and self.prefixes.run(part, pictures, finish, keep, store):
-                pictures.forget(part)
-            else:
-                alone += part
+        def shared(part: Sequence[int], prefix: Prefix, tails: list[list[int]]) -> None:
+            store(part, finish(self.prefixes.last(prefix, tails, keep), part))
 
         def work(part: Sequence[int], inputs: dict[str, Any]) -> None:
             store(part, finish(self.forward(keep=keep, **self.on_device(inputs)).logits[:, -keep:], part))
 
-        self.each(alone, pictures, work, once=self._once)
+        pictures = Pictures(self, prompts)
+        self.each(self._sharing(pictures, shared, keep), pictures, work, once=self._once)
         return found
 
-    def _plain(
+    def _sharing(
         self,
-        indices: Sequence[int],
-        prompts: Sequence[Prompt],
-        work: Callable[[Sequence[int], dict[str, Any]], None],
-    ) -> None:
-        self.each(indices, Pictures(self, prompts), work)
+        pictures: Pictures,
+        work: Callable[[Sequence[int], Prefix, list[list[int]]], None],
+        keep: int,
+        room: int = 0,
+    ) -> list[int]:
+        """Run the prompts that share the prefix of a picture, and return the others: see `Prefixes.run`."""
+        if not self.shares:
+            return list(range(len(pictures.prompts)))
+        groups: dict[Any, list[int]] = {}
+        for k, prompt in enumerate(pictures.prompts):
+            groups.setdefault(prompt.picture, []).append(k)
+        alone: list[int] = []
+        parts = list(groups.values())
+        for n, part in enumerate(parts):
+            self.prefixes.begin(parts[n : n + 2 * self.batches.ahead], pictures)
+            if self.prefixes.run(part, pictures, work, keep, room):
+                pictures.forget(part)
+            else:
+                alone += part
+        return alone
 
     def each(
         self,
@@ -293,6 +309,12 @@ class Reader:
             (k for k, (a, b) in enumerate(zip(whole, start)) if a != b), min(len(whole), len(start))
         )
         return whole[common:]
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """The tokens with which an answer ends."""
+        ends = self.model.generation_config.eos_token_id
+        return frozenset([ends] if isinstance(ends, int) else ends or ())
 
     def forward(self, keep: int, **inputs: Any) -> Any:
         """Run the model, and let it compute the logits of the last `keep` positions only, where it can.
