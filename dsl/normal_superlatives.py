@@ -92,7 +92,10 @@ def _written_out(node: ast.Call, relation: str, fits: _Fits, context: Context) -
         members = [m for m in members if not context.vocabulary.is_vacuous(called(m))]
         context.note(f"'{name}(x, …)' was read as the {name} of the objects described", node)
     elif isinstance(target, ast.Name) and target.id in fits:
-        var, conditions = target.id, fits[target.id]
+        outside = {k: v for k, v in fits.items() if k != target.id}
+        var = target.id
+        # As they were written: what they say of other variables may be superlatives too.
+        conditions = tuple(cast(Expr, _change(c, outside, context)) for c in fits[var])
         rest = "that fit the other conditions" if conditions else "of the picture"
         context.note(f"'{name}({target.id})' was read as the {name} of the objects {rest}", node)
     else:

@@ -61,6 +61,10 @@ SLIPS = [
     ("iota(Object, lambda x: farthest(x, Object))", "iota(Object, lambda x: farthest(x))"),
     ("iota(Object, lambda x: largest(x, Object, lambda y: red(y)))",
      "iota(Object, lambda x: red(x) and forall(Object, lambda y2: implies(red(y2), larger(x, y2))))"),
+    ("exists(Object, lambda x: smallest(x) and near(x, iota(Object, lambda y: cube(y) and smallest(y))))",
+     "exists(Object, lambda x: forall(Object, lambda x2: implies(near(x2, iota(Object, lambda y: cube(y) and "
+     "forall(Object, lambda y2: implies(cube(y2), smaller(y, y2))))), smaller(x, x2))) and near(x, iota(Object, "
+     "lambda y: cube(y) and forall(Object, lambda y2: implies(cube(y2), smaller(y, y2))))))"),
     ("iota(Object, lambda x: size(x) == Smallest)",
      "iota(Object, lambda x: forall(Object, lambda x2: smaller(x, x2)))"),
     ("iota(Shape, lambda s: max(count(Object, lambda x: shape(x, s))))",
