@@ -78,18 +78,18 @@ BUILTINS: dict[str, Builtin] = _table(
     ("less_than(a, b)", "a < b", 2, 2),
     ("distinct(a, b, …)", "all of them are different objects or values", 1, MANY),
     ("among(a, items)", "a is one of the items", 2, MANY),
-    ("max(items)", "the largest", 1, MANY),
-    ("min(items)", "the smallest", 1, MANY),
+    ("max(items)", "the largest; max(items, key=f, default=value) is the item of the largest f(item)", 1, MANY),
+    ("min(items)", "the smallest; key and default as of max", 1, MANY),
     ("len(items)", "how many items", 1, 1),
     ("range(stop)", "numbers from 0 to below stop; also range(start, stop, step)", 1, 3),
-    ("sum(items)", "the sum", 1, 2),
+    ("sum(items, start=0)", "the sum; a formula counts as 1 where it is true", 1, 2),
     ("abs(number)", "the size of a number", 1, 1),
     ("round(number, digits=0)", "the number rounded", 1, 2),
     ("sorted(items, key=None, reverse=False)", "the items in order", 1, 3),
     ("enumerate(items)", "pairs of position and item", 1, 1),
     ("zip(items, items, …)", "tuples of items side by side", 0, MANY),
-    ("int(value)", "a whole number", 1, 1),
-    ("float(value)", "a number", 1, 1),
+    ("int(value)", "a whole number; 1 or 0 of a formula, as it is decided", 1, 1),
+    ("float(value)", "a number; the probability of a formula", 1, 1),
     ("str(value)", "a text", 1, 1),
     ("bool(value)", "True or False; decides a formula", 1, 1),
     ("list(items)", "a list", 0, 1),
@@ -98,7 +98,7 @@ BUILTINS: dict[str, Builtin] = _table(
     ("dict(pairs)", "a dict", 0, MANY),
     keywords={
         "score": ("n", "arity"), "topk": ("k",), "sorted": ("key", "reverse"), "max": ("key", "default"),
-        "min": ("key", "default"), "dict": ("*",), "round": ("digits",), "sum": ("start",), "query": ("n",),
+        "min": ("key", "default"), "dict": ("*",), "round": ("digits",), "sum": ("start",),
     },
 )  # fmt: skip
 
@@ -141,6 +141,9 @@ METHODS: dict[str, tuple[int, int, str, str]] = {
     "values": (0, 0, "dict", "the values"),
     "items": (0, 0, "dict", "pairs of key and value"),
 }
+
+#: Method → the names that its arguments may be given by; of any other method, by position only.
+METHOD_KEYWORDS: dict[str, tuple[str, ...]] = {"rename": ("*",), "topk": ("k",)}
 
 #: Methods of Python that a program has no use for, and what to write instead.
 METHODS_MISSED: dict[str, str] = {

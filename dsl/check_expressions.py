@@ -6,7 +6,16 @@ import re
 
 from . import ast
 from .ast import Expr
-from .builtins import BINDERS, BUILTINS, METHODS, METHODS_MISSED, RESERVED, SHADOWABLE, Builtin
+from .builtins import (
+    BINDERS,
+    BUILTINS,
+    METHOD_KEYWORDS,
+    METHODS,
+    METHODS_MISSED,
+    RESERVED,
+    SHADOWABLE,
+    Builtin,
+)
 from .errors import LimitError, ProgramError, any_of, closest, did_you_mean
 from .limits import Limits
 from .scopes import Binding, Scope
@@ -181,6 +190,14 @@ class Expressions:
             if function.name in METHODS:
                 least, most, *_ = METHODS[function.name]
                 self._count(f".{function.name}", len(node.args) + len(node.keywords), least, most, node)
+                allowed = METHOD_KEYWORDS.get(function.name, ())
+                for keyword in node.keywords:
+                    if keyword.name not in allowed and "*" not in allowed:
+                        self.fault(
+                            f"'.{function.name}' has no argument '{keyword.name}'",
+                            keyword,
+                            mend="give the arguments by position",
+                        )
         elif isinstance(function, ast.Lambda):
             self.expression(function, scope)
             n = len(function.params)

@@ -65,7 +65,7 @@ MEANINGLESS = [
     ('exists("red", lambda x: red(x))', "A quantifier got a predicate, a function"),
     ("exists(Object, 5)", "A quantifier got a sort, a number"),
     ("exists(Object, Color)", "A quantifier got a sort, a sort"),
-    ("nth(3, sorted(Object, lambda x: left(x)))", "'sorted' got an object, which have no order"),
+    ("nth(3, sorted(Object, lambda x: left(x)))", "'sorted' got a formula, which have no order"),
     ("sortBy(Size, lambda x: Object)", "there is no built-in 'sortBy'"),
     ("majority(Object, lambda x: rubber(x))", "there is no built-in 'majority'"),
     ("distance(Object, lambda x: red(x)) > 2", "there is no built-in 'distance'"),

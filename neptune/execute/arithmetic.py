@@ -156,13 +156,16 @@ def _ordered_values(run: Interpreter, op: str, left: str, right: str, node: ast.
     return bool(_ORDER[op](values.index(left), values.index(right)))
 
 
-def _counts(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr) -> Formula:
+def _counts(run: Interpreter, op: str, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
     both = [
         v.node if isinstance(v, Quantity) else make(Number, float(run.number(v, at)))
         for v, at in zip((left, right), sides(node), strict=True)
     ]
     if isinstance(both[0], Number):
         both, op = both[::-1], _MIRROR[op]
+    if isinstance(both[1], Number) and math.isinf(both[1].value):
+        # Every count is to infinity as 0 is: nobody need be asked.
+        return bool({**_ORDER, "==": operator.eq, "!=": operator.ne}[op](0.0, both[1].value))
     return run.made(make(Compare, op, *both), node)
 
 

@@ -157,7 +157,7 @@ class Conversions(ABC):
             case int() | float():
                 return f"{value:g}" if isinstance(value, float) else str(value)
             case Described() | AttributeOf():
-                return str(self.plain(value, node))
+                return self.text(self.plain(value, node), node)
             case Quantity():
                 return str(self.number(value, node))  # type: ignore[arg-type]
             case Formula():

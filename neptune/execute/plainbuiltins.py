@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from dsl import ast
 from dsl.errors import LimitError, ProgramError
-from neptune.execute.values import Closure, Quantity, SortRef, kind_name
+from dsl.plan import Tally, make
+from neptune.execute.values import Closure, Formula, Quantity, SortRef, kind_name
 
 if TYPE_CHECKING:
     from neptune.execute.interpreter import Interpreter
@@ -49,8 +50,14 @@ def _extreme(pick: Callable[..., Any], name: str) -> Callable[..., Any]:
         measured = _measured(run, args, node)
         values = _values(run, args, node) if measured is None else measured
         if not values:
+            if "default" in keywords:
+                return keywords["default"]
             raise ProgramError(f"'{name}' of nothing", node.span, expected="at least one number")
-        return pick([run.number(v, node) for v in values])
+        key = keywords.get("key")
+        if key is None:
+            return pick([run.number(v, node) for v in values])
+        sizes = [run.number(run.call_value(key, [v], node), node) for v in values]
+        return values[sizes.index(pick(sizes))]
 
     return apply
 
@@ -73,12 +80,21 @@ def _range(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: as
 
 
 def _sum(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
-    return sum(run.number(v, node) for v in _values(run, args, node))
+    """``sum(items, start=0)``: a formula among the items counts as 1 if it is true, as in ``count``."""
+    start = args[1] if len(args) > 1 else keywords.get("start", 0)
+    values = _values(run, args[:1], node)
+    truths = [v for v in values if isinstance(v, Formula)]
+    total = run.number(start, node) + sum(run.number(v, node) for v in values if not isinstance(v, Formula))
+    if truths:
+        run.note("a formula in a sum was counted: 1 where it is true, as count([…]) does")
+        total += run.number(Quantity(make(Tally, tuple(run.formula(t, node) for t in truths))), node)
+    return total
 
 
 def _sorted(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> list[Any]:
     items = list(run.iterate(args[0], node))
-    key = keywords.get("key")
+    key = args[1] if len(args) > 1 else keywords.get("key")
+    reverse = args[2] if len(args) > 2 else keywords.get("reverse", False)
     plain = [run.plain(run.call_value(key, [i], node) if key is not None else i, node) for i in items]
     if not (all(isinstance(p, int | float) for p in plain) or all(isinstance(p, str) for p in plain)):
         kinds = " and ".join(dict.fromkeys(kind_name(p) for p in plain))
@@ -88,11 +104,13 @@ def _sorted(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: a
             expected="numbers, or texts",
             mend="give a key: sorted(items, key=lambda x: count(…))",
         )
-    order = sorted(range(len(items)), key=plain.__getitem__, reverse=bool(keywords.get("reverse", False)))
+    order = sorted(range(len(items)), key=plain.__getitem__, reverse=run.truth(reverse, node))
     return [items[i] for i in order]
 
 
 def _int(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> int:
+    if isinstance(args[0], Formula):
+        return int(run.truth(args[0], node))
     value = _float(run, args, keywords, node)
     if isinstance(value, float) and not math.isfinite(value):
         raise LimitError("number_digits", run.limits.number_digits, None, node.span)
@@ -106,16 +124,23 @@ def _float(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: as
     if len(value) > run.limits.number_digits:
         raise LimitError("number_digits", run.limits.number_digits, len(value), node.span)
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
-        raise ProgramError(f"'{value}' is no number", node.span, expected='a text such as "3"') from None
+        number = math.nan
+    if math.isnan(number):  # infinity is a number: searches for the least begin with it
+        raise ProgramError(f"'{value}' is no number", node.span, expected='a text such as "3"')
+    return number
 
 
 def _round(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
     number = run.number(args[0], node)
-    if len(args) > 1 and abs(run.number(args[1], node)) > run.limits.number_digits:
+    digits = args[1] if len(args) > 1 else keywords.get("digits")
+    if digits is None:
+        return round(number)
+    places = run.number(digits, node)
+    if abs(places) > run.limits.number_digits:
         raise LimitError("number_digits", run.limits.number_digits, None, node.span)
-    return round(number, int(args[1])) if len(args) > 1 else round(number)
+    return round(number, int(places))
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

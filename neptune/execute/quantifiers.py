@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dsl import ast, plan
 from dsl.errors import ProgramError
 from dsl.plan import Node, make
+from neptune.execute import largest
 from neptune.execute.values import (
     BuiltinRef,
     Closure,
@@ -28,14 +29,22 @@ if TYPE_CHECKING:
 Function = Callable[["Interpreter", list[Any], dict[str, Any], Any], Any]
 
 
-def bind(run: Interpreter, function: Any, node: ast.Expr) -> tuple[list[str], Node]:
-    """Apply a one- or many-place function to fresh object variables; return them with the formula."""
+def bind(
+    run: Interpreter, function: Any, node: ast.Expr, *, choosing: bool = False
+) -> tuple[list[str], Node]:
+    """Apply a one- or many-place function to fresh object variables; return them with the formula.
+
+    With `choosing`, a count stands for "no other object has a larger one".
+    """
     arity = len(function.params) if isinstance(function, Closure) else 1
     names = [f"@{run.binders + i}" for i in range(arity)]
     run.binders += arity
     try:
         value = run.call_value(function, [Variable(n) for n in names], node)
-        body = run.formula(value, _body_of(function, node))
+        if choosing and isinstance(value, Quantity) and arity == 1:
+            body = largest.of_objects(run, names[0], value, node)
+        else:
+            body = run.formula(value, _body_of(function, node))
     finally:
         run.binders -= arity
     _check_free(run, function, body, node)
@@ -94,8 +103,10 @@ def _is_object(domain: Any) -> bool:
     return isinstance(domain, SortRef) and domain.name == "Object"
 
 
-def bodies_of(run: Interpreter, domain: Any, function: Any, node: Any) -> list[Node]:
-    """Return one formula for each member of a finite domain."""
+def bodies_of(
+    run: Interpreter, domain: Any, function: Any, node: Any, *, choosing: bool = False
+) -> list[Node]:
+    """Return one formula for each member of a finite domain; with `choosing`, a count stands for the largest."""
     members = list(run.iterate(domain, node))
     if isinstance(domain, SortRef) and not members and domain.name != "Object":
         raise ProgramError(
@@ -106,8 +117,11 @@ def bodies_of(run: Interpreter, domain: Any, function: Any, node: Any) -> list[N
         )
     if function is None:
         return [plan.const(1.0)] * len(members)
+    values = [run.call_value(function, [m], node) for m in members]
+    if choosing and largest.are_counts(values):
+        return largest.of_values(run, values, node)
     where = _body_of(function, node)
-    return [run.formula(run.call_value(function, [m], node), where) for m in members]
+    return [run.formula(v, where) for v in values]
 
 
 def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
@@ -181,7 +195,9 @@ def iota(pick: bool) -> Function:
         if not _is_object(domain):
             return choice(run, domain, function, node)
         names, body = (
-            ([f"@{run.binders}"], plan.const(1.0)) if function is None else bind(run, function, node)
+            ([f"@{run.binders}"], plan.const(1.0))
+            if function is None
+            else bind(run, function, node, choosing=True)
         )
         for inner in names[1:]:
             body = make(plan.Exists, inner, body)
@@ -225,17 +241,14 @@ def choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
             else "add the lambda",
         )
     if not all(isinstance(m, str) for m in members):
-        index = max(
-            range(len(members)),
-            key=lambda i: run.forcer.probability(
-                run.formula(run.call_value(function, [members[i]], node), _body_of(function, node)),
-                run.line(node),
-            ),
+        bodies = bodies_of(run, members, function, node, choosing=True)
+        truest = max(
+            range(len(members)), key=[run.forcer.probability(b, run.line(node)) for b in bodies].__getitem__
         )
-        return members[index]
+        return members[truest]
     run.picking += 1
     try:
-        bodies = bodies_of(run, members, function, node)
+        bodies = bodies_of(run, members, function, node, choosing=True)
     finally:
         run.picking -= 1
     if len(set(bodies)) == 1 and len(members) > 1:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 
 from dsl import ast
 from dsl.errors import LimitError, ProgramError
-from dsl.plan import Node
+from dsl.plan import Const, Node
 from neptune.answer import Answer
 from neptune.execute import bounds
 from neptune.execute.interpreter import Interpreter
@@ -42,6 +43,8 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
     match value:
         case Formula() if len(value.node.free) == 1:
             return _objects(value.node, run, session, line)
+        case Formula(node=Const(value=p)) if p in (0.0, 1.0):
+            return _plain_truth(p == 1.0, run, session)
         case Formula():
             return _truth(value.node, run, session, line)
         case Description():
@@ -62,11 +65,15 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
             )
         case Described():
             choice = session.choose(value.node, line)
+            if not choice.matched:
+                return _answer(run, session, None, "nothing")
             p = choice.scores[choice.index]
             name = value.node.values[choice.index]
             return _answer(run, session, name, "text", p, bounds=choice.bounds, settled=choice.settled)
         case bool():
-            return _answer(run, session, value, "truth", 1.0)
+            return _plain_truth(value, run, session)
+        case float() if not math.isfinite(value):
+            raise ProgramError(f"The program returned {value:g}", last.span, expected="a finite number")
         case int() | float():
             return _answer(run, session, value, "number")
         case str():
@@ -143,6 +150,11 @@ def _answer(
     )
 
 
+def _plain_truth(value: bool, run: Interpreter, session: Session) -> Answer:
+    """Answer with a truth that is no formula: certain, unless soft scores were decided on the way to it."""
+    return _answer(run, session, value, "truth", None if session.trace else 1.0)
+
+
 def _truth(node: Node, run: Interpreter, session: Session, line: int) -> Answer:
     if len(node.free) > 1:
         run.note(f"the formula returned has {len(node.free)} free variables; they were bound by 'exists'")
@@ -202,13 +214,20 @@ def _collection(value: Any, run: Interpreter, session: Session, last: ast.Stmt) 
     if len(value) > MOST_ITEMS:
         raise LimitError("iterations", MOST_ITEMS, len(value), last.span, what="the list returned")
     if isinstance(value, dict):
-        items: Any = {str(run.key(k, last)): _plain(v, run, session, last) for k, v in value.items()}
+        items: Any = {_shown(run.key(k, last)): _plain(v, run, session, last) for k, v in value.items()}
         return _answer(run, session, items, "list")
     members = sorted(value, key=str) if isinstance(value, set) else list(value)
     if members and all(isinstance(m, ObjectRef | Description) for m in members):
         indices = tuple(run.pointed(m, last) for m in members)
         return _answer(run, session, list(indices), "objects", objects=indices)
     return _answer(run, session, [_plain(m, run, session, last) for m in members], "list")
+
+
+def _shown(key: Any) -> str:
+    """Return a dict's key as a text: an object by its index."""
+    if isinstance(key, tuple):
+        return f"({', '.join(map(_shown, key))})"
+    return f"object {key.index}" if isinstance(key, ObjectRef) else str(key)
 
 
 def _plain(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Any:

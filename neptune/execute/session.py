@@ -174,11 +174,15 @@ class Session:
         interval = self.table(node, line)
         if not (interval.exact or self.guessed):
             raise Abstain(f"the ranking at line {line} depends on missing evidence")
-        return [float(v) for v in (interval.low.values + interval.high.values) / 2]
+        scores = tuple(float(v) for v in (interval.low.values + interval.high.values) / 2)
+        self._step(line, plan.show(node), "ranked", scores)
+        return list(scores)
 
-    def value(self, node: Describe, line: int) -> str:
-        """Return the value whose formula is truest."""
+    def value(self, node: Describe, line: int) -> str | None:
+        """Return the value whose formula is truest; ``None`` of an object where there is none."""
         choice = self.choose(node, line)
+        if not choice.matched:
+            return None
         if not (choice.settled or self.guessed):
             raise Abstain(f"the value at line {line} depends on missing evidence")
         return node.values[choice.index]
@@ -275,7 +279,7 @@ class Session:
         return Choice(best, tuple(float(w) for w in weights), settled, tie, matched, bounds)
 
     def choose(self, node: Describe, line: int) -> Choice:
-        """Force a described value."""
+        """Force a described value; it is not `matched` where an object is described and there is none."""
         prepared = self._prepare(node, "choose")
         assert isinstance(prepared, Describe)
         started = time.perf_counter()
@@ -290,7 +294,8 @@ class Session:
             low = torch.stack([p.low.logits.reshape(()) for p in parts])
             high = torch.stack([p.high.logits.reshape(()) for p in parts])
             bounds = softmax_bounds(low, high, best, 1.0)
-        return Choice(best, tuple(float(s) for s in scores), settled, tie, bounds=bounds)
+        of_nothing = not self.objects and any(isinstance(inner, Expect) for inner in plan.walk(node))
+        return Choice(best, tuple(float(s) for s in scores), settled, tie, not of_nothing, bounds)
 
     # --- steps -----------------------------------------------------------------------------------
 
@@ -333,7 +338,11 @@ class Session:
 
     def _check_presuppositions(self, node: Node) -> None:
         for inner in plan.walk(node):
-            if isinstance(inner, Expect) and not inner.iota.free and self.objects:
+            if not isinstance(inner, Expect) or inner.iota.free:
+                continue
+            if not self.objects:
+                self._failed(inner.iota)
+            else:
                 described = self._evaluator.over(inner.iota)
                 if not bool(described.high.decide().any()):
                     self._failed(inner.iota)
