@@ -1,14 +1,15 @@
 """Cells a second of a vision-language oracle: one call a marked picture, batched, and with a shared prefix.
 
     python benchmarks/oracle.py --device cuda        # a random Qwen2-VL of the 2B size: real configuration, bfloat16
+    python benchmarks/oracle.py --device cuda --profile    # and where the time goes: operations, the device's idle time
     python benchmarks/oracle.py --tiny               # the tiny model of the tests, on a CPU
 
 Speed does not depend on the weights, so they are random. The tokenizer is trained here on the words of the prompts, so
-that a word is about one token, as in the real one. Each way runs on one picture to warm up (all its cells, so that
-kernels are chosen and memory is reserved for batches of that size), then on pictures it has not seen.
-"Peak" is the share of the card's dense bfloat16 peak that the counted floating-point operations reach; "prepared" is
-the time in which the CPU makes pixels and tokens ready, as a share of the whole; on a GPU several threads do it beside
-the model, so that it may be more than 100 %.
+that a word is about one token, as in the real one. Each way runs on some pictures to warm up (all their cells, so that
+kernels are chosen, memory is reserved for batches of that size, and every thread that prepares has its processor),
+then on pictures it has not seen. "Peak" is the share of the card's dense bfloat16 peak that the counted floating-point
+operations reach; "prepared" is the time in which the CPU makes pixels and tokens ready, as a share of the whole; on a
+GPU several threads do it beside the model, so that it may be more than 100 %.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import numpy as np
 import torch
 from tiny_models import CHAT, tiny_vlm, tokenizer
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from neptune.checkpoints import device_of
+from neptune.errors import NeptuneError
 from neptune.oracle.vlm.oracle import TransformersOracle
+from neptune.oracle.vlm.pictures import Pictures
 from neptune.oracle.vlm.processors import image_only
 from neptune.picture import Picture
 from neptune.scene import Scene
@@ -122,37 +128,84 @@ def measure(
 ) -> tuple[float, float, float]:
     """Return cells a second, floating-point operations a cell, and the share of time in which inputs are prepared."""
     asked = [requests(scene) for scene in scenes]
-    way(oracle, asked[0] if most is None else _some(asked[0], 8))  # warm-up
-    prepared = 0.0
-    inputs, ids = oracle.reader.inputs, oracle.reader.all_ids
-
-    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
-            nonlocal prepared
-            start = time.perf_counter()
-            made = function(*args)
-            prepared += time.perf_counter() - start
-            return made
-
-        return call
-
-    batch = [r for part in asked[1:] for r in part]
+    warm = 1 + oracle.reader.batches.ahead
+    way(oracle, [r for part in asked[:warm] for r in part] if most is None else _some(asked[0], 8))
+    batch = [r for part in asked[warm:] for r in part]
     batch = batch if most is None else _some(batch, most)
-    oracle.reader.inputs, oracle.reader.all_ids = timed(inputs), timed(ids)  # type: ignore[method-assign]
-    try:
-        _wait()
+    device = oracle.reader.model.device
+    with prepared() as spent:
+        _wait(device)
         start = time.perf_counter()
         way(oracle, batch)
-        _wait()
+        _wait(device)
         seconds = time.perf_counter() - start
-    finally:
-        oracle.reader.inputs, oracle.reader.all_ids = inputs, ids  # type: ignore[method-assign]
     cells = sum(len(r.objects) for r in batch)
     oracle.reader.prefixes.forget()
     with FlopCounterMode(display=False) as counter:
         way(oracle, counted := asked[0] if most is None else _some(asked[0], 4))
     flops = counter.get_total_flops() / sum(len(r.objects) for r in counted)
-    return cells / seconds, flops, prepared / seconds
+    return cells / seconds, flops, sum(spent) / seconds
+
+
+@contextmanager
+def prepared() -> Iterator[list[float]]:
+    """Collect the seconds that any thread spends in making tokens, pixels and batches."""
+    spent: list[float] = []
+    names = ("__init__", "_process", "inputs")
+    kept = {name: getattr(Pictures, name) for name in names}
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            made = function(*args, **named)
+            spent.append(time.perf_counter() - start)
+            return made
+
+        return call
+
+    for name, function in kept.items():
+        setattr(Pictures, name, timed(function))
+    try:
+        yield spent
+    finally:
+        for name, function in kept.items():
+            setattr(Pictures, name, function)
+
+
+def show_profile(
+    oracle: TransformersOracle,
+    way: Callable[[TransformersOracle, list[ScoreRequest]], None],
+    scenes: list[Scene],
+    most: int | None,
+) -> None:
+    """Print the operations that take longest, and the share of the time in which the device does nothing."""
+    asked = [r for scene in scenes for r in requests(scene)]
+    asked = asked if most is None else _some(asked, most)
+    device = oracle.reader.model.device
+    cuda = device.type == "cuda"
+    oracle.reader.prefixes.forget()
+    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]) as found:
+        start = time.perf_counter()
+        way(oracle, asked)
+        _wait(device)
+        seconds = time.perf_counter() - start
+    order = "self_device_time_total" if cuda else "self_cpu_time_total"
+    print(found.key_averages().table(sort_by=order, row_limit=15, max_name_column_width=60))
+    if cuda:
+        spans = [
+            (e.time_range.start, e.time_range.end) for e in found.events() if e.device_type.name == "CUDA"
+        ]
+        busy = covered(spans) / 1e6
+        print(f"the device is idle for {100 * (1 - busy / seconds):.0f} % of {seconds:.2f} s, profiled\n")
+
+
+def covered(spans: list[tuple[float, float]]) -> float:
+    """Return the length of the union of intervals."""
+    total, last = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, last))
+        last = max(last, end)
+    return total
 
 
 def _some(asked: list[ScoreRequest], cells: int) -> list[ScoreRequest]:
@@ -166,9 +219,9 @@ def _some(asked: list[ScoreRequest], cells: int) -> list[ScoreRequest]:
     return kept
 
 
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def main() -> None:
@@ -180,18 +233,24 @@ def main() -> None:
         "--tiny", action="store_true", help="the tiny model of the tests; the default on a CPU"
     )
     parser.add_argument("--objects", type=int, default=10)
-    parser.add_argument("--pictures", type=int, default=4)
+    parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--single", type=int, default=64, help="cells that are asked one by one")
     parser.add_argument("--peak", type=float, help="operations a second of the card; known for some")
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="the longest operations, and the share of time the device is idle",
+    )
     options = parser.parse_args()
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = device_of(options.device)
+    except NeptuneError as error:
+        parser.error(error.one_line())
     tiny = options.tiny or device == "cpu"
     pair = tiny_vlm("qwen2_vl") if tiny else two_billion(device)
     if tiny:
         pair[0].to(device)
-    name = torch.cuda.get_device_name() if device.startswith("cuda") else "CPU"
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else "CPU"
     peak = options.peak or next((value for part, value in PEAKS.items() if part in name), None)
     print(f"{pair[0].num_parameters() / 1e9:.3g} billion parameters, {pair[0].dtype}, {name}")
     ways = (
@@ -207,14 +266,18 @@ def main() -> None:
     first = 0.0
     for label, settings, way in ways:
         oracle = TransformersOracle(pair, **settings)
-        scenes = [made_scene(seed, options.objects) for seed in range(options.pictures + 1)]
-        speed, flops, prepared = measure(oracle, way, scenes, options.single if way is one_by_one else None)
+        count = 1 + oracle.reader.batches.ahead + options.pictures
+        scenes = [made_scene(seed, options.objects) for seed in range(count)]
+        speed, flops, spent = measure(oracle, way, scenes, options.single if way is one_by_one else None)
         first = first or speed
         share = f"{100 * speed * flops / peak:5.1f} % of peak" if peak else "peak not known"
         print(
             f"{label:34} {speed:9.1f} cells/s {speed / first:7.1f} ×  {flops / 1e9:10.3f} GFLOP a cell  {share}  "
-            f"{100 * prepared:3.0f} % prepared"
+            f"{100 * spent:3.0f} % prepared"
         )
+        if options.profile:
+            show_profile(oracle, way, scenes[:4], 8 if way is one_by_one else None)
+        oracle.close()
 
 
 if __name__ == "__main__":
