@@ -107,7 +107,8 @@ class ProgramError(Exception):
         if self.expected:
             text += f"; expected {self.expected.rstrip('.')}"
         if self.mend:
-            text += f". {_capital(self.mend.rstrip('.'))}."
+            # A question ("did you mean …?") has its mark already.
+            text += f". {_capital(self.mend.rstrip('.'))}" + ("" if self.mend.endswith(("?", "!")) else ".")
         if len(self.errors) > 1:
             text += f" ({len(self.errors) - 1} more)"
         return " ".join(text.split())

@@ -116,3 +116,9 @@ def test_functions_without_variables_are_still_functions() -> None:
 )
 def test_a_name_is_a_predicate_until_it_is_bound(text: str, value: int) -> None:
     assert Engine(oracle="scene").run(text, SCENE).value == value
+
+
+def test_one_line_ends_with_one_mark() -> None:
+    with pytest.raises(dsl.ProgramError) as caught:
+        dsl.check("exists(Object, lambda x: red(y))")
+    assert caught.value.one_line().endswith("Did you mean 'x'?")
