@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 
 import numpy as np
 import pytest
@@ -21,11 +22,12 @@ from neptune.algebra import LogicParameters, logic
 from neptune.answer import Usage
 from neptune.engine import Engine
 from neptune.errors import ConfigError
+from neptune.execute import search, session
 from neptune.execute.asking import Asker
 from neptune.execute.evaluate import Evaluator
 from neptune.execute.evidence import Evidence
 from neptune.execute.interpreter import Interpreter
-from neptune.execute.schedule import Estimates, Schedule, box_prior
+from neptune.execute.schedule import Estimates, Schedule, box_prior, scheduler
 from neptune.execute.schedule.nest import nest
 from neptune.execute.session import Session
 from neptune.execute.values import Described, Description, Formula, Quantity
@@ -373,3 +375,60 @@ def test_a_variable_that_vanishes_in_planning_keeps_its_quantifier(name, schedul
     program = f"exists(Object, lambda x: exists(Object, lambda y: cube(y) or (left(x, x) and {described})))"
     for n in (1, 2, 4):
         check_same(program, n, "sure", 3, name, schedule)
+
+
+# --- a bound on its own work ---
+
+
+def different(k, said):
+    """k different objects of each of which something is said."""
+    names = "abcdefgh"[:k]
+    body = " and ".join([f"distinct({', '.join(names)})", *(f"{said}({v})" for v in names)])
+    for v in reversed(names):
+        body = f"exists(Object, lambda {v}: {body})"
+    return body
+
+
+DESCRIBED = (
+    "exists(Object, lambda a: exists(Object, lambda b: "
+    "left(iota(Object, lambda z: left(z, a) and behind(z, b)), a)))"
+)
+
+
+@pytest.mark.parametrize(("k", "n", "name"), [(5, 40, "product"), (5, 40, "godel"), (6, 12, "product")])
+def test_different_objects_of_soft_scores_take_seconds(k, n, name):
+    """Found by an audit: the table of all variables was searched cell by cell, minutes where asking all takes none."""
+    program, scene = different(k, "cube"), Scene.synthetic(n, seed=3)
+    everything = Engine(oracle="random", schedule="all", logic=name).run(program, scene)
+    started = time.process_time()
+    lazy = Engine(oracle="random", schedule="lazy", logic=name).run(program, scene)
+    assert time.process_time() - started < 9.0
+    assert lazy.value == everything.value
+    assert lazy.usage.oracle_calls <= everything.usage.oracle_calls
+
+
+@pytest.mark.parametrize("program", [different(4, "cube"), DESCRIBED])
+@pytest.mark.parametrize("name", ["godel", "product"])
+def test_what_takes_too_much_work_is_asked_in_full(monkeypatch, program, name):
+    scene = Scene.synthetic(20, seed=4)
+    everything = Engine(oracle="random", schedule="all", logic=name).run(program, scene)
+    saving = Engine(oracle="random", schedule="lazy", logic=name).run(program, scene)
+    monkeypatch.setattr(scheduler, "MOST_WORK", 1000)
+    heavy = Engine(oracle="random", schedule="lazy", logic=name).run(program, scene)
+    assert saving.usage.oracle_calls <= heavy.usage.oracle_calls == everything.usage.oracle_calls
+    assert saving.value == heavy.value == everything.value
+    assert heavy.probability == everything.probability
+    assert heavy.settled
+
+
+@settings(max_examples=200, **MANY)
+@given(st.data())
+def test_same_decision_however_little_work_is_allowed(data):
+    program, n = data.draw(programs()), data.draw(st.integers(1, 5))
+    levels = data.draw(st.sampled_from([None, "ties", "crisp", "sure"]))
+    seed, name = data.draw(st.integers(0, 10**6)), data.draw(st.sampled_from(LOGICS))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "SEARCH_CELLS", 0)
+        patch.setattr(session, "BOUND_BRANCHES", data.draw(st.sampled_from([0, 3, 2048])))
+        patch.setattr(scheduler, "MOST_WORK", data.draw(st.sampled_from([0, 300, 10_000, 10**9])))
+        check_same(program, n, levels, seed, name, data.draw(st.sampled_from(SCHEDULES)))

@@ -105,6 +105,11 @@ class Asker:
         self.goals.append(goal)
         outcome = scheduler.run(goal)
         self.spent |= outcome.spent
+        if outcome.heavy:
+            hits = self.usage.cache_hits
+            self._all(node)
+            self.usage.cache_hits = hits  # what was known before was counted above
+            evaluator.forget()
         # What the bounds did not settle is decided by the plan as written, as if everything had been asked.
         return nested if outcome.settled or outcome.spent else node
 

@@ -44,6 +44,7 @@ class Frame:
     __slots__ = (
         "_eyes",
         "batch",
+        "branches",
         "cells",
         "domains",
         "logic",
@@ -70,6 +71,7 @@ class Frame:
         self.mask, self.objects, self.tau = mask, objects, parameters.quantifier_tau
         self.cells, self.domains = cells, domains or {}
         self.peak = 0  # cells of the largest table beyond what was known beforehand
+        self.branches = 0  # of searches, so far
         self._eyes: Tensor | None = None
 
     def eye(self) -> Tensor:

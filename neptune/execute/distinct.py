@@ -9,21 +9,44 @@ from torch import Tensor
 
 from dsl.apart import Block
 from dsl.plan import Exists, Forall, conjunction, disjunction
-from neptune.algebra import ProbabilisticTensor
+from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.algebra.convert import as_float
 from neptune.execute import plans
 from neptune.execute.code import Frame, full
-from neptune.execute.evaluate import Evaluator
+from neptune.execute.evaluate import Evaluator, LeafSource
 from neptune.execute.intervals import Interval
+from neptune.execute.search import MOST_BRANCHES, Search
+
+BRANCH_WORK = 1 << 13
+"""A branch of a search takes about as long as so many cells of a table."""
 
 
 class SearchingEvaluator(Evaluator):
     """The straightforward executor, but for blocks of distinct variables, which need no joint table.
 
     Every connective is monotone, so the best distinct objects at the lower ends of the factors give the lower end of
-    the block, and those at the upper ends the upper one. Parameters as for
-    :class:`~neptune.execute.evaluate.Evaluator`.
+    the block, and those at the upper ends the upper one. Where evidence is missing, a search that does not end within
+    `branches` leaves the ends as far apart as they are then: still bounds.
+
+    Parameters
+    ----------
+    objects, logic, parameters, leaf, cell_limit
+        As for :class:`~neptune.execute.evaluate.Evaluator`.
+    branches
+        The most branches of a search for one end.
     """
+
+    def __init__(
+        self,
+        objects: int,
+        logic: Logic,
+        parameters: LogicParameters,
+        leaf: LeafSource,
+        cell_limit: int,
+        branches: int = MOST_BRANCHES,
+    ) -> None:
+        super().__init__(objects, logic, parameters, leaf, cell_limit)
+        self.branches = branches
 
     def _quantified(self, node: Exists | Forall) -> Interval:
         crisp = as_float(self.parameters.quantifier_tau) == 0.0
@@ -32,19 +55,24 @@ class SearchingEvaluator(Evaluator):
             return super()._quantified(node)
         parts = self._groups(search.block)
 
-        def best(ends: list[ProbabilisticTensor]) -> ProbabilisticTensor:
-            frame = self._frame()
-            cells = search.run(frame, self._tables_of(search.block, ends))[0]
-            self.peak_cells = max(self.peak_cells, frame.peak)
-            make = ProbabilisticTensor.from_logits if self.logic.uses_logits else ProbabilisticTensor
-            return make(cells, search.block.free, logic=self.logic)
+        if all(p.exact for p in parts):
+            return Interval.point(self._end(search, [p.low for p in parts]))
+        low, high = ([getattr(p, side) for p in parts] for side in ("low", "high"))
+        return Interval(self._end(search, low, upper=False), self._end(search, high, upper=True))
 
-        low = best([p.low for p in parts])
-        return (
-            Interval.point(low)
-            if all(p.exact for p in parts)
-            else Interval(low, best([p.high for p in parts]))
-        )
+    def _end(
+        self, search: Search, ends: Sequence[ProbabilisticTensor], upper: bool | None = None
+    ) -> ProbabilisticTensor:
+        """Return the value of a block at one end of its factors; with `upper`, that end of its bounds."""
+        frame, tables = self._frame(), self._tables_of(search.block, ends)
+        if upper is None:
+            cells = search.run(frame, tables)
+        else:
+            cells = search.bound(frame, tables, upper, self.branches)
+        self.peak_cells = max(self.peak_cells, frame.peak)
+        self.spend(frame.branches * BRANCH_WORK)
+        make = ProbabilisticTensor.from_logits if self.logic.uses_logits else ProbabilisticTensor
+        return make(cells[0], search.block.free, logic=self.logic)
 
     def _frame(self, objects: Sequence[int] = ()) -> Frame:
         """Return where code runs on this one scene; `objects` are those that its terms stand for."""

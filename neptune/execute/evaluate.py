@@ -39,6 +39,10 @@ from neptune.execute.intervals import Interval, equal_bounds, fractional_bounds,
 LeafSource = Callable[[Leaf], Interval]
 
 
+class WorkError(Exception):
+    """An evaluator has done as much as it was given."""
+
+
 class Evaluator:
     """Evaluates guarded plan nodes over one scene, each node once.
 
@@ -52,6 +56,11 @@ class Evaluator:
         Gives an atom's value: an interval over the variables of the leaf, in the logic's dtype.
     cell_limit
         The most cells that a tensor may have; a larger one is a :class:`dsl.LimitError`.
+
+    Attributes
+    ----------
+    work, most_work
+        The cells of all tables made so far, and how many are allowed before a :class:`WorkError`.
     """
 
     def __init__(
@@ -59,6 +68,7 @@ class Evaluator:
     ) -> None:
         self.objects, self.logic, self.parameters, self.leaf = objects, logic, parameters, leaf
         self.cell_limit, self.peak_cells = cell_limit, 0
+        self.work, self.most_work = 0, math.inf
         self._memo: dict[Node, Interval] = {}
 
     def forget(self) -> None:
@@ -87,6 +97,13 @@ class Evaluator:
         if cells > self.cell_limit:
             raise LimitError("tensor_cells", self.cell_limit, cells, what=f"a formula of {axes} variables")
         self.peak_cells = max(self.peak_cells, cells)
+        self.spend(cells)
+
+    def spend(self, work: int) -> None:
+        """Add to the work done; a :class:`WorkError` if that is more than allowed."""
+        self.work += work
+        if self.work > self.most_work:
+            raise WorkError
 
     def _truth(self, node: Node) -> Interval:
         match node:

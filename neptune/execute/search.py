@@ -40,6 +40,11 @@ class _Root:
     heap: list[tuple[float, int, int, Domains, NDArray[np.int64]]] = field(default_factory=list)
     branches: int = 0
 
+    @property
+    def most(self) -> float:
+        """How true an assignment can be at most."""
+        return max(self.value, -self.heap[0][0]) if self.heap else self.value
+
 
 class Search:
     """Finds best assignments for one block.
@@ -110,13 +115,7 @@ class Search:
             step = max(SEARCH_CELLS // n**k, 1)
             parts = [relaxed.dense(range(b, min(b + step, batch))) for b in range(0, batch, step)]
             return torch.cat(parts)
-        cells = [
-            (b, self._domains(frame, b, cell))
-            for b in range(batch)
-            for cell in np.ndindex(*([n] * len(self.block.free)))
-        ]
-        roots = [_Root(b, frame.logic.bottom) for b, _ in cells]
-        self._open(relaxed, roots, [(i, domains) for i, (_, domains) in enumerate(cells)])
+        roots = self._roots(relaxed, batch)
         given_up = self._drain(relaxed, roots)
         out = np.full((len(roots), k), -1, dtype=np.int64)
         for i, root in enumerate(roots):
@@ -135,6 +134,19 @@ class Search:
             frame.peak = max(frame.peak, n**k)
             done[b] = relaxed.dense(range(b, b + 1))[0]
         return done
+
+    def bound(self, frame: Frame, tables: Sequence[Tensor], upper: bool, within: int) -> Tensor:
+        """Return a lower (`upper`: an upper) bound of the block on one scene, ``(1, N, …)``, without gradient: its
+        value, unless the search does not end `within` so many branches. Parameters as for :meth:`run`."""
+        logic, universal, n = frame.logic, self.block.universal, frame.size
+        if n ** len(self.names) <= min(SEARCH_CELLS, frame.cells):
+            return self.run(frame, tables)
+        relaxed = Relaxation(self, frame, [logic.not_(t) if universal else t for t in tables])
+        roots = self._roots(relaxed, 1)
+        self._drain(relaxed, roots, within)
+        ends = [root.most if upper != universal else root.value for root in roots]
+        out = torch.tensor(ends, dtype=logic.dtype).reshape(1, *([n] * len(self.block.free)))
+        return logic.not_(out) if universal else out
 
     def lowest(self, frame: Frame, tables: Sequence[Tensor]) -> dict[str, int] | None:
         """Return, for one scene and no free variable, the lowest tuple (variables outermost first) that reaches the
@@ -169,11 +181,24 @@ class Search:
             domains[len(self.block.variables) + i] = whole & (np.arange(frame.size) == at)
         return domains
 
-    def _drain(self, relaxed: Relaxation, roots: list[_Root]) -> set[int]:
-        """Search until nothing open is better than what was found; return the scenes that took too many branches."""
+    def _roots(self, relaxed: Relaxation, batch: int) -> list[_Root]:
+        """Start the search for each scene and cell."""
+        frame = relaxed.frame
+        cells = [
+            (b, self._domains(frame, b, cell))
+            for b in range(batch)
+            for cell in np.ndindex(*([frame.size] * len(self.block.free)))
+        ]
+        roots = [_Root(b, frame.logic.bottom) for b, _ in cells]
+        self._open(relaxed, roots, [(i, domains) for i, (_, domains) in enumerate(cells)])
+        return roots
+
+    def _drain(self, relaxed: Relaxation, roots: list[_Root], within: int | None = None) -> set[int]:
+        """Search until nothing open is better than what was found, or `within` so many branches of all roots; return
+        the scenes of which one took too many."""
         given_up: set[int] = set()
         live = [i for i, root in enumerate(roots) if root.heap]
-        while live:
+        while live and (within is None or relaxed.frame.branches < within):
             born: list[tuple[int, Domains]] = []
             for i in live:
                 root = roots[i]
@@ -196,6 +221,7 @@ class Search:
         """Bound new branches: the valid ones are answers, the others are kept where they can still be better."""
         if not born:
             return
+        relaxed.frame.branches += len(born)
         scenes = [roots[i].scene for i, _ in born]
         bounds, assigned = relaxed.solve(scenes, np.stack([d for _, d in born]))
         pairs = np.argwhere(np.triu(self._apart))

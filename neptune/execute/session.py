@@ -31,6 +31,8 @@ from neptune.execute.wording import Wording
 from neptune.types import Oracle, Question
 
 TRACE_STEPS = 60
+BOUND_BRANCHES = 1 << 11
+"""The most branches of a search for bounds between two rounds of the schedule: about a second."""
 
 
 class Abstain(Exception):
@@ -126,7 +128,11 @@ class Session:
             self.budget,
         )
         arguments = self.objects, self.logic, self.parameters, self._asker.leaf, self.limits.tensor_cells
-        self._by_node = Evaluator(*arguments) if self.schedule is None else SearchingEvaluator(*arguments)
+        self._by_node = (
+            Evaluator(*arguments)
+            if self.schedule is None
+            else SearchingEvaluator(*arguments, branches=BOUND_BRANCHES)
+        )
         self._evaluator = PlannedEvaluator(*arguments) if self.planner == "optimised" else self._by_node
 
     @property

@@ -16,13 +16,16 @@ from neptune.execute.schedule.nest import nest
 from neptune.execute.schedule.view import View
 
 MOST_SPLITS = 200
-"""After so many splits, what is open is asked as for an exact value."""
+"""The most relaxations looked at in a round; where none is found open, the values of the factors are asked."""
+SPLIT_WORK = 1 << 15
+"""One takes about as long as so many cells of a table."""
 
 Excluded = tuple[tuple[str, int], ...]
 
 
-def relaxations(view: View, block: Block, here: Mapping[str, int]) -> list[Node]:
-    """Return open formulas, closed, without inequations of two variables: to ask what decides them is progress.
+def relaxations(view: View, block: Block, here: Mapping[str, int], most: int) -> tuple[list[Node], int]:
+    """Return open formulas, closed, without inequations of two variables: to ask what decides them is progress; and
+    how many were looked at.
 
     Parameters
     ----------
@@ -32,24 +35,31 @@ def relaxations(view: View, block: Block, here: Mapping[str, int]) -> list[Node]
         An open block.
     here
         The objects that its free variables stand for.
+    most
+        How many to look at.
     """
     found: list[Node] = []
     middle = view.evaluator.logic.middle
     queue: list[Excluded] = [()]
+    tried = 0
     for excluded in queue:
+        if tried == most:
+            break
+        tried += 1
+        view.evaluator.spend(SPLIT_WORK)
         relaxed = _relaxed(block, here, excluded)
         if view.open(relaxed, False).any():
             found.append(relaxed)
             continue
         low, _ = view.bounds(relaxed)
         # A false ∃, or a true ∀, is so with the inequations too.
-        if (float(low) > middle) == block.universal or len(queue) > MOST_SPLITS:
+        if (float(low) > middle) == block.universal:
             continue
         witnessed = nest(negation(relaxed)) if block.universal else relaxed
         at = {**witness_of(witnessed, block.variables, view.evaluator), **here}
         clash = next((pair for pair in block.apart if len({at.get(v, v) for v in pair}) == 1), ())
         queue += [(*excluded, (v, at[v])) for v in clash if v not in here]
-    return found
+    return found, tried
 
 
 def _relaxed(block: Block, here: Mapping[str, int], excluded: Excluded) -> Node:

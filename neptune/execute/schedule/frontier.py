@@ -30,12 +30,14 @@ from dsl.plan import (
     Predicate,
     Tally,
     Xor,
+    conjunction,
+    disjunction,
     negation,
     substitute,
     walk,
 )
 from neptune.execute import plans
-from neptune.execute.schedule.apart import relaxations
+from neptune.execute.schedule.apart import MOST_SPLITS, relaxations
 from neptune.execute.schedule.goals import Goal
 from neptune.execute.schedule.view import (
     Axes,
@@ -268,9 +270,12 @@ class Demand:
 
     def _quantifier(self, node: Exists | Forall, mask: Mask, weight: Floats, exact: bool) -> None:
         have, want = axes(node), axes(node.body)
-        block = None if exact else plans.search(node)
+        block = plans.search(node)
         if block is not None:
-            self._distinct(node, block.block, mask, weight)
+            if exact:
+                self._factors(node, block.block, mask)
+            else:
+                self._distinct(node, block.block, mask, weight)
             return
         if node.var not in want:
             self._push(node.body, have, mask, exact, weight)
@@ -293,10 +298,31 @@ class Demand:
     def _distinct(self, node: Exists | Forall, block: Block, mask: Mask, weight: Floats) -> None:
         """A block of distinct variables by its relaxations (:mod:`neptune.execute.schedule.apart`)."""
         have = axes(node)
+        left = MOST_SPLITS
         for place in map(tuple, np.argwhere(mask)):
             here = dict(zip(have, map(int, place), strict=True))
-            for relaxed in relaxations(self.view, block, here):
+            found, tried = relaxations(self.view, block, here, left)
+            for relaxed in found:
                 self._push(relaxed, (), np.ones((), dtype=np.bool_), False, weight[place])
+            left -= tried
+            if left <= 0:
+                break
+
+    def _factors(self, node: Exists | Forall, block: Block, mask: Mask) -> None:
+        """A block of distinct variables by the values of its factors, where an assignment could still better it: none
+        is truer than the least of its factors."""
+        view, have = self.view, axes(node)
+        low, high = view.bounds(node)
+        sign, reached = (-1.0, high) if block.universal else (1.0, low)
+        least = -highest(np.where(mask, -sign * reached, -np.inf), have, have)
+        for group, scope in zip(block.groups, block.scopes, strict=True):
+            if not group:
+                continue
+            joined = disjunction(group) if block.universal else conjunction(group)
+            low, high = view.bounds(joined)
+            shared = tuple(v for v in have if v in scope)
+            floor = spread(-highest(-least, have, shared), shared, scope, view.n)
+            self._push(joined, scope, sign * (low if block.universal else high) > floor, True)
 
     def _likeliest(self, node: Exists | Forall, wide: Mask, likely: Floats) -> Mask:
         """Return which objects to ask about now (over the body's axes): enough for `width` witnesses, as guessed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy as np
 from dsl.plan import Leaf
 from neptune.answer import Usage
 from neptune.errors import ConfigError
-from neptune.execute.evaluate import Evaluator
+from neptune.execute.evaluate import Evaluator, WorkError
 from neptune.execute.evidence import Evidence, Table, Want
 from neptune.execute.schedule.choosing import Choice, choose
 from neptune.execute.schedule.estimates import Estimates
@@ -49,12 +50,18 @@ class Schedule:
             raise ConfigError(f"batch is {self.batch}", expected="an integer ≥ 1")
 
 
+MOST_WORK = 1 << 27
+"""Cells of all tables that the rounds of one decision make, before everything is asked instead: some seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the rounds ended: `settled` by the bounds, or `spent`: the budget ran out before."""
+    """How the rounds ended: `settled` by the bounds; or `spent`, the budget ran out before; or `heavy`, the search for
+    what to ask took too much work."""
 
     settled: bool
     spent: bool = False
+    heavy: bool = False
 
 
 class Scheduler:
@@ -92,9 +99,19 @@ class Scheduler:
     def run(self, goal: Goal) -> Outcome:
         """Ask until the goal is settled, nothing is left to ask, or the budget is spent.
 
-        Not settled and not spent: everything has been asked, and the decision lies within rounding of a tie, or
+        Not settled, spent or heavy: everything has been asked, and the decision lies within rounding of a tie, or
         hangs on missing evidence.
         """
+        evaluator = self.view.evaluator
+        evaluator.most_work = evaluator.work + MOST_WORK
+        try:
+            return self._rounds(goal)
+        except WorkError:
+            return Outcome(False, heavy=True)
+        finally:
+            evaluator.most_work = math.inf
+
+    def _rounds(self, goal: Goal) -> Outcome:
         turn = 0
         while True:
             self.view.refresh()

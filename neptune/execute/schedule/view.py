@@ -9,8 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.plan import And, Count, Exists, Expect, Forall, Iota, Leaf, Node, Not, Or, Tally, make, walk
+from dsl.apart import Block
+from dsl.plan import (
+    And,
+    Count,
+    Exists,
+    Expect,
+    Forall,
+    Iota,
+    Leaf,
+    Node,
+    Not,
+    Or,
+    Tally,
+    conjunction,
+    disjunction,
+    make,
+    walk,
+)
 from neptune.algebra import ProbabilisticTensor
+from neptune.execute import plans
 from neptune.execute.evaluate import Evaluator
 from neptune.execute.evidence import Table
 from neptune.execute.schedule.estimates import Estimates
@@ -199,6 +217,9 @@ class View:
                 return np.asarray(out if isinstance(node, And) else 1.0 - out)
             case Exists() | Forall():
                 have = axes(node.body)
+                block = plans.search(node)
+                if block is not None:
+                    return self._guess_apart(block.block, want)
                 if node.var not in have:
                     return self.guess(node.body)
                 body, axis = self.guess(node.body), have.index(node.var)
@@ -213,6 +234,17 @@ class View:
                 return np.asarray((described * atom).sum(-1) / np.maximum(total, 1e-9))
             case _:
                 return np.full(shape, 0.5)
+
+    def _guess_apart(self, block: Block, want: Axes) -> Floats:
+        """Guess at a block of distinct variables by each group of factors alone: they need no joint table."""
+        out = np.ones((self.n,) * len(want))
+        for group, scope in zip(block.groups, block.scopes, strict=True):
+            if group:
+                joined = disjunction(group) if block.universal else conjunction(group)
+                chance = 1.0 - self.guess(joined) if block.universal else self.guess(joined)
+                kept = tuple(v for v in scope if v in want)
+                out = out * spread(highest(chance, scope, kept), kept, want, self.n)
+        return np.asarray(1.0 - out if block.universal else out)
 
 
 def quantified(node: Node) -> bool:
