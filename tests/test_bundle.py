@@ -217,7 +217,7 @@ def test_what_failed_for_good_is_said_and_replayed(tmp_path, data, monkeypatch, 
     assert failed > 0
     printed = capsys.readouterr().out
     assert (
-        f"{failed} oracle calls failed for good, without evidence: {failed} × the server failed (500), 2 times"
+        f"{failed} oracle calls failed for good, without evidence: {failed} × the server failed (500): it failed, 2 times"
         in printed
     )
     assert sum(sum(r.get("oracle_failures", {}).values()) for r in records) == failed

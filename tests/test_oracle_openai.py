@@ -124,14 +124,44 @@ def test_a_server_without_log_probabilities_is_sampled(scene, caplog):
     assert (scores.mass == 1).all()
 
 
-def test_a_server_that_refuses_log_probabilities_is_sampled(scene):
+def test_a_server_that_refuses_log_probabilities_is_sampled(scene, caplog):
     def behave(request, n):
         return fails(400, "logprobs are not supported") if "logprobs" in request else answers(request)
 
-    with serving(behave) as server:
+    with serving(behave) as server, caplog.at_level(logging.WARNING):
         (scores,) = oracle(server).score([ones(scene)])
+        assert [r.get("top_logprobs") for r in server.requests[:3]] == [20, 5, None]
+        assert len(server.requests) == 3 + 5
     assert np.isfinite(scores.logits).all()
-    assert scores.cost.remarks
+    why, how = scores.cost.remarks
+    assert "logprobs are not supported" in why
+    assert "n = 8 samples" in how
+    assert "logprobs are not supported" in caplog.text
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_lists_fewer_log_probabilities_is_asked_for_those(scene, caplog, status):
+    def behave(request, n):
+        if request.get("top_logprobs", 0) > 5:
+            return fails(status, "top_logprobs must be at most 5")
+        return answers(request)
+
+    with serving(lambda request, n: answers(request)) as server:
+        (clean,) = oracle(server).score([ones(scene)])
+    with serving(behave) as server, caplog.at_level(logging.WARNING):
+        asked = oracle(server)
+        known = asked.identity
+        (scores,) = asked.score([ones(scene)])
+        asked.score([pairs(scene)])
+        assert [r["top_logprobs"] for r in server.requests] == [20] + [5] * 25
+        assert asked.identity == known
+    assert scores.logits.tobytes() == clean.logits.tobytes()
+    (remark,) = scores.cost.remarks
+    assert "5 log-probabilities a token, not 20" in remark
+    assert "at most 5" in remark
+    (record,) = (r for r in caplog.records if "log-probabilities" in r.message)
+    assert "top_logprobs must be at most 5" in record.message
+    assert "Set vlm_options.top_logprobs" in record.message
 
 
 def test_a_server_that_gives_one_sample_at_a_time(scene):

@@ -17,14 +17,20 @@ from neptune.errors import OracleFailedError
 from neptune.oracle import openai_client
 from neptune.oracle.cache import CachedOracle
 from neptune.oracle.openai import OpenAIOracle
-from neptune.types import Question, ScoreRequest
+from neptune.types import QueryRequest, Question, ScoreRequest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fault_oracle_server import Faulty, answers, completion, words
-from fault_server import cuts, drops, fails, garbage, hangs, page, says, serving
+from fault_oracle_server import Faulty, answers, completion, fingerprint, words
+from fault_server import Answer, cuts, drops, fails, garbage, hangs, page, says, serving
 from openai_asked import PAIRS, RED, no_waits, noise, ones, oracle, pairs
 
 pytest.importorskip("openai", reason="the extra openai is not installed")
+
+
+QUOTA = Answer(
+    429,
+    b'{"error": {"message": "You exceeded your current quota", "type": "x", "code": "insufficient_quota"}}',
+)
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +76,8 @@ def test_every_kind_of_fault_occurs():
 @pytest.mark.parametrize(
     ("answer", "reason", "requests"),
     [
-        (fails(500), "the server failed (500), 3 times", 3),
-        (fails(429), "the server is asked too often (429), 3 times", 3),
+        (fails(503, "Loading model"), "the server failed (503): Loading model, 3 times", 3),
+        (fails(429, "Slow down"), "the server is asked too often (429): Slow down, 3 times", 3),
         (fails(400, "a picture too many"), "a picture too many", 1),
         (garbage(), "the answer can not be read, 3 times", 3),
         (page(), "the answer is no chat completion, 3 times", 3),
@@ -82,6 +88,8 @@ def test_every_kind_of_fault_occurs():
         (says("Yes"), "the answer has no log-probabilities, 3 times", 3),
         (says("x", refusal="I can't see"), "the model refused: I can't see", 1),
         (says("x", finish="content_filter"), "the model refused", 1),
+        (says("<think>"), "cut off while it was thinking: set vlm_options.request to {", 1),
+        (says(None, reasoning_content="Okay, the"), "cut off while it was thinking", 1),
     ],
 )  # fmt: skip
 def test_one_request_that_fails_for_good(scene, answer, reason, requests):
@@ -118,8 +126,9 @@ def test_log_probabilities_that_are_nonsense(scene, value):
         (fails(401), "refuses the key (401)", 8),
         (fails(403), "refuses the key (403)", 8),
         (fails(402), "no credit", 8),
+        (QUOTA, "The account has no credit (429): You exceeded your current quota", 8),
         (fails(404), "There is no model 'm'", 8),
-        (fails(500), "does not answer: the server failed (500), 3 times", 24),
+        (fails(500), "does not answer: the server failed (500): it failed, 3 times", 24),
         (fails(400, "no pictures here"), "no pictures here", 16),
         (garbage(), "does not answer: the answer can not be read", 24),
     ],
@@ -158,6 +167,49 @@ def test_a_server_that_dies_in_the_middle_loses_nothing(scene, tmp_path):
         assert len(server.requests) == len(PAIRS) - kept
     assert scores.cost.stored == kept
     assert np.isfinite(scores.logits).all()
+
+
+COLOR = Question("what color is the object in the red box?", 1)
+
+
+@pytest.mark.parametrize(
+    ("nothing", "reason"),
+    [
+        (says(""), "the answer is empty, 2 times"),
+        (says("  "), "the answer is empty, 2 times"),
+        (says("x", refusal="I won't"), "the model refused: I won't"),
+        (says("<think>\nOkay, the user wants"), "cut off while it was thinking"),
+    ],
+)
+def test_a_first_cell_without_an_answer_is_missing_evidence_and_no_dead_server(scene, nothing, reason):
+    cells = np.array([[0], [1], [2]])
+    first = []
+
+    def behave(request, n):
+        first.append(fingerprint(request))
+        return nothing if fingerprint(request) == first[0] else answers(request)
+
+    with serving(behave) as server:
+        asked = oracle(server, retries=1, concurrency=1)
+        (found,) = asked.query([QueryRequest(scene, COLOR, cells)])
+        assert found[0] is None
+        assert None not in found[1:]
+        assert reason in next(iter(found.cost.failures))
+        first.clear()
+        asked = oracle(server, retries=1, concurrency=1)
+        (scores,) = asked.score([ScoreRequest(scene, RED, cells)])
+        assert np.isnan(scores.logits).tolist() == [True, False, False]
+        assert reason in next(iter(scores.cost.failures))
+
+
+def test_what_a_model_thinks_aloud_is_no_answer(scene):
+    said = iter(["<think>Is it blue? No, red.</think>\n\nred", "not blue</think> Red.", "red"])
+    with serving(lambda request, n: says(next(said))) as server:
+        (found,) = oracle(server, concurrency=1).query(
+            [QueryRequest(scene, COLOR, np.arange(3)[:, None], ("blue", "red"))]
+        )
+    assert found == ["red"] * 3
+    assert not found.cost.failures
 
 
 def test_no_server(scene):
@@ -213,7 +265,7 @@ def test_an_answer_says_what_failed(scene):
         engine.oracle.score([ones(scene)])
         answer = engine.run("exists(Object, lambda x: cube(x))", scene)
         assert answer.abstained
-        assert answer.usage.failures == {"the server failed (500)": 5}
+        assert answer.usage.failures == {"the server failed (500): it failed": 5}
         assert answer.usage.oracle_failed == 5
         # What is settled without it stands: false whatever the cubes are.
         answer = engine.run("exists(Object, lambda x: cube(x) and red(x) and not red(x))", scene)

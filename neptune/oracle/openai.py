@@ -38,6 +38,9 @@ SAMPLES = 8
 """Samples for a cell where the server has no log-probabilities."""
 
 SAMPLE_TOKENS = 8
+FEWER = 5
+"""Likeliest first tokens to ask a server for that refuses to list more: both answers are mostly among them."""
+
 _LOG = logging.getLogger("neptune")
 
 
@@ -172,6 +175,9 @@ class OpenAIOracle:
         self._finding = threading.Lock()
         self._sampling: bool | None = samples is not None or None
         """Whether samples are asked for; ``None``: not known yet."""
+        self._top = top_logprobs
+        self._why = ""
+        """Why there are fewer log-probabilities than were asked for, or none."""
 
     @cached_property
     def model(self) -> str:
@@ -243,7 +249,7 @@ class OpenAIOracle:
         for cells in self._all(requests, self._score, tell):
             logits = np.array([said.value.logit for said in cells], dtype=np.float32)
             mass = np.array([said.value.mass for said in cells], dtype=np.float32)
-            answers.append(Scores(logits, mass, self._cost(cells, sampled=bool(self._sampling))))
+            answers.append(Scores(logits, mass, self._cost(cells, scored=bool(cells))))
         return answers
 
     def query_each(self, requests: Sequence[QueryRequest], done: Done) -> list[list[str | None]]:
@@ -259,7 +265,7 @@ class OpenAIOracle:
         self._prompts.model = self.model  # an error if it can not be known, before anything is asked
         return side_by_side(self._pool, requests, ask, tell)
 
-    def _cost(self, cells: Sequence[_Said], sampled: bool = False) -> Cost:
+    def _cost(self, cells: Sequence[_Said], scored: bool = False) -> Cost:
         failures: dict[str, int] = {}
         total = read.Spent()
         for said in cells:
@@ -268,13 +274,13 @@ class OpenAIOracle:
                 failures[said.failure] = failures.get(said.failure, 0) + 1
         money = total.prompt * self.prices.get("prompt", 0.0)
         money += total.completion * self.prices.get("completion", 0.0)
-        remarks = (
-            f"yes and no from n = {self.samples or SAMPLES} samples a cell, k of which say yes: "
-            "logit log((k + ½) / (n - k + ½)), variance 1 / (k + ½) + 1 / (n - k + ½)",
-        )
-        return Cost(
-            0, total.prompt, total.completion, money / 1e6, failures, remarks if sampled and cells else ()
-        )
+        remarks = [f"the server gives {self._why}"] if scored and self._why else []
+        if scored and self._sampling:
+            remarks.append(
+                f"yes and no from n = {self.samples or SAMPLES} samples a cell, k of which say yes: "
+                "logit log((k + ½) / (n - k + ½)), variance 1 / (k + ½) + 1 / (n - k + ½)"
+            )
+        return Cost(0, total.prompt, total.completion, money / 1e6, failures, tuple(remarks))
 
     # --- one cell --------------------------------------------------------------------------------
 
@@ -298,35 +304,47 @@ class OpenAIOracle:
                     if found is not None:
                         return found
                     _LOG.warning(
-                        "The server gives no log-probabilities: %d samples a cell are asked for instead.",
+                        "The server gives %s: %d samples a cell are asked for instead. "
+                        "If it takes fewer, set vlm_options.top_logprobs.",
+                        self._why or "no log-probabilities",
                         SAMPLES,
                     )
         if self._sampling:
             return self._by_samples(fields, took, stop)
         known: YesNo = self._client.ask(
-            self._prompts.with_top(fields), _noting(took, _listed_or_unusable), stop
+            self._prompts.with_top(fields, self._top), _noting(took, _listed_or_unusable), stop
         )
         return known
 
     def _listed(self, fields: dict[str, Any], took: list[read.Spent], stop: threading.Event) -> YesNo | None:
         """Ask with log-probabilities a server of which it is not known whether it has any; ``None``: it has none."""
-        try:
-            found: YesNo | None = None
-            for _ in range(
-                2
-            ):  # a server may fail in just this way once: it is asked again before it is believed
-                found = found or self._client.ask(
-                    self._prompts.with_top(fields), _noting(took, read.yes_no), stop
-                )
+        refused: RequestFailedError | None = None
+        for top in (self._prompts.top, FEWER)[: 2 if self._prompts.top > FEWER else 1]:
+            try:
+                found: YesNo | None = None
+                for _ in range(
+                    2
+                ):  # a server may fail in just this way once: it is asked again before it is believed
+                    found = found or self._client.ask(
+                        self._prompts.with_top(fields, top), _noting(took, read.yes_no), stop
+                    )
+            except RequestFailedError as error:
+                if error.status not in (400, 422):
+                    raise
+                refused = refused or error
+                continue
+            if refused is not None and found is not None:
+                self._top = top
+                self._why = f"{top} log-probabilities a token, not {self._prompts.top}: {refused}"
+                _LOG.warning("The server gives %s. Set vlm_options.top_logprobs.", self._why)
             return found
-        except RequestFailedError as error:
-            if error.status not in (400, 422):
-                raise
-            try:  # does it take the same request without them?
-                self._client.ask(self._prompts.sized(fields, SAMPLE_TOKENS), read.texts, stop)
-            except RequestFailedError:
-                raise error from None
-            return None
+        assert refused is not None  # else it was answered
+        try:  # does it take the same request without them?
+            self._client.ask(self._prompts.sized(fields, SAMPLE_TOKENS), read.texts, stop)
+        except RequestFailedError:
+            raise refused from None
+        self._why = f"no log-probabilities: {refused}"
+        return None
 
     def _by_samples(self, fields: dict[str, Any], took: list[read.Spent], stop: threading.Event) -> YesNo:
         wanted = self.samples or SAMPLES
@@ -344,7 +362,7 @@ class OpenAIOracle:
         took: list[read.Spent] = []
         fields = self._prompts.sized(self._prompts.fields(request, row, "query"), self.query_tokens)
         try:
-            text = self._client.ask(fields, _noting(took, _first_text), stop)
+            text = self._client.ask(fields, _noting(took, read.first_text), stop)
         except RequestFailedError as error:
             return _Said(None, str(error), sum(took, read.Spent()))
         value = read.matched(text, request.choices)
@@ -373,10 +391,3 @@ def _listed_or_unusable(response: Any) -> YesNo:
     if found is None:
         raise UnusableError("the answer has no log-probabilities")
     return found
-
-
-def _first_text(response: Any) -> str:
-    text = read.texts(response)[0]
-    if not text.strip():
-        raise UnusableError("the answer is empty")
-    return text

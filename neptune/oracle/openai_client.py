@@ -27,8 +27,8 @@ GONE_SECONDS = 30.0
 LONGEST_RETRY_AFTER = 120.0
 """A server that asks to wait longer is asked again after this."""
 
-REFUSED_AT_ONCE = 3
-"""So many requests refused (400) before any was answered: the server takes none."""
+REFUSED_AT_ONCE = 4
+"""So many requests refused (400) before any was answered: the server takes none. A cell may be asked in three ways."""
 
 STOPPED = "stopped"
 T = TypeVar("T")
@@ -38,6 +38,10 @@ class UnusableError(Exception):
     """An answer from which nothing can be read; the same request may do better another time."""
 
 
+class EmptyAnswerError(UnusableError):
+    """A chat completion that says nothing: the server answers, if not this request."""
+
+
 class RequestFailedError(Exception):
     """One request failed for good.
 
@@ -45,11 +49,13 @@ class RequestFailedError(Exception):
     ----------
     status : int or None
         The HTTP status, where there was one.
+    answered : bool
+        Whether the model did answer, though nothing of use: other requests may fare better.
     """
 
-    def __init__(self, reason: str, status: int | None = None) -> None:
+    def __init__(self, reason: str, status: int | None = None, answered: bool = False) -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.answered = status, answered
 
 
 class Client:
@@ -166,13 +172,11 @@ class Client:
         except OracleFailedError as error:
             self._gone = time.monotonic(), error
             raise
-        with self._lock:
-            self._answered += 1
-            self._in_a_row = 0
+        self._count_answer()
         return result
 
     def _try(self, model: str, send: Callable[[], Any], read: Callable[[Any], T], stop: threading.Event) -> T:
-        reason, status = "", None
+        reason, status, empty = "", None, False
         for attempt in range(self.retries + 1):
             expected = self._mean_tokens
             self._wait(max(self._requests.take(), self._tokens.take(expected)), stop)
@@ -184,9 +188,9 @@ class Client:
             except RequestFailedError:
                 raise
             except UnusableError as error:
-                reason, status = str(error), None
+                reason, status, empty = str(error), None, isinstance(error, EmptyAnswerError)
             except Exception as error:
-                reason, status = self._reason(error, model)
+                (reason, status), empty = self._reason(error, model), False
                 if status is not None and 400 <= status < 500 and status not in (408, 409, 429):
                     raise RequestFailedError(reason, status) from error
                 wait = _asked_to_wait(error)
@@ -194,7 +198,7 @@ class Client:
                 backoff = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * random.uniform(0.75, 1.0)
                 self._wait(backoff if wait is None else wait, stop)
         tries = f", {self.retries + 1} times" if self.retries else ""
-        raise RequestFailedError(reason + tries, status)
+        raise RequestFailedError(reason + tries, status, answered=empty)
 
     def _wait(self, seconds: float, stop: threading.Event) -> None:
         if stop.wait(seconds) if seconds > 0 else stop.is_set():
@@ -207,9 +211,17 @@ class Client:
             with self._lock:
                 self._mean_tokens += 0.1 * (used - self._mean_tokens)
 
+    def _count_answer(self) -> None:
+        with self._lock:
+            self._answered += 1
+            self._in_a_row = 0
+
     def _failed(self, error: RequestFailedError) -> None:
         """Count a failure; raise where it means that every request fails."""
         if str(error) == STOPPED:
+            return
+        if error.answered:
+            self._count_answer()
             return
         refused = error.status is not None and 400 <= error.status < 500 and error.status != 429
         with self._lock:
@@ -237,8 +249,10 @@ class Client:
                 where=where,
                 mend=f"Check {self.endpoint.key_variable}",
             ) from error
-        if status == 402:
-            raise OracleFailedError("The account has no credit (402)", where=where) from error
+        if status == 402 or getattr(error, "code", None) == "insufficient_quota":
+            raise OracleFailedError(
+                f"The account has no credit ({status}): {_said(error)}", where=where
+            ) from error
         if status == 404:
             what = f"There is no model '{model}' at {self.base_url}" if model else "There is no such address"
             raise OracleFailedError(
@@ -249,11 +263,11 @@ class Client:
         if isinstance(error, self._sdk.APIConnectionError):
             return "the connection failed or was cut", None
         if status == 429:
-            return "the server is asked too often (429)", status
+            return f"the server is asked too often (429): {_said(error)}", status
         if isinstance(status, int) and status < 500:
-            return f"the server does not take the request ({status}): {short(error)}", status
+            return f"the server does not take the request ({status}): {_said(error)}", status
         if status is not None:
-            return f"the server failed ({status})", status
+            return f"the server failed ({status}): {_said(error)}", status
         return "the answer can not be read", None
 
 
@@ -272,6 +286,13 @@ def _asked_to_wait(error: Exception) -> float | None:
         if seconds == seconds:
             return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
     return None
+
+
+def _said(error: Exception) -> str:
+    """Return the server's own words, on one line."""
+    body = getattr(error, "body", None)
+    words = body.get("message") if isinstance(body, dict) else None
+    return short(words if isinstance(words, str) and words.strip() else error)
 
 
 def short(value: Any) -> str:

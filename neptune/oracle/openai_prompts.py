@@ -109,9 +109,9 @@ class Prompts:
         """Return the fields with a limit of the answer's tokens."""
         return fields | {self.endpoint.token_limit: tokens}
 
-    def with_top(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields that ask for one token and its likeliest alternatives."""
-        return self.sized(fields, 1) | {"logprobs": True, "top_logprobs": self.top}
+    def with_top(self, fields: dict[str, Any], top: int) -> dict[str, Any]:
+        """Return the fields that ask for one token and so many of its likeliest alternatives."""
+        return self.sized(fields, 1) | {"logprobs": True, "top_logprobs": top}
 
     def _encoded(self, image: Image.Image) -> str:
         buffer = io.BytesIO()

@@ -8,9 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from neptune.oracle.openai_client import RequestFailedError, UnusableError, short
+from neptune.oracle.openai_client import EmptyAnswerError, RequestFailedError, UnusableError, short
 from neptune.oracle.yesno import YesNo, from_top, meaning
 
+THINKING = (
+    "the model was cut off while it was thinking: set vlm_options.request to "
+    '{"chat_template_kwargs": {"enable_thinking": false}}, or take a model that does not think'
+)
+_THOUGHT = re.compile(r"\A.*</think>", re.DOTALL)  # some chat templates open it in the prompt
 _PUNCTUATION = " \t\r\n.,;:!?*_`'\"“”‘’()[]{}"
 
 
@@ -33,24 +38,46 @@ def spent(response: Any) -> Spent:
 
 
 def texts(response: Any) -> list[str]:
-    """Return the text of each choice of a response.
+    """Return the text of each choice of a response, without what a model thought aloud before it.
 
     Raises
     ------
     UnusableError
         If it is no chat completion.
     RequestFailedError
-        If the model or a filter refused.
+        If the model or a filter refused, or the text ends within a thought.
     """
     found = []
     for choice in choices(response):
         message = getattr(choice, "message", None)
         refusal = getattr(message, "refusal", None)
         if refusal or getattr(choice, "finish_reason", None) == "content_filter":
-            raise RequestFailedError("the model refused" + (f": {short(refusal)}" if refusal else ""))
+            reason = "the model refused" + (f": {short(refusal)}" if refusal else "")
+            raise RequestFailedError(reason, answered=True)
         content = getattr(message, "content", None)
-        found.append(content if isinstance(content, str) else "")
+        said = _THOUGHT.sub("", content) if isinstance(content, str) else ""
+        # Servers that know a model's thoughts put them beside an answer; there is none where they were cut off.
+        thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
+        if "<think>" in said or (thought and not said.strip()):
+            raise RequestFailedError(THINKING, answered=True)
+        found.append(said)
     return found
+
+
+def first_text(response: Any) -> str:
+    """Return the text of the first choice.
+
+    Raises
+    ------
+    UnusableError
+        If it is no chat completion, or empty.
+    RequestFailedError
+        As :func:`texts`.
+    """
+    text = texts(response)[0]
+    if not text.strip():
+        raise EmptyAnswerError("the answer is empty")
+    return text
 
 
 def choices(response: Any) -> list[Any]:
@@ -82,7 +109,7 @@ def yes_no(response: Any) -> YesNo | None:
     content = getattr(logprobs, "content", None)
     if not isinstance(content, list) or not content:
         if not text.strip():
-            raise UnusableError("the answer is empty")
+            raise EmptyAnswerError("the answer is empty")
         return None
     top = getattr(content[0], "top_logprobs", None)
     if not isinstance(top, list):
