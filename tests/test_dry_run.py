@@ -62,6 +62,11 @@ def test_what_a_hub_and_a_server_need(
     _, problems, notes = dry(capsys, *words, "Qwen/Qwen2-VL-7B-Instruct")
     assert problems == []
     assert any("will be downloaded on first use (about 14 GB)" in n for n in notes)
+    assert not any("not confirmed" in n for n in notes)
+    for name in ("intern25_26b", "OpenGVLab/InternVL2_5-26B-MPO-hf"):
+        code, _, notes = dry(capsys, *words, name)
+        assert code == 0
+        assert any("InternVL2_5-26B-MPO-hf is not confirmed: it may not exist" in n for n in notes)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     _, problems, _ = dry(capsys, *words, "qwen2_2b")
     assert "Qwen/Qwen2-VL-2B-Instruct is not in the cache" in problems[0]
@@ -71,6 +76,17 @@ def test_what_a_hub_and_a_server_need(
     assert "no key for the provider 'openai'" in problems[0]
     _, problems, _ = dry(capsys, *words, "replay")
     assert "the option 'path' is not given" in problems[0]
+
+
+def test_gpus_and_a_device_map_are_one_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("huggingface_hub.constants")
+    words = ["--config", "configs/refadv.json", "--od_model", "scene", "--vlm_model_name", "qwen2_2b"]
+    words += ["--gpus", "0", "1", "--vlm_options"]
+    _, problems, _ = dry(capsys, *words, '{"device_map": "auto"}')
+    (line,) = (p for p in problems if "device_map" in p)
+    assert "Both 'gpus' and the option 'device_map' (auto) are given" in line
+    _, problems, _ = dry(capsys, *words, '{"device_map": null}')
+    assert not any("device_map" in p for p in problems)
 
 
 def test_all_problems_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -267,6 +267,8 @@ def test_gpus_for_what_runs_on_none() -> None:
         Engine("scene", "scene", devices=("cpu", "cpu"))
     with pytest.raises(ConfigError, match="Both 'gpus' and the option 'device'"):
         Engine("embedded", devices=("cpu",), oracle_options={"device": "cpu"})
+    with pytest.raises(ConfigError, match=r"Both 'gpus' and the option 'device_map' \(auto\)"):
+        Engine("qwen2_2b", devices=("cpu", "cpu"), oracle_options={"device_map": "auto"})
     with pytest.raises(ConfigError, match="did you mean 'embedded'"):
         Engine("embeded", devices=("cpu",))
     # One of the two is enough: an oracle behind an address, and a detector here.

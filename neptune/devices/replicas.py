@@ -8,7 +8,7 @@ where that is too much.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neptune import registry
@@ -52,7 +52,7 @@ def check_devices(devices: Sequence[str], **models: object) -> None:
     ConfigError
         If none of them runs on a device, or one is an unknown name.
     """
-    if devices and not any(_takes_device(kind, name) for kind, name in models.items()):
+    if devices and not any(takes_device(kind, name) for kind, name in models.items()):
         listed = " nor ".join(f"the {kind} '{getattr(name, 'name', name)}'" for kind, name in models.items())
         raise ConfigError(f"Neither {listed} runs on a GPU", where="gpus", mend="Leave out --gpus")
 
@@ -65,7 +65,7 @@ def oracle_on(name: str | Oracle, devices: Sequence[str], options: dict[str, Any
     ConfigError
         As :func:`neptune.registry.oracle`, and if the options name a device of their own.
     """
-    if not devices or not _takes_device("oracle", name):
+    if not devices or not takes_device("oracle", name):
         return registry.oracle(name, **options)
     made = [registry.oracle(name, **_placed("oracle", name, options, device)) for device in devices]
     return made[0] if len(made) == 1 else OracleReplicas(made)
@@ -79,23 +79,38 @@ def detector_on(name: str | Detector, devices: Sequence[str], options: dict[str,
     ConfigError
         As :func:`neptune.registry.detector`, and if the options name a device of their own.
     """
-    if not devices or not _takes_device("detector", name):
+    if not devices or not takes_device("detector", name):
         return registry.detector(name, **options)
     made = [registry.detector(name, **_placed("detector", name, options, device)) for device in devices]
     return made[0] if len(made) == 1 else DetectorReplicas(made)
 
 
-def _takes_device(kind: str, name: object) -> bool:
+def takes_device(kind: str, name: object) -> bool:
+    """Return whether a model, by its name, runs on a device that can be chosen."""
     return isinstance(name, str) and "device" in registry.options_of(kind, name)
 
 
+def check_placed(kind: str, name: object, options: Mapping[str, Any]) -> None:
+    """Check that the options of a model do not say where it runs, as ``gpus`` does.
+
+    Raises
+    ------
+    ConfigError
+        If they do. A copy with a `device_map` would spread over all GPUs, whichever is its own.
+    """
+    for option in ("device", "device_map"):
+        if options.get(option) is not None:
+            raise ConfigError(
+                f"Both 'gpus' and the option '{option}' ({options[option]}) are given",
+                where=f"{kind} '{name}'",
+                mend="Leave one of them out: gpus puts one copy on each, device_map spreads one copy over all"
+                if option == "device_map"
+                else "Leave one of them out",
+            )
+
+
 def _placed(kind: str, name: object, options: dict[str, Any], device: str) -> dict[str, Any]:
-    if "device" in options:
-        raise ConfigError(
-            f"Both 'gpus' and the option 'device' ({options['device']}) are given",
-            where=f"{kind} '{name}'",
-            mend="Leave one of them out",
-        )
+    check_placed(kind, name, options)
     return {**options, "device": device}
 
 

@@ -22,9 +22,10 @@ from neptune import registry, tasks
 from neptune.checkpoints import device_of
 from neptune.config import Config, engine_arguments, vocabulary_of
 from neptune.config.validation import ConfigProblems
-from neptune.devices.replicas import devices_of
+from neptune.devices.replicas import check_placed, devices_of, takes_device
 from neptune.endpoints import ENDPOINTS, find_key
 from neptune.errors import NeptuneError, did_you_mean
+from neptune.oracle.models import short_names
 from neptune.oracle.openai import VllmOracle
 from neptune.oracle.vlm.adapters import digest
 from neptune.runner.drytasks import check_task
@@ -237,6 +238,8 @@ def check_engine(config: Config, found: Findings) -> None:
         ("detector", config.od_model, config.od_options),
     ):
         check_model(kind, name, options, found)
+        if config.gpus and registry.address_of(kind, name) and takes_device(kind, name):
+            found.try_("gpus", partial(check_placed, kind, name, options))
 
 
 def check_model(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
@@ -276,6 +279,11 @@ def check_weights(kind: str, name: str, options: Mapping[str, Any], found: Findi
     model, revision = _published(kind, name, options)
     if model is None or Path(model).is_dir():
         return
+    if kind == "oracle" and any(m.id == model and not m.confirmed for m in short_names().values()):
+        found.notes.append(
+            f"{kind} '{name}': the id {model} is not confirmed: it may not exist. Look for it at the hub first, or "
+            "give the id or the folder of another conversion"
+        )
     if isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str):
         found.notes.append(f"{kind} '{name}': {model} is in the cache")
     elif constants.HF_HUB_OFFLINE:
@@ -291,13 +299,12 @@ def check_weights(kind: str, name: str, options: Mapping[str, Any], found: Findi
 def _published(kind: str, name: str, options: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return the id and the revision at the hub of a model's name."""
     from neptune.detect.transformers import short_names as detectors
-    from neptune.oracle.models import short_names as oracles
 
     given = options.get("model", name)
     if not isinstance(given, str):
         return None, None
-    if kind == "oracle" and given in oracles():
-        return oracles()[given].id, options.get("revision", oracles()[given].revision)
+    if kind == "oracle" and given in short_names():
+        return short_names()[given].id, options.get("revision", short_names()[given].revision)
     if kind == "detector" and given in detectors():
         return detectors()[given]["id"], options.get("revision", detectors()[given]["revision"])
     return (given if "/" in given else None), options.get("revision")
