@@ -143,7 +143,7 @@ def check(kind: str, name: str, options: Mapping[str, Any]) -> None:
 def mistyped(kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
     """Return a line for each option whose value is not of the type that the maker's signature names.
 
-    Types that are no values of JSON (a loaded model, a vocabulary) are left to the maker.
+    What is no value of JSON (a loaded model, a number of numpy) is left to the maker.
 
     Raises
     ------
@@ -160,6 +160,8 @@ def mistyped(kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
     function = maker.func if isinstance(maker, partial) else maker
     hints = get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
     for option, value in options.items():
+        if not isinstance(value, str | int | float | list | dict | None):
+            continue
         hint = hints.get(option, Any)
         try:
             TypeAdapter(hint).validate_python(value, strict=True)
