@@ -117,7 +117,7 @@ class Answer:
         What `value` is.
     probability
         How sure the answer is, in [0, 1]: of the answer given (a "no" with p(yes) = 0.1 has 0.9); ``None`` where
-        only `bounds` are known.
+        only `bounds` are known, or where plain operations made the answer of values decided on the way.
     bounds
         Lower and upper bound of that probability; equal to it where everything needed was asked.
     scores
