@@ -260,6 +260,35 @@ def test_a_budget_gives_the_best_answer_so_far(schedule, program):
         assert not found.abstained
 
 
+@pytest.mark.parametrize("schedule", [*SCHEDULES, "all"])
+def test_open_questions_are_held_to_the_budget_too(schedule):
+    """Four objects, each asked once although a question comes twice, and a property of all."""
+    program = """
+said = [query('what is it?', o) for o in [o for o in Object] + [o for o in Object]]
+return len(said) + count(Object, lambda x: red(x))
+"""
+    free = answer(program, LevelOracle(3, LEVELS["sure"]), world(4), schedule=schedule)
+    assert free.settled
+    assert free.usage.oracle_calls == 8
+    for budget in range(1, 8):
+        found = answer(
+            program, LevelOracle(3, LEVELS["sure"]), world(4), schedule=schedule, max_oracle_calls=budget
+        )
+        assert found.usage.oracle_calls == budget
+        assert not found.settled
+        assert found.abstained == (budget < 4), "a text has no best guess; a count has"
+
+
+def test_a_budget_is_spent_to_the_last_call():
+    """A symmetric relation in both orders is asked once for each pair: 10 pairs of 5 objects and 5 colors."""
+    program = "exists(Object, lambda x: exists(Object, lambda y: near(x, y) and near(y, x) and red(x)))"
+    seen = []
+    for budget in (7, 14, 15):
+        engine = Engine(oracle=LevelOracle(3, LEVELS["sure"]), schedule="all", max_oracle_calls=budget)
+        seen.append(engine.run(program, world(5)).usage.oracle_calls)
+    assert seen == [7, 14, 15]
+
+
 @settings(max_examples=60, **MANY)
 @given(programs(), st.integers(0, 4), st.integers(0, 10**6), st.integers(1, 12), st.sampled_from(SCHEDULES))
 def test_what_a_budget_settles_is_right(program, n, seed, budget, schedule):

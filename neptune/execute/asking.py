@@ -12,6 +12,7 @@ from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.algebra.convert import as_float
 from neptune.answer import Usage
 from neptune.errors import OracleError
+from neptune.execute.cells import unflatten
 from neptune.execute.evaluate import Evaluator, leaves
 from neptune.execute.evidence import Evidence, Want
 from neptune.execute.intervals import Interval
@@ -20,7 +21,7 @@ from neptune.execute.schedule.goals import Kind
 from neptune.execute.schedule.nest import nest
 from neptune.execute.schedule.view import diagonal
 from neptune.execute.wording import Wording
-from neptune.types import IntArray, Oracle
+from neptune.types import IntArray, Oracle, Question
 
 
 class Asker:
@@ -113,6 +114,20 @@ class Asker:
         # What the bounds did not settle is decided by the plan as written, as if everything had been asked.
         return nested if outcome.settled or outcome.spent else node
 
+    def query(self, question: Question, objects: tuple[int, ...]) -> str | None:
+        """Return the answer to an open question, ``None`` where there is none, or no budget is left to ask it.
+
+        Raises
+        ------
+        LimitError
+            If the limit on oracle calls is reached.
+        """
+        if not self.evidence.has_text(question, objects) and self._left() == 0:
+            self.spent = True
+            return None
+        cells = np.array([objects], dtype=np.int64).reshape(1, len(objects))
+        return self.evidence.query(self.oracle, question, cells, self.usage)[0]
+
     def leaf(self, leaf: Leaf) -> Interval:
         """Return an atom's scores; cells not asked, or of missing evidence, are unknown, in [0, 1]."""
         table = self.evidence.table(self.wording.question(leaf.predicate), leaf.predicate.symmetric)
@@ -147,22 +162,28 @@ class Asker:
         for leaf in leaves(node):
             question = self.wording.question(leaf.predicate)
             wants.append((question, leaf.predicate.symmetric, self._cells(leaf)))
-        new = sum(len(self.evidence.table(q, s).unasked(c)) for q, s, c in wants)
-        after = self.usage.oracle_calls + new
+        fresh = self._fresh(wants)
+        after = self.usage.oracle_calls + sum(len(cells) for _, _, cells in fresh)
         if self.budget is not None and after > self.budget:
-            wants, self.spent = self._cut(wants, max(self.budget - self.usage.oracle_calls, 0)), True
+            wants, self.spent = _first(fresh, max(self.budget - self.usage.oracle_calls, 0)), True
         elif after > self.limits.oracle_calls:
             raise LimitError("oracle_calls", self.limits.oracle_calls, after)
         self.evidence.ask(self.oracle, wants, self.usage)
 
-    def _cut(self, wants: list[Want], left: int) -> list[Want]:
-        """Return the first cells not asked yet, as many as are left."""
-        kept: list[Want] = []
+    def _fresh(self, wants: list[Want]) -> list[tuple[Question, bool, IntArray]]:
+        """Return the wants' cells that are not asked yet, each once: ``near(x, y)`` and ``near(y, x)`` share theirs."""
+        found: list[tuple[Question, bool, IntArray]] = []
+        seen: dict[tuple[str, int, bool], IntArray] = {}
         for question, symmetric, cells in wants:
-            fresh = self.evidence.table(question, symmetric).unasked(cells)[:left]
-            left -= len(fresh)
-            kept.append((question, symmetric, fresh))
-        return kept
+            table = self.evidence.table(question, symmetric)
+            flat = table.normalised(cells)
+            flat = flat[~table.asked.reshape(-1)[flat]]
+            key = question.text, question.arity, symmetric
+            before = seen.get(key, flat[:0])
+            seen[key] = np.union1d(before, flat)
+            new = flat[~np.isin(flat, before)]
+            found.append((question, symmetric, unflatten(new, table.logits.shape)))
+        return found
 
     def _cells(self, leaf: Leaf) -> IntArray | None:
         """Return the cells that the leaf speaks of; ``None``: all."""
@@ -175,3 +196,13 @@ class Asker:
                 raise OracleError(f"There is no object {term}", expected=f"0 to {n - 1}")
         cells: IntArray = torch.cartesian_prod(*axes).reshape(-1, len(axes)).numpy()
         return cells
+
+
+def _first(wants: list[tuple[Question, bool, IntArray]], count: int) -> list[Want]:
+    """Return the wants with the first cells alone, as many as there are to be."""
+    kept: list[Want] = []
+    for question, symmetric, cells in wants:
+        mine = cells[:count]
+        count -= len(mine)
+        kept.append((question, symmetric, mine))
+    return kept

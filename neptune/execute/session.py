@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
 from dsl import plan
@@ -199,17 +198,18 @@ class Session:
         Raises
         ------
         Abstain
-            If the oracle gave no answer.
+            If the oracle gave no answer, or no budget was left to ask it.
         """
         question = (
             Question(text, len(objects), attribute) if text else self.wording.query(attribute, len(objects))
         )
-        cells = np.array([objects], dtype=np.int64).reshape(1, len(objects))
-        answers = self.evidence.query(self.oracle, question, cells, self.usage)
-        if answers[0] is None:
+        answer = self._asker.query(question, objects)
+        if answer is None and self.guessed:
+            raise Abstain(f"the budget was spent before the question at line {line}")
+        if answer is None:
             raise Abstain(f"the oracle did not answer the question at line {line}")
-        self._step(line, f"query({question.text!r})", answers[0])
-        return answers[0]
+        self._step(line, f"query({question.text!r})", answer)
+        return answer
 
     # --- forcing ---------------------------------------------------------------------------------
 
