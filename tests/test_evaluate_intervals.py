@@ -153,7 +153,7 @@ def test_the_report_shows_what_was_found(tmp_path: Any) -> None:
     found = summarise(rows, {"d": 60})
     by = {name: {"share": 1.0, "mainly": 1, "mended_alone": None} for name in ("detector", "logic")}
     found |= {"blame": {"wrong": 20, "explained": 2, "unknown": 0, "by": by}}
-    counts = {k: found[k] for k in ("n", "correct", "accuracy", "interval")}
+    counts = {k: found[k] for k in ("n", "correct", "accuracy", "interval", "errors")}
     found |= {"logics": {"godel": counts, "product": counts}}
     judge = dict.fromkeys(("both_right", "only_exact", "only_judge", "both_wrong", "judged"), 1)
     found |= {"judge": judge | {"model": "a <b>", "accuracy": 0.5, "interval": [0.4, 0.6]}}

@@ -326,7 +326,7 @@ def test_a_dry_run_looks_for_model_and_adapter(tmp_path: Path, capsys: pytest.Ca
         str(tmp_path / "none"),
     ]
     assert main(words) == 2
-    assert "data_dir: the folder does not exist" in capsys.readouterr().err
+    assert "data_dir: The data folder does not exist" in capsys.readouterr().err
     words = ["--config", "configs/clevr.json", "--dry_run", "true", "--vlm_model_name", "intern3_1b"]
     assert main([*words, "--vlm_options", json.dumps({"adapter": str(tmp_path)})]) == 2
     assert "adapter_config.json is missing" in capsys.readouterr().err

@@ -14,6 +14,7 @@ import numpy as np
 
 from neptune.errors import DetectorError
 from neptune.picture import Picture
+from neptune.sqlite import BUSY_SECONDS, patiently
 from neptune.types import Detections, Detector
 
 _TABLE = (
@@ -76,8 +77,8 @@ class CachedDetector:
         """Run one statement in a transaction of its own: a picture takes far longer than opening the file."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=60.0)) as file, file:
-                file.execute("PRAGMA journal_mode=WAL")
+            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as file, file:
+                patiently(file, "PRAGMA journal_mode=WAL")
                 file.execute(_TABLE)
                 found: tuple[bytes, bytes, str] | None = file.execute(statement, values).fetchone()
                 return found

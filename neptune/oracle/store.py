@@ -9,17 +9,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from neptune.errors import OracleFailedError
+from neptune.sqlite import BUSY_SECONDS, patiently
 
 VERSION = 1
-BUSY_SECONDS = 60.0
-"""How long to wait for another process's transaction."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS oracle (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL UNIQUE);
@@ -200,13 +198,13 @@ class OracleStore:
         )
         try:
             # SQLite refuses the change to WAL at once, without waiting, while another process makes it.
-            _patiently(connection, "PRAGMA journal_mode = WAL")
+            patiently(connection, "PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > VERSION:
                 raise sqlite3.DatabaseError(f"it has version {version}, and this program knows {VERSION}")
             if version < VERSION:
-                _patiently(connection, "BEGIN IMMEDIATE")
+                patiently(connection, "BEGIN IMMEDIATE")
                 if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
                     foreign = connection.execute("SELECT name FROM sqlite_master").fetchone()
                     if foreign:
@@ -233,15 +231,3 @@ class OracleStore:
             if locked
             else "Move the file aside, or choose another oracle_cache (null: none)",
         )
-
-
-def _patiently(connection: sqlite3.Connection, statement: str) -> None:
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute(statement)
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
