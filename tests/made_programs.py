@@ -6,8 +6,12 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
+import dsl
+from neptune.engine import Engine
+from neptune.execute.schedule import Schedule
 from neptune.scene import Scene
 from neptune.types import QueryRequest, ScoreRequest, Scores
 
@@ -144,3 +148,35 @@ def formulas(draw: st.DrawFn, names: tuple[str, ...], depth: int) -> str:
     if names and draw(st.booleans()):
         return f"{draw(st.sampled_from(BINARY))}({draw(st.sampled_from(names))}, {described})"
     return f"{draw(st.sampled_from(UNARY))}({described})"
+
+
+LOGICS = ["godel", "godel", "product", "lukasiewicz", "frank:0.1"]
+SCHEDULES = [
+    Schedule(),
+    Schedule(),
+    Schedule(batch=3),
+    Schedule("best-first"),
+    Schedule("best-first", batch=4),
+]
+MANY = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+
+
+def answer(program, oracle, scene, **options):
+    try:
+        return Engine(oracle=oracle, **options).run(program, scene)
+    except dsl.ProgramError as error:
+        return type(error).__name__
+
+
+def check_same(program, n, levels, seed, logic_name, schedule):
+    oracle, scene = LevelOracle(seed, LEVELS[levels] if levels else None), world(n)
+    everything = answer(program, oracle, scene, schedule="all", planner="naive", logic=logic_name)
+    lazy = answer(program, oracle, scene, schedule=schedule, logic=logic_name)
+    if isinstance(everything, str) or isinstance(lazy, str):
+        assert everything == lazy
+        return
+    same = [(a.value, a.kind, a.settled, a.abstained) for a in (everything, lazy)]
+    assert same[0] == same[1], (everything.bounds, lazy.bounds)
+    assert lazy.usage.oracle_calls <= everything.usage.oracle_calls
+    if everything.kind == "truth" and everything.probability is not None and lazy.bounds is not None:
+        assert lazy.bounds[0] - 1e-5 <= everything.probability <= lazy.bounds[1] + 1e-5
