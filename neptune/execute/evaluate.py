@@ -170,8 +170,10 @@ class Evaluator:
         # For godel it is monotone in each of a and b, which way depends on the other: the extremes are at corners.
         corners = [x.xor_op(y) for x in (a.low, a.high) for y in (b.low, b.high)]
         vars = corners[0].vars
-        cells = torch.stack([c.align(vars).values for c in corners])
-        return Interval(self._tensor(cells.amin(0), vars), self._tensor(cells.amax(0), vars))
+        # By logits: near 1 a probability in float32 is a hundredth of a logit off.
+        cells = torch.stack([c.align(vars).logits for c in corners])
+        ends = (cells.amin(0), cells.amax(0))
+        return Interval(*(ProbabilisticTensor.from_logits(end, vars, logic=self.logic) for end in ends))
 
     def _quantified(self, node: Exists | Forall) -> Interval:
         self._check(len(node.body.free | {node.var}))
