@@ -15,7 +15,7 @@ MAX_RATIO = 16
 """Longer strips are padded with black: processors that scale by the longer side leave nothing of the shorter."""
 
 MOST_SIDE = 5000
-"""A longer side is scaled down to this, as only strips have it: some processors make every picture a square."""
+"""A longer side is scaled down to this, far more than any model sees: some processors make every picture a square."""
 
 
 def shown(image: Image.Image) -> tuple[Image.Image, tuple[int, int]]:
