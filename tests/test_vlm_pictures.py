@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import VLMS
+from tiny_models import OTHERS, VLMS
 from torch import Tensor
 from vlm_scenes import BALL, ONES, TOLERANCE, logits, make, requests, scene
 
 from neptune.oracle.vlm.oracle import TransformersOracle
+from neptune.oracle.vlm.reader import SHARING
 from neptune.types import ScoreRequest
 
 
@@ -199,6 +200,21 @@ def test_a_processor_that_changes_the_words_is_asked_for_each_prompt(
     assert sum(count for count, _ in pictures) == 13, "once for each prompt, though only 10 pictures differ"
     np.testing.assert_allclose(found, logits_one_by_one(alone, asked), atol=TOLERANCE)
     assert np.abs(found - logits(make(kind), asked)).max() > 1e-3
+
+
+@pytest.mark.parametrize("form", ["mark", "crop", "coordinates"])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_any_other_architecture_is_read_as_one_by_one(kind: str, form: str) -> None:
+    """Tiles beside each other with sizes (LLaVA-NeXT), token types and attention in both directions (Gemma 3)."""
+    assert kind not in SHARING
+    asked = requests(scene())
+    oracle = make(kind, form=form)
+    with processed(oracle) as pictures:
+        together = logits(oracle, asked)
+    assert sum(count for count, _ in pictures) == {"mark": 10, "crop": 10, "coordinates": 1}[form]
+    alone = logits_one_by_one(make(kind, form=form, batch_size=1), asked)
+    assert np.abs(together - alone).max() < TOLERANCE
+    assert np.ptp(together[:3]) > 50 * TOLERANCE, "the objects look different"
 
 
 def logits_one_by_one(oracle: TransformersOracle, asked: list[ScoreRequest]) -> Any:

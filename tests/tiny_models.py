@@ -12,10 +12,20 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    CLIPVisionConfig,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma3ImageProcessorPil,
+    Gemma3Processor,
     GotOcr2ImageProcessorPil,
     InternVLConfig,
     InternVLForConditionalGeneration,
     InternVLProcessor,
+    LlamaConfig,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
+    LlavaNextImageProcessorPil,
+    LlavaNextProcessor,
     Ovis2Config,
     Ovis2ForConditionalGeneration,
     Ovis2ImageProcessorPil,
@@ -218,6 +228,75 @@ VLMS: dict[str, Callable[[], tuple[Any, Any]]] = {
 
 
 @cache
+def _llava_next() -> tuple[Any, Any]:
+    tok = tokenizer("<image>", image_token="<image>")
+    vision = CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        image_size=28,
+        patch_size=14,
+        projection_dim=32,
+    )
+    tiles = [[28, 56], [56, 28], [56, 56]]
+    config = LlavaNextConfig(
+        vision_config=vision,
+        text_config=LlamaConfig(**_text()),
+        image_grid_pinpoints=tiles,
+        **_ids(tok, image_token_id="<image>"),
+    )
+    torch.manual_seed(0)
+    model = LlavaNextForConditionalGeneration(config)
+    images = LlavaNextImageProcessorPil(
+        size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=tiles
+    )
+    processor = image_only(LlavaNextProcessor)(
+        images,
+        tok,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=CHAT.format(image="<image>"),
+    )
+    return model.eval(), processor
+
+
+def _gemma3() -> tuple[Any, Any]:
+    names = {
+        "boi_token": "<start_of_image>",
+        "eoi_token": "<end_of_image>",
+        "image_token": "<image_soft_token>",
+    }
+    tok = tokenizer(*names.values(), **names)
+    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision |= {"model_type": "siglip_vision_model", "image_size": 56, "patch_size": 14}
+    config = Gemma3Config(
+        vision_config=vision,
+        text_config=_text(head_dim=8, sliding_window=64),
+        mm_tokens_per_image=4,
+        **_ids(tok, **{f"{name}_index": token for name, token in names.items()}),
+    )
+    torch.manual_seed(0)
+    model = Gemma3ForConditionalGeneration(config)
+    # A fresh model starts with zeros here, blind to its pictures.
+    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.5)
+    processor = image_only(Gemma3Processor)(
+        Gemma3ImageProcessorPil(size={"height": 56, "width": 56}),
+        tok,
+        image_seq_length=4,
+        chat_template=CHAT.format(image="<start_of_image>"),
+    )
+    return model.eval(), processor
+
+
+OTHERS: dict[str, Callable[[], tuple[Any, Any]]] = {
+    "llava_next": _llava_next,
+    "gemma3": _gemma3,
+}
+"""Architectures that are held to no shared prefix: whatever `AutoModelForImageTextToText` loads is read like them."""
+
+
 def tiny_vlm(model_type: str = "qwen2_vl") -> tuple[Any, Any]:
     """Return a tiny vision-language model and its processor; the same pair on each call."""
-    return VLMS[model_type]()
+    return (VLMS | OTHERS)[model_type]()
