@@ -8,14 +8,16 @@ where that is too much.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from neptune import registry
 from neptune.devices.pool import Pool
 from neptune.errors import ConfigError
 from neptune.picture import Picture
 from neptune.types import Detections, Detector, Oracle, QueryRequest, ScoreRequest, Scores
+
+Model = TypeVar("Model")
 
 
 def devices_of(gpus: Sequence[int]) -> tuple[str, ...]:
@@ -65,10 +67,7 @@ def oracle_on(name: str | Oracle, devices: Sequence[str], options: dict[str, Any
     ConfigError
         As :func:`neptune.registry.oracle`, and if the options name a device of their own.
     """
-    if not devices or not takes_device("oracle", name):
-        return registry.oracle(name, **options)
-    made = [registry.oracle(name, **_placed("oracle", name, options, device)) for device in devices]
-    return made[0] if len(made) == 1 else OracleReplicas(made)
+    return _copies("oracle", registry.oracle, OracleReplicas, name, devices, options)
 
 
 def detector_on(name: str | Detector, devices: Sequence[str], options: dict[str, Any]) -> Detector:
@@ -79,10 +78,7 @@ def detector_on(name: str | Detector, devices: Sequence[str], options: dict[str,
     ConfigError
         As :func:`neptune.registry.detector`, and if the options name a device of their own.
     """
-    if not devices or not takes_device("detector", name):
-        return registry.detector(name, **options)
-    made = [registry.detector(name, **_placed("detector", name, options, device)) for device in devices]
-    return made[0] if len(made) == 1 else DetectorReplicas(made)
+    return _copies("detector", registry.detector, DetectorReplicas, name, devices, options)
 
 
 def takes_device(kind: str, name: object) -> bool:
@@ -109,9 +105,19 @@ def check_placed(kind: str, name: object, options: Mapping[str, Any]) -> None:
             )
 
 
-def _placed(kind: str, name: object, options: dict[str, Any], device: str) -> dict[str, Any]:
+def _copies(
+    kind: str,
+    make: Callable[..., Model],
+    as_one: Callable[[list[Model]], Model],
+    name: str | Model,
+    devices: Sequence[str],
+    options: dict[str, Any],
+) -> Model:
+    if not devices or not takes_device(kind, name):
+        return make(name, **options)
     check_placed(kind, name, options)
-    return {**options, "device": device}
+    made = [make(name, **{**options, "device": device}) for device in devices]
+    return made[0] if len(made) == 1 else as_one(made)
 
 
 class OracleReplicas:

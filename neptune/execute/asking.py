@@ -179,10 +179,12 @@ class Asker:
             flat = table.normalised(cells)
             flat = flat[~table.asked.reshape(-1)[flat]]
             key = question.text, question.arity, symmetric
-            before = seen.get(key, flat[:0])
-            seen[key] = np.union1d(before, flat)
-            new = flat[~np.isin(flat, before)]
-            found.append((question, symmetric, unflatten(new, table.logits.shape)))
+            if key in seen:
+                flat = flat[~np.isin(flat, seen[key])]
+                seen[key] = np.concatenate([seen[key], flat])
+            else:
+                seen[key] = flat
+            found.append((question, symmetric, unflatten(flat, table.logits.shape)))
         return found
 
     def _cells(self, leaf: Leaf) -> IntArray | None:

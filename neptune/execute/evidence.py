@@ -226,10 +226,10 @@ class Evidence:
                 known.update(zip(fresh, answers[0]))
             return [known[t] for t in tuples]
 
-    def has_text(self, question: Question, objects: tuple[int, ...], choices: tuple[str, ...] = ()) -> bool:
+    def has_text(self, question: Question, objects: tuple[int, ...]) -> bool:
         """Tell whether an open question has been asked about these objects."""
         with self._lock:
-            return objects in self._texts.get((question.text, choices), {})
+            return objects in self._texts.get((question.text, ()), {})
 
     def _record(self, question: Question, flat: IntArray, logits: FloatArray) -> None:
         """Store the answers as said, and in the symmetric table of the same words if there is one."""

@@ -93,7 +93,9 @@ def settled_argmax(logic: Logic, low: Tensor, high: Tensor) -> tuple[int, bool]:
     low, high
         Bounds of the values as internal numbers, shape ``(n,)``, n ≥ 1.
     """
-    low, high = logic.ranks(low), logic.ranks(high)
+    exact = low is high
+    low = logic.ranks(low)
+    high = low if exact else logic.ranks(high)
     best = int(low.argmax())  # The first among equals; no other index can be settled.
     bound = low[best]
     settled = not bool((high[:best] >= bound).any()) and not bool((high[best + 1 :] > bound).any())
