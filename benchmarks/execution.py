@@ -25,21 +25,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 
 from dsl import plan
-from dsl.guards import insert_guards
-from dsl.plan import Exists, Leaf, Node, Predicate, make
+from dsl.plan import Atom, Exists, Node, Predicate, make
+from dsl.plan.guards import insert_guards
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
-from neptune.execute import plans
-from neptune.execute.code import Frame
-from neptune.execute.evaluate import Evaluator
-from neptune.execute.intervals import Interval
-from neptune.execute.kernels import contract
-from neptune.execute.planned import PlannedEvaluator
+from neptune.engine.compile import plan_cache as plans
+from neptune.engine.compile.kernels import contract
+from neptune.engine.compile.program import Frame
+from neptune.engine.evaluate.bounds import Interval
+from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evaluate.executor import PlannedEvaluator
 
 CELL_LIMIT = 10**10
 
 
 def atom(name: str, *places: int) -> Node:
-    return make(Leaf, Predicate(name, len(places)), tuple(f"@{i}" for i in places))
+    return make(Atom, Predicate(name, len(places)), tuple(f"@{i}" for i in places))
 
 
 def closed(k: int, *factors: Node) -> Node:
@@ -93,7 +93,7 @@ class Bench:
         generator = torch.Generator().manual_seed(0)
         self.tables: dict[Predicate, torch.Tensor] = {}
         for leaf in plan.walk(node):
-            if isinstance(leaf, Leaf):
+            if isinstance(leaf, Atom):
                 cells = (torch.randn([n] * len(leaf.terms), generator=generator) * 3).to(self.logic.dtype)
                 self.tables[leaf.predicate] = self.logic.to_internal(cells).requires_grad_(grad)
 
@@ -113,7 +113,7 @@ class Bench:
         return made.code.run(frame, inputs)[0].squeeze(0)
 
     def _naive(self) -> torch.Tensor:
-        def leaf(one: Leaf) -> Interval:
+        def leaf(one: Atom) -> Interval:
             cells = self.tables[one.predicate]
             given = {"logits" if self.logic.uses_logits else "values": cells}
             return Interval.point(ProbabilisticTensor._make(one.terms, {}, self.logic, **given))  # type: ignore[arg-type]

@@ -53,7 +53,7 @@ def main() -> None:
         url = words.base_url
         if words.gguf:
             sys.path.insert(0, str(ROOT / "tests"))
-            from local_server import llama_server
+            from helpers.local_server import llama_server
 
             url = stack.enter_context(llama_server(words.gguf))
         for mode in words.modes:

@@ -18,12 +18,12 @@ REFEXP_RELATIONS = (0.25, 0.26, 0.49)
 
 TRIES = 20_000
 
-Description = tuple[tuple[str, str], ...]
+DescribedObject = tuple[tuple[str, str], ...]
 
 
 def describe(
     rng: np.random.Generator, truth: Annotation, index: int, sizes: tuple[float, ...]
-) -> Description:
+) -> DescribedObject:
     """Describe an object by some of its attributes."""
     names = list(ATTRIBUTES)
     chosen = sorted(rng.choice(4, rng.choice(5, p=np.array(sizes) / sum(sizes)), replace=False))
@@ -32,7 +32,7 @@ def describe(
 
 def describe_one(
     rng: np.random.Generator, truth: Annotation, index: int, among: np.ndarray, more: bool
-) -> Description | None:
+) -> DescribedObject | None:
     """Describe an object so that the description fits no other of those given; ``None`` if it does.
 
     With `more` attributes are added until it does not, the most telling ones first.
@@ -47,7 +47,7 @@ def describe_one(
     return description
 
 
-def fits(truth: Annotation, description: Description) -> np.ndarray:
+def fits(truth: Annotation, description: DescribedObject) -> np.ndarray:
     """Return which objects a description fits, shape ``(N,)``."""
     out = np.ones(len(truth), dtype=bool)
     for name, value in description:
@@ -55,7 +55,7 @@ def fits(truth: Annotation, description: Description) -> np.ndarray:
     return out
 
 
-def words(description: Description, var: str) -> list[str]:
+def words(description: DescribedObject, var: str) -> list[str]:
     """Return the literals of a description."""
     return [f"{value}({var})" for _, value in description]
 
@@ -86,7 +86,7 @@ def puzzle(scene: Scene, seed: int) -> tuple[str, bool]:
 
 
 def solvable(
-    truth: Annotation, descriptions: list[Description], relations: list[tuple[int, int, str]]
+    truth: Annotation, descriptions: list[DescribedObject], relations: list[tuple[int, int, str]]
 ) -> bool:
     """Tell whether some four objects fit (two of them may be one)."""
     candidates = [fits(truth, d) for d in descriptions]

@@ -27,18 +27,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import numpy as np
 import torch
-from tiny_models import CHAT, tiny_vlm, tokenizer
+from helpers.tiny_models import CHAT, tiny_vlm, tokenizer
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from neptune.checkpoints import device_of
 from neptune.errors import NeptuneError
-from neptune.oracle.vlm.oracle import TransformersOracle
-from neptune.oracle.vlm.pictures import Pictures
-from neptune.oracle.vlm.processors import image_only
-from neptune.picture import Picture
+from neptune.perception.checkpoints import device_of
+from neptune.perception.oracle.vlm.oracle import TransformersOracle
+from neptune.perception.oracle.vlm.pictures import Pictures
+from neptune.perception.oracle.vlm.processors import image_only
 from neptune.scene import Scene
-from neptune.types import Question, ScoreRequest
+from neptune.scene.picture import Picture
+from neptune.scene.types import Question, ScoreRequest
 
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
 """Dense bfloat16 operations a second, from the makers' data sheets."""

@@ -21,12 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import torch
+from helpers.tiny_models import VLMS
 from oracle import made_scene, requests
-from tiny_models import VLMS
 from transformers import Qwen2VLImageProcessorPil
 
-from neptune.oracle.vlm.batching import Batches
-from neptune.oracle.vlm.oracle import TransformersOracle
+from neptune.perception.oracle.vlm.batching import Batches
+from neptune.perception.oracle.vlm.oracle import TransformersOracle
 
 SPEED = 0.4 * 989e12
 PICTURE, TOKEN, LEAST = 995e9, 2.35e9, 20e-3

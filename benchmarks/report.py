@@ -26,8 +26,8 @@ DATASETS = ["clevr", "clevr-refexps", "clevr-rpm"]
 
 def real_records(folder: Path) -> list[dict[str, Any]]:
     from neptune.config import make_config
-    from neptune.record import read_samples
-    from neptune.runner.run import run_dataset
+    from neptune.runs.record import read_samples
+    from neptune.runs.runner.run import run_dataset
 
     fields = {"dataset": DATASETS, "data_dir": str(ROOT / "examples" / "clevr"), "output_dir": str(folder)}
     run_dataset(make_config(fields | {"inspect": "flips"}), "benchmark")
@@ -76,9 +76,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="a run folder whose records are used")
     parser.add_argument("--times", type=int, default=3)
     given = parser.parse_args()
-    from neptune.evaluate.summary import summarise
-    from neptune.record import read_samples
-    from neptune.report import write_report
+    from neptune.runs.evaluate.summary import summarise
+    from neptune.runs.record import read_samples
+    from neptune.runs.report import write_report
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "run"

@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from neptune.tune.task import TuneConfig, tune
+from neptune.learn.tune.task import TuneConfig, tune
 
 ROOT = Path(__file__).resolve().parent.parent
 STRENGTHS = {"blur": 6.0, "noise": 0.25, "recolour": 0.5, "crop": 0.4}

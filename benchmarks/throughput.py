@@ -25,8 +25,8 @@ import torch
 
 import neptune.tasks
 from neptune.engine import Engine
-from neptune.execute import plans
-from neptune.execute.batch import run_many
+from neptune.engine.compile import plan_cache as plans
+from neptune.engine.session.batch import run_many
 from neptune.scene import Scene
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,8 +57,8 @@ PARTS = (
     ("programs and plans", ("batch.py:_prepared", "batch.py:evidence", "engine.py:evidence")),
     ("asking: what is wanted and known", ("batch.py:_ask",)),
     ("  of it the oracle", ("scene.py:score",)),
-    ("padding: scores into tables", ("padded.py:_stacked",)),
-    ("tensor operations", ("code.py:execute", "code.py:run_chances")),
+    ("padding: scores into tables", ("batched.py:_stacked",)),
+    ("tensor operations", ("program.py:execute", "program.py:run_chances")),
     ("answers, witnesses, traces", ("replies.py:answer",)),
 )
 """What a pass consists of: the functions whose time, with all they call, is counted (the first that was called)."""

@@ -9,12 +9,12 @@ Program text is never handed to Python: nothing here evaluates or compiles it.
 
 from __future__ import annotations
 
-from .checker import Checked, check
-from .errors import LimitError, ProgramError
-from .limits import Limits
-from .parser import parse
-from .printer import print_program
-from .vocabulary import Vocabulary
+from dsl.check.checker import Checked, check
+from dsl.errors import LimitError, ProgramError
+from dsl.limits import Limits
+from dsl.syntax.parser import parse
+from dsl.syntax.printer import print_program
+from dsl.vocabulary import Vocabulary
 
 __all__ = [
     "Checked",

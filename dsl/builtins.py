@@ -1,6 +1,6 @@
 """The built-in functions and methods, as data: names, how many arguments, what they are for.
 
-What they do is `neptune.execute`'s business. ``docs/language.md`` and the prompts are made from these tables.
+What they do is `neptune.engine`'s business. ``docs/language.md`` and the prompts are made from these tables.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from .ast import Span
+from dsl.span import Span
 
 _WIDEST = 110
 
@@ -25,7 +25,7 @@ class ProgramError(Exception):
         Where; ``None`` if the place is not known.
     expected
         What would have been accepted.
-    mend
+    hint
         What to do about it.
     source
         The program's text, for the line with the caret.
@@ -34,7 +34,7 @@ class ProgramError(Exception):
 
     Attributes
     ----------
-    what, expected, mend, source, span
+    what, expected, hint, source, span
         As given.
     line, column, end_line, end_column : int or None
         The place, counted from 1, the end exclusive.
@@ -48,12 +48,12 @@ class ProgramError(Exception):
         span: Span | None = None,
         *,
         expected: str = "",
-        mend: str = "",
+        hint: str = "",
         source: str | None = None,
         errors: Sequence[ProgramError] = (),
     ) -> None:
         super().__init__(what)
-        self.what, self.span, self.expected, self.mend = what, span, expected, mend
+        self.what, self.span, self.expected, self.hint = what, span, expected, hint
         self.source = source
         self.errors: tuple[ProgramError, ...] = tuple(errors) or (self,)
 
@@ -87,7 +87,7 @@ class ProgramError(Exception):
             first.what,
             first.span,
             expected=first.expected,
-            mend=first.mend,
+            hint=first.hint,
             source=first.source,
             errors=errors,
         )
@@ -106,9 +106,9 @@ class ProgramError(Exception):
             text += f" (line {self.span.line}, column {self.span.column})"
         if self.expected:
             text += f"; expected {self.expected.rstrip('.')}"
-        if self.mend:
+        if self.hint:
             # A question ("did you mean …?") has its mark already.
-            text += f". {_capital(self.mend.rstrip('.'))}" + ("" if self.mend.endswith(("?", "!")) else ".")
+            text += f". {_capital(self.hint.rstrip('.'))}" + ("" if self.hint.endswith(("?", "!")) else ".")
         if len(self.errors) > 1:
             text += f" ({len(self.errors) - 1} more)"
         return " ".join(text.split())
@@ -121,8 +121,8 @@ class ProgramError(Exception):
             lines += self._caret()
         if self.expected:
             lines.append(f"  expected: {self.expected}")
-        if self.mend:
-            lines.append(f"  mend: {self.mend}")
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
 
     def _caret(self) -> list[str]:
@@ -168,7 +168,7 @@ class LimitError(ProgramError):
         span: Span | None = None,
         *,
         what: str = "",
-        mend: str = "",
+        hint: str = "",
         source: str | None = None,
     ) -> None:
         self.limit, self.allowed, self.amount = limit, allowed, amount
@@ -177,7 +177,7 @@ class LimitError(ProgramError):
             f"{what or 'the program'} needs {need} {limit.replace('_', ' ')}",
             span,
             expected=f"at most {allowed:,} (limit '{limit}')",
-            mend=mend or f"make the program smaller, or raise the limit '{limit}' in the configuration",
+            hint=hint or f"make the program smaller, or raise the limit '{limit}' in the configuration",
             source=source,
         )
 

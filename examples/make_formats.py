@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 from neptune.answer import Answer  # noqa: E402
 from neptune.engine import Engine  # noqa: E402
-from neptune.picture import Picture  # noqa: E402
 from neptune.scene import Annotation, Scene  # noqa: E402
+from neptune.scene.picture import Picture  # noqa: E402
 from neptune.tasks.base import plain  # noqa: E402
 
 CLEVR = ROOT / "examples" / "clevr"

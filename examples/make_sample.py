@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from neptune import tasks  # noqa: E402
 from neptune.errors import NeptuneError  # noqa: E402
 from neptune.tasks.base import Sample  # noqa: E402
-from neptune.tasks.clevr import ClevrTask  # noqa: E402
+from neptune.tasks.clevr.clevr import ClevrTask  # noqa: E402
 from neptune.tasks.reading import Folder, read_records  # noqa: E402
 
 NAMES = ("clevr", "clevr-refexps", "clevr-puzzle", "clevr-rpm")

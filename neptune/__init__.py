@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from neptune.config import Config as Config
     from neptune.engine import Engine as Engine
     from neptune.errors import NeptuneError as NeptuneError
-    from neptune.picture import Picture as Picture
     from neptune.scene import Annotation as Annotation
     from neptune.scene import Scene as Scene
+    from neptune.scene.picture import Picture as Picture
 
 __version__ = "0.1.0"
 
@@ -36,7 +36,7 @@ _PUBLIC = {
     "Engine": "neptune.engine",
     "LogicParameters": "neptune.algebra",
     "NeptuneError": "neptune.errors",
-    "Picture": "neptune.picture",
+    "Picture": "neptune.scene.picture",
     "ProbabilisticTensor": "neptune.algebra",
     "Scene": "neptune.scene",
     "Usage": "neptune.answer",

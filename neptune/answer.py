@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from neptune.types import Cost
+from neptune.scene.types import Cost
 
 Kind = Literal["truth", "number", "text", "object", "objects", "list", "nothing"]
 """What an answer's value is: a bool, a number, a text, an object's index, a list of indices, a list, or None."""

@@ -21,12 +21,12 @@ class NeptuneError(Exception):
         The file, field, sample or request in which it was found.
     expected
         What would have been accepted.
-    mend
+    hint
         What to do about it.
     """
 
-    def __init__(self, what: str, *, where: str = "", expected: str = "", mend: str = "") -> None:
-        self.what, self.where, self.expected, self.mend = what, where, expected, mend
+    def __init__(self, what: str, *, where: str = "", expected: str = "", hint: str = "") -> None:
+        self.what, self.where, self.expected, self.hint = what, where, expected, hint
         super().__init__(self.one_line())
 
     def one_line(self) -> str:
@@ -36,9 +36,9 @@ class NeptuneError(Exception):
             text += f" ({self.where})"
         if self.expected:
             text += f"; expected {self.expected.rstrip('.')}"
-        if self.mend:
+        if self.hint:
             # A question ("did you mean …?") has its mark already.
-            text += f". {self.mend.rstrip('.')}" + ("" if self.mend.endswith(("?", "!")) else ".")
+            text += f". {self.hint.rstrip('.')}" + ("" if self.hint.endswith(("?", "!")) else ".")
         return " ".join(text.split())
 
 

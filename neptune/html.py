@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from neptune.report.colors import score_color
+from neptune.runs.report.colors import score_color
 
 if TYPE_CHECKING:
     from neptune.answer import Answer
-    from neptune.explain import Explanation
+    from neptune.engine.analysis.explain import Explanation
 
 _QUIET = "color:#767c88;font-size:12px"
 _CODE = "font-family:ui-monospace,monospace;font-size:12px"

@@ -19,5 +19,5 @@ def require_matplotlib(task: str) -> None:
         raise MissingExtraError(
             "matplotlib is not installed; the task draws its figures with it",
             where=f"task '{task}'",
-            mend='Install it: pip install "neptune-reasoner[plots]"',
+            hint='Install it: pip install "neptune-reasoner[plots]"',
         ) from error

@@ -6,29 +6,29 @@ formulas. Variables that a lambda binds are named by depth (``@0``, ``@1``, …)
 names of bound variables are the same object too.
 
 Three families: *truths* (formulas, values in [0, 1], one axis for each free variable), *descriptions*
-(:class:`Iota`: a distribution over objects) and *numbers* (:class:`Count`, :class:`Number`).
+(:class:`Description`: a distribution over objects) and *numbers* (:class:`Count`, :class:`Number`).
 """
 
 from dsl.plan.build import conjunction, const, disjunction, distinct, negation, same
 from dsl.plan.nodes import (
     TRUTHS,
     And,
+    Atom,
     Compare,
     Const,
     Count,
+    CountTrue,
     Describe,
+    Description,
     Exists,
-    Expect,
+    ExpectationOver,
     Forall,
-    Iota,
-    Leaf,
     Node,
     Not,
     Number,
     Or,
     Predicate,
     Same,
-    Tally,
     Term,
     Xor,
     children,
@@ -44,10 +44,10 @@ __all__ = [
     "Count",
     "Describe",
     "Exists",
-    "Expect",
+    "ExpectationOver",
     "Forall",
-    "Iota",
-    "Leaf",
+    "Description",
+    "Atom",
     "Node",
     "Not",
     "Number",
@@ -55,7 +55,7 @@ __all__ = [
     "Predicate",
     "Same",
     "TRUTHS",
-    "Tally",
+    "CountTrue",
     "Term",
     "Xor",
     "children",

@@ -29,9 +29,9 @@ class Predicate:
         The value of the cell of one object with itself where no quantifier decides (``same_*`` of two descriptions).
     ways
         For a relation that is derived from values: the pairs of them that make it true. Never asked:
-        :func:`dsl.guards.insert_guards` puts the values in its place.
+        :func:`dsl.plan.guards.insert_guards` puts the values in its place.
     boxes
-        For a predicate that is read off the boxes: a key of :data:`dsl.derived.BOXES`. Never asked.
+        For a predicate that is read off the boxes: a key of :data:`dsl.vocabulary.derived.BOXES`. Never asked.
     """
 
     name: str
@@ -75,11 +75,11 @@ def make(cls: type[NodeT], *values: Any) -> NodeT:
         node = cls(*values)
         inner = _inner(node)
         free = frozenset().union(*(child.free for child in inner))
-        if isinstance(node, Leaf | Same):
+        if isinstance(node, Atom | Same):
             free = frozenset(t for t in node.terms if isinstance(t, str))
-        elif isinstance(node, Expect):
+        elif isinstance(node, ExpectationOver):
             free = (node.body.free - {node.var}) | node.iota.free
-        elif isinstance(node, Exists | Forall | Iota | Count):
+        elif isinstance(node, Exists | Forall | Description | Count):
             free = free - {node.var}
         object.__setattr__(node, "inner", inner)
         object.__setattr__(node, "free", free)
@@ -99,7 +99,7 @@ class Const(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Leaf(Node):
+class Atom(Node):
     """An atom: an oracle's score for a predicate at each tuple of objects."""
 
     predicate: Predicate
@@ -159,7 +159,7 @@ class Forall(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Iota(Node):
+class Description(Node):
     """The object that fits the body: softmax of its logits over `var`. A description, not a truth."""
 
     var: str
@@ -167,11 +167,11 @@ class Iota(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Expect(Node):
+class ExpectationOver(Node):
     """An atom about a described object: Σ_var w(var)·body with w from `iota`; `pick`: at the argmax of w instead."""
 
     var: str
-    iota: Iota
+    iota: Description
     body: Node
     pick: bool = False
 
@@ -197,7 +197,7 @@ class Count(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Tally(Node):
+class CountTrue(Node):
     """How many of finitely many formulas are true (a count over a value sort)."""
 
     bodies: tuple[Node, ...]
@@ -218,7 +218,7 @@ class Describe(Node):
     bodies: tuple[Node, ...]
 
 
-TRUTHS = (Const, Leaf, Same, Not, And, Or, Xor, Exists, Forall, Expect, Compare)
+TRUTHS = (Const, Atom, Same, Not, And, Or, Xor, Exists, Forall, ExpectationOver, Compare)
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -232,13 +232,13 @@ def _inner(node: Node) -> tuple[Node, ...]:
             return node.operands
         case Not():
             return (node.body,)
-        case Exists() | Forall() | Iota() | Count():
+        case Exists() | Forall() | Description() | Count():
             return (node.body,)
         case Xor() | Compare():
             return (node.left, node.right)
-        case Expect():
+        case ExpectationOver():
             return (node.iota, node.body)
-        case Tally() | Describe():
+        case CountTrue() | Describe():
             return node.bodies
         case _:
             return ()

@@ -6,21 +6,21 @@ from dataclasses import fields
 
 from dsl.plan.nodes import (
     And,
+    Atom,
     Compare,
     Const,
     Count,
+    CountTrue,
     Describe,
+    Description,
     Exists,
-    Expect,
+    ExpectationOver,
     Forall,
-    Iota,
-    Leaf,
     Node,
     Not,
     Number,
     Or,
     Same,
-    Tally,
     Term,
     Xor,
     children,
@@ -50,7 +50,7 @@ def _show(node: Node) -> str:
     match node:
         case Const():
             return {1.0: "true", 0.0: "false"}.get(node.value, f"{node.value:g}")
-        case Leaf():
+        case Atom():
             return f"{node.predicate}({', '.join(map(_term, node.terms))})"
         case Same():
             return f"{_term(node.terms[0])} = {_term(node.terms[1])}"
@@ -68,15 +68,15 @@ def _show(node: Node) -> str:
             return f"∃{node.var} {_wrap(node.body)}"
         case Forall():
             return f"∀{node.var} {_wrap(node.body)}"
-        case Iota():
+        case Description():
             return f"ι{node.var} {_wrap(node.body)}"
-        case Expect():
+        case ExpectationOver():
             return f"{'at' if node.pick else 'E'}[{node.var} ~ {_show(node.iota)}] {_wrap(node.body)}"
         case Compare():
             return f"{_show(node.left)} {node.op} {_show(node.right)}"
         case Count():
             return f"#{node.var} {_wrap(node.body)}"
-        case Tally():
+        case CountTrue():
             return f"#({', '.join(map(show, node.bodies))})"
         case Number():
             return f"{node.value:g}"

@@ -8,19 +8,19 @@ from typing import Any
 from dsl.plan.build import same
 from dsl.plan.nodes import (
     And,
+    Atom,
     Compare,
     Count,
+    CountTrue,
     Describe,
+    Description,
     Exists,
-    Expect,
+    ExpectationOver,
     Forall,
-    Iota,
-    Leaf,
     Node,
     Not,
     Or,
     Same,
-    Tally,
     Term,
     Xor,
     children,
@@ -37,16 +37,16 @@ def rebuild(node: Node, inner: tuple[Node, ...]) -> Node:
             return make(type(node), inner)
         case Not():
             return make(Not, inner[0])
-        case Exists() | Forall() | Iota() | Count():
+        case Exists() | Forall() | Description() | Count():
             return make(type(node), node.var, inner[0])
         case Xor():
             return make(Xor, *inner)
         case Compare():
             return make(Compare, node.op, *inner)
-        case Expect():
-            return make(Expect, node.var, inner[0], inner[1], node.pick)
-        case Tally():
-            return make(Tally, inner)
+        case ExpectationOver():
+            return make(ExpectationOver, node.var, inner[0], inner[1], node.pick)
+        case CountTrue():
+            return make(CountTrue, inner)
         case Describe():
             return make(Describe, node.values, inner)
         case _:
@@ -86,20 +86,20 @@ def _substitute(node: Node, mapping: Mapping[str, Term], memo: dict[tuple[Any, .
     if key in memo:
         return memo[key]
     result: Node
-    if isinstance(node, Leaf):
+    if isinstance(node, Atom):
         result = make(
-            Leaf, node.predicate, tuple(live.get(t, t) if isinstance(t, str) else t for t in node.terms)
+            Atom, node.predicate, tuple(live.get(t, t) if isinstance(t, str) else t for t in node.terms)
         )
     elif isinstance(node, Same):
         first, second = (live.get(t, t) if isinstance(t, str) else t for t in node.terms)
         result = same(first, second)
-    elif isinstance(node, Exists | Forall | Iota | Count):
+    elif isinstance(node, Exists | Forall | Description | Count):
         var, inner = _avoid(node.var, node.body, live)
         result = make(type(node), var, _substitute(node.body, inner, memo))
-    elif isinstance(node, Expect):
+    elif isinstance(node, ExpectationOver):
         iota = _substitute(node.iota, live, memo)
         var, inner = _avoid(node.var, node.body, live, iota.free)
-        result = make(Expect, var, iota, _substitute(node.body, inner, memo), node.pick)
+        result = make(ExpectationOver, var, iota, _substitute(node.body, inner, memo), node.pick)
     else:
         result = rebuild(node, tuple(_substitute(child, live, memo) for child in children(node)))
     memo[key] = result

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dsl.elimination import eliminate
-from dsl.guards import insert_guards
 from dsl.plan import Node, children, show, walk
-from dsl.reductions import order_of
+from dsl.plan.guards import insert_guards
 from dsl.rewrites.connectives import flatten, fold_constants, merge_equal, negation_normal_form
+from dsl.rewrites.elimination import eliminate
 from dsl.rewrites.normal import rename_bound, sort_operands
 from dsl.rewrites.quantifiers import drop_vacuous, push_inward
+from dsl.rewrites.reductions import order_of
 from dsl.rewrites.rule import CRISP, IDEMPOTENT, Laws, Rewrite
 
 __all__ = ["CRISP", "IDEMPOTENT", "STAGES", "Laws", "Rewrite", "Step", "explain", "rewrite", "steps"]
@@ -35,7 +35,7 @@ STAGES: tuple[Rewrite, ...] = (
     Rewrite("eliminate variables", "∃x∃y(φ(x) ∧ ψ(x, y)) = ∃x(φ(x) ∧ ∃y ψ(x, y))", eliminate, (CRISP,)),
     Rewrite("rename bound variables", "∃x φ(x) = ∃y φ(y)", rename_bound),
 )
-"""The stages in their order. Guards come before (:func:`dsl.guards.insert_guards`); common subexpressions are one
+"""The stages in their order. Guards come before (:func:`dsl.plan.guards.insert_guards`); common subexpressions are one
 object at every stage, because nodes are hash-consed."""
 
 

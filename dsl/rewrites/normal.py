@@ -8,12 +8,12 @@ from typing import Any
 
 from dsl.plan import (
     And,
+    Atom,
     Count,
+    Description,
     Exists,
-    Expect,
+    ExpectationOver,
     Forall,
-    Iota,
-    Leaf,
     Node,
     Or,
     Same,
@@ -28,7 +28,7 @@ from dsl.plan import (
 from dsl.rewrites.rule import Laws, bottom_up
 
 _Key = tuple[int, str, str]
-_BINDERS = (Exists, Forall, Iota, Count, Expect)
+_BINDERS = (Exists, Forall, Description, Count, ExpectationOver)
 
 
 class Keys:
@@ -39,7 +39,7 @@ class Keys:
 
     def __call__(self, node: Node) -> _Key:
         """Return the sort key: small formulas first, then by predicate, then by a digest of the form."""
-        label = str(node.predicate) if isinstance(node, Leaf) else type(node).__name__
+        label = str(node.predicate) if isinstance(node, Atom) else type(node).__name__
         return node.depth, label, self.digest(node)
 
     def digest(self, node: Node) -> str:
@@ -81,17 +81,17 @@ def rename_bound(node: Node, laws: Laws) -> Node:
         return found
 
     def fresh(current: Node, names: Mapping[Term, str]) -> Node:
-        if isinstance(current, Leaf):
+        if isinstance(current, Atom):
             terms = tuple(names.get(t, t) for t in current.terms)
-            return make(Leaf, current.predicate, _sorted(terms) if current.predicate.symmetric else terms)
+            return make(Atom, current.predicate, _sorted(terms) if current.predicate.symmetric else terms)
         if isinstance(current, Same):
             return same(*(names.get(t, t) for t in current.terms))
         if not isinstance(current, _BINDERS):
             return rebuild(current, tuple(visit(c, names) for c in children(current)))
         var = f"${taken + height(current) - 1}"
         body = visit(current.body, {**names, current.var: var})
-        if isinstance(current, Expect):
-            return make(Expect, var, visit(current.iota, names), body, current.pick)
+        if isinstance(current, ExpectationOver):
+            return make(ExpectationOver, var, visit(current.iota, names), body, current.pick)
         return make(type(current), var, body)
 
     return visit(node, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsl.plan import And, Exists, Expect, Forall, Node, Or, conjunction, disjunction, make
+from dsl.plan import And, Exists, ExpectationOver, Forall, Node, Or, conjunction, disjunction, make
 from dsl.rewrites.rule import Laws, bottom_up
 
 
@@ -13,7 +13,7 @@ def drop_vacuous(node: Node, laws: Laws) -> Node:
     """
 
     def change(current: Node) -> Node:
-        if isinstance(current, Exists | Forall | Expect) and current.var not in current.body.free:
+        if isinstance(current, Exists | Forall | ExpectationOver) and current.var not in current.body.free:
             return current.body
         return current
 

@@ -7,13 +7,13 @@ logic=logic.godel) >>> round((cube & left).exists(["x", "y"]).item(), 2)
 0.9
 """
 
-from . import logic
-from .comparison import compare_counts, soft_equal, soft_greater
-from .errors import AlgebraError
-from .expectation import expectation
-from .logic import Frank, Logic
-from .temperature import LogicParameters, OracleTemperature
-from .tensor import ProbabilisticTensor
+from neptune.algebra import logic
+from neptune.algebra.errors import AlgebraError
+from neptune.algebra.logic import Frank, Logic
+from neptune.algebra.temperature import LogicParameters, OracleTemperature
+from neptune.algebra.tensor import ProbabilisticTensor
+from neptune.algebra.tensor.comparison import compare_counts, soft_equal, soft_greater
+from neptune.algebra.tensor.expectation import expectation
 
 __all__ = [
     "AlgebraError",

@@ -12,8 +12,8 @@ import math
 import torch
 from torch import Tensor
 
-from .convert import into_unit
-from .logic import Logic
+from neptune.algebra.convert import into_unit
+from neptune.algebra.logic import Logic
 
 
 def descending(cells: Tensor, keep: Tensor | None) -> Tensor:

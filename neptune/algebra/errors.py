@@ -15,17 +15,17 @@ class AlgebraError(ValueError):
         What went wrong, with the variables and shapes concerned.
     expected
         What would have been accepted.
-    mend
+    hint
         What to do about it.
     """
 
-    def __init__(self, what: str, *, expected: str = "", mend: str = "") -> None:
-        self.what, self.expected, self.mend = what, expected, mend
+    def __init__(self, what: str, *, expected: str = "", hint: str = "") -> None:
+        self.what, self.expected, self.hint = what, expected, hint
         text = what.rstrip(".")
         if expected:
             text += f"; expected {expected.rstrip('.')}"
-        if mend:
-            text += f". {mend}" + ("" if mend.endswith(("?", ".")) else ".")
+        if hint:
+            text += f". {hint}" + ("" if hint.endswith(("?", ".")) else ".")
         super().__init__(text)
 
 

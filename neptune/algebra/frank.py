@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from .convert import as_float
+from neptune.algebra.convert import as_float
 
 THETA_LIMIT = 30.0
 """θ ≤ -THETA_LIMIT is exactly min, θ ≥ THETA_LIMIT exactly Łukasiewicz."""

@@ -12,8 +12,8 @@ import math
 import torch
 from torch import Tensor
 
-from .convert import clamp_logit
-from .quantifiers import check_tau
+from neptune.algebra.convert import clamp_logit
+from neptune.algebra.quantifiers import check_tau
 
 
 def first_argmax(cells: Tensor, keep: Tensor | None) -> Tensor:

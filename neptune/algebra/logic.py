@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .convert import as_float, into_unit, to_logit, to_probability
-from .errors import AlgebraError, did_you_mean
-from .frank import THETA_LIMIT, frank_and, lukasiewicz_and
+from neptune.algebra.convert import as_float, into_unit, to_logit, to_probability
+from neptune.algebra.errors import AlgebraError, did_you_mean
+from neptune.algebra.frank import THETA_LIMIT, frank_and, lukasiewicz_and
 
 
 def _tracks(*xs: Tensor) -> bool:
@@ -333,10 +333,10 @@ def get(name: str | Logic) -> Logic:
             return frank(float(tail))
         except ValueError:
             raise AlgebraError(
-                f"unknown logic {name!r}", expected="frank:S with a number S ≥ 0", mend="write frank:0.1"
+                f"unknown logic {name!r}", expected="frank:S with a number S ≥ 0", hint="write frank:0.1"
             ) from None
     raise AlgebraError(
         f"unknown logic {name!r}",
         expected="godel, product, lukasiewicz or frank:S",
-        mend=did_you_mean(head, [*plain, "frank"]) or "the default is godel",
+        hint=did_you_mean(head, [*plain, "frank"]) or "the default is godel",
     )

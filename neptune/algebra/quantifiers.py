@@ -13,9 +13,9 @@ import math
 import torch
 from torch import Tensor
 
-from .convert import as_float, clamp_logit
-from .errors import AlgebraError
-from .logic import Logic
+from neptune.algebra.convert import as_float, clamp_logit
+from neptune.algebra.errors import AlgebraError
+from neptune.algebra.logic import Logic
 
 TAU_MIN = 1e-4
 """A temperature below this is the limit 0: max for quantifiers, one-hot for iota, crisp for comparisons."""
@@ -115,7 +115,7 @@ def quantify(
         )
     crisp = check_tau(tau) == 0.0
     if quantifier == "noisy_or" and not crisp:
-        raise AlgebraError("noisy_or has no temperature", mend="leave tau out, or use quantifier='max'")
+        raise AlgebraError("noisy_or has no temperature", hint="leave tau out, or use quantifier='max'")
     if quantifier == "max" and crisp:
         return logic.forall(x, dims, mask) if universal else logic.exists(x, dims, mask)
     if universal:

@@ -9,11 +9,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .convert import as_float
-from .errors import AlgebraError
-from .frank import THETA_LIMIT
-from .logic import Frank, Logic, get
-from .quantifiers import TAU_MIN, check_tau
+from neptune.algebra.convert import as_float
+from neptune.algebra.errors import AlgebraError
+from neptune.algebra.frank import THETA_LIMIT
+from neptune.algebra.logic import Frank, Logic, get
+from neptune.algebra.quantifiers import TAU_MIN, check_tau
 
 T_MIN, T_MAX = 1e-2, 1e2
 B_LIMIT = 20.0

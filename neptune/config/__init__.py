@@ -7,7 +7,7 @@ it. Field names are those of NePTune where it has them. Problems are collected a
 from neptune.config.engine import check_engine, engine_arguments, vocabulary_of
 from neptune.config.model import DATASETS, NEUTRAL, PASSING, Config
 from neptune.config.read import load_config, make_config, model_of
-from neptune.config.sense import PROVIDERS
+from neptune.config.semantic import PROVIDERS
 from neptune.config.tasks import MODELS, TASKS
 from neptune.config.validation import ConfigProblems
 

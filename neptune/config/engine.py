@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from neptune import registry
 from neptune.config.model import Config
 from neptune.config.validation import ConfigProblems, read_json
 from neptune.errors import ConfigError
+from neptune.perception import registry
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -25,7 +25,7 @@ def engine_arguments(config: Config) -> dict[str, Any]:
         If the file of `logic_params` can not be read, or a GPU of `gpus` is not there.
     """
     from dsl.limits import Limits
-    from neptune.devices.replicas import devices_of
+    from neptune.perception.replicas import devices_of
 
     distinct = config.distinct_variables
     arguments: dict[str, Any] = {
@@ -103,7 +103,7 @@ def writer_of(config: Config) -> Writer | None:
     """Return the writer of a config, which compares programs by their plans; ``None`` for gold programs."""
     if config.code_gen_provider == "gold":
         return None
-    from neptune.execute.same import plan_key
+    from neptune.engine.analysis.equivalence import plan_key
     from neptune.writer.writer import Writer
 
     writer = Writer.from_config(config)

@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 from neptune.config.model import Config
 from neptune.config.read import model_of
 from neptune.config.tasks import MODELS, TASKS
-from neptune.config.words import describe_type, describe_value
+from neptune.words import describe_type, describe_value
 
 USAGE = "usage: run.py --config FILE.json [--field value …]"
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from neptune.config.model import Config
-from neptune.config.sense import nonsense
+from neptune.config.semantic import nonsense
 from neptune.config.tasks import MODELS
 from neptune.config.validation import override, read_json, validate
 

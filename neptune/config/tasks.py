@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 TASKS: dict[str, str] = {
-    "ask": "neptune.commands.ask:ask",
-    "train": "neptune.commands.train:train",
-    "train-answers": "neptune.commands.train:train_answers",
-    "tune": "neptune.commands.train:tune",
-    "finetune": "neptune.commands.train:finetune",
-    "cache": "neptune.commands.cache:show_cache",
-    "contact-sheet": "neptune.commands.contact:contact_sheet",
+    "ask": "neptune.cli.commands.ask:ask",
+    "train": "neptune.cli.commands.train:train",
+    "train-answers": "neptune.cli.commands.train:train_answers",
+    "tune": "neptune.cli.commands.train:tune",
+    "finetune": "neptune.cli.commands.train:finetune",
+    "cache": "neptune.cli.commands.cache:show_cache",
+    "contact-sheet": "neptune.cli.commands.contact:contact_sheet",
 }
 """Tasks other than "answer the samples of a dataset": name → ``"module:function"``, loaded on first use.
 
@@ -17,10 +17,10 @@ A function takes the validated config and the run's name and returns an exit cod
 """
 
 MODELS: dict[str, str] = {
-    "train": "neptune.embedded.train:TrainConfig",
-    "train-answers": "neptune.finetune.answers:AnswersConfig",
-    "tune": "neptune.tune.task:TuneConfig",
-    "finetune": "neptune.finetune.vlm:FinetuneConfig",
+    "train": "neptune.learn.train.train:TrainConfig",
+    "train-answers": "neptune.learn.finetune.answers:AnswersConfig",
+    "tune": "neptune.learn.tune.task:TuneConfig",
+    "finetune": "neptune.learn.finetune.vlm:FinetuneConfig",
 }
 """Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from neptune.config.words import choices, describe_type, describe_value, is_nested, parse_untyped, parse_words
 from neptune.errors import ConfigError, did_you_mean
+from neptune.words import choices, describe_type, describe_value, is_nested, parse_untyped, parse_words
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -102,7 +102,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    mend = ""
+    hint = ""
     if path.is_dir():
         inside = (
             "it is a run folder: its config is config.json in it" if (path / "config.json").is_file() else ""
@@ -112,8 +112,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         )
     if not path.is_file():
         siblings = [str(p) for p in path.parent.glob("*.json")] if path.parent.is_dir() else []
-        mend = did_you_mean(str(path), siblings)
-        raise ConfigProblems([f"the file does not exist{'; ' + mend if mend else ''}"], str(path))
+        hint = did_you_mean(str(path), siblings)
+        raise ConfigProblems([f"the file does not exist{'; ' + hint if hint else ''}"], str(path))
     try:
         data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:

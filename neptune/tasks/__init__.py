@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from neptune.tasks.base import Task as Task
 
 REGISTRY = {
-    "clevr": "neptune.tasks.clevr:Clevr",
-    "clevr-refexps": "neptune.tasks.clevr_refexps:ClevrRefExps",
-    "clevr-puzzle": "neptune.tasks.clevr_puzzle:ClevrPuzzle",
-    "clevr-rpm": "neptune.tasks.clevr_rpm:ClevrRpm",
-    "clevr-humans": "neptune.tasks.clevr_humans:ClevrHumans",
-    "refcoco": "neptune.tasks.refcoco:RefCoco",
-    "refcoco+": "neptune.tasks.refcoco:RefCocoPlus",
-    "refcocog": "neptune.tasks.refcoco:RefCocoG",
-    "refgta": "neptune.tasks.refcoco:RefGta",
-    "refadv": "neptune.tasks.refadv:RefAdv",
+    "clevr": "neptune.tasks.clevr.clevr:Clevr",
+    "clevr-refexps": "neptune.tasks.clevr.refexps:ClevrRefExps",
+    "clevr-puzzle": "neptune.tasks.clevr.puzzle:ClevrPuzzle",
+    "clevr-rpm": "neptune.tasks.clevr.rpm:ClevrRpm",
+    "clevr-humans": "neptune.tasks.clevr.humans:ClevrHumans",
+    "refcoco": "neptune.tasks.referring.refcoco:RefCoco",
+    "refcoco+": "neptune.tasks.referring.refcoco:RefCocoPlus",
+    "refcocog": "neptune.tasks.referring.refcoco:RefCocoG",
+    "refgta": "neptune.tasks.referring.refcoco:RefGta",
+    "refadv": "neptune.tasks.referring.refadv:RefAdv",
     "gqa": "neptune.tasks.gqa:Gqa",
     "folder": "neptune.tasks.folder:PictureFolder",
 }
@@ -68,7 +68,7 @@ def load(
             f"Unknown dataset {name!r}",
             where="dataset",
             expected="one of " + ", ".join(NAMES),
-            mend=did_you_mean(str(name).replace("_", "-"), NAMES),
+            hint=did_you_mean(str(name).replace("_", "-"), NAMES),
         )
     module, _, cls = REGISTRY[name].partition(":")
     task: Task = getattr(import_module(module), cls)(

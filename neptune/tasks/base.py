@@ -11,8 +11,8 @@ from typing import Any, ClassVar, overload
 
 from neptune.answer import Answer
 from neptune.errors import ConfigError, DatasetError, NeptuneError
-from neptune.picture import Picture
 from neptune.scene import Annotation, Scene
+from neptune.scene.picture import Picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

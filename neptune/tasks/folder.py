@@ -19,10 +19,10 @@ from neptune.answer import Answer
 from neptune.errors import DatasetError
 from neptune.scene import Scene
 from neptune.tasks.base import Sample, plain
-from neptune.tasks.clevr import plain_word
+from neptune.tasks.clevr.clevr import plain_word
 from neptune.tasks.listed import Draft, ListedTask, a_mapping, boxes_only, corners, data_folder, find_picture
-from neptune.tasks.pointing import PointingTask, pointed, rounded
 from neptune.tasks.reading import field
+from neptune.tasks.referring.pointing import PointingTask, pointed, rounded
 
 KNOWN = ("image", "question", "answer", "box", "boxes", "program", "family", "id")
 """The fields of a line."""

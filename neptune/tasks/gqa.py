@@ -16,7 +16,7 @@ from neptune.answer import Answer
 from neptune.errors import DatasetError
 from neptune.scene import Annotation, Scene
 from neptune.tasks.base import Sample, plain
-from neptune.tasks.clevr import plain_word
+from neptune.tasks.clevr.clevr import plain_word
 from neptune.tasks.listed import (
     Draft,
     ListedTask,
@@ -71,7 +71,7 @@ class Gqa(ListedTask):
             return self.root / f"{split or 'testdev'}_balanced_questions.json"
         if len(named) > 1 and not split:
             known = ", ".join(p.name.removesuffix("_questions.json") for p in named)
-            raise DatasetError(f"The folder holds the splits {known}", where=str(self.root), mend="Set split")
+            raise DatasetError(f"The folder holds the splits {known}", where=str(self.root), hint="Set split")
         return named[0]
 
     def _scene_graphs(self, questions: Path) -> Mapping[str, Any] | None:
@@ -103,7 +103,7 @@ class Gqa(ListedTask):
             raise DatasetError(
                 "There are no scene graphs of this split",
                 where=where,
-                mend="Put <split>_sceneGraphs.json beside the questions, or use a detector",
+                hint="Put <split>_sceneGraphs.json beside the questions, or use a detector",
             )
         if image not in self._graphs:
             raise DatasetError(f"The scene graphs have no picture {image}", where=where)

@@ -40,7 +40,7 @@ def rows(data_dir: str | Path, split: str | None = None) -> Sequence[Any]:
         raise MissingExtraError(
             "Datasets of Hugging Face need the package 'datasets'",
             where=str(data_dir),
-            mend="pip install 'neptune-reasoner[data]'",
+            hint="pip install 'neptune-reasoner[data]'",
         ) from error
     try:
         if str(data_dir).startswith(PREFIX):
@@ -54,18 +54,18 @@ def rows(data_dir: str | Path, split: str | None = None) -> Sequence[Any]:
         raise DatasetError(
             f"The dataset can not be loaded: {' '.join(str(error).split())[:200]}",
             where=str(data_dir),
-            mend="Check the name and the network, or download its parquet files into data_dir",
+            hint="Check the name and the network, or download its parquet files into data_dir",
         ) from error
     names = list(loaded)
     if split is None and len(names) > 1:
         raise DatasetError(
-            f"The dataset has the splits {', '.join(names)}", where=str(data_dir), mend="Set split"
+            f"The dataset has the splits {', '.join(names)}", where=str(data_dir), hint="Set split"
         )
     if split is not None and split not in names:
         raise DatasetError(
             f"There is no split '{split}'",
             where=str(data_dir),
             expected=f"one of {', '.join(names)}",
-            mend=did_you_mean(split, names),
+            hint=did_you_mean(split, names),
         )
     return cast("Sequence[Any]", loaded[split or names[0]])

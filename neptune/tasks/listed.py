@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from neptune.errors import DatasetError, NeptuneError
-from neptune.picture import Picture
 from neptune.scene import Annotation
+from neptune.scene.picture import Picture
 from neptune.tasks.base import Sample, Samples, Task, choose
 
 NO_PROGRAMS = "Let a language model write it (code_gen_provider), or give a program_cache_address"
@@ -76,7 +76,7 @@ class ListedTask(Task):
             problem = DatasetError(f"The record can not be read: {error!r}"[:300], where=where)
         if draft.program is None and draft.program_problem is None:
             draft.program_problem = DatasetError(
-                "The dataset has no gold programs", where=self.name, mend=NO_PROGRAMS
+                "The dataset has no gold programs", where=self.name, hint=NO_PROGRAMS
             )
         return Sample(
             id=self.sample_id(index),
@@ -109,7 +109,7 @@ def read_json_file(path: Path, expected: str) -> Any:
             "The dataset's file does not exist",
             where=str(path),
             expected=expected,
-            mend="--dry_run true says what to download and where to put it",
+            hint="--dry_run true says what to download and where to put it",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"The dataset's file can not be read: {error}", where=str(path)) from error
@@ -118,7 +118,7 @@ def read_json_file(path: Path, expected: str) -> Any:
             f"The dataset's file is no valid JSON: {error or 'nested too deeply'}",
             where=str(path),
             expected=expected,
-            mend="The file may be cut off: download it again",
+            hint="The file may be cut off: download it again",
         ) from error
 
 
@@ -135,7 +135,7 @@ def data_folder(data_dir: str | Path) -> Path:
         raise DatasetError(
             "The data folder does not exist",
             where=str(root),
-            mend="Set data_dir; --dry_run true says what to download and where to put it",
+            hint="Set data_dir; --dry_run true says what to download and where to put it",
         )
     return root
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from neptune.errors import DatasetError, NeptuneError, did_you_mean
-from neptune.picture import Picture
 from neptune.scene import Annotation
+from neptune.scene.picture import Picture
 
 KEPT = 64
 """Pictures and annotations kept in memory: questions about one picture follow each other in CLEVR's files."""
@@ -35,7 +35,7 @@ def read_records(path: Path, key: str) -> list[Any]:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise DatasetError(
-            "The dataset's file does not exist", where=str(path), mend="Check data_dir (and split)"
+            "The dataset's file does not exist", where=str(path), hint="Check data_dir (and split)"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"The dataset's file can not be read: {error}", where=str(path)) from error
@@ -45,7 +45,7 @@ def read_records(path: Path, key: str) -> list[Any]:
         raise DatasetError(
             f"The dataset's file is no valid JSON: {error or 'nested too deeply'}",
             where=str(path),
-            mend="The file may be cut off: make or download it again",
+            hint="The file may be cut off: make or download it again",
         ) from error
     records = content.get(key) if isinstance(content, dict) else None
     if not isinstance(records, list):
@@ -84,7 +84,7 @@ class Folder:
                 "The data folder does not exist",
                 where=str(root),
                 expected="a folder in CLEVR's format (images/, scenes.json, questions.json, …)",
-                mend="Set data_dir",
+                hint="Set data_dir",
             )
         flat = (root / "questions.json").is_file()
         if split and (root / split).is_dir() and (not flat or any((root / split).glob("*.json"))):
@@ -110,7 +110,7 @@ class Folder:
                 "The data folder holds the splits " + ", ".join(found),
                 where=str(self.root),
                 expected="one of them",
-                mend=f"Set split, e.g. to '{found[-1]}'",
+                hint=f"Set split, e.g. to '{found[-1]}'",
             )
         return found[0] if found else None
 
@@ -162,7 +162,7 @@ class Folder:
             self.scenes_problem = DatasetError(
                 "There is no scenes file",
                 where=str(path),
-                mend="Use a detector and an oracle that need no annotation",
+                hint="Use a detector and an oracle that need no annotation",
             )
             return
         for record in read_records(path, "scenes"):
@@ -208,11 +208,11 @@ def _find_split(root: Path, split: str) -> None:
         return  # without any file, the one that is missing is named
     beside = root.resolve().parent / split
     if found:
-        expected, mend = "one of " + ", ".join(sorted(found)), did_you_mean(split, found)
+        expected, hint = "one of " + ", ".join(sorted(found)), did_you_mean(split, found)
     else:
         expected = f"the files of {root.resolve().name} alone"
-        mend = f"Set data_dir to {beside}" if beside.is_dir() else "Leave split out, or set data_dir"
-    raise DatasetError(f"There is no split '{split}'", where=str(root), expected=expected, mend=mend)
+        hint = f"Set data_dir to {beside}" if beside.is_dir() else "Leave split out, or set data_dir"
+    raise DatasetError(f"There is no split '{split}'", where=str(root), expected=expected, hint=hint)
 
 
 def field(record: Any, name: str, kind: type | tuple[type, ...], where: str) -> Any:

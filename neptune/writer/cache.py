@@ -58,7 +58,7 @@ class ProgramCache:
             data = json.loads(content.decode("utf-8"))
         except FileNotFoundError:
             raise DatasetError(
-                "The program cache does not exist", where=where, mend="Check program_cache_address"
+                "The program cache does not exist", where=where, hint="Check program_cache_address"
             ) from None
         except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
             raise DatasetError(

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from neptune.endpoints import OWNERS, find_endpoint, find_key
 from neptune.errors import ConfigError, MissingExtraError
+from neptune.servers.endpoints import OWNERS, find_endpoint, find_key
 from neptune.writer import failures
 from neptune.writer.grammars import request_fields
 
@@ -120,7 +120,7 @@ class Chat:
             raise MissingExtraError(
                 "Programs from a language model need the package 'openai'",
                 where=f"code_gen_provider {settings.provider}",
-                mend="pip install 'neptune-reasoner[openai]'",
+                hint="pip install 'neptune-reasoner[openai]'",
             ) from error
         self._client = openai.OpenAI(
             api_key=find_key(self.endpoint, error=failures.MissingKeyError),
@@ -222,7 +222,7 @@ class Chat:
             raise failures.ConnectionFailedError(
                 "The provider's answer is not a chat completion" + (f": {_short(said)}" if said else ""),
                 where=self._where(),
-                mend="Check code_gen_base_url; the same command resumes",
+                hint="Check code_gen_base_url; the same command resumes",
             )
         return [self._reply(choice) for choice in choices]
 
@@ -245,7 +245,7 @@ class Chat:
                 failures.TruncatedError(
                     f"The program was cut off at {self.settings.max_tokens} tokens",
                     where=self._where(),
-                    mend="Raise code_gen_max_tokens",
+                    hint="Raise code_gen_max_tokens",
                 ),
             )
         if not text.strip():
@@ -254,7 +254,7 @@ class Chat:
                 failures.EmptyReplyError(
                     "The model's reply is empty",
                     where=self._where(),
-                    mend="Try another model or a temperature above 0",
+                    hint="Try another model or a temperature above 0",
                 ),
             )
         return Reply(text)
@@ -282,14 +282,14 @@ class Chat:
             return failures.MissingKeyError(
                 f"The provider refuses the key ({status})",
                 where=where,
-                mend=f"Check {self.endpoint.key_variable}",
+                hint=f"Check {self.endpoint.key_variable}",
             )
         if status == 404:
             return failures.UnknownModelError(
                 f"There is no model '{self.settings.model}' at {self.base_url}",
                 where=where,
                 expected="a model of this provider",
-                mend="Check code_gen_model_name and code_gen_base_url",
+                hint="Check code_gen_model_name and code_gen_base_url",
             )
         if status == 402:
             return failures.MissingKeyError("The account has no credit (402)", where=where)
@@ -297,13 +297,13 @@ class Chat:
             return failures.RateLimitedError(
                 f"The provider is asked too often, also after {self.settings.retries} retries",
                 where=where,
-                mend=f"Lower code_gen_concurrency or wait. {again}",
+                hint=f"Lower code_gen_concurrency or wait. {again}",
             )
         if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409):
             return failures.BadRequestError(
                 f"The provider does not take the request ({status}): {_short(error)}",
                 where=where,
-                mend="Try code_gen_constrained off, or code_gen_temperature null",
+                hint="Try code_gen_constrained off, or code_gen_temperature null",
             )
         if isinstance(error, openai.APITimeoutError):
             what = f"No answer within {self.settings.timeout:g} s"
@@ -316,7 +316,7 @@ class Chat:
         return failures.ConnectionFailedError(
             what,
             where=where,
-            mend=f"Check that the server runs (code_gen_base_url, code_gen_timeout). {again}",
+            hint=f"Check that the server runs (code_gen_base_url, code_gen_timeout). {again}",
         )
 
 

@@ -215,7 +215,7 @@ class ProgramStore:
         return DatasetError(
             f"The program cache can not be written: {error.strerror}",
             where=str(self.path),
-            mend="Choose another program_cache_address",
+            hint="Choose another program_cache_address",
         )
 
 
@@ -237,7 +237,7 @@ def _read(path: Path) -> dict[str, Any]:
         data = json.loads((gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8"))
     except FileNotFoundError:
         raise DatasetError(
-            "The program cache does not exist", where=str(path), mend="Check program_cache_address"
+            "The program cache does not exist", where=str(path), hint="Check program_cache_address"
         ) from None
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise DatasetError(

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import dsl
-from dsl import ast
 from dsl.builtins import BUILTINS
 from dsl.limits import DEFAULT_LIMITS, Limits
+from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
 from neptune.errors import ModelFailedError, NeptuneError
 
@@ -33,7 +33,7 @@ class Candidate:
 def examine_text(vocabulary: Vocabulary | None = None, limits: Limits = DEFAULT_LIMITS) -> Examine:
     """Return an :data:`Examine` that needs the language alone: the checked tree, up to names of variables.
 
-    The engine has a better one, by plan (:func:`neptune.execute.same.plan_key`).
+    The engine has a better one, by plan (:func:`neptune.engine.analysis.equivalence.plan_key`).
     """
 
     def examine(program: str) -> Hashable:

@@ -135,7 +135,7 @@ class Writer:
         if provider == "cache":
             if address is None:
                 raise ConfigError(
-                    "program_cache_address is not given", mend="code_gen_provider cache needs it"
+                    "program_cache_address is not given", hint="code_gen_provider cache needs it"
                 )
             store = ProgramStore(address, writable=False)
             return cls(None, store, vocabulary=vocabulary, limits=limits, examine=examine, model=model)
@@ -205,7 +205,7 @@ class Writer:
                 raise failures.NoProgramError(
                     f"The question has no program: {question[:80]!r}",
                     where=str(self.store.path if self.store.plain is None else self.store.plain.source),
-                    mend="Add it to the file, or set code_gen_provider to one that writes programs",
+                    hint="Add it to the file, or set code_gen_provider to one that writes programs",
                 )
             return _from_entry(entry)
         prompt = self.prompt(task)

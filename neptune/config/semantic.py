@@ -1,0 +1,168 @@
+"""What a config means: names that do not exist, fields that a task needs and lacks, limits that are none."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from neptune.config.model import DATASETS, Config
+from neptune.config.tasks import OWN, TASKS
+from neptune.errors import did_you_mean
+from neptune.perception import registry
+from neptune.servers.endpoints import ENDPOINTS
+from neptune.words import describe_value
+
+PROVIDERS = ("gold", "cache", *ENDPOINTS)
+"""Where programs come from: the dataset's own, a file of programs by question, or a provider of language models."""
+
+
+def nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
+    """Problems of meaning: names that do not exist, fields that a task needs and lacks."""
+    problems, skip = [], set(ignore)
+
+    def named(field: str, value: str | None, known: Iterable[str]) -> None:
+        known = list(known)
+        if value is not None and field not in skip and value not in known:
+            hint = did_you_mean(value, known)
+            problems.append(f"'{field}' is '{value}'; {hint or 'expected one of ' + ', '.join(known)}")
+
+    for dataset in config.datasets:
+        named("dataset", dataset, DATASETS)
+    named("task", config.task, TASKS)
+    for field, kind, name in (
+        ("vlm_model_name", "oracle", config.vlm_model_name),
+        ("od_model", "detector", config.od_model),
+    ):
+        if registry.address_of(kind, name) is None:
+            named(field, name, registry.names(kind))
+    named("code_gen_provider", config.code_gen_provider, PROVIDERS)
+    if config.dataset is not None and not config.datasets and "dataset" not in skip:
+        problems.append("'dataset' is an empty list; expected a name or a list of names")
+    if len(set(config.datasets)) < len(config.datasets):
+        problems.append("'dataset' names a dataset twice")
+    if config.task is None and config.dataset is None and not skip & {"task", "dataset"}:
+        problems.append(
+            f"neither 'dataset' nor 'task' is given; expected a dataset ({', '.join(DATASETS)}) "
+            f"or a task ({', '.join(TASKS)})"
+        )
+    if (
+        (config.dataset is not None or config.task == "train")
+        and config.data_dir is None
+        and "data_dir" not in skip
+    ):
+        problems.append("'data_dir' is not given; expected the folder that holds the dataset's files")
+    if config.task == "ask":
+        if config.image is None and not config.explain and "image" not in skip:
+            problems.append("'image' is not given; expected a picture: --image photo.jpg")
+        if config.question is None and config.program is None and not skip & {"question", "program"}:
+            problems.append(
+                "neither 'question' nor 'program' is given; expected --question \"…\" or --program \"…\""
+            )
+    if config.bundle is not None and config.task is not None and not skip & {"task", "bundle"}:
+        problems.append(f"'bundle' does not go with task {config.task}; expected the run of a dataset")
+    if config.bundle is not None and not config.bundle.lower().endswith(".zip") and "bundle" not in skip:
+        problems.append(f"'bundle' is {describe_value(config.bundle)}; expected a name that ends with .zip")
+    lacks_cache = config.code_gen_provider == "cache" and config.program_cache_address is None
+    if lacks_cache and "program_cache_address" not in skip:
+        problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
+    return (
+        problems
+        + _stray_fields(config, skip)
+        + _logic_problems(config)
+        + _writer_problems(config, skip)
+        + _price_problems("prices", config.prices, ("input", "output", "image_tokens"))
+        + _judge_problems(config, skip)
+        + _limit_problems(config.limits)
+    )
+
+
+def _stray_fields(config: Config, skip: set[str]) -> list[str]:
+    """Fields that say what another task is to do: this run would not heed them."""
+    if "task" in skip or (config.task is not None and config.task not in TASKS):
+        return []  # it is not known which task is meant
+    return [
+        f"'{field}' belongs to task {task}; leave it out, or add --task {task}"
+        for field, task in OWN.items()
+        if task != config.task and getattr(config, field) != Config.model_fields[field].default
+    ]
+
+
+def _logic_problems(config: Config) -> list[str]:
+    if config.logic == Config.model_fields["logic"].default:
+        return []
+    from neptune.algebra import logic  # loads torch, as the run will
+
+    problems, found = [], set()
+    for name in config.logics:
+        try:
+            found.add(logic.get(name))
+        except ValueError as error:
+            problems.append(f"'logic': {error}")
+    if len(found) + len(problems) < len(config.logics):
+        problems.append("'logic' names a logic twice")
+    return problems
+
+
+def _writer_problems(config: Config, skip: set[str]) -> list[str]:
+    problems, provider = [], config.code_gen_provider
+    if provider in ENDPOINTS:
+        if not config.code_gen_model_name and "code_gen_model_name" not in skip:
+            problems.append(f"'code_gen_model_name' is not given; code_gen_provider {provider} needs it")
+        url = config.code_gen_base_url or ENDPOINTS[provider].base_url
+        if url is None and "code_gen_base_url" not in skip:
+            problems.append(
+                "'code_gen_base_url' is not given; code_gen_provider local needs the server's address"
+            )
+    return problems + _price_problems("code_gen_prices", config.code_gen_prices, ("prompt", "completion"))
+
+
+def _price_problems(field: str, prices: Mapping[str, float], known: tuple[str, ...]) -> list[str]:
+    problems = []
+    for name, price in prices.items():
+        if name not in known:
+            hint = did_you_mean(name, known) or "expected one of " + ", ".join(known)
+            problems.append(f"unknown price '{field}.{name}'; {hint}")
+        elif not 0 <= price < math.inf:
+            problems.append(f"'{field}.{name}' is {describe_value(price)}; expected a number ≥ 0")
+    return problems
+
+
+def _judge_problems(config: Config, skip: set[str]) -> list[str]:
+    if not config.evaluate:
+        if "evaluate" in config.model_fields_set | skip:
+            return []  # switched off, with the judge named for later
+        return [
+            f"'{field}' does nothing without evaluate; add --evaluate true"
+            for field in ("judge_model", "judge_provider", "judge_base_url")
+            if getattr(config, field) is not None
+        ]
+    problems = [
+        f"'{field}' is not given; evaluate needs it"
+        for field in ("judge_model", "judge_provider")
+        if getattr(config, field) is None and field not in skip
+    ]
+    provider = config.judge_provider
+    if provider is not None and provider not in ENDPOINTS:
+        hint = did_you_mean(provider, ENDPOINTS) or "expected one of " + ", ".join(ENDPOINTS)
+        problems.append(f"'judge_provider' is '{provider}'; {hint}")
+    elif provider is not None and (config.judge_base_url or ENDPOINTS[provider].base_url) is None:
+        problems.append("'judge_base_url' is not given; judge_provider local needs the server's address")
+    return problems
+
+
+def _limit_problems(limits: Mapping[str, Any]) -> list[str]:
+    if not limits:
+        return []
+    from dsl.limits import Limits
+
+    known = {f.name for f in dataclasses.fields(Limits)}
+    problems = []
+    for name, value in limits.items():
+        if name not in known:
+            hint = did_you_mean(name, known) or "expected one of " + ", ".join(sorted(known))
+            problems.append(f"unknown limit 'limits.{name}'; {hint}")
+        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            problems.append(f"'limits.{name}' is {describe_value(value)}; expected an integer ≥ 1")
+    return problems

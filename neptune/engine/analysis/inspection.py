@@ -1,0 +1,379 @@
+"""What a finished run looked like inside: the values of its plan and of its lines, and how far it is from flipping.
+
+The program is run once more on the evidence that is there; nothing is asked. What was never asked shows as unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+import dsl
+from dsl import plan
+from dsl.errors import LimitError
+from dsl.plan import (
+    And,
+    Atom,
+    Compare,
+    Const,
+    Count,
+    CountTrue,
+    Describe,
+    Description,
+    Exists,
+    ExpectationOver,
+    Forall,
+    Node,
+    Not,
+    Number,
+    Or,
+    Same,
+    Xor,
+)
+from dsl.syntax import ast
+from neptune.answer import Answer, Usage
+from neptune.engine.analysis.robustness import Flip, cell_limit, flip
+from neptune.engine.analysis.score_vector import CellBox, Silent
+from neptune.engine.evaluate.bounds import Interval
+from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evidence.store import Evidence
+from neptune.engine.interpret.interpreter import Interpreter
+from neptune.engine.interpret.values import DescribedObject, DescribedValue, Formula, Quantity
+from neptune.engine.schedule import Schedule
+from neptune.engine.schedule.goals import Goal, Kind
+from neptune.engine.session.answers import answer_of
+from neptune.engine.session.session import Abstain, Session
+
+if TYPE_CHECKING:
+    from neptune.engine import Engine
+    from neptune.scene import Scene
+
+MOST_NODES, MOST_LINES = 48, 40
+"""So many nodes of a run's plans, and bound names, are shown at most."""
+
+KNOWN = 2e-3
+"""A value whose bounds are closer than this is shown as known."""
+
+_NAMES = "xyzwuvst"
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a run looked like inside.
+
+    Parameters
+    ----------
+    plan
+        Nodes of the forced plans, parents first: ``depth`` (0 begins a plan), ``line`` (of those), ``text``, and
+        ``p`` (a truth), ``n`` (a number), ``value`` (a word) or ``scores`` (one for each object, of the variable
+        ``over``; other variables bound by ∃; ``None`` where unknown); atoms also ``question``, ``cells`` and ``known``.
+    lines
+        Names that the program bound: ``line``, ``name``, and a value as above.
+    flip
+        The smallest change of scores that flips the answer; ``None`` where it could not be bounded.
+    skipped
+        Cells of the plans' atoms without evidence: not asked, or asked in vain.
+    """
+
+    plan: list[dict[str, Any]]
+    lines: list[dict[str, Any]]
+    flip: Flip | None
+    skipped: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields of a record: scores with three digits, the flip's with four."""
+        found: dict[str, Any] = {"plan": self.plan, "lines": self.lines, "skipped": self.skipped}
+        if self.flip is not None:
+            found["flip"] = {
+                "at_least": round(self.flip.at_least, 4),
+                "at_most": None if self.flip.at_most is None else round(self.flip.at_most, 4),
+                "answer": self.flip.answer,
+                "changes": [
+                    {
+                        "question": c.question,
+                        "objects": c.objects,
+                        "score": _short(c.score),
+                        "to": _short(c.to),
+                    }
+                    for c in self.flip.changes[:12]
+                ],
+                "changed": len(self.flip.changes),
+            }
+        return found
+
+
+@dataclass
+class _Watch(Session):
+    """A session that keeps what it was made to decide."""
+
+    decided: list[tuple[Goal, Node]] = field(default_factory=list)
+    lines: dict[Node, int] = field(default_factory=dict)
+
+    def _fill(self, node: Node, kind: Kind) -> Node:
+        prepared = super()._fill(node, kind)
+        self.decided.append((Goal(kind, prepared), node))
+        return prepared
+
+    def _prepare(self, node: Node, kind: Kind) -> Node:
+        before = len(self.decided)
+        prepared = super()._prepare(node, kind)
+        if len(self.decided) > before:
+            self.lines[self.decided[-1][1]] = self.line
+        return prepared
+
+    line = 0
+
+
+class _Watcher(Interpreter):
+    """An interpreter that keeps which names were bound to what, and tells its session the line it is at."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.bound: list[tuple[int, str, Any]] = []
+
+    def statement(self, node: ast.Stmt) -> None:
+        """Run one statement."""
+        if isinstance(self.forcer, _Watch):
+            self.forcer.line = self.line(node)
+        super().statement(node)
+
+    def assign(self, target: ast.Expr, value: Any) -> None:
+        """Bind a name, and remember it."""
+        if isinstance(target, ast.Name) and len(self.bound) < MOST_LINES:
+            self.bound.append((self.line(target), target.id, value))
+        super().assign(target, value)
+
+
+@torch.no_grad()
+def inspect(engine: Engine, program: str | ast.Program, scene: Scene, flips: bool = True) -> Inside:
+    """Look inside a run that has just been made.
+
+    Parameters
+    ----------
+    engine
+        Who ran it; what its oracle said of the scene is still known. Nothing is asked.
+    program, scene
+        As of the run.
+    flips
+        Look for the smallest change that flips the answer: several times the work of the run.
+
+    Raises
+    ------
+    dsl.ProgramError
+        If the program is wrong.
+    """
+    checked = dsl.check(program, vocabulary=engine.vocabulary, limits=engine.limits)
+    evidence = engine.evidence(scene)
+    answer, session, watcher = _rerun(engine, checked.program, evidence)
+    goals = [goal for goal, _ in session.decided]
+    atoms = [n for goal in goals for n in plan.walk(goal.node) if isinstance(n, Atom)]
+    box = CellBox(engine, evidence, atoms)
+    evaluator = Evaluator(len(scene), engine.logic, engine.parameters, box.within(0.0), cell_limit(engine))
+    shown = _Shown(box, evaluator)
+    needed = [box.mentioned(atom) for atom in atoms]
+    skipped = int(np.isnan(box.p[np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *needed]))]).sum())
+    nodes: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
+    found: Flip | None = None
+    try:
+        # What was decided last is the answer; what led to it follows, if there is room.
+        for goal, node in {goal.node: (goal, node) for goal, node in reversed(session.decided)}.values():
+            shown.tree(goal.node, session.lines.get(node, 0), nodes)
+        lines = [shown.line(*bound) for bound in watcher.bound]
+        if flips and answer is not None and not answer.abstained:
+            whole = engine.schedule == "all" and not skipped
+            found = flip(
+                engine, evidence, goals, answer, lambda moved: _again(engine, checked.program, moved, whole)
+            )
+    except LimitError:
+        pass  # too large to be evaluated as written: what is there is shown
+    return Inside(nodes, lines, found, skipped)
+
+
+def _rerun(
+    engine: Engine, program: ast.Program, evidence: Evidence, whole: bool = False
+) -> tuple[Answer | None, _Watch, _Watcher]:
+    # Where all is known, the way through the plan is the same, and quicker, without a schedule.
+    schedule = None if whole else Schedule()
+    session = _Watch(
+        evidence, Silent(), engine.wording, engine.logic, engine.parameters, engine.limits, Usage(),
+        schedule=schedule, budget=0, planner=engine.planner,
+    )  # fmt: skip
+    watcher = _Watcher(session, engine.vocabulary, engine.limits, engine.distinct_variables)
+    session.variable_names = watcher.variable_names
+    try:
+        return answer_of(watcher.run(program), watcher, session, program), session, watcher
+    except Abstain:
+        return None, session, watcher
+
+
+def _again(engine: Engine, program: ast.Program, evidence: Evidence, whole: bool) -> Answer:
+    answer, _, _ = _rerun(engine, program, evidence, whole)
+    return answer if answer is not None else Answer(None, "nothing", abstained=True, settled=False)
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def _short(p: Any) -> float:
+    return round(float(p), 3)
+
+
+class _Shown:
+    """Puts values into plain data."""
+
+    def __init__(self, box: CellBox, evaluator: Evaluator) -> None:
+        self.box, self.evaluator = box, evaluator
+
+    def tree(self, root: Node, line: int, into: list[dict[str, Any]]) -> None:
+        """Add the nodes of a plan, parents first, as many as fit."""
+        names: dict[str, str] = {}
+        for depth, node, label in _parts(root, 0, names):
+            if len(into) >= MOST_NODES:
+                return
+            row = {"depth": depth, "text": label, **self.value(node, names)}
+            if depth == 0:
+                row["line"] = line
+            into.append(row)
+
+    def line(self, line: int, name: str, value: Any) -> dict[str, Any]:
+        """Return the value of a name that the program bound."""
+        node = {Formula: "node", Quantity: "node", DescribedValue: "node", DescribedObject: "iota"}.get(
+            type(value)
+        )
+        row: dict[str, Any] = {"line": line, "name": name}
+        if node is None:
+            return row | {"value": _plain(value)}
+        return row | self.known(getattr(value, node))
+
+    def known(self, node: Node) -> dict[str, Any]:
+        """Return the value of a lazy formula, if the run has asked about all its atoms."""
+        from dsl.plan.guards import insert_guards
+
+        guarded = insert_guards(node)
+        for inner in plan.walk(guarded):
+            if isinstance(inner, Atom) and not self.box.has(inner):
+                return {"value": plan.show(node)[:80]}
+        return self.value(guarded, {})
+
+    def value(self, node: Node, names: dict[str, str]) -> dict[str, Any]:
+        """Return the value of a node; nothing for what has none of its own."""
+        evaluator = self.evaluator
+        match node:
+            case Number() | Const():
+                return {}
+            case Describe():
+                best, known, _ = evaluator.choose(node)
+                return {"value": node.values[best] if known else "?"}
+            case CountTrue():
+                low, high = evaluator.number(node)
+                return {"n": low} if low == high else {"value": f"{low} to {high}"}
+            case Description():
+                return self._scores(evaluator.over(node), (node.var, *sorted(node.free)), names)
+            case Count():
+                found = self._scores(evaluator.over(node), (node.var, *sorted(node.free)), names)
+                if not node.free:
+                    low, high = evaluator.number(node)
+                    found |= {"n": low} if low == high else {"value": f"{low} to {high}"}
+                return found
+            case _:
+                found = self._scores(evaluator.truth(node), tuple(sorted(node.free)), names)
+                atom = node.body if isinstance(node, Not) else node
+                if isinstance(atom, Atom):
+                    found |= self._asked(atom)
+                return found
+
+    def _scores(self, interval: Interval, vars: tuple[str, ...], names: dict[str, str]) -> dict[str, Any]:
+        low, high = (t.align(vars).values.double() for t in (interval.low, interval.high))
+        if not vars:
+            known = float(high - low) < KNOWN
+            return {"p": _short(low)} if known else {"bounds": [_short(low), _short(high)]}
+        rest = tuple(range(1, len(vars)))
+        if rest and low.numel():
+            low, high = low.amax(rest), high.amax(rest)
+        scores = [_short(a) if b - a < KNOWN else None for a, b in zip(low.tolist(), high.tolist())]
+        found: dict[str, Any] = {"scores": scores, "over": names.get(vars[0], vars[0])}
+        if rest:
+            found["best"] = [names.get(v, v) for v in vars[1:]]
+        return found
+
+    def _asked(self, leaf: Atom) -> dict[str, Any]:
+        column, places = self.box.column(leaf), self.box.mentioned(leaf)
+        return {
+            "question": column.question.text,
+            "cells": len(places),
+            "known": int((~np.isnan(self.box.p[places])).sum()),
+        }
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool | int | float | str | None):
+        return str(value)[:80]
+    if isinstance(value, list | tuple | set | dict):
+        return f"{len(value)} values"
+    return f"({type(value).__name__.lower()})"
+
+
+def _term(term: str | int, names: dict[str, str]) -> str:
+    return f"object {term}" if isinstance(term, int) else names.get(term, term)
+
+
+def _parts(node: Node, depth: int, names: dict[str, str]) -> Iterator[tuple[int, Node, str]]:
+    """Yield (depth, node, label) of a plan, parents first; a negated atom is one line."""
+
+    def name(var: str) -> str:
+        fresh = next((c for c in _NAMES if c not in names.values()), var)
+        return names.setdefault(var, fresh if var.startswith("@") else var)
+
+    def atom(leaf: Atom | Same) -> str:
+        if isinstance(leaf, Same):
+            return f"{_term(leaf.terms[0], names)} = {_term(leaf.terms[1], names)}"
+        return f"{leaf.predicate}({', '.join(_term(t, names) for t in leaf.terms)})"
+
+    for var in sorted(node.free):
+        name(var)
+    label, inner = "", plan.children(node)
+    match node:
+        case Atom() | Same():
+            label = atom(node)
+        case Not(body=Same() as same):
+            label, inner = atom(same).replace(" = ", " ≠ "), ()
+        case Not(body=Atom() as leaf):
+            label, inner = f"¬{atom(leaf)}", ()
+        case Not():
+            label = "¬"
+        case And():
+            label = "all of"
+        case Or():
+            label = "any of"
+        case Xor():
+            label = "one of"
+        case Exists():
+            label = f"∃{name(node.var)}"
+        case Forall():
+            label = f"∀{name(node.var)}"
+        case Description():
+            label = f"ι{name(node.var)}  the one that is"
+        case Count():
+            label = f"#{name(node.var)}  how many are"
+        case ExpectationOver():
+            label = f"of the {name(node.var)} meant"
+        case Compare():
+            label = f"compare {node.op}"
+        case CountTrue():
+            label = "how many hold"
+        case Describe():
+            label = "which fits best"
+        case Number() | Const():
+            label = f"{node.value:g}"
+    yield depth, node, label
+    for k, child in enumerate(inner):
+        said = list(_parts(child, depth + 1, names))
+        if isinstance(node, Describe) and said:
+            first = said[0]
+            said[0] = (first[0], first[1], f"{node.values[k]}: {first[2]}")
+        yield from said

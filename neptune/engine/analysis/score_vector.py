@@ -1,0 +1,186 @@
+"""The scores that a run used, as one box of numbers that may be moved: for asking what another score would change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dsl.plan import Atom
+from neptune.algebra import ProbabilisticTensor
+from neptune.engine.evaluate.bounds import Interval
+from neptune.engine.evidence.indexing import unflatten
+from neptune.engine.evidence.store import MAX_LOGIT, Evidence
+from neptune.errors import OracleError
+from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
+
+if TYPE_CHECKING:
+    from neptune.engine import Engine
+
+Floats = NDArray[np.float64]
+Source = Callable[[Atom], Interval]
+
+
+class Silent:
+    """An oracle that is never to be asked: what is not known yet stays unknown."""
+
+    name = "silent"
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        """Refuse."""
+        raise OracleError("A finished run asked its oracle again", where=requests[0].question.text)
+
+    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
+        """Refuse."""
+        raise OracleError("A finished run asked its oracle again", where=requests[0].question.text)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """The cells of one question, each once: ``flat`` places in its table, ``start`` the first one's place in the box,
+    ``places`` (shape of the table) the place of every cell in the box, -1 for one object with itself."""
+
+    question: Question
+    symmetric: bool
+    kind: str
+    flat: IntArray
+    start: int
+    places: IntArray
+
+
+class CellBox:
+    """All scores that some atoms mention on one scene, as probabilities in one vector ``p``, shape ``(C,)``.
+
+    Parameters
+    ----------
+    engine
+        Its wording, calibration and logic.
+    evidence
+        What the oracle said; NaN in `p` where it was not asked, or gave no evidence, or where no atom speaks of it.
+    atoms
+        The atoms.
+    """
+
+    def __init__(self, engine: Engine, evidence: Evidence, atoms: Sequence[Atom]) -> None:
+        self.engine, self.evidence = engine, evidence
+        self.columns: dict[tuple[str, int, bool, str], Column] = {}
+        scores: list[Floats] = [np.zeros(0)]
+        fixed: list[NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
+        size = 0
+        for atom in atoms:
+            key = self._key(atom)
+            if key in self.columns:
+                continue
+            question, symmetric, kind = engine.wording.question(atom.predicate), key[2], key[3]
+            table = evidence.table(question, symmetric)
+            flat = table.normalised(None)
+            places = np.full(table.logits.shape, -1, dtype=np.int64)
+            places.reshape(-1)[flat] = size + np.arange(len(flat))
+            if symmetric:
+                places = np.maximum(places, places.T)
+            self.columns[key] = Column(question, symmetric, kind, flat, size, places)
+            logits = torch.from_numpy(table.logits.reshape(-1)[flat].astype(np.float64))
+            unknown = logits.isnan()
+            calibrated = engine.parameters.calibrate(logits.nan_to_num(nan=0.0), kind).detach()
+            scores.append(calibrated.masked_fill(unknown, math.nan).sigmoid().numpy())
+            fixed.append(np.full(len(flat), bool(question.boxes)))
+            size += len(flat)
+        self.fixed = np.concatenate(fixed)
+        p = np.concatenate(scores)
+        # What only other questions on the picture made known would let the same run be judged otherwise each time.
+        spoken = np.zeros(size, dtype=np.bool_)
+        for atom in atoms:
+            spoken[self.mentioned(atom)] = True
+        self.p: Floats = np.where(spoken, p, np.nan)
+
+    def _key(self, atom: Atom) -> tuple[str, int, bool, str]:
+        predicate = atom.predicate
+        question = self.engine.wording.question(predicate)
+        symmetric = predicate.symmetric and predicate.arity == 2
+        return question.text, question.arity, symmetric, predicate.name or "default"
+
+    def column(self, atom: Atom) -> Column:
+        """Return the column of one of the atoms."""
+        return self.columns[self._key(atom)]
+
+    def has(self, atom: Atom) -> bool:
+        """Tell whether an atom's question is in the box."""
+        return self._key(atom) in self.columns
+
+    def mentioned(self, atom: Atom) -> IntArray:
+        """Return the places of the cells that an atom speaks of, each once, ascending."""
+        index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
+        places = np.unique(self.column(atom).places[index])
+        return places[places >= 0]
+
+    def cell(self, place: int) -> tuple[Question, tuple[int, ...]]:
+        """Return the question and the objects of a place in the box."""
+        for column in self.columns.values():
+            if column.start <= place < column.start + len(column.flat):
+                at = column.flat[place - column.start : place - column.start + 1]
+                return column.question, tuple(int(i) for i in unflatten(at, column.places.shape)[0])
+        raise IndexError(f"place {place} of a box of {len(self.p)} cells")
+
+    def reach(self, delta: float) -> tuple[Floats, Floats]:
+        """Return how low and how high each score can be if it moves by at most `delta`, shape ``(C,)``: what is read
+        off the boxes stays; NaN where unknown."""
+        step = np.where(self.fixed, 0.0, delta)
+        return np.clip(self.p - step, 0.0, 1.0), np.clip(self.p + step, 0.0, 1.0)
+
+    def within(self, delta: float) -> Source:
+        """Return what gives atoms as intervals: every score known may move by `delta`, the others are anything."""
+        unknown = np.isnan(self.p)
+        low, high = (np.where(unknown, end, p) for end, p in zip((0.0, 1.0), self.reach(delta), strict=True))
+        ends = logit(low), logit(high)
+        if delta == 0.0 and not unknown.any():
+            return lambda atom: Interval.point(self._tensor(atom, ends[0]))
+        return lambda atom: Interval(self._tensor(atom, ends[0]), self._tensor(atom, ends[1]))
+
+    def at(self, logits: Tensor) -> Source:
+        """Return what gives atoms with these logits, shape ``(C,)``, which may carry gradients."""
+        return lambda atom: Interval.point(self._tensor(atom, logits))
+
+    def _tensor(self, atom: Atom, logits: Tensor) -> ProbabilisticTensor:
+        index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
+        vars = tuple(t for t in atom.terms if isinstance(t, str))
+        places = torch.from_numpy(np.asarray(self.column(atom).places[index]))
+        # A pair of one object with itself is never used: guards decide it. Shown as false.
+        own = places < 0
+        cells = logits.index_select(0, places.clamp_min(0).reshape(-1)).reshape(places.shape)
+        return ProbabilisticTensor.from_logits(
+            cells.masked_fill(own, -MAX_LOGIT).to(self.engine.logic.dtype), vars, logic=self.engine.logic
+        )
+
+    def moved(self, p: Floats) -> Evidence:
+        """Return evidence as if the oracle had given these scores, shape ``(C,)``; texts as they were."""
+        evidence = Evidence(self.evidence.scene)
+        evidence._texts = {question: dict(known) for question, known in self.evidence._texts.items()}
+        said = logit(p).double()
+        for column in self.columns.values():
+            here = said[column.start : column.start + len(column.flat)]
+            # The inverse of the calibration, logit/T + b.
+            zero, one = (
+                self.engine.parameters.calibrate(torch.tensor([0.0, 1.0]), column.kind).detach().double()
+            )
+            raw = ((here - zero) / (one - zero)).numpy()
+            table = evidence.table(column.question, column.symmetric)
+            n = len(evidence.scene)
+            known = ~np.isnan(raw)
+            targets = [column.flat]
+            if column.symmetric:
+                targets.append(column.flat % n * n + column.flat // n)
+            for flat in targets:
+                table.logits.reshape(-1)[flat] = raw
+                table.asked.reshape(-1)[flat] = known
+        return evidence
+
+
+def logit(p: Floats) -> Tensor:
+    """Return the logits of probabilities, float64; ±∞ at 0 and 1, NaN stays."""
+    return torch.logit(torch.from_numpy(np.asarray(p, dtype=np.float64)))

@@ -1,0 +1,393 @@
+"""The engine: an oracle, a detector and a logic, ready to run programs on scenes.
+
+>>> engine = Engine(oracle="scene")                                   # doctest: +SKIP
+>>> engine.run("count(Object, lambda x: red(x))", Scene.synthetic(20, seed=0)).value   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import dsl
+from dsl.limits import Limits
+from dsl.syntax import ast
+from dsl.vocabulary import Vocabulary
+from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
+from neptune.answer import Answer, Usage
+from neptune.config.engine import vocabulary_of
+from neptune.engine.analysis.detector_labels import labels_of
+from neptune.engine.evidence.questions import Wording
+from neptune.engine.evidence.store import Evidence
+from neptune.engine.interpret.interpreter import Interpreter
+from neptune.engine.scenes import EvidenceKept, Scenes
+from neptune.engine.schedule import Estimates, Prior, Schedule, box_prior
+from neptune.engine.session.answers import answer_of
+from neptune.engine.session.session import Abstain, Session
+from neptune.errors import ConfigError
+from neptune.perception.replicas import check_devices
+from neptune.perception.stack import detector_stack, oracle_stack
+from neptune.scene import Annotation, Scene
+from neptune.scene.picture import Picture
+from neptune.scene.types import Detector, Oracle
+from neptune.writer.vote import Candidate, answer_together
+
+if TYPE_CHECKING:
+    from neptune.config import Config
+    from neptune.engine.analysis.explain import Explanation
+    from neptune.writer.writer import Writer, Written
+
+
+class Engine:
+    """Runs programs on scenes, in any number of threads. As a context manager it closes itself.
+
+    Parameters
+    ----------
+    oracle
+        A name (``scene``, ``embedded``, ``random``, ``replay``, …) or an :class:`~neptune.scene.types.Oracle`.
+    detector
+        A name (``scene``, ``embedded``, …), a :class:`~neptune.scene.types.Detector`, or ``None`` where scenes
+        are given.
+    logic
+        ``"godel"``, ``"product"``, ``"lukasiewicz"``, ``"frank:0.1"``, or a :class:`~neptune.algebra.Logic`.
+    seed
+        Seed of oracles that draw numbers.
+    vocabulary
+        Name or path of a vocabulary, a :class:`dsl.Vocabulary`, or ``None`` for an open one.
+    schedule
+        ``"lazy"``: ask in rounds what can still change the decision, and stop when it is settled; or a
+        :class:`~neptune.engine.schedule.Schedule`. ``"all"``: ask every cell that a plan mentions, in one batch a
+        force. The decision is the same.
+    planner
+        ``"optimised"``: rewritten, eliminated and compiled plans, cached by shape; ``"naive"``: one operation of
+        the algebra a node, joint tables and all. The values are the same.
+    max_oracle_calls
+        The most cells that one program asks, ≥ 1; when they are spent, the answer is the best so far, with its
+        bounds and ``settled=False``.
+    limits
+        What a program may use.
+    parameters
+        Temperatures; by default the neutral ones.
+    distinct_variables
+        See :class:`~neptune.engine.interpret.interpreter.Interpreter`.
+    prior
+        Guesses at cells, for the order of asking only; by default from the boxes.
+    probability_tolerance
+        In [0, 1]. Bounds of an answer's probability as close as this are reported as their middle; else as bounds
+        only.
+    oracle_options, detector_options
+        Passed to the constructors of oracle and detector.
+    record
+        A file to which all that the oracle says is appended; the oracle ``replay`` answers from it, bit for bit.
+    cache
+        A file that keeps what an oracle with an identity (a model, a server) says, for other runs too; see
+        :class:`~neptune.perception.oracle.caching.cache.CachedOracle`. Other oracles are quicker than a file.
+    detection_cache
+        A file that keeps what a detector with an identity finds, see
+        :class:`~neptune.perception.detect.cache.CachedDetector`.
+    devices
+        Where oracle and detector run, one copy on each: ``("cuda:0", "cuda:1")``; none: as their options say.
+    workers
+        The number of threads that will call :meth:`run`; with more than one, or several devices, their requests are
+        gathered by a :class:`~neptune.perception.oracle.caching.batcher.MicroBatcher`.
+    max_batch, wait_ms
+        Its cells a batch, and how long a request waits for others.
+
+    Raises
+    ------
+    ConfigError
+        For a name or an option that does not exist, or a number out of its range.
+    """
+
+    def __init__(
+        self,
+        oracle: str | Oracle = "scene",
+        detector: str | Detector | None = None,
+        *,
+        logic: str | Logic = "godel",
+        seed: int = 0,
+        vocabulary: str | Vocabulary | None = "clevr",
+        schedule: str | Schedule = "all",
+        planner: str = "optimised",
+        max_oracle_calls: int | None = None,
+        limits: Limits | None = None,
+        parameters: LogicParameters | None = None,
+        distinct_variables: str = "auto",
+        prior: Prior | None = box_prior,
+        probability_tolerance: float = 0.0,
+        oracle_options: dict[str, Any] | None = None,
+        detector_options: dict[str, Any] | None = None,
+        record: str | Path | None = None,
+        cache: str | Path | None = None,
+        detection_cache: str | Path | None = None,
+        devices: Sequence[str] = (),
+        workers: int = 1,
+        max_batch: int = 256,
+        wait_ms: float = 2.0,
+    ) -> None:
+        self.logic = _logic(logic)
+        self.seed, self.planner = seed, planner
+        if isinstance(schedule, str):
+            _one_of("schedule", schedule, ("all", "lazy"))
+        self.schedule = schedule if isinstance(schedule, str) else "lazy"
+        self._schedule = (
+            {"all": None, "lazy": Schedule()}[schedule] if isinstance(schedule, str) else schedule
+        )
+        _one_of("planner", planner, ("naive", "optimised"))
+        _one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
+        self.distinct_variables = distinct_variables
+        _in_range("seed", seed, Integral, -inf, inf, "an integer")
+        if max_oracle_calls is not None:
+            _in_range("max_oracle_calls", max_oracle_calls, Integral, 1, inf, "an integer ≥ 1, or None")
+        _in_range("probability_tolerance", probability_tolerance, Real, 0, 1, "a number in [0, 1]")
+        self.max_oracle_calls = max_oracle_calls
+        self.limits = limits or Limits()
+        self.parameters = parameters or LogicParameters()
+        self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else vocabulary_of(vocabulary)
+        self.probability_tolerance = probability_tolerance
+        self.estimates = Estimates(self.vocabulary, prior)
+        options = dict(oracle_options or {})
+        if isinstance(oracle, str) and oracle in ("random", "scene"):
+            options.setdefault("seed", seed)
+        check_devices(devices, oracle=oracle, detector=detector)
+        self.oracle, self.recorder, self._batcher = oracle_stack(
+            oracle,
+            devices,
+            options,
+            cache=cache,
+            record=record,
+            workers=workers,
+            max_batch=max_batch,
+            wait_ms=wait_ms,
+        )
+        self.detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
+        self.detector = detector_stack(detector, devices, detector_options or {}, cache=detection_cache)
+        self.wording = Wording.load(vocabulary=self.vocabulary)
+        self.writer: Writer | None = None
+        self._config: Config | None = None
+        self._evidence = EvidenceKept()
+        self._scenes = Scenes(self.detector, self.detector_name)
+
+    @classmethod
+    def from_config(cls, config: str | Path | Config, **arguments: Any) -> Engine:
+        """Make the engine that a configuration (a path to its JSON, or the object) describes.
+
+        `arguments` replace those that follow from the configuration.
+        """
+        from neptune.config import engine_arguments, load_config
+
+        config = load_config(config) if isinstance(config, str | Path) else config
+        engine = cls(**(engine_arguments(config) | arguments))
+        engine._config = config
+        return engine
+
+    def close(self) -> None:
+        """Let no thread wait for the oracle any longer. May be called twice."""
+        if self._batcher is not None:
+            self._batcher.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # --- scenes ----------------------------------------------------------------------------------
+
+    def labels(self, *programs: str | ast.Program) -> tuple[str, ...]:
+        """Return the nouns of programs, which a detector of any words looks for; none where the detector needs none."""
+        if not self._scenes.heeds_labels:
+            return ()
+        return labels_of(programs, self.wording, self.vocabulary, self.limits)
+
+    def scene(
+        self,
+        picture: Picture | str | Path | None,
+        annotation: Annotation | None = None,
+        labels: Sequence[str] = (),
+    ) -> Scene:
+        """Return the scene of a picture: its detected boxes, or with the detector ``scene`` the annotated ones.
+
+        The same picture (annotation, and labels where the detector heeds them) gives the same scene object again,
+        with all that the oracle has said.
+
+        Parameters
+        ----------
+        picture, annotation
+            What is looked at, and what is known of it.
+        labels
+            What to look for (:meth:`labels`); by default any object.
+
+        Raises
+        ------
+        PictureError
+            If the picture can not be read.
+        DetectorError
+            If no detector is configured, or it found nothing.
+        DatasetError
+            If the annotation is missing or does not fit the picture.
+        """
+        return self._scenes.scene(picture, annotation, labels)
+
+    def evidence(self, scene: Scene) -> Evidence:
+        """Return what the oracle has said about a scene so far; all programs on the scene share it."""
+        return self._evidence.of(scene)
+
+    # --- running ---------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def run(self, program: str | ast.Program, scene: Scene, budget: int | None = None) -> Answer:
+        """Run a program on a scene. No gradient is kept; :meth:`table` keeps one.
+
+        Parameters
+        ----------
+        program
+            Program text (either dialect), or a parsed program.
+        scene
+            Boxes and, for most oracles, a picture.
+        budget
+            The most oracle calls of this run, where it is less than `max_oracle_calls`.
+
+        Returns
+        -------
+        Answer
+            The value, how sure it is, what it cost and how it came about.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If the program is wrong, or reaches a limit.
+        NeptuneError
+            If the oracle can not answer.
+        """
+        checked = dsl.check(program, vocabulary=self.vocabulary, limits=self.limits)
+        session = self._session(scene, budget)
+        interpreter = Interpreter(session, self.vocabulary, self.limits, self.distinct_variables)
+        interpreter.notes.extend(checked.notes)
+        session.variable_names = interpreter.variable_names
+        try:
+            value = interpreter.run(checked.program)
+            return answer_of(value, interpreter, session, checked.program)
+        except Abstain as reason:
+            return Answer(
+                None,
+                "nothing",
+                usage=session.usage,
+                trace=tuple(session.trace),
+                abstained=True,
+                settled=False,
+                notes=(*interpreter.notes, str(reason)),
+            )
+        except dsl.ProgramError as error:
+            if isinstance(program, str) and error.source is None:
+                error.with_source(program)
+            raise
+
+    def run_many(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
+        """Run (program, scene) pairs in padded batches: :func:`neptune.engine.session.batch.run_many`."""
+        from neptune.engine.session.batch import run_many
+
+        return run_many(self, questions)
+
+    def explain(self, program: str | ast.Program, scene: Scene | int = 10) -> Explanation:
+        """Say what a program will do, asking nothing: stages of planning with their laws, order, sizes.
+
+        Parameters
+        ----------
+        program
+            Program text, or a parsed program.
+        scene
+            The scene, or a number of objects N ≥ 1, for which cells are counted.
+
+        Returns
+        -------
+        Explanation
+            Its ``str()`` is for reading. Where the program needs an answer on its way (a branch), it ends there.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If the program is wrong.
+        """
+        from neptune.engine.analysis.explain import explain
+
+        return explain(self, program, scene if isinstance(scene, int) else len(scene))
+
+    def table(self, formula: str, scene: Scene) -> ProbabilisticTensor:
+        """Return the soft truth of a formula over its free variables (a program whose result is a formula)."""
+        checked = dsl.check(formula, vocabulary=self.vocabulary, limits=self.limits)
+        session = self._session(scene)
+        interpreter = Interpreter(session, self.vocabulary, self.limits, self.distinct_variables)
+        value = interpreter.run(checked.program)
+        last = checked.program.body[-1]
+        return session.table(interpreter.formula(value, last), interpreter.line(last)).low
+
+    def _session(self, scene: Scene, budget: int | None = None) -> Session:
+        budgets = [b for b in (budget, self.max_oracle_calls) if b is not None]
+        return Session(
+            self.evidence(scene),
+            self.oracle,
+            self.wording,
+            self.logic,
+            self.parameters,
+            self.limits,
+            Usage(),
+            schedule=self._schedule,
+            estimates=self.estimates,
+            budget=min(budgets, default=None),
+            probability_tolerance=self.probability_tolerance,
+            planner=self.planner,
+        )
+
+    def ask(self, image: Picture | str | Path, question: str, program: str | None = None) -> Answer:
+        """Answer a question about a picture by a program: the one given, or one that the configured writer writes.
+
+        Raises
+        ------
+        ConfigError
+            If there is no program and no writer is configured.
+        dsl.ProgramError, NeptuneError
+            As :meth:`run`, and if the writer finds no program.
+        """
+        if program is not None:
+            return self.run(program, self.scene(image, labels=self.labels(program)))
+        written = self._written(question)
+        candidates = written.candidates or (Candidate(written.program),)
+        scene = self.scene(image, labels=self.labels(*(c.program for c in candidates)))
+        return answer_together(candidates, lambda text: self.run(text, scene))[0]
+
+    def _written(self, question: str) -> Written:
+        if self.writer is None and self._config is not None:
+            from neptune.config.engine import writer_of
+
+            self.writer = writer_of(self._config)
+        if self.writer is None:
+            raise ConfigError(
+                "There is no program for this question, and no writer is configured",
+                where=question,
+                hint="Give the program; or name a language model that writes it by code_gen_provider and "
+                "code_gen_model_name (in Python: Engine.from_config of a config that does)",
+            )
+        return self.writer.write(question)
+
+
+def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ConfigError(f"{field} is '{value}'", expected=" or ".join(f"'{k}'" for k in known))
+
+
+def _in_range(field: str, value: Any, kind: Any, least: float, most: float, expected: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
+        raise ConfigError(f"{field} is {value!r}", expected=expected)
+
+
+def _logic(name: str | Logic) -> Logic:
+    try:
+        return logic.get(name)
+    except ValueError as error:
+        raise ConfigError(" ".join(str(error).split()), where="logic") from error

@@ -1,0 +1,1 @@
+"""Evaluates plans on the scores of scenes."""

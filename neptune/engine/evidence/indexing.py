@@ -1,0 +1,66 @@
+"""Tuples of objects as arrays: all of them, those without repetition, and their places in a flat table."""
+
+from __future__ import annotations
+
+import itertools
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neptune.scene.types import IntArray
+
+
+@lru_cache(maxsize=256)
+def off_diagonal(n: int, k: int, symmetric: bool = False) -> IntArray:
+    """Return all k-tuples of distinct objects out of n, in lexicographic order: shape ``(M, k)``, read-only.
+
+    k = 0 gives the one empty tuple, shape ``(1, 0)``. With `symmetric` (k = 2) only pairs i < j.
+    """
+    if k == 0:
+        cells = np.zeros((1, 0), dtype=np.int64)
+    elif k == 2 and symmetric:
+        cells = np.stack(np.triu_indices(n, 1), axis=1).astype(np.int64)
+    else:
+        cells = np.indices((n,) * k, dtype=np.int64).reshape(k, -1).T
+        cells = np.ascontiguousarray(cells[distinct(cells)])
+    cells.flags.writeable = False
+    return cells
+
+
+@lru_cache(maxsize=256)
+def all_flat(n: int, arity: int, symmetric: bool) -> IntArray:
+    """Return the cells of :func:`off_diagonal` as flat indices, shape ``(M,)``, read-only."""
+    cells = off_diagonal(n, arity, symmetric)
+    if arity == 0:
+        return np.zeros(1, dtype=np.int64)
+    flat = np.zeros(len(cells), dtype=np.int64)
+    for column in cells.T:
+        flat = flat * n + column
+    flat.flags.writeable = False
+    return flat
+
+
+def distinct(cells: IntArray) -> NDArray[np.bool_]:
+    """Return which rows of ``(M, k)`` name no object twice: shape ``(M,)``."""
+    keep = np.ones(len(cells), dtype=np.bool_)
+    for i, j in itertools.combinations(range(cells.shape[1]), 2):
+        keep &= cells[:, i] != cells[:, j]
+    return keep
+
+
+def unique(flat: IntArray) -> IntArray:
+    """Return the values without repetition, in order of first appearance."""
+    if len(flat) < 2 or (flat[1:] > flat[:-1]).all():
+        return flat
+    _, first = np.unique(flat, return_index=True)
+    return flat if len(first) == len(flat) else flat[np.sort(first)]
+
+
+def unflatten(flat: IntArray, shape: tuple[int, ...]) -> IntArray:
+    """Return flat indices into a table as rows of objects: shape ``(M, len(shape))``."""
+    if not shape:
+        return np.zeros((len(flat), 0), dtype=np.int64)
+    if len(shape) == 1:
+        return flat[:, None]
+    return np.stack(np.unravel_index(flat, shape), axis=1).astype(np.int64, copy=False)

@@ -1,0 +1,220 @@
+"""Atoms: a predicate's name and its arguments become a plan node.
+
+The meaning of an argument decides the shape of the node: a variable or a given object is a place of the atom; a
+description (``iota``) makes the node an expectation over it; a value of a sort selects the predicate
+(``color(x, "red")`` is ``red(x)``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from dsl import plan
+from dsl.errors import LimitError, ProgramError
+from dsl.limits import Limits
+from dsl.plan import Atom, Description, ExpectationOver, Forall, Node, Predicate, Term, make
+from dsl.syntax import ast
+from dsl.vocabulary import Vocabulary
+from neptune.engine.interpret.values import (
+    AttributeOf,
+    DescribedObject,
+    Formula,
+    ObjectRef,
+    Variable,
+    kind_name,
+)
+
+_VARIABLE_NAME = re.compile(r"[a-z]\d*\Z")
+MAX_PLAN_DEPTH = 100
+
+
+class Atoms:
+    """Makes atoms, and counts the nodes that a program builds."""
+
+    def __init__(self, vocabulary: Vocabulary, limits: Limits) -> None:
+        self.vocabulary, self.limits = vocabulary, limits
+        self._built = 0
+
+    def apply(
+        self, name: str, args: list[Any], where: ast.Node, *, picking: bool, note: Callable[[str], None]
+    ) -> Node | AttributeOf:
+        """Return the formula for ``name(args)``.
+
+        Parameters
+        ----------
+        name
+            As written; the vocabulary's synonyms are resolved.
+        args
+            Variables, objects, descriptions, or values of sorts.
+        picking
+            Descriptions stand for their most probable object (inside ``describe``) instead of an expectation.
+        note
+            Called with what was normalised.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If an argument is nothing that a predicate can be applied to.
+        """
+        if len(args) > self.limits.predicate_arity:
+            raise LimitError("predicate_arity", self.limits.predicate_arity, len(args), where.span)
+        if not args:
+            raise ProgramError(f"'{name}' is applied to nothing", where.span, expected=f"{name}(x)")
+        sort = self.vocabulary.sort_named(name)
+        if sort is not None and sort != "Object":
+            return self._attribute(name, sort, args, where, picking)
+        values = [a for a in args if isinstance(a, str) and not self._is_variable(a)]
+        if values:
+            objects = [a for a in args if not (isinstance(a, str) and not self._is_variable(a))]
+            if not objects:
+                raise ProgramError(
+                    f"'{name}' is applied to texts only",
+                    where.span,
+                    expected="an object variable, e.g. a lambda's",
+                )
+            name, args = " ".join([name, *values]), objects
+        if len(args) == 1 and self.vocabulary.is_vacuous(name):
+            self._places(args, where, name)
+            return plan.const(1.0)
+        return self._atom(name, args, where, picking, note)
+
+    def _attribute(
+        self, name: str, sort: str, args: list[Any], where: ast.Node, picking: bool
+    ) -> Node | AttributeOf:
+        values = [a for a in args if isinstance(a, str)]
+        objects = [a for a in args if not isinstance(a, str)]
+        if len(args) == 1 and objects:
+            return AttributeOf(sort, objects[0])
+        if len(values) == 1 and len(objects) == 1:
+            value = self.vocabulary.value_named(values[0])
+            if value not in self.vocabulary.values(sort):
+                raise ProgramError(
+                    f"'{values[0]}' is no {name}",
+                    where.span,
+                    expected=f"one of {', '.join(self.vocabulary.values(sort))}",
+                )
+            return self._atom(value, objects, where, picking, lambda _: None)
+        if len(objects) == 2 and not values:
+            return self._atom(
+                f"same_{self.vocabulary.attribute(sort)}", objects, where, picking, lambda _: None
+            )
+        raise ProgramError(
+            f"'{name}' takes an object, or an object and a value", where.span, expected=f"{name}(x)"
+        )
+
+    def predicate(self, name: str, arity: int) -> Predicate:
+        """Return the predicate of a name: synonyms resolved, with what the vocabulary says of it."""
+        canonical = self.vocabulary.canonical(name, arity)
+        same = arity == 2 and (canonical.startswith("same_") or self.vocabulary.same(canonical) is not None)
+        symmetric = self.vocabulary.symmetric(canonical) or same
+        derived = self.vocabulary.derived(canonical, arity)
+        if derived is None:
+            return Predicate(canonical, arity, "", symmetric, same)
+        if derived.kind == "boxes":
+            return Predicate(canonical, arity, "", symmetric, same, boxes=derived.of)
+        ways = derived.ways(self.vocabulary.values(derived.of))
+        return Predicate(canonical, arity, "", symmetric, same, ways=ways)
+
+    def _atom(
+        self, name: str, args: list[Any], where: ast.Node, picking: bool, note: Callable[[str], None]
+    ) -> Node:
+        predicate = self.predicate(name, len(args))
+        places = self._places(args, where, name)
+        if predicate.name == "same_object" and len(args) == 2:
+            return self.about(places, lambda terms: plan.same(terms[0], terms[1]), picking)
+        if self._is_plural(predicate, places):
+            note(f"{name} of two equal descriptions was read as a plural: of all objects that fit")
+            return self._plural(predicate, places[0])  # type: ignore[arg-type]
+        converse = self.vocabulary.converse(predicate.name) if len(args) == 2 else None
+        if converse is not None and converse < predicate.name:
+            # One relation of each converse pair is asked: right(x, y) is left(y, x).
+            predicate = self.predicate(converse, 2)
+            places = places[::-1]
+        return self.about(places, lambda terms: self.leaf(predicate, terms), picking)
+
+    def leaf(self, predicate: Predicate, terms: tuple[Term, ...]) -> Node:
+        """Return the atom, the places of a symmetric predicate in one order."""
+        if predicate.symmetric:
+            terms = tuple(sorted(terms, key=str))
+        return make(Atom, predicate, terms)
+
+    def about(
+        self, places: list[Term | DescribedObject], atom: Callable[[tuple[Term, ...]], Node], picking: bool
+    ) -> Node:
+        """Return the atom of the places, as an expectation over those that are descriptions."""
+        used = [int(p[1:]) for p in places if isinstance(p, str) and p.startswith("@")]
+        for place in places:
+            if isinstance(place, DescribedObject):
+                used += [int(v[1:]) for v in place.iota.free if v.startswith("@")]
+        k = max(used, default=-1)
+        terms: list[Term] = []
+        described: list[tuple[str, DescribedObject]] = []
+        for place in places:
+            if isinstance(place, DescribedObject):
+                k += 1
+                described.append((f"@{k}", place))
+                terms.append(f"@{k}")
+            else:
+                terms.append(place)
+        node = atom(tuple(terms))
+        for var, place in reversed(described):
+            node = make(ExpectationOver, var, place.iota, node, place.pick or picking)
+        return node
+
+    @staticmethod
+    def _is_plural(predicate: Predicate, places: list[Term | DescribedObject]) -> bool:
+        if not predicate.reflexive or not all(isinstance(p, DescribedObject) for p in places):
+            return False
+        first, second = places
+        return (
+            isinstance(first, DescribedObject)
+            and isinstance(second, DescribedObject)
+            and first.iota is second.iota
+        )
+
+    def _plural(self, predicate: Predicate, described: DescribedObject) -> Node:
+        iota: Description = described.iota
+        first = plan.fresh(iota)
+        second = f"@{int(first[1:]) + 1}"
+        fits = [plan.substitute(iota.body, {iota.var: v}) for v in (first, second)]
+        body = plan.disjunction([*(plan.negation(f) for f in fits), self.leaf(predicate, (first, second))])
+        return make(Forall, first, make(Forall, second, body))
+
+    def _places(self, args: list[Any], where: ast.Node, name: str) -> list[Term | DescribedObject]:
+        places: list[Term | DescribedObject] = []
+        for arg in args:
+            match arg:
+                case Variable():
+                    places.append(arg.name)
+                case ObjectRef():
+                    places.append(arg.index)
+                case DescribedObject():
+                    places.append(arg)
+                case str() if self._is_variable(arg):
+                    places.append(arg)
+                case _:
+                    hint = (
+                        ""
+                        if not isinstance(arg, Formula)
+                        else "name the object with iota(Object, lambda y: …)"
+                    )
+                    raise ProgramError(
+                        f"'{name}' is applied to {kind_name(arg)}",
+                        where.span,
+                        expected="an object: a quantifier's variable or iota(…)",
+                        hint=hint,
+                    )
+        return places
+
+    def _is_variable(self, text: str) -> bool:
+        return _VARIABLE_NAME.match(text) is not None and self.vocabulary.sort_of_value(text) is None
+
+    def check_size(self, node: Node, where: ast.Node) -> None:
+        """Count one more node; raise :class:`dsl.LimitError` if the plan has grown too large or too deep."""
+        self._built += 1 + len(plan.children(node)) // 16
+        if self._built > self.limits.nodes:
+            raise LimitError("nodes", self.limits.nodes, None, where.span)
+        if node.depth > MAX_PLAN_DEPTH:
+            raise LimitError("depth", MAX_PLAN_DEPTH, node.depth, where.span, what="the formula")

@@ -1,0 +1,266 @@
+"""The built-in functions of the language. `dsl.builtins` says which there are; this file says what they do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from dsl import plan
+from dsl.builtins import BUILTINS
+from dsl.errors import ProgramError
+from dsl.plan import make
+from dsl.syntax import ast
+from neptune.engine.interpret import arithmetic, quantifiers
+from neptune.engine.interpret import plain_builtins as plainbuiltins
+from neptune.engine.interpret import work_bounds as bounds
+from neptune.engine.interpret.quantifiers import Function
+from neptune.engine.interpret.values import (
+    AttributeOf,
+    Closure,
+    DescribedObject,
+    DescribedValue,
+    Formula,
+    ObjectRef,
+    PredicateRef,
+    SortRef,
+    Variable,
+    kind_name,
+)
+
+if TYPE_CHECKING:
+    from neptune.engine.interpret.interpreter import Interpreter
+
+
+def known(name: str) -> bool:
+    """Return whether the name is a built-in that this file or `plainbuiltins` defines."""
+    return name in FUNCTIONS or name in plainbuiltins.FUNCTIONS
+
+
+def call(run: Interpreter, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
+    """Call a built-in.
+
+    Raises
+    ------
+    dsl.ProgramError
+        If the arguments do not fit.
+    """
+    function = FUNCTIONS.get(name)
+    if name != "len":
+        bounds.charge(run, args, node)
+    try:
+        if function is not None:
+            return function(run, args, keywords, node)
+    except (IndexError, ValueError, OverflowError) as error:
+        raise _misfit(name, node, error) from error
+    try:
+        return plainbuiltins.FUNCTIONS[name](run, args, keywords, node)
+    except (IndexError, TypeError, ValueError, KeyError, OverflowError) as error:
+        raise _misfit(name, node, error) from error
+
+
+def _misfit(name: str, node: ast.Expr, error: Exception) -> ProgramError:
+    return ProgramError(
+        f"'{name}' can not take these arguments: {error}", node.span, expected=BUILTINS[name].signature
+    )
+
+
+# --- describing and asking -----------------------------------------------------------------------
+
+
+def describe_attribute(run: Interpreter, sort: str, target: Any, node: Any) -> Any:
+    """Return the value of a sort at an object: by the vocabulary's values, or by an open question."""
+    if not isinstance(target, Variable | ObjectRef | DescribedObject | str):
+        raise ProgramError(
+            f"The {run.vocabulary.attribute(sort)} of {kind_name(target)} is asked for",
+            node.span,
+            expected="an object: describe(Color, iota(Object, lambda x: …))",
+            hint="put the condition inside an iota" if isinstance(target, Formula) else "",
+        )
+    values = run.vocabulary.values(sort)
+    if values:
+        run.picking += 1
+        try:
+            bodies = [run.formula(run.predicate(v, [target], node), node) for v in values]
+        finally:
+            run.picking -= 1
+        return DescribedValue(make(plan.Describe, tuple(values), tuple(bodies)), sort)
+    attribute = run.vocabulary.attribute(sort)
+    return run.forcer.query("", attribute, (run.pointed(target, node),), run.line(node))
+
+
+def _describe(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    sorts = [a for a in args if isinstance(a, SortRef)]
+    names = [a.name for a in args if isinstance(a, PredicateRef)] + [a for a in args if isinstance(a, str)]
+    rest = [a for a in args if not isinstance(a, SortRef | PredicateRef | str)]
+    if len(rest) != 1 or len(sorts) + len(names) > 1:
+        raise ProgramError(
+            "'describe' takes a sort and an object, or a sort and a lambda",
+            node.span,
+            expected="describe(Color, iota(…))",
+            hint="write describe(Color, iota(Object, lambda x: …))",
+        )
+    target = rest[0]
+    if isinstance(target, AttributeOf):
+        return describe_attribute(run, target.sort, target.target, node)
+    sort = sorts[0].name if sorts else (names[0] if names else "")
+    if isinstance(target, Closure):
+        if not sorts or sort == "Object":
+            raise ProgramError(
+                "'describe' needs the sort of a value", node.span, expected="describe(Color, lambda c: …)"
+            )
+        return quantifiers.choice(run, sorts[0], target, node)
+    if not sort:
+        return run.forcer.query(
+            "what is the object in the red box?", "", (run.pointed(target, node),), run.line(node)
+        )
+    if sort == "Object":
+        return target
+    return describe_attribute(run, sort, target, node)
+
+
+def _score(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    """``score(question, n=1)``: n variables named x1 … xn; ``n=0`` speaks of the whole picture."""
+    text = run.text(args[0], node)
+    arity = args[1] if len(args) > 1 else keywords.get("n", keywords.get("arity", 1))
+    if not isinstance(arity, int) or not 0 <= arity <= run.limits.predicate_arity:
+        raise ProgramError(
+            f"'score' is asked for {arity!r} objects",
+            node.span,
+            expected=f"0 to {run.limits.predicate_arity}",
+        )
+    predicate = plan.Predicate("", arity, " ".join(text.split()))
+    return run.made(make(plan.Atom, predicate, tuple(f"x{i + 1}" for i in range(arity))), node)
+
+
+def _query(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> str:
+    """``query(question, object, …)``: an open question about given objects, or the whole picture."""
+    texts = [a for a in args if isinstance(a, str)]
+    if len(texts) != 1:
+        raise ProgramError(
+            "'query' takes one question", node.span, expected='query("what color is it?", object)'
+        )
+    objects = tuple(run.pointed(a, node) for a in args if not isinstance(a, str))
+    return run.forcer.query(texts[0], "", objects, run.line(node))
+
+
+# --- connectives and relations -------------------------------------------------------------------
+
+
+def _connective(op: str) -> Function:
+    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+        values = list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
+        if not values:
+            raise ProgramError("A connective needs operands", node.span)
+        result = values[0]
+        if len(values) == 1:
+            return result
+        for value in values[1:]:
+            result = run.binary(op, result, value, node)
+        return result
+
+    return apply
+
+
+def _not(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    (value,) = args
+    return (not value) if isinstance(value, bool) else Formula(plan.negation(run.formula(value, node)))
+
+
+def _equal(negated: bool) -> Function:
+    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+        first, second = args
+        return arithmetic.equality(run, negated, first, second, node)
+
+    return apply
+
+
+def _order(op: str) -> Function:
+    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+        first, second = args
+        return arithmetic.compare(run, op, first, second, node)
+
+    return apply
+
+
+def _distinct(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    """``distinct(x, y, …)``: all of them are different objects (or values)."""
+    if len(args) == 1 and isinstance(args[0], list | tuple):
+        args = list(args[0])
+    run.spend(len(args) ** 2 // 16, node)
+    pairs = [(a, b) for i, a in enumerate(args) for b in args[i + 1 :]]
+    results = [arithmetic.equality(run, True, a, b, node) for a, b in pairs]
+    return quantifiers.joined(run, plan.conjunction, results, node)
+
+
+def _among(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    first, *rest = args
+    items = list(rest[0]) if len(rest) == 1 and isinstance(rest[0], list | tuple | set) else rest
+    return arithmetic.compare(run, "in", first, items, node)
+
+
+def _topk(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> list[ObjectRef]:
+    """``topk(φ, k)``: the k most probable objects, best first."""
+    if not isinstance(args[0], Formula | DescribedObject):
+        raise ProgramError(
+            f"'topk' is asked of {kind_name(args[0])}",
+            node.span,
+            expected="a formula, e.g. topk(score(…), 2), or iota(…)",
+        )
+    formula, k = args[0], int(run.number(args[1] if len(args) > 1 else keywords.get("k", 1), node))
+    body = (
+        quantifiers.description(run, formula, False, node).iota
+        if isinstance(formula, Formula)
+        else formula.iota
+    )
+    scores = run.forcer.ranking(body.body, run.line(node))
+    best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+    return [ObjectRef(i) for i in best[: max(k, 0)]]
+
+
+def _mode(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    """``mode(Color, lambda c: count(…))``: the value with the largest count (the first among equals)."""
+    if len(args) == 1 and isinstance(args[0], list | tuple) and args[0]:
+        counted = Counter(run.key(a, node) for a in args[0])
+        return max(counted, key=counted.__getitem__)
+    domain, function = quantifiers.parts(run, args, node)
+    members = list(run.iterate(domain, node))
+    if function is None or not members:
+        raise ProgramError(
+            "'mode' needs a sort and a lambda", node.span, expected="mode(Color, lambda c: count(…))"
+        )
+    counts = [run.number(run.call_value(function, [m], node), node) for m in members]
+    return members[counts.index(max(counts))]
+
+
+FUNCTIONS: dict[str, Function] = {
+    "exists": quantifiers.quantifier(plan.Exists),
+    "some": quantifiers.quantifier(plan.Exists),
+    "any": quantifiers.quantifier(plan.Exists),
+    "forall": quantifiers.quantifier(plan.Forall),
+    "all": quantifiers.quantifier(plan.Forall),
+    "every": quantifiers.quantifier(plan.Forall),
+    "no": quantifiers.none,
+    "none": quantifiers.none,
+    "iota": quantifiers.iota(False),
+    "the": quantifiers.iota(False),
+    "point": quantifiers.iota(True),
+    "best": quantifiers.iota(True),
+    "argmax": quantifiers.iota(True),
+    "count": quantifiers.count,
+    "describe": _describe,
+    "score": _score,
+    "query": _query,
+    "and_": _connective("&"),
+    "or_": _connective("|"),
+    "xor": _connective("^"),
+    "implies": _connective(">>"),
+    "not_": _not,
+    "equal": _equal(False),
+    "different": _equal(True),
+    "greater_than": _order(">"),
+    "less_than": _order("<"),
+    "distinct": _distinct,
+    "among": _among,
+    "topk": _topk,
+    "mode": _mode,
+}

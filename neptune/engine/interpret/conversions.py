@@ -1,0 +1,252 @@
+"""Conversions between the values of a running program: to a formula, a truth, a number, a text, an object."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+from dsl import plan
+from dsl.errors import LimitError, ProgramError
+from dsl.limits import Limits
+from dsl.plan import Node
+from dsl.syntax import ast
+from dsl.vocabulary import Vocabulary
+from neptune.engine.interpret import truthiness as beside
+from neptune.engine.interpret import work_bounds as bounds
+from neptune.engine.interpret.atoms import Atoms
+from neptune.engine.interpret.values import (
+    AttributeOf,
+    BuiltinRef,
+    Closure,
+    DescribedObject,
+    DescribedValue,
+    Forcer,
+    Formula,
+    ObjectRef,
+    PredicateRef,
+    Quantity,
+    Scope,
+    SortRef,
+    Variable,
+    kind_name,
+)
+
+
+class Conversions(ABC):
+    """What one kind of value means where another is needed; whatever forces goes through the forcer."""
+
+    @abstractmethod
+    def attribute_value(self, sort: str, target: Any, node: ast.Node) -> Any:
+        """Return the value of a sort at an object: described, or a text."""
+
+    def __init__(self, forcer: Forcer, vocabulary: Vocabulary, limits: Limits) -> None:
+        self.forcer, self.vocabulary, self.limits = forcer, vocabulary, limits
+        self.atoms = Atoms(vocabulary, limits)
+        self.scope = Scope({})
+        self.notes: list[str] = []
+        self._counted: dict[Node, int] = {}
+        self._iterations = 0
+
+    def spend(self, amount: int, node: ast.Node) -> None:
+        """Count turns of loops, or items of nested lists.
+
+        Raises
+        ------
+        LimitError
+            If there were more than ``limits.iterations``.
+        """
+        self._iterations += amount
+        if self._iterations > self.limits.iterations:
+            raise LimitError("iterations", self.limits.iterations, None, node.span)
+
+    def is_soft(self, value: Any) -> bool:
+        """Return whether the value is a formula, or stands for one."""
+        if isinstance(value, DescribedValue):
+            return bool(value.node.free)
+        return isinstance(value, Formula | DescribedObject | Quantity | AttributeOf)
+
+    def formula(self, value: Any, node: ast.Expr | ast.Stmt) -> Node:
+        """Return the truth node for a value.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If the value is no truth.
+        """
+        match value:
+            case Formula():
+                return value.node
+            case bool():
+                return plan.const(float(value))
+            case AttributeOf():
+                return plan.const(1.0)
+            case DescribedObject():
+                self.note("a description used as a truth value was read as 'exists'")
+                return plan.make(plan.Exists, value.iota.var, value.iota.body)
+            case Quantity():
+                self.note("a count used as a truth value was read as 'count > 0'")
+                return plan.make(plan.Compare, ">", value.node, plan.make(plan.Number, 0.0))
+            case ObjectRef():
+                return plan.const(1.0)
+            case DescribedValue() if value.node.free:
+                self.note("a described value beside conditions was read as true: everything has one")
+                return plan.const(1.0)
+        raise ProgramError(
+            f"{kind_name(value).capitalize()} is no truth value",
+            node.span,
+            expected="a formula, e.g. red(x) or count(…) > 2",
+            hint="compare it with something",
+        )
+
+    def truth(self, value: Any, node: ast.Expr, others: Iterable[ast.Expr] = ()) -> bool:
+        """Decide a value: a formula by p > ½, plain data as Python does; `others` are the operands beside it.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If the value is no truth, such as a text written in the program.
+        """
+        if self.is_soft(value):
+            made = self.formula(value, node)
+            if any(v.startswith("@") for v in made.free):
+                raise ProgramError(
+                    "A condition depends on a variable that a quantifier binds, so it has no single truth value",
+                    node.span,
+                    expected="a formula without bound variables",
+                    hint="write 'a and b or not a and c' instead of a branch inside the quantifier",
+                )
+            return self.forcer.truth(made, _line(node))
+        if isinstance(value, DescribedValue):
+            raise ProgramError(
+                "A described value is no truth value", node.span, hint='compare it: describe(…) == "red"'
+            )
+        if isinstance(value, SortRef | PredicateRef | BuiltinRef | Closure | Variable):
+            raise ProgramError(
+                f"{kind_name(value).capitalize()} is no truth value", node.span, expected="a formula"
+            )
+        if isinstance(value, str) and beside.is_written(self, node):
+            raise beside.no_truth(self, value, node, others)
+        return bool(value)
+
+    def number(self, value: Any, node: ast.Expr | ast.Stmt) -> int | float:
+        """Return a plain number, counting if need be."""
+        if isinstance(value, Quantity):
+            if value.node.free:
+                raise ProgramError(
+                    "This count depends on a variable that a quantifier binds",
+                    node.span,
+                    expected="a comparison of the count with a number or another count",
+                )
+            if value.node not in self._counted:  # a loop may ask for the same count again and again
+                self._counted[value.node] = self.forcer.number(value.node, _line(node))
+            return self._counted[value.node]
+        if isinstance(value, bool):
+            return int(value)
+        if isinstance(value, int | float):
+            return value
+        if isinstance(value, Formula) and not value.node.free:
+            return self.forcer.probability(value.node, _line(node))
+        raise ProgramError(f"{kind_name(value).capitalize()} is no number", node.span, expected="a number")
+
+    def text(self, value: Any, node: ast.Node) -> str:
+        """Return the value as text, choosing or counting if need be."""
+        match value:
+            case str():
+                return value
+            case bool():
+                return "yes" if value else "no"
+            case int() | float():
+                return f"{value:g}" if isinstance(value, float) else str(value)
+            case DescribedValue() | AttributeOf():
+                return self.text(self.plain(value, node), node)
+            case Quantity():
+                return str(self.number(value, node))  # type: ignore[arg-type]
+            case Formula():
+                return "yes" if self.truth(value, node) else "no"  # type: ignore[arg-type]
+        raise ProgramError(
+            f"{kind_name(value).capitalize()} is no text", node.span, expected="a text or a number"
+        )
+
+    def plain(self, value: Any, node: ast.Node) -> Any:
+        """Return a lazy value made plain: a described value as text, a count as a number, the rest unchanged."""
+        if isinstance(value, AttributeOf):
+            value = self.attribute_value(value.sort, value.target, node)
+        if isinstance(value, DescribedValue):
+            if value.node.free:
+                raise ProgramError("This value depends on a variable that a quantifier binds", node.span)
+            return self.forcer.value(value.node, _line(node))
+        if isinstance(value, Quantity):
+            return self.number(value, node)  # type: ignore[arg-type]
+        return value
+
+    def pointed(self, value: Any, node: ast.Node) -> int:
+        """Return the index of the object that a value stands for."""
+        if isinstance(value, ObjectRef):
+            return value.index
+        if isinstance(value, DescribedObject) and not value.iota.free:
+            index = self.forcer.object(value.iota, _line(node))
+            if index < 0:
+                raise ProgramError("There is no object in the picture to point to", node.span)
+            return index
+        raise ProgramError(f"{kind_name(value).capitalize()} is no object", node.span, expected="an object")
+
+    def iterate(self, value: Any, node: ast.Node) -> Iterable[Any]:
+        """Yield the items of a finite value: a list, a text, a dict's keys, a sort's objects or values."""
+        items: Iterable[Any]
+        if isinstance(value, SortRef):
+            items = self.members(value)
+        elif isinstance(value, list | tuple | dict | str):
+            items = list(value)
+        elif isinstance(value, set):
+            items = sorted(value, key=str)
+        else:
+            raise ProgramError(
+                f"{kind_name(value).capitalize()} can not be looped over",
+                node.span,
+                expected="a list, a range or a sort",
+            )
+        for item in items:
+            self._iterations += 1
+            if self._iterations > self.limits.iterations:
+                raise LimitError("iterations", self.limits.iterations, None, node.span)
+            yield item
+
+    def members(self, sort: SortRef) -> list[Any]:
+        """Return the objects of the scene, or the values of a value sort."""
+        if sort.name == "Object":
+            return [ObjectRef(i) for i in range(self.forcer.objects)]
+        return list(self.vocabulary.values(sort.name))
+
+    def key(self, value: Any, node: ast.Node) -> Any:
+        """Return a value fit as a dict's key or a set's element."""
+        value = self.plain(value, node)
+        if isinstance(value, tuple):
+            bounds.charge(self, (value,), node)
+        if isinstance(value, str | int | float | bool | tuple | ObjectRef | type(None)):
+            return value
+        raise ProgramError(f"{kind_name(value).capitalize()} can be no key or set element", node.span)
+
+    def bounded(self, text: str, node: ast.Node) -> str:
+        """Return the text, if it is within the limit."""
+        if len(text) > self.limits.text_chars:
+            raise LimitError("text_chars", self.limits.text_chars, len(text), node.span)
+        return text
+
+    def made(self, node: Node, where: ast.Node) -> Formula:
+        """Wrap a new formula, checking that the plan stays within the limits."""
+        self.atoms.check_size(node, where)
+        return Formula(node)
+
+    def note(self, text: str) -> None:
+        """Report something that was normalised, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def line(self, node: ast.Node) -> int:
+        """Return the line of a node, for the trace."""
+        return _line(node)
+
+
+def _line(node: ast.Node) -> int:
+    return node.span.line if node.span is not None else 0

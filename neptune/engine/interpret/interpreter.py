@@ -1,0 +1,361 @@
+"""Runs a program: expressions over plain values and lazy formulas (its statements: `statements.py`).
+
+A tree walk with limits. Nothing here computes a score: formulas become nodes of `dsl.plan`, and only a branch,
+arithmetic or the result asks the :class:`~neptune.engine.interpret.values.Forcer` for a plain value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from dsl import plan
+from dsl.builtins import BUILTINS
+from dsl.errors import LimitError, ProgramError
+from dsl.limits import Limits
+from dsl.plan import Node
+from dsl.syntax import ast
+from dsl.vocabulary import Vocabulary
+from neptune.engine.interpret import arithmetic, builtins, methods, valued
+from neptune.engine.interpret import truthiness as beside
+from neptune.engine.interpret import work_bounds as bounds
+from neptune.engine.interpret.statements import MAX_DEPTH, Returned, Statements
+from neptune.engine.interpret.values import (
+    BuiltinRef,
+    Closure,
+    Forcer,
+    Formula,
+    PredicateRef,
+    Scope,
+    SortRef,
+    Variable,
+    kind_name,
+)
+
+
+class Interpreter(Statements):
+    """Runs one checked program on one scene.
+
+    Parameters
+    ----------
+    forcer
+        Gives plain values for nodes.
+    vocabulary
+        The domain's words.
+    limits
+        What the program may use; reaching one is a :class:`dsl.LimitError`.
+    distinct_variables
+        ``"auto"``: the variables of ``.exists("y")`` quantifiers stand for different objects (NePTune's convention),
+        those of lambda quantifiers need not (LEFT's). ``"true"``, ``"false"``: all of them, none of them.
+    """
+
+    def __init__(
+        self, forcer: Forcer, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
+    ) -> None:
+        super().__init__(forcer, vocabulary, limits)
+        self.distinct_variables = distinct_variables
+        self.variable_names: dict[Node, str] = {}
+        self.binders = 0
+        self.picking = 0
+        self._depth = self._steps = 0
+
+    # --- expressions -----------------------------------------------------------------------------
+
+    def eval(self, node: ast.Expr) -> Any:
+        """Evaluate an expression."""
+        self._depth += 1
+        self._steps += 1
+        if self._steps > self.limits.iterations:
+            raise LimitError("iterations", self.limits.iterations, None, node.span, what="the run")
+        if self._depth > MAX_DEPTH + self.limits.depth:
+            raise LimitError("depth", MAX_DEPTH + self.limits.depth, None, node.span)
+        try:
+            return self._eval[type(node)](self, node)
+        finally:
+            self._depth -= 1
+
+    def _constant(self, node: Any) -> Any:
+        return node.value
+
+    def _fstring(self, node: ast.FString) -> str:
+        parts = [p.value if isinstance(p, ast.Text) else self._formatted(p) for p in node.parts]
+        return self.bounded("".join(parts), node)
+
+    def _formatted(self, part: ast.Formatted) -> str:
+        value = self.plain(self.eval(part.value), part)
+        if not part.format:
+            return self.text(value, part)
+        # The parser admits plain formats only (".2f", ">5"): no attributes, no nested fields.
+        plain = value if isinstance(value, str) else self.number(value, part.value)
+        try:
+            return format(plain, part.format)
+        except ValueError as error:
+            raise ProgramError(
+                f"{kind_name(value).capitalize()} has no format '{part.format}'", part.span
+            ) from error
+
+    def _name(self, node: ast.Name) -> Any:
+        found = self.scope.find(node.id)
+        if found is not None:
+            return found.names[node.id]
+        missing = self._without_value(node)
+        if missing is not None:
+            raise missing
+        if builtins.known(node.id):
+            return BuiltinRef(node.id)
+        if node.id in ("objects", "Objects") or self.vocabulary.sort_named(node.id) is not None:
+            return SortRef(self.vocabulary.sort_named(node.id) or "Object")
+        if self.vocabulary.sort_of_value(node.id) is not None:
+            return self.vocabulary.value_named(node.id)
+        return PredicateRef(node.id)
+
+    def _without_value(self, node: ast.Name) -> ProgramError | None:
+        """Return the error of a name that the program may bind, but has not bound on the way here."""
+        if not self.scope.may_bind(node):
+            return None
+        return ProgramError(
+            f"'{node.id}' has no value here",
+            node.span,
+            expected="a name that was given a value on the way here",
+            hint=f"give '{node.id}' a value before the branch or loop that may not do so",
+        )
+
+    def _display(self, node: Any) -> Any:
+        items = [self.eval(item) for item in node.items]
+        if isinstance(node, ast.ListDisplay):
+            return bounds.weigh(self, items, node)
+        if isinstance(node, ast.TupleDisplay):
+            return bounds.weigh(self, tuple(items), node)
+        return {self.key(i, node) for i in items}
+
+    def _dict(self, node: ast.DictDisplay) -> Any:
+        keys = [self.key(self.eval(k), k) for k in node.keys]
+        made = dict(zip(keys, (self.eval(v) for v in node.values), strict=True))
+        return bounds.weigh(self, made, node)
+
+    def _subscript(self, node: ast.Subscript) -> Any:
+        return methods.get_item(self, self.eval(node.value), node.index, node)
+
+    def _attribute(self, node: ast.Attribute) -> Any:
+        raise ProgramError(
+            f"'.{node.name}' is a method: it has to be called", node.span, expected=f"'.{node.name}(…)'"
+        )
+
+    def _lambda(self, node: ast.Lambda) -> Any:
+        return Closure("lambda", tuple(ast.Param(p) for p in node.params), node.body, self.scope)
+
+    def _unary(self, node: ast.Unary) -> Any:
+        value = self.eval(node.operand)
+        if node.op in ("not", "~"):
+            if self.is_soft(value):
+                return Formula(plan.negation(self.formula(value, node.operand)))
+            if node.op == "~" and not isinstance(value, bool):
+                raise ProgramError(
+                    f"'~' needs a formula, not {kind_name(value)}",
+                    node.span,
+                    expected="a formula, e.g. red(x)",
+                )
+            return not self.truth(value, node.operand)
+        return arithmetic.unary(self, node.op, value, node)
+
+    def _binary(self, node: ast.Binary) -> Any:
+        return self.binary(node.op, self.eval(node.left), self.eval(node.right), node)
+
+    def binary(self, op: str, left: Any, right: Any, node: ast.Expr | ast.Stmt) -> Any:
+        """Apply an infix operator; ``& | ^ >>`` are the soft connectives on formulas."""
+        if op in "&|^>>" and op and not (isinstance(left, set) and isinstance(right, set)):
+            hard = not (self.is_soft(left) or self.is_soft(right))
+            if hard and isinstance(left, bool) and isinstance(right, bool):
+                return {"&": left and right, "|": left or right, "^": left != right, ">>": not left or right}[
+                    op
+                ]
+            a, b = (self.formula(v, at) for v, at in zip((left, right), arithmetic.sides(node), strict=True))
+            if op == "&":
+                return self.made(plan.conjunction([a, b]), node)
+            if op == "|":
+                return self.made(plan.disjunction([a, b]), node)
+            if op == "^":
+                return self.made(plan.make(plan.Xor, a, b), node)
+            return self.made(plan.disjunction([plan.negation(a), b]), node)
+        return arithmetic.binary(self, op, left, right, node)
+
+    def _connective(self, node: ast.Connective) -> Any:
+        """``and``/``or``: Python's on plain values; as soon as a formula takes part, the soft connective."""
+        formulas: list[Node] = []
+        plain: list[tuple[Any, ast.Expr]] = []
+        for k, operand in enumerate(node.operands):
+            value = self.eval(operand)
+            if self.is_soft(value):
+                formulas.append(self.formula(value, operand))
+                continue
+            if not formulas and k == len(node.operands) - 1 and isinstance(value, str):
+                return value  # Python's, as in: query(…) or "unknown"
+            plain.append((value, operand))
+            others = [o for o in node.operands if o is not operand]
+            if self.truth(value, operand, others) != (node.op == "and"):
+                # A plain value that decides: in every logic false ∧ φ = false and true ∨ φ = true.
+                if not formulas:
+                    return value
+                formulas = [plan.const(1.0 if node.op == "or" else 0.0)]
+                break
+        if not formulas:
+            return value
+        for value, operand in plain:
+            beside.check(self, value, operand, bound=self.binders > 0)
+        join = plan.conjunction if node.op == "and" else plan.disjunction
+        return self.made(join(formulas), node)
+
+    def _comparison(self, node: ast.Comparison) -> Any:
+        left = self.eval(node.left)
+        results: list[Any] = []
+        for op, right_node in zip(node.ops, node.rights, strict=True):
+            right = self.eval(right_node)
+            results.append(arithmetic.compare(self, op, left, right, node))
+            if results[-1] is False:
+                return False
+            left = right
+        soft = [r.node for r in results if isinstance(r, Formula)]
+        return self.made(plan.conjunction(soft), node) if soft else True
+
+    def _conditional(self, node: ast.Conditional) -> Any:
+        test = self.eval(node.test)
+        if isinstance(test, Formula) and test.node.free:
+            # Inside a quantifier the test is soft: (test ∧ then) ∨ (¬test ∧ otherwise).
+            then, otherwise = (
+                self.formula(self.eval(node.then), node.then),
+                self.formula(self.eval(node.otherwise), node.otherwise),
+            )
+            yes = plan.conjunction([test.node, then])
+            no = plan.conjunction([plan.negation(test.node), otherwise])
+            return self.made(plan.disjunction([yes, no]), node)
+        return self.eval(node.then if self.truth(test, node.test) else node.otherwise)
+
+    def _comprehension(self, node: ast.Comprehension) -> Any:
+        found: list[Any] = []
+        outer, self.scope = self.scope, Scope({}, self.scope)
+        try:
+            self._clauses(node, 0, found)
+        finally:
+            self.scope = outer
+        if node.kind == "dict":
+            return dict(found)
+        return {self.key(v, node) for v in found} if node.kind == "set" else found
+
+    def _clauses(self, node: ast.Comprehension, k: int, found: list[Any]) -> None:
+        if k == len(node.clauses):
+            element = self.eval(node.element)
+            found.append(
+                (self.key(element, node), self.eval(node.value)) if node.value is not None else element
+            )
+            return
+        clause = node.clauses[k]
+        for item in self.iterate(self.eval(clause.iterable), clause.iterable):
+            self.assign(clause.target, item)
+            if all(self.truth(self.eval(c), c) for c in clause.conditions):
+                self._clauses(node, k + 1, found)
+
+    def _call(self, node: ast.Call) -> Any:
+        if isinstance(node.func, ast.Attribute):
+            target = self.eval(node.func.value)
+            return methods.call(self, target, node.func.name, self._arguments(node), node)
+        args, keywords = self._arguments(node)
+        if isinstance(node.func, ast.Name) and self.scope.find(node.func.id) is None:
+            missing = self._without_value(node.func)
+            if missing is not None:
+                raise missing
+            if builtins.known(node.func.id) and not self._meant_as_predicate(node.func.id, args):
+                return builtins.call(self, node.func.id, args, keywords, node)
+            return self.predicate(node.func.id, args, node)
+        function = self.eval(node.func)
+        return self.call_value(function, args, node, keywords)
+
+    @staticmethod
+    def _meant_as_predicate(name: str, args: list[Any]) -> bool:
+        """``round(x)`` of a quantifier's variable is the predicate, not the built-in."""
+        return BUILTINS[name].also_predicate and len(args) == 1 and isinstance(args[0], Variable)
+
+    def _arguments(self, node: ast.Call) -> tuple[list[Any], dict[str, Any]]:
+        return [self.eval(a) for a in node.args], {k.name: self.eval(k.value) for k in node.keywords}
+
+    def call_value(
+        self, function: Any, args: list[Any], node: ast.Expr, keywords: dict[str, Any] | None = None
+    ) -> Any:
+        """Call a function value: a closure, a built-in, a predicate's name, or a formula (which renames it)."""
+        match function:
+            case Closure():
+                return self._apply(function, args, keywords or {}, node)
+            case BuiltinRef():
+                return builtins.call(self, function.name, args, keywords or {}, node)
+            case PredicateRef():
+                return self.predicate(function.name, args, node)
+            case Formula():
+                return methods.rename(self, function, args, node)
+        raise ProgramError(
+            f"{kind_name(function).capitalize()} can not be called", node.span, expected="a function"
+        )
+
+    def _apply(self, function: Closure, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
+        names = dict(zip((p.name for p in function.params), args, strict=False))
+        unknown = set(keywords) - {p.name for p in function.params}
+        if len(args) > len(function.params) or unknown or names.keys() & keywords.keys():
+            raise ProgramError(
+                f"'{function.name}' takes {len(function.params)} argument(s), got {len(args) + len(keywords)}",
+                node.span,
+            )
+        names.update(keywords)
+        outer = self.scope
+        self.scope = Scope(names, function.scope, self.assigned_by(function.body))
+        try:
+            for param in function.params:
+                if param.name not in names:
+                    if param.default is None:
+                        raise ProgramError(f"'{function.name}' needs an argument '{param.name}'", node.span)
+                    names[param.name] = self.eval(param.default)
+            if not isinstance(function.body, tuple):
+                return self.eval(function.body)
+            try:
+                self.block(function.body)
+            except Returned as returned:
+                return returned.value
+            return None
+        finally:
+            self.scope = outer
+
+    def attribute_value(self, sort: str, target: Any, node: ast.Node) -> Any:
+        """Return the value of a sort at an object: described by the vocabulary's values, or asked for."""
+        return builtins.describe_attribute(self, sort, target, node)
+
+    def equal(self, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
+        """Return ``left == right``."""
+        return arithmetic.equality(self, False, left, right, node)
+
+    def predicate(self, name: str, args: list[Any], node: ast.Expr) -> Any:
+        """Apply a predicate of the vocabulary, or an open one, to objects."""
+        related = valued.relation(self, name, args, node)
+        if related is not None:
+            return related
+        made = self.atoms.apply(name, args, node, picking=self.picking > 0, note=self.note)
+        return self.made(made, node) if isinstance(made, Node) else made
+
+    _eval: ClassVar[dict[type, Callable[[Interpreter, Any], Any]]] = {
+        ast.Number: _constant,
+        ast.Text: _constant,
+        ast.Truth: _constant,
+        ast.Nothing: lambda self, node: None,
+        ast.FString: _fstring,
+        ast.Name: _name,
+        ast.ListDisplay: _display,
+        ast.TupleDisplay: _display,
+        ast.SetDisplay: _display,
+        ast.DictDisplay: _dict,
+        ast.Subscript: _subscript,
+        ast.Attribute: _attribute,
+        ast.Lambda: _lambda,
+        ast.Unary: _unary,
+        ast.Binary: _binary,
+        ast.Connective: _connective,
+        ast.Comparison: _comparison,
+        ast.Conditional: _conditional,
+        ast.Comprehension: _comprehension,
+        ast.Call: _call,
+    }

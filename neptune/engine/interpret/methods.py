@@ -1,0 +1,354 @@
+"""Methods and subscripts: those of formulas (NePTune's style) and of texts, lists and dicts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dsl import plan
+from dsl.errors import LimitError, ProgramError
+from dsl.plan import make
+from dsl.syntax import ast
+from neptune.engine.interpret import builtins, quantifiers
+from neptune.engine.interpret import work_bounds as bounds
+from neptune.engine.interpret.values import DescribedObject, Formula, ObjectRef, Quantity, Variable, kind_name
+
+if TYPE_CHECKING:
+    from neptune.engine.interpret.conversions import Conversions
+    from neptune.engine.interpret.interpreter import Interpreter
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+
+
+def call(
+    run: Interpreter, target: Any, name: str, arguments: tuple[list[Any], dict[str, Any]], node: ast.Call
+) -> Any:
+    """Call a whitelisted method.
+
+    Raises
+    ------
+    dsl.ProgramError
+        If the value has no such method, or the arguments do not fit.
+    """
+    args, keywords = arguments
+    if isinstance(target, DescribedObject) and name in (
+        "exists",
+        "forall",
+        "count",
+        "iota",
+        "argmax",
+        "point",
+    ):
+        if name in ("argmax", "point"):
+            return DescribedObject(target.iota, True)
+        if name == "iota":
+            return target
+        target = Formula(target.iota.body)
+    if isinstance(target, Formula):
+        method = _FORMULA.get(name)
+        if method is None:
+            raise ProgramError(
+                f"A formula has no method '.{name}'",
+                node.span,
+                expected=", ".join(f".{m}" for m in sorted(_FORMULA)),
+            )
+        return method(run, target, args, keywords, node)
+    if name not in ("append", "add", "get"):
+        bounds.charge(run, [target, *args], node)
+    table: dict[type, dict[str, Callable[..., Any]]] = {
+        str: _TEXT,
+        list: _LIST,
+        tuple: _LIST,
+        dict: _DICT,
+        set: _SET,
+    }
+    methods = table.get(type(target), {})
+    if name not in methods:
+        known = ", ".join(f".{m}" for m in sorted(methods)) or "no methods"
+        raise ProgramError(
+            f"{kind_name(target).capitalize()} has no method '.{name}'", node.span, expected=known
+        )
+    try:
+        return methods[name](run, target, args, node)
+    except (IndexError, TypeError, ValueError, KeyError, OverflowError) as error:
+        raise ProgramError(f"'.{name}' can not take these arguments: {error}", node.span) from error
+
+
+def _vars(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) -> list[str]:
+    """Return the variables a method speaks of; by default the only free one."""
+    names = [
+        _variable(a, node)
+        for a in (args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args)
+    ]
+    if not names:
+        free = sorted(target.node.free)
+        if len(free) != 1:
+            raise ProgramError(
+                f"The formula has {len(free)} free variables",
+                node.span,
+                expected="the variable that is meant",
+                hint=f"name it: .exists({free[0]!r})" if free else "it needs no quantifier",
+            )
+        return free
+    for name in names:
+        if name not in target.node.free:
+            known = ", ".join(sorted(target.node.free))
+            raise ProgramError(
+                f"The formula has no free variable '{name}'",
+                node.span,
+                expected=f"one of: {known}" if known else 'a formula with a free variable, e.g. red("x")',
+                hint="" if known else "leave this method out: nothing is left to bind",
+            )
+    return names
+
+
+def _one_var(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) -> str:
+    """Return the one variable that a method speaks of."""
+    names = _vars(run, target, args, node)
+    if len(names) != 1:
+        raise ProgramError(
+            f"This method speaks of one variable, not {len(names)}", node.span, expected='a text such as "x"'
+        )
+    return names[0]
+
+
+def _variable(value: Any, node: ast.Expr) -> str:
+    if isinstance(value, Variable):
+        return value.name
+    if isinstance(value, str) and _NAME.match(value):
+        return value
+    raise ProgramError(
+        f"{repr(value)[:40] if isinstance(value, str) else kind_name(value).capitalize()} names no variable",
+        node.span,
+        expected='a text such as "x"',
+    )
+
+
+def _quantified(kind: type[plan.Exists] | type[plan.Forall]) -> Callable[..., Formula]:
+    def apply(
+        run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    ) -> Formula:
+        body = target.node
+        for var in reversed(_vars(run, target, args, node)):
+            others = tuple(sorted(body.free - {var}))
+            if run.distinct_variables in ("auto", "true") and others:
+                apart = [plan.same(var, other) for other in others]
+                if kind is plan.Exists:
+                    body = plan.conjunction([*(plan.negation(s) for s in apart), body])
+                else:
+                    body = plan.disjunction([*apart, body])
+                run.note(f"'{var}' stands for another object than {', '.join(others)} (distinct_variables)")
+            body = make(kind, var, body)
+            run.variable_names[body] = var
+        return run.made(body, node)
+
+    return apply
+
+
+def _described(pick: bool) -> Callable[..., DescribedObject]:
+    def apply(
+        run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    ) -> DescribedObject:
+        var = _one_var(run, target, args[:1], node)
+        return quantifiers.description(run, target, pick, node, var)
+
+    return apply
+
+
+def _counted(
+    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+) -> Quantity:
+    var = _one_var(run, target, args, node)
+    return Quantity(make(plan.Count, var, target.node))
+
+
+def _joined(op: str) -> Callable[..., Any]:
+    def apply(
+        run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    ) -> Any:
+        result: Any = target
+        for value in args:
+            result = run.binary(op, result, value, node)
+        return result
+
+    return apply
+
+
+def _negated(
+    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+) -> Formula:
+    return Formula(plan.negation(target.node))
+
+
+def rename(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) -> Formula:
+    """``formula("x", "y")``: rename the variables, in the order x1, x2, … (or as they first occur); a variable of a
+    quantifier, a given object or a description may stand there too."""
+    order = _variable_order(target.node)
+    if len(args) != len(order):
+        raise ProgramError(
+            f"The formula has {len(order)} variables, got {len(args)}",
+            node.span,
+            expected=f"{len(order)} names",
+        )
+    if any(isinstance(a, DescribedObject) for a in args):
+        if not isinstance(target.node, plan.Atom):
+            raise ProgramError("Only an atom can be applied to a description", node.span)
+        predicate = target.node.predicate
+        places = [a if isinstance(a, DescribedObject) else _place(a, node) for a in args]
+        made = run.atoms.about(places, lambda terms: run.atoms.leaf(predicate, terms), run.picking > 0)
+        return run.made(made, node)
+    mapping = {var: _place(arg, node) for var, arg in zip(order, args, strict=True)}
+    # Two steps, through names that nobody else has: ("y", "x") swaps.
+    aside = {var: f"#{i}" for i, var in enumerate(order)}
+    moved = plan.substitute(target.node, aside)
+    return run.made(plan.substitute(moved, {aside[v]: t for v, t in mapping.items()}), node)
+
+
+def _place(value: Any, node: ast.Expr) -> plan.Term:
+    return value.index if isinstance(value, ObjectRef) else _variable(value, node)
+
+
+def _variable_order(node: plan.Node) -> list[str]:
+    seen: dict[str, None] = {}
+    for inner in plan.walk(node):
+        if isinstance(inner, plan.Atom | plan.Same):
+            for term in inner.terms:
+                if isinstance(term, str) and term in node.free:
+                    seen.setdefault(term)
+    return list(seen)
+
+
+def _renamed(
+    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+) -> Formula:
+    mapping = dict(keywords)
+    if len(args) == 1 and isinstance(args[0], dict):
+        mapping.update(args[0])
+    elif len(args) == 2:
+        mapping[_variable(args[0], node)] = args[1]
+    return run.made(plan.substitute(target.node, {k: _place(v, node) for k, v in mapping.items()}), node)
+
+
+def _probability(
+    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+) -> float:
+    return run.forcer.probability(target.node, run.line(node))
+
+
+_FORMULA: dict[str, Callable[..., Any]] = {
+    "exists": _quantified(plan.Exists),
+    "any": _quantified(plan.Exists),
+    "forall": _quantified(plan.Forall),
+    "all": _quantified(plan.Forall),
+    "iota": _described(False),
+    "argmax": _described(True),
+    "point": _described(True),
+    "count": _counted,
+    "and_op": _joined("&"),
+    "or_op": _joined("|"),
+    "implies": _joined(">>"),
+    "not_op": _negated,
+    "rename": _renamed,
+    "topk": lambda run, target, args, keywords, node: builtins.call(
+        run, "topk", [target, *args], keywords, node
+    ),
+    "prob": _probability,
+    "max": _probability,
+    "item": _probability,
+}
+
+
+# --- plain data ----------------------------------------------------------------------------------
+
+
+def _replace(run: Interpreter, text: str, args: list[Any], node: ast.Expr) -> str:
+    old, new = (run.text(a, node) for a in args)
+    if len(text) + text.count(old) * len(new) > run.limits.text_chars:
+        raise LimitError("text_chars", run.limits.text_chars, None, node.span)
+    return text.replace(old, new)
+
+
+def _append(run: Interpreter, items: Any, args: list[Any], node: ast.Expr) -> None:
+    if not isinstance(items, list):
+        raise ProgramError("A tuple can not be changed", node.span, hint="use a list")
+    if len(items) >= run.limits.iterations:
+        raise LimitError("iterations", run.limits.iterations, None, node.span)
+    items.append(args[0])
+    if isinstance(args[0], list | tuple | dict):
+        bounds.weigh(run, items, node)
+
+
+def _extend(run: Interpreter, items: Any, args: list[Any], node: ast.Expr) -> None:
+    for value in run.iterate(args[0], node):
+        _append(run, items, [value], node)
+
+
+_TEXT: dict[str, Callable[..., Any]] = {
+    "lower": lambda run, t, a, node: t.lower(),
+    "upper": lambda run, t, a, node: t.upper(),
+    "title": lambda run, t, a, node: t.title(),
+    "capitalize": lambda run, t, a, node: t.capitalize(),
+    "strip": lambda run, t, a, node: t.strip(*a),
+    "split": lambda run, t, a, node: t.split(*a),
+    "join": lambda run, t, a, node: run.bounded(
+        t.join(run.text(i, node) for i in run.iterate(a[0], node)), node
+    ),
+    "startswith": lambda run, t, a, node: t.startswith(run.text(a[0], node)),
+    "endswith": lambda run, t, a, node: t.endswith(run.text(a[0], node)),
+    "replace": _replace,
+    "count": lambda run, t, a, node: t.count(run.text(a[0], node)),
+    "index": lambda run, t, a, node: t.index(run.text(a[0], node)),
+}
+_LIST: dict[str, Callable[..., Any]] = {
+    "append": _append,
+    "add": _append,
+    "extend": _extend,
+    "index": lambda run, items, a, node: items.index(a[0]),
+    "count": lambda run, items, a, node: items.count(a[0]),
+    "pop": lambda run, items, a, node: items.pop(*a),
+}
+_DICT: dict[str, Callable[..., Any]] = {
+    "get": lambda run, d, a, node: d.get(run.key(a[0], node), a[1] if len(a) > 1 else None),
+    "keys": lambda run, d, a, node: list(d.keys()),
+    "values": lambda run, d, a, node: list(d.values()),
+    "items": lambda run, d, a, node: list(d.items()),
+}
+_SET: dict[str, Callable[..., Any]] = {"add": lambda run, s, a, node: s.add(run.key(a[0], node))}
+
+
+def get_item(run: Interpreter, target: Any, index: ast.Expr | ast.Slice, node: ast.Subscript) -> Any:
+    """Return ``target[index]`` of a list, a tuple, a text or a dict."""
+    if not isinstance(target, list | tuple | str | dict):
+        raise ProgramError(
+            f"{kind_name(target).capitalize()} has no elements", node.span, expected="a list or a dict"
+        )
+    try:
+        if isinstance(index, ast.Slice):
+            bounds.charge(run, [target], node)
+            ends = [run.eval(e) if e is not None else None for e in (index.lower, index.upper, index.step)]
+            return target[slice(*(None if e is None else int(run.number(e, node)) for e in ends))]
+        key = run.eval(index)
+        return target[run.key(key, node)] if isinstance(target, dict) else target[int(run.number(key, node))]
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ProgramError(
+            f"There is no such element: {error}", node.span, expected="an index, or a key, that is there"
+        ) from error
+
+
+def set_item(run: Conversions, target: Any, index: Any, value: Any, node: ast.Expr) -> None:
+    """Do ``target[index] = value`` on a list or a dict."""
+    try:
+        if isinstance(target, dict):
+            target[run.key(index, node)] = value
+            bounds.weigh(run, value, node)
+        elif isinstance(target, list):
+            target[int(run.number(index, node))] = value
+            bounds.weigh(run, value, node)
+        else:
+            raise ProgramError(f"{kind_name(target).capitalize()} can not be changed", node.span)
+    except (IndexError, TypeError, OverflowError) as error:
+        raise ProgramError(
+            f"There is no such element: {error}", node.span, expected="an index, or a key, that is there"
+        ) from error

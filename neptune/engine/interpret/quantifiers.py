@@ -1,0 +1,291 @@
+"""Quantifiers and the other binders: exists, forall, iota, count, over objects and over finite sorts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dsl import plan
+from dsl.errors import ProgramError
+from dsl.plan import Node, make
+from dsl.syntax import ast
+from neptune.engine.interpret import largest
+from neptune.engine.interpret.values import (
+    BuiltinRef,
+    Closure,
+    DescribedObject,
+    DescribedValue,
+    Formula,
+    ObjectRef,
+    PredicateRef,
+    Quantity,
+    SortRef,
+    Variable,
+    kind_name,
+)
+
+if TYPE_CHECKING:
+    from neptune.engine.interpret.interpreter import Interpreter
+
+Function = Callable[["Interpreter", list[Any], dict[str, Any], Any], Any]
+
+
+def bind(
+    run: Interpreter, function: Any, node: ast.Expr, *, choosing: bool = False
+) -> tuple[list[str], Node]:
+    """Apply a one- or many-place function to fresh object variables; return them with the formula.
+
+    With `choosing`, a count stands for "no other object has a larger one".
+    """
+    arity = len(function.params) if isinstance(function, Closure) else 1
+    names = [f"@{run.binders + i}" for i in range(arity)]
+    run.binders += arity
+    try:
+        value = run.call_value(function, [Variable(n) for n in names], node)
+        if choosing and isinstance(value, Quantity) and arity == 1:
+            body = largest.of_objects(run, names[0], value, node)
+        else:
+            body = run.formula(value, _body_of(function, node))
+    finally:
+        run.binders -= arity
+    _check_free(run, function, body, node)
+    return names, body
+
+
+def _body_of(function: Any, node: ast.Expr) -> ast.Expr:
+    """Return where a function's value is written, for errors: a lambda's body, else the call that asks for it."""
+    written = isinstance(function, Closure) and not isinstance(function.body, tuple)
+    return function.body if written and function.body.span is not None else node
+
+
+def _check_free(run: Interpreter, function: Any, body: Node, node: ast.Expr) -> None:
+    """Report variables given as texts, which a lambda does not bind; refuse one that is called as a lambda's own is.
+
+    Raises
+    ------
+    dsl.ProgramError
+        For ``exists(Object, lambda x: red("x"))``.
+    """
+    for name in sorted(v for v in body.free if not v.startswith("@")):
+        if isinstance(function, Closure):
+            around = function.scope.find(name)
+            if name in (p.name for p in function.params) or (
+                around is not None and isinstance(around.names[name], Variable)
+            ):
+                raise ProgramError(
+                    f'"{name}" is a text, and names another variable than the lambda\'s {name}',
+                    _body_of(function, node).span,
+                    expected=f"the lambda's variable: {name}",
+                    hint=f"write {name} without quotes; a formula by name is applied to it, e.g. hit({name})",
+                )
+        run.note(f'"{name}" inside a lambda is a variable that no lambda binds')
+
+
+def parts(run: Interpreter, args: list[Any], node: Any) -> tuple[Any, Any]:
+    """Return (domain, function): a missing domain is Object; a missing function is 'all of them' (None)."""
+    # A bare predicate's name is a value of the vocabulary too: exists(Object, cube).
+    args = [PredicateRef(a) if isinstance(a, str) and run.vocabulary.knows(a, 1) else a for a in args]
+    functions = [a for a in args if isinstance(a, Closure | PredicateRef | BuiltinRef)]
+    domains = [a for a in args if isinstance(a, SortRef | list | tuple | set)]
+    if len(functions) > 1 or len(domains) > 1 or len(functions) + len(domains) != len(args) or not args:
+        found = ", ".join(kind_name(a) for a in args) or "nothing"
+        raise ProgramError(
+            f"A quantifier got {found}",
+            node.span,
+            expected="a sort and a lambda",
+            hint="write exists(Object, lambda x: …)",
+        )
+    if not domains:
+        run.note("a quantifier without a sort was read as one over Object")
+    return (domains[0] if domains else SortRef("Object")), (functions[0] if functions else None)
+
+
+def _is_object(domain: Any) -> bool:
+    return isinstance(domain, SortRef) and domain.name == "Object"
+
+
+def bodies_of(
+    run: Interpreter, domain: Any, function: Any, node: Any, *, choosing: bool = False
+) -> list[Node]:
+    """Return one formula for each member of a finite domain; with `choosing`, a count stands for the largest."""
+    members = list(run.iterate(domain, node))
+    if isinstance(domain, SortRef) and not members and domain.name != "Object":
+        raise ProgramError(
+            f"the values of {domain.name} are not known",
+            node.span,
+            expected=f"Object, or one of {', '.join(run.vocabulary.sorts) or 'the sorts of a vocabulary'}",
+            hint="write Object, or give the values as a list",
+        )
+    if function is None:
+        return [plan.const(1.0)] * len(members)
+    values = [run.call_value(function, [m], node) for m in members]
+    if choosing and largest.are_counts(values):
+        return largest.of_values(run, values, node)
+    where = _body_of(function, node)
+    return [run.formula(v, where) for v in values]
+
+
+def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
+    """Return the built-in ``exists`` or ``forall``, by the kind of its node."""
+
+    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], DescribedObject):
+            return Formula(run.formula(args[0], node))
+        if len(args) == 1 and isinstance(args[0], Formula):
+            body = args[0].node
+            for var in sorted(args[0].node.free):
+                body = make(kind, var, body)
+            return run.made(body, node)
+        if len(args) == 1 and isinstance(args[0], list | tuple) and all(_truth_like(a) for a in args[0]):
+            join = plan.disjunction if kind is plan.Exists else plan.conjunction
+            return joined(run, join, list(args[0]), node)
+        domain, function = parts(run, args, node)
+        if not _is_object(domain):
+            bodies = bodies_of(run, domain, function, node)
+            return run.made((plan.disjunction if kind is plan.Exists else plan.conjunction)(bodies), node)
+        names, body = (
+            ([f"@{run.binders}"], plan.const(1.0)) if function is None else bind(run, function, node)
+        )
+        if run.distinct_variables == "true":
+            apart = plan.distinct((*names, *(f"@{i}" for i in range(run.binders) if f"@{i}" in body.free)))
+            body = (
+                plan.conjunction([apart, body])
+                if kind is plan.Exists
+                else plan.disjunction([plan.negation(apart), body])
+            )
+        for name, label in reversed(list(zip(names, _labels(function, names), strict=True))):
+            body = make(kind, name, body)
+            run.variable_names[body] = label
+        return run.made(body, node)
+
+    return apply
+
+
+def _labels(function: Any, names: list[str]) -> list[str]:
+    return [p.name for p in function.params] if isinstance(function, Closure) else names
+
+
+def _truth_like(value: Any) -> bool:
+    return isinstance(value, Formula | bool | Quantity | DescribedObject)
+
+
+def joined(run: Interpreter, join: Callable[[list[Node]], Node], values: list[Any], node: Any) -> Any:
+    """Join truths by "and" or "or": a plain truth if all are plain, else a formula."""
+    if all(isinstance(v, bool) for v in values):
+        return all(values) if join is plan.conjunction else any(values)
+    return run.made(join([run.formula(v, node) for v in values]), node)
+
+
+def none(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    """``no(Object, …)``: not one of them."""
+    found = quantifier(plan.Exists)(run, args, keywords, node)
+    return (not found) if isinstance(found, bool) else Formula(plan.negation(found.node))
+
+
+def iota(pick: bool) -> Function:
+    """Return the built-in ``iota``, or with `pick` ``point``: the object itself, not a distribution."""
+
+    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], DescribedObject):
+            return DescribedObject(args[0].iota, pick or args[0].pick)
+        if len(args) == 1 and isinstance(args[0], ObjectRef | Variable):
+            return args[0]
+        if len(args) == 1 and isinstance(args[0], Formula):
+            return description(run, args[0], pick, node)
+        domain, function = parts(run, args, node)
+        if not _is_object(domain):
+            return choice(run, domain, function, node)
+        names, body = (
+            ([f"@{run.binders}"], plan.const(1.0))
+            if function is None
+            else bind(run, function, node, choosing=True)
+        )
+        for inner in names[1:]:
+            body = make(plan.Exists, inner, body)
+        made = make(plan.Description, names[0], body)
+        run.atoms.check_size(made, node)
+        return DescribedObject(made, pick)
+
+    return apply
+
+
+def description(
+    run: Interpreter, formula: Formula, pick: bool, node: Any, var: str | None = None
+) -> DescribedObject:
+    """Return the description of the object of `var` (by default the only free variable) in a formula."""
+    free = sorted(formula.node.free)
+    if var is None and len(free) != 1:
+        raise ProgramError(
+            f"The formula has {len(free)} free variables",
+            node.span,
+            expected="one",
+            hint='say which: .iota("x")',
+        )
+    return DescribedObject(make(plan.Description, var or free[0], formula.node), pick)
+
+
+def choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
+    """``iota`` over a value sort or a list: the member whose formula is truest."""
+    members = list(run.iterate(domain, node))
+    if not members or function is None:
+        what = (
+            f"the values of {domain.name} are not known"
+            if isinstance(domain, SortRef)
+            else "nothing to choose from"
+        )
+        raise ProgramError(
+            what if function is not None else "A choice among values needs a condition",
+            node.span,
+            expected="a sort with known values and a lambda, e.g. describe(Color, lambda c: color(x, c))",
+            hint="ask openly instead: describe(…, iota(Object, lambda x: …))"
+            if not members
+            else "add the lambda",
+        )
+    if not all(isinstance(m, str) for m in members):
+        bodies = bodies_of(run, members, function, node, choosing=True)
+        truest = max(
+            range(len(members)), key=[run.forcer.probability(b, run.line(node)) for b in bodies].__getitem__
+        )
+        return members[truest]
+    run.picking += 1
+    try:
+        bodies = bodies_of(run, members, function, node, choosing=True)
+    finally:
+        run.picking -= 1
+    if len(set(bodies)) == 1 and len(members) > 1:
+        raise ProgramError(
+            "The condition is the same for every value: it does not depend on the lambda's variable",
+            node.span,
+            expected="a condition on the value, e.g. color(x, c)",
+            hint="to ask for a value at an object write describe(Color, iota(Object, lambda x: …))",
+        )
+    name = domain.name if isinstance(domain, SortRef) else "value"
+    return DescribedValue(make(plan.Describe, tuple(members), tuple(bodies)), name)
+
+
+def count(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    """``count``: how many objects, members of a sort or items."""
+    if len(args) == 1 and isinstance(args[0], list | tuple | set | dict):
+        if not any(isinstance(a, Formula) for a in args[0]):
+            return len(args[0])
+        return Quantity(make(plan.CountTrue, tuple(run.formula(a, node) for a in args[0])))
+    if len(args) == 1 and isinstance(args[0], Quantity | int):
+        return args[0]
+    if len(args) == 1 and isinstance(args[0], DescribedObject):
+        args = [Formula(args[0].iota.body)]
+    if len(args) == 1 and isinstance(args[0], Formula):
+        free = sorted(args[0].node.free)
+        if len(free) != 1:
+            raise ProgramError(
+                f"The formula has {len(free)} free variables", node.span, expected="one to count over"
+            )
+        return Quantity(make(plan.Count, free[0], args[0].node))
+    domain, function = parts(run, args, node)
+    if not _is_object(domain):
+        return Quantity(make(plan.CountTrue, tuple(bodies_of(run, domain, function, node))))
+    names, body = ([f"@{run.binders}"], plan.const(1.0)) if function is None else bind(run, function, node)
+    for inner in names[1:]:
+        body = make(plan.Exists, inner, body)
+    made = make(plan.Count, names[0], body)
+    run.atoms.check_size(made, node)
+    return Quantity(made)

@@ -1,0 +1,124 @@
+"""The scenes of pictures, and what has been said about them: detected and asked once, and kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+from neptune.engine.evidence.store import Evidence
+from neptune.errors import DetectorError
+from neptune.scene import Annotation, Scene
+from neptune.scene.picture import Picture
+from neptune.scene.types import Detector
+
+SCENES_KEPT = 64
+PLAIN_SCENES_KEPT = 1024
+"""Of scenes without a picture, which hold boxes and scores only."""
+ANYTHING = "object"
+"""What a detector of any words looks for where no label is given."""
+
+_Key = tuple[str, int, tuple[str, ...]]
+
+
+class Scenes:
+    """Makes the scenes of pictures by one detector. Threads may share it; a picture is looked at by one of them.
+
+    Parameters
+    ----------
+    detector
+        The detector; ``None`` where the annotated boxes are taken.
+    name
+        Its name; ``"scene"`` for the annotated boxes, ``None`` if there is no detector at all.
+    """
+
+    def __init__(self, detector: Detector | None, name: str | None) -> None:
+        self.detector, self.name = detector, name
+        self.heeds_labels = detector is not None and bool(getattr(detector, "open_vocabulary", True))
+        """Whether what is found depends on labels; a detector that does not say is taken to heed them."""
+        self._kept: OrderedDict[_Key, tuple[Picture | None, Annotation | None, Scene]] = OrderedDict()
+        self._detecting: dict[_Key, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def scene(
+        self,
+        picture: Picture | str | Path | None,
+        annotation: Annotation | None = None,
+        labels: Sequence[str] = (),
+    ) -> Scene:
+        """Return the scene of a picture: see :meth:`neptune.engine.Engine.scene`.
+
+        Raises
+        ------
+        PictureError, DetectorError, DatasetError
+            As there.
+        """
+        if isinstance(picture, str | Path):
+            picture = Picture(picture)
+        if self.detector is None:
+            if self.name != "scene":
+                raise DetectorError(
+                    "No detector is configured", expected="od_model", hint='e.g. od_model "embedded"'
+                )
+            if annotation is None:
+                raise DetectorError(
+                    "The detector 'scene' needs an annotated picture",
+                    where=picture.name if picture else "",
+                    hint='Use od_model "embedded" for a picture without annotation',
+                )
+        heeded = (tuple(labels) or (ANYTHING,)) if self.heeds_labels else ()
+        key = (str(picture.path) if picture and picture.path else str(id(picture)), id(annotation), heeded)
+        with self._lock:
+            found = self._kept.get(key)
+            mine = self._detecting.setdefault(key, threading.Lock())
+        if found is None:
+            with mine:  # the first thread detects, the others wait for it
+                with self._lock:
+                    found = self._kept.get(key)
+                if found is None:
+                    # Picture and annotation are kept too, so that their ids stay theirs.
+                    found = (picture, annotation, self._detect(picture, annotation, heeded))
+                    with self._lock:  # before `mine` is free: who waits for it must find the scene
+                        self._kept[key] = found
+                        while len(self._kept) > SCENES_KEPT:
+                            self._kept.popitem(last=False)
+        with self._lock:
+            self._detecting.pop(key, None)
+        return found[2]
+
+    def _detect(
+        self, picture: Picture | None, annotation: Annotation | None, labels: tuple[str, ...]
+    ) -> Scene:
+        if self.detector is None:
+            assert annotation is not None
+            return Scene.from_annotation(annotation, picture)
+        if picture is None:
+            raise DetectorError("There is no picture to look at")
+        found = self.detector.detect(picture, labels)
+        if not len(found.boxes):
+            looked_for = f" ({', '.join(labels)})" if labels else ""
+            raise DetectorError(
+                f"The detector '{self.detector.name}' found no object{looked_for}",
+                where=picture.name,
+                hint="Lower its threshold (od_options), or use another detector (od_model)",
+            )
+        return Scene.from_detections(picture, found, annotation)
+
+
+class EvidenceKept:
+    """What the oracle has said about each of the latest scenes. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, Evidence] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, scene: Scene) -> Evidence:
+        """Return the evidence of a scene: the same object as long as it is kept."""
+        with self._lock:
+            found = self._kept.get(id(scene))
+            if found is None or found.scene is not scene:
+                found = self._kept[id(scene)] = Evidence(scene)
+                while len(self._kept) > (SCENES_KEPT if scene.picture else PLAIN_SCENES_KEPT):
+                    self._kept.popitem(last=False)
+            return found

@@ -1,0 +1,92 @@
+"""Guesses at cells that have not been asked: for the order of asking only, never for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.plan import Predicate
+from dsl.vocabulary import Vocabulary
+from neptune.scene import Scene
+from neptune.scene.types import IntArray
+
+Floats = NDArray[np.float64]
+Prior = Callable[[Scene, Predicate, IntArray], "Floats | None"]
+"""Guesses the probabilities of cells ``(M, arity)`` of a predicate, shape ``(M,)``; ``None``: no idea."""
+
+PSEUDO_COUNT = 4.0
+"""How many cells the vocabulary's guess weighs against cells seen."""
+
+_AXES = {"left": (0, 1.0), "right": (0, -1.0), "behind": (1, 1.0), "front": (1, -1.0)}
+
+
+def box_prior(scene: Scene, predicate: Predicate, cells: IntArray) -> Floats | None:
+    """Guess ``left right front behind`` from the boxes: what is behind stands higher in the picture.
+
+    A logistic curve of the distance between the boxes' feet, in a twentieth of the picture's size; ``None`` for
+    another predicate.
+    """
+    if predicate.name not in _AXES or predicate.arity != 2:
+        return None
+    axis, sign = _AXES[predicate.name]
+    boxes = scene.boxes.astype(np.float64)
+    place = (boxes[:, 0] + boxes[:, 2]) / 2 if axis == 0 else boxes[:, 3]
+    gap = sign * (place[cells[:, 1]] - place[cells[:, 0]]) / (scene.size[axis] / 20)
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(gap, -30.0, 30.0))))
+
+
+class Estimates:
+    """How often each predicate was true so far, on all scenes that one engine has seen.
+
+    Parameters
+    ----------
+    vocabulary
+        A value of a sort of K values starts at 1/K; anything else at ½.
+    prior
+        A better guess for single cells, or ``None``.
+    """
+
+    def __init__(self, vocabulary: Vocabulary | None = None, prior: Prior | None = None) -> None:
+        self.vocabulary, self.prior = vocabulary, prior
+        self._seen: dict[Predicate, list[float]] = {}
+        self._start: dict[Predicate, float] = {}
+        self._siblings: dict[Predicate, tuple[Predicate, ...]] = {}
+
+    def learn(self, predicate: Predicate, true: int, asked: int) -> None:
+        """Add what the oracle said: `true` of `asked` cells."""
+        found = self._seen.setdefault(predicate, [0.0, 0.0])
+        found[0] += true
+        found[1] += asked
+
+    def frequency(self, predicate: Predicate) -> float:
+        """Return the estimated chance that a cell of the predicate is true, in (0, 1)."""
+        true, asked = self._seen.get(predicate, (0.0, 0.0))
+        return (true + PSEUDO_COUNT * self._begin(predicate)) / (asked + PSEUDO_COUNT)
+
+    def _begin(self, predicate: Predicate) -> float:
+        found = self._start.get(predicate)
+        if found is None:
+            found = self._start[predicate] = 1.0 / max(len(self.siblings(predicate)) + 1, 2)
+        return found
+
+    def siblings(self, predicate: Predicate) -> tuple[Predicate, ...]:
+        """Return the other values of the predicate's sort, as predicates; none if it is no value."""
+        found = self._siblings.get(predicate)
+        if found is None:
+            values: tuple[str, ...] = ()
+            if self.vocabulary is not None and predicate.arity == 1 and predicate.name:
+                sort = self.vocabulary.sort_of_value(predicate.name)
+                values = self.vocabulary.values(sort) if sort else ()
+            found = tuple(Predicate(v, 1) for v in values if v != predicate.name)
+            self._siblings[predicate] = found
+        return found
+
+    def cells(self, scene: Scene, predicate: Predicate, cells: IntArray) -> Floats:
+        """Return estimated chances of cells ``(M, arity)``: shape ``(M,)``, in (0, 1)."""
+        if self.prior is not None:
+            guessed = self.prior(scene, predicate, cells)
+            if guessed is not None:
+                return np.clip(guessed, 1e-3, 1 - 1e-3)
+        return np.full(len(cells), self.frequency(predicate))

@@ -1,0 +1,1 @@
+"""One run of a program, and many at once: from plan nodes to answers."""

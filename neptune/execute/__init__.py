@@ -1,1 +1,0 @@
-"""Runs programs on scenes: interpreter (program → plan), executor (plan → truth), evidence (what was asked)."""

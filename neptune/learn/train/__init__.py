@@ -1,0 +1,1 @@
+"""Training of the two shipped networks from annotations."""

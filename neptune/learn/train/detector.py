@@ -1,0 +1,89 @@
+"""Trains the detector: batches with augmentation, and the held-out score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neptune.learn.train.augment import Paster, mirrored, recoloured, zoomed
+from neptune.learn.train.data import ClevrFolder
+from neptune.learn.train.loop import Progress, Settings, fit
+from neptune.learn.train.measure import best_threshold, detect_all, detector_figures
+from neptune.perception.embedded.canvas import to_float
+from neptune.perception.embedded.detector_net import DetectorNet, loss, targets
+
+
+def train_detector(
+    folder: ClevrFolder,
+    training: Sequence[int],
+    held_out: Sequence[int],
+    settings: Settings,
+    *,
+    device: torch.device,
+    checkpoint: Path,
+    progress: Progress,
+    width: int = 32,
+) -> tuple[DetectorNet, float, dict[str, Any]]:
+    """Train a detector on some pictures of a folder.
+
+    Returns
+    -------
+    tuple
+        The network, its score threshold (both chosen on the held-out pictures), and the history of
+        :func:`~neptune.learn.train.loop.fit`.
+    """
+    torch.manual_seed(settings.seed)
+    net = DetectorNet(width)
+    paster = Paster(folder, training)
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        rng = np.random.default_rng([settings.seed, epoch])
+        generator = torch.Generator().manual_seed(settings.seed * 7919 + epoch)
+        order = rng.permutation(training)
+        for start in range(0, len(order), settings.batch):
+            pictures, heats, boxes = [], [], []
+            for index in order[start : start + settings.batch]:
+                raw, example = paster.crowd(int(index), rng)
+                pixels, own = to_float(raw), example.boxes
+                if rng.random() < 0.5:
+                    pixels, own = pixels.flip(2), mirrored(own)
+                if rng.random() < 0.5:
+                    pixels, own = zoomed(pixels, own, generator)
+                heat, box = targets(own)
+                pictures.append(recoloured(pixels, generator))
+                heats.append(heat)
+                boxes.append(box)
+            stacked = torch.stack(pictures).contiguous(memory_format=torch.channels_last)
+            yield stacked.to(device), torch.stack(heats).to(device), torch.stack(boxes).to(device)
+
+    def step(module: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        pictures, heat, box = batch
+        logits, sides = module(pictures)
+        return loss(logits, sides, heat, box)
+
+    def score(module: nn.Module) -> float:
+        assert isinstance(module, DetectorNet)
+        found = detect_all(module, folder, held_out)
+        figures = detector_figures(found, folder, held_out, best_threshold(found, folder, held_out))
+        return figures["f1"] + 0.05 * figures["iou"]  # boxes that fit better break ties
+
+    best, history = fit(
+        "detector",
+        net,
+        batches,
+        step,
+        score,
+        settings,
+        steps=-(-len(training) // settings.batch),
+        device=device,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    assert isinstance(best, DetectorNet)
+    threshold = best_threshold(detect_all(best, folder, held_out), folder, held_out)
+    return best, threshold, history

@@ -1,0 +1,274 @@
+"""``task: train``: trains the detector and the scorer from a folder in CLEVR's format.
+
+Run by ``run.py --config configs/train-embedded.json``. Writes ``detector.safetensors``,
+``scorer.safetensors``, ``results.json`` and ``calibration.png`` into the output folder.
+Killed, the same command resumes at the last finished epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from neptune.errors import ConfigError
+from neptune.learn.train import calibration, measure
+from neptune.learn.train.data import ClevrFolder
+from neptune.learn.train.detector import train_detector
+from neptune.learn.train.loop import Progress, Settings, hold_out, pick_device
+from neptune.learn.train.scorer import JITTER, train_scorer
+from neptune.perception.embedded import store
+from neptune.perception.embedded.concepts import AXES, CONCEPTS, SAME
+from neptune.plots import require_matplotlib
+
+Part = Literal["detector", "scorer"]
+
+
+class PartConfig(BaseModel):
+    """How one network is trained; see :class:`~neptune.learn.train.loop.Settings`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epochs: int = Field(default=24, ge=1, description="passes over the training pictures, at most")
+    batch: int = Field(default=16, ge=1, description="pictures a step")
+    lr: float = Field(default=2e-3, gt=0, description="peak learning rate")
+    weight_decay: float = Field(default=1e-4, ge=0)
+    patience: int = Field(
+        default=12, ge=1, description="stop after so many epochs without a better held-out score"
+    )
+    averaging: float = Field(default=0.998, ge=0, lt=1, description="decay of the averaged weights")
+    width: int = Field(default=32, ge=4, description="channels of the first layer")
+
+
+class TrainConfig(BaseModel):
+    """The configuration of ``task: train``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: Literal["train"] = "train"
+    name: str = "train-embedded"
+    data_dir: Path = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
+    val_dir: Path | None = Field(
+        None, description="another such folder: the figures reported; default: held-out part"
+    )
+    output_dir: Path | None = None
+    seed: int = 0
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
+    parts: list[Part] = Field(default=["detector", "scorer"], min_length=1)
+    holdout: int = Field(default=60, ge=1, description="pictures held out for early stopping and calibration")
+    limit: int | None = Field(default=None, ge=2, description="use at most so many pictures")
+    max_minutes: float = Field(
+        default=38.0, gt=0, description="both parts together end by then, one half each"
+    )
+    features: int = Field(default=256, ge=8, description="length of the scorer's feature vector")
+    detector: PartConfig = Field(default_factory=lambda: PartConfig(epochs=24, batch=16, lr=2e-3))
+    scorer: PartConfig = Field(default_factory=lambda: PartConfig(epochs=60, batch=8, lr=1.5e-3, patience=20))
+
+
+def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None = None) -> dict[str, Any]:
+    """Train the networks and measure them.
+
+    Parameters
+    ----------
+    config
+        What to train, on what, and for how long.
+    output_dir
+        Where weights, results and figure are written; a checkpoint found there is resumed.
+    progress
+        Called with part, share done and message; ``None``: a progress bar on the terminal.
+
+    Returns
+    -------
+    dict
+        The content of ``results.json``: figures of each part, calibration, times, files.
+
+    Raises
+    ------
+    ConfigError
+        If more pictures are held out than there are.
+    DatasetError, PictureError
+        If the data can not be read.
+    MissingExtraError
+        If matplotlib is missing (checked before the training).
+    """
+    begun = time.monotonic()
+    output = Path(output_dir)
+    output.mkdir(parents=True, exist_ok=True)
+    if "scorer" in config.parts:
+        require_matplotlib("train")
+    device = pick_device(config.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "There is no CUDA device here", where="device", hint="Set device to 'auto' or 'cpu'"
+        )
+    folder = ClevrFolder(config.data_dir, config.limit)
+    held_out, training = hold_out(len(folder), config.holdout, config.seed)
+    val = ClevrFolder(config.val_dir) if config.val_dir else None
+    measured, indices = (val, list(range(len(val)))) if val else (folder, held_out)
+    threads = torch.get_num_threads()
+    pictures = {"training": len(training), "held_out": len(held_out), "measured": len(indices)}
+    results: dict[str, Any] = {
+        "task": "train",
+        "pictures": pictures,
+        "measured_on": "val_dir" if val else "held-out part of data_dir",
+        "device": str(device),
+        "threads": config.threads or threads,
+        "seed": config.seed,
+    }
+    about = {
+        "training": {**pictures, "folder": config.data_dir.resolve().name, "format": "CLEVR"},
+        "config": config.model_dump(mode="json", exclude={"data_dir", "val_dir", "output_dir"}),
+        "commit": commit(),
+    }
+    work = _Work(config, folder, training, held_out, measured, indices, device, output, about)
+    try:
+        torch.set_num_threads(config.threads or threads)
+        with shown(progress) as report:
+            if "detector" in config.parts:
+                results["detector"] = _detector(work, report)
+            if "scorer" in config.parts:
+                results["scorer"] = _scorer(work, report)
+    finally:
+        torch.set_num_threads(threads)
+    results["seconds"] = round(time.monotonic() - begun, 1)
+    (output / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    for part in config.parts:  # finished: nothing is left to resume
+        (output / f"{part}.checkpoint.pt").unlink(missing_ok=True)
+    return results
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What both parts need: pictures to train on, to hold out and to measure on, and where results go."""
+
+    config: TrainConfig
+    folder: ClevrFolder
+    training: list[int]
+    held_out: list[int]
+    measured: ClevrFolder
+    indices: list[int]
+    device: torch.device
+    output: Path
+    about: dict[str, Any]
+
+    def settings(self, part: PartConfig) -> Settings:
+        return Settings(
+            epochs=part.epochs,
+            batch=part.batch,
+            lr=part.lr,
+            weight_decay=part.weight_decay,
+            patience=part.patience,
+            max_seconds=self.config.max_minutes * 60 / len(self.config.parts),
+            averaging=part.averaging,
+            seed=self.config.seed,
+        )
+
+
+def _detector(work: _Work, progress: Progress) -> dict[str, Any]:
+    """Train, save and measure the detector."""
+    own = work.config.detector
+    net, threshold, history = train_detector(
+        work.folder,
+        work.training,
+        work.held_out,
+        work.settings(own),
+        device=work.device,
+        checkpoint=work.output / "detector.checkpoint.pt",
+        progress=progress,
+        width=own.width,
+    )
+    file = work.output / "detector.safetensors"
+    store.save(net, "detector", file, {**work.about, "network": {"width": own.width}, "threshold": threshold})
+    found = measure.detect_all(net, work.measured, work.indices)
+    figures = measure.detector_figures(found, work.measured, work.indices, threshold)
+    return {**figures, "threshold": threshold, "bytes": file.stat().st_size, "history": history}
+
+
+def _scorer(work: _Work, progress: Progress) -> dict[str, Any]:
+    """Train, calibrate, save and measure the scorer."""
+    own = work.config.scorer
+    net, history = train_scorer(
+        work.folder,
+        work.training,
+        work.held_out,
+        work.settings(own),
+        device=work.device,
+        checkpoint=work.output / "scorer.checkpoint.pt",
+        progress=progress,
+        width=own.width,
+        features=work.config.features,
+    )
+    calibration.calibrate(net, work.folder, work.held_out, jitter=JITTER, seed=work.config.seed)
+    temperatures = calibration.temperatures(net)
+    file = work.output / "scorer.safetensors"
+    network = {"width": own.width, "features": work.config.features}
+    more = {"network": network, "concepts": CONCEPTS, "temperatures": temperatures}
+    store.save(net, "scorer", file, {**work.about, **more})
+    figures = scorer_figures(net, work.measured, work.indices, work.output / "calibration.png")
+    return {**figures, "temperatures": temperatures, "bytes": file.stat().st_size, "history": history}
+
+
+def scorer_figures(
+    net: Any, folder: ClevrFolder, indices: list[int], figure: Path | None = None
+) -> dict[str, Any]:
+    """Return a scorer's accuracy by attribute, relation and ``same_*``, and its calibration error.
+
+    All with the true boxes; `jittered` sums up the same with boxes moved as a detector's may be.
+    Draws the reliability diagram to `figure`, if given.
+    """
+    evidence, attributes = measure.gather(net, folder, indices)
+    shaken, shaken_attributes = measure.gather(net, folder, indices, jitter=JITTER, seed=1)
+    if figure is not None:
+        calibration.draw(evidence, figure, f"Scorer on {len(indices)} pictures it was not trained on")
+    return {
+        "attributes": attributes,
+        "relations": {name: evidence[name].accuracy for name in AXES},
+        "same": {name: evidence[name].accuracy for name in SAME},
+        "ece": calibration.calibration_errors(evidence),
+        "jittered": {
+            "attributes": shaken_attributes,
+            "relations": measure.pooled(shaken, list(AXES)).accuracy,
+            "ece": calibration.calibration_errors(shaken)["all"],
+        },
+    }
+
+
+def commit() -> str:
+    """Return the git commit of this checkout, or ``""``."""
+    try:
+        run = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return run.stdout.strip() if run.returncode == 0 else ""
+
+
+@contextlib.contextmanager
+def shown(progress: Progress | None) -> Iterator[Progress]:
+    """Give the caller's progress function, or one that moves a bar on the terminal."""
+    if progress is not None:
+        yield progress
+        return
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description:9}"), BarColumn(), TextColumn("{task.fields[message]}"))
+    with Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(part: str, share: float, message: str) -> None:
+            if part not in tasks:
+                tasks[part] = bar.add_task(part, total=1.0, message="")
+            bar.update(tasks[part], completed=share, message=message)
+
+        yield report

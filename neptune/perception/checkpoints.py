@@ -1,0 +1,106 @@
+"""What every adapter of a model through transformers needs: its extra, its device, and what tells its weights apart."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from neptune.errors import ConfigError, MissingExtraError
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+"""Precisions by name; what ``auto`` means, each adapter says."""
+
+BLOCKS, BLOCK = 64, 1 << 18
+"""Of a large file so many blocks of so many bytes are hashed."""
+
+
+def need(module: str, package: str) -> None:
+    """Raise unless a module is installed.
+
+    Raises
+    ------
+    MissingExtraError
+        With the command that installs the package.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise MissingExtraError(f"{module} is not installed", hint=f"pip install '{package}'")
+
+
+def need_transformers() -> None:
+    """Raise unless transformers is installed.
+
+    Raises
+    ------
+    MissingExtraError
+        With the command that installs it.
+    """
+    need("transformers", "neptune-reasoner[transformers]")
+
+
+def device_of(device: str) -> str:
+    """Return the device that a name means; ``"auto"``: a GPU where there is one.
+
+    Raises
+    ------
+    ConfigError
+        If a GPU is asked for and there is none, or not so many.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"There is no device '{device}'", expected="auto, cpu, cuda, cuda:1, …") from error
+    if wanted.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (wanted.index or 0) >= count:
+            raise ConfigError(
+                f"The device '{device}' is asked for, and this machine has {count or 'no'} GPU{'s' * (count > 1)}"
+                f"{'' if count else ' that torch can use'}",
+                expected=", ".join(["auto", "cpu", *(f"cuda:{k}" for k in range(count))]),
+                hint='Use "device": "cpu", or install a build of torch for your GPU',
+            )
+    return device
+
+
+def fingerprint(model: Any, source: str | None) -> str:
+    """Return what tells a model from others: the hub's commit, else the folder's content, else the parameters.
+
+    Parameters
+    ----------
+    model
+        The loaded model.
+    source
+        The id or folder it was loaded from, or ``None``.
+    """
+    commit = getattr(model.config, "_commit_hash", None)
+    if commit:
+        return str(commit)
+    found = hashlib.sha256()
+    if source is not None and Path(source).is_dir():
+        for path in sorted(Path(source).rglob("*")):
+            if path.is_file():
+                found.update(f"{path.relative_to(source)} {path.stat().st_size}\n".encode())
+                found.update(_sampled(path))
+    else:
+        for name, parameter in model.named_parameters():
+            found.update(
+                f"{name} {tuple(parameter.shape)} {parameter.detach().double().sum().item()!r}\n".encode()
+            )
+    return found.hexdigest()[:32]
+
+
+def _sampled(path: Path) -> bytes:
+    """Return a file's hash; of a large one that of blocks spread over it, since other weights differ everywhere."""
+    size, found = path.stat().st_size, hashlib.sha256()
+    with path.open("rb") as file:
+        if size <= BLOCKS * BLOCK:
+            return hashlib.file_digest(file, "sha256").digest()
+        for k in range(BLOCKS):
+            file.seek(k * (size - BLOCK) // (BLOCKS - 1))
+            found.update(file.read(BLOCK))
+    return found.digest()

@@ -1,0 +1,82 @@
+"""The detector that ships with the project: finds the objects of rendered CLEVR scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from neptune.errors import DetectorError, DetectorFailedError
+from neptune.perception.device_failures import failures_said
+from neptune.scene.picture import Picture
+from neptune.scene.types import Detections
+
+
+class EmbeddedDetector:
+    """A small trained network (see :mod:`neptune.perception.embedded`); it does not tell classes apart.
+
+    A picture takes about 25 ms on one CPU core.
+
+    Parameters
+    ----------
+    weights
+        A safetensors file written by ``task: train``; ``None``: the shipped one (rendered CLEVR scenes).
+    device
+        ``"cpu"``, ``"cuda"`` or ``"auto"`` (CUDA where there is one).
+    threshold
+        Boxes of a lower score are left out, in [0, 1]; ``None``: the threshold chosen on held-out pictures.
+
+    Raises
+    ------
+    DetectorError
+        If the weights can not be read, or the threshold is out of range.
+    """
+
+    name = "embedded"
+    open_vocabulary = False
+
+    def __init__(
+        self, weights: str | Path | None = None, device: str = "auto", threshold: float | None = None
+    ) -> None:
+        from neptune.learn.train.loop import pick_device
+        from neptune.perception.embedded.store import load
+
+        self._device = pick_device(device)
+        self.module, about = load("detector", weights, self._device, DetectorError)
+        self.threshold = float(about["threshold"] if threshold is None else threshold)
+        if not 0 <= self.threshold <= 1:
+            raise DetectorError(
+                f"The threshold is {threshold}", where="detector 'embedded'", expected="a number in [0, 1]"
+            )
+
+    def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
+        """Find the objects of a picture; `labels` are ignored.
+
+        Returns
+        -------
+        Detections
+            Boxes of the visible pixels, in the picture's own pixels, best first; none where nothing is found.
+
+        Raises
+        ------
+        PictureError
+            If the picture can not be read.
+        DetectorFailedError
+            If memory runs out, or the device fails.
+        """
+        import torch
+
+        from neptune.perception.embedded.canvas import to_canvas, to_float
+        from neptune.perception.embedded.detector_net import decode
+
+        pixels, (fx, fy) = to_canvas(picture)
+        said = failures_said(
+            DetectorFailedError, "the detector 'embedded'", 'Use "device": "cpu" in od_options'
+        )
+        with torch.inference_mode(), said:
+            canvas = to_float(pixels[None].to(self._device)).contiguous(memory_format=torch.channels_last)
+            logits, sides = self.module(canvas)
+            (found,) = decode(logits, sides, self.threshold)
+        boxes = found.boxes / np.array([fx, fy, fx, fy], dtype=np.float32)
+        return Detections(boxes.astype(np.float32), found.scores, found.labels)

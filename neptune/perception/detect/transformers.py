@@ -1,0 +1,273 @@
+"""Open-vocabulary detectors through transformers: Grounding DINO, OWLv2, Florence-2, by name, id or folder.
+
+>>> detector = TransformersDetector("dino", threshold=0.3)                  # doctest: +SKIP
+>>> detector.detect(Picture("street.jpg"), ["person", "fire hydrant"])      # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from functools import cache, partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from neptune.errors import DetectorError, DetectorFailedError, NeptuneError
+from neptune.perception.checkpoints import DTYPES, device_of, fingerprint, need_transformers
+from neptune.perception.detect.boxes import tidy
+from neptune.perception.detect.families import FAMILIES, Family
+from neptune.perception.detect.shown import shown
+from neptune.perception.device_failures import failures_said
+from neptune.scene.identity import identity
+from neptune.scene.picture import Picture
+from neptune.scene.types import Detections
+
+PLAIN_LABEL = 60
+"""Characters of a label; a longer one is no noun."""
+LESS_MEMORY = 'Use a smaller model, "dtype": "bfloat16" or "device": "cpu" in od_options'
+
+
+class TransformersDetector:
+    """Finds the objects that labels name.
+
+    Parameters
+    ----------
+    model
+        A short name (``dino``, ``florence``, ``owlv2``), an id on the hub, a local folder; or a loaded
+        ``(model, processor)``.
+    revision
+        Of the id: a branch, tag or commit; by default that of the short name, else the newest.
+    device
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"`` (a GPU where there is one).
+    dtype
+        ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+    threshold
+        Boxes of a lower score are left out, in [0, 1]; by default 0.25 for Grounding DINO and 0.2 for OWLv2. Florence-2
+        gives no scores and takes none.
+    text_threshold
+        Grounding DINO: words of a lower score are left out of a box's label, in [0, 1].
+    nms
+        Of boxes that overlap by a larger IoU the best one is kept, in [0, 1]; 1 keeps all.
+    max_boxes
+        The most boxes, the best ones. Relations cost the square of it.
+    prompt
+        What is asked of a label, with ``{label}``; by default the architecture's own.
+    local_files_only
+        Take the model from this machine, ask no hub.
+
+    Raises
+    ------
+    DetectorError
+        If an option is out of range, or the model can not be loaded or is of no known architecture.
+    ConfigError
+        If a GPU is asked for that is not there.
+    MissingExtraError
+        If transformers is not installed.
+    """
+
+    open_vocabulary = True
+
+    def __init__(
+        self,
+        model: str | tuple[Any, Any],
+        revision: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        threshold: float | None = None,
+        text_threshold: float = 0.25,
+        nms: float = 0.5,
+        max_boxes: int = 100,
+        prompt: str | None = None,
+        local_files_only: bool = False,
+    ) -> None:
+        self.name = model if isinstance(model, str) else str(model[0].config.model_type)
+        source: str | None = None
+        if isinstance(model, str):
+            known = short_names().get(model)
+            source = known["id"] if known else model
+            revision = revision or (known["revision"] if known else None)
+            loaded, processor = load(source, revision, device, dtype, local_files_only)
+        else:
+            loaded, processor = model
+        self.architecture = str(loaded.config.model_type)
+        kind = _family(self.architecture, self.name)
+        if threshold is not None and not kind.scored:
+            raise DetectorError(
+                f"The detector '{self.name}' gives no scores, so 'threshold' has no meaning",
+                where="od_options",
+                hint="Leave it out; max_boxes limits the number of boxes",
+            )
+        self.nms, self.max_boxes = _unit("nms", nms), max_boxes
+        if max_boxes < 1:
+            raise DetectorError(
+                f"max_boxes is {max_boxes}", where="od_options", expected="a number of boxes ≥ 1"
+            )
+        self.family: Family = kind(
+            loaded,
+            processor,
+            _unit("threshold", kind.thresholds if threshold is None else threshold),
+            _unit("text_threshold", text_threshold),
+            _template(prompt if prompt is not None else kind.prompts),
+        )
+        self._fingerprint = fingerprint(loaded, source)
+        self._lock = threading.Lock()
+
+    @property
+    def identity(self) -> str:
+        """All that decides what is found, as canonical JSON: the key of caches."""
+        return identity(
+            "transformers",
+            architecture=self.architecture,
+            weights=self._fingerprint,
+            dtype=str(self.family.model.dtype),
+            threshold=self.family.threshold,
+            text_threshold=self.family.text_threshold,
+            nms=self.nms,
+            max_boxes=self.max_boxes,
+            prompt=self.family.prompt,
+        )
+
+    def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
+        """Find the objects of a picture that labels name.
+
+        Returns
+        -------
+        Detections
+            Boxes inside the picture, best first, each with the label that it answers to (``""`` where that is not
+            clear); none where nothing is found.
+
+        Raises
+        ------
+        DetectorError
+            If there is no label, or the model fails on this picture.
+        DetectorFailedError
+            If memory runs out for a single label, or the device fails: the next picture would fare no better.
+        PictureError
+            If the picture can not be read, or has too many pixels.
+        """
+        import torch
+
+        wanted = _checked(labels, self.name)
+        image = picture.image
+        frame, (across, down) = shown(image)
+        failing = failures_said(DetectorFailedError, f"the detector '{self.name}'", LESS_MEMORY)
+        try:
+            with self._lock, torch.inference_mode(), failing:  # one picture at a time on a device
+                boxes, scores, said = self.family.find(frame, wanted)
+        except (RuntimeError, ValueError, IndexError, KeyError, TypeError, ZeroDivisionError) as error:
+            raise DetectorError(
+                f"The detector '{self.name}' fails on this picture: {_line(error)}",
+                where=f"{picture.name}, {image.width}×{image.height} pixels, {len(wanted)} labels",
+            ) from error
+        width, height = picture.size  # of a large photo, `image` is a reduced copy
+        scale = (width / across, height / down) * 2
+        return tidy(boxes * scale, scores, said, picture.size, nms=self.nms, max_boxes=self.max_boxes)
+
+
+dino = partial(TransformersDetector, "dino")
+florence = partial(TransformersDetector, "florence")
+owlv2 = partial(TransformersDetector, "owlv2")
+
+
+@cache
+def short_names() -> dict[str, dict[str, str]]:
+    """Return short name → ``id revision architecture verified``, from ``models.json`` beside this file."""
+    path = Path(__file__).with_name("models.json")
+    models: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))["models"]
+    return models
+
+
+def load(
+    source: str, revision: str | None, device: str, dtype: str, local_files_only: bool = False
+) -> tuple[Any, Any]:
+    """Return ``(model, processor)`` of a checkpoint, the model in evaluation mode on its device.
+
+    Raises
+    ------
+    DetectorError, ConfigError, MissingExtraError
+        As :class:`TransformersDetector`.
+    """
+    if dtype not in DTYPES:
+        raise DetectorError(f"dtype is '{dtype}'", where="od_options", expected=f"one of {', '.join(DTYPES)}")
+    need_transformers()
+    target = device_of(device)
+    import torch
+
+    transformers: Any = import_module("transformers")
+    hub: dict[str, Any] = {"revision": revision, "local_files_only": local_files_only}
+    try:
+        config = transformers.AutoConfig.from_pretrained(source, **hub)
+        kind = _family(str(config.model_type), source)
+        processor = _processor(transformers, source, hub)
+        precision = torch.float32 if dtype == "auto" else getattr(torch, dtype)
+        model = getattr(transformers, kind.auto).from_pretrained(source, dtype=precision, **hub).to(target)
+    except NeptuneError:
+        raise
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+        raise DetectorError(
+            f"The detector's model '{source}' can not be loaded: {_line(error)}",
+            expected="a short name, a published id that this machine can reach, or a folder with a checkpoint",
+            hint="Without a network: download it first, and name its folder",
+        ) from error
+    return model.eval(), processor
+
+
+def _processor(transformers: Any, source: str, hub: dict[str, Any]) -> Any:
+    """Load the processor; without torchvision, with the image processor that Pillow alone is enough for."""
+    try:
+        return transformers.AutoProcessor.from_pretrained(source, backend="pil", **hub)
+    except TypeError:  # a processor that knows no backends
+        return transformers.AutoProcessor.from_pretrained(source, **hub)
+
+
+def _family(architecture: str, name: str) -> type[Family]:
+    if architecture not in FAMILIES:
+        raise DetectorError(
+            f"'{name}' is of the architecture '{architecture}', which is no detector known here",
+            where="od_model",
+            expected=f"one of {', '.join(FAMILIES)}",
+        )
+    return FAMILIES[architecture]
+
+
+def _checked(labels: Sequence[str], name: str) -> list[str]:
+    if isinstance(labels, str):
+        labels = [labels]
+    wanted = list(dict.fromkeys(" ".join(label.split()) for label in labels))
+    if not wanted or "" in wanted:
+        raise DetectorError(
+            f"The detector '{name}' is given no label to look for",
+            expected="at least one noun",
+            hint="Give labels, e.g. ['object']",
+        )
+    long = [label for label in wanted if len(label) > PLAIN_LABEL]
+    if long:
+        raise DetectorError(
+            f"A label has {len(long[0])} characters: '{long[0][:40]}…'", expected=f"at most {PLAIN_LABEL}"
+        )
+    return wanted
+
+
+def _unit(option: str, value: float) -> float:
+    if not 0 <= value <= 1:
+        raise DetectorError(f"{option} is {value}", where="od_options", expected="a number in [0, 1]")
+    return float(value)
+
+
+def _template(prompt: str) -> str:
+    try:
+        shown = prompt.format(label="cat")
+    except (KeyError, IndexError, ValueError):
+        shown = ""
+    if "cat" not in shown:
+        raise DetectorError(
+            f"The prompt is '{prompt}'", where="od_options", expected="a text with {label} in it"
+        )
+    return prompt
+
+
+def _line(error: Exception) -> str:
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= 300 else said[:299] + "…"

@@ -1,0 +1,78 @@
+"""Weights on disk: safetensors with half-precision weights, and what they are in the file's metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from neptune.errors import NeptuneError
+from neptune.perception.embedded.detector_net import DetectorNet
+from neptune.perception.embedded.scorer_net import ScorerNet
+
+FORMAT = "neptune-embedded-1"
+_EXACT = ("running_mean", "running_var", "temperature")
+"""Buffers that are kept in float32: half precision would overflow, or spoil the calibration."""
+
+
+def shipped(part: str) -> Path:
+    """Return the file of the weights that come with the package; `part` is ``"detector"`` or ``"scorer"``."""
+    return Path(__file__).parent / "weights" / f"{part}.safetensors"
+
+
+def save(net: nn.Module, part: str, path: Path, about: dict[str, Any]) -> None:
+    """Write a network, and `about` (JSON: network sizes, training, calibration) into its metadata."""
+    tensors = {
+        name: (value if name.endswith(_EXACT) or not value.is_floating_point() else value.half())
+        .cpu()
+        .contiguous()
+        for name, value in net.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"format": FORMAT, "part": part, "about": json.dumps(about, sort_keys=True)}
+    save_file(tensors, str(path), metadata=metadata)
+
+
+def load(
+    part: str, path: str | Path | None, device: torch.device, error: type[NeptuneError]
+) -> tuple[Any, dict[str, Any]]:
+    """Read a network written by :func:`save`, for inference.
+
+    Parameters
+    ----------
+    part
+        ``"detector"`` or ``"scorer"``.
+    path
+        The file, or ``None`` for the shipped one.
+    error
+        The class of the error raised if it can not be read.
+
+    Returns
+    -------
+    tuple
+        The network in evaluation mode, on `device`, float32; and `about`.
+    """
+    file = Path(path) if path is not None else shipped(part)
+    expected = f"weights of a {part}, as run.py --config configs/train-embedded.json writes them"
+    if not file.is_file():
+        raise error(
+            "The weights do not exist", where=str(file), expected=expected, hint="Check the path, or train"
+        )
+    try:
+        with safe_open(str(file), framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            if metadata.get("format") != FORMAT or metadata.get("part") != part:
+                found = metadata.get("part", "no part of this project")
+                raise error(f"The file holds {found}", where=str(file), expected=expected)
+            about = json.loads(metadata["about"])
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        net: Any = ScorerNet(**about["network"]) if part == "scorer" else DetectorNet(**about["network"])
+        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as reason:
+        raise error(f"The weights can not be read: {reason}", where=str(file), expected=expected) from reason
+    return net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last), about

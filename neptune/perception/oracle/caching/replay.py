@@ -1,0 +1,320 @@
+"""Record what was seen and what an oracle said of it, and answer from the record, bit for bit.
+
+The record is JSON lines: one line a request, with the scene's digest (pixels and boxes), the question, the
+objects, and logits and mass as base64 of little-endian float32; one line a scene, with its boxes. Later lines win. A
+line ``session`` begins what another process, or another engine, has added.
+
+>>> oracle = RecordingOracle(engine.oracle, "answers.jsonl")          # doctest: +SKIP
+>>> Engine(oracle="replay", oracle_options={"path": "answers.jsonl"})   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from neptune.errors import OracleError, OracleFailedError
+from neptune.scene import Scene
+from neptune.scene.identity import remember_digest, scene_digest
+from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
+
+RECORD = "evidence.jsonl"
+"""The record's name in a run folder."""
+
+_FORMAT = "JSON lines written by neptune.perception.oracle.RecordingOracle"
+_SESSION = b'{"kind": "session"}\n'
+
+
+class RecordingOracle:
+    """Passes requests on to another oracle and appends its answers to a file, flushed after each batch.
+
+    Parameters
+    ----------
+    inner
+        The oracle that answers.
+    path
+        The file; made with its folder where it does not exist. A line that was torn by a crash is cut off.
+
+    Attributes
+    ----------
+    session : int
+        The number of earlier recorders of this file.
+
+    Raises
+    ------
+    OracleFailedError
+        If the file can not be written.
+    """
+
+    def __init__(self, inner: Oracle, path: str | Path) -> None:
+        self.inner, self.name, self.path = inner, inner.name, Path(path)
+        self._lock = threading.Lock()
+        self._kept: set[str] = set()
+        self._numbers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self.session = self._count = 0
+        self._write(self._open)
+
+    def keep(self, scene: Scene) -> str:
+        """Record a scene, once, and return its digest: a program may ask nothing of it."""
+        digest = scene_digest(scene)
+        with self._lock:
+            new = digest not in self._kept
+            self._kept.add(digest)
+        if new:
+            self._append([_scene_line(scene, digest)])
+        return digest
+
+    def number(self, shared: Any) -> str:
+        """Return session and number of the evidence that a sample shares: others may have had cells answered."""
+        with self._lock:
+            number = self._numbers.setdefault(shared, self._count)
+            self._count += number == self._count
+        return f"{self.session}.{number}"
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        """Answer as the inner oracle does, and record it."""
+        answers = self.inner.score(requests)
+        self._append(
+            [
+                {**_head("score", r), "logits": _packed(s.logits), "mass": _packed(s.mass)}
+                for r, s in zip(requests, answers)
+            ]
+        )
+        return answers
+
+    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
+        """Answer as the inner oracle does, and record it."""
+        answers = self.inner.query(requests)
+        self._append(
+            [
+                {**_head("query", r), "choices": list(r.choices), "texts": texts}
+                for r, texts in zip(requests, answers)
+            ]
+        )
+        return answers
+
+    def _open(self, path: Path) -> None:
+        """Cut a torn line off, count the sessions, begin another."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            file.seek(0)
+            end, line = 0, b""
+            for line in file:
+                end += len(line) if line.endswith(b"\n") else 0
+                self.session += line == _SESSION
+            if line and not line.endswith(b"\n"):
+                file.truncate(end)
+            file.seek(0, 2)
+            file.write(_SESSION)
+
+    def _append(self, records: Sequence[dict[str, Any]]) -> None:
+        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+        def append(path: Path) -> None:
+            with path.open("ab") as file:
+                file.write(lines.encode("utf-8", "backslashreplace"))
+
+        self._write(append)
+
+    def _write(self, action: Callable[[Path], None]) -> None:
+        try:
+            with self._lock:
+                action(self.path)
+        except OSError as error:
+            raise OracleFailedError(
+                f"Answers can not be recorded: {error.strerror or error}",
+                where=str(self.path),
+                hint="Make room, or choose another record_oracle (null: none); the same command resumes",
+            ) from error
+
+
+class ReplayOracle:
+    """Answers from a recorded file, and nothing else.
+
+    Parameters
+    ----------
+    path
+        A file that :class:`RecordingOracle` wrote, or a run folder that holds one.
+    session
+        The last session whose answers count; ``None``: all of them.
+
+    Raises
+    ------
+    OracleError
+        If the file is missing or malformed (with the line).
+    """
+
+    name = "replay"
+
+    def __init__(self, path: str | Path, session: int | None = None) -> None:
+        self.path = Path(path)
+        if self.path.is_dir():
+            self.path /= RECORD
+        self._scenes: dict[str, dict[str, Any]] = {}
+        self._scores: dict[tuple[str, str, int], dict[tuple[int, ...], tuple[np.float32, np.float32]]] = {}
+        self._texts: dict[tuple[str, str, tuple[str, ...]], dict[tuple[int, ...], str | None]] = {}
+        current = -1
+        for number, record in _records(self.path):
+            try:
+                current += record["kind"] == "session"
+                if session is None or current <= session:
+                    self._take(record)
+            except (KeyError, TypeError, ValueError) as error:
+                raise _malformed(self.path, number, error) from error
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        """Answer yes/no questions as they were recorded, in any grouping.
+
+        Raises
+        ------
+        OracleError
+            If a cell was never recorded.
+        """
+        answers = []
+        for r in requests:
+            known = self._scores.get((scene_digest(r.scene), r.question.text, r.question.arity), {})
+            found = [known.get(cell) for cell in _cells(r.objects)]
+            pairs = [pair for pair in found if pair is not None]
+            if len(pairs) < len(found):
+                raise self._never(r.scene.name, r.question, r.objects[found.index(None)])
+            both = np.array(pairs, dtype=np.float32).reshape(-1, 2)
+            answers.append(Scores(both[:, 0].copy(), both[:, 1].copy()))
+        return answers
+
+    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
+        """Answer open questions as they were recorded.
+
+        Raises
+        ------
+        OracleError
+            If one was never recorded with these choices.
+        """
+        answers = []
+        for r in requests:
+            known = self._texts.get((scene_digest(r.scene), r.question.text, r.choices), {})
+            cells = _cells(r.objects)
+            missing = [k for k, cell in enumerate(cells) if cell not in known]
+            if missing:
+                raise self._never(r.scene.name, r.question, r.objects[missing[0]])
+            answers.append([known[cell] for cell in cells])
+        return answers
+
+    def scene(self, digest: str) -> Scene:
+        """Return a new scene with the boxes of a recorded one, without its picture.
+
+        Raises
+        ------
+        OracleError
+            If it was never recorded.
+        """
+        kept = self._scenes.get(digest)
+        if kept is None:
+            raise OracleError(f"The scene {digest} was never recorded", where=str(self.path))
+        size = (int(kept["size"][0]), int(kept["size"][1]))
+        scene = Scene(kept["boxes"], size, None, None, kept["scores"], str(kept["name"]))
+        remember_digest(scene, digest)
+        return scene
+
+    def _take(self, record: dict[str, Any]) -> None:
+        if record["kind"] == "session":
+            return
+        if record["kind"] == "scene":
+            boxes, scores = _unpacked(record["boxes"]).reshape(-1, 4), _unpacked(record["scores"])
+            if len(boxes) != len(scores):
+                raise ValueError(f"{len(boxes)} boxes, {len(scores)} scores")
+            self._scenes[str(record["scene"])] = {**record, "boxes": boxes, "scores": scores}
+            return
+        cells = [tuple(int(i) for i in row) for row in record["objects"]]
+        values: Sequence[Any]
+        if record["kind"] == "score":
+            logits, mass = _unpacked(record["logits"]), _unpacked(record["mass"])
+            if not len(cells) == len(logits) == len(mass):
+                raise ValueError(f"{len(cells)} cells, {len(logits)} logits, {len(mass)} masses")
+            key = (str(record["scene"]), str(record["question"]), int(record["arity"]))
+            self._scores.setdefault(key, {}).update(zip(cells, zip(logits, mass)))
+        else:
+            values = record["texts"]
+            if len(values) != len(cells):
+                raise ValueError(f"{len(cells)} cells, {len(values)} texts")
+            asked = (str(record["scene"]), str(record["question"]), tuple(record["choices"]))
+            self._texts.setdefault(asked, {}).update(zip(cells, values))
+
+    def _never(self, scene: str, question: Question, objects: IntArray) -> OracleError:
+        return OracleError(
+            f"'{question.text}' was never recorded for the objects {objects.tolist()} of {scene}",
+            where=str(self.path),
+            hint="Record it with the first oracle, or check that picture and boxes are the same",
+        )
+
+
+def _head(kind: str, request: ScoreRequest | QueryRequest) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "scene": scene_digest(request.scene),
+        "question": request.question.text,
+        "arity": request.question.arity,
+        "objects": request.objects.tolist(),
+    }
+
+
+def _scene_line(scene: Scene, digest: str) -> dict[str, Any]:
+    assert scene.scores is not None  # made with the scene
+    return {
+        "kind": "scene",
+        "scene": digest,
+        "name": scene.name,
+        "picture": scene.picture.digest if scene.picture is not None else None,
+        "size": list(scene.size),
+        "boxes": _packed(scene.boxes),
+        "scores": _packed(scene.scores),
+    }
+
+
+def _cells(objects: IntArray) -> list[tuple[int, ...]]:
+    return [tuple(row) for row in objects.tolist()]
+
+
+def _packed(values: FloatArray) -> str:
+    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode()
+
+
+def _unpacked(text: str) -> FloatArray:
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").astype(np.float32)
+
+
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line number and record; a torn last line is left out."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise OracleError(
+            f"The recorded answers can not be read: {error.strerror}", where=str(path), expected=_FORMAT
+        ) from error
+    with file:
+        yield from _lines(path, file)
+
+
+def _lines(path: Path, file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip() or not line.endswith(b"\n"):
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise _malformed(path, number, error) from error
+        if not isinstance(record, dict):
+            raise _malformed(path, number, "no object")
+        yield number, record
+
+
+def _malformed(path: Path, number: int, why: object) -> OracleError:
+    return OracleError(
+        f"The recorded answers are malformed: {why!r}", where=f"{path}, line {number}", expected=_FORMAT
+    )

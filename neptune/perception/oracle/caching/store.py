@@ -1,0 +1,233 @@
+"""The SQLite file of a cache: which oracle said what about which boxes of which picture.
+
+Several processes may read and write one file: it is in WAL mode, each write is one short transaction, and a row that
+is there already stays as it is. A process that is killed leaves whole transactions behind, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from neptune.errors import OracleFailedError
+from neptune.sqlite import BUSY_SECONDS, patiently
+
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS oracle (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS asked (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, oracle INTEGER NOT NULL REFERENCES oracle, picture TEXT NOT NULL,
+    kind TEXT NOT NULL, question TEXT NOT NULL, arity INTEGER NOT NULL, choices TEXT NOT NULL,
+    UNIQUE (oracle, picture, kind, question, arity, choices));
+CREATE TABLE IF NOT EXISTS score (
+    asked INTEGER NOT NULL REFERENCES asked, cell BLOB NOT NULL, logit REAL NOT NULL, mass REAL NOT NULL,
+    PRIMARY KEY (asked, cell)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS text (
+    asked INTEGER NOT NULL REFERENCES asked, cell BLOB NOT NULL, answer TEXT NOT NULL,
+    PRIMARY KEY (asked, cell)) WITHOUT ROWID;
+"""
+# AUTOINCREMENT: the numbers of pruned questions are not used again, which other processes may still remember.
+_AT_ONCE = 900
+"""Cells in one query; SQLite takes at least 999 parameters."""
+_COLUMNS = {"score": "logit, mass", "query": "answer"}
+_TABLE = {"score": "score", "query": "text"}
+
+
+class Asked(NamedTuple):
+    """One question about one picture to one oracle; the cells of one `Asked` differ by their boxes alone.
+
+    ``kind`` is ``"score"`` or ``"query"``; ``choices`` is the JSON list of admissible answers, ``""`` for none.
+    """
+
+    identity: str
+    picture: str
+    kind: str
+    question: str
+    arity: int
+    choices: str = ""
+
+
+class OracleStore:
+    """A file of answers; threads and processes may share it.
+
+    Parameters
+    ----------
+    path
+        The file; made with its folder when first needed.
+
+    Raises
+    ------
+    OracleFailedError
+        At any use: if the file is no cache, damaged, of a newer version, locked for a minute, or can not be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._pid = 0
+        self._ids: dict[Asked, int] = {}
+
+    def get(self, asked: Asked, cells: Sequence[bytes]) -> dict[bytes, Any]:
+        """Return what is known of these cells: cell → ``(logit, mass)``, or the text for a query."""
+        known: dict[bytes, Any] = {}
+        with self._use() as db:
+            number = self._ids.get(asked) or self._find(db, asked)
+            if number is None:
+                return known
+            select = (
+                f"SELECT cell, {_COLUMNS[asked.kind]} FROM {_TABLE[asked.kind]} WHERE asked = ? AND cell IN "
+            )
+            for start in range(0, len(cells), _AT_ONCE):
+                part = cells[start : start + _AT_ONCE]
+                for cell, *values in db.execute(select + f"({','.join('?' * len(part))})", (number, *part)):
+                    known[cell] = tuple(values) if asked.kind == "score" else values[0]
+        return known
+
+    def put(self, rows: Iterable[tuple[Asked, bytes, tuple[Any, ...]]]) -> None:
+        """Add answers in one transaction: ``(logit, mass)`` or ``(text,)`` for each cell; known cells stay."""
+        by_asked: dict[Asked, list[tuple[bytes, tuple[Any, ...]]]] = {}
+        for asked, cell, values in rows:
+            by_asked.setdefault(asked, []).append((cell, values))
+        if not by_asked:
+            return
+        with self._use() as db:
+            db.execute("BEGIN IMMEDIATE")
+            new: dict[Asked, int] = {}
+            for asked, found in by_asked.items():
+                number = self._ids.get(asked)
+                if number is None or not db.execute("SELECT 1 FROM asked WHERE id = ?", (number,)).fetchone():
+                    number = new[asked] = self._make(db, asked)
+                marks = ",".join("?" * (2 + len(found[0][1])))
+                db.executemany(
+                    f"INSERT OR IGNORE INTO {_TABLE[asked.kind]} VALUES ({marks})",
+                    ((number, cell, *values) for cell, values in found),
+                )
+            db.execute("COMMIT")
+            self._ids |= new  # only what is in the file for good
+
+    def contents(self) -> list[dict[str, Any]]:
+        """Return one row for each oracle: ``identity``, and how many ``pictures questions scores texts`` it has."""
+        with self._use() as db:
+            found = db.execute(
+                "SELECT identity, (SELECT count(DISTINCT picture) FROM asked WHERE oracle = o.id), "
+                "(SELECT count(DISTINCT question) FROM asked WHERE oracle = o.id), "
+                "(SELECT count(*) FROM score WHERE asked IN (SELECT id FROM asked WHERE oracle = o.id)), "
+                "(SELECT count(*) FROM text WHERE asked IN (SELECT id FROM asked WHERE oracle = o.id)) "
+                "FROM oracle o ORDER BY identity"
+            ).fetchall()
+        return [dict(zip(("identity", "pictures", "questions", "scores", "texts"), row)) for row in found]
+
+    def remove(self, identities: Sequence[str]) -> None:
+        """Remove all that these oracles said, and make the file smaller."""
+        with self._use() as db:
+            db.execute("BEGIN IMMEDIATE")
+            for name in identities:
+                mine = "(SELECT id FROM asked WHERE oracle = (SELECT id FROM oracle WHERE identity = ?))"
+                db.execute(f"DELETE FROM score WHERE asked IN {mine}", (name,))
+                db.execute(f"DELETE FROM text WHERE asked IN {mine}", (name,))
+                db.execute(
+                    "DELETE FROM asked WHERE oracle = (SELECT id FROM oracle WHERE identity = ?)", (name,)
+                )
+                db.execute("DELETE FROM oracle WHERE identity = ?", (name,))
+            db.execute("COMMIT")
+            db.execute("VACUUM")
+            self._ids.clear()
+
+    def close(self) -> None:
+        """Close the file. It opens again when it is used again."""
+        with self._lock:
+            if self._connection is not None and self._pid == os.getpid():
+                self._connection.close()
+            self._connection = None
+            self._ids.clear()
+
+    # --- inside ---
+
+    def _find(self, db: sqlite3.Connection, asked: Asked) -> int | None:
+        row = db.execute(
+            "SELECT a.id FROM asked a JOIN oracle o ON a.oracle = o.id WHERE o.identity = ? AND a.picture = ? "
+            "AND a.kind = ? AND a.question = ? AND a.arity = ? AND a.choices = ?",
+            asked,
+        ).fetchone()
+        if row is None:
+            return None
+        self._ids[asked] = int(row[0])
+        return int(row[0])
+
+    def _make(self, db: sqlite3.Connection, asked: Asked) -> int:
+        db.execute("INSERT OR IGNORE INTO oracle (identity) VALUES (?)", (asked.identity,))
+        (oracle,) = db.execute("SELECT id FROM oracle WHERE identity = ?", (asked.identity,)).fetchone()
+        row = (oracle, *asked[1:])
+        db.execute(
+            "INSERT OR IGNORE INTO asked (oracle, picture, kind, question, arity, choices) VALUES (?,?,?,?,?,?)",
+            row,
+        )
+        (number,) = db.execute(
+            "SELECT id FROM asked WHERE oracle = ? AND picture = ? AND kind = ? AND question = ? AND arity = ? "
+            "AND choices = ?",
+            row,
+        ).fetchone()
+        return int(number)
+
+    @contextmanager
+    def _use(self) -> Iterator[sqlite3.Connection]:
+        """Yield the open file for this thread alone; whatever SQLite says becomes one line."""
+        with self._lock:
+            try:
+                yield self._open()
+            except (sqlite3.Error, OSError) as error:
+                connection = self._connection
+                if connection is not None and connection.in_transaction:
+                    connection.rollback()
+                raise self._failed(error) from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._pid == os.getpid():
+            return self._connection
+        # A connection must not cross a fork: the child makes its own.
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            # SQLite refuses the change to WAL at once, without waiting, while another process makes it.
+            patiently(connection, "PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise sqlite3.DatabaseError(f"it has version {version}, and this program knows {VERSION}")
+            if version < VERSION:
+                patiently(connection, "BEGIN IMMEDIATE")
+                if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                    foreign = connection.execute("SELECT name FROM sqlite_master").fetchone()
+                    if foreign:
+                        raise sqlite3.DatabaseError(f"it is another program's database (table {foreign[0]})")
+                    for statement in _SCHEMA.split(";"):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version = {VERSION}")
+                connection.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._pid = connection, os.getpid()
+        self._ids.clear()
+        return connection
+
+    def _failed(self, error: Exception) -> OracleFailedError:
+        said = getattr(error, "strerror", None) or str(error)
+        locked = isinstance(error, sqlite3.OperationalError) and "locked" in said
+        return OracleFailedError(
+            f"The cache of oracle answers can not be used: {said}",
+            where=str(self.path),
+            expected="a file written by this program, or none",
+            hint="Another process holds it: wait for that"
+            if locked
+            else "Move the file aside, or choose another oracle_cache (null: none)",
+        )

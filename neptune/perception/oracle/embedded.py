@@ -1,0 +1,222 @@
+"""The oracle that ships with the project: a small network that knows CLEVR's attributes and relations.
+
+It looks once at each box of a scene; every further question about the scene reads what was seen.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neptune.errors import OracleError, OracleFailedError
+from neptune.perception.device_failures import failures_said
+from neptune.perception.oracle.wording import CONCEPTS, attribute_of, concepts_of, vocabulary
+from neptune.scene import ATTRIBUTES, Scene
+from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CERTAIN = 13.8
+"""The logit of what is true of everything ("is it an object?"): p = 1 - 1e-6."""
+
+KEPT_SCENES = 1024
+LESS_MEMORY = 'Lower "batch_size" in vlm_options, or use "device": "cpu"'
+
+
+class EmbeddedOracle:
+    """Answers questions in CLEVR's vocabulary from the pixels in and around the boxes.
+
+    Parameters
+    ----------
+    weights
+        A safetensors file written by ``task: train``; ``None``: the shipped one.
+    device
+        ``"cpu"``, ``"cuda"`` or ``"auto"`` (CUDA where there is one).
+    batch_size
+        How many boxes go through the network at once. A scene is never mixed with another, so that its scores
+        do not depend, in the last bits, on what else is asked.
+    calibrated
+        Whether the temperatures apply that training fitted to the scorer and stored with its weights (one for each
+        attribute and each axis of the ground); ``False``: they are 1.
+
+    Raises
+    ------
+    OracleError
+        If the weights can not be read, or the batch size is not positive.
+    """
+
+    name = "embedded"
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        device: str = "auto",
+        batch_size: int = 64,
+        calibrated: bool = True,
+    ) -> None:
+        from neptune.learn.train.loop import pick_device
+        from neptune.perception.embedded.store import load
+
+        if batch_size < 1:
+            raise OracleError(f"batch_size is {batch_size}", where="oracle 'embedded'", expected="at least 1")
+        self.batch_size = batch_size
+        self._device = pick_device(device)
+        self.module, self.about = load("scorer", weights, self._device, OracleError)
+        if not calibrated:
+            self.module.temperature.fill_(1.0)
+        self._seen: OrderedDict[tuple[str, bytes], Tensor] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        """Answer yes/no questions: for each request M logits, in order; the yes/no mass is 1.
+
+        Several attributes in one question ("a red ball") are joined by the lowest logit.
+
+        Raises
+        ------
+        OracleError
+            If a word is unknown, the scene has no picture, or an object index is out of range.
+        OracleFailedError
+            If memory runs out, or the device fails.
+        """
+        import torch
+
+        answers = []
+        with torch.inference_mode(), failures_said(OracleFailedError, "the oracle 'embedded'", LESS_MEMORY):
+            for request in requests:
+                logits = self.logits(request.scene, request.question, request.objects)
+                answers.append(Scores.of(logits.clamp(-30, 30).cpu().numpy()))
+        return answers
+
+    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
+        """Answer open questions about an attribute: for each request M values, the most probable ones.
+
+        Where `choices` are given, the answer is one of them, as it is spelt there (synonyms are understood).
+
+        Raises
+        ------
+        OracleError
+            If the question asks for no attribute, no choice is a value of it, the scene has no picture, or an
+            index is out of range.
+        OracleFailedError
+            As :meth:`score`.
+        """
+        import torch
+
+        answers: list[list[str | None]] = []
+        with torch.inference_mode(), failures_said(OracleFailedError, "the oracle 'embedded'", LESS_MEMORY):
+            for request in requests:
+                attribute = attribute_of(request.question)
+                objects = _checked(request.objects, request.scene, request.question)
+                spelt = _spellings(attribute, request.choices, request.question)
+                allowed = [ATTRIBUTES[attribute].index(value) for value in spelt]
+                log_p = self.module.values(self.features(request.scene), attribute)[:, allowed]
+                names = list(spelt.values())
+                best = log_p.argmax(1).cpu().numpy()[objects[:, 0]]
+                answers.append([names[i] for i in best])
+        return answers
+
+    def logits(self, scene: Scene, question: Question, objects: IntArray) -> Tensor:
+        """Return the yes/no logits ``(M,)`` of one question as a tensor, differentiable in the heads.
+
+        Call ``oracle.module.requires_grad_(True)`` to train them; features come from the cache and are
+        constant (to train those too, call ``oracle.module.encode``).
+
+        Raises
+        ------
+        OracleError
+            As :meth:`score`.
+        """
+        import torch
+
+        concepts = concepts_of(question)
+        rows = _checked(objects, scene, question)
+        if concepts == (CONCEPTS["object"],):
+            return torch.full((len(rows),), CERTAIN)
+        features = self.features(scene)
+        indices = torch.from_numpy(rows).to(self._device)
+        found = [self.module.logits(features, concept.name, indices) for concept in concepts]
+        return torch.stack(found).amin(0)
+
+    def features(self, scene: Scene) -> Tensor:
+        """Return what the network sees in each box, ``(N, F)``; kept for the last scenes asked about.
+
+        Raises
+        ------
+        OracleError
+            If the scene has no picture.
+        PictureError
+            If it can not be read.
+        """
+        import torch
+
+        from neptune.perception.embedded.canvas import scaled, to_canvas, to_float
+
+        if scene.picture is None:
+            raise OracleError(
+                "The scene has no picture to look at",
+                where=scene.name,
+                expected="a scene with a picture",
+                hint="Use vlm_model_name 'scene' for synthetic scenes",
+            )
+        key = (scene.picture.digest, scene.boxes.tobytes())
+        with self._lock:
+            if key in self._seen:
+                self._seen.move_to_end(key)
+                return self._seen[key]
+        pixels, factors = to_canvas(scene.picture)
+        # Not inference mode: its tensors could never take part in training the heads.
+        with torch.no_grad(), torch.inference_mode(False):
+            canvas = to_float(pixels[None].to(self._device))
+            boxes = scaled(scene.boxes, factors).to(self._device)
+            parts = [self.module.encode(canvas, [part]) for part in torch.split(boxes, self.batch_size)]
+            seen = torch.cat(parts)
+        with self._lock:
+            self._seen[key] = seen
+            while len(self._seen) > KEPT_SCENES:
+                self._seen.popitem(last=False)
+        return seen
+
+
+def _checked(objects: IntArray, scene: Scene, question: Question) -> IntArray:
+    """Return the object indices as ``(M, arity)`` int64, each a box of the scene."""
+    rows = np.asarray(objects, dtype=np.int64)
+    if rows.ndim != 2 or rows.shape[1] != question.arity:
+        raise OracleError(
+            f"The object indices have shape {rows.shape}",
+            where=f"question '{question.text}'",
+            expected=f"shape (M, {question.arity})",
+        )
+    if rows.size and (rows.min() < 0 or rows.max() >= len(scene)):
+        raise OracleError(
+            f"An object index is out of range: {int(rows.min())} to {int(rows.max())}",
+            where=scene.name,
+            expected=f"0 to {len(scene) - 1}",
+        )
+    return rows
+
+
+def _spellings(attribute: str, choices: Sequence[str], question: Question) -> dict[str, str]:
+    """Return the admissible values of an attribute → how to spell them in the answer."""
+    values = ATTRIBUTES[attribute]
+    if not choices:
+        return {value: value for value in values}
+    words = vocabulary()
+    spelt: dict[str, str] = {}
+    for choice in choices:
+        value = words.get(" ".join(choice.lower().replace("_", " ").split()))
+        if value in values:
+            spelt.setdefault(str(value), choice)
+    if not spelt:
+        raise OracleError(
+            f"None of the choices is a {attribute}: {', '.join(choices)}",
+            where=f"question '{question.text}'",
+            expected=", ".join(values),
+        )
+    return spelt

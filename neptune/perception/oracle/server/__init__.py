@@ -1,0 +1,1 @@
+"""Oracles behind an OpenAI-compatible address."""

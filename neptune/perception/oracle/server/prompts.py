@@ -1,0 +1,131 @@
+"""From a question about boxes to the fields of a chat completion: the picture as a data URL, then the words."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+from collections import OrderedDict
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from PIL import Image
+
+from neptune.perception.oracle.canvas import Canvases
+from neptune.perception.oracle.visual import VisualForm
+from neptune.scene.types import QueryRequest, ScoreRequest
+from neptune.servers.endpoints import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFormat:
+    """How pictures travel; see :class:`neptune.perception.oracle.server.oracle.OpenAIOracle`."""
+
+    send: bool
+    format: str
+    detail: str | None
+    max_pixels: int
+
+
+class Prompts:
+    """Makes requests. Threads may share it.
+
+    Parameters
+    ----------
+    endpoint
+        The provider, some of which call fields by other names.
+    form
+        How objects are shown.
+    pictures
+        How pictures travel.
+    seed
+        Sent with each request where the provider takes one.
+    top
+        Alternatives of a token that are asked for.
+    extra
+        Further fields of each request.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        form: VisualForm,
+        pictures: PictureFormat,
+        seed: int,
+        top: int,
+        extra: dict[str, Any],
+    ) -> None:
+        self.endpoint, self.form, self.pictures = endpoint, form, pictures
+        self.seed, self.top, self.extra = seed, top, extra
+        self.model = ""
+        self._canvases = Canvases(pictures.max_pixels)
+        self._lock = threading.Lock()
+        self._whole: OrderedDict[int, tuple[Image.Image, str]] = OrderedDict()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All of this that decides an answer, fit for JSON."""
+        return {
+            "visual": self.form.identity,
+            "picture": asdict(self.pictures) if self.pictures.send else None,
+            "seed": self.seed,
+            "request": self.extra,
+        }
+
+    def fields(self, request: ScoreRequest | QueryRequest, row: int, kind: str) -> dict[str, Any]:
+        """Return the fields of the request for one cell, ``score`` or ``query``.
+
+        Raises
+        ------
+        OracleError
+            If a box can not be shown.
+        PictureError
+            If the picture can not be read.
+        """
+        boxes = [int(i) for i in request.objects[row]]
+        canvas = self._canvases.of(request.scene)
+        text = self.form.text(request.question, canvas, boxes, kind, getattr(request, "choices", ()))
+        content: Any = text
+        if self.pictures.send:
+            image = self.form.picture(canvas, boxes)
+            drawn = self.form.draws(len(boxes))
+            shown = {"url": self._encoded(image) if drawn else self._encoded_once(image)}
+            if self.pictures.detail is not None:
+                shown["detail"] = self.pictures.detail
+            # The picture first: servers share the beginning of a prompt between requests.
+            content = [{"type": "image_url", "image_url": shown}, {"type": "text", "text": text}]
+        fields: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": content}],
+            "temperature": 0.0,
+        }
+        if self.endpoint.seed:
+            fields["seed"] = self.seed
+        if self.extra:
+            fields["extra_body"] = self.extra
+        return fields
+
+    def sized(self, fields: dict[str, Any], tokens: int) -> dict[str, Any]:
+        """Return the fields with a limit of the answer's tokens."""
+        return fields | {self.endpoint.token_limit: tokens}
+
+    def with_top(self, fields: dict[str, Any], top: int) -> dict[str, Any]:
+        """Return the fields that ask for one token and so many of its likeliest alternatives."""
+        return self.sized(fields, 1) | {"logprobs": True, "top_logprobs": top}
+
+    def _encoded(self, image: Image.Image) -> str:
+        buffer = io.BytesIO()
+        kind = self.pictures.format
+        image.save(buffer, kind, **({"quality": 95} if kind == "jpeg" else {"compress_level": 1}))
+        return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+    def _encoded_once(self, image: Image.Image) -> str:
+        with self._lock:
+            known = self._whole.get(id(image))
+        if known is None:
+            known = (image, self._encoded(image))
+            with self._lock:
+                self._whole[id(image)] = known
+                while len(self._whole) > self._canvases.kept:
+                    self._whole.popitem(last=False)
+        return known[1]

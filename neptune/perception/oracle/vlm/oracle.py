@@ -1,0 +1,299 @@
+"""The oracle for vision-language models that run on this machine, with transformers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from neptune.errors import ConfigError, OracleError, OracleFailedError
+from neptune.perception.checkpoints import fingerprint, need_transformers
+from neptune.perception.device_failures import failures_said
+from neptune.perception.oracle.canvas import MAX_PIXELS, Canvas, Canvases
+from neptune.perception.oracle.visual import VisualForm
+from neptune.perception.oracle.vlm import adapters
+from neptune.perception.oracle.vlm import load as loading
+from neptune.perception.oracle.vlm.prompts import Chat, Prompt
+from neptune.scene.identity import identity
+from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
+
+LESS_MEMORY = (
+    'Lower "max_pixels" in vlm_options, use "quantisation": "4bit", a smaller model, or a device_map'
+)
+
+
+class TransformersOracle:
+    """Asks a vision-language model: Qwen-VL, InternVL, Ovis2, SmolVLM, or any that transformers can load.
+
+    A score is the logit of yes against no over all their spellings, at the first token of the answer; the mass is the
+    probability of all those spellings together.
+
+    Parameters
+    ----------
+    model
+        The id of a model (``"Qwen/Qwen2-VL-2B-Instruct"``), a folder, or a loaded ``(model, processor)``.
+    revision
+        Of the model, on the hub.
+    form, form_options
+        How objects are shown: see :mod:`neptune.perception.oracle.visual`.
+    dtype
+        ``"auto"`` (float32 on a CPU, else the checkpoint's), ``"float32"``, ``"bfloat16"``, ``"float16"``.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+    device_map
+        Spreads a model over several GPUs, e.g. ``"auto"`` (needs accelerate).
+    attention
+        ``"sdpa"``, ``"eager"``, ``"flash_attention_2"``; ``None``: the model's choice.
+    quantisation
+        ``"4bit"`` or ``"8bit"`` (needs bitsandbytes and a GPU).
+    batch_size
+        Prompts at once at most; ``"auto"``: as many as the memory is found to hold.
+    max_pixels
+        Of a picture shown; larger ones are scaled down.
+    max_new_tokens
+        Of an answer to an open question.
+    share_prefix
+        Compute what all questions about a picture have in common once, for the architectures that allow it.
+    local_files_only
+        Never go to the hub.
+    adapter
+        A folder with a LoRA adapter in peft's format, as ``task: finetune`` writes it (needs peft).
+
+    Raises
+    ------
+    ConfigError
+        For an option's value that does not exist, or a GPU that is not there.
+    MissingExtraError
+        If transformers is not installed.
+    OracleError
+        If the model can not be loaded, has no chat template, or no token for yes or no.
+    """
+
+    name = "transformers"
+
+    def __init__(
+        self,
+        model: str | Path | tuple[Any, Any],
+        revision: str | None = None,
+        form: str = "mark",
+        form_options: dict[str, Any] | None = None,
+        dtype: str = "auto",
+        device: str = "auto",
+        device_map: str | dict[str, Any] | None = None,
+        attention: str | None = None,
+        quantisation: str | None = None,
+        batch_size: int | Literal["auto"] = "auto",
+        max_pixels: int = MAX_PIXELS,
+        max_new_tokens: int = 16,
+        share_prefix: bool = True,
+        local_files_only: bool = False,
+        adapter: str | Path | None = None,
+    ) -> None:
+        _positive("max_pixels", max_pixels, least=1024)
+        _positive("max_new_tokens", max_new_tokens)
+        if batch_size != "auto":
+            _positive("batch_size", batch_size)
+        self.form = VisualForm.load(form, form_options)
+        need_transformers()
+        self._source = None if isinstance(model, tuple) else str(model)
+        if isinstance(model, tuple):
+            loaded = model
+        else:
+            loaded = loading.load(
+                str(model),
+                revision=revision,
+                dtype=dtype,
+                device=device,
+                device_map=device_map,
+                attention=attention,
+                quantisation=quantisation,
+                local_files_only=local_files_only,
+            )
+        self._adapter = None if adapter is None else adapters.digest(adapter)
+        if adapter is not None:
+            loaded = (adapters.apply(loaded[0], adapter), loaded[1])
+        from neptune.perception.oracle.vlm.reader import Reader
+
+        self.quantisation = quantisation
+        self.max_new_tokens = max_new_tokens
+        self.canvases = Canvases(max_pixels)
+        self.chat = Chat(loaded[1])
+        self.reader = Reader(*loaded, batch_size=batch_size, share=share_prefix)
+        self._lock = threading.Lock()
+
+    @cached_property
+    def identity(self) -> str:
+        """All that can change an answer besides picture, boxes and question, as canonical JSON."""
+        model = self.reader.model
+        return identity(
+            "transformers",
+            model=self._source
+            if self._source and not Path(self._source).is_dir()
+            else self.reader.model_type,
+            form=self.form.name,
+            weights=fingerprint(model, self._source),
+            dtype=str(model.dtype),
+            quantisation=self.quantisation,
+            max_pixels=self.canvases.max_pixels,
+            max_new_tokens=self.max_new_tokens,
+            chat=[self.chat.before, self.chat.after],
+            visual=self.form.identity,
+            # Without one there is no such part: what was cached before adapters were known stays valid.
+            **({} if self._adapter is None else {"lora": self._adapter}),
+        )
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        """Answer yes/no questions: for each request M logits and masses, in order.
+
+        Prompts that are the same are asked once. All requests are checked before any is asked.
+
+        Raises
+        ------
+        OracleError
+            If a scene has no picture, a box lies outside of it or has no area, or an index is out of range.
+        OracleFailedError
+            If memory runs out for a single picture, or the device fails.
+        PictureError
+            If a picture can not be read.
+        """
+        prompts, places = self.cells(requests)
+        if not prompts:
+            return [Scores.of(np.zeros(0, dtype=np.float32)) for _ in requests]
+        with self._inference():
+            logits, mass = self.reader.yes_no(prompts)
+        return [Scores(logits[at], mass[at]) for at in places]
+
+    def cells(self, requests: Sequence[ScoreRequest]) -> tuple[list[Prompt], list[IntArray]]:
+        """Return the different prompts of requests, and for each request the places of its M prompts among them.
+
+        Raises
+        ------
+        OracleError, PictureError
+            As :meth:`score`.
+        """
+        prompts: dict[tuple[Hashable, str], Prompt] = {}
+        row: dict[tuple[Hashable, str], int] = {}
+        places = []
+        for request in requests:
+            at = []
+            for prompt in self.prompts(request):
+                key = prompt.picture, prompt.text
+                at.append(row.setdefault(key, len(row)))
+                prompts.setdefault(key, prompt)
+            places.append(np.array(at, dtype=np.int64))
+        return list(prompts.values()), places
+
+    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
+        """Answer open questions: for each request M texts, ``None`` where the model says nothing.
+
+        With `choices`, the likeliest of them, as it is spelt there (read with and without a capital); else what the
+        model writes, greedily, without a full stop.
+
+        Raises
+        ------
+        OracleError, PictureError
+            As :meth:`score`.
+        """
+        prompts: dict[tuple[Hashable, str, tuple[str, ...]], Prompt] = {}
+        asked: list[list[tuple[Hashable, str, tuple[str, ...]]]] = []
+        for request in requests:
+            choices = tuple(request.choices)
+            asked.append([])
+            for prompt in self.prompts(request, choices):
+                key = prompt.picture, prompt.text, choices
+                asked[-1].append(key)
+                prompts.setdefault(key, prompt)
+        free, closed = ([key for key in prompts if bool(key[2]) is chosen] for chosen in (False, True))
+        known: dict[Any, str | None] = {}
+        with self._inference():
+            if free:
+                written = self.reader.generate([prompts[key] for key in free], self.max_new_tokens)
+                known |= {key: _first_line(text) for key, text in zip(free, written)}
+            if closed:
+                known |= zip(closed, self._choose([(prompts[key], key[2]) for key in closed]))
+        return [[known[key] for key in cells] for cells in asked]
+
+    def prompts(self, request: ScoreRequest | QueryRequest, choices: Sequence[str] = ()) -> Iterator[Prompt]:
+        """Yield what the model is given for each tuple of objects of a request.
+
+        Raises
+        ------
+        OracleError, PictureError
+            As :meth:`score`.
+        """
+        canvas = self.canvases.of(request.scene)
+        kind = "score" if isinstance(request, ScoreRequest) else "query"
+        for boxes in _checked(request.objects, request.question):
+            words = self.form.text(request.question, canvas, boxes, kind, choices)
+            yield Prompt(
+                draw=lambda boxes=boxes: self.form.picture(canvas, boxes),  # type: ignore[misc]
+                size=self.form.size(canvas, boxes),
+                picture=self._picture(canvas, boxes),
+                text=self.chat.wrap(words),
+                stem=self.chat.before + self.form.intro,
+            )
+
+    def close(self) -> None:
+        """Let go of the model and its memory; the oracle can not be asked any more."""
+        self.reader.batches.close()
+        del self.reader
+
+    def _picture(self, canvas: Canvas, boxes: tuple[int, ...]) -> Hashable:
+        corners = tuple(canvas.box(box) for box in boxes)  # raises what is wrong with a box
+        picture = canvas.scene.picture
+        assert picture is not None  # else there is no canvas
+        return (picture.digest, corners if self.form.draws(len(boxes)) else ())
+
+    def _choose(self, asked: Sequence[tuple[Prompt, tuple[str, ...]]]) -> list[str]:
+        """Return the likeliest of each prompt's choices, the first of several; spellings of a choice add up."""
+        from dataclasses import replace
+
+        rows: list[Prompt] = []
+        places: list[tuple[int, int]] = []
+        for n, (prompt, choices) in enumerate(asked):
+            for k, choice in enumerate(choices):
+                for answer in self.chat.answers(choice):
+                    rows.append(replace(prompt, answer=answer))
+                    places.append((n, k))
+        totals = [np.full(len(choices), -np.inf) for _, choices in asked]
+        for (n, k), score in zip(places, self.reader.likelihood(rows)):
+            totals[n][k] = np.logaddexp(totals[n][k], score)
+        return [choices[int(total.argmax())] for (_, choices), total in zip(asked, totals)]
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        import torch
+
+        who = f"the oracle '{self._source or self.reader.model_type}'"
+        with (
+            self._lock,  # one model, one batch at a time
+            torch.inference_mode(),
+            failures_said(OracleFailedError, who, LESS_MEMORY),
+        ):
+            yield
+
+
+def _first_line(text: str) -> str | None:
+    """Return what is said in an answer's first line, without its full stop; ``None`` for nothing."""
+    return (text.splitlines()[0].strip().rstrip(".") or None) if text else None
+
+
+def _checked(objects: IntArray, question: Question) -> list[tuple[int, ...]]:
+    rows = np.asarray(objects, dtype=np.int64)
+    if rows.ndim != 2 or rows.shape[1] != question.arity:
+        raise OracleError(
+            f"The object indices have shape {rows.shape}",
+            where=f"question '{question.text}'",
+            expected=f"shape (M, {question.arity})",
+        )
+    return [tuple(row) for row in rows.tolist()]
+
+
+def _positive(option: str, value: object, least: int = 1) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"'{option}' is {value!r}", where="vlm_options", expected=f"an integer ≥ {least}")

@@ -1,0 +1,228 @@
+"""Names of oracles and detectors: each is loaded when it is first asked for.
+
+>>> oracle("random", seed=7).name
+'random'
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, cast, get_type_hints
+
+from neptune.errors import ConfigError, did_you_mean
+from neptune.perception.oracle.models import short_names
+from neptune.scene.types import Detector, Oracle
+
+ORACLES: dict[str, str] = {
+    "scene": "neptune.perception.oracle.scene:SceneOracle",
+    "embedded": "neptune.perception.oracle.embedded:EmbeddedOracle",
+    "random": "neptune.perception.oracle.random:RandomOracle",
+    "openai": "neptune.perception.oracle.server.oracle:OpenAIOracle",
+    "intern_vllm": "neptune.perception.oracle.server.oracle:VllmOracle",
+    "replay": "neptune.perception.oracle.caching.replay:ReplayOracle",
+    "transformers": "neptune.perception.oracle.vlm.oracle:TransformersOracle",
+}
+"""Name → ``"module:Class"``."""
+
+DETECTORS: dict[str, str] = {
+    "scene": "neptune.perception.detect.scene:SceneDetector",
+    "embedded": "neptune.perception.detect.embedded:EmbeddedDetector",
+    "dino": "neptune.perception.detect.transformers:dino",
+    "florence": "neptune.perception.detect.transformers:florence",
+    "owlv2": "neptune.perception.detect.transformers:owlv2",
+}
+"""Name → ``"module:Class"``."""
+
+BY_ID: dict[str, str] = {
+    "oracle": "neptune.perception.oracle.vlm.oracle:TransformersOracle",
+    "detector": "neptune.perception.detect.transformers:TransformersDetector",
+}
+"""Kind → what takes a model's id or folder as its first argument, where the name is one (:func:`is_model_id`)."""
+
+
+def is_model_id(name: str) -> bool:
+    """Tell whether a name is a model's id on a hub, ``"owner/model"``, or a local folder that holds a model."""
+    return "/" in name or (Path(name) / "config.json").is_file()
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Return the names of the oracles or the detectors; a model's id or folder is a name besides these."""
+    return (*ORACLES, *short_names()) if kind == "oracle" else tuple(DETECTORS)
+
+
+def address_of(kind: str, name: str) -> str | None:
+    """Return the ``"module:Class"`` that makes an oracle or a detector of this name; ``None`` for an unknown name."""
+    known = {"oracle": ORACLES, "detector": DETECTORS}[kind]
+    if name in known:
+        return known[name]
+    return BY_ID[kind] if name in names(kind) or is_model_id(name) else None
+
+
+def signature_of(kind: str, name: str) -> inspect.Signature:
+    """Return the options that an oracle or a detector takes; `kind` is ``"oracle"`` or ``"detector"``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    return inspect.signature(_maker(kind, name))
+
+
+def options_of(kind: str, name: str) -> tuple[str, ...]:
+    """Return the names of the options of :func:`signature_of`.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    return tuple(signature_of(kind, name).parameters)
+
+
+def oracle(name: str | Oracle, **options: Any) -> Oracle:
+    """Return the oracle of a name, made with these options; an :class:`~neptune.scene.types.Oracle` passes through.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or an option that the oracle does not take.
+    """
+    return cast(Oracle, _make("oracle", name, Oracle, options))
+
+
+def detector(name: str | Detector, **options: Any) -> Detector:
+    """Return the detector of a name, made with these options; a :class:`~neptune.scene.types.Detector` passes.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or an option that the detector does not take.
+    """
+    return cast(Detector, _make("detector", name, Detector, options))
+
+
+def _make(kind: str, name: object, protocol: type, options: dict[str, Any]) -> object:
+    if not isinstance(name, str):
+        if isinstance(name, type) or not isinstance(name, protocol):
+            raise ConfigError(
+                f"{_shown(name)} is no {kind}",
+                expected=f"a name, or a neptune.scene.types.{protocol.__name__}",
+            )
+        if options:
+            raise ConfigError(
+                f"Options ({', '.join(options)}) do not go with a finished {kind}",
+                hint=f"Give them to the {kind} when you make it",
+            )
+        return name
+    check(kind, name, options)
+    return _maker(kind, name)(**options)
+
+
+def check(kind: str, name: str, options: Mapping[str, Any]) -> None:
+    """Check the options of an oracle or a detector before it is made, which may take long.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, an option that there is not, one that is missing, or one of a wrong type.
+    """
+    signature = signature_of(kind, name)
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        raise _wrong_options(kind, name, signature, options, error) from error
+    for problem in mistyped(kind, name, options):
+        raise ConfigError(problem)
+
+
+def mistyped(kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
+    """Return a line for each option whose value is not of the type that the maker's signature names.
+
+    What is no value of JSON (a loaded model, a number of numpy) is left to the maker.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    from pydantic import TypeAdapter, ValidationError
+    from pydantic.errors import PydanticSchemaGenerationError
+
+    from neptune.words import describe_type, describe_value
+
+    problems = []
+    maker = _maker(kind, name)
+    function = maker.func if isinstance(maker, partial) else maker
+    hints = get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
+    for option, value in options.items():
+        if not isinstance(value, str | int | float | list | dict | None):
+            continue
+        hint = hints.get(option, Any)
+        try:
+            TypeAdapter(hint).validate_python(value, strict=True)
+        except ValidationError:
+            said = f"'{option}' of the {kind} '{name}' is {describe_value(value)}"
+            problems.append(f"{said}; expected {describe_type(hint)}")
+        except PydanticSchemaGenerationError:
+            continue
+    return problems
+
+
+def _maker(kind: str, name: str) -> Callable[..., object]:
+    address = address_of(kind, name)
+    if address is None:
+        raise ConfigError(
+            f"There is no {kind} '{name}'",
+            expected=f"one of {', '.join(names(kind))}, or a model's id or folder",
+            hint=did_you_mean(name, names(kind)),
+        )
+    maker = _load(kind, name, address)
+    if name in ORACLES or name in DETECTORS:
+        return maker
+    short = short_names().get(name) if kind == "oracle" else None
+    return partial(maker, name) if short is None else partial(maker, short.id, revision=short.revision)
+
+
+def _load(kind: str, name: str, address: str) -> Callable[..., object]:
+    module_name, _, attribute = address.partition(":")
+    try:
+        return cast(Callable[..., object], getattr(importlib.import_module(module_name), attribute))
+    except ModuleNotFoundError as error:
+        if error.name != module_name:
+            raise
+        raise ConfigError(
+            f"The {kind} '{name}' is not part of this installation", where=module_name
+        ) from error
+
+
+def _wrong_options(
+    kind: str, name: str, signature: inspect.Signature, options: Mapping[str, Any], error: TypeError
+) -> ConfigError:
+    accepted = list(signature.parameters)
+    unknown = [option for option in options if option not in accepted]
+    what = f"The {kind} '{name}' has no option '{unknown[0]}'" if unknown else f"The {kind} '{name}': {error}"
+    listed = ", ".join(_described(p) for p in signature.parameters.values())
+    return ConfigError(
+        what,
+        expected=f"the options {listed}" if accepted else "no options",
+        hint=did_you_mean(unknown[0], accepted) if unknown else "",
+    )
+
+
+def _described(parameter: inspect.Parameter) -> str:
+    if parameter.default is inspect.Parameter.empty:
+        return f"{parameter.name} (required)"
+    return f"{parameter.name} (default {parameter.default!r})"
+
+
+def _shown(value: object) -> str:
+    return (
+        f"A value of type {type(value).__name__}"
+        if not isinstance(value, type)
+        else f"The class {value.__name__}"
+    )

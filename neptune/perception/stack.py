@@ -1,0 +1,63 @@
+"""What an engine sees by: an oracle and a detector, with what is put around them (caches, record, batches)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from neptune.perception.detect.cache import CachedDetector
+from neptune.perception.oracle.caching.batcher import MicroBatcher
+from neptune.perception.oracle.caching.cache import CachedOracle, has_identity
+from neptune.perception.oracle.caching.replay import RecordingOracle
+from neptune.perception.replicas import detector_on, oracle_on
+from neptune.scene.types import Detector, Oracle
+
+
+def oracle_stack(
+    oracle: str | Oracle,
+    devices: Sequence[str],
+    options: dict[str, Any],
+    *,
+    cache: str | Path | None,
+    record: str | Path | None,
+    workers: int,
+    max_batch: int,
+    wait_ms: float,
+) -> tuple[Oracle, RecordingOracle | None, MicroBatcher | None]:
+    """Return the oracle as programs ask it, and of what is around it the recorder and the batcher, where there are.
+
+    From the inside: the oracle, one copy a device; the cache, for oracles with an identity; the record, which gets
+    what the cache says too; the batcher, where several threads or devices are to be served. Parameters and errors
+    are those of :class:`neptune.engine.Engine`.
+    """
+    made: Oracle = oracle_on(oracle, devices, options)
+    lanes = int(getattr(made, "copies", 1))
+    if cache is not None and has_identity(made):
+        made = CachedOracle(made, cache)
+    recorder: RecordingOracle | None = None
+    if record is not None:
+        made = recorder = RecordingOracle(made, record)
+    batcher: MicroBatcher | None = None
+    if workers > 1 or len(devices) > 1:
+        made = batcher = MicroBatcher(made, max_batch, wait_ms, callers=workers, lanes=lanes)
+    return made, recorder, batcher
+
+
+def detector_stack(
+    detector: str | Detector | None,
+    devices: Sequence[str],
+    options: dict[str, Any],
+    *,
+    cache: str | Path | None,
+) -> Detector | None:
+    """Return the detector, behind a cache where it has an identity; ``None`` where annotated boxes are taken.
+
+    Parameters and errors are those of :class:`neptune.engine.Engine`.
+    """
+    if detector is None or detector == "scene":
+        return None
+    made = detector_on(detector, devices, options)
+    if cache is not None and hasattr(made, "identity"):
+        return CachedDetector(made, cache)
+    return made

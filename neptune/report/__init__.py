@@ -1,5 +1,0 @@
-"""``report.html`` of a run, and annotated pictures."""
-
-from neptune.report.build import write_report
-
-__all__ = ["write_report"]

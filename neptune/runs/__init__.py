@@ -1,0 +1,1 @@
+"""Runs over a dataset: answering it, keeping what came of it, saying what it is worth, showing it."""

@@ -1,0 +1,53 @@
+"""What is done with a run once its samples are answered: judge, blame, and the figures that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from neptune.config import Config
+from neptune.errors import NeptuneError
+
+if TYPE_CHECKING:
+    from neptune.runs.record import RunFolder
+    from neptune.tasks import Task
+
+
+def examine(config: Config, folder: RunFolder, loaded: Sequence[Task]) -> NeptuneError | None:
+    """Judge and blame, where the config asks for it, and keep what is found in the run folder.
+
+    Returns
+    -------
+    NeptuneError or None
+        Why not all could be done: a key, a package or a model is missing, or the judge's provider fails.
+    """
+    try:
+        if config.blame:
+            from neptune.runs.evaluate.attribution import blame_run
+
+            blame_run(config, folder.path, loaded, folder.records)
+        if config.evaluate:
+            from neptune.runs.evaluate.judge import judge_run
+
+            return judge_run(config, folder.path, folder.records)
+    except NeptuneError as error:
+        return error
+    return None
+
+
+def more_results(records: Sequence[Mapping[str, Any]], n: int) -> dict[str, Any]:
+    """Return what ``results.json`` holds beyond the summary: ``logics``, ``judge`` and ``blame``, where known."""
+    found: dict[str, Any] = {}
+    if any(r.get("logics") for r in records):
+        from neptune.runs.evaluate.logics import summarise_logics
+
+        found["logics"] = summarise_logics(records)
+    if any(r.get("judge") for r in records):
+        from neptune.runs.evaluate.judge import summarise_judge
+
+        found["judge"] = summarise_judge(records, n)
+    if any(r.get("blame") for r in records):
+        from neptune.runs.evaluate.attribution import summarise_blame
+
+        found["blame"] = summarise_blame(records)
+    return found

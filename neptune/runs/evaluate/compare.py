@@ -1,0 +1,195 @@
+"""``run.py --compare A B``: which answers changed between two runs, and whether more became right than by chance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import comb
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from neptune.errors import ConfigError
+from neptune.runs import record as records
+from neptune.runs.evaluate.bootstrap import difference_interval
+from neptune.runs.evaluate.summary import counts, picture_of, show_interval
+from neptune.runs.evaluate.tables import wide
+
+SHOWN = 40
+"""Changed answers that are shown on a terminal; into a file or a pipe all of them are printed."""
+
+Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs over the same samples.
+
+    Parameters
+    ----------
+    pairs
+        The records of each sample, first run and second run.
+    both, only_first, only_second, neither
+        How many samples are right in both, in one, in none.
+    p
+        McNemar's exact p-value.
+    difference
+        95 % bootstrap interval of the second accuracy minus the first.
+    """
+
+    pairs: list[Pair]
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+    p: float
+    difference: tuple[float, float] | None
+
+    @property
+    def changed(self) -> list[Pair]:
+        """The samples whose answer, or error, is not the same in both runs."""
+        return [(a, b) for a, b in self.pairs if _said(a) != _said(b)]
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the exact two-sided p-value of McNemar's test (McNemar 1947; binomial with p = ½).
+
+    Parameters
+    ----------
+    only_first, only_second
+        Samples that are right in one of the two runs only, ≥ 0.
+
+    Returns
+    -------
+    float
+        In (0, 1]: how likely a split as uneven as this one is when neither run is better.
+    """
+    n, least = only_first + only_second, min(only_first, only_second)
+    tail: int = sum(comb(n, k) for k in range(least + 1))
+    return float(min(1.0, 2 * tail / 2**n))
+
+
+def paired(pairs: list[Pair]) -> Comparison:
+    """Compare records of the same samples."""
+    right = [(a.get("correct") is True, b.get("correct") is True) for a, b in pairs]
+    only_first, only_second = right.count((True, False)), right.count((False, True))
+    return Comparison(
+        pairs,
+        right.count((True, True)),
+        only_first,
+        only_second,
+        right.count((False, False)),
+        mcnemar(only_first, only_second),
+        difference_interval([a for a, _ in right], [b for _, b in right], [picture_of(a) for a, _ in pairs]),
+    )
+
+
+def compare(first: Path, second: Path, console: Console | None = None) -> int:
+    """Print the comparison of two run folders; return 0.
+
+    Raises
+    ------
+    ConfigError
+        If a folder holds no run, or the two have no sample in common, or a sample asks another question.
+    """
+    console = console or wide()
+    rows = [_read(first), _read(second)]
+    shared = [key for key in rows[0] if key in rows[1]]
+    pairs: list[Pair] = [(rows[0][key], rows[1][key]) for key in shared]
+    if not pairs:
+        raise ConfigError("The two runs have no sample in common", where=f"{first}, {second}")
+    other = next((a for a, b in pairs if a.get("question") != b.get("question")), None)
+    if other is not None:
+        raise ConfigError(
+            f"Sample {other['id']} is another question in the second run",
+            where=str(second),
+            hint="Compare runs over the same files",
+        )
+    found = paired(pairs)
+    _print_fields(first, second, console)
+    _print_table(first, second, found, console)
+    alone = [len(r) - len(shared) for r in rows]
+    if any(alone):
+        console.print(f"Only in the first run: {alone[0]} samples; only in the second: {alone[1]}; left out.")
+    _print_changed(found, console)
+    return 0
+
+
+def _read(folder: Path) -> dict[tuple[str, str], records.Record]:
+    path = folder / records.SAMPLES
+    if not path.is_file():
+        raise ConfigError(
+            "The folder holds no run", where=str(folder), expected=f"a run folder with {records.SAMPLES}"
+        )
+    rows, _ = records.read_samples(path)
+    return {records.key(r): r for r in rows}
+
+
+def _print_fields(first: Path, second: Path, console: Console) -> None:
+    """Say which fields of the two configs differ."""
+    configs = []
+    for folder in (first, second):
+        try:
+            configs.append(json.loads((folder / records.CONFIG).read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return
+    for name in sorted({*configs[0], *configs[1]} - {"output_dir", records.META}):
+        old, new = (json.dumps(c.get(name), ensure_ascii=False) for c in configs)
+        if old != new:
+            console.print(Text(f"{name}: {old} → {new}"))
+
+
+def _print_table(first: Path, second: Path, found: Comparison, console: Console) -> None:
+    table = Table(title="Comparison", title_justify="left")
+    table.add_column("")
+    for column in ("n", "right", "accuracy", "95 %", "errors", "abstained"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for folder, side in ((first, 0), (second, 1)):
+        c = counts([pair[side] for pair in found.pairs], len(found.pairs))
+        accuracy = "–" if c["accuracy"] is None else f"{c['accuracy']:.2%}"
+        table.add_row(
+            Text(str(folder)), str(c["n"]), str(c["correct"]), accuracy, show_interval(c["interval"]),
+            str(c["errors"]), str(c["abstained"]),
+        )  # fmt: skip
+    console.print(table)
+    n = len(found.pairs)
+    gain = (found.only_second - found.only_first) / n
+    low, high = found.difference or (gain, gain)
+    console.print(
+        f"Right in both {found.both}, only in the first {found.only_first}, only in the second "
+        f"{found.only_second}, in neither {found.neither}.",
+        highlight=False,
+    )
+    console.print(
+        f"Difference {gain:+.2%} (95 %: {low * 100:+.1f} to {high * 100:+.1f}), McNemar's exact test "
+        f"p = {found.p:.3g}.",
+        highlight=False,
+    )
+
+
+def _print_changed(found: Comparison, console: Console) -> None:
+    changed = found.changed
+    shown = changed[:SHOWN] if console.is_terminal else changed
+    console.print(f"{len(changed)} answers changed.", highlight=False)
+    for a, b in shown:
+        words = {(True, False): "lost", (False, True): "won"}
+        mark = words.get((a.get("correct") is True, b.get("correct") is True), "other")
+        line = f"  {mark:<5} {a['id']}  {_said(a)} → {_said(b)}  (expected {_text(a.get('expected'))})"
+        line += f"  {a.get('question')}"
+        console.print(Text(line), soft_wrap=True)
+    if len(changed) > len(shown):
+        console.print(f"  … and {len(changed) - len(shown)} more; redirect the output to see all")
+
+
+def _said(record: Mapping[str, Any]) -> str:
+    if record.get("error"):
+        return f"error {record.get('error_kind')}"
+    return "abstained" if record.get("abstained") else _text(record.get("answer"))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

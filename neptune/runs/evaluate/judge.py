@@ -1,0 +1,223 @@
+"""``--evaluate true``: a language model says whether the answers mean the same as the expected ones.
+
+Exact match is too strict for free answers ("couch" for "sofa"), and a judge may be wrong: both are kept, and where they
+disagree is shown. Each verdict is kept in ``judge.jsonl`` as soon as it is there; the same question, expected and
+given answer is asked once, and not again when the run is resumed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsl.resources import find
+from neptune.config import Config
+from neptune.errors import NeptuneError
+from neptune.runs.evaluate.bootstrap import interval
+from neptune.runs.evaluate.side_files import Beside
+from neptune.runs.evaluate.summary import picture_of
+
+if TYPE_CHECKING:
+    from neptune.writer.chat import Chat
+
+MAX_TOKENS = 512
+"""Of a verdict: one word, and what a model thinks before it."""
+
+_FIELDS = {
+    "code_gen_model_name": "judge_model",
+    "code_gen_base_url": "judge_base_url",
+    "code_gen_provider": "judge_provider",
+    "code_gen_concurrency": "workers",
+}
+
+Record = Mapping[str, Any]
+
+
+@cache
+def prompt() -> str:
+    """Return the judge's prompt."""
+    return find("prompts", "evaluate/judge.md").read_text(encoding="utf-8")
+
+
+def is_judged(record: Record) -> bool:
+    """Whether a record has a free answer to judge: answered, and expected to be words, a number, yes or no."""
+    settled = not record.get("error") and not record.get("abstained")
+    plain = all(isinstance(record.get(k), str | int | float | list) for k in ("answer", "expected"))
+    return bool(settled and plain and "iou" not in record)
+
+
+def key_of(config: Config, record: Record) -> str:
+    """Return the key of a verdict: everything that can change it."""
+    parts = [config.judge_model, config.judge_provider, config.judge_base_url, prompt()]
+    parts += [str(record["question"]), _words(record["expected"]), _words(record["answer"])]
+    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def judge_run(config: Config, folder: Path, records: Sequence[Record]) -> NeptuneError | None:
+    """Let the judge see every free answer of a run that it has not seen yet, `workers` at a time.
+
+    Parameters
+    ----------
+    config
+        Names ``judge_model`` and ``judge_provider``.
+    folder
+        The run folder.
+    records
+        Its records.
+
+    Returns
+    -------
+    NeptuneError or None
+        Why some were not judged: the provider failed. What was judged is kept.
+
+    Raises
+    ------
+    NeptuneError
+        If the judge's key or package is missing, or the verdicts can not be written.
+    """
+    beside = Beside(folder, "judge")
+    known = {row["key"]: row for row in beside.rows.values()}
+    waiting: dict[str, list[Record]] = {}
+    for record in records:
+        if not is_judged(record):
+            continue
+        key = key_of(config, record)
+        if key in known:
+            if beside.rows.get((str(record["dataset"]), str(record["id"])), {}).get("key") != key:
+                beside.add(_row(config, record, key, known[key]["right"], known[key]["said"]))
+        else:
+            waiting.setdefault(key, []).append(record)
+    if not waiting:
+        return None
+    try:
+        chat = _chat(config)
+    except NeptuneError as error:
+        raise _renamed(error) from error
+    failure: NeptuneError | None = None
+    with ThreadPoolExecutor(config.workers, "judge") as pool:
+        asked = {pool.submit(_ask, chat, group[0]): key for key, group in waiting.items()}
+        for done in as_completed(asked):
+            if done.cancelled():
+                continue
+            try:
+                right, said = done.result()
+            except NeptuneError as error:
+                failure = _renamed(error)
+                for future in asked:
+                    future.cancel()
+                continue
+            for record in waiting[asked[done]]:
+                beside.add(_row(config, record, asked[done], right, said))
+    return failure
+
+
+def _chat(config: Config) -> Chat:
+    from neptune.writer.chat import Chat, Settings
+
+    assert config.judge_model is not None  # the config was checked
+    assert config.judge_provider is not None
+    return Chat(
+        Settings(
+            config.judge_provider,
+            config.judge_model,
+            config.judge_base_url,
+            max_tokens=MAX_TOKENS,
+            timeout=config.code_gen_timeout,
+            retries=config.code_gen_retries,
+            concurrency=config.workers,
+            constrained="off",
+        )
+    )
+
+
+def _ask(chat: Chat, record: Record) -> tuple[bool | None, str]:
+    """Return the verdict and what the judge said; ``None`` where it said neither yes nor no."""
+    text = prompt()
+    for name in ("question", "expected", "answer"):
+        text = text.replace("{{" + name + "}}", _words(record[name]))
+    replies, _ = chat.ask([{"role": "user", "content": text}])
+    said = replies[0].text.strip()
+    return read_verdict(said), said[:200]
+
+
+def read_verdict(said: str) -> bool | None:
+    """Return what a judge's words mean: the last yes or no that stands alone, or ``None``."""
+    found = re.findall(r"\b(yes|no)\b", said.lower())
+    return found[-1] == "yes" if found else None
+
+
+def _row(config: Config, record: Record, key: str, right: bool | None, said: str) -> dict[str, Any]:
+    who = {"dataset": record["dataset"], "id": record["id"], "key": key, "model": config.judge_model}
+    return who | {"right": right, "said": said}
+
+
+def summarise_judge(records: Sequence[Record], n: int) -> dict[str, Any]:
+    """Return the judge's figures over the records that carry a verdict, of `n` samples.
+
+    ``model judged unreadable right accuracy interval agreement kappa both_right both_wrong only_exact only_judge
+    disagreements``: `right` and `accuracy` take the judge's verdict where there is one, and exact match elsewhere;
+    `agreement` and Cohen's `kappa` compare the two over the judged.
+    """
+    judged = [r for r in records if (r.get("judge") or {}).get("right") is not None]
+    marked = [r for r in records if r.get("judge")]
+    if not marked:
+        return {}
+    pairs = [(r.get("correct") is True, bool(r["judge"]["right"])) for r in judged]
+    final = [
+        bool(r["judge"]["right"])
+        if (r.get("judge") or {}).get("right") is not None
+        else r.get("correct") is True
+        for r in records
+    ]
+    total = len(pairs)
+    agreement = sum(a == b for a, b in pairs) / total if total else None
+    ends = interval(final, [picture_of(r) for r in records]) if len(records) == n else None
+    return {
+        "model": marked[-1]["judge"]["model"],
+        "judged": total,
+        "unreadable": len(marked) - total,
+        "right": sum(final),
+        "accuracy": sum(final) / n if n else None,
+        "interval": None if ends is None else [round(x, 6) for x in ends],
+        "agreement": agreement,
+        "kappa": _kappa(pairs),
+        "both_right": pairs.count((True, True)),
+        "both_wrong": pairs.count((False, False)),
+        "only_exact": pairs.count((True, False)),
+        "only_judge": pairs.count((False, True)),
+        "disagreements": [
+            {k: r.get(k) for k in ("dataset", "id", "question", "expected", "answer", "correct")}
+            | {"judge": r["judge"]["right"]}
+            for r, (a, b) in zip(judged, pairs)
+            if a != b
+        ],
+    }
+
+
+def _kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
+    """Return Cohen's kappa (1960); ``None`` where chance alone explains all."""
+    if not pairs:
+        return None
+    n = len(pairs)
+    first, second = sum(a for a, _ in pairs) / n, sum(b for _, b in pairs) / n
+    chance = first * second + (1 - first) * (1 - second)
+    agreement = sum(a == b for a, b in pairs) / n
+    return round((agreement - chance) / (1 - chance), 6) if chance < 1 else None
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _renamed(error: NeptuneError) -> NeptuneError:
+    """Return the error with the judge's fields in place of those of the writer of programs."""
+    hint, where = error.hint, error.where
+    for old, new in _FIELDS.items():
+        hint, where = hint.replace(old, new), where.replace(old, new)
+    return type(error)(error.what, where=where, expected=error.expected, hint=hint)

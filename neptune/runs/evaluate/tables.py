@@ -1,0 +1,154 @@
+"""The tables that a run prints on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from neptune.runs.evaluate.summary import show_interval
+
+MAX_FAMILIES = 20
+"""Families of a dataset that has more are left to ``results.json`` and the report."""
+
+WIDTH = 120
+"""Columns where the output is no terminal, which would have its own."""
+
+
+def wide() -> Console:
+    """Return the console that tables are printed on."""
+    return Console() if Console().is_terminal else Console(width=WIDTH)
+
+
+def print_results(results: dict[str, Any], console: Console | None = None, wall: float | None = None) -> None:
+    """Print the table of results: datasets, and their families where there are not too many."""
+    console = console or wide()
+    families, datasets = results["by_family"], results["by_dataset"]
+    boxes = any("mean_iou" in counts for counts in datasets.values())
+    columns = ["n", "right", "accuracy", "95 %", "errors", "abstained"] + ["mean IoU"] * boxes
+    table = Table(title="Results", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+
+    def row(label: str, counts: dict[str, Any], style: str = "") -> None:
+        accuracy = "–" if counts["accuracy"] is None else f"{counts['accuracy']:.2%}"
+        cells = [str(counts["n"]), str(counts["correct"]), accuracy, show_interval(counts["interval"])]
+        cells += [str(counts["errors"]), str(counts["abstained"])]
+        if boxes:
+            cells.append(f"{counts['mean_iou']:.3f}" if "mean_iou" in counts else "")
+        table.add_row(label, *cells, style=style)
+
+    for dataset, counts in datasets.items():
+        row(dataset, counts, "bold")
+        mine = {f: c for f, c in families.items() if len(datasets) == 1 or f.startswith(f"{dataset}: ")}
+        if 1 < len(mine) <= MAX_FAMILIES:
+            for family, family_counts in mine.items():
+                row("  " + family.removeprefix(f"{dataset}: "), family_counts)
+    if len(datasets) > 1:
+        row("all", results, "bold")
+    console.print(table)
+    console.print(describe_usage(results["usage"], results["seconds"], wall), highlight=False)
+    if failures := results.get("oracle_failures"):
+        reasons = "; ".join(f"{n:,} × {reason}" for reason, n in failures.items())
+        print(
+            f"{sum(failures.values()):,} oracle calls failed for good, without evidence: {reasons}",
+            flush=True,
+        )
+    if results["errors_by_kind"]:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in results["errors_by_kind"].items())
+        print(
+            f"{results['errors']} samples could not be answered ({kinds}); see 'error' in samples.jsonl",
+            flush=True,
+        )
+
+
+def describe_usage(usage: Mapping[str, float], seconds: float, wall: float | None = None) -> str:
+    """Return in words what a run used: calls, those that the disk answered, tokens, money, time.
+
+    `seconds` are the samples' own, those of earlier sessions too; looking inside answers is not among them. `wall`
+    are those of this session by the clock, where it is known.
+    """
+    calls = f"{usage.get('oracle_calls', 0):,.0f} oracle calls"
+    if stored := usage.get("oracle_stored"):
+        calls += f" ({stored:,.0f} answered by the cache on disk)"
+    parts = [calls, f"{usage.get('cache_hits', 0):,.0f} cache hits"]
+    if read := usage.get("oracle_prompt_tokens"):
+        parts.append(f"{read:,.0f} + {usage.get('oracle_completion_tokens', 0):,.0f} tokens")
+    if cost := usage.get("oracle_cost"):
+        parts.append(f"{cost:.4f} in money")
+    times = [f"{seconds:.1f} s answering"]
+    if inside := usage.get("inspect_ms"):
+        times.append(f"{inside / 1000:.1f} s looking inside")
+    if wall is not None:
+        times.append(f"{wall:.1f} s by the clock")
+    return ", ".join([*parts, *times])
+
+
+def print_more(results: dict[str, Any], console: Console | None = None) -> None:
+    """Print the tables of logics, judge and blame, where ``results`` hold them."""
+    console = console or wide()
+    if logics := results.get("logics"):
+        _print_logics(logics, console)
+    if judge := results.get("judge"):
+        _print_judge(judge, console)
+    if blame := results.get("blame"):
+        _print_blame(blame, console)
+
+
+def _print_logics(logics: dict[str, Any], console: Console) -> None:
+    table = Table(title="Logics (one run of the oracle)", title_justify="left")
+    table.add_column("", no_wrap=True)
+    columns = ["n", "right", "accuracy", "95 %", "errors", "abstained"]
+    columns += ["changed", "won", "lost", "p", "mean prob."]
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for position, (name, row) in enumerate(logics.items()):
+        versus = ["–"] * 4
+        if position:
+            versus = [str(row[k]) for k in ("changed", "won", "lost")] + [f"{row['p']:.3g}"]
+        accuracy = "–" if row["accuracy"] is None else f"{row['accuracy']:.2%}"
+        sure = "–" if row["mean_probability"] is None else f"{row['mean_probability']:.3f}"
+        cells = [str(row["n"]), str(row["correct"]), accuracy, show_interval(row["interval"])]
+        table.add_row(name, *cells, str(row["errors"]), str(row["abstained"]), *versus, sure)
+    console.print(table)
+
+
+def _print_judge(judge: dict[str, Any], console: Console) -> None:
+    table = Table(title=f"Judge ({judge['model']}) and exact match", title_justify="left")
+    for column in ("", "judge: right", "judge: wrong"):
+        table.add_column(column, justify="right")
+    table.add_row("exact match: right", str(judge["both_right"]), str(judge["only_exact"]))
+    table.add_row("exact match: wrong", str(judge["only_judge"]), str(judge["both_wrong"]))
+    console.print(table)
+    agreement = "–" if judge["agreement"] is None else f"{judge['agreement']:.1%}"
+    kappa = "" if judge["kappa"] is None else f", kappa {judge['kappa']:.2f}"
+    accuracy = "–" if judge["accuracy"] is None else f"{judge['accuracy']:.2%}"
+    console.print(
+        f"Judged {judge['judged']}, agreement {agreement}{kappa}; accuracy by the judge {accuracy} "
+        f"(95 %: {show_interval(judge['interval'])}); {judge['unreadable']} verdicts unreadable.",
+        highlight=False,
+    )
+    for row in judge["disagreements"][:MAX_FAMILIES]:
+        verdict = "right" if row["judge"] else "wrong"
+        line = f"  {row['id']}: {row['answer']} (expected {row['expected']}), judge: {verdict}. {row['question']}"
+        console.print(Text(line), soft_wrap=True)
+
+
+def _print_blame(blame: dict[str, Any], console: Console) -> None:
+    title = f"Blame for {blame['explained']} of {blame['wrong']} errors"
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in ("share, in errors", "mainly", "mended by its truth alone"):
+        table.add_column(column, justify="right")
+    for culprit, row in blame["by"].items():
+        alone = "–" if row["mended_alone"] is None else str(row["mended_alone"])
+        table.add_row(culprit, f"{row['share']:.1f}", str(row["mainly"]), alone)
+    console.print(table)
+    if blame["unknown"]:
+        console.print(
+            f"{blame['unknown']} errors are not explained: the truth is not known.", highlight=False
+        )

@@ -1,0 +1,31 @@
+"""What is kept of a run: its folder, what a record says, where its answers come from, and all of it in one file."""
+
+from neptune.runs.record.files import jsonable, write_atomic, write_json
+from neptune.runs.record.folder import (
+    CONFIG,
+    ERRORS,
+    META,
+    REPORT,
+    RESULTS,
+    SAMPLES,
+    Record,
+    RunFolder,
+    key,
+    read_samples,
+)
+
+__all__ = [
+    "CONFIG",
+    "ERRORS",
+    "META",
+    "REPORT",
+    "RESULTS",
+    "SAMPLES",
+    "Record",
+    "RunFolder",
+    "jsonable",
+    "key",
+    "read_samples",
+    "write_atomic",
+    "write_json",
+]

@@ -1,0 +1,330 @@
+"""The run folder: one line a sample, written so that a kill at any moment loses and doubles nothing.
+
+``samples.jsonl`` only grows. Each line is one `write` call, so it survives the death of the process at once, and is
+forced to the disk every second (a power cut loses at most that). On resume a torn last line is cut off, and, under
+another budget of the run, what comes after the last answer that is the same under both. All other files are replaced
+whole. A lock that dies with its process keeps others out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from neptune.config import NEUTRAL, PASSING, Config
+from neptune.errors import ConfigError, NeptuneError
+from neptune.runs.record.files import jsonable, write_json
+
+SAMPLES, CONFIG, RESULTS, REPORT, ERRORS = (
+    "samples.jsonl",
+    "config.json",
+    "results.json",
+    "report.html",
+    "errors.log",
+)
+META = "_run"
+"""The key of ``config.json`` that holds what is no config field: versions, commit, hashes, times."""
+
+_SYNC_SECONDS = 1.0
+
+Record = dict[str, Any]
+"""One line of ``samples.jsonl``."""
+
+
+def key(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what identifies a sample within a run: its dataset and id."""
+    return str(record["dataset"]), str(record["id"])
+
+
+def read_samples(path: Path) -> tuple[list[Record], int]:
+    """Read ``samples.jsonl``; return its records and the number of bytes that hold them.
+
+    A last line that is torn (no newline, or no JSON) is left out: cut the file to the returned length. A
+    missing file holds no records.
+
+    Raises
+    ------
+    ConfigError
+        If another line is damaged or a sample occurs twice: this file was not written by a run alone.
+    """
+    if not path.is_file():
+        return [], 0
+    content = path.read_bytes()
+    records: list[Record] = []
+    seen: set[tuple[str, str]] = set()
+    start = number = 0
+    while (end := content.find(b"\n", start)) >= 0:
+        number += 1
+        try:
+            record = json.loads(content[start:end])
+            identity = key(record)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            if content.find(b"\n", end + 1) < 0 and not content[end + 1 :].strip(b"\0"):
+                break  # the last line: torn by a power cut
+            raise ConfigError(
+                f"Line {number} is damaged", where=str(path), hint="Use --resume false to start afresh"
+            ) from None
+        if identity in seen:
+            raise ConfigError(
+                f"Line {number} repeats sample {identity[1]!r}",
+                where=str(path),
+                hint="Use --resume false to start afresh",
+            )
+        seen.add(identity)
+        records.append(record)
+        start = end + 1
+    return records, start
+
+
+def first_cut_short(records: Sequence[Mapping[str, Any]], budget: int | None, each: int | None = None) -> int:
+    """Return the position of the first record that was cut short by the run's budget; their number if none was.
+
+    Parameters
+    ----------
+    records
+        In the order in which they were written.
+    budget, each
+        The oracle calls that the run might make (`max_run_calls`), and each question (`max_oracle_calls`).
+    """
+    left = math.inf if budget is None else budget
+    for position, record in enumerate(records):
+        guessed = record.get("settled") is False and not record.get("abstained")
+        if guessed and left < (math.inf if each is None else each):
+            return position
+        left -= _calls(record)
+    return len(records)
+
+
+def _calls(record: Mapping[str, Any]) -> int:
+    return int((record.get("usage") or {}).get("oracle_calls", 0))
+
+
+class RunFolder:
+    """A locked run folder. Use as a context manager.
+
+    Parameters
+    ----------
+    path
+        The folder; created if missing.
+    config
+        The resolved config, kept but for the fields of this call alone (:data:`neptune.config.PASSING`).
+    facts
+        What else decides the answers: file → SHA-256. Compared on resume.
+    meta
+        What is merely recorded: versions, git commit, name.
+    fresh
+        Start afresh: an earlier run in this folder is moved aside to ``<folder>.1``, ``.2``, …
+
+    Raises
+    ------
+    ConfigError
+        If another process writes this folder, it can not be written, it is no run folder, or it holds a
+        run whose answers were made with another config, or with more calls than `max_run_calls` is now.
+
+    Attributes
+    ----------
+    records : list
+        What is there, in the order in which it was written.
+    reopened : int
+        Answers that were taken back: under an earlier `max_run_calls`, the first of them was cut short.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        facts: Mapping[str, str] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        *,
+        fresh: bool = False,
+    ) -> None:
+        self.path = path
+        self._config = {**config.model_dump(mode="json", exclude=set(PASSING)), "output_dir": str(path)}
+        self._facts, self._meta = dict(facts or {}), dict(meta or {})
+        self.moved_to: Path | None = None
+        self.reopened = 0
+        self._file: Any = None
+        self._synced = 0.0
+        self._lock = _lock(path)
+        try:
+            self._check_kind()
+            if fresh and (path / CONFIG).exists():
+                self._move_aside()
+            self.records = self._resume()
+        except BaseException:
+            self.close()
+            raise
+
+    # --- opening ---
+
+    def _check_kind(self) -> None:
+        if (self.path / CONFIG).exists():
+            return
+        foreign = [p.name for p in self.path.iterdir() if p.name != ".lock" and not p.name.endswith(".tmp")]
+        if foreign:
+            raise ConfigError(
+                f"The folder holds other files ({', '.join(sorted(foreign)[:3])}, …) and no run",
+                where=str(self.path),
+                hint="Choose an empty --output_dir",
+            )
+
+    def _move_aside(self) -> None:
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
+            number += 1
+        os.replace(self.path, aside)
+        self.moved_to = aside
+        old, self._lock = self._lock, _lock(self.path)
+        os.close(old)
+
+    def _resume(self) -> list[Record]:
+        config_file = self.path / CONFIG
+        records: list[Record] = []
+        meta: dict[str, Any] = {**self._meta, "hashes": self._facts, "started": _now(), "resumed": []}
+        if config_file.exists():
+            try:
+                before = json.loads(config_file.read_text(encoding="utf-8"))
+                old = before.pop(META)
+            except (ValueError, KeyError, OSError, AttributeError) as error:
+                raise ConfigError(
+                    f"The run's config can not be read: {error}",
+                    where=str(config_file),
+                    hint="Use --resume false to start afresh",
+                ) from error
+            records, length = read_samples(self.path / SAMPLES)
+            if records:  # a run that never answered anything may be mended and started again
+                self._refuse_difference(before, old.get("hashes", {}))
+                kept = self._within_budget(records, before.get("max_run_calls"))
+                self.reopened = len(records) - len(kept)
+                if self.reopened:
+                    lines = (self.path / SAMPLES).read_bytes().split(b"\n")
+                    records, length = kept, sum(len(line) + 1 for line in lines[: len(kept)])
+                again = {k: v for k, v in self._meta.items() if old.get(k) != v}
+                meta = {**old, "resumed": [*old.get("resumed", []), {"at": _now(), **again}]}
+            if (self.path / SAMPLES).exists():
+                os.truncate(self.path / SAMPLES, length)
+        write_json(config_file, {**self._config, META: meta})
+        return records
+
+    def _refuse_difference(self, before: Mapping[str, Any], hashes: Mapping[str, str]) -> None:
+        differences = [
+            f"'{name}' was {json.dumps(before.get(name))} and is now {json.dumps(value)}"
+            for name, value in self._config.items()
+            if name not in NEUTRAL and name in before and before[name] != value
+        ]
+        differences += [
+            f"the content of {name} has changed"
+            for name, value in self._facts.items()
+            if hashes.get(name) != value
+        ]
+        if differences:
+            raise ConfigError(
+                f"This folder holds a run with another config: {'; '.join(differences)}",
+                where=str(self.path),
+                hint="Choose another --output_dir, or --resume false to move it aside and start afresh",
+            )
+
+    def _within_budget(self, records: list[Record], before: int | None) -> list[Record]:
+        """Return the first records, as many as are the same under the budget of this run and that of before."""
+        budget = self._config["max_run_calls"]
+        if budget == before:
+            return records
+        kept = records[: first_cut_short(records, before, self._config["max_oracle_calls"])]
+        spent = sum(_calls(record) for record in kept)
+        if budget is not None and spent > budget:
+            raise ConfigError(
+                f"'max_run_calls' is now {budget}, and the answers that are there took {spent} calls",
+                where=str(self.path),
+                hint="Raise it, choose another --output_dir, or --resume false to start afresh",
+            )
+        return kept
+
+    # --- writing ---
+
+    def append(self, record: Record) -> None:
+        """Add one sample's line. After this call it survives a ``kill -9``.
+
+        Raises
+        ------
+        NeptuneError
+            If it can not be written (disk full).
+        """
+        line = json.dumps(jsonable(record), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+        try:
+            if self._file is None:
+                self._file = open(self.path / SAMPLES, "ab", buffering=0)  # noqa: SIM115 (held for the run)
+            rest = memoryview(line.encode("utf-8", "backslashreplace"))
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            now = time.monotonic()
+            if now - self._synced > _SYNC_SECONDS:
+                os.fsync(self._file.fileno())
+                self._synced = now
+        except OSError as error:
+            raise NeptuneError(
+                f"The record can not be written: {error.strerror}",
+                where=str(self.path / SAMPLES),
+                hint="Make room, then give the same command again: it resumes",
+            ) from error
+        self.records.append(record)
+
+    def log_bug(self, sample: str, traceback: str) -> None:
+        """Append the traceback of an unexpected exception to ``errors.log``."""
+        with open(self.path / ERRORS, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"--- {_now()} sample {sample}\n{traceback}\n")
+
+    def close(self) -> None:
+        """Force everything to the disk and release the lock. May be called twice."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+        if self._lock >= 0:
+            os.close(self._lock)  # the lock goes with its descriptor; the file stays, an unlink would race
+            self._lock = -1
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _lock(path: Path) -> int:
+    """Lock a folder, which is made if missing; return the descriptor that holds the lock."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ConfigError(
+            f"The run folder can not be written: {error.strerror}",
+            where=str(path),
+            hint="Choose another --output_dir",
+        ) from error
+    try:
+        # The system drops the lock when the process dies, however it dies: no stale locks.
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        return descriptor  # no such locks on this system (Windows)
+    except OSError:
+        owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise ConfigError(
+            f"Another run{f' (process {owner})' if owner else ''} is writing this folder",
+            where=str(path),
+            hint="Wait for it, or choose another --output_dir",
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor

@@ -1,0 +1,352 @@
+"""``--dry_run true``: is everything there that a run needs? All that is not is listed at once, and nothing is run.
+
+*Problems* would stop the run or spoil every sample; *notes* are worth knowing before it starts (a model that will be
+downloaded, a run that will be resumed). The exit code is 2 with problems and 0 without.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from neptune import tasks
+from neptune.config import Config, engine_arguments, vocabulary_of
+from neptune.config.validation import ConfigProblems
+from neptune.errors import NeptuneError, did_you_mean
+from neptune.perception import registry
+from neptune.perception.checkpoints import device_of
+from neptune.perception.oracle.models import short_names
+from neptune.perception.oracle.server.oracle import VllmOracle
+from neptune.perception.oracle.vlm.adapters import digest
+from neptune.perception.replicas import check_placed, devices_of, takes_device
+from neptune.runs.runner.drytasks import check_task
+from neptune.servers.endpoints import ENDPOINTS, find_key
+from neptune.tasks.sources import SOURCES
+
+if TYPE_CHECKING:
+    from neptune.tasks import Sample, Task
+
+LOOKED_AT = 2000
+"""Samples of a dataset that are looked at; of a larger one so many, evenly spread."""
+
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "openai": ("openai",),
+    "transformers": ("transformers", "accelerate"),
+    "data": ("datasets",),
+    "finetune": ("transformers", "accelerate", "peft", "matplotlib"),
+}
+"""Extra of the installation → the packages it brings."""
+
+NEEDS: tuple[tuple[str, str], ...] = (
+    ("neptune.perception.oracle.vlm", "transformers"),
+    ("neptune.perception.detect.transformers", "transformers"),
+    ("neptune.perception.oracle.server.oracle", "openai"),
+)
+"""Beginning of an adapter's module → the extra it needs."""
+
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@dataclass
+class Findings:
+    """What was found: one line each."""
+
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def try_(self, where: str, check: Callable[[], Any]) -> Any:
+        """Return what `check` returns; an error of it becomes a problem, and ``None`` is returned."""
+        try:
+            return check()
+        except ConfigProblems as error:
+            self.problems += [f"{where}: {problem}" for problem in error.problems]
+        except NeptuneError as error:
+            self.problems.append(f"{where}: {error.one_line()}")
+        return None
+
+
+def dry_run(read: Callable[[], tuple[BaseModel, str]], data: Mapping[str, Any], where: str) -> int:
+    """Check everything that a command line asks for, print what was found, and return the exit code.
+
+    Parameters
+    ----------
+    read
+        Validates the config and returns it with the run's name; raises :class:`ConfigProblems`.
+    data
+        The fields as given, for checking the rest where some are wrong.
+    where
+        The config file.
+    """
+    found = Findings()
+    config: BaseModel | None = None
+    try:
+        config, _ = read()
+    except ConfigProblems as error:
+        found.problems += [f"config: {problem}" for problem in error.problems]
+        config = _good_fields(data)
+    except NeptuneError as error:
+        found.problems.append(f"config: {error.one_line()}")
+    if isinstance(config, Config):
+        check(config, found)
+    elif config is not None:
+        check_task(config, found)
+        if getattr(config, "task", None) == "finetune":
+            check_finetune(config, found)
+    for note in found.notes:
+        print(f"note: {note}")
+    for problem in found.problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if found.problems:
+        print(f"{where}: {len(found.problems)} problems, nothing was run", file=sys.stderr)
+        return 2
+    print(f"{where}: ready")
+    return 0
+
+
+def _good_fields(data: Mapping[str, Any]) -> Config | None:
+    """Return the config without the fields that are of a wrong type or unknown."""
+    try:
+        return Config.model_validate(dict(data))
+    except ValidationError as error:
+        bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+        return Config.model_validate({k: v for k, v in data.items() if k not in bad})
+
+
+def check(config: Config, found: Findings) -> None:
+    """Add to `found` all that stands in the way of a run of `config`, whose fields are valid or left out."""
+    check_engine(config, found)
+    for dataset in config.datasets:
+        if dataset in tasks.NAMES and config.data_dir is not None:
+            check_dataset(config, dataset, found)
+    if config.task == "ask" and config.image is not None:
+        from neptune.scene.picture import Picture
+
+        picture = Picture(config.image)
+        found.try_("image", lambda: picture.image)
+    check_writer(config, found)
+    if config.evaluate:
+        check_judge(config, found)
+    folder = config.folder("") / "config.json" if config.output_dir else None
+    if folder is not None and folder.exists():
+        found.notes.append(f"{folder.parent} holds a run already: it is resumed, unless --resume false")
+
+
+def check_finetune(config: Any, found: Findings) -> None:
+    """Check that what task finetune is made of is installed, and its model as for any run."""
+    if check_extra("finetune", "task finetune", found):
+        check_model("oracle", config.vlm_model_name, config.vlm_options, found)
+
+
+# --- datasets ---
+
+
+def check_dataset(config: Config, name: str, found: Findings) -> None:
+    """Check that a dataset's files are there, that its records are whole, and that its pictures exist."""
+    assert config.data_dir is not None
+    try:
+        task = tasks.load(name, config.data_dir, config.num_samples, split=config.split)
+    except NeptuneError as error:
+        found.problems.append(f"dataset {name}: {error.one_line()}")
+        missing = not isinstance(error.__cause__, ImportError)
+        if missing:
+            found.notes.append(SOURCES[name].advice())
+        return
+    total = len(task.samples)
+    step = max(1, -(-total // LOOKED_AT))
+    samples = task.samples[::step]
+    checks: dict[str, list[str]] = {"broken": [], "pictures": [], "programs": [], "annotations": []}
+    has_program = _programs(config, task, found)
+    needs_truth = "scene" in (config.od_model, config.vlm_model_name)
+    for sample in samples:
+        for kind, problem in _sample_problems(sample, has_program, needs_truth):
+            checks[kind].append(problem)
+    looked = f"{total} samples" if step == 1 else f"{len(samples)} of {total} samples looked at"
+    for kind, problems in checks.items():
+        if not problems:
+            continue
+        line = f"dataset {name}: {len(problems)} of {len(samples)} samples: {problems[0]}"
+        # A few bad records end in their own lines; what is wrong with all is wrong with the run.
+        (found.problems if len(problems) == len(samples) else found.notes).append(line)
+        if kind == "pictures" and len(problems) == len(samples):
+            found.notes.append(SOURCES[name].advice())
+    found.notes.append(f"dataset {name}: {looked} in {config.data_dir}")
+
+
+def _sample_problems(
+    sample: Sample, has_program: Callable[[Sample], str | None], needs_truth: bool
+) -> list[tuple[str, str]]:
+    if sample.problem is not None:
+        return [("broken", sample.problem.one_line())]
+    problems = []
+    path = sample.picture.path if sample.picture is not None else None
+    if path is not None and not path.is_file():
+        problems.append(("pictures", f"the picture does not exist ({path})"))
+    missing = has_program(sample)
+    if missing:
+        problems.append(("programs", missing))
+    if needs_truth and sample.annotation is None:
+        why = sample.annotation_problem.one_line() if sample.annotation_problem else "there is no annotation"
+        problems.append(("annotations", f"od_model or vlm_model_name 'scene' needs it, and {why}"))
+    return problems
+
+
+def _programs(config: Config, task: Task, found: Findings) -> Callable[[Sample], str | None]:
+    """Return what says why a sample has no program, or ``None`` where it has one or a model will write it."""
+    if config.code_gen_provider == "gold":
+        return lambda sample: None if sample.program else _reason(sample)
+    if config.code_gen_provider != "cache" or config.program_cache_address is None:
+        return lambda sample: None
+    from neptune.writer.store import ProgramStore
+
+    address = config.program_cache_address
+    store = found.try_("program_cache_address", lambda: ProgramStore(address, writable=False))
+    if store is None:
+        return lambda sample: None
+    model = config.code_gen_model_name
+
+    def missing(sample: Sample) -> str | None:
+        known = store.find(sample.question, task.name, model) is not None
+        return None if known else f"{address} has no program for {sample.question[:60]!r}"
+
+    return missing
+
+
+def _reason(sample: Sample) -> str:
+    problem = sample.program_problem
+    return problem.one_line() if problem is not None else "no gold program"
+
+
+# --- models, keys, extras ---
+
+
+def check_engine(config: Config, found: Findings) -> None:
+    """Check vocabulary, limits and the models, as far as that goes without loading weights."""
+    found.try_("vocabulary", lambda: vocabulary_of(config.vocabulary))
+    found.try_("gpus", lambda: devices_of(config.gpus))
+    found.try_("logic_params", lambda: engine_arguments(config.model_copy(update={"gpus": []})))
+    for kind, name, options in (
+        ("oracle", config.vlm_model_name, config.vlm_options),
+        ("detector", config.od_model, config.od_options),
+    ):
+        check_model(kind, name, options, found)
+        if config.gpus and registry.address_of(kind, name) and takes_device(kind, name):
+            found.try_("gpus", partial(check_placed, kind, name, options))
+
+
+def check_model(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
+    """Check that a model's adapter has its packages, its options and its files, and what its server needs."""
+    address = registry.address_of(kind, name)
+    if address is None:
+        return  # the config's own check has said so
+    extra = next((extra for start, extra in NEEDS if address.startswith(start)), None)
+    if extra is not None and not check_extra(extra, f"{kind} '{name}'", found):
+        return
+    parameters = registry.signature_of(kind, name).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for option, value in options.items():
+        if option not in parameters and not open_ended:
+            hint = did_you_mean(option, parameters) or f"expected {', '.join(parameters) or 'none'}"
+            found.problems.append(f"{kind} '{name}': there is no option '{option}'; {hint}")
+        elif option in ("weights", "path") and isinstance(value, str) and not Path(value).is_file():
+            found.problems.append(f"{kind} '{name}': the file of '{option}' does not exist ({value})")
+        elif option == "adapter" and isinstance(value, str):
+            found.try_(f"{kind} '{name}'", partial(digest, value))
+        elif option == "device" and isinstance(value, str):
+            found.try_(f"{kind} '{name}'", partial(device_of, value))
+    found.problems += registry.mistyped(kind, name, options)
+    for option, parameter in parameters.items():
+        if parameter.default is parameter.empty and option not in options and parameter.kind in _NAMED:
+            found.problems.append(f"{kind} '{name}': the option '{option}' is not given")
+    if extra == "transformers":
+        check_weights(kind, name, options, found)
+    elif extra == "openai":
+        check_server(name, options, found)
+
+
+def check_weights(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
+    """Say whether a model's weights are here, or will be downloaded when it is first used, and where it will run."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    model, revision = _published(kind, name, options)
+    if model is None or Path(model).is_dir():
+        return
+    if kind == "oracle" and any(m.id == model and not m.confirmed for m in short_names().values()):
+        found.notes.append(
+            f"{kind} '{name}': the id {model} is not confirmed: it may not exist. Look for it at the hub first, or "
+            "give the id or the folder of another conversion"
+        )
+    if isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str):
+        found.notes.append(f"{kind} '{name}': {model} is in the cache")
+    elif constants.HF_HUB_OFFLINE:
+        found.problems.append(
+            f"{kind} '{name}': {model} is not in the cache, and HF_HUB_OFFLINE forbids downloads"
+        )
+    else:
+        billions = re.search(r"(\d+(?:\.\d+)?)B\b", model)
+        size = f" (about {2 * float(billions[1]):.0f} GB)" if billions else ""
+        found.notes.append(f"{kind} '{name}': {model} will be downloaded on first use{size}")
+
+
+def _published(kind: str, name: str, options: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the id and the revision at the hub of a model's name."""
+    from neptune.perception.detect.transformers import short_names as detectors
+
+    given = options.get("model", name)
+    if not isinstance(given, str):
+        return None, None
+    if kind == "oracle" and given in short_names():
+        return short_names()[given].id, options.get("revision", short_names()[given].revision)
+    if kind == "detector" and given in detectors():
+        return detectors()[given]["id"], options.get("revision", detectors()[given]["revision"])
+    return (given if "/" in given else None), options.get("revision")
+
+
+def check_server(name: str, options: Mapping[str, Any], found: Findings) -> None:
+    """Check the address and the key of the server behind an oracle."""
+    provider = str(options.get("provider", "local"))
+    if provider not in ENDPOINTS:
+        hint = did_you_mean(provider, ENDPOINTS) or "expected one of " + ", ".join(ENDPOINTS)
+        found.problems.append(f"oracle '{name}': there is no provider '{provider}'; {hint}")
+        return
+    address = options.get("base_url") or ENDPOINTS[provider].base_url
+    if not address and not (name == "intern_vllm" and VllmOracle.default_url):
+        found.problems.append(
+            f"oracle '{name}': the option 'base_url' is not given; provider {provider} needs it"
+        )
+    found.try_(f"oracle '{name}'", lambda: find_key(ENDPOINTS[provider]))
+
+
+def check_extra(extra: str, who: str, found: Findings) -> bool:
+    """Check that an extra's packages are installed; return whether they are."""
+    missing = [package for package in EXTRAS[extra] if find_spec(package) is None]
+    if missing:
+        found.problems.append(f"{who} needs {' and '.join(missing)}: pip install 'neptune-reasoner[{extra}]'")
+    return not missing
+
+
+def check_writer(config: Config, found: Findings) -> None:
+    """Check key and package of the language model that writes programs."""
+    if config.code_gen_provider in ENDPOINTS:
+        check_provider(config.code_gen_provider, "code_gen_provider", found)
+
+
+def check_judge(config: Config, found: Findings) -> None:
+    """Check key and package of the judge."""
+    if config.judge_provider in ENDPOINTS:
+        check_provider(str(config.judge_provider), "judge_provider", found)
+
+
+def check_provider(name: str, where: str, found: Findings) -> None:
+    """Check that the package ``openai`` is installed, and that the provider's key is there."""
+    check_extra("openai", f"{where} {name}", found)
+    found.try_(where, lambda: find_key(ENDPOINTS[name]))

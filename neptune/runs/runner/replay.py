@@ -1,0 +1,246 @@
+"""Replays a bundle: every recorded program runs again on the recorded scenes with the recorded answers.
+
+What comes out is compared with the record, field by field as JSON, and must be the same to the last byte: values,
+probabilities, bounds, scores, traces, numbers of calls. What a dataset knows (what is expected, whether that is right)
+and what depends on the machine (times) is taken over.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neptune.config import Config, engine_arguments, make_config
+from neptune.config.validation import read_json
+from neptune.errors import ConfigError, NeptuneError
+from neptune.perception.oracle.caching.replay import RECORD, ReplayOracle
+from neptune.runs import record as records
+from neptune.runs.record import META, Record, RunFolder
+from neptune.runs.record.bundle import FILES, NAMED_FILES, PICTURES, unpack
+from neptune.tasks.base import plain
+from neptune.writer.vote import Candidate, answer_together
+
+if TYPE_CHECKING:
+    from neptune.answer import Answer
+    from neptune.engine import Engine
+    from neptune.scene import Scene
+
+TIMES = frozenset({"plan_ms", "execute_ms", "oracle_ms", "inspect_ms"})
+ELSEWHERE = frozenset(
+    {
+        "code_gen_calls",
+        "prompt_tokens",
+        "completion_tokens",
+        "code_gen_cost",
+        "oracle_stored",
+        "oracle_failed",
+    }
+    | {"oracle_prompt_tokens", "oracle_completion_tokens", "oracle_cost"}
+)
+"""Usage of models and of the disk, which a replay does not touch."""
+
+EXIT_EQUAL, EXIT_DIFFERENT = 0, 2
+
+
+def replay_bundle(path: str, output_dir: str | None = None) -> int:
+    """Replay a bundle into a run folder of its own; print what is equal and, last, the report's path.
+
+    Parameters
+    ----------
+    path
+        The zip file.
+    output_dir
+        The run folder; by default ``experiments/<name of the file>-replay``. An earlier replay there is moved aside.
+
+    Returns
+    -------
+    int
+        0 if every sample is the same to the last byte, else 2.
+
+    Raises
+    ------
+    ConfigError
+        If the bundle is damaged.
+    NeptuneError
+        If something that its record needs is missing.
+    """
+    from neptune.runs.evaluate.summary import summarise
+    from neptune.runs.evaluate.tables import print_results
+    from neptune.runs.report import write_report
+
+    target = Path(output_dir) if output_dir else Path("experiments") / f"{Path(path).stem}-replay"
+    with tempfile.TemporaryDirectory(prefix="neptune-") as unpacked:
+        folder = Path(unpacked)
+        manifest = unpack(path, folder)
+        config = _config(folder)
+        found, _ = records.read_samples(folder / records.SAMPLES)
+        again, differences = replay(folder, config, found)
+        facts = {"bundle": str(path), "replayed": len(again), "different": len(differences)}
+        written = config.model_copy(update={"output_dir": str(target)})
+        with RunFolder(target, written, {}, facts, fresh=True) as run:
+            for record in again:
+                run.append(record)
+            if (folder / PICTURES).is_dir():
+                shutil.copytree(folder / PICTURES, target / PICTURES)
+            shown = [_with_picture(record, manifest["pictures"], target) for record in again]
+            recorded = _results(folder)
+            totals = {d: counts["n"] for d, counts in recorded["by_dataset"].items()} if recorded else {}
+            for record in again:
+                totals.setdefault(record["dataset"], 0)
+            results = summarise(again, totals)
+            records.write_json(target / records.RESULTS, results)
+            report = write_report(target, shown, results)
+    print_results(results)
+    copied = sum(r.get("scene") is None for r in again)
+    tail = f" ({copied} that never got as far as a scene are copied)" if copied else ""
+    if not differences:
+        print(f"{len(again)} samples replayed, all equal bit for bit{tail}")
+    for line in differences[:10]:
+        print(f"different: {line}", file=sys.stderr)
+    if differences:
+        print(f"{len(differences)} of {len(again)} samples differ from the record{tail}", file=sys.stderr)
+    print(report, flush=True)
+    return EXIT_DIFFERENT if differences else EXIT_EQUAL
+
+
+def replay(folder: Path, config: Config, found: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """Run the records of a run again.
+
+    Parameters
+    ----------
+    folder
+        Holds ``evidence.jsonl``.
+    config
+        How it was answered.
+    found
+        The records, in order.
+
+    Returns
+    -------
+    tuple
+        The records as they are now, and a line for each that is not as it was.
+
+    Raises
+    ------
+    NeptuneError
+        If something is missing.
+    """
+    from neptune.runs.runner.flight import Budget
+
+    player = _Player(folder / RECORD, config)
+    budget = Budget(config)
+    again, differences = [], []
+    for old in found:
+        new = player.again(old, budget.left)
+        budget.spend((old.get("usage") or {}).get("oracle_calls", 0))
+        again.append(new)
+        before, after = _comparable(old), _comparable(new)
+        if before != after:
+            field = next(k for k in {**before, **after} if before.get(k) != after.get(k))
+            differences.append(f"{old['id']}, {field}: {before.get(field)} is now {after.get(field)}")
+    return again, differences
+
+
+class _Player:
+    """One engine a session, one scene for all samples that shared what was said."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self._path, self._config = path, config
+        self._session = -1
+        self._engine: Engine | None = None
+        self._oracle: ReplayOracle | None = None
+        self._scenes: dict[tuple[str, str], Scene] = {}
+
+    def again(self, old: Record, budget: int | None) -> Record:
+        """Return a record as it is now."""
+        from dsl.errors import ProgramError
+        from neptune.runs.record.describe import describe_answer, describe_scene
+
+        if old.get("scene") is None or old.get("program") is None:
+            return old  # nothing was run
+        engine, scene = self._at(old["evidence"], old["scene"])
+        candidates = [Candidate(c["program"], c["weight"]) for c in old.get("programs", ())]
+        answer: Answer | None = None
+        outcome: dict[str, Any] = {"error": None, "error_kind": None}
+        try:
+            answer, program = answer_together(
+                candidates or [Candidate(old["program"])], lambda text: engine.run(text, scene, budget)
+            )
+            outcome |= {"program": program, **_shown(answer, old)}
+        except (NeptuneError, ProgramError) as error:
+            outcome = {"error": error.one_line(), "error_kind": type(error).__name__}
+            if old.get("error") and "never recorded" in str(error):
+                outcome = {}  # what the oracle failed at is not in the record, but how is
+        said = describe_answer(answer)
+        said["usage"] = _kept(old) | {k: v for k, v in said["usage"].items() if k not in ELSEWHERE}
+        return old | outcome | said | describe_scene(scene)
+
+    def _at(self, evidence: str, digest: str) -> tuple[Engine, Scene]:
+        from neptune.engine import Engine
+
+        session = int(evidence.partition(".")[0])
+        if self._engine is None or session != self._session:
+            self._session, self._scenes = session, {}
+            self._oracle = ReplayOracle(self._path, session)
+            arguments = engine_arguments(self._config) | {"oracle": self._oracle, "detector": None}
+            arguments |= {"oracle_options": {}, "detector_options": {}, "cache": None, "record": None}
+            self._engine = Engine(**(arguments | {"devices": (), "workers": 1}))
+        assert self._oracle is not None
+        key = (evidence, digest)
+        if key not in self._scenes:
+            self._scenes[key] = self._oracle.scene(digest)
+        return self._engine, self._scenes[key]
+
+
+def _shown(answer: Answer, old: Record) -> dict[str, Any]:
+    """The answer as recorded where its value is the same: how a dataset shows a value is the dataset's matter."""
+    value = records.jsonable(plain(answer))
+    same = value == old.get("value", old.get("answer"))
+    return {"value": value} if same and "value" in old else {} if same else {"answer": value, "value": value}
+
+
+def _kept(old: Record) -> dict[str, Any]:
+    """The usage that a replay does not have."""
+    return {k: v for k, v in (old.get("usage") or {}).items() if k in ELSEWHERE}
+
+
+def _comparable(record: Record) -> dict[str, str]:
+    """Return the fields that must be the same, each as JSON."""
+    fields = {k: v for k, v in record.items() if k != "seconds"}
+    fields["usage"] = {k: v for k, v in (record.get("usage") or {}).items() if k not in TIMES}
+    return {k: json.dumps(records.jsonable(v), ensure_ascii=False, sort_keys=True) for k, v in fields.items()}
+
+
+def _with_picture(record: Record, pictures: Mapping[str, str | None], folder: Path) -> Record:
+    """Point a record to the unpacked picture, for the report."""
+    packed = pictures.get(record.get("picture") or "")
+    return {**record, "picture": str(folder / packed)} if packed else record
+
+
+def _config(folder: Path) -> Config:
+    """Return the config of the packed run, with the files that it names where they are now."""
+    data = read_json(folder / records.CONFIG)
+    for field in NAMED_FILES:
+        packed = sorted((folder / FILES).glob(f"{field}.*")) or sorted((folder / FILES).glob(field))
+        if packed:
+            data[field] = str(packed[0])
+    known = {name: value for name, value in data.items() if name in Config.model_fields}
+    if len(known) < len(data):
+        unknown = ", ".join(sorted(set(data) - set(known) - {META}))
+        raise ConfigError(
+            f"The bundle's config has fields that this version does not know: {unknown}",
+            where=str(folder / records.CONFIG),
+            hint="Replay it with the version that packed it",
+        )
+    # GPUs and workers are those of the machine that ran it.
+    return make_config(known | {"gpus": [], "workers": 1, "bundle": None}, "bundle")
+
+
+def _results(folder: Path) -> dict[str, Any]:
+    path = folder / records.RESULTS
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

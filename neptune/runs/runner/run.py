@@ -1,0 +1,367 @@
+"""Answers the samples of datasets, in order, and keeps a record that a kill can not hurt.
+
+For each sample: picture → scene → program → answer → judged → one line of ``samples.jsonl``. What is wrong
+with one sample ends in its own line; the others go on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from neptune.config import Config, check_engine
+from neptune.errors import ConfigError, ModelFailedError, NeptuneError
+from neptune.perception.oracle.caching.replay import RECORD
+from neptune.runs import record as records
+from neptune.runs.evaluate.after import examine, more_results
+from neptune.runs.evaluate.logics import answer_under
+from neptune.runs.evaluate.side_files import attach, forget_others
+from neptune.runs.evaluate.summary import summarise
+from neptune.runs.evaluate.tables import print_more, print_results
+from neptune.runs.record import Record, RunFolder
+from neptune.runs.record.bundle import pack_run
+from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
+from neptune.runs.record.provenance import describe_code, hash_inputs
+from neptune.runs.runner.flight import Budget, Flight
+from neptune.runs.runner.programs import Programs, Write
+from neptune.runs.runner.progress import Progress
+from neptune.tasks.base import plain
+from neptune.writer.failures import ProviderError
+from neptune.writer.vote import Candidate, answer_together
+
+if TYPE_CHECKING:
+    from neptune.answer import Answer
+    from neptune.engine import Engine
+    from neptune.scene import Scene
+    from neptune.tasks import Sample, Task
+    from neptune.writer.chat import Spent
+    from neptune.writer.writer import Written
+
+BUG = "bug"
+"""`error_kind` of an exception that nobody foresaw; its traceback is in ``errors.log``."""
+
+EXIT_OK, EXIT_BUG, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+FAILURES_IN_A_ROW = 3
+"""So many samples, one after the other, for which the provider of programs fails, end the run."""
+
+
+def run_dataset(config: Config, name: str) -> int:
+    """Answer the config's datasets; print a table and, last, the report's path.
+
+    Parameters
+    ----------
+    config
+        Names at least one dataset.
+    name
+        The run's name, from which the run folder follows.
+
+    Returns
+    -------
+    int
+        0 when every sample was answered, right or wrong; 2 when some could not be, because of bad input; 1
+        after an unexpected exception; 130 when interrupted. The run folder is complete but in the last case.
+
+    Raises
+    ------
+    NeptuneError
+        If the run can not start: data, models, or run folder.
+    """
+    from neptune import tasks
+
+    assert config.data_dir is not None  # the config was checked
+    loaded = [tasks.load(d, config.data_dir, config.num_samples, split=config.split) for d in config.datasets]
+    if config.estimate:
+        from neptune.runs.runner.estimate import print_estimate
+
+        print_estimate(config, loaded, config.folder(name))
+        return EXIT_OK
+    check_engine(config)  # before an earlier run is moved aside for one that can not start
+    hashes = hash_inputs(config)
+    with Programs(config) as programs:
+        meta = {
+            **describe_code(),
+            "name": name,
+            "prompt_hashes": programs.prompt_hashes(t.name for t in loaded),
+        }
+        return _run(config, name, loaded, programs, hashes, meta)
+
+
+def _run(
+    config: Config,
+    name: str,
+    loaded: Sequence[Task],
+    programs: Programs,
+    hashes: dict[str, str],
+    meta: dict[str, Any],
+) -> int:
+    failure: ProviderError | ModelFailedError | None = None
+    begun = time.monotonic()
+    with (
+        RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume) as folder,
+        ExitStack() as stack,
+    ):
+        watch = None
+        if config.watch:
+            from neptune.runs.report.watch import Watch
+
+            totals = {task.name: len(task.samples) for task in loaded}
+            watch = stack.enter_context(Watch(folder, totals, config.watch_port))
+            print(f"Watch it at {watch.address}", file=sys.stderr, flush=True)
+        if folder.moved_to:
+            print(f"The earlier run is now in {folder.moved_to}", file=sys.stderr)
+        if folder.reopened:
+            print(
+                f"Another budget: from the first that was cut short, {folder.reopened} samples are answered again",
+                file=sys.stderr,
+            )
+        forget_others(folder.path, folder.records)  # of an earlier process too, killed before it came here
+        if folder.records:
+            print(f"Resuming: {len(folder.records)} samples are there", file=sys.stderr)
+        interrupted, unexamined = False, None
+        try:
+            failure = answer_samples(config, loaded, programs, folder)
+            unexamined = examine(config, folder, loaded) if failure is None else None
+        except KeyboardInterrupt:
+            interrupted = True
+        results = finish(folder, loaded, begun)
+        folder.close()
+        code = _report_end(config, programs, folder, results, failure, unexamined, interrupted)
+        if watch is not None:
+            watch.finished()
+            if not interrupted:
+                watch.stay()
+    return code
+
+
+def _report_end(
+    config: Config,
+    programs: Programs,
+    folder: RunFolder,
+    results: dict[str, Any],
+    failure: ProviderError | ModelFailedError | None,
+    unexamined: NeptuneError | None,
+    interrupted: bool,
+) -> int:
+    """Print what came of a run, its report's path last, and return the exit code."""
+    if programs.spent():
+        print(programs.spent(), flush=True)
+    pack_run(config, folder.path)
+    if failure is not None:
+        missing = results["n"] - len(folder.records)
+        lack = "program" if isinstance(failure, ProviderError) else "answer"
+        print(f"{missing} samples have no {lack} yet: {failure.one_line()}", file=sys.stderr)
+    if unexamined is not None:
+        print(f"The answers are there, but not all is said of them: {unexamined.one_line()}", file=sys.stderr)
+    if interrupted:
+        print("Interrupted; the same command resumes.", file=sys.stderr)
+    print(folder.path / records.REPORT, flush=True)
+    if interrupted:
+        return EXIT_INTERRUPTED
+    if failure is not None or unexamined is not None:
+        return EXIT_MISTAKE
+    kinds = results["errors_by_kind"]
+    # An oracle that gives no evidence is no mistake of the user's.
+    return EXIT_BUG if BUG in kinds else EXIT_MISTAKE if set(kinds) - {"OracleError"} else EXIT_OK
+
+
+def answer_samples(
+    config: Config, loaded: Sequence[Task], programs: Programs, folder: RunFolder
+) -> ProviderError | ModelFailedError | None:
+    """Answer every sample that has no record yet, `workers` at a time; records are written in the samples' order.
+
+    A sample for which the provider of programs, the oracle or the detector fails, whatever the question, keeps no
+    record, and is asked again when the run resumes. A failure that every request would meet, or several in a row, ends
+    the run.
+
+    Returns
+    -------
+    ProviderError, ModelFailedError or None
+        The last such failure.
+
+    Raises
+    ------
+    NeptuneError
+        If the engine can not be made, the folder holds other samples, or the disk is full.
+    """
+    done = {records.key(r) for r in folder.records}
+    total = sum(len(task.samples) for task in loaded)
+    todo = list(_unanswered(loaded, done))
+    if len(done) + len(todo) != total:
+        raise ConfigError(
+            "The run folder holds samples that are not among those asked for",
+            where=str(folder.path),
+            hint="Raise num_samples again, choose another --output_dir, or --resume false to start afresh",
+        )
+    if not todo:
+        return None
+    from neptune.engine import Engine
+
+    spent = sum((r.get("usage") or {}).get("oracle_calls", 0) for r in folder.records)
+    budget = Budget(config, int(spent))
+
+    def begin(item: tuple[Task, Sample, Write]) -> Callable[[], Record]:
+        return partial(answer_sample, config, engine, *item, folder, budget.left)
+
+    # Samples are made when their turn comes: only their indices are kept in memory.
+    samples = programs.ahead((task, task.samples[index]) for task, index in todo)
+    with (
+        Engine.from_config(config, **recording(config, folder)) as engine,
+        Progress(total) as progress,
+        Flight(samples, begin, max(config.workers, len(config.gpus)), budget.allows) as flight,
+    ):
+        progress.resume(folder.records)
+        failure: ProviderError | ModelFailedError | None = None
+        in_a_row = 0
+        for result in flight:
+            try:
+                record = result()
+            except (ProviderError, ModelFailedError) as error:
+                failure, in_a_row = error, in_a_row + 1
+                if isinstance(error, ModelFailedError) or error.final or in_a_row >= FAILURES_IN_A_ROW:
+                    flight.stop()
+                continue
+            in_a_row = 0
+            budget.spend(record["usage"].get("oracle_calls", 0))
+            if engine.recorder is not None and record.get("evidence") is not None:
+                # Numbered here, in the samples' order, whatever the order in which they were answered.
+                record["evidence"] = engine.recorder.number(record["evidence"])
+            folder.append(record)
+            progress.add(record)
+    return failure
+
+
+def recording(config: Config, folder: RunFolder) -> dict[str, Any]:
+    """Return the argument of the engine that says where the record for replay goes."""
+    return {"record": folder.path / RECORD} if config.record_oracle == "auto" else {}
+
+
+def _unanswered(loaded: Sequence[Task], done: set[tuple[str, str]]) -> Iterator[tuple[Task, int]]:
+    """The samples without a record, as (task, index)."""
+    for task in loaded:
+        for index in range(len(task.samples)):
+            if not done or (task.name, str(task.samples[index].id)) not in done:
+                yield task, index
+
+
+def answer_sample(
+    config: Config,
+    engine: Engine,
+    task: Task,
+    sample: Sample,
+    write: Write,
+    folder: RunFolder,
+    budget: int | None = None,
+) -> Record:
+    """Answer one sample and return its record; whatever goes wrong is in the record.
+
+    At most `budget` oracle calls are made by each of its programs, besides the engine's own limit.
+
+    Raises
+    ------
+    ProviderError, ModelFailedError
+        If the provider of programs, the oracle or the detector fails, whatever the question.
+    """
+    from dsl.errors import ProgramError
+
+    start = time.perf_counter()
+    scene: Scene | None = None
+    answer: Answer | None = None
+    program: str | None = None
+    written: Written | None = None
+    spent: Spent | None = None
+    recorded: dict[str, Any] = {}
+    inside: dict[str, Any] = {}
+    seconds: float | None = None
+    looked: dict[str, float] = {}
+    outcome: dict[str, Any] = {
+        "answer": None,
+        "expected": None,
+        "correct": False,
+        "error": None,
+        "error_kind": None,
+    }
+    try:
+        sample.check()
+        if sample.expected is None:
+            outcome["correct"] = None  # Nobody knows what is right, so that an error is not wrong either.
+        outcome["expected"] = task.show_expected(sample)
+        written = write()
+        program, spent = written.program, written.usage
+        # Oracles and detectors that need the truth say here why there is none.
+        needs_truth = "scene" in (config.od_model, config.vlm_model_name)
+        assert sample.picture is not None  # else the sample has a problem
+        candidates = written.candidates or (Candidate(program),)
+        scene = engine.scene(
+            sample.picture,
+            sample.truth() if needs_truth else sample.annotation,
+            engine.labels(*(c.program for c in candidates)),
+        )
+        seen = scene
+        if engine.recorder is not None:
+            recorded = {"scene": engine.recorder.keep(scene), "evidence": engine.evidence(scene)}
+        answer, program = answer_together(candidates, lambda text: engine.run(text, seen, budget))
+        outcome["answer"] = task.show_answer(sample, answer, scene)
+        if outcome["answer"] != plain(answer):
+            outcome["value"] = plain(answer)
+        right = task.judge(sample, answer, scene)
+        outcome["correct"] = right if right is None else right and not answer.abstained
+        outcome |= task.measures(sample, answer, scene)
+        outcome |= answer_under(engine, config.logics, program, task, sample, scene, answer)
+        seconds = time.perf_counter() - start
+        if config.inspect != "none":
+            from neptune.engine.analysis.inspection import inspect
+
+            inside = inspect(engine, program, scene, flips=config.inspect == "flips").as_dict()
+            looked["inspect_ms"] = round(1000 * (time.perf_counter() - start - seconds), 3)
+    except (ProviderError, ModelFailedError, CancelledError):
+        raise
+    except (NeptuneError, ProgramError) as error:
+        program = program or getattr(error, "source", None)
+        spent = spent or getattr(error, "spent", None)
+        outcome |= {"error": error.one_line(), "error_kind": type(error).__name__}
+    except Exception as error:
+        message = " ".join(str(error).split())
+        outcome |= {"error": f"unexpected {type(error).__name__}: {message}"[:500], "error_kind": BUG}
+        folder.log_bug(str(sample.id), traceback.format_exc())
+    described = describe_answer(answer, spent)
+    described["usage"] |= looked
+    return {
+        "id": sample.id,
+        "dataset": task.name,
+        "family": sample.family,
+        "question": sample.question,
+        "program": program,
+        **outcome,
+        **describe_writing(written),
+        **described,
+        **describe_scene(scene),
+        **inside,
+        **recorded,
+        "picture": str(sample.picture.path) if sample.picture is not None and sample.picture.path else None,
+        "seconds": round(seconds if seconds is not None else time.perf_counter() - start, 4),
+    }
+
+
+def finish(folder: RunFolder, loaded: Sequence[Task], begun: float) -> dict[str, Any]:
+    """Write ``results.json`` and ``report.html``, print the table, return the results.
+
+    `begun` is when this session began, on the monotonic clock.
+    """
+    from neptune.runs.report import write_report
+
+    order = {task.name: position for position, task in enumerate(loaded)}
+    ordered = attach(folder.path, sorted(folder.records, key=lambda r: order.get(r["dataset"], len(order))))
+    results = summarise(ordered, {task.name: len(task.samples) for task in loaded})
+    results |= more_results(ordered, results["n"])
+    records.write_json(folder.path / records.RESULTS, results)
+    write_report(folder.path, ordered, results)
+    print_results(results, wall=time.monotonic() - begun)
+    print_more(results)
+    return results

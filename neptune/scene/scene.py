@@ -1,0 +1,214 @@
+"""A scene: the boxes of one picture, and what its annotation (if any) says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neptune.errors import DatasetError
+from neptune.scene.picture import Picture
+from neptune.scene.types import Detections, FloatArray
+
+ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "size": ("small", "large"),
+    "color": ("gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow"),
+    "material": ("rubber", "metal"),
+    "shape": ("cube", "sphere", "cylinder"),
+}
+"""The attributes of CLEVR (Johnson et al. 2017) and their values."""
+
+RELATIONS = ("left", "right", "front", "behind")
+"""The relations of CLEVR; ``left(x, y)``: x is left of y."""
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """What is known to be true of a scene, in CLEVR's terms.
+
+    Parameters
+    ----------
+    attributes
+        Attribute name → one value for each of the M annotated objects.
+    relations
+        Relation name → boolean matrix, shape ``(M, M)``; ``relations["left"][x, y]``: object x is left of object y.
+        The diagonal is false.
+    boxes
+        ``(M, 4)`` pixels ``x0 y0 x1 y1``: the true boxes.
+    """
+
+    attributes: Mapping[str, tuple[str, ...]]
+    relations: Mapping[str, NDArray[np.bool_]]
+    boxes: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @staticmethod
+    def from_clevr(record: Mapping[str, Any]) -> Annotation:
+        """Read one entry of CLEVR's ``scenes.json`` (``relationships["left"][i]`` lists what is left of object i).
+
+        Raises
+        ------
+        DatasetError
+            If a field is missing or an index is out of range.
+        """
+        where = str(record.get("image_filename", "scene"))
+        try:
+            objects = record["objects"]
+            attributes = {name: tuple(str(o[name]) for o in objects) for name in ATTRIBUTES}
+            boxes = np.array([o["bbox"] for o in objects], dtype=np.float32).reshape(-1, 4)
+            relations = {}
+            for name in RELATIONS:
+                matrix = np.zeros((len(objects), len(objects)), dtype=np.bool_)
+                rows = record["relationships"][name]
+                if len(rows) != len(objects):
+                    raise DatasetError(
+                        f"relationships.{name} has {len(rows)} rows for {len(objects)} objects", where=where
+                    )
+                for y, xs in enumerate(rows):
+                    matrix[np.asarray(xs, dtype=np.int64), y] = True
+                relations[name] = matrix
+        except KeyError as error:
+            raise DatasetError(
+                f"The scene has no field {error}",
+                where=where,
+                expected="CLEVR's scene format, with a 'bbox' for each object",
+            ) from error
+        except (TypeError, ValueError, IndexError) as error:
+            raise DatasetError(f"The scene is malformed: {error}", where=where) from error
+        return Annotation(attributes, relations, boxes)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The objects of one picture.
+
+    Parameters
+    ----------
+    boxes
+        ``(N, 4)`` float32, pixels, ``x0 y0 x1 y1``, origin at the top left. Object i is box i.
+    size
+        ``(width, height)`` in pixels.
+    picture
+        The picture, or ``None`` for a synthetic scene.
+    annotation
+        The truth, for the `scene` oracle and the metrics, or ``None``.
+    scores
+        The detector's score of each box, shape ``(N,)``; ones where boxes are given.
+    name
+        What records and errors call it.
+    """
+
+    boxes: FloatArray
+    size: tuple[int, int]
+    picture: Picture | None = None
+    annotation: Annotation | None = None
+    scores: FloatArray | None = field(default=None)
+    name: str = "scene"
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes, dtype=np.float32).reshape(-1, 4)
+        object.__setattr__(self, "boxes", boxes)
+        if self.scores is None:
+            object.__setattr__(self, "scores", np.ones(len(boxes), dtype=np.float32))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @cached_property
+    def true_object(self) -> NDArray[np.int64]:
+        """For each box the annotated object it shows, by the highest IoU ≥ 0.5, or -1; shape ``(N,)``."""
+        if self.annotation is None or not len(self.annotation):
+            return np.full(len(self), -1, dtype=np.int64)
+        overlaps = iou(self.boxes, self.annotation.boxes)
+        best = overlaps.argmax(axis=1) if len(self) else np.zeros(0, dtype=np.int64)
+        return np.where(overlaps[np.arange(len(self)), best] >= 0.5, best, -1)
+
+    @staticmethod
+    def from_detections(
+        picture: Picture, found: Detections, annotation: Annotation | None = None, name: str = ""
+    ) -> Scene:
+        """Make the scene of a picture from a detector's boxes."""
+        return Scene(found.boxes, picture.size, picture, annotation, found.scores, name or picture.name)
+
+    @staticmethod
+    def from_annotation(annotation: Annotation, picture: Picture | None = None, name: str = "") -> Scene:
+        """Make a scene whose boxes are the true ones.
+
+        Raises
+        ------
+        DatasetError
+            If a box lies outside the picture: the scene file does not fit its picture.
+        """
+        size = picture.size if picture is not None else (480, 320)
+        boxes = annotation.boxes
+        label = name or (picture.name if picture else "scene")
+        if len(boxes) and (
+            boxes.min() < 0
+            or boxes[:, 2].max() > size[0]
+            or boxes[:, 3].max() > size[1]
+            or (boxes[:, 2:] <= boxes[:, :2]).any()
+        ):
+            raise DatasetError(
+                f"The scene does not fit its picture of {size[0]}×{size[1]} pixels: a box lies outside or has no area",
+                where=label,
+                hint="Check that scenes.json and the picture belong together",
+            )
+        return Scene(boxes, size, picture, annotation, name=label)
+
+    @staticmethod
+    def synthetic(n: int, seed: int = 0) -> Scene:
+        """Make a scene of `n` objects with CLEVR's attributes and places, without a picture.
+
+        Attributes are uniform and independent. Places are uniform on the ground; ``left``/``right`` order the
+        objects by one axis, ``behind``/``front`` by the other (no ties), and boxes follow by a simple perspective.
+        The same `n` and `seed` always give the same scene. The `scene` oracle answers its questions.
+
+        Raises
+        ------
+        ValueError
+            If `n` is negative.
+        """
+        if n < 0:
+            raise ValueError(f"n is {n}; expected a number of objects ≥ 0")
+        rng = np.random.default_rng(seed)
+        attributes = {name: tuple(rng.choice(values, n).tolist()) for name, values in ATTRIBUTES.items()}
+        # Ranks with jitter: distinct coordinates for any n, so that relations are strict orders.
+        across = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / max(n, 1)
+        depth = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / max(n, 1)
+        relations = {
+            "left": across[:, None] < across[None, :],
+            "right": across[:, None] > across[None, :],
+            "behind": depth[:, None] < depth[None, :],
+            "front": depth[:, None] > depth[None, :],
+        }
+        side = np.array([44.0 if size == "large" else 24.0 for size in attributes["size"]]) * (
+            0.7 + 0.6 * depth
+        )
+        centre_x, centre_y = 30 + 420 * across, 80 + 200 * depth
+        boxes = np.stack(
+            [centre_x - side / 2, centre_y - side / 2, centre_x + side / 2, centre_y + side / 2], axis=1
+        ).astype(np.float32)
+        annotation = Annotation(attributes, relations, boxes)
+        return Scene(boxes, (480, 320), None, annotation, name=f"synthetic-{n}-{seed}")
+
+
+def iou(a: Sequence[Any] | FloatArray, b: Sequence[Any] | FloatArray) -> FloatArray:
+    """Intersection over union of boxes `a` ``(N, 4)`` and `b` ``(M, 4)``: shape ``(N, M)``, in [0, 1]."""
+    first = np.asarray(a, dtype=np.float32).reshape(-1, 1, 4)
+    second = np.asarray(b, dtype=np.float32).reshape(1, -1, 4)
+    overlap = np.clip(
+        np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2]), 0, None
+    ).prod(axis=-1)
+    union = (
+        (first[..., 2:] - first[..., :2]).prod(axis=-1)
+        + (second[..., 2:] - second[..., :2]).prod(axis=-1)
+        - overlap
+    )
+    ratios: FloatArray = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    return ratios

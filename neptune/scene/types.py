@@ -1,0 +1,190 @@
+"""The few types that every room shares: questions, requests for scores, detections.
+
+Only numpy is imported here, so that any room may import it. A batch of requests is arrays (one request
+is one question about many tuples of objects), never one Python object a cell: 160 objects make 25,600 pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from neptune.scene import Scene
+    from neptune.scene.picture import Picture
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of an object, a tuple of objects, or the whole picture.
+
+    Parameters
+    ----------
+    text
+        The question in words, e.g. ``"is the object in the red box a ball?"``. The first object is "the object in
+        the red box", the second "the object in the green box". Two questions with the same `text` and `arity` are
+        the same question, and are asked once.
+    arity
+        How many objects it is about: 0 (the picture), 1, 2, …
+    predicate
+        The canonical name it was made from (``"sphere"``, ``"left"``), or ``""`` for free text. A hint for oracles
+        that know concepts by name; not part of the identity.
+    boxes
+        What is read off the boxes instead of asked (a key of :data:`dsl.vocabulary.derived.BOXES`), or ``""``:
+        no oracle gets such a question.
+    """
+
+    text: str
+    arity: int
+    predicate: str = field(default="", compare=False)
+    boxes: str = field(default="", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreRequest:
+    """One yes/no question about M tuples of objects of one scene.
+
+    Parameters
+    ----------
+    scene
+        The scene (picture and boxes).
+    question
+        What is asked.
+    objects
+        Integer indices into ``scene.boxes``, shape ``(M, question.arity)``; ``(1, 0)`` for the whole picture.
+    """
+
+    scene: Scene
+    question: Question
+    objects: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the answer to one request cost, where the oracle knows.
+
+    Parameters
+    ----------
+    stored
+        Cells that a cache on disk answered.
+    prompt_tokens, completion_tokens
+        Tokens read and written by a model behind an address.
+    money
+        In the unit of the configured prices.
+    failures
+        Why cells have no evidence → how many of them.
+    remarks
+        What else the record should say of these answers.
+    """
+
+    stored: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    money: float = 0.0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """The oracle's answer to one :class:`ScoreRequest`.
+
+    Parameters
+    ----------
+    logits
+        ``log P(yes) - log P(no)``, shape ``(M,)``, float32. NaN is *missing evidence* (refused, no logprobs).
+    mass
+        Probability of all yes and no spellings together, shape ``(M,)``, in [0, 1]; 1 where not applicable.
+    cost
+        What it cost, or ``None`` where that is not known.
+    """
+
+    logits: FloatArray
+    mass: FloatArray
+    cost: Cost | None = None
+
+    @staticmethod
+    def of(logits: NDArray[np.floating]) -> Scores:
+        """Return scores with the given logits and a yes/no mass of 1."""
+        logits = np.asarray(logits, dtype=np.float32)
+        return Scores(logits, np.ones_like(logits))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryRequest:
+    """One open question ("what colour is the object in the red box?") about M tuples of objects.
+
+    ``question.predicate`` names the attribute (``"color"``) where it is known. `choices` lists the admissible
+    answers, or is empty.
+    """
+
+    scene: Scene
+    question: Question
+    objects: IntArray
+    choices: tuple[str, ...] = ()
+
+
+class Texts(list[str | None]):
+    """The oracle's answer to one :class:`QueryRequest`: M texts, and what they cost.
+
+    A plain list of texts is an answer too; its cost is not known.
+    """
+
+    def __init__(self, texts: Iterable[str | None], cost: Cost | None = None) -> None:
+        super().__init__(texts)
+        self.cost = cost
+
+
+@runtime_checkable
+class Oracle(Protocol):
+    """Gives soft scores to objects. Implementations live in `neptune.perception.oracle`, one file each.
+
+    An oracle whose answers may be kept on disk also has ``identity: str``, see `neptune.perception.oracle.identity`.
+    """
+
+    name: str
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        """Answer yes/no questions: one :class:`Scores` for each request, in order."""
+        ...
+
+    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
+        """Answer open questions: for each request M texts, ``None`` where no answer was given."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Boxes that a detector found.
+
+    Parameters
+    ----------
+    boxes
+        ``(N, 4)`` float32, pixels, ``x0 y0 x1 y1`` with the origin at the top left.
+    scores
+        ``(N,)`` float32 in [0, 1], sorted from high to low.
+    labels
+        N names, ``""`` where the detector is class-agnostic.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    labels: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds objects. Implementations live in `neptune.perception.detect`, one file each."""
+
+    name: str
+
+    def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
+        """Find the objects of a picture; `labels` are the nouns of the question, for open-vocabulary detectors."""
+        ...

@@ -1,0 +1,301 @@
+"""Requests to an OpenAI-compatible server that come back, fail for good, or stop the run.
+
+The SDK sends them; what it would not try again (an answer that is no JSON, no completion, or empty) is tried again
+here too, so the retries are ours: exponential backoff with jitter, and ``Retry-After`` where the server says it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from neptune.errors import ConfigError, MissingExtraError, OracleFailedError
+from neptune.servers.endpoints import Endpoint, find_key
+from neptune.servers.pace import Pace
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
+"""Seconds before the first retry, which double for each further one, and their limit."""
+
+GONE_SECONDS = 30.0
+"""A server that was given up is not asked again for so long: every thread hears of it at once."""
+
+LONGEST_RETRY_AFTER = 120.0
+"""A server that asks to wait longer is asked again after this."""
+
+REFUSED_AT_ONCE = 4
+"""So many requests refused (400) before any was answered: the server takes none. A cell may be asked in three ways."""
+
+STOPPED = "stopped"
+T = TypeVar("T")
+
+
+class UnusableError(Exception):
+    """An answer from which nothing can be read; the same request may do better another time."""
+
+
+class EmptyAnswerError(UnusableError):
+    """A chat completion that says nothing: the server answers, if not this request."""
+
+
+class RequestFailedError(Exception):
+    """One request failed for good.
+
+    Attributes
+    ----------
+    status : int or None
+        The HTTP status, where there was one.
+    answered : bool
+        Whether the model did answer, though nothing of use: other requests may fare better.
+    """
+
+    def __init__(self, reason: str, status: int | None = None, answered: bool = False) -> None:
+        super().__init__(reason)
+        self.status, self.answered = status, answered
+
+
+class Client:
+    """Asks one model at one address. Threads may share it.
+
+    Parameters
+    ----------
+    endpoint
+        The provider.
+    base_url
+        The address; ``None``: the provider's own.
+    retries
+        How often a request is tried again.
+    timeout
+        Seconds for one try.
+    patience
+        So many requests that fail for good, one after the other, mean that the server is gone.
+    requests_per_minute, tokens_per_minute
+        Limits to keep to, or ``None``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no address, or no key.
+    MissingExtraError
+        If the package ``openai`` is not installed.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        base_url: str | None,
+        retries: int,
+        timeout: float,
+        patience: int,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+    ) -> None:
+        self.endpoint, self.retries, self.timeout = endpoint, retries, timeout
+        self.base_url = base_url or endpoint.base_url
+        if self.base_url is None:
+            raise ConfigError(
+                "The oracle 'openai' has no address",
+                where="vlm_options.base_url",
+                expected="the address of an OpenAI-compatible server, e.g. http://localhost:8000/v1",
+                hint="Or name a provider: vlm_options.provider openai",
+            )
+        try:
+            import openai
+        except ImportError as error:
+            raise MissingExtraError(
+                "An oracle behind an address needs the package 'openai'",
+                where="vlm_model_name",
+                hint="pip install 'neptune-reasoner[openai]'",
+            ) from error
+        self._sdk = openai
+        self._client = openai.OpenAI(
+            api_key=find_key(endpoint), base_url=self.base_url, timeout=timeout, max_retries=0
+        )
+        self._requests, self._tokens = Pace(requests_per_minute), Pace(tokens_per_minute)
+        self._lock = threading.Lock()
+        self._patience, self._in_a_row = patience, 0
+        self._answered, self._mean_tokens = 0, 1000.0
+        self._gone: tuple[float, OracleFailedError] | None = None
+
+    def models(self) -> list[str]:
+        """Return the names of the models that the server has.
+
+        Raises
+        ------
+        OracleFailedError
+            If it does not say.
+        """
+
+        def read(response: Any) -> list[str]:
+            try:
+                return [str(model.id) for model in response.data]
+            except (AttributeError, TypeError) as error:
+                raise UnusableError("the answer is no list of models") from error
+
+        try:
+            return self._try("", self._client.models.list, read, threading.Event())
+        except RequestFailedError as error:
+            raise self.gone(str(error)) from error
+
+    def ask(self, request: dict[str, Any], read: Callable[[Any], T], stop: threading.Event) -> T:
+        """Send a request, and return what `read` makes of the response.
+
+        Parameters
+        ----------
+        request
+            The fields of a chat completion.
+        read
+            Takes the response; raises :class:`UnusableError` to have it tried again.
+        stop
+            Ends the waiting between tries.
+
+        Raises
+        ------
+        RequestFailedError
+            If this request fails for good.
+        OracleFailedError
+            If every request would.
+        """
+        gone = self._gone
+        if gone is not None and time.monotonic() - gone[0] < GONE_SECONDS:
+            raise gone[1]
+        send = partial(self._client.chat.completions.create, **request)
+        try:
+            result = self._try(str(request["model"]), send, read, stop)
+        except RequestFailedError as error:
+            self._failed(error)
+            raise
+        except OracleFailedError as error:
+            self._gone = time.monotonic(), error
+            raise
+        self._count_answer()
+        return result
+
+    def _try(self, model: str, send: Callable[[], Any], read: Callable[[Any], T], stop: threading.Event) -> T:
+        reason, status, empty = "", None, False
+        for attempt in range(self.retries + 1):
+            expected = self._mean_tokens
+            self._wait(max(self._requests.take(), self._tokens.take(expected)), stop)
+            wait: float | None = None
+            try:
+                response = send()
+                self._count_tokens(response, expected)
+                return read(response)
+            except RequestFailedError:
+                raise
+            except UnusableError as error:
+                reason, status, empty = str(error), None, isinstance(error, EmptyAnswerError)
+            except Exception as error:
+                (reason, status), empty = self._reason(error, model), False
+                if status is not None and 400 <= status < 500 and status not in (408, 409, 429):
+                    raise RequestFailedError(reason, status) from error
+                wait = _asked_to_wait(error)
+            if attempt < self.retries:
+                backoff = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * random.uniform(0.75, 1.0)
+                self._wait(backoff if wait is None else wait, stop)
+        tries = f", {self.retries + 1} times" if self.retries else ""
+        raise RequestFailedError(reason + tries, status, answered=empty)
+
+    def _wait(self, seconds: float, stop: threading.Event) -> None:
+        if stop.wait(seconds) if seconds > 0 else stop.is_set():
+            raise RequestFailedError(STOPPED)
+
+    def _count_tokens(self, response: Any, expected: float) -> None:
+        used = getattr(getattr(response, "usage", None), "total_tokens", None)
+        if isinstance(used, int):
+            self._tokens.correct(used - expected)
+            with self._lock:
+                self._mean_tokens += 0.1 * (used - self._mean_tokens)
+
+    def _count_answer(self) -> None:
+        with self._lock:
+            self._answered += 1
+            self._in_a_row = 0
+
+    def _failed(self, error: RequestFailedError) -> None:
+        """Count a failure; raise where it means that every request fails."""
+        if str(error) == STOPPED:
+            return
+        if error.answered:
+            self._count_answer()
+            return
+        refused = error.status is not None and 400 <= error.status < 500 and error.status != 429
+        with self._lock:
+            self._in_a_row += 1
+            limit = self._patience if self._answered else REFUSED_AT_ONCE if refused else 1
+            if self._in_a_row >= limit:
+                failure = self.gone(str(error))
+                self._gone = time.monotonic(), failure
+                raise failure from error
+
+    def gone(self, reason: str) -> OracleFailedError:
+        """Return the error that ends the run: the server is of no use."""
+        return OracleFailedError(
+            f"The model's server does not answer: {reason}",
+            where=f"{self.endpoint.name}, {self.base_url}",
+            hint="Check that it runs and takes such requests (vlm_options). The same command resumes",
+        )
+
+    def _reason(self, error: Exception, model: str) -> tuple[str, int | None]:
+        """Return why a try failed, and its status; raise what no further request could get around."""
+        status, where = getattr(error, "status_code", None), f"{self.endpoint.name}, {self.base_url}"
+        if status in (401, 403):
+            raise OracleFailedError(
+                f"The server refuses the key ({status})",
+                where=where,
+                hint=f"Check {self.endpoint.key_variable}",
+            ) from error
+        if status == 402 or getattr(error, "code", None) == "insufficient_quota":
+            raise OracleFailedError(
+                f"The account has no credit ({status}): {_said(error)}", where=where
+            ) from error
+        if status == 404:
+            what = f"There is no model '{model}' at {self.base_url}" if model else "There is no such address"
+            raise OracleFailedError(
+                what, where=where, hint="Check vlm_options.model and vlm_options.base_url"
+            ) from error
+        if isinstance(error, self._sdk.APITimeoutError):
+            return f"no answer within {self.timeout:g} s", None
+        if isinstance(error, self._sdk.APIConnectionError):
+            return "the connection failed or was cut", None
+        if status == 429:
+            return f"the server is asked too often (429): {_said(error)}", status
+        if isinstance(status, int) and status < 500:
+            return f"the server does not take the request ({status}): {_said(error)}", status
+        if status is not None:
+            return f"the server failed ({status}): {_said(error)}", status
+        return "the answer can not be read", None
+
+
+def _asked_to_wait(error: Exception) -> float | None:
+    """Return the seconds of ``Retry-After`` (a number, or a date), or ``None``."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "")
+        try:
+            seconds = float(text) * unit
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(text).timestamp() - time.time()
+            except (ValueError, TypeError):
+                continue
+        if seconds == seconds:
+            return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return None
+
+
+def _said(error: Exception) -> str:
+    """Return the server's own words, on one line."""
+    body = getattr(error, "body", None)
+    words = body.get("message") if isinstance(body, dict) else None
+    return short(words if isinstance(words, str) and words.strip() else error)
+
+
+def short(value: Any) -> str:
+    """Return a text on one line, cut to 160 characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 160 else text[:159] + "…"

@@ -1,0 +1,1 @@
+"""CLEVR and its kin."""

@@ -1,0 +1,58 @@
+"""``clevr-refexps``: point to the object that an expression refers to (CLEVR-Transfer, Hsu et al. 2023)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from neptune.errors import DatasetError
+from neptune.scene import Annotation
+from neptune.tasks.base import Sample
+from neptune.tasks.clevr.clevr import ClevrTask, Fields
+from neptune.tasks.reading import field
+from neptune.tasks.referring.pointing import PointingTask, rounded
+
+
+class ClevrRefExps(PointingTask, ClevrTask):
+    """Right if the box pointed to has an IoU ≥ 0.5 with the true object's.
+
+    Families: ``"0 relations"``, ``"1 relation"``, ``"2 relations"``. ``sample.expected`` is the true object's
+    index in the annotation; the answer's index is that of a box of the scene, which a detector may order
+    otherwise.
+    """
+
+    name = "clevr-refexps"
+    file = "refexps"
+    key = "refexps"
+    needs_annotation = True
+
+    def read(
+        self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
+    ) -> None:
+        """Read the object's index and count the relations."""
+        self.read_program(record, fields, where)
+        slots = record.get("slot_dict")
+        if isinstance(slots, Mapping):
+            n = sum(re.fullmatch(r"R\d+", str(slot)) is not None for slot in slots)
+            fields.family = f"{n} relation" + ("" if n == 1 else "s")
+            fields.extra = {"slots": dict(slots)}
+        index = field(record, "answer", int, where)
+        fields.expected = index
+        if index < 0 or (annotation is not None and index >= len(annotation)):
+            expected = "an object of the scene, counted from 0"
+            if annotation is not None:
+                expected += f", of which there are {len(annotation)}"
+            raise DatasetError(f"The answer is object {index}", where=where, expected=expected)
+
+    def target(self, sample: Sample) -> Sequence[float]:
+        """Return the annotated box of the object meant."""
+        box: list[float] = sample.truth().boxes[sample.expected].tolist()
+        return box
+
+    def show_expected(self, sample: Sample) -> Any:
+        """Return ``{"object": index in the annotation, "box": its true box}``."""
+        shown: dict[str, Any] = {"object": sample.expected}
+        if sample.annotation is not None and sample.problem is None:
+            shown["box"] = rounded(sample.annotation.boxes[sample.expected])
+        return shown

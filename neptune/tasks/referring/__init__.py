@@ -1,0 +1,1 @@
+"""Referring expressions: datasets whose answer is a place in the picture."""

@@ -1,0 +1,113 @@
+"""Whatever the text: an answer or a ProgramError, within the limits, in time, and no other exception."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+import pytest
+import torch
+from helpers.fuzzing import programs
+
+import dsl
+from neptune.engine import Engine
+from neptune.errors import NeptuneError
+from neptune.scene import Scene
+
+PART = 10_000
+FULL_PARTS = 20
+
+
+def attack(seed: int, count: int, slowest_allowed: float) -> dict[str, int]:
+    """Run programs; return how many ended how."""
+    engines = [
+        Engine(oracle="random", schedule="all"),
+        Engine(oracle="random", schedule="lazy", planner="optimised"),
+        Engine(oracle="random", vocabulary=None, distinct_variables="true"),
+    ]
+    scenes = [Scene.synthetic(n, seed=n) for n in (1, 3, 4)]
+    ends = {"answer": 0, "ProgramError": 0, "NeptuneError": 0}
+    for i, text in enumerate(programs(seed, count)):
+        started = time.process_time()
+        try:
+            engines[i % 3].run(text, scenes[i // 3 % 3])
+            ends["answer"] += 1
+        except dsl.ProgramError as error:
+            ends["ProgramError"] += bool(error.what and "\n" not in error.one_line())
+        except NeptuneError:
+            ends["NeptuneError"] += 1
+        except Exception as error:
+            raise AssertionError(f"seed {seed}, program {i}: {text!r}") from error
+        seconds = time.process_time() - started
+        assert seconds < slowest_allowed, f"{seconds:.2f} s: seed {seed}, program {i}: {text!r}"
+    return ends
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_fuzzed_programs_end_well() -> None:
+    count = int(os.environ.get("NEPTUNE_FUZZ", "10000"))
+    ends = attack(0, count, 1.0)
+    assert sum(ends.values()) == count
+    assert ends["answer"] > count // 50, "some of them mean something"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("part", range(1, FULL_PARTS + 1))
+def test_many_fuzzed_programs_end_well(part: int) -> None:
+    ends = attack(part, PART, 1.0)
+    assert sum(ends.values()) == PART
+
+
+def test_very_long_texts_end_well() -> None:
+    for piece in (
+        "(",
+        "[",
+        "not ",
+        "-",
+        "lambda: ",
+        "x = 1\n",
+        "a and ",
+        "f(",
+        '"',
+        "if x:\n",
+        "∧",
+        "x.",
+        "1 + ",
+    ):
+        with pytest.raises(dsl.ProgramError):
+            Engine(oracle="random").run(piece * 30_000, Scene.synthetic(2))
+        with contextlib.suppress(dsl.ProgramError):
+            Engine(oracle="random").run(piece * 900 + "1", Scene.synthetic(2))
+
+
+@pytest.mark.parametrize(
+    "work",
+    ["max(r)", "mode(r)", "r.count(7)", "r.index(39000)", "r[1:]", "r + [1]", "r == q", "set(r) | set(q)", "sorted(r)",
+     "distinct(r)", "t.replace('a', 'b')", "t.split('a')"],
+)  # fmt: skip
+def test_work_on_long_lists_in_loops_meets_a_limit_in_time(work: str) -> None:
+    text = (
+        "r = list(range(40000))\nq = r[::-1]\nt = 'a'\nfor i in range(13):\n    t = t + t\n"
+        f"for i in range(9000):\n    found = {work}\nreturn 1"
+    )
+    started = time.process_time()
+    with contextlib.suppress(dsl.LimitError):
+        Engine(oracle="random").run(text, Scene.synthetic(2))
+    assert time.process_time() - started < 1.0
+    started = time.process_time()
+    with contextlib.suppress(dsl.LimitError):
+        Engine(oracle="random").run("mode(range(99999))", Scene.synthetic(2))
+    assert time.process_time() - started < 1.0
+
+
+def test_half_characters_are_errors() -> None:
+    with pytest.raises(dsl.ProgramError, match="half a character"):
+        Engine(oracle="random").run("score('\ud800')", Scene.synthetic(2))

@@ -1,0 +1,233 @@
+"""The smallest change that flips an answer: against brute force over all changes, and the theorem for godel."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+import torch
+from helpers.made_programs import LevelOracle, world
+
+import dsl
+from neptune.algebra.convert import to_logit
+from neptune.engine import Engine
+from neptune.engine.analysis.inspection import inspect
+from neptune.engine.analysis.robustness import RESOLUTION, Change
+from neptune.engine.analysis.score_vector import CellBox, Silent
+from neptune.scene import Scene
+
+ONE_SIGN = [
+    "exists(Object, lambda x: red(x) and cube(x))",
+    "forall(Object, lambda x: red(x) or not cube(x))",
+    "exists(Object, lambda x: exists(Object, lambda y: red(x) and left(x, y)))",
+    "count(Object, lambda x: red(x) and not cube(x))",
+    "point(Object, lambda x: red(x))",
+    "describe(Shape, point(Object, lambda x: red(x)))",
+]
+
+
+def flip_of(engine: Engine, program: str, scene: Scene):
+    answer = engine.run(program, scene)
+    return answer, inspect(engine, program, scene).flip
+
+
+def brute(engine: Engine, program: str, scene: Scene, value: object, deltas: np.ndarray) -> float:
+    """The least of the deltas at which some corner of the box gives another answer: all corners are tried.
+
+    A larger box holds the corners' answers of a smaller one, so the least is found by bisection.
+    Sound for decisions made of min, max and 1 − x, whose extremes over a box are at corners.
+    """
+    tables = engine.evidence(scene)._tables.values()
+    known = [(t, int(i)) for t in tables for i in np.flatnonzero(~np.isnan(t.logits.reshape(-1)))]
+    p = torch.sigmoid(
+        torch.tensor([float(t.logits.reshape(-1)[i]) for t, i in known], dtype=torch.float64)
+    ).numpy()
+    assert len(p) <= 8
+
+    def flips(delta: float) -> bool:
+        for signs in itertools.product((-1.0, 1.0), repeat=len(p)):
+            moved = np.clip(p + delta * np.array(signs), 0.0, 1.0)
+            oracle = Told({(t.question.text, i): float(q) for (t, i), q in zip(known, moved)}, len(scene))
+            other = Engine(oracle=oracle, logic=engine.logic)
+            if other.run(program, scene).value != value:
+                return True
+        return False
+
+    return float(deltas[min(bisect.bisect_left(deltas, True, key=flips), len(deltas) - 1)])
+
+
+class Told:
+    """An oracle that gives the scores it was told."""
+
+    name = "told"
+
+    def __init__(self, scores: dict[tuple[str, int], float], n: int) -> None:
+        self.scores, self.n = scores, n
+
+    def score(self, requests):
+        from neptune.scene.types import Scores
+
+        out = []
+        for r in requests:
+            places = [int(np.ravel_multi_index(tuple(row), (self.n,) * len(row))) for row in r.objects]
+            p = torch.tensor(
+                [self.scores.get((r.question.text, i), 0.5) for i in places], dtype=torch.float64
+            )
+            out.append(Scores.of(to_logit(p).clamp(-50, 50).numpy()))
+        return out
+
+    def query(self, requests):
+        raise AssertionError("no open question is asked")
+
+
+@pytest.mark.parametrize("program", ONE_SIGN)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_brute_force(program: str, seed: int) -> None:
+    """No smaller box holds another answer, and the change found is that large."""
+    engine, scene = Engine(oracle=LevelOracle(seed)), world(2)
+    answer, flip = flip_of(engine, program, scene)
+    assert flip is not None
+    if program.startswith("describe"):
+        assert flip.at_most is None or flip.at_least <= flip.at_most
+        return
+    deltas = np.arange(0.0, 1.0, 0.01)
+    least = brute(engine, program, scene, answer.value, deltas)
+    # `least` is the first of the grid at or above the true distance.
+    assert flip.at_least <= least + 1e-6
+    assert flip.at_most is not None
+    assert flip.at_most >= least - 0.01 - 1e-6
+    assert flip.at_most - flip.at_least <= 0.01
+
+
+@pytest.mark.parametrize("program", ONE_SIGN[:3])
+@pytest.mark.parametrize("seed", range(4))
+def test_godel_flips_at_the_distance_from_a_half(program: str, seed: int) -> None:
+    engine = Engine(oracle=LevelOracle(seed))
+    answer, flip = flip_of(engine, program, world(3))
+    assert flip is not None
+    assert answer.probability is not None
+    assert flip.at_least == pytest.approx(abs(answer.probability - 0.5), abs=RESOLUTION + 1e-6)
+    assert flip.answer is (not answer.value)
+
+
+@pytest.mark.parametrize("logic", ["godel", "product", "lukasiewicz"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        *ONE_SIGN,
+        "exists(Object, lambda x: left(x, iota(Object, lambda y: cube(y) and red(y))))",
+        "count(Object, lambda x: red(x)) > count(Object, lambda x: cube(x))",
+        "exists(Object, lambda x: red(x) ^ cube(x))",
+    ],
+)
+def test_the_change_flips_and_nothing_smaller_does(program: str, logic: str) -> None:
+    """The change found flips a run on it; random changes below the lower bound never do."""
+    engine, scene = Engine(oracle=LevelOracle(7), logic=logic), world(3)
+    answer, flip = flip_of(engine, program, scene)
+    assert flip is not None
+    rng = np.random.default_rng(0)
+    tables = list(engine.evidence(scene)._tables.values())
+    for _ in range(6):
+        scores = {}
+        for t in tables:
+            for i in np.flatnonzero(~np.isnan(t.logits.reshape(-1))):
+                p = 1 / (1 + np.exp(-float(t.logits.reshape(-1)[i])))
+                step = rng.choice([-1.0, 1.0]) * max(flip.at_least - 1e-6, 0.0)
+                scores[t.question.text, int(i)] = float(np.clip(p + step, 0, 1))
+        assert Engine(oracle=Told(scores, 3), logic=logic).run(program, scene).value == answer.value
+    if flip.at_most is not None:
+        assert flip.at_most >= flip.at_least
+        assert max(abs(c.to - c.score) for c in flip.changes) == pytest.approx(flip.at_most)
+        assert flip.answer != answer.value
+
+
+@pytest.mark.parametrize("logic", ["godel", "product", "lukasiewicz"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "exists(Object, lambda x: left(x, iota(Object, lambda y: cube(y) and red(y))))",
+        "count(Object, lambda x: red(x)) > count(Object, lambda x: cube(x))",
+    ],
+)
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_no_listed_change_can_be_left_out(program: str, logic: str, seed: int) -> None:
+    """All the changes together flip the answer; without any one of them it stays."""
+    engine, scene = Engine(oracle=LevelOracle(seed), logic=logic), world(3)
+    answer, flip = flip_of(engine, program, scene)
+    assert flip is not None
+    assert 1 <= len(flip.changes) <= 12
+    scores = {
+        (t.question.text, int(i)): 1 / (1 + np.exp(-float(t.logits.reshape(-1)[i])))
+        for t in engine.evidence(scene)._tables.values()
+        for i in np.flatnonzero(~np.isnan(t.logits.reshape(-1)))
+    }
+
+    def with_changes(changes: Iterable[Change]) -> object:
+        moved = {
+            (c.question, int(np.ravel_multi_index(c.objects, (3,) * len(c.objects)))): c.to for c in changes
+        }
+        return Engine(oracle=Told(scores | moved, 3), logic=logic).run(program, scene).value
+
+    assert with_changes(flip.changes) == flip.answer
+    for spared in flip.changes:
+        assert with_changes(c for c in flip.changes if c is not spared) == answer.value
+
+
+def test_a_contradiction_can_not_be_proved_to_flip() -> None:
+    _, flip = flip_of(
+        Engine(oracle=LevelOracle(1)), "exists(Object, lambda x: red(x) and not red(x))", world(2)
+    )
+    assert flip is not None
+    assert flip.at_most is None
+
+
+def test_what_is_constant_never_flips() -> None:
+    _, flip = flip_of(Engine(oracle=LevelOracle(1)), "1 + 1 == 2", world(2))
+    assert flip is not None
+    assert flip.at_least == 1.0
+
+
+@pytest.mark.parametrize("program", ONE_SIGN)
+def test_a_lazy_run_is_inspected_without_asking(program: str) -> None:
+    engine, scene = Engine(oracle=LevelOracle(3), schedule="lazy"), world(5)
+    engine.run(program, scene)
+    engine.oracle = Silent()  # would refuse
+    inside = inspect(engine, program, scene)
+    assert inside.flip is not None
+    assert inside.plan[0]["depth"] == 0
+    unknown = [n for n in inside.plan if n.get("known", 0) < n.get("cells", 0)]
+    assert bool(unknown) == (inside.skipped > 0)
+
+
+def test_lines_and_plan_show_their_values() -> None:
+    program = 'r = score("is it red?")\nn = r.count("x1")\nif n > 0:\n    k = "some"\nreturn n > 1'
+    engine, scene = Engine(oracle=LevelOracle(2)), world(3)
+    engine.run(program, scene)
+    inside = inspect(engine, program, scene)
+    bound = {row["name"]: row for row in inside.lines}
+    assert len(bound["r"]["scores"]) == 3
+    assert bound["n"]["n"] == sum(s > 0.5 for s in bound["r"]["scores"])
+    assert bound["r"]["line"] == 1
+    assert any(row["text"].startswith("#") for row in inside.plan)
+
+
+def test_calibrated_scores_are_moved_and_put_back() -> None:
+    from neptune.algebra import LogicParameters
+
+    parameters = LogicParameters(oracle={"default": (2.0, 0.5)})
+    engine, scene = Engine(oracle=LevelOracle(4), parameters=parameters), world(3)
+    program = "exists(Object, lambda x: red(x))"
+    answer, flip = flip_of(engine, program, scene)
+    assert flip is not None
+    assert answer.probability is not None
+    assert flip.at_least == pytest.approx(abs(answer.probability - 0.5), abs=RESOLUTION + 1e-6)
+    node = dsl.plan.make(dsl.plan.Atom, dsl.plan.Predicate("red", 1), ("x",))
+    evidence = engine.evidence(scene)
+    box = CellBox(engine, evidence, [node])
+    back = box.moved(box.p).table(engine.wording.question(node.predicate)).logits
+    np.testing.assert_allclose(
+        back, evidence.table(engine.wording.question(node.predicate)).logits, atol=1e-5
+    )

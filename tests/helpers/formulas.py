@@ -1,0 +1,148 @@
+"""Hypothesis strategies for guarded plan nodes and leaf tables, for the planner's tests."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import torch
+from hypothesis import strategies as st
+
+from dsl import plan
+from dsl.plan import (
+    Atom,
+    Compare,
+    Count,
+    CountTrue,
+    Description,
+    Exists,
+    ExpectationOver,
+    Forall,
+    Node,
+    Number,
+    Predicate,
+    Xor,
+    make,
+)
+from dsl.plan.guards import insert_guards
+from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
+from neptune.engine.evaluate.bounds import Interval
+from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evaluate.executor import PlannedEvaluator
+
+UNARY = [Predicate(n, 1) for n in ("red", "cube", "metal")]
+BINARY = [Predicate("left", 2), Predicate("behind", 2), Predicate("same_size", 2, "", True, True)]
+NULLARY = Predicate("dark", 0, "is it dark?")
+LOGICS = ("godel", "product", "lukasiewicz", "frank:0.1", "frank:50")
+NAMES = ("x", "y", "z", "w")
+
+
+@st.composite
+def formulas(draw: Any, free: int = 0) -> Node:
+    """A formula with at most four variables in scope, as a program could build it; guarded.
+
+    Hypothesis draws a seed, not each choice: its choices would make the same few formulas again and again.
+    """
+    rng = draw(st.randoms(use_true_random=True))
+    return insert_guards(formula(rng, [f"@{i}" for i in range(free)], rng.randint(4, 14), True))
+
+
+SCENES = st.tuples(st.sampled_from((3, 4, 5, 2, 1, 0)), st.integers(0, 10_000))
+"""How many objects, and the seed of their scores."""
+
+
+def formula(rng: random.Random, scope: list[str], size: int, described: bool) -> Node:
+    """Draw one formula over the variables in scope."""
+    if size <= 1:
+        return atom(rng, scope)
+    kinds = ["and", "and", "or", "not", "xor"]
+    if len(scope) < 4:
+        kinds += ["exists"] * 4 + ["forall"] * 2 + (["expect", "compare", "tally"] if described else [])
+    kind = rng.choice(kinds)
+    var = f"@{len(scope)}"
+    inner = [*scope, var]
+
+    def sub(s: list[str], share: float = 0.6) -> Node:
+        return formula(rng, s, int(size * share), described)
+
+    match kind:
+        case "and" | "or":
+            join = plan.conjunction if kind == "and" else plan.disjunction
+            return join([sub(scope) for _ in range(rng.choice([2, 2, 3, 4]))])
+        case "not":
+            return plan.negation(formula(rng, scope, size - 1, described))
+        case "xor":
+            return make(Xor, sub(scope), sub(scope))
+        case "exists" | "forall":
+            return make(Exists if kind == "exists" else Forall, var, formula(rng, inner, size - 1, described))
+        case "expect":
+            iota = make(Description, var, sub(inner))
+            return make(ExpectationOver, var, iota, atom(rng, inner), rng.random() < 0.2)
+        case "tally":
+            tally = make(CountTrue, tuple(sub(scope, 0.4) for _ in range(2)))
+            return make(Compare, rng.choice([">", "=="]), tally, make(Number, float(rng.choice([0, 1]))))
+    left = make(Count, var, sub(inner))
+    right = (
+        make(Number, rng.choice([0.0, 1.0, 2.0, 1.5])) if rng.random() < 0.5 else make(Count, var, sub(inner))
+    )
+    return make(Compare, rng.choice([">", ">=", "<", "<=", "==", "!="]), left, right)
+
+
+def atom(rng: random.Random, scope: list[str]) -> Node:
+    """Draw an atom over the variables in scope."""
+    roll = rng.random()
+    if not scope or roll < 0.04:
+        return make(Atom, NULLARY, ()) if roll < 0.5 else plan.const(rng.choice([0.0, 1.0, 0.25]))
+    if len(scope) > 1 and roll < 0.6:
+        u, v = rng.sample(scope, 2)
+        if rng.random() < 0.2:
+            return plan.same(u, v) if rng.random() < 0.4 else plan.negation(plan.same(u, v))
+        return make(Atom, rng.choice(BINARY), (u, v))
+    return make(Atom, rng.choice(UNARY), (rng.choice(scope),))
+
+
+def tables(n: int, seed: int) -> dict[Predicate, torch.Tensor]:
+    """Return logits for every predicate on n objects, no two of them equal."""
+    generator = torch.Generator().manual_seed(seed)
+    out = {}
+    for p in [*UNARY, *BINARY, NULLARY]:
+        cells = torch.randn([n] * p.arity, generator=generator) * 3
+        if p.symmetric:
+            cells = cells.triu() + cells.triu(1).T
+        out[p] = cells
+    return out
+
+
+def evaluator(
+    kind: type[Evaluator],
+    n: int,
+    given: dict[Predicate, torch.Tensor],
+    name: str,
+    parameters: LogicParameters | None = None,
+    limit: int = 10_000_000,
+) -> Evaluator:
+    """Return an evaluator of these tables."""
+    chosen = logic.get(name)
+
+    def leaf(node: Atom) -> Interval:
+        index = tuple(t if isinstance(t, int) else slice(None) for t in node.terms)
+        vars = tuple(t for t in node.terms if isinstance(t, str))
+        cells = given[node.predicate][index].to(chosen.dtype)
+        return Interval.point(ProbabilisticTensor.from_logits(cells, vars, logic=chosen))
+
+    return kind(n, chosen, parameters or LogicParameters(), leaf, limit)
+
+
+def both(n: int, given: dict[Predicate, torch.Tensor], name: str) -> tuple[Evaluator, PlannedEvaluator]:
+    """Return the straightforward and the optimised evaluator of these tables."""
+    planned = evaluator(PlannedEvaluator, n, given, name)
+    assert isinstance(planned, PlannedEvaluator)
+    return evaluator(Evaluator, n, given, name), planned
+
+
+def gap(a: ProbabilisticTensor, b: ProbabilisticTensor) -> float:
+    """Return the largest difference of two tables, 0.0 where they are equal bit for bit."""
+    b = b.align(a.vars)
+    if torch.equal(a.internal, b.internal):
+        return 0.0
+    return max(float((a.values - b.values).detach().abs().max()), 1e-30)
