@@ -300,7 +300,7 @@ def test_missing_extra():
     code = (
         "import sys; sys.modules['openai'] = None\n"
         "from neptune.errors import MissingExtraError\n"
-        "from neptune import registry\n"
+        "from neptune.perception import registry\n"
         "try: registry.oracle('openai', model='m', base_url='http://localhost:1/v1')\n"
         "except MissingExtraError as error: print(error.one_line())\n"
         "print(sorted({'openai', 'torch', 'dsl', 'neptune.writer'} & set(sys.modules) - {'openai'}))"
