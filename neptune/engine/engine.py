@@ -22,11 +22,12 @@ from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
 from neptune.answer import Answer, Usage
 from neptune.config.engine import vocabulary_of
 from neptune.engine.analysis.detector_labels import labels_of
+from neptune.engine.context import RunContext, Schedule
+from neptune.engine.evidence.priors import Estimates, Prior, box_prior
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.scenes import EvidenceKept, Scenes
-from neptune.engine.schedule import Estimates, Prior, Schedule, box_prior
+from neptune.engine.scenes import Scenes
 from neptune.engine.session.answers import answer_of
 from neptune.engine.session.session import Abstain, Session
 from neptune.errors import ConfigError
@@ -170,7 +171,21 @@ class Engine:
         self.wording = Wording.load(vocabulary=self.vocabulary)
         self.writer: Writer | None = None
         self._config: Config | None = None
-        self._evidence = EvidenceKept()
+        self.context = RunContext(
+            self.oracle,
+            self.wording,
+            self.vocabulary,
+            self.logic,
+            self.parameters,
+            self.limits,
+            self.estimates,
+            distinct_variables,
+            planner,
+            self._schedule,
+            max_oracle_calls,
+            probability_tolerance,
+        )
+        """What programs are run with."""
         self._scenes = Scenes(self.detector, self.detector_name)
 
     @classmethod
@@ -236,7 +251,7 @@ class Engine:
 
     def evidence(self, scene: Scene) -> Evidence:
         """Return what the oracle has said about a scene so far; all programs on the scene share it."""
-        return self._evidence.of(scene)
+        return self.context.evidence(scene)
 
     # --- running ---------------------------------------------------------------------------------
 

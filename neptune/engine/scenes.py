@@ -1,4 +1,4 @@
-"""The scenes of pictures, and what has been said about them: detected and asked once, and kept."""
+"""The scenes of pictures: detected once, and kept."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
-from neptune.engine.evidence.store import Evidence
+from neptune.engine.evidence.kept import SCENES_KEPT
 from neptune.errors import DetectorError
 from neptune.scene import Annotation, Scene
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detector
 
-SCENES_KEPT = 64
-PLAIN_SCENES_KEPT = 1024
-"""Of scenes without a picture, which hold boxes and scores only."""
 ANYTHING = "object"
 """What a detector of any words looks for where no label is given."""
 
@@ -104,21 +101,3 @@ class Scenes:
                 hint="Lower its threshold (od_options), or use another detector (od_model)",
             )
         return Scene.from_detections(picture, found, annotation)
-
-
-class EvidenceKept:
-    """What the oracle has said about each of the latest scenes. Threads may share it."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[int, Evidence] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, scene: Scene) -> Evidence:
-        """Return the evidence of a scene: the same object as long as it is kept."""
-        with self._lock:
-            found = self._kept.get(id(scene))
-            if found is None or found.scene is not scene:
-                found = self._kept[id(scene)] = Evidence(scene)
-                while len(self._kept) > (SCENES_KEPT if scene.picture else PLAIN_SCENES_KEPT):
-                    self._kept.popitem(last=False)
-            return found

@@ -4,9 +4,10 @@ Two separate pieces. *Choosing* may guess: it orders cells by estimates, priors,
 bounds alone, so that a settled decision is provably the one that asking everything gives.
 """
 
+from neptune.engine.context import Schedule
+from neptune.engine.evidence.priors import Estimates, Prior, box_prior
 from neptune.engine.schedule.goals import Goal
-from neptune.engine.schedule.priors import Estimates, Prior, box_prior
-from neptune.engine.schedule.rounds import Outcome, Schedule, Scheduler
+from neptune.engine.schedule.rounds import Outcome, Scheduler
 from neptune.engine.schedule.witness import witness_of
 
 __all__ = ["Estimates", "Goal", "Outcome", "Prior", "Schedule", "Scheduler", "box_prior", "witness_of"]

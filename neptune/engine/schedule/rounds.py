@@ -10,45 +10,16 @@ import numpy as np
 
 from dsl.plan import Atom
 from neptune.answer import Usage
+from neptune.engine.context import Schedule
 from neptune.engine.evaluate.evaluator import Evaluator, WorkError
+from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence, Table, Want
 from neptune.engine.schedule.goals import Goal
-from neptune.engine.schedule.priors import Estimates
 from neptune.engine.schedule.selection import Choice, choose
 from neptune.engine.schedule.state import View
 from neptune.engine.schedule.stopping import settled
-from neptune.errors import ConfigError
 from neptune.scene.types import Oracle
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How cells are chosen.
-
-    Parameters
-    ----------
-    strategy
-        ``frontier``: all candidates of a stage at once, few rounds. ``best-first``: the likeliest witness, few
-        calls in many rounds.
-    batch
-        The most cells of one round; ``None``: no bound for the frontier, 1 for best-first.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown strategy, or a batch below 1.
-    """
-
-    strategy: str = "frontier"
-    batch: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.strategy not in ("frontier", "best-first"):
-            raise ConfigError(f"the strategy is '{self.strategy}'", expected="'frontier' or 'best-first'")
-        if self.batch is not None and self.batch < 1:
-            raise ConfigError(f"batch is {self.batch}", expected="an integer ≥ 1")
-
 
 MOST_WORK = 1 << 27
 """Cells of all tables that the rounds of one decision make, before everything is asked instead: some seconds."""

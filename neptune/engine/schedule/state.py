@@ -30,8 +30,8 @@ from dsl.rewrites.all_different import Block
 from neptune.algebra import ProbabilisticTensor
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.store import Table
-from neptune.engine.schedule.priors import Estimates
 from neptune.scene import Scene
 from neptune.scene.types import IntArray
 

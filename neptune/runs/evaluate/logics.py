@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from neptune.algebra import logic
@@ -31,6 +32,7 @@ def under(engine: Engine, name: str) -> Engine:
         twin.logic = logic.get(name)
     except ValueError as error:
         raise ConfigError(" ".join(str(error).split()), where="logic") from error
+    twin.context = replace(engine.context, logic=twin.logic)
     return twin
 
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from neptune.engine.analysis.cost_bound import COURSES, Cells, Worst, worst_case
-from neptune.engine.scenes import SCENES_KEPT
+from neptune.engine.evidence.kept import SCENES_KEPT
 from neptune.errors import NeptuneError
 from neptune.runs import record as records
 from neptune.writer.cache import ProgramCache

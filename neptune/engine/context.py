@@ -1,0 +1,93 @@
+"""What a run works with: made once by an engine, shared by all that runs programs for it, and never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dsl.limits import Limits
+from dsl.vocabulary import Vocabulary
+from neptune.algebra import Logic, LogicParameters
+from neptune.engine.evidence.kept import EvidenceKept
+from neptune.engine.evidence.priors import Estimates
+from neptune.engine.evidence.questions import Wording
+from neptune.engine.evidence.store import Evidence
+from neptune.errors import ConfigError
+from neptune.scene import Scene
+from neptune.scene.types import Oracle
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How cells are chosen.
+
+    Parameters
+    ----------
+    strategy
+        ``frontier``: all candidates of a stage at once, few rounds. ``best-first``: the likeliest witness, few
+        calls in many rounds.
+    batch
+        The most cells of one round; ``None``: no bound for the frontier, 1 for best-first.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown strategy, or a batch below 1.
+    """
+
+    strategy: str = "frontier"
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in ("frontier", "best-first"):
+            raise ConfigError(f"the strategy is '{self.strategy}'", expected="'frontier' or 'best-first'")
+        if self.batch is not None and self.batch < 1:
+            raise ConfigError(f"batch is {self.batch}", expected="an integer ≥ 1")
+
+
+@dataclass(frozen=True, eq=False)
+class RunContext:
+    """What programs are run with. See :class:`neptune.Engine` for what the choices mean.
+
+    Parameters
+    ----------
+    oracle, wording
+        Who is asked, and in which words.
+    vocabulary
+        The domain's words.
+    logic, parameters
+        The t-norm and the temperatures.
+    limits
+        What a program may use.
+    estimates
+        How often each predicate was true so far, for the order of asking.
+    distinct_variables
+        ``"auto"``, ``"true"`` or ``"false"``.
+    planner
+        ``"optimised"`` or ``"naive"``.
+    schedule
+        How ground atoms are chosen; ``None``: every one that a plan mentions is asked, in one batch a need.
+    budget
+        The most oracle calls of one run, ≥ 1; ``None``: as many as `limits` allow.
+    probability_tolerance
+        Bounds of an answer's probability as close as this are reported as their middle.
+    kept
+        The evidence of the latest scenes.
+    """
+
+    oracle: Oracle
+    wording: Wording
+    vocabulary: Vocabulary
+    logic: Logic
+    parameters: LogicParameters = field(default_factory=LogicParameters)
+    limits: Limits = field(default_factory=Limits)
+    estimates: Estimates = field(default_factory=Estimates)
+    distinct_variables: str = "auto"
+    planner: str = "optimised"
+    schedule: Schedule | None = None
+    budget: int | None = None
+    probability_tolerance: float = 0.0
+    kept: EvidenceKept = field(default_factory=EvidenceKept)
+
+    def evidence(self, scene: Scene) -> Evidence:
+        """Return what the oracle has said about a scene so far; all programs on the scene share it."""
+        return self.kept.of(scene)
