@@ -130,7 +130,7 @@ def in_language(text: str) -> bool:
 
 @pytest.fixture(scope="module")
 def lark_accepts():
-    llguidance = pytest.importorskip("llguidance", reason="llguidance is not installed")
+    llguidance = pytest.importorskip("llguidance", reason="llguidance is not installed: make setup")
     tokenizer = llguidance.LLTokenizer("byte")
     grammar = llguidance.LLMatcher.grammar_from_lark(grammars.llguidance())
     first = llguidance.LLMatcher(tokenizer, grammar)

@@ -36,9 +36,9 @@ def check(html: str) -> str:
 
 
 def test_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: pip install -e '.[dev]'")
-    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed: pip install -e '.[dev]'")
-    pytest.importorskip("ipykernel", reason="ipykernel is not installed: pip install -e '.[dev]'")
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: make setup-all")
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed: make setup-all")
+    pytest.importorskip("ipykernel", reason="ipykernel is not installed: make setup-all")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     notebook = nbformat.read(ROOT / "examples" / "quickstart.ipynb", as_version=4)

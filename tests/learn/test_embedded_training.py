@@ -70,7 +70,7 @@ def tiny(folder: Path, **changes) -> TrainConfig:
 
 
 def test_training_writes_weights_results_and_figure(tmp_path):
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: make setup")
     folder = drawn(tmp_path / "data", 6)
     said = []
     results = train(tiny(folder), tmp_path / "run", lambda *a: said.append(a))

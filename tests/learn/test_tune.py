@@ -345,7 +345,7 @@ def tuned(out: Path, *more: str) -> int:
 def test_a_run_tunes_and_its_numbers_change_answers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: make setup")
     more = [
         "--shift.kind",
         "noise",

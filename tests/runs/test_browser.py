@@ -30,11 +30,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def browser() -> Iterator[Any]:
     """A browser of this machine, found on the PATH."""
     playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install -e '.[dev]'"
+        "playwright.sync_api", reason="playwright is not installed: make setup-all"
     )
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        pytest.skip(f"no browser on the PATH, looked for {', '.join(BROWSERS)}")
+        pytest.skip(f"no browser on the PATH: install Chromium; looked for {', '.join(BROWSERS)}")
     with playwright.sync_playwright() as tools:
         opened = tools.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield opened

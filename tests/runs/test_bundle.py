@@ -143,7 +143,7 @@ def test_a_run_in_sessions_with_errors_and_a_budget(tmp_path, data, capsys):
 
 
 def test_a_server_that_fails_a_cache_and_a_replay(tmp_path, data, monkeypatch, capsys):
-    pytest.importorskip("openai", reason="the extra openai is not installed")
+    pytest.importorskip("openai", reason="openai is not installed: make setup")
     monkeypatch.setattr("neptune.servers.client.FIRST_WAIT", 0.005)
     options = [
         "--vlm_model_name",
@@ -190,7 +190,7 @@ def test_a_server_that_fails_a_cache_and_a_replay(tmp_path, data, monkeypatch, c
 
 
 def test_what_failed_for_good_is_said_and_replayed(tmp_path, data, monkeypatch, capsys):
-    pytest.importorskip("openai", reason="the extra openai is not installed")
+    pytest.importorskip("openai", reason="openai is not installed: make setup")
     monkeypatch.setattr("neptune.servers.client.FIRST_WAIT", 0.005)
     inner = Faulty(rate=0.0)
     options = [
@@ -226,7 +226,7 @@ def test_what_failed_for_good_is_said_and_replayed(tmp_path, data, monkeypatch, 
 
 
 def test_a_run_that_stops_for_want_of_a_server_loses_nothing(tmp_path, data, capsys):
-    pytest.importorskip("openai", reason="the extra openai is not installed")
+    pytest.importorskip("openai", reason="openai is not installed: make setup")
     options = [
         "--vlm_model_name",
         "openai",

@@ -42,7 +42,7 @@ def dry(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str]
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_has_a_ready_config(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     if name in PUBLISHED:
-        pytest.importorskip("transformers", reason="the extra transformers is not installed")
+        pytest.importorskip("transformers", reason="transformers is not installed: make setup")
     path = f"configs/{name}.json"
     assert json.loads(Path(path).read_text(encoding="utf-8"))["dataset"] == name
     code, problems, notes = dry(capsys, "--config", path)
@@ -56,7 +56,9 @@ def test_every_experiment_has_a_ready_config(name: str, capsys: pytest.CaptureFi
 def test_what_a_hub_and_a_server_need(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    constants = pytest.importorskip("huggingface_hub.constants")
+    constants = pytest.importorskip(
+        "huggingface_hub.constants", reason="transformers is not installed: make setup"
+    )
     words = ["--config", "configs/refadv.json", "--od_model", "scene", "--vlm_model_name"]
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     _, problems, notes = dry(capsys, *words, "Qwen/Qwen2-VL-7B-Instruct")
@@ -79,7 +81,7 @@ def test_what_a_hub_and_a_server_need(
 
 
 def test_gpus_and_a_device_map_are_one_too_many(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("huggingface_hub.constants")
+    pytest.importorskip("huggingface_hub.constants", reason="transformers is not installed: make setup")
     words = ["--config", "configs/refadv.json", "--od_model", "scene", "--vlm_model_name", "qwen2_2b"]
     words += ["--gpus", "0", "1", "--vlm_options"]
     _, problems, _ = dry(capsys, *words, '{"device_map": "auto"}')

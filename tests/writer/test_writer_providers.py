@@ -15,7 +15,7 @@ from neptune.servers.endpoints import ENDPOINTS, find_key
 from neptune.writer import failures
 from neptune.writer.chat import Chat, Settings
 
-pytest.importorskip("openai", reason="the extra openai is not installed")
+pytest.importorskip("openai", reason="openai is not installed: make setup")
 ROOT = Path(__file__).resolve().parents[2]
 ASK = [{"role": "user", "content": "How many?"}]
 

@@ -10,7 +10,7 @@ from helpers.fault_server import cuts, drops, fails, garbage, hangs, says, servi
 
 from neptune.cli import main
 
-pytest.importorskip("openai", reason="the extra openai is not installed")
+pytest.importorskip("openai", reason="openai is not installed: make setup")
 ROOT = Path(__file__).resolve().parents[2]
 GOLD = json.loads((ROOT / "programs" / "clevr-sample.json").read_text(encoding="utf-8"))
 N = 6

@@ -25,7 +25,7 @@ from neptune.writer.store import ProgramStore, make_key
 from neptune.writer.vote import Candidate, answer_together, canonical, first_difference, merge
 from neptune.writer.writer import Writer, default_cache
 
-pytest.importorskip("openai", reason="the extra openai is not installed")
+pytest.importorskip("openai", reason="openai is not installed: make setup")
 ROOT = Path(__file__).resolve().parents[2]
 CLEVR = Vocabulary.load("clevr")
 GOOD, BAD = "count(Object, lambda x: red(x))", "count(Object, lambda x: red(y))"

@@ -23,8 +23,7 @@ from neptune.perception.detect.cache import CachedDetector
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections, Detector
 
-pytest.importorskip("transformers", reason="the extra transformers is not installed")
-pytest.importorskip("scipy", reason="the extra transformers is not installed")
+pytest.importorskip("transformers", reason="transformers is not installed: make setup")
 from helpers import tiny_detectors
 
 from neptune.perception.detect.transformers import TransformersDetector, short_names

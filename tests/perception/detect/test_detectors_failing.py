@@ -20,8 +20,7 @@ from neptune.perception.detect.embedded import EmbeddedDetector
 from neptune.perception.detect.shown import LEAST_SIDE, MAX_RATIO, MOST_SIDE, shown
 from neptune.scene.picture import Picture
 
-pytest.importorskip("transformers", reason="the extra transformers is not installed")
-pytest.importorskip("scipy", reason="the extra transformers is not installed")
+pytest.importorskip("transformers", reason="transformers is not installed: make setup")
 from helpers import tiny_detectors
 
 from neptune.perception.detect.transformers import TransformersDetector

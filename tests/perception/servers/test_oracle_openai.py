@@ -23,7 +23,7 @@ from neptune.scene import Scene
 from neptune.scene.types import Oracle, QueryRequest, Question, ScoreRequest
 from neptune.servers.pace import Pace
 
-pytest.importorskip("openai", reason="the extra openai is not installed")
+pytest.importorskip("openai", reason="openai is not installed: make setup")
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -20,7 +20,7 @@ from neptune.perception.oracle.server.oracle import OpenAIOracle
 from neptune.scene.types import QueryRequest, Question, ScoreRequest
 from neptune.servers import client as openai_client
 
-pytest.importorskip("openai", reason="the extra openai is not installed")
+pytest.importorskip("openai", reason="openai is not installed: make setup")
 
 
 QUOTA = Answer(
