@@ -6,7 +6,7 @@ Synthetic scenes with the `scene` oracle (Gaussian noise 0.05 on the truth), pro
 theirs (`made_tasks.py`); with ``--data_dir`` also the questions of CLEVR's four tasks, with ``--llm_programs`` (gzipped
 JSON lines) what language models wrote, `random` oracle. Beside the schedules stand, for the first ``--certificates``
 programs of each kind, the calls of the smallest certificate found and a lower bound of any schedule
-(`neptune/engine/schedule/certificate.py`). Prints a table and writes JSON; a wrong answer ends it with an error.
+(`certificates.py`). Prints a table and writes JSON; a wrong answer ends it with an error.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from certificates import Cells, certificate
 from llm_programs import programs
 from made_tasks import puzzle, refexp
 
@@ -29,7 +30,6 @@ from neptune import tasks
 from neptune.engine import Engine
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.schedule import Schedule, box_prior
-from neptune.engine.schedule.certificate import Cells, certificate
 from neptune.engine.session.answers import answer_of
 from neptune.errors import NeptuneError
 from neptune.scene import Scene

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from certificates import Cells, certificate, disjoint_flips, smallest
 from helpers.made_programs import LEVELS, LevelOracle, programs, world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,6 @@ import dsl
 from neptune.engine import Engine
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.schedule import Schedule
-from neptune.engine.schedule.certificate import Cells, certificate, disjoint_flips, smallest
 from neptune.engine.session.answers import answer_of
 from neptune.scene import Scene
 
