@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Literal
 
+from neptune.html import CODE, QUIET, scores_html
 from neptune.scene.types import Cost
 
 Kind = Literal["truth", "number", "text", "object", "objects", "list", "nothing"]
@@ -164,6 +166,30 @@ class Answer:
         return text
 
     def _repr_html_(self) -> str:
-        from neptune.html import answer_html
-
-        return answer_html(self)
+        """Return the answer as a notebook shows it: how sure it is, its steps with their scores, its cost."""
+        value = "abstained" if self.abstained else str(self).split(" (")[0]
+        sure = ""
+        if self.probability is not None:
+            sure = f"p = {self.probability:.3f}"
+        elif self.bounds is not None:
+            sure = f"p in [{self.bounds[0]:.3f}, {self.bounds[1]:.3f}]"
+        if self.tie:
+            sure += " · a tie"
+        rows = []
+        for step in self.trace:
+            strip = scores_html(step.scores) if step.scores else ""
+            rows.append(
+                f'<tr><td style="{QUIET}">{step.line or ""}</td><td style="{CODE};text-align:left">'
+                f'{escape(step.source)}</td><td style="text-align:left">{escape(step.value)}</td>'
+                f'<td style="text-align:left;white-space:nowrap">{strip}</td></tr>'
+            )
+        for text in (*(f"nothing matches: {p}" for p in self.presuppositions), *self.notes):
+            rows.append(
+                f'<tr><td></td><td colspan="3" style="{QUIET};text-align:left">{escape(text)}</td></tr>'
+            )
+        usage = self.usage
+        cost = f"{usage.oracle_calls:,} oracle calls, {usage.cache_hits:,} cache hits"
+        return (
+            f'<div><b style="font-size:16px">{escape(value)}</b> <span style="{QUIET}">{sure}</span>'
+            f'<table>{"".join(rows)}</table><div style="{QUIET}">{cost}</div></div>'
+        )

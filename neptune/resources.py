@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neptune.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dsl.vocabulary import Vocabulary
 
 PACKAGE = Path(__file__).resolve().parent
 """The folder of this package; a checkout has ``prompts/`` and ``configs/`` beside it, a wheel in ``data/``."""
@@ -12,3 +18,19 @@ def prompts() -> Path:
     """Return the folder of the prompts."""
     installed = PACKAGE / "data" / "prompts"
     return installed if installed.is_dir() else PACKAGE.parent / "prompts"
+
+
+def vocabulary_of(name: str | None) -> Vocabulary:
+    """Return the vocabulary of a shipped name or a file; ``None``: the open one, which knows any word.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of this name, or the file is no vocabulary.
+    """
+    from dsl.vocabulary import Vocabulary, VocabularyError
+
+    try:
+        return Vocabulary.load(name) if name else Vocabulary.open()
+    except (VocabularyError, OSError) as error:
+        raise ConfigError(" ".join(str(error).split()), where="vocabulary") from error

@@ -4,7 +4,6 @@
 it. Field names are those of NePTune where it has them. Problems are collected and reported all at once, one line each.
 """
 
-from neptune.config.engine import check_engine, engine_arguments, vocabulary_of
 from neptune.config.model import DATASETS, NEUTRAL, PASSING, Config
 from neptune.config.read import load_config, make_config, model_of
 from neptune.config.semantic import PROVIDERS
@@ -20,10 +19,7 @@ __all__ = [
     "TASKS",
     "Config",
     "ConfigProblems",
-    "check_engine",
-    "engine_arguments",
     "load_config",
     "make_config",
     "model_of",
-    "vocabulary_of",
 ]

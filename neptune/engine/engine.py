@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from math import inf
 from numbers import Integral, Real
 from pathlib import Path
@@ -20,8 +21,8 @@ from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
 from neptune.answer import Answer, Usage
-from neptune.config.engine import vocabulary_of
 from neptune.engine.analysis.detector_labels import labels_of
+from neptune.engine.assemble import engine_arguments
 from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evidence.priors import Estimates, Prior, box_prior
 from neptune.engine.evidence.questions import Wording
@@ -33,6 +34,7 @@ from neptune.engine.session.session import Abstain, Session
 from neptune.errors import ConfigError
 from neptune.perception.replicas import check_devices
 from neptune.perception.stack import detector_stack, oracle_stack
+from neptune.resources import vocabulary_of
 from neptune.scene import Annotation, Scene
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detector, Oracle
@@ -98,6 +100,8 @@ class Engine:
         gathered by a :class:`~neptune.perception.oracle.caching.batcher.MicroBatcher`.
     max_batch, wait_ms
         Its cells a batch, and how long a request waits for others.
+    writer
+        Writes the programs of questions asked without one (:meth:`ask`); or what makes it, when it is first needed.
 
     Raises
     ------
@@ -130,6 +134,7 @@ class Engine:
         workers: int = 1,
         max_batch: int = 256,
         wait_ms: float = 2.0,
+        writer: Writer | Callable[[], Writer | None] | None = None,
     ) -> None:
         self.logic = _logic(logic)
         self.seed, self.planner = seed, planner
@@ -169,8 +174,7 @@ class Engine:
         self.detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
         self.detector = detector_stack(detector, devices, detector_options or {}, cache=detection_cache)
         self.wording = Wording.load(vocabulary=self.vocabulary)
-        self.writer: Writer | None = None
-        self._config: Config | None = None
+        self._writer = writer
         self.context = RunContext(
             self.oracle,
             self.wording,
@@ -194,12 +198,12 @@ class Engine:
 
         `arguments` replace those that follow from the configuration.
         """
-        from neptune.config import engine_arguments, load_config
+        return cls(**(engine_arguments(config) | arguments))
 
-        config = load_config(config) if isinstance(config, str | Path) else config
-        engine = cls(**(engine_arguments(config) | arguments))
-        engine._config = config
-        return engine
+    @cached_property
+    def writer(self) -> Writer | None:
+        """Who writes programs; ``None`` where they are given."""
+        return self._writer() if callable(self._writer) else self._writer
 
     def close(self) -> None:
         """Let no thread wait for the oracle any longer. May be called twice."""
@@ -377,10 +381,6 @@ class Engine:
         return answer_together(candidates, lambda text: self.run(text, scene))[0]
 
     def _written(self, question: str) -> Written:
-        if self.writer is None and self._config is not None:
-            from neptune.config.engine import writer_of
-
-            self.writer = writer_of(self._config)
         if self.writer is None:
             raise ConfigError(
                 "There is no program for this question, and no writer is configured",

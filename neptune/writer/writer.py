@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import dsl
 from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
-from neptune.config.engine import vocabulary_of
 from neptune.errors import ConfigError
+from neptune.resources import vocabulary_of
 from neptune.writer import failures
 from neptune.writer.chat import Chat, Message, Reply, Settings, Spent
 from neptune.writer.extract import extract

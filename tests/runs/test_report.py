@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from neptune.html import RAMP, score_color
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.report import write_report
 from neptune.runs.report.annotate import annotate
 from neptune.runs.report.build import EMBEDDED
-from neptune.runs.report.colors import RAMP, score_color
 
 VOID = {"meta", "img", "input", "br", "hr", "link"}
 EVIL = '</script><script>alert(1)</script><!-- & "quotes" \u2028 ünïcode'

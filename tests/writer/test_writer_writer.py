@@ -16,8 +16,8 @@ import dsl
 from dsl import Vocabulary
 from neptune.answer import Answer
 from neptune.config import make_config
-from neptune.config.engine import writer_of
 from neptune.engine.analysis.equivalence import plan_key
+from neptune.engine.assemble import writer_of
 from neptune.errors import DatasetError, NeptuneError
 from neptune.writer import failures
 from neptune.writer.chat import Chat, Settings

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from neptune.config import Config
-from neptune.config.engine import writer_of
+from neptune.engine.assemble import engine_arguments, writer_of
 from neptune.errors import ConfigError, NeptuneError
 from neptune.runs import record as records
 from neptune.runs.evaluate.summary import summarise
@@ -111,7 +111,6 @@ def ask(config: Config, name: str) -> int:
 def _explain(config: Config, program: str) -> int:
     """Print how a program would be planned, for the objects of the picture, or for ten; no oracle is loaded."""
     from dsl.errors import ProgramError
-    from neptune.config import engine_arguments
     from neptune.engine import Engine
 
     arguments = engine_arguments(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, cast
 
 import dsl
@@ -24,6 +25,7 @@ from neptune.engine.interpret.values import (
     Formula,
     Quantity,
 )
+from neptune.html import CODE, QUIET
 
 if TYPE_CHECKING:
     from neptune.engine import Engine
@@ -76,6 +78,20 @@ class Part:
         )
         return "\n".join(lines)
 
+    def html(self) -> str:
+        """Return the value as a notebook shows it: its formula and sizes, the stages folded away."""
+        stages = "".join(f"<li>{escape(str(stage))}</li>" for stage in self.stages)
+        order = "".join(f"<li>{escape(str(reduction))}</li>" for reduction in self.order)
+        dense = f'<div style="{QUIET}">runs dense because {escape(self.dense)}</div>' if self.dense else ""
+        return (
+            f'<div style="margin-top:6px"><b>line {self.line}, {escape(self.what)}</b>'
+            f'<div style="{CODE}">{escape(self.formula)}</div>{dense}'
+            f'<div style="{QUIET}">width {self.width} · largest table {self.peak_cells:,} cells (as written '
+            f"{self.dense_cells:,}) · at most {self.oracle_cells:,} oracle calls</div>"
+            f'<details><summary style="{QUIET}">{len(self.stages)} stages, {len(self.order)} reductions</summary>'
+            f'<ol style="{CODE}">{stages}</ol><ol style="{CODE}">{order}</ol></details></div>'
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -107,9 +123,13 @@ class Explanation:
         return "\n".join([head, *map(str, self.parts), *(f"note: {n}" for n in self.notes)])
 
     def _repr_html_(self) -> str:
-        from neptune.html import explanation_html
-
-        return explanation_html(self)
+        head = (
+            f"logic {self.logic} · planner {self.planner} · schedule {self.schedule} · "
+            f"{self.n_objects} objects"
+        )
+        notes = "".join(f'<div style="{QUIET}">note: {escape(n)}</div>' for n in self.notes)
+        parts = "".join(part.html() for part in self.parts)
+        return f'<div><span style="{QUIET}">{escape(head)}</span>{parts}{notes}</div>'
 
 
 class _Forced(Exception):

@@ -16,8 +16,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from neptune.algebra import LogicParameters
-from neptune.config import Config, engine_arguments, make_config
+from neptune.config import Config, make_config
 from neptune.engine import Engine
+from neptune.engine.assemble import engine_arguments
 from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import ConfigError
 from neptune.learn.finetune import loop

@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from neptune import tasks
 from neptune.algebra import AlgebraError, LogicParameters
-from neptune.config.engine import vocabulary_of
 from neptune.engine import Engine
 from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import ConfigError, did_you_mean
@@ -33,6 +32,7 @@ from neptune.learn.tune.samples import Shown, read_shown
 from neptune.learn.tune.shifts import Shift
 from neptune.perception import registry
 from neptune.plots import require_matplotlib
+from neptune.resources import vocabulary_of
 from neptune.runs.record import write_json
 from neptune.scene.types import Oracle
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from neptune.runs.report.colors import score_color
+from neptune.html import score_color
 
 _MARGIN = 12
 _INK, _QUIET, _PAPER = (28, 30, 36), (110, 116, 128), (250, 250, 248)

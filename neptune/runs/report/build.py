@@ -18,9 +18,9 @@ from urllib.parse import quote
 from jinja2 import Environment
 
 from neptune.errors import PictureError
+from neptune.html import RAMP
 from neptune.runs.evaluate.summary import show_interval
 from neptune.runs.record import REPORT, Record, jsonable, write_atomic
-from neptune.runs.report.colors import RAMP
 from neptune.runs.report.data import CHUNK, chunks, columns, packed, row_of
 from neptune.scene.picture import Picture
 

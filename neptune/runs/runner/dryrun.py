@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from neptune import tasks
-from neptune.config import Config, engine_arguments, vocabulary_of
+from neptune.config import Config
 from neptune.config.validation import ConfigProblems
+from neptune.engine.assemble import engine_arguments
 from neptune.errors import NeptuneError, did_you_mean
 from neptune.perception import registry
 from neptune.perception.checkpoints import device_of
@@ -28,6 +29,7 @@ from neptune.perception.oracle.models import short_names
 from neptune.perception.oracle.server.oracle import VllmOracle
 from neptune.perception.oracle.vlm.adapters import digest
 from neptune.perception.replicas import check_placed, devices_of, takes_device
+from neptune.resources import vocabulary_of
 from neptune.runs.runner.drytasks import check_task
 from neptune.servers.endpoints import ENDPOINTS, find_key
 from neptune.tasks.sources import SOURCES

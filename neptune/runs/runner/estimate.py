@@ -151,8 +151,8 @@ class _Pictures:
     """Counts what programs may ask, cells of a picture once as long as an engine keeps its scene."""
 
     def __init__(self, config: Config) -> None:
-        from neptune.config import engine_arguments
         from neptune.engine import Engine
+        from neptune.engine.assemble import engine_arguments
 
         unseeing: dict[str, Any] = {
             "oracle": "random",

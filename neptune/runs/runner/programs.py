@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from neptune.config import Config
-from neptune.config.engine import writer_of
+from neptune.engine.assemble import writer_of
 from neptune.writer.writer import Written
 
 if TYPE_CHECKING:

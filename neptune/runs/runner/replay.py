@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neptune.config import Config, engine_arguments, make_config
+from neptune.config import Config, make_config
 from neptune.config.validation import read_json
+from neptune.engine.assemble import engine_arguments
 from neptune.errors import ConfigError, NeptuneError
 from neptune.perception.oracle.caching.replay import RECORD, ReplayOracle
 from neptune.runs import record as records

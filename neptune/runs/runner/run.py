@@ -15,7 +15,8 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from neptune.config import Config, check_engine
+from neptune.config import Config
+from neptune.engine.assemble import check_engine
 from neptune.errors import ConfigError, ModelFailedError, NeptuneError
 from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs import record as records

@@ -1,33 +1,35 @@
-"""From a config to what it describes: the engine's arguments, and the writer of programs."""
+"""What a config describes: the engine's arguments, and the writer of programs. Only here do engine and config meet."""
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neptune.config.model import Config
-from neptune.config.validation import ConfigProblems, read_json
-from neptune.errors import ConfigError
+from neptune.config import Config, ConfigProblems, load_config
+from neptune.config.validation import read_json
 from neptune.perception import registry
+from neptune.resources import vocabulary_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from dsl.vocabulary import Vocabulary
     from neptune.writer.writer import Writer
 
 
-def engine_arguments(config: Config) -> dict[str, Any]:
-    """Return the arguments of :class:`neptune.Engine` that a config describes.
+def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
+    """Return the arguments of :class:`neptune.Engine` that a config, or the file of one, describes.
 
     Raises
     ------
     ConfigError
-        If the file of `logic_params` can not be read, or a GPU of `gpus` is not there.
+        If a file can not be read (the config's, or that of `logic_params`), or a GPU of `gpus` is not there.
     """
     from dsl.limits import Limits
     from neptune.perception.replicas import devices_of
 
-    distinct = config.distinct_variables
+    if not isinstance(config, Config):
+        config = load_config(config)
     arguments: dict[str, Any] = {
         "oracle": config.vlm_model_name,
         "detector": config.od_model,
@@ -44,11 +46,12 @@ def engine_arguments(config: Config) -> dict[str, Any]:
         "max_oracle_calls": config.max_oracle_calls,
         "probability_tolerance": config.probability_tolerance,
         "limits": Limits(**config.limits),
-        "distinct_variables": str(distinct).lower(),
+        "distinct_variables": str(config.distinct_variables).lower(),
         "devices": devices_of(config.gpus),
         "workers": max(config.workers, len(config.gpus)),
         "max_batch": config.max_batch,
         "wait_ms": config.batch_wait_ms,
+        "writer": partial(writer_of, config),
     }
     if config.logic_params:
         from neptune.algebra import LogicParameters
@@ -83,36 +86,20 @@ def check_engine(config: Config) -> None:
     registry.check("detector", config.od_model, config.od_options)
 
 
-def vocabulary_of(name: str | None) -> Vocabulary:
-    """Return the vocabulary of a shipped name or a file; ``None``: the open one, which knows any word.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of this name, or the file is no vocabulary.
-    """
-    from dsl.vocabulary import Vocabulary, VocabularyError
-
-    try:
-        return Vocabulary.load(name) if name else Vocabulary.open()
-    except (VocabularyError, OSError) as error:
-        raise ConfigError(" ".join(str(error).split()), where="vocabulary") from error
-
-
 def writer_of(config: Config) -> Writer | None:
     """Return the writer of a config, which compares programs by their plans; ``None`` for gold programs."""
     if config.code_gen_provider == "gold":
         return None
+    from dsl.limits import Limits
     from neptune.engine.analysis.equivalence import plan_key
+    from neptune.writer.vote import examine_text
     from neptune.writer.writer import Writer
 
-    writer = Writer.from_config(config)
-    by_text, distinct = writer.examine, str(config.distinct_variables).lower()
-    vocabulary, limits = writer.vocabulary, writer.limits
+    vocabulary, limits = vocabulary_of(config.vocabulary), Limits(**config.limits)
+    by_text, distinct = examine_text(vocabulary, limits), str(config.distinct_variables).lower()
 
     def examine(program: str) -> Hashable:
         key = plan_key(program, vocabulary, limits, distinct)
         return key if key is not None else by_text(program)
 
-    writer.examine = examine
-    return writer
+    return Writer.from_config(config, examine)
