@@ -10,24 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import perm
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import dsl
 from dsl import plan
-from dsl.plan import Describe, Description, Exists, ExpectationOver, Node, make
+from dsl.plan import Describe, Description, ExpectationOver, Node
 from dsl.plan.guards import insert_guards
 from dsl.syntax import ast
 from neptune.engine.evaluate.evaluator import leaves
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import (
-    AttributeOf,
-    DescribedObject,
-    DescribedValue,
-    Forcer,
-    Formula,
-    Quantity,
-)
-from neptune.engine.session.answers import closed
+from neptune.engine.interpret.values import ByKind, needed
 
 if TYPE_CHECKING:
     from neptune.engine import Engine
@@ -187,8 +179,8 @@ class _Text:
     __hash__ = __bool__ = __str__ = _unfollowed
 
 
-class _Course:
-    """A forcer that takes one value after the other from a trail, and the first one where the trail ends."""
+class _Course(ByKind):
+    """An evaluator that takes one value after the other from a trail, and the first one where the trail ends."""
 
     def __init__(self, engine: Engine, objects: int, trail: list[list[int]]) -> None:
         self.engine, self.objects, self.trail = engine, objects, trail
@@ -201,7 +193,7 @@ class _Course:
     def run(self, tree: ast.Program) -> bool:
         """Follow the course to its end; tell whether it could be followed."""
         engine, last = self.engine, tree.body[-1]
-        run = Interpreter(cast(Forcer, self), engine.vocabulary, engine.limits, engine.distinct_variables)
+        run = Interpreter(self, engine.vocabulary, engine.limits, engine.distinct_variables)
         try:
             self._answer(run.run(tree), run, last)
         except _Unfollowed:
@@ -221,7 +213,7 @@ class _Course:
     # --- what the interpreter asks for -----------------------------------------------------------
 
     def truth(self, node: Node, line: int) -> bool:
-        return bool(self._once("truth", _bound(node), lambda: self.fork(2) == 1))
+        return bool(self._once("truth", node, lambda: self.fork(2) == 1))
 
     def number(self, node: Node, line: int) -> int:
         most = len(node.bodies) if isinstance(node, plan.CountTrue) else self.objects
@@ -243,7 +235,7 @@ class _Course:
         return list(self._once("ranking", node, order))
 
     def probability(self, node: Node, line: int) -> float:
-        number: float = self._once("probability", _bound(node), self._any_number)
+        number: float = self._once("probability", node, self._any_number)
         return number
 
     def query(self, text: str, attribute: str, objects: tuple[int, ...], line: int) -> Any:
@@ -289,22 +281,10 @@ class _Course:
 
     def _answer(self, value: Any, run: Interpreter, last: ast.Stmt) -> None:
         """Count what the program's result asks, as :func:`neptune.engine.session.answers.answer_of` forces it."""
-        if isinstance(value, AttributeOf):
-            value = run.attribute_value(value.sort, value.target, last)
-        closed(value, last)
-        match value:
-            case Formula():
-                self.ask(_bound(value.node) if len(value.node.free) > 1 else value.node)
-            case Quantity() | DescribedValue():
-                self.ask(value.node)
-            case DescribedObject():
-                self.ask(value.iota)
-            case list() | tuple() | set() | dict():
-                for item in value.values() if isinstance(value, dict) else value:
-                    self._answer(item, run, last)
-
-
-def _bound(node: Node) -> Node:
-    for var in sorted(node.free, reverse=True):
-        node = make(Exists, var, node)
-    return node
+        value = run.result(value, last)
+        need = needed(value)
+        if need is not None:
+            self.ask(need.of)
+        elif isinstance(value, list | tuple | set | dict):
+            for item in value.values() if isinstance(value, dict) else value:
+                self._answer(item, run, last)

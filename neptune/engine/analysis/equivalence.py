@@ -16,15 +16,15 @@ from dsl import plan
 from dsl.limits import DEFAULT_LIMITS, Limits
 from dsl.vocabulary import Vocabulary
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import Forcer
+from neptune.engine.interpret.values import Evaluator
 
 
 class NeedsValue(Exception):
     """The program needs a plain value before its plan is whole."""
 
 
-class NoForcer:
-    """A forcer that asks nothing: whatever is forced raises :class:`NeedsValue`."""
+class NoEvaluator:
+    """An evaluator that asks nothing: whatever is needed raises :class:`NeedsValue`."""
 
     @property
     def objects(self) -> int:
@@ -49,7 +49,7 @@ def plan_key(
         For everything that the checker, or building the plan, finds wrong. No oracle is asked.
     """
     tree = dsl.check(program, vocabulary=vocabulary, limits=limits).program
-    interpreter = Interpreter(cast(Forcer, NoForcer()), vocabulary, limits, distinct_variables)
+    interpreter = Interpreter(cast(Evaluator, NoEvaluator()), vocabulary, limits, distinct_variables)
     try:
         value = interpreter.run(tree)
     except NeedsValue:

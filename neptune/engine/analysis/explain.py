@@ -8,23 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import dsl
 from dsl import plan
-from dsl.plan import Atom, Describe, Description, Exists, ExpectationOver, Node, Predicate, make
+from dsl.plan import Atom, Describe, Description, ExpectationOver, Node, Predicate
 from dsl.plan.guards import insert_guards
 from dsl.rewrites import Step, steps
 from dsl.rewrites.elimination import width
 from dsl.rewrites.reductions import Reduction, order_of
 from dsl.syntax import ast
 from neptune.engine.compile import plan_cache as plans
-from neptune.engine.interpret.builtins import describe_attribute
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import (
-    AttributeOf,
-    DescribedObject,
-    DescribedValue,
-    Forcer,
-    Formula,
-    Quantity,
-)
+from neptune.engine.interpret.values import AttributeOf, ByKind, Evaluator, needed
 from neptune.html import CODE, QUIET
 
 if TYPE_CHECKING:
@@ -136,8 +128,8 @@ class _Forced(Exception):
     """The program needs an answer before it can go on."""
 
 
-class _Recorder:
-    """A forcer that answers nothing: it keeps what is forced, and stops the program there."""
+class _Recorder(ByKind):
+    """An evaluator that answers nothing: it keeps what is forced, and stops the program there."""
 
     def __init__(self, objects: int) -> None:
         self.objects = objects
@@ -169,7 +161,7 @@ def explain(engine: Engine, program: str | ast.Program, n_objects: int) -> Expla
     """Explain a program; see :meth:`neptune.Engine.explain`."""
     checked = dsl.check(program, vocabulary=engine.vocabulary, limits=engine.limits)
     recorder = _Recorder(n_objects)
-    run = Interpreter(cast(Forcer, recorder), engine.vocabulary, engine.limits, engine.distinct_variables)
+    run = Interpreter(cast(Evaluator, recorder), engine.vocabulary, engine.limits, engine.distinct_variables)
     run.notes.extend(checked.notes)
     last = checked.program.body[-1]
     forced: tuple[str, Node, int] | None
@@ -177,7 +169,7 @@ def explain(engine: Engine, program: str | ast.Program, n_objects: int) -> Expla
     try:
         value = run.run(checked.program)
         if isinstance(value, AttributeOf):
-            value = describe_attribute(run, value.sort, value.target, last)
+            value = run.attribute_value(value.sort, value.target, last)
         forced = _answered(value, run.line(last))
         if forced is None:
             notes.append("the program's result is a plain value: there is nothing to plan")
@@ -196,22 +188,18 @@ def explain(engine: Engine, program: str | ast.Program, n_objects: int) -> Expla
     )
 
 
+_ANSWERED = {
+    "objects": "the objects that fit",
+    "truth": "a truth",
+    "object": "an object",
+    "number": "a number",
+    "text": "a value",
+}
+
+
 def _answered(value: Any, line: int) -> tuple[str, Node, int] | None:
-    match value:
-        case Formula() if len(value.node.free) == 1:
-            return "the objects that fit", value.node, line
-        case Formula():
-            node = value.node
-            for var in sorted(node.free, reverse=True):
-                node = make(Exists, var, node)
-            return "a truth", node, line
-        case DescribedObject():
-            return "an object", value.iota, line
-        case Quantity():
-            return "a number", value.node, line
-        case DescribedValue():
-            return "a value", value.node, line
-    return None
+    need = needed(value)
+    return (_ANSWERED[need.kind], need.of, line) if need is not None else None
 
 
 def _parts(engine: Engine, what: str, node: Node, line: int, n: int) -> list[Part]:

@@ -42,7 +42,7 @@ from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.evaluator import Evaluator
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import DescribedObject, DescribedValue, Formula, Quantity
+from neptune.engine.interpret.values import node_of
 from neptune.engine.schedule import Schedule
 from neptune.engine.schedule.goals import Goal, Kind
 from neptune.engine.session.answers import answer_of
@@ -137,8 +137,8 @@ class _Watcher(Interpreter):
 
     def statement(self, node: ast.Stmt) -> None:
         """Run one statement."""
-        if isinstance(self.forcer, _Watch):
-            self.forcer.line = self.line(node)
+        if isinstance(self.evaluator, _Watch):
+            self.evaluator.line = self.line(node)
         super().statement(node)
 
     def assign(self, target: ast.Expr, value: Any) -> None:
@@ -242,13 +242,11 @@ class _Shown:
 
     def line(self, line: int, name: str, value: Any) -> dict[str, Any]:
         """Return the value of a name that the program bound."""
-        node = {Formula: "node", Quantity: "node", DescribedValue: "node", DescribedObject: "iota"}.get(
-            type(value)
-        )
+        node = node_of(value)
         row: dict[str, Any] = {"line": line, "name": name}
         if node is None:
             return row | {"value": _plain(value)}
-        return row | self.known(getattr(value, node))
+        return row | self.known(node)
 
     def known(self, node: Node) -> dict[str, Any]:
         """Return the value of a lazy formula, if the run has asked about all its atoms."""

@@ -147,7 +147,7 @@ class Atoms:
         used = [int(p[1:]) for p in places if isinstance(p, str) and p.startswith("@")]
         for place in places:
             if isinstance(place, DescribedObject):
-                used += [int(v[1:]) for v in place.iota.free if v.startswith("@")]
+                used += [int(v[1:]) for v in place.description.free if v.startswith("@")]
         k = max(used, default=-1)
         terms: list[Term] = []
         described: list[tuple[str, DescribedObject]] = []
@@ -160,7 +160,7 @@ class Atoms:
                 terms.append(place)
         node = atom(tuple(terms))
         for var, place in reversed(described):
-            node = make(ExpectationOver, var, place.iota, node, place.pick or picking)
+            node = make(ExpectationOver, var, place.description, node, place.argmax or picking)
         return node
 
     @staticmethod
@@ -171,11 +171,11 @@ class Atoms:
         return (
             isinstance(first, DescribedObject)
             and isinstance(second, DescribedObject)
-            and first.iota is second.iota
+            and first.description is second.description
         )
 
     def _plural(self, predicate: Predicate, described: DescribedObject) -> Node:
-        iota: Description = described.iota
+        iota: Description = described.description
         first = plan.fresh(iota)
         second = f"@{int(first[1:]) + 1}"
         fits = [plan.substitute(iota.body, {iota.var: v}) for v in (first, second)]

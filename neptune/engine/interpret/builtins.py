@@ -85,7 +85,7 @@ def describe_attribute(run: Interpreter, sort: str, target: Any, node: Any) -> A
             run.picking -= 1
         return DescribedValue(make(plan.Describe, tuple(values), tuple(bodies)), sort)
     attribute = run.vocabulary.attribute(sort)
-    return run.forcer.query("", attribute, (run.pointed(target, node),), run.line(node))
+    return run.need("query", ("", attribute, (run.pointed(target, node),)), node)
 
 
 def _describe(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
@@ -110,8 +110,8 @@ def _describe(run: Interpreter, args: list[Any], keywords: dict[str, Any], node:
             )
         return quantifiers.choice(run, sorts[0], target, node)
     if not sort:
-        return run.forcer.query(
-            "what is the object in the red box?", "", (run.pointed(target, node),), run.line(node)
+        return run.need(
+            "query", ("what is the object in the red box?", "", (run.pointed(target, node),)), node
         )
     if sort == "Object":
         return target
@@ -140,7 +140,7 @@ def _query(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: An
             "'query' takes one question", node.span, expected='query("what color is it?", object)'
         )
     objects = tuple(run.pointed(a, node) for a in args if not isinstance(a, str))
-    return run.forcer.query(texts[0], "", objects, run.line(node))
+    return run.need("query", (texts[0], "", objects), node)  # type: ignore[no-any-return]
 
 
 # --- connectives and relations -------------------------------------------------------------------
@@ -208,11 +208,11 @@ def _topk(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any
         )
     formula, k = args[0], int(run.number(args[1] if len(args) > 1 else keywords.get("k", 1), node))
     body = (
-        quantifiers.description(run, formula, False, node).iota
+        quantifiers.description(run, formula, False, node).description
         if isinstance(formula, Formula)
-        else formula.iota
+        else formula.description
     )
-    scores = run.forcer.ranking(body.body, run.line(node))
+    scores = run.need("ranking", body.body, node)
     best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
     return [ObjectRef(i) for i in best[: max(k, 0)]]
 

@@ -21,27 +21,31 @@ from neptune.engine.interpret.values import (
     Closure,
     DescribedObject,
     DescribedValue,
-    Forcer,
+    Evaluator,
     Formula,
+    Need,
+    NeedKind,
     ObjectRef,
     PredicateRef,
     Quantity,
     Scope,
     SortRef,
     Variable,
+    bound,
     kind_name,
+    node_of,
 )
 
 
 class Conversions(ABC):
-    """What one kind of value means where another is needed; whatever forces goes through the forcer."""
+    """What one kind of value means where another is needed; whatever needs a plain value asks the evaluator."""
 
     @abstractmethod
     def attribute_value(self, sort: str, target: Any, node: ast.Node) -> Any:
         """Return the value of a sort at an object: described, or a text."""
 
-    def __init__(self, forcer: Forcer, vocabulary: Vocabulary, limits: Limits) -> None:
-        self.forcer, self.vocabulary, self.limits = forcer, vocabulary, limits
+    def __init__(self, evaluator: Evaluator, vocabulary: Vocabulary, limits: Limits) -> None:
+        self.evaluator, self.vocabulary, self.limits = evaluator, vocabulary, limits
         self.atoms = Atoms(vocabulary, limits)
         self.scope = Scope({})
         self.notes: list[str] = []
@@ -83,7 +87,7 @@ class Conversions(ABC):
                 return plan.const(1.0)
             case DescribedObject():
                 self.note("a description used as a truth value was read as 'exists'")
-                return plan.make(plan.Exists, value.iota.var, value.iota.body)
+                return plan.make(plan.Exists, value.description.var, value.description.body)
             case Quantity():
                 self.note("a count used as a truth value was read as 'count > 0'")
                 return plan.make(plan.Compare, ">", value.node, plan.make(plan.Number, 0.0))
@@ -116,7 +120,7 @@ class Conversions(ABC):
                     expected="a formula without bound variables",
                     hint="write 'a and b or not a and c' instead of a branch inside the quantifier",
                 )
-            return self.forcer.truth(made, _line(node))
+            return bool(self.need("truth", bound(made), node))
         if isinstance(value, DescribedValue):
             raise ProgramError(
                 "A described value is no truth value", node.span, hint='compare it: describe(…) == "red"'
@@ -139,14 +143,14 @@ class Conversions(ABC):
                     expected="a comparison of the count with a number or another count",
                 )
             if value.node not in self._counted:  # a loop may ask for the same count again and again
-                self._counted[value.node] = self.forcer.number(value.node, _line(node))
+                self._counted[value.node] = self.need("number", value.node, node)
             return self._counted[value.node]
         if isinstance(value, bool):
             return int(value)
         if isinstance(value, int | float):
             return value
         if isinstance(value, Formula) and not value.node.free:
-            return self.forcer.probability(value.node, _line(node))
+            return self.need("probability", value.node, node)  # type: ignore[no-any-return]
         raise ProgramError(f"{kind_name(value).capitalize()} is no number", node.span, expected="a number")
 
     def text(self, value: Any, node: ast.Node) -> str:
@@ -175,7 +179,7 @@ class Conversions(ABC):
         if isinstance(value, DescribedValue):
             if value.node.free:
                 raise ProgramError("This value depends on a variable that a quantifier binds", node.span)
-            return self.forcer.value(value.node, _line(node))
+            return self.need("text", value.node, node)
         if isinstance(value, Quantity):
             return self.number(value, node)  # type: ignore[arg-type]
         return value
@@ -184,8 +188,8 @@ class Conversions(ABC):
         """Return the index of the object that a value stands for."""
         if isinstance(value, ObjectRef):
             return value.index
-        if isinstance(value, DescribedObject) and not value.iota.free:
-            index = self.forcer.object(value.iota, _line(node))
+        if isinstance(value, DescribedObject) and not value.description.free:
+            index = int(self.need("object", value.description, node))
             if index < 0:
                 raise ProgramError("There is no object in the picture to point to", node.span)
             return index
@@ -215,7 +219,7 @@ class Conversions(ABC):
     def members(self, sort: SortRef) -> list[Any]:
         """Return the objects of the scene, or the values of a value sort."""
         if sort.name == "Object":
-            return [ObjectRef(i) for i in range(self.forcer.objects)]
+            return [ObjectRef(i) for i in range(self.evaluator.objects)]
         return list(self.vocabulary.values(sort.name))
 
     def key(self, value: Any, node: ast.Node) -> Any:
@@ -245,8 +249,28 @@ class Conversions(ABC):
 
     def line(self, node: ast.Node) -> int:
         """Return the line of a node, for the trace."""
-        return _line(node)
+        return node.span.line if node.span is not None else 0
 
+    def need(self, kind: NeedKind, of: Any, node: ast.Node) -> Any:
+        """Return a plain value that the evaluator gives."""
+        return self.evaluator.need(Need(kind, of), self.line(node))
 
-def _line(node: ast.Node) -> int:
-    return node.span.line if node.span is not None else 0
+    def result(self, value: Any, last: ast.Stmt) -> Any:
+        """Return what a program returned, an attribute made a value; `last` is its last statement.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If it depends on a variable that nothing binds; a formula may.
+        """
+        if isinstance(value, AttributeOf):
+            value = self.attribute_value(value.sort, value.target, last)
+        node = None if isinstance(value, Formula) else node_of(value)
+        if node is not None and node.free:
+            raise ProgramError(
+                f"The result depends on {', '.join(sorted(node.free))}, which nothing binds",
+                last.span,
+                expected="a result without free variables",
+                hint='bind it: exists(Object, lambda x: …), or .exists("x1")',
+            )
+        return value

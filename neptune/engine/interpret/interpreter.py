@@ -1,7 +1,7 @@
 """Runs a program: expressions over plain values and lazy formulas (its statements: `statements.py`).
 
 A tree walk with limits. Nothing here computes a score: formulas become nodes of `dsl.plan`, and only a branch,
-arithmetic or the result asks the :class:`~neptune.engine.interpret.values.Forcer` for a plain value.
+arithmetic or the result asks the :class:`~neptune.engine.interpret.values.Evaluator` for a plain value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from neptune.engine.interpret.statements import MAX_DEPTH, Returned, Statements
 from neptune.engine.interpret.values import (
     BuiltinRef,
     Closure,
-    Forcer,
+    Evaluator,
     Formula,
     PredicateRef,
     Scope,
@@ -38,8 +38,8 @@ class Interpreter(Statements):
 
     Parameters
     ----------
-    forcer
-        Gives plain values for nodes.
+    evaluator
+        Gives the plain values that the program needs.
     vocabulary
         The domain's words.
     limits
@@ -50,9 +50,9 @@ class Interpreter(Statements):
     """
 
     def __init__(
-        self, forcer: Forcer, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
+        self, evaluator: Evaluator, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
     ) -> None:
-        super().__init__(forcer, vocabulary, limits)
+        super().__init__(evaluator, vocabulary, limits)
         self.distinct_variables = distinct_variables
         self.variable_names: dict[Node, str] = {}
         self.binders = 0

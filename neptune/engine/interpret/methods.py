@@ -12,7 +12,15 @@ from dsl.plan import make
 from dsl.syntax import ast
 from neptune.engine.interpret import builtins, quantifiers
 from neptune.engine.interpret import work_bounds as bounds
-from neptune.engine.interpret.values import DescribedObject, Formula, ObjectRef, Quantity, Variable, kind_name
+from neptune.engine.interpret.values import (
+    DescribedObject,
+    Formula,
+    ObjectRef,
+    Quantity,
+    Variable,
+    bound,
+    kind_name,
+)
 
 if TYPE_CHECKING:
     from neptune.engine.interpret.conversions import Conversions
@@ -42,10 +50,10 @@ def call(
         "point",
     ):
         if name in ("argmax", "point"):
-            return DescribedObject(target.iota, True)
+            return DescribedObject(target.description, True)
         if name == "iota":
             return target
-        target = Formula(target.iota.body)
+        target = Formula(target.description.body)
     if isinstance(target, Formula):
         method = _FORMULA.get(name)
         if method is None:
@@ -234,7 +242,7 @@ def _renamed(
 def _probability(
     run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
 ) -> float:
-    return run.forcer.probability(target.node, run.line(node))
+    return run.need("probability", bound(target.node), node)  # type: ignore[no-any-return]
 
 
 _FORMULA: dict[str, Callable[..., Any]] = {

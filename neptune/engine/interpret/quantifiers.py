@@ -21,6 +21,7 @@ from neptune.engine.interpret.values import (
     Quantity,
     SortRef,
     Variable,
+    bound,
     kind_name,
 )
 
@@ -187,7 +188,7 @@ def iota(pick: bool) -> Function:
 
     def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], DescribedObject):
-            return DescribedObject(args[0].iota, pick or args[0].pick)
+            return DescribedObject(args[0].description, pick or args[0].argmax)
         if len(args) == 1 and isinstance(args[0], ObjectRef | Variable):
             return args[0]
         if len(args) == 1 and isinstance(args[0], Formula):
@@ -244,7 +245,7 @@ def choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
     if not all(isinstance(m, str) for m in members):
         bodies = bodies_of(run, members, function, node, choosing=True)
         truest = max(
-            range(len(members)), key=[run.forcer.probability(b, run.line(node)) for b in bodies].__getitem__
+            range(len(members)), key=[run.need("probability", bound(b), node) for b in bodies].__getitem__
         )
         return members[truest]
     run.picking += 1
@@ -272,7 +273,7 @@ def count(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any
     if len(args) == 1 and isinstance(args[0], Quantity | int):
         return args[0]
     if len(args) == 1 and isinstance(args[0], DescribedObject):
-        args = [Formula(args[0].iota.body)]
+        args = [Formula(args[0].description.body)]
     if len(args) == 1 and isinstance(args[0], Formula):
         free = sorted(args[0].node.free)
         if len(free) != 1:

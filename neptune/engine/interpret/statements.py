@@ -13,7 +13,7 @@ from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
 from neptune.engine.interpret import methods
 from neptune.engine.interpret.conversions import Conversions
-from neptune.engine.interpret.values import Closure, Forcer
+from neptune.engine.interpret.values import Closure, Evaluator
 
 
 class Returned(Exception):
@@ -37,8 +37,8 @@ MAX_DEPTH = 100
 class Statements(Conversions):
     """Runs statements; how an expression is evaluated is the interpreter's part."""
 
-    def __init__(self, forcer: Forcer, vocabulary: Vocabulary, limits: Limits) -> None:
-        super().__init__(forcer, vocabulary, limits)
+    def __init__(self, evaluator: Evaluator, vocabulary: Vocabulary, limits: Limits) -> None:
+        super().__init__(evaluator, vocabulary, limits)
         self._statements = 0
         self._assigned: dict[int, Mapping[str, Place]] = {}  # by the identity of a body; the program holds it
 

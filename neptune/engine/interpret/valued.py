@@ -73,7 +73,7 @@ def _parity(run: Interpreter, count: Quantity, odd: bool, node: ast.Expr) -> For
     """Return ``even(count(…))`` as "it is 0, or 2, …": a count has no more than all objects."""
     exact = [
         plan.make(plan.Compare, "==", count.node, plan.make(plan.Number, float(k)))
-        for k in range(int(odd), run.forcer.objects + 1, 2)
+        for k in range(int(odd), run.evaluator.objects + 1, 2)
     ]
     return run.made(plan.disjunction(exact), node)
 

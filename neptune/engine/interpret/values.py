@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from dsl.check.scopes import Place
-from dsl.plan import Describe, Description, Node
+from dsl.plan import Describe, Description, Exists, Node, make
 from dsl.syntax import ast
 
 LAST = (1_000_000_000, 0)
@@ -27,10 +27,10 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class DescribedObject:
-    """``iota(…)``: a distribution over objects. `pick`: stands for its most probable object (``point``)."""
+    """``iota(…)``: a distribution over objects. `argmax`: stands for its most probable object (``point``)."""
 
-    iota: Description
-    pick: bool = False
+    description: Description
+    argmax: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,42 +134,110 @@ class Closure:
     scope: Scope
 
 
-class Forcer(Protocol):
-    """Turns nodes into plain values: the part of a run that asks the oracle and computes."""
+NeedKind = Literal["truth", "probability", "number", "object", "objects", "ranking", "text", "query"]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A plain value that a program needs before it can go on, or that its result becomes in the end.
+
+    Parameters
+    ----------
+    kind, of
+        ``truth``, ``probability``: of a formula without free variables, bool (p > ½) or float in [0, 1].
+        ``number``: of a `Count` or `CountTrue`, int.
+        ``object``: of a `Description`, the index of the most probable object (the lowest among equals), -1 in an
+        empty scene.
+        ``ranking``: of a formula of at most one free variable, its probability at each of the N objects.
+        ``text``: of a `Describe`, the value whose formula is truest (the first among equals), ``None`` where no
+        object is there.
+        ``query``: an open question (text, attribute, indices of objects), the answer in words; without a text, for
+        the objects' attribute.
+        ``objects``: of results only, a formula of one free variable: the objects of which it is true.
+    """
+
+    kind: NeedKind
+    of: Any
+
+
+class Evaluator(Protocol):
+    """What evaluates the needs of a run: the part that asks the oracle and computes."""
 
     @property
     def objects(self) -> int:
         """The number of objects."""
         ...
 
-    def truth(self, node: Node, line: int) -> bool:
-        """Decide a formula (its free variables are bound by ∃): p > ½."""
+    def need(self, need: Need, line: int) -> Any:
+        """Return the plain value; `line` is the line of the program that needs it, for the trace."""
         ...
 
-    def number(self, node: Node, line: int) -> int:
-        """Count."""
-        ...
 
-    def object(self, iota: Description, line: int) -> int:
-        """Return the index of the most probable object (lowest index among equals), or -1 in an empty scene."""
-        ...
+class ByKind:
+    """An evaluator with a method for each kind of need."""
 
-    def ranking(self, node: Node, line: int) -> list[float]:
-        """Return the probability of a formula of one free variable at each object."""
-        ...
+    def need(self, need: Need, line: int) -> Any:
+        """Return the plain value that the method of its kind gives."""
+        if need.kind == "query":
+            return self.query(*need.of, line)  # type: ignore[attr-defined]
+        return getattr(self, "value" if need.kind == "text" else need.kind)(need.of, line)
 
-    def probability(self, node: Node, line: int) -> float:
-        """Return the probability of a formula (its free variables are bound by ∃)."""
-        ...
 
-    def value(self, node: Describe, line: int) -> str | None:
-        """Return the value whose formula is truest (the first among equals), ``None`` where no object is there."""
-        ...
+def bound(node: Node) -> Node:
+    """Return a formula with its free variables bound by ∃."""
+    for var in sorted(node.free, reverse=True):
+        node = make(Exists, var, node)
+    return node
 
-    def query(self, text: str, attribute: str, objects: tuple[int, ...], line: int) -> str:
-        """Ask an open question about given objects; without a text, for their attribute."""
-        ...
 
+def node_of(value: Any) -> Node | None:
+    """Return the plan node of a lazy value, as the program made it; ``None`` for a plain value."""
+    if isinstance(value, Formula | Quantity | DescribedValue):
+        return value.node
+    return value.description if isinstance(value, DescribedObject) else None
+
+
+ResultKind = Literal["truth", "objects", "object", "number", "text", "nothing", "list"]
+
+
+def result_kind(value: Any) -> ResultKind | None:
+    """Return what a value answers with as a program's result, lazy or plain; ``None`` if it answers nothing.
+
+    This is the one place that says so. An :class:`AttributeOf` has to be made a value first
+    (``Interpreter.result``), and a formula of several free variables is the truth of "there are such objects".
+    """
+    if isinstance(value, Formula):
+        return "objects" if len(value.node.free) == 1 else "truth"
+    return _RESULTS.get(type(value))
+
+
+def needed(value: Any) -> Need | None:
+    """Return what is to be evaluated to make a lazy result plain; ``None`` for a plain value, or no result at all.
+
+    The kind is the one of :func:`result_kind`; the free variables of a truth are bound by ∃, an ``objects`` formula
+    keeps its one.
+    """
+    node, kind = node_of(value), result_kind(value)
+    if node is None or kind is None:
+        return None
+    return Need(kind, bound(node) if kind == "truth" else node)  # type: ignore[arg-type]
+
+
+_RESULTS: dict[type, ResultKind] = {
+    DescribedObject: "object",
+    Quantity: "number",
+    DescribedValue: "text",
+    bool: "truth",
+    int: "number",
+    float: "number",
+    str: "text",
+    ObjectRef: "object",
+    type(None): "nothing",
+    list: "list",
+    tuple: "list",
+    set: "list",
+    dict: "list",
+}
 
 Call = Callable[[list[Any], dict[str, Any], ast.Call], Any]
 

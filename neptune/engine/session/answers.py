@@ -14,7 +14,6 @@ from neptune.answer import Answer
 from neptune.engine.interpret import work_bounds as bounds
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import (
-    AttributeOf,
     DescribedObject,
     DescribedValue,
     Formula,
@@ -37,9 +36,7 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
     """
     last = program.body[-1]
     line = run.line(last)
-    if isinstance(value, AttributeOf):
-        value = run.attribute_value(value.sort, value.target, last)
-    closed(value, last)
+    value = run.result(value, last)
     match value:
         case Formula() if len(value.node.free) == 1:
             return _objects(value.node, run, session, line)
@@ -90,24 +87,6 @@ def answer_of(value: Any, run: Interpreter, session: Session, program: ast.Progr
         last.span,
         expected="a truth, a number, a text or an object",
     )
-
-
-def closed(value: Any, last: ast.Stmt) -> None:
-    """Check that a result does not depend on a variable that nothing binds.
-
-    Raises
-    ------
-    dsl.ProgramError
-        If it does; a formula may.
-    """
-    inner = value.iota if isinstance(value, DescribedObject) else getattr(value, "node", None)
-    if isinstance(value, Quantity | DescribedValue | DescribedObject) and inner is not None and inner.free:
-        raise ProgramError(
-            f"The result depends on {', '.join(sorted(inner.free))}, which nothing binds",
-            last.span,
-            expected="a result without free variables",
-            hint='bind it: exists(Object, lambda x: …), or .exists("x1")',
-        )
 
 
 def _answer(
@@ -175,7 +154,7 @@ def _truth(node: Node, run: Interpreter, session: Session, line: int) -> Answer:
 
 
 def _object(value: DescribedObject, run: Interpreter, session: Session, line: int) -> Answer:
-    choice = session.point(value.iota, line)
+    choice = session.point(value.description, line)
     if choice.index < 0:
         return _answer(run, session, None, "nothing")
     return _answer(

@@ -17,7 +17,14 @@ from dsl.plan.guards import insert_guards
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.fusion import Parts, fuse
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import AttributeOf, DescribedObject, DescribedValue, Formula, Quantity
+from neptune.engine.interpret.values import (
+    AttributeOf,
+    ByKind,
+    DescribedObject,
+    DescribedValue,
+    Formula,
+    Quantity,
+)
 
 if TYPE_CHECKING:
     from neptune.engine import Engine
@@ -29,8 +36,8 @@ class Unprepared(Exception):
     """The program must be run scene by scene."""
 
 
-class _NoScene:
-    """A forcer that has no scene: whoever asks it anything can not be prepared."""
+class _NoScene(ByKind):
+    """An evaluator that has no scene: whoever asks it anything can not be prepared."""
 
     def __getattr__(self, name: str) -> Any:
         raise Unprepared(name)
@@ -136,9 +143,7 @@ def prepare(engine: Engine, program: str) -> Prepared:
     value = run.run(checked.program)
     last = checked.program.body[-1]
     if isinstance(value, AttributeOf):
-        from neptune.engine.interpret.builtins import describe_attribute
-
-        value = describe_attribute(run, value.sort, value.target, last)
+        value = run.attribute_value(value.sort, value.target, last)
     kind: Answered
     match value:
         case Formula():
@@ -148,7 +153,7 @@ def prepare(engine: Engine, program: str) -> Prepared:
                     f"the formula returned has {len(node.free)} free variables; they were bound by 'exists'"
                 )
         case DescribedObject():
-            kind, node = "object", value.iota
+            kind, node = "object", value.description
         case Quantity(node=Count()):
             kind, node = "number", value.node
         case DescribedValue():

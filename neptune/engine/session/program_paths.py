@@ -7,30 +7,19 @@ were taken so far, and what the program does next on it is kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import dsl
-from dsl.plan import Describe, Description, Exists, Node, make
+from dsl.plan import Describe, Description, Node
 from dsl.syntax import ast
 from neptune.engine.compile.plan_cache import Cache
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import AttributeOf
-from neptune.engine.session.answers import closed
+from neptune.engine.interpret.values import ByKind, Need, NeedKind
 
 if TYPE_CHECKING:
     from neptune.engine import Engine
 
-Asked = Literal["truth", "number", "object", "text", "probability", "ranking", "query"]
-
 PATHS_KEPT = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A plain value that a program needs: of a node, or the answer to an open question (text, attribute, objects)."""
-
-    kind: Asked
-    of: Any
 
 
 Choices = tuple[tuple[Need, Any], ...]
@@ -42,8 +31,8 @@ class _Needed(Exception):
         self.need = need
 
 
-class _Given:
-    """A forcer that hands out the values of a path, and stops the run at the first that is not given."""
+class _Given(ByKind):
+    """An evaluator that hands out the values of a path, and stops the run at the first that is not given."""
 
     def __init__(self, objects: int, choices: Choices) -> None:
         self._objects, self._given = objects, dict(choices)
@@ -54,17 +43,17 @@ class _Given:
         self.sized = True
         return self._objects
 
-    def _value(self, kind: Asked, of: Any) -> Any:
+    def _value(self, kind: NeedKind, of: Any) -> Any:
         need = Need(kind, of)
         if need not in self._given:
             raise _Needed(need)
         return self._given[need]
 
     def truth(self, node: Node, line: int) -> bool:
-        return bool(self._value("truth", _bound(node)))
+        return bool(self._value("truth", node))
 
     def probability(self, node: Node, line: int) -> float:
-        return float(self._value("probability", _bound(node)))
+        return float(self._value("probability", node))
 
     def number(self, node: Node, line: int) -> int:
         return int(self._value("number", node))
@@ -80,12 +69,6 @@ class _Given:
 
     def query(self, text: str, attribute: str, objects: tuple[int, ...], line: int) -> str:
         return str(self._value("query", (text, attribute, objects)))
-
-
-def _bound(node: Node) -> Node:
-    for var in sorted(node.free, reverse=True):
-        node = make(Exists, var, node)
-    return node
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +113,7 @@ class Paths:
             self._trees.put(program, tree)
         run = Interpreter(given, engine.vocabulary, engine.limits, engine.distinct_variables)
         try:
-            value = run.run(tree)
-            if isinstance(value, AttributeOf):
-                value = run.attribute_value(value.sort, value.target, tree.body[-1])
-            closed(value, tree.body[-1])
+            value = run.result(run.run(tree), tree.body[-1])
         except _Needed as stop:
             return Outcome(stop.need)
         except dsl.ProgramError as error:

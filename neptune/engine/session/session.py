@@ -24,6 +24,7 @@ from neptune.engine.evaluate.evaluator import Evaluator
 from neptune.engine.evaluate.executor import PlannedEvaluator
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
+from neptune.engine.interpret.values import ByKind
 from neptune.engine.schedule import Estimates, Schedule, witness_of
 from neptune.engine.schedule.goals import Goal, Kind
 from neptune.engine.schedule.requests import Asker
@@ -74,8 +75,8 @@ class Total:
 
 
 @dataclass
-class Session:
-    """Forces the nodes of one program run. See :class:`neptune.engine.interpret.values.Forcer` for what it promises.
+class Session(ByKind):
+    """Forces the nodes of one program run. See :class:`neptune.engine.interpret.values.Evaluator` for what it promises.
 
     Parameters
     ----------

@@ -27,17 +27,10 @@ from dsl.syntax import ast
 from neptune.algebra.convert import EPSILON
 from neptune.answer import Usage
 from neptune.engine.evaluate.atom_tensors import LeafScores, Scorer
-from neptune.engine.interpret.values import (
-    DescribedObject,
-    DescribedValue,
-    Formula,
-    ObjectRef,
-    Quantity,
-    kind_name,
-)
+from neptune.engine.interpret.values import Need, ObjectRef, kind_name, needed, result_kind
 from neptune.engine.session.distributions import Kind, Soft, Targets, Values
 from neptune.engine.session.own import own
-from neptune.engine.session.program_paths import Choices, Need, Outcome, Paths
+from neptune.engine.session.program_paths import Choices, Outcome, Paths
 from neptune.errors import NeptuneError
 from neptune.scene import Scene
 from neptune.scene.types import Question
@@ -292,31 +285,21 @@ class _Search:
 
 def _result(value: Any, objects: int) -> tuple[str, Any]:
     """Return the kind of a program's result with its node, or with its distribution if it is a plain value."""
-    match value:
-        case Formula() if len(value.node.free) == 1:
-            return "objects", value.node
-        case Formula():
-            return "truth", value.node
-        case DescribedObject():
-            return "object", value.iota
-        case Quantity():
-            return "number", value.node
-        case DescribedValue():
-            return "text", value.node
-        case bool():
-            return "truth", _sure(value)
-        case int() | float():
-            return "number", _sure(value)
-        case str():
-            return "text", _sure(value)
-        case ObjectRef():
-            return "object", _sure(value.index)
-        case None:
-            return "nothing", _sure(None)
-        case list() | tuple() | set() if all(isinstance(v, ObjectRef) for v in value) and value:
-            members = {v.index for v in value}
-            shares = [float(i in members) for i in range(objects)]
-            return "objects", (tuple(range(objects)), torch.tensor(shares, dtype=torch.float64))
+    need = needed(value)
+    if need is not None:
+        return need.kind, need.of
+    kind = result_kind(value)
+    if (
+        kind == "list"
+        and not isinstance(value, dict)
+        and value
+        and all(isinstance(v, ObjectRef) for v in value)
+    ):
+        members = {v.index for v in value}
+        shares = [float(i in members) for i in range(objects)]
+        return "objects", (tuple(range(objects)), torch.tensor(shares, dtype=torch.float64))
+    if kind is not None and kind != "list":
+        return kind, _sure(value.index if isinstance(value, ObjectRef) else value)
     raise NeptuneError(
         f"The program returns {kind_name(value)}, which has no soft value",
         expected="a truth, a number, a text, an object, or a formula of one free variable",
