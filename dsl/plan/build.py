@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dsl.plan.nodes import And, Const, Node, Not, Or, Same, Term, make
+from dsl.plan.nodes import And, Connective, Const, Not, Or, Quantifier, Same
+from dsl.plan.schema import Node, Term, make
 
 
 def const(value: float) -> Const:
@@ -14,24 +15,25 @@ def const(value: float) -> Const:
 
 def conjunction(operands: Iterable[Node]) -> Node:
     """Return the conjunction of the operands, nested conjunctions flattened; true if there are none."""
-    return _gather(And, operands, 1.0)
+    return join(And, operands)
 
 
 def disjunction(operands: Iterable[Node]) -> Node:
     """Return the disjunction of the operands, nested disjunctions flattened; false if there are none."""
-    return _gather(Or, operands, 0.0)
+    return join(Or, operands)
 
 
-def _gather(cls: type[And] | type[Or], operands: Iterable[Node], empty: float) -> Node:
+def join(connective: Connective, operands: Iterable[Node]) -> Node:
+    """Return the :func:`conjunction` or :func:`disjunction` of the operands."""
     flat: list[Node] = []
     for operand in operands:
-        if isinstance(operand, cls):
+        if isinstance(operand, connective):
             flat.extend(operand.operands)
         else:
             flat.append(operand)
     if not flat:
-        return const(empty)
-    return flat[0] if len(flat) == 1 else make(cls, tuple(flat))
+        return const(connective.neutral)
+    return flat[0] if len(flat) == 1 else make(connective, tuple(flat))
 
 
 def negation(body: Node) -> Node:
@@ -41,6 +43,13 @@ def negation(body: Node) -> Node:
     if isinstance(body, Const):
         return const(1.0 - body.value)
     return make(Not, body)
+
+
+def quantify(kind: Quantifier, variables: Iterable[str], body: Node) -> Node:
+    """Return the body with a quantifier for each of the variables, the last one outermost."""
+    for var in variables:
+        body = make(kind, var, body)
+    return body
 
 
 def distinct(terms: tuple[Term, ...]) -> Node:

@@ -13,40 +13,26 @@ A relation that is derived from values is written out behind its guard: ``larger
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dsl.plan import (
-    And,
     Atom,
-    Compare,
-    Count,
-    CountTrue,
-    Describe,
-    Description,
-    Exists,
-    ExpectationOver,
-    Forall,
     Node,
-    Not,
-    Or,
     Predicate,
-    Xor,
-    children,
+    Visit,
     conjunction,
     const,
+    descend,
     disjunction,
     make,
     negation,
-    rebuild,
+    rejoin,
     same,
     walk,
 )
 
-EXISTS, FORALL, DESCRIBED = "∃", "∀", "ι"
 
-
-@dataclass(frozen=True, slots=True)
-class _Binding:
+class _Binding(NamedTuple):
     """How a variable is bound: outermost first by `order`; `positive`: an even number of ¬ since the binder."""
 
     order: int
@@ -58,57 +44,35 @@ _Context = dict[str, _Binding]
 
 
 def insert_guards(node: Node) -> Node:
-    """Return the plan with a guard at every atom of two or more objects.
+    """Return the plan with a guard at every atom of two or more objects, and nodes that the engine has no rules for
+    written with others.
 
     Idempotent in value. Each shared node is visited once for each way in which its free variables are bound, so
     the work is bounded by the size of the plan times the number of such ways.
     """
-    context = {var: _Binding(-1, EXISTS, True) for var in node.free}
-    return _guard(node, context, 0, {})
+    context = {var: _Binding(-1, "∃", True) for var in node.free}
+    return descend(node, context, _guard)
 
 
-def _guard(node: Node, context: _Context, order: int, memo: dict[tuple[object, ...], Node]) -> Node:
-    live = {v: b for v, b in context.items() if v in node.free}
-    key = (node, order, tuple(sorted((v, b.order, b.kind, b.positive) for v, b in live.items())))
-    found = memo.get(key)
-    if found is None:
-        found = memo[key] = _guard_new(node, live, order, memo)
-    return found
-
-
-def _guard_new(node: Node, context: _Context, order: int, memo: dict[tuple[object, ...], Node]) -> Node:
-    def below(child: Node, inner: _Context, deeper: int = 0) -> Node:
-        return _guard(child, inner, order + deeper, memo)
-
-    match node:
-        case Atom():
-            return _guard_atom(node, context)
-        case Not():
-            return negation(below(node.body, _flip(context)))
-        case And():
-            return conjunction(below(o, context) for o in node.operands)
-        case Or():
-            return disjunction(below(o, context) for o in node.operands)
-        case Xor() if _has_pairs(node):
-            # Each side occurs with both signs, and a guard depends on the sign: write the definition out.
-            a, b = node.left, node.right
-            return below(disjunction([conjunction([a, negation(b)]), conjunction([negation(a), b])]), context)
-        case Exists() | Forall():
-            kind = EXISTS if isinstance(node, Exists) else FORALL
-            inner = {**context, node.var: _Binding(order, kind, True)}
-            return make(type(node), node.var, below(node.body, inner, 1))
-        case Count() | Description():
-            inner = {**_positive(context), node.var: _Binding(order, EXISTS, True)}
-            return make(type(node), node.var, below(node.body, inner, 1))
-        case ExpectationOver():
-            iota = below(node.iota, context)
-            inner = {**context, node.var: _Binding(order, DESCRIBED, True)}
-            return make(ExpectationOver, node.var, iota, below(node.body, inner, 1), node.pick)
-        case Compare() | CountTrue() | Describe():
-            inner = _positive(context)
-            return rebuild(node, tuple(below(child, inner) for child in children(node)))
-        case _:
-            return rebuild(node, tuple(below(child, context) for child in children(node)))
+def _guard(node: Node, context: _Context, visit: Visit[_Context]) -> Node:
+    if isinstance(node, Atom):
+        return _guard_atom(node, context)
+    schema = node.schema
+    if not node.basic or (any(part.sign == "±" for part in schema.parts) and _has_pairs(node)):
+        # A guard depends on the sign, so a part that occurs with both is written out.
+        return visit(node.expand(), context)
+    guarded = []
+    for child, part in schema.parts_of(node):
+        inner = context
+        if part.sign == "-":
+            inner = {v: b._replace(positive=not b.positive) for v, b in context.items()}
+        elif part.sign == "0":
+            inner = {v: b._replace(positive=True) for v, b in context.items()}
+        if part.scoped and schema.kind is not None:
+            order = 1 + max([b.order for b in context.values()], default=-1)
+            inner = {**inner, **{v: _Binding(order, schema.kind, True) for v in schema.variable(node)}}
+        guarded.append(visit(child, inner))
+    return rejoin(node, guarded)
 
 
 def _guard_atom(leaf: Atom, context: _Context) -> Node:
@@ -117,10 +81,10 @@ def _guard_atom(leaf: Atom, context: _Context) -> Node:
     if not pairs:
         return leaf
     bindings = [context[t] for t in terms if isinstance(t, str)]
-    deciding = [b for b in bindings if b.kind != DESCRIBED]
+    deciding = [b for b in bindings if b.kind != "ι"]
     if deciding:
         innermost = max(deciding, key=lambda b: b.order)
-        true_on_diagonal = (innermost.kind == FORALL) == innermost.positive
+        true_on_diagonal = (innermost.kind == "∀") == innermost.positive
     else:
         true_on_diagonal = leaf.predicate.reflexive
     equalities = [e for e in (same(a, b) for a, b in pairs) if e is not const(0.0)]
@@ -140,14 +104,6 @@ def _written_out(leaf: Atom) -> Node:
         conjunction(make(Atom, Predicate(v, 1), (t,)) for v, t in zip(way, leaf.terms, strict=True))
         for way in leaf.predicate.ways
     )
-
-
-def _flip(context: _Context) -> _Context:
-    return {v: _Binding(b.order, b.kind, not b.positive) for v, b in context.items()}
-
-
-def _positive(context: _Context) -> _Context:
-    return {v: _Binding(b.order, b.kind, True) for v, b in context.items()}
 
 
 def _has_pairs(node: Node) -> bool:

@@ -1,14 +1,15 @@
-"""The node classes, and :func:`make`, which gives each formula its one object."""
+"""The plan nodes."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
-from weakref import WeakValueDictionary
+from typing import Annotated, ClassVar, TypeAlias
 
-Term: TypeAlias = str | int
-"""What fills a place of a predicate: a variable's name, or the index of an object."""
+from dsl.plan.schema import Bound, Node, Part, Term, Terms, make, node
+
+Counted = Annotated[Node, Part("0")]
+Scoped = Annotated[Node, Part(scoped=True)]
+CountedScoped = Annotated[Node, Part("0", scoped=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,199 +47,193 @@ class Predicate:
         return self.name or repr(self.text)
 
 
-NodeT = TypeVar("NodeT", bound="Node")
-
-
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Node:
-    """Any plan node. Made by :func:`make`, never by the class itself.
-
-    ``free``: its free variables; ``inner``: its :func:`children`.
-    """
-
-    inner: tuple[Node, ...] = field(init=False, repr=False)
-    free: frozenset[str] = field(init=False, repr=False)
-    depth: int = field(init=False, repr=False)
-
-
-_table: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
-_lock = threading.Lock()
-
-
-def make(cls: type[NodeT], *values: Any) -> NodeT:
-    """Return the one node of this class with these field values."""
-    key = (cls, *values)
-    with _lock:
-        found = _table.get(key)
-        if found is not None:
-            return found  # type: ignore[return-value]
-        node = cls(*values)
-        inner = _inner(node)
-        free = frozenset().union(*(child.free for child in inner))
-        if isinstance(node, Atom | Same):
-            free = frozenset(t for t in node.terms if isinstance(t, str))
-        elif isinstance(node, ExpectationOver):
-            free = (node.body.free - {node.var}) | node.iota.free
-        elif isinstance(node, Exists | Forall | Description | Count):
-            free = free - {node.var}
-        object.__setattr__(node, "inner", inner)
-        object.__setattr__(node, "free", free)
-        object.__setattr__(node, "depth", 1 + max((child.depth for child in inner), default=0))
-        _table[key] = node
-        return node
-
-
 # --- truths --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class Const(Node):
     """A truth value known beforehand, in [0, 1]."""
 
     value: float
 
+    def __str__(self) -> str:
+        return {1.0: "true", 0.0: "false"}.get(self.value, f"{self.value:g}")
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+
+@node
 class Atom(Node):
     """An atom: an oracle's score for a predicate at each tuple of objects."""
 
+    tag = "Leaf"
     predicate: Predicate
-    terms: tuple[Term, ...]
+    terms: Terms
+
+    def __str__(self) -> str:
+        return f"{self.predicate}({', '.join(map(_term, self.terms))})"
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class Same(Node):
-    """Crisp identity of two objects; total, never asked."""
+    """Identity of two objects, true or false; total, never asked."""
 
-    terms: tuple[Term, Term]
+    terms: Terms
+
+    def __str__(self) -> str:
+        return " = ".join(map(_term, self.terms))
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class Not(Node):
     """¬body."""
 
-    body: Node
+    body: Annotated[Node, Part("-")]
+
+    def __str__(self) -> str:
+        if isinstance(self.body, Same):
+            return " ≠ ".join(map(_term, self.body.terms))
+        return f"¬{self.body.bracketed()}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class And(Node):
     """Conjunction of two or more formulas."""
 
-    operands: tuple[Node, ...]
+    symbol, infix, neutral = "∧", True, 1.0
+    operands: Annotated[tuple[Node, ...], Part()]
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class Or(Node):
     """Disjunction of two or more formulas."""
 
-    operands: tuple[Node, ...]
+    symbol, infix, neutral = "∨", True, 0.0
+    operands: Annotated[tuple[Node, ...], Part()]
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+Connective: TypeAlias = type[And] | type[Or]
+
+
+@node
 class Xor(Node):
     """Exclusive or, (a ∧ ¬b) ∨ (¬a ∧ b)."""
 
-    left: Node
-    right: Node
+    symbol, infix = "⊕", True
+    left: Annotated[Node, Part("±")]
+    right: Annotated[Node, Part("±")]
+
+    def expand(self) -> Node:
+        """Return (a ∧ ¬b) ∨ (¬a ∧ b)."""
+        a, b = self.left, self.right
+        return make(Or, (make(And, (a, make(Not, b))), make(And, (make(Not, a), b))))
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class Exists(Node):
     """∃var body."""
 
-    var: str
-    body: Node
+    symbol = "∃"
+    connective: ClassVar[Connective] = And
+    """What it passes: ∃x(φ ∧ ψ) = ∃xφ ∧ ψ for x not in ψ."""
+    var: Annotated[str, Bound("∃")]
+    body: Scoped
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class Forall(Node):
     """∀var body."""
 
-    var: str
-    body: Node
+    symbol = "∀"
+    connective: ClassVar[Connective] = Or
+    """What it passes: ∀x(φ ∨ ψ) = ∀xφ ∨ ψ for x not in ψ."""
+    var: Annotated[str, Bound("∀")]
+    body: Scoped
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+Quantifier: TypeAlias = type[Exists] | type[Forall]
+
+
+@node
 class Description(Node):
     """The object that fits the body: softmax of its logits over `var`. A description, not a truth."""
 
-    var: str
-    body: Node
+    symbol, tag = "ι", "Iota"
+    var: Annotated[str, Bound("∃")]
+    body: CountedScoped
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class ExpectationOver(Node):
-    """An atom about a described object: Σ_var w(var)·body with w from `iota`; `pick`: at the argmax of w instead."""
+    """An atom about a described object: Σ_var w(var)·body with w from the description; `pick`: at the argmax of w
+    instead."""
 
-    var: str
-    iota: Description
-    body: Node
-    pick: bool = False
+    tag = "Expect"
+    var: Annotated[str, Bound("ι")]
+    description: Annotated[Description, Part()]
+    body: Scoped
+    pick: bool
+
+    def __str__(self) -> str:
+        weights = f"{'at' if self.pick else 'E'}[{self.var} ~ {self.description}]"
+        return f"{weights} {self.body.bracketed()}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class Compare(Node):
     """A comparison of two numbers; `op` is one of ``> >= < <= == !=``."""
 
+    infix = True
     op: str
-    left: Node
-    right: Node
+    left: Counted
+    right: Counted
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.op} {self.right}"
 
 
 # --- numbers and values --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class Count(Node):
     """How many objects fit the body."""
 
-    var: str
-    body: Node
+    symbol = "#"
+    var: Annotated[str, Bound("∃")]
+    body: CountedScoped
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class CountTrue(Node):
     """How many of finitely many formulas are true (a count over a value sort)."""
 
-    bodies: tuple[Node, ...]
+    tag = "Tally"
+    bodies: Annotated[tuple[Node, ...], Part("0")]
+
+    def __str__(self) -> str:
+        return f"#({', '.join(map(str, self.bodies))})"
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@node
 class Number(Node):
     """A plain number."""
 
     value: float
 
+    def __str__(self) -> str:
+        return f"{self.value:g}"
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+
+@node
 class Describe(Node):
     """The value whose formula is truest: softmax over the values of the logits of `bodies`."""
 
     values: tuple[str, ...]
-    bodies: tuple[Node, ...]
+    bodies: Annotated[tuple[Node, ...], Part("0")]
+
+    def __str__(self) -> str:
+        parts = (f"{v}: {b}" for v, b in zip(self.values, self.bodies, strict=True))
+        return f"describe({', '.join(parts)})"
 
 
-TRUTHS = (Const, Atom, Same, Not, And, Or, Xor, Exists, Forall, ExpectationOver, Compare)
-
-
-def children(node: Node) -> tuple[Node, ...]:
-    """Return the direct subformulas of a node, in order."""
-    return node.inner
-
-
-def _inner(node: Node) -> tuple[Node, ...]:
-    match node:
-        case And() | Or():
-            return node.operands
-        case Not():
-            return (node.body,)
-        case Exists() | Forall() | Description() | Count():
-            return (node.body,)
-        case Xor() | Compare():
-            return (node.left, node.right)
-        case ExpectationOver():
-            return (node.iota, node.body)
-        case CountTrue() | Describe():
-            return node.bodies
-        case _:
-            return ()
+def _term(term: Term) -> str:
+    return f"object {term}" if isinstance(term, int) else term

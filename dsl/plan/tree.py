@@ -1,56 +1,19 @@
-"""Plans as trees: rebuilding, walking, substituting without capture."""
+"""Plans as trees: walking, showing, rebuilding, transforming, substituting without capture.
+
+Everything here reads the schema of the nodes, and holds for every class of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import TypeAlias, TypeVar
 
-from dsl.plan.build import same
-from dsl.plan.nodes import (
-    And,
-    Atom,
-    Compare,
-    Count,
-    CountTrue,
-    Describe,
-    Description,
-    Exists,
-    ExpectationOver,
-    Forall,
-    Node,
-    Not,
-    Or,
-    Same,
-    Term,
-    Xor,
-    children,
-    make,
-)
+from dsl.plan.build import conjunction, disjunction, negation, same
+from dsl.plan.nodes import And, Exists, Forall, Not, Or, Same
+from dsl.plan.schema import Node, Term, make
 
-
-def rebuild(node: Node, inner: tuple[Node, ...]) -> Node:
-    """Return the node with its :func:`children` replaced (flattening and folding nothing)."""
-    if inner == children(node):
-        return node
-    match node:
-        case And() | Or():
-            return make(type(node), inner)
-        case Not():
-            return make(Not, inner[0])
-        case Exists() | Forall() | Description() | Count():
-            return make(type(node), node.var, inner[0])
-        case Xor():
-            return make(Xor, *inner)
-        case Compare():
-            return make(Compare, node.op, *inner)
-        case ExpectationOver():
-            return make(ExpectationOver, node.var, inner[0], inner[1], node.pick)
-        case CountTrue():
-            return make(CountTrue, inner)
-        case Describe():
-            return make(Describe, node.values, inner)
-        case _:
-            return node
+State = TypeVar("State")
+Visit: TypeAlias = Callable[[Node, State], Node]
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -63,7 +26,122 @@ def walk(node: Node) -> Iterator[Node]:
             continue
         seen.add(current)
         yield current
-        stack.extend(reversed(children(current)))
+        stack.extend(reversed(current.children))
+
+
+def show(node: Node) -> str:
+    """Return the formula as text (``∃@0 (cube(@0) ∧ left(@0, @1))``); of a very large one, only how large it is."""
+    size = _written_size(node, {})
+    if size > _SHOWN:
+        return f"a formula of {size if size < 10**9 else 'more than 10⁹'} parts"
+    return str(node)
+
+
+_SHOWN = 5_000
+
+
+def _written_size(node: Node, memo: dict[Node, int]) -> int:
+    """Return the number of parts of a formula written out, shared ones each time."""
+    found = memo.get(node)
+    if found is None:
+        found = memo[node] = min(10**9, 1 + sum(_written_size(child, memo) for child in node.children))
+    return found
+
+
+def prefix(node: Node) -> tuple[list[str], Node]:
+    """Return the variables of the like quantifiers that a formula starts with, outermost first, and their body."""
+    kind, variables = type(node), []
+    while isinstance(node, Exists | Forall) and type(node) is kind:
+        variables.append(node.var)
+        node = node.body
+    return variables, node
+
+
+# --- rebuilding ----------------------------------------------------------------------------------
+
+
+def rebuild(node: Node, children: Iterable[Node], var: str = "") -> Node:
+    """Return the node with its children replaced, and the variable that it binds if one is given (flattening and
+    folding nothing)."""
+    inner = tuple(children)
+    if not var and inner == node.children:
+        return node
+    schema = node.schema
+    values = schema.values(node)
+    if var:
+        assert schema.bound is not None, f"{type(node).__name__} binds no variable"
+        values[schema.bound] = var
+    if schema.many is not None:
+        values[schema.many] = inner
+    else:
+        for at, child in zip(schema.single, inner, strict=True):
+            values[at] = child
+    return make(type(node), *values)
+
+
+def rejoin(node: Node, children: Iterable[Node]) -> Node:
+    """Return the node with its children replaced, nested ∧ and ∨ flattened and ¬¬ removed."""
+    match node:
+        case And():
+            return conjunction(children)
+        case Or():
+            return disjunction(children)
+        case Not():
+            return negation(*children)
+    return rebuild(node, children)
+
+
+def with_terms(node: Node, change: Callable[[Term], Term]) -> Node:
+    """Return an atom, or an identity of objects, with its terms changed (x = x folded); other nodes as they are."""
+    schema = node.schema
+    if schema.terms is None:
+        return node
+    values = schema.values(node)
+    values[schema.terms] = terms = tuple(map(change, values[schema.terms]))
+    return same(*terms) if isinstance(node, Same) else make(type(node), *values)
+
+
+# --- transforming --------------------------------------------------------------------------------
+
+
+def transform(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Apply `change` to every distinct node, its children first (each already changed)."""
+    memo: dict[Node, Node] = {}
+
+    def visit(current: Node) -> Node:
+        found = memo.get(current)
+        if found is None:
+            found = memo[current] = change(rebuild(current, map(visit, current.children)))
+        return found
+
+    return visit(node)
+
+
+def descend(node: Node, state: State, rule: Callable[[Node, State, Visit[State]], Node]) -> Node:
+    """Return what a rule makes of the node, from the top down.
+
+    Parameters
+    ----------
+    node, state
+        Where to start, and what the rule is told there: the sign, the names of variables, …
+    rule
+        ``rule(node, state, visit)`` returns the new node, and calls ``visit(child, state)`` for what it wants of the
+        children. It is called once for each node and state; of a dictionary of variables only those count that are
+        free in the node.
+    """
+    memo: dict[Hashable, Node] = {}
+
+    def visit(current: Node, state: State) -> Node:
+        key = (current, *map(state.get, current.free)) if isinstance(state, dict) else (current, state)
+        found = memo.get(key)
+        if found is None:
+            found = memo[key] = rule(current, state, visit)
+        return found
+
+    return visit(node, state)
+
+
+# --- variables -----------------------------------------------------------------------------------
 
 
 def fresh(*nodes: Node) -> str:
@@ -75,48 +153,28 @@ def fresh(*nodes: Node) -> str:
 
 def substitute(node: Node, mapping: Mapping[str, Term]) -> Node:
     """Replace free variables by terms, renaming bound variables where they would capture one."""
-    return _substitute(node, {v: t for v, t in mapping.items() if v != t}, {})
+    return descend(node, {v: t for v, t in mapping.items() if v != t}, _substitute)
 
 
-def _substitute(node: Node, mapping: Mapping[str, Term], memo: dict[tuple[Any, ...], Node]) -> Node:
+def _substitute(node: Node, mapping: dict[str, Term], visit: Visit[dict[str, Term]]) -> Node:
     live = {v: t for v, t in mapping.items() if v in node.free}
     if not live:
         return node
-    key = (node, tuple(sorted(live.items())))
-    if key in memo:
-        return memo[key]
-    result: Node
-    if isinstance(node, Atom):
-        result = make(
-            Atom, node.predicate, tuple(live.get(t, t) if isinstance(t, str) else t for t in node.terms)
-        )
-    elif isinstance(node, Same):
-        first, second = (live.get(t, t) if isinstance(t, str) else t for t in node.terms)
-        result = same(first, second)
-    elif isinstance(node, Exists | Forall | Description | Count):
-        var, inner = _avoid(node.var, node.body, live)
-        result = make(type(node), var, _substitute(node.body, inner, memo))
-    elif isinstance(node, ExpectationOver):
-        iota = _substitute(node.iota, live, memo)
-        var, inner = _avoid(node.var, node.body, live, iota.free)
-        result = make(ExpectationOver, var, iota, _substitute(node.body, inner, memo), node.pick)
-    else:
-        result = rebuild(node, tuple(_substitute(child, live, memo) for child in children(node)))
-    memo[key] = result
-    return result
-
-
-def _avoid(
-    var: str, body: Node, live: Mapping[str, Term], beside: frozenset[str] = frozenset()
-) -> tuple[str, dict[str, Term]]:
-    """Return the bound variable (renamed if a substituted term, or a variable `beside`, equals it) and the mapping
-    for the body."""
-    inner: dict[str, Term] = {v: t for v, t in live.items() if v != var}
-    used = body.free | beside | {t for t in inner.values() if isinstance(t, str)}
-    if var not in inner.values() and var not in beside:
-        return var, inner
-    k = 0
-    while f"@{k}" in used:
-        k += 1
-    inner[var] = f"@{k}"
-    return f"@{k}", inner
+    schema = node.schema
+    if schema.terms is not None:
+        return with_terms(node, lambda term: live.get(term, term) if isinstance(term, str) else term)
+    if schema.bound is None:
+        return rebuild(node, [visit(child, live) for child in node.children])
+    parts = list(schema.parts_of(node))
+    outside = {i: visit(child, live) for i, (child, part) in enumerate(parts) if not part.scoped}
+    around = frozenset().union(*(child.free for child in outside.values()))
+    (var,) = schema.variable(node)
+    inner = {v: t for v, t in live.items() if v != var}
+    if var in inner.values() or var in around:  # captured
+        used = around.union(*(child.free for child, part in parts if part.scoped), inner.values())
+        k = 0
+        while f"@{k}" in used:
+            k += 1
+        inner[var] = f"@{k}"
+    made = [outside[i] if i in outside else visit(child, inner) for i, (child, _) in enumerate(parts)]
+    return rebuild(node, made, str(inner.get(var, var)))

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dsl.plan import And, Atom, Exists, Forall, Node, Or, Predicate, Same, make
-from dsl.rewrites.elimination import Quantifier, arrange, by_scope, collect, split_apart, stays_whole
+from dsl.plan import Atom, Exists, Forall, Node, Predicate, Quantifier, Same, make, prefix
+from dsl.rewrites.elimination import arrange, by_scope, collect, split_apart, stays_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +57,17 @@ def block_of(node: Node) -> Block | None:
     """Return the block that starts at this quantifier, as elimination leaves it; ``None`` if it is no such block."""
     if not isinstance(node, Exists | Forall):
         return None
-    kind, variables, body = type(node), [], node
-    inner: Node = body
-    while isinstance(inner, kind):
-        variables.append(inner.var)
-        inner = inner.body
-    if len(set(variables)) < len(variables) or not isinstance(inner, And if kind is Exists else Or):
+    variables, body = prefix(node)
+    if len(set(variables)) < len(variables) or not isinstance(body, node.connective):
         return None
-    return _block(kind, variables, inner.operands)
+    return _block(type(node), variables, body.operands)
 
 
 def collected_block(node: Node) -> Block | None:
     """Return the block that starts at this quantifier with nested ones drawn in, names kept; see :func:`block_of`."""
     if not isinstance(node, Exists | Forall):
         return None
-    variables, factors = collect(type(node), node)
-    return _block(type(node), variables, factors)
+    return _block(type(node), *collect(node))
 
 
 def _block(kind: Quantifier, variables: Sequence[str], factors: Sequence[Node]) -> Block | None:

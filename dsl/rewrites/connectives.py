@@ -13,79 +13,63 @@ from dsl.plan import (
     Number,
     Or,
     Same,
+    Visit,
     Xor,
-    children,
-    conjunction,
     const,
-    disjunction,
+    descend,
+    join,
     make,
     negation,
     rebuild,
 )
-from dsl.rewrites.rule import Laws, bottom_up
+from dsl.rewrites.rule import Laws, of_nodes, of_plans
 
 _OPPOSITE = {">": "<=", "<=": ">", "<": ">=", ">=": "<", "==": "!=", "!=": "=="}
 
 
-def negation_normal_form(node: Node, laws: Laws) -> Node:
-    """Move ¬ down to the atoms: De Morgan, ¬∃ = ∀¬, ¬∀ = ∃¬, ¬(a > b) = a ≤ b. Holds in every logic.
-
-    ¬ stays before an exclusive or and before an expectation.
-    """
-    memo: dict[tuple[Node, bool], Node] = {}
-
-    def visit(current: Node, positive: bool) -> Node:
-        key = (current, positive)
-        if key not in memo:
-            memo[key] = fresh(current, positive)
-        return memo[key]
-
-    def fresh(current: Node, positive: bool) -> Node:
-        match current:
-            case Not():
-                return visit(current.body, not positive)
-            case And() | Or():
-                joined = [visit(o, positive) for o in current.operands]
-                return conjunction(joined) if isinstance(current, And) == positive else disjunction(joined)
-            case Exists() | Forall():
-                kind = Exists if isinstance(current, Exists) == positive else Forall
-                return make(kind, current.var, visit(current.body, positive))
-            case Compare():
-                op = current.op if positive else _OPPOSITE[current.op]
-                return make(Compare, op, visit(current.left, True), visit(current.right, True))
-        made = rebuild(current, tuple(visit(c, True) for c in children(current)))
-        return made if positive else negation(made)
-
-    return visit(node, True)
+@of_plans("negation normal form", "¬(a ∧ b) = ¬a ∨ ¬b, ¬∃ = ∀¬, ¬(a > b) = a ≤ b")
+def negation_normal_form(plan: Node, laws: Laws) -> Node:
+    """Move ¬ down to the atoms. It stays before an exclusive or and before an expectation."""
+    return descend(plan, True, _signed)
 
 
+def _signed(node: Node, positive: bool, visit: Visit[bool]) -> Node:
+    match node:
+        case Not():
+            return visit(node.body, not positive)
+        case And() | Or():
+            connective = And if isinstance(node, And) == positive else Or
+            return join(connective, [visit(o, positive) for o in node.operands])
+        case Exists() | Forall():
+            kind = Exists if isinstance(node, Exists) == positive else Forall
+            return make(kind, node.var, visit(node.body, positive))
+        case Compare():
+            op = node.op if positive else _OPPOSITE[node.op]
+            return make(Compare, op, visit(node.left, True), visit(node.right, True))
+    made = rebuild(node, [visit(child, True) for child in node.children])
+    return made if positive else negation(made)
+
+
+def flattened(node: Node) -> Node:
+    """Return a conjunction or disjunction with those of its kind drawn in; other nodes as they are."""
+    return join(type(node), node.operands) if isinstance(node, And | Or) else node
+
+
+@of_nodes("flatten", "(a ∧ b) ∧ c = a ∧ b ∧ c")
 def flatten(node: Node, laws: Laws) -> Node:
-    """Make ``(a ∧ b) ∧ c`` one conjunction, and likewise for ∨: associativity."""
-
-    def change(current: Node) -> Node:
-        if isinstance(current, And):
-            return conjunction(current.operands)
-        return disjunction(current.operands) if isinstance(current, Or) else current
-
-    return bottom_up(node, change)
+    """Associativity, of ∧ and of ∨."""
+    return flattened(node)
 
 
+@of_nodes("fold constants", "true ∧ a = a, false ∧ a = false")
 def fold_constants(node: Node, laws: Laws) -> Node:
-    """Remove constants: true ∧ a = a, false ∧ a = false, and duals; u = v ∧ u ≠ v = false; comparisons of numbers.
-
-    The boundary conditions of every t-norm; identity is crisp.
-    """
-    return bottom_up(node, _fold)
-
-
-def _fold(node: Node) -> Node:
+    """The boundary conditions of every t-norm; identity is true or false, so u = v ∧ u ≠ v = false; comparisons of
+    numbers."""
     match node:
         case And() | Or():
-            neutral, absorbing = (1.0, 0.0) if isinstance(node, And) else (0.0, 1.0)
-            operands = [o for o in node.operands if o is not const(neutral)]
-            if const(absorbing) in operands or _contradict(operands):
-                return const(absorbing)
-            return conjunction(operands) if isinstance(node, And) else disjunction(operands)
+            absorbing = const(1.0 - node.neutral)
+            operands = [o for o in node.operands if o is not const(node.neutral)]
+            return absorbing if absorbing in operands or _contradict(operands) else join(type(node), operands)
         case Not():
             return negation(node.body)
         case Xor(left=Const(value=value), right=other) | Xor(left=other, right=Const(value=value)) if (
@@ -98,28 +82,24 @@ def _fold(node: Node) -> Node:
 
 
 def _contradict(operands: list[Node]) -> bool:
-    crisp = {o for o in operands if isinstance(o, Same)}
-    return any(isinstance(o, Not) and o.body in crisp for o in operands)
+    known = {o for o in operands if isinstance(o, Same)}
+    return any(isinstance(o, Not) and o.body in known for o in operands)
 
 
 def _compares(op: str, a: float, b: float) -> bool:
     return {">": a > b, ">=": a >= b, "<": a < b, "<=": a <= b, "==": a == b, "!=": a != b}[op]
 
 
+@of_nodes("merge equal conjuncts", "a ∧ a = a (u ≠ v in every logic)")
 def merge_equal(node: Node, laws: Laws) -> Node:
-    """Drop repeated operands: a ∧ a = a where the logic is idempotent; u = v and u ≠ v, being crisp, in every logic."""
-
-    def change(current: Node) -> Node:
-        if not isinstance(current, And | Or):
-            return current
-        seen: set[Node] = set()
-        kept: list[Node] = []
-        for operand in current.operands:
-            body = operand.body if isinstance(operand, Not) else operand
-            if operand in seen and (laws.idempotent or isinstance(body, Same)):
-                continue
-            seen.add(operand)
+    """Idempotency, where the logic has it; u = v and u ≠ v, being true or false, have it in every logic."""
+    if not isinstance(node, And | Or):
+        return node
+    kept: list[Node] = []
+    seen: set[Node] = set()
+    for operand in node.operands:
+        body = operand.body if isinstance(operand, Not) else operand
+        if operand not in seen or not (laws.idempotent or isinstance(body, Same)):
             kept.append(operand)
-        return conjunction(kept) if isinstance(current, And) else disjunction(kept)
-
-    return bottom_up(node, change)
+        seen.add(operand)
+    return join(type(node), kept)

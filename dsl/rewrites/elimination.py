@@ -11,30 +11,26 @@ The outcome is an ordinary formula, which any evaluator can run: quantifiers ove
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from dsl.plan import (
-    And,
-    Count,
-    Description,
+    Connective,
     Exists,
-    ExpectationOver,
     Forall,
     Node,
     Not,
-    Or,
+    Quantifier,
     Same,
-    children,
+    Visit,
+    descend,
     make,
+    quantify,
     rebuild,
     substitute,
     walk,
 )
+from dsl.rewrites.normal import Keys
+from dsl.rewrites.rule import CRISP, Laws, of_plans
 
-if TYPE_CHECKING:
-    from dsl.rewrites.rule import Laws
-
-Quantifier = type[Exists] | type[Forall]
 NOMINAL = 64
 """The number of objects for which orders are compared: large, so that the exponent decides."""
 DYNAMIC, CYCLES = 18, 6
@@ -42,37 +38,30 @@ DYNAMIC, CYCLES = 18, 6
 whose cost grows with the cycles: half a minute for six variables all related); beyond, a greedy one is taken."""
 
 
-def eliminate(node: Node, laws: Laws) -> Node:
+@of_plans("eliminate variables", "∃x∃y(φ(x) ∧ ψ(x, y)) = ∃x(φ(x) ∧ ∃y ψ(x, y))", CRISP)
+def eliminate(plan: Node, laws: Laws) -> Node:
     """Rewrite every block of like quantifiers into an order of least width. Holds in every logic (crisp quantifiers).
 
     A block whose variables must all be different (more inequations than the factors carry anyway) is left as one
     block; :mod:`dsl.rewrites.all_different` says how it is searched.
     """
-    memo: dict[Node, Node] = {}
-
-    def visit(current: Node) -> Node:
-        found = memo.get(current)
-        if found is not None:
-            return found
-        if isinstance(current, Exists | Forall):
-            kind = type(current)
-            variables, factors = collect(kind, current)
-            result = arrange(kind, variables, [visit(f) for f in factors])
-        else:
-            result = rebuild(current, tuple(visit(c) for c in children(current)))
-        memo[current] = result
-        return result
-
-    return visit(node)
+    return descend(plan, None, _eliminated)
 
 
-def collect(kind: Quantifier, node: Node) -> tuple[list[str], list[Node]]:
+def _eliminated(node: Node, _: None, visit: Visit[None]) -> Node:
+    if not isinstance(node, Exists | Forall):
+        return rebuild(node, [visit(child, None) for child in node.children])
+    variables, factors = collect(node)
+    return arrange(type(node), variables, [visit(factor, None) for factor in factors])
+
+
+def collect(node: Exists | Forall) -> tuple[list[str], list[Node]]:
     """Return the variables of a block of like quantifiers and the factors under it, nested blocks drawn in.
 
     ``∃x(φ ∧ ∃yψ) = ∃x∃y(φ ∧ ψ)``: a nested block's variable is renamed where it would collide. Variables come
     outermost first. A closed nested block stays a factor: it is a number.
     """
-    connective = And if kind is Exists else Or
+    kind = type(node)
     variables: list[str] = []
     factors: list[Node] = []
     taken = {v for n in walk(node) for v in n.free}
@@ -88,7 +77,7 @@ def collect(kind: Quantifier, node: Node) -> tuple[list[str], list[Node]]:
                 var = f"${k}"
             variables.append(var)
             gather(body, True)
-        elif isinstance(current, connective):
+        elif isinstance(current, kind.connective):
             for operand in current.operands:
                 gather(operand, False)
         else:
@@ -100,16 +89,16 @@ def collect(kind: Quantifier, node: Node) -> tuple[list[str], list[Node]]:
 
 def arrange(kind: Quantifier, variables: Sequence[str], factors: Sequence[Node]) -> Node:
     """Return the block as a formula of least width; see :func:`eliminate`."""
-    from dsl.rewrites.normal import Keys
-
-    connective = And if kind is Exists else Or
     factors = sorted(factors, key=Keys())
     bound = set(variables)
     parts: list[Node] = []
     for members in components(factors, bound):
         inner = [v for v in variables if any(v in f.free for f in members)]
-        parts.append(_component(kind, inner, members) if inner else _join(connective, members))
-    return _join(connective, parts)
+        if stays_whole(kind, inner, members):
+            parts.append(quantify(kind, reversed(inner), _join(kind.connective, members)))
+        else:
+            parts.append(_ordered(kind, inner, members) if inner else _join(kind.connective, members))
+    return _join(kind.connective, parts)
 
 
 def components(factors: Sequence[Node], bound: Iterable[str]) -> list[list[Node]]:
@@ -122,15 +111,6 @@ def components(factors: Sequence[Node], bound: Iterable[str]) -> list[list[Node]
         merged = (scope.union(*(g[0] for g in touching)), [f for g in touching for f in g[1]] + [factor])
         groups = [g for g in groups if not any(g is t for t in touching)] + [merged]
     return [members for _, members in groups]
-
-
-def _component(kind: Quantifier, variables: list[str], factors: list[Node]) -> Node:
-    if not stays_whole(kind, variables, factors):
-        return _ordered(kind, variables, factors)
-    body = _join(And if kind is Exists else Or, factors)
-    for var in reversed(variables):
-        body = make(kind, var, body)
-    return body
 
 
 def stays_whole(kind: Quantifier, variables: Sequence[str], factors: Sequence[Node]) -> bool:
@@ -185,7 +165,7 @@ def _pair(kind: Quantifier, node: Node) -> frozenset[str] | None:
 
 
 def _ordered(kind: Quantifier, variables: list[str], factors: list[Node]) -> Node:
-    connective = And if kind is Exists else Or
+    connective = kind.connective
     groups = by_scope(factors)
     kept = {v for f in factors for v in f.free} - set(variables)
     scopes = [frozenset(v for f in g for v in f.free) for g in groups]
@@ -198,7 +178,11 @@ def _ordered(kind: Quantifier, variables: list[str], factors: list[Node]) -> Nod
         # What does not mention an eliminated variable waits: it then meets a smaller table.
         inside = [f for f in chosen if any(v in f.free for v in done)]
         outside = [f for f in chosen if f not in inside]
-        groups.append([*outside, _quantify(kind, done, _join(connective, inside))] if inside else outside)
+        groups.append(
+            [*outside, quantify(kind, sorted(done, reverse=True), _join(connective, inside))]
+            if inside
+            else outside
+        )
     return _join(connective, [f for g in groups for f in g])
 
 
@@ -240,24 +224,10 @@ def order(scopes: Sequence[frozenset[str]], kept: set[str]) -> list[tuple[int, .
     return [tuple(int(i) for i in step) for step in path]
 
 
-def _quantify(kind: Quantifier, variables: Iterable[str], body: Node) -> Node:
-    for var in sorted(variables, reverse=True):
-        body = make(kind, var, body)
-    return body
-
-
-def _join(connective: type[And] | type[Or], operands: Sequence[Node]) -> Node:
+def _join(connective: Connective, operands: Sequence[Node]) -> Node:
     return operands[0] if len(operands) == 1 else make(connective, tuple(operands))
 
 
 def width(node: Node) -> int:
     """Return the number of variables of the largest table that computing the plan node by node makes."""
-    most = len(node.free)
-    for inner in walk(node):
-        size = len(inner.free)
-        if isinstance(inner, Exists | Forall | Description | Count):
-            size = len(inner.body.free | {inner.var})
-        elif isinstance(inner, ExpectationOver):
-            size = len(inner.body.free | inner.iota.free | {inner.var})
-        most = max(most, size)
-    return most
+    return max(len(inner.joint) for inner in walk(node))

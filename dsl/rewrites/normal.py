@@ -3,32 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
 
-from dsl.plan import (
-    And,
-    Atom,
-    Count,
-    Description,
-    Exists,
-    ExpectationOver,
-    Forall,
-    Node,
-    Or,
-    Same,
-    Term,
-    children,
-    conjunction,
-    disjunction,
-    make,
-    rebuild,
-    same,
-)
-from dsl.rewrites.rule import Laws, bottom_up
-
-_Key = tuple[int, str, str]
-_BINDERS = (Exists, Forall, Description, Count, ExpectationOver)
+from dsl.plan import And, Atom, Node, Or, Term, Visit, descend, join, make, rebuild, transform, with_terms
+from dsl.rewrites.connectives import flattened
+from dsl.rewrites.rule import Laws, of_plans
 
 
 class Keys:
@@ -37,24 +15,23 @@ class Keys:
     def __init__(self) -> None:
         self._memo: dict[Node, str] = {}
 
-    def __call__(self, node: Node) -> _Key:
+    def __call__(self, node: Node) -> tuple[int, str, str]:
         """Return the sort key: small formulas first, then by predicate, then by a digest of the form."""
-        label = str(node.predicate) if isinstance(node, Atom) else type(node).__name__
+        label = str(node.predicate) if isinstance(node, Atom) else node.tag
         return node.depth, label, self.digest(node)
 
     def digest(self, node: Node) -> str:
         """Return a digest of the form (Merkle 1987: of the digests of the parts)."""
         found = self._memo.get(node)
         if found is None:
-            own: list[object] = [type(node).__name__, *(self.digest(c) for c in children(node))]
-            for name in ("value", "predicate", "terms", "var", "pick", "op", "values"):
-                if hasattr(node, name):
-                    own.append((name, repr(getattr(node, name))))
+            own: list[object] = [node.tag, *map(self.digest, node.children)]
+            own += [(name, repr(getattr(node, name))) for name in node.schema.data]
             found = self._memo[node] = hashlib.blake2b(repr(own).encode(), digest_size=12).hexdigest()
         return found
 
 
-def rename_bound(node: Node, laws: Laws) -> Node:
+@of_plans("rename bound variables", "∃x φ(x) = ∃y φ(y)")
+def rename_bound(plan: Node, laws: Laws) -> Node:
     """Name every bound variable by the number of binders inside its scope (``$0``, ``$1``, …), innermost first.
 
     The name depends on the subformula alone, so that formulas equal up to renaming become one object wherever they
@@ -62,55 +39,39 @@ def rename_bound(node: Node, laws: Laws) -> Node:
     """
     heights: dict[Node, int] = {}
     # Names given here are never those of free variables.
-    taken = 1 + max((int(v[1:]) for v in node.free if v.startswith("$")), default=-1)
+    taken = 1 + max((int(v[1:]) for v in plan.free if v.startswith("$")), default=-1)
 
-    def height(current: Node) -> int:
-        found = heights.get(current)
+    def height(node: Node) -> int:
+        found = heights.get(node)
         if found is None:
-            found = max(map(height, children(current)), default=0) + isinstance(current, _BINDERS)
-            heights[current] = found
+            found = max(map(height, node.children), default=0) + (node.schema.bound is not None)
+            heights[node] = found
         return found
 
-    memo: dict[tuple[Any, ...], Node] = {}
+    def rename(node: Node, names: dict[Term, str], visit: Visit[dict[Term, str]]) -> Node:
+        schema = node.schema
+        if isinstance(node, Atom) and node.predicate.symmetric:
+            return make(Atom, node.predicate, tuple(sorted((names.get(t, t) for t in node.terms), key=str)))
+        if schema.terms is not None:
+            return with_terms(node, lambda term: names.get(term, term))
+        if schema.bound is None:
+            return rebuild(node, [visit(child, names) for child in node.children])
+        var = f"${taken + height(node) - 1}"
+        inner = names | dict.fromkeys(schema.variable(node), var)
+        parts = schema.parts_of(node)
+        return rebuild(node, [visit(child, inner if part.scoped else names) for child, part in parts], var)
 
-    def visit(current: Node, names: Mapping[Term, str]) -> Node:
-        key = (current, *map(names.get, current.free))
-        found = memo.get(key)
-        if found is None:
-            found = memo[key] = fresh(current, names)
-        return found
-
-    def fresh(current: Node, names: Mapping[Term, str]) -> Node:
-        if isinstance(current, Atom):
-            terms = tuple(names.get(t, t) for t in current.terms)
-            return make(Atom, current.predicate, _sorted(terms) if current.predicate.symmetric else terms)
-        if isinstance(current, Same):
-            return same(*(names.get(t, t) for t in current.terms))
-        if not isinstance(current, _BINDERS):
-            return rebuild(current, tuple(visit(c, names) for c in children(current)))
-        var = f"${taken + height(current) - 1}"
-        body = visit(current.body, {**names, current.var: var})
-        if isinstance(current, ExpectationOver):
-            return make(ExpectationOver, var, visit(current.iota, names), body, current.pick)
-        return make(type(current), var, body)
-
-    return visit(node, {})
+    names: dict[Term, str] = {}
+    return descend(plan, names, rename)
 
 
-def _sorted(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    return tuple(sorted(terms, key=str))
-
-
-def sort_operands(node: Node, laws: Laws) -> Node:
+@of_plans("order operands", "a ∧ b = b ∧ a")
+def sort_operands(plan: Node, laws: Laws) -> Node:
     """Put the operands of ∧ and ∨ in one order: commutativity and associativity."""
     keys = Keys()
 
-    def change(current: Node) -> Node:
-        if isinstance(current, And | Or):
-            join = conjunction if isinstance(current, And) else disjunction
-            flat = join(current.operands)
-            assert isinstance(flat, And | Or)
-            return join(sorted(flat.operands, key=keys))
-        return current
+    def change(node: Node) -> Node:
+        flat = flattened(node)
+        return join(type(flat), sorted(flat.operands, key=keys)) if isinstance(flat, And | Or) else flat
 
-    return bottom_up(node, change)
+    return transform(plan, change)

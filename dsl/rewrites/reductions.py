@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dsl.plan import And, Count, Description, Exists, ExpectationOver, Forall, Node, Or, children, show
+from dsl.plan import Exists, Forall, Node, prefix, show
 from dsl.rewrites.all_different import block_of
 from dsl.rewrites.elimination import by_scope
 
@@ -57,31 +56,24 @@ def order_of(node: Node, crisp: bool = True) -> list[Reduction]:
         if current in seen:
             return
         seen.add(current)
-        if not crisp and isinstance(current, Exists | Forall):
-            visit(current.body)
-            kept, joined = tuple(sorted(current.free)), current.body.free | {current.var}
-            out.append(Reduction(show(current), (current.var,), kept, len(joined)))
-            return
-        if not isinstance(current, Exists | Forall):
-            for child in children(current):
+        kept = tuple(sorted(current.free))
+        if not (crisp and isinstance(current, Exists | Forall)):
+            for child in current.children:
                 visit(child)
-            if isinstance(current, Description | Count | ExpectationOver):
-                inside = current.body.free | (
-                    current.iota.free if isinstance(current, ExpectationOver) else frozenset()
-                )
-                kept = tuple(sorted(current.free))
-                out.append(Reduction(show(current), (current.var,), kept, len(inside | {current.var})))
+            for var in current.schema.variable(current):
+                out.append(Reduction(show(current), (var,), kept, len(current.joint)))
             return
-        variables, body = tuple(_chain(current)), _body(current)
-        for factor in _factors(current, body):
+        bound, body = prefix(current)
+        variables = tuple(bound)
+        factors = body.operands if isinstance(body, current.connective) else (body,)
+        for factor in factors:
             visit(factor)
         block = block_of(current)
-        kept = tuple(sorted(current.free))
         if block is not None:
             most = max(r.joined for r in order_of(block.relaxed))
             out.append(Reduction(show(current), variables, kept, most, True))
             return
-        groups = by_scope(_factors(current, body))
+        groups = by_scope(factors)
         scopes = [frozenset().union(*(f.free for f in g)) for g in groups]
         joined = frozenset().union(*scopes) | set(variables)
         most = max(map(len, [*scopes, current.free])) if len(groups) == 2 else len(joined)
@@ -89,22 +81,3 @@ def order_of(node: Node, crisp: bool = True) -> list[Reduction]:
 
     visit(node)
     return out
-
-
-def _chain(node: Node) -> Iterator[str]:
-    kind = type(node)
-    while isinstance(node, Exists | Forall) and type(node) is kind:
-        yield node.var
-        node = node.body
-
-
-def _body(node: Node) -> Node:
-    kind = type(node)
-    while isinstance(node, Exists | Forall) and type(node) is kind:
-        node = node.body
-    return node
-
-
-def _factors(quantified: Node, body: Node) -> tuple[Node, ...]:
-    connective = And if isinstance(quantified, Exists) else Or
-    return body.operands if isinstance(body, connective) else (body,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dsl.plan import Node, children, rebuild
+from dsl.plan import Node, transform
 
 IDEMPOTENT, CRISP = "a ∧ a = a (godel)", "quantifiers that are max and min"
 
@@ -67,14 +67,16 @@ class Rewrite:
         return node if laws.missing(self.needs) else self.apply(node, laws)
 
 
-def bottom_up(node: Node, change: Callable[[Node], Node]) -> Node:
-    """Apply `change` to every distinct node, its children first (each already changed)."""
-    memo: dict[Node, Node] = {}
+_Function = Callable[[Node, Laws], Node]
 
-    def visit(current: Node) -> Node:
-        found = memo.get(current)
-        if found is None:
-            found = memo[current] = change(rebuild(current, tuple(map(visit, children(current)))))
-        return found
 
-    return visit(node)
+def of_plans(name: str, law: str, *needs: str) -> Callable[[_Function], Rewrite]:
+    """Make a :class:`Rewrite` of a function that rewrites a whole plan."""
+    return lambda function: Rewrite(name, law, function, needs)
+
+
+def of_nodes(name: str, law: str, *needs: str) -> Callable[[_Function], Rewrite]:
+    """Make a :class:`Rewrite` of a function that rewrites one node, whose children are rewritten already."""
+    return lambda function: Rewrite(
+        name, law, lambda plan, laws: transform(plan, lambda node: function(node, laws)), needs
+    )

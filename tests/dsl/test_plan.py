@@ -33,7 +33,7 @@ def test_equal_formulas_are_one_object() -> None:
 
 def test_conjunction_is_flat_and_has_neutral_elements() -> None:
     nested = plan.conjunction([plan.conjunction([cube("x"), cube("y")]), cube("z")])
-    assert plan.children(nested) == (cube("x"), cube("y"), cube("z"))
+    assert nested.children == (cube("x"), cube("y"), cube("z"))
     assert plan.conjunction([]) is plan.const(1.0)
     assert plan.disjunction([]) is plan.const(0.0)
     assert plan.negation(plan.negation(cube("x"))) is cube("x")
@@ -49,11 +49,11 @@ def test_substitution_renames_a_binder_that_would_capture() -> None:
 
 
 def test_substitution_into_a_description_keeps_its_outer_variable_apart() -> None:
-    formula = make(ExpectationOver, "@1", make(Description, "@2", left("@2", "x")), left("y", "@1"))
+    formula = make(ExpectationOver, "@1", make(Description, "@2", left("@2", "x")), left("y", "@1"), False)
     moved = plan.substitute(formula, {"x": "@1"})
     assert moved.free == {"@1", "y"}
     assert isinstance(moved, ExpectationOver)
-    assert moved.var not in moved.iota.free
+    assert moved.var not in moved.description.free
 
 
 def test_substitution_by_an_object() -> None:
@@ -76,11 +76,12 @@ def test_substitution_by_an_object() -> None:
         (left("x", "x"), "false"),
         (make(Forall, "@0", left("@0", "@0")), "∀@0 true"),
         # A description does not bind in this sense: the quantifier of the other variable decides.
-        (make(Forall, "@0", make(ExpectationOver, "@1", make(Description, "@0", cube("@0")), left("@0", "@1"))),
+        (make(Forall, "@0", make(ExpectationOver, "@1", make(Description, "@0", cube("@0")), left("@0", "@1"), False)),
          "∀@0 E[@1 ~ ι@0 cube(@0)] (@0 = @1 ∨ left(@0, @1))"),
         # Nobody decides between two descriptions: same_* is 1, everything else 0, whatever the sign.
         (make(ExpectationOver, "@0", make(Description, "@0", cube("@0")),
-              make(ExpectationOver, "@1", make(Description, "@0", cube("@0")), make(Atom, SAME, ("@0", "@1")))),
+              make(ExpectationOver, "@1", make(Description, "@0", cube("@0")),
+                   make(Atom, SAME, ("@0", "@1")), False), False),
          "E[@0 ~ ι@0 cube(@0)] E[@1 ~ ι@0 cube(@0)] (@0 = @1 ∨ same_color(@0, @1))"),
         (plan.negation(left(2, 2)), "true"),
     ],

@@ -273,9 +273,9 @@ class _Course(ByKind):
             self.cells.tables.setdefault(table, set()).add(tuple(places))
         # An object that is pointed to is settled before what is said of it is asked.
         steps = {
-            n.iota
+            n.description
             for n in plan.walk(guarded)
-            if isinstance(n, ExpectationOver) and n.pick and not n.iota.free
+            if isinstance(n, ExpectationOver) and n.pick and not n.description.free
         }
         self.rounds += (1 + len(steps)) * (self.cells.total() > before)
 

@@ -81,7 +81,7 @@ def _node_key(node: plan.Node, known: dict[plan.Node, Hashable]) -> Hashable:
     found = known.get(node)
     if found is not None:
         return found
-    inner = {child: _node_key(child, known) for child in plan.children(node)}
+    inner = {child: _node_key(child, known) for child in node.children}
 
     def show(value: Any) -> str:
         if isinstance(value, plan.Node):
@@ -90,7 +90,7 @@ def _node_key(node: plan.Node, known: dict[plan.Node, Hashable]) -> Hashable:
             return "(" + ",".join(show(v) for v in value) + ")"
         return repr(value)
 
-    values = [getattr(node, f.name) for f in fields(node) if f.name not in ("free", "depth")]
+    values = node.schema.values(node)
     if isinstance(node, plan.And | plan.Or):
         values = [tuple(sorted(node.operands, key=show))]
     elif isinstance(node, plan.Xor):

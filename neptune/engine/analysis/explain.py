@@ -209,12 +209,12 @@ def _parts(engine: Engine, what: str, node: Node, line: int, n: int) -> list[Par
 
     def visit(current: Node) -> Node:
         if current not in memo:
-            made = plan.rebuild(current, tuple(visit(c) for c in plan.children(current)))
-            if isinstance(made, ExpectationOver) and made.pick and not made.iota.free:
-                if made.iota not in chosen:
+            made = plan.rebuild(current, tuple(visit(c) for c in current.children))
+            if isinstance(made, ExpectationOver) and made.pick and not made.description.free:
+                if made.description not in chosen:
                     what = f"object {len(chosen)}, chosen first"
-                    chosen[made.iota] = _part(engine, what, made.iota, line, n)
-                made = plan.substitute(made.body, {made.var: list(chosen).index(made.iota)})
+                    chosen[made.description] = _part(engine, what, made.description, line, n)
+                made = plan.substitute(made.body, {made.var: list(chosen).index(made.description)})
             memo[current] = made
         return memo[current]
 

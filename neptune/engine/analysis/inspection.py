@@ -334,7 +334,7 @@ def _parts(node: Node, depth: int, names: dict[str, str]) -> Iterator[tuple[int,
 
     for var in sorted(node.free):
         name(var)
-    label, inner = "", plan.children(node)
+    label, inner = "", node.children
     match node:
         case Atom() | Same():
             label = atom(node)

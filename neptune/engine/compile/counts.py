@@ -60,7 +60,7 @@ def counted(compiler: Compiler, node: Node) -> tuple[int, Vars]:
 
 def expect(compiler: Compiler, node: ExpectationOver) -> tuple[int, Vars]:
     """Return an atom about a described object: Σ w·atom, w the softmax of the description."""
-    described, weights_vars = over(compiler, node.iota)
+    described, weights_vars = over(compiler, node.description)
     atom, atom_vars = compiler.truth(node.body)
     rest = tuple(sorted({*weights_vars[:-1], *atom_vars} - {node.var}))
     if node.var not in atom_vars:

@@ -26,7 +26,7 @@ def fuse(truths: Sequence[Node]) -> tuple[tuple[Node, ...], Parts]:
     def visit(node: Node) -> Node:
         found = memo.get(node)
         if found is None:
-            found = plan.rebuild(node, tuple(visit(c) for c in plan.children(node)))
+            found = plan.rebuild(node, tuple(visit(c) for c in node.children))
             if isinstance(found, And):
                 found = _joined(found, parts)
             memo[node] = found

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dsl.plan import Atom, Description, Node, Predicate, Same, Term, children, make, rebuild, same, walk
+from dsl.plan import Atom, Description, Node, Predicate, Same, Term, make, rebuild, same, walk
 from dsl.rewrites import Laws, rewrite
 from dsl.rewrites.all_different import collected_block
 from dsl.rewrites.elimination import width
@@ -77,7 +77,7 @@ def shape_of(node: Node) -> Shape:
         elif isinstance(current, Same):
             result = same(number(current.terms[0]), number(current.terms[1]))
         else:
-            result = rebuild(current, tuple(visit(c) for c in children(current)))
+            result = rebuild(current, tuple(visit(c) for c in current.children))
         memo[current] = result
         return result
 
@@ -182,7 +182,7 @@ def _make(node: Node, kind: Kind, laws: Laws) -> Plan:
     if kind == "truth":
         wanted = (node,)
     elif kind == "parts":
-        wanted = children(node)
+        wanted = node.children
     else:
         wanted = (node.body,) if isinstance(node, Description) else (node,)
     outputs = tuple(rewrite(w, laws) for w in wanted)

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dsl import plan
 from dsl.errors import LimitError
 from dsl.plan import Atom, Predicate
 from neptune.algebra import iota
@@ -196,7 +195,7 @@ class Padded(Generic[RowT]):
             if unknown is not None:
                 missing |= _at(unknown, leaf, frame).reshape(len(rows), -1).any(1)
         internal, chances = [], []
-        vars: list[Vars] = [tuple(sorted(truth.free)) for truth in plan.children(first.node)]
+        vars: list[Vars] = [tuple(sorted(truth.free)) for truth in first.node.children]
         for (out, is_chance), (_, have), want in zip(
             code.run_chances(frame, inputs), code.outputs, vars, strict=True
         ):

@@ -200,15 +200,15 @@ class Evaluator:
         return Interval.point(low) if body.exact else Interval(low, body.high.and_op(ones))
 
     def _expect(self, node: ExpectationOver) -> Interval:
-        described = self.over(node.iota)
+        described = self.over(node.description)
         atom = self.truth(node.body)
         if node.var not in node.body.free:
             return atom if self.objects else self._constant(0.0, node)
-        names = {node.iota.var: node.var}
+        names = {node.description.var: node.var}
         tau = 0.0 if node.pick else self.parameters.iota_tau
         if described.exact:
             meant = self._ranked(described.low) if node.pick else described.low
-            weights = meant.iota(node.iota.var, tau).rename(names)
+            weights = meant.iota(node.description.var, tau).rename(names)
             low = expectation(atom.low, weights, node.var)
             return (
                 Interval.point(low)
@@ -224,8 +224,8 @@ class Evaluator:
     def _expect_bounds(
         self, node: ExpectationOver, described: Interval, atom: Interval, tau: float
     ) -> Interval:
-        vars = (*sorted((node.body.free | node.iota.free) - {node.var}), node.var)
-        names = {node.iota.var: node.var}
+        vars = (*sorted((node.body.free | node.description.free) - {node.var}), node.var)
+        names = {node.description.var: node.var}
 
         def cells(tensor: ProbabilisticTensor, logits: bool = False) -> torch.Tensor:
             over = (tensor.and_op(self._tensor(torch.ones([self.objects] * len(vars)), vars))).align(vars)

@@ -224,7 +224,7 @@ def _named(node: Node, shape: plans.Shape) -> Node:
                 a, b = (shape.objects[t] if isinstance(t, int) else t for t in current.terms)
                 memo[current] = nodes.same(a, b)
             else:
-                memo[current] = nodes.rebuild(current, tuple(visit(c) for c in nodes.children(current)))
+                memo[current] = nodes.rebuild(current, tuple(visit(c) for c in current.children))
         return memo[current]
 
     return visit(node)

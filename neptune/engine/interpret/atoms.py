@@ -213,7 +213,7 @@ class Atoms:
 
     def check_size(self, node: Node, where: ast.Node) -> None:
         """Count one more node; raise :class:`dsl.LimitError` if the plan has grown too large or too deep."""
-        self._built += 1 + len(plan.children(node)) // 16
+        self._built += 1 + len(node.children) // 16
         if self._built > self.limits.nodes:
             raise LimitError("nodes", self.limits.nodes, None, where.span)
         if node.depth > MAX_PLAN_DEPTH:

@@ -15,7 +15,6 @@ from dsl.plan import (
     Node,
     Not,
     Or,
-    children,
     conjunction,
     disjunction,
     make,
@@ -50,7 +49,7 @@ def _nest_new(node: Node, memo: dict[Node, Node]) -> Node:
         if len(set(chain)) < len(chain):
             return make(kind, node.var, _nest(node.body, memo))
         return _eliminate(kind, chain, _nest(_pushed(kind, body), memo))
-    inner = tuple(_nest(child, memo) for child in children(node))
+    inner = tuple(_nest(child, memo) for child in node.children)
     if isinstance(node, Not):
         return negation(inner[0])
     if isinstance(node, And):

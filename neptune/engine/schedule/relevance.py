@@ -208,7 +208,7 @@ class Demand:
 
     def _foretold(self, node: ExpectationOver) -> bool:
         """Tell whether a description is not settled yet, but will soon be, and its relation can be guessed at."""
-        if node.iota.free or quantified(node.iota.body) or self._said(node) is not node:
+        if node.description.free or quantified(node.description.body) or self._said(node) is not node:
             return False
         pairs = [a for a in walk(node.body) if isinstance(a, Atom) and len(a.terms) == 2]
         sharp = [float(np.abs(2.0 * self.view.chance(a) - 1.0).mean()) for a in pairs]
@@ -221,9 +221,9 @@ class Demand:
         an object sooner than any attribute.
         """
         inner = node.body if isinstance(node, Not) else node
-        if not isinstance(inner, ExpectationOver) or inner.iota.free:
+        if not isinstance(inner, ExpectationOver) or inner.description.free:
             return node
-        low, high = self.view.over(inner.iota)
+        low, high = self.view.over(inner.description)
         middle = self.view.evaluator.logic.middle
         if int((high > middle).sum()) != 1 or not (low > middle).any():
             return node
@@ -349,7 +349,7 @@ class Demand:
 
     def _expect(self, node: ExpectationOver, mask: Mask, weight: Floats, exact: bool) -> None:
         """First who is meant, then what is said of them."""
-        view, iota = self.view, node.iota
+        view, iota = self.view, node.description
         have, inside = axes(node), over_axes(iota)
         low, high = view.over(iota)
         live = project(mask, have, inside[:-1])[..., None]

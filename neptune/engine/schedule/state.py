@@ -226,7 +226,7 @@ class View:
                 # The likeliest witness, not the chance that there is one: it is a witness that will be asked about.
                 return np.asarray(body.max(axis) if isinstance(node, Exists) else body.min(axis))
             case ExpectationOver():
-                joint, iota = (*want, node.var), node.iota
+                joint, iota = (*want, node.var), node.description
                 names = tuple(node.var if v == iota.var else v for v in axes(iota.body))
                 described = spread(self.guess(iota.body), names, joint, self.n)
                 atom = spread(self.guess(node.body), axes(node.body), joint, self.n)

@@ -98,18 +98,18 @@ class Target:
 def _chosen(node: Node) -> tuple[Node, Description | None]:
     """Free the variable of the outermost closed description that is chosen from; others weigh their objects."""
     picks = [n for n in plan.walk(node) if isinstance(n, ExpectationOver) and n.pick]
-    main = next((p.iota for p in picks if not p.iota.free), None)
+    main = next((p.description for p in picks if not p.description.free), None)
     memo: dict[Node, Node] = {}
 
     def visit(current: Node) -> Node:
         if current not in memo:
-            ours = isinstance(current, ExpectationOver) and current.pick and current.iota is main
-            made = plan.rebuild(current, tuple(visit(c) for c in plan.children(current)))
+            ours = isinstance(current, ExpectationOver) and current.pick and current.description is main
+            made = plan.rebuild(current, tuple(visit(c) for c in current.children))
             if isinstance(made, ExpectationOver) and made.pick:
                 if ours:
                     made = plan.substitute(made.body, {made.var: CHOSEN})
                 else:
-                    made = make(ExpectationOver, made.var, made.iota, made.body, False)
+                    made = make(ExpectationOver, made.var, made.description, made.body, False)
             memo[current] = made
         return memo[current]
 

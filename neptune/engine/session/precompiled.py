@@ -87,8 +87,8 @@ class Stage:
             if isinstance(inner, ExpectationOver):
                 if inner.pick:
                     raise Unprepared("a choice within")
-                if not inner.iota.free:
-                    seen.setdefault(inner.iota, plan.show(inner.iota))
+                if not inner.description.free:
+                    seen.setdefault(inner.description, plan.show(inner.description))
         if any(iota.var not in iota.body.free for iota in seen):
             raise Unprepared("a description of nothing in particular")
         return Stage((*truths, *(iota.body for iota in seen)), len(truths), tuple(seen.items()))
@@ -188,8 +188,8 @@ def _resolve(node: Node) -> tuple[Node, tuple[Description, Stage] | None]:
     picks = [n for n in plan.walk(node) if isinstance(n, ExpectationOver) and n.pick]
     if not picks:
         return node, None
-    iotas = {p.iota for p in picks}
-    if len(iotas) > 1 or any(p.iota.free for p in picks):
+    iotas = {p.description for p in picks}
+    if len(iotas) > 1 or any(p.description.free for p in picks):
         raise Unprepared("several choices")
     (iota,) = iotas
     if iota.var not in iota.body.free or any(
@@ -202,7 +202,7 @@ def _resolve(node: Node) -> tuple[Node, tuple[Description, Stage] | None]:
 
     def visit(current: Node) -> Node:
         if current not in memo:
-            made = plan.rebuild(current, tuple(visit(c) for c in plan.children(current)))
+            made = plan.rebuild(current, tuple(visit(c) for c in current.children))
             if isinstance(made, ExpectationOver) and made.pick:
                 made = plan.substitute(made.body, {made.var: 0})
             memo[current] = made

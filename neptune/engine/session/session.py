@@ -326,18 +326,26 @@ class Session(ByKind):
         found = memo.get(node)
         if found is not None:
             return found
-        result = plan.rebuild(node, tuple(self._resolve(child, memo) for child in plan.children(node)))
-        if isinstance(result, ExpectationOver) and result.pick and not result.iota.free and self.objects:
-            iota = self._fill(result.iota, "argmax")
+        result = plan.rebuild(node, tuple(self._resolve(child, memo) for child in node.children))
+        if (
+            isinstance(result, ExpectationOver)
+            and result.pick
+            and not result.description.free
+            and self.objects
+        ):
+            iota = self._fill(result.description, "argmax")
             assert isinstance(iota, Description)
             interval = self._evaluator.over(iota)
             high = interval.low.internal if interval.exact else interval.high.internal
             index, settled = settled_argmax(self.logic, interval.low.internal, high)
             if not bool(interval.high.decide().any()):
-                self._failed(result.iota)
+                self._failed(result.description)
             if settled or self.guessed:
                 self._step(
-                    0, plan.show(result.iota), f"object {index}", tuple(float(v) for v in interval.low.values)
+                    0,
+                    plan.show(result.description),
+                    f"object {index}",
+                    tuple(float(v) for v in interval.low.values),
                 )
                 result = plan.substitute(result.body, {result.var: index})
         memo[node] = result
@@ -345,19 +353,19 @@ class Session(ByKind):
 
     def _check_presuppositions(self, node: Node) -> None:
         for inner in plan.walk(node):
-            if not isinstance(inner, ExpectationOver) or inner.iota.free:
+            if not isinstance(inner, ExpectationOver) or inner.description.free:
                 continue
             if not self.objects:
-                self._failed(inner.iota)
+                self._failed(inner.description)
             else:
-                described = self._evaluator.over(inner.iota)
+                described = self._evaluator.over(inner.description)
                 if not bool(described.high.decide().any()):
-                    self._failed(inner.iota)
+                    self._failed(inner.description)
                 elif described.exact:
                     scores = tuple(float(v) for v in described.low.values)
                     self._step(
                         0,
-                        plan.show(inner.iota),
+                        plan.show(inner.description),
                         f"object {int(self.logic.ranks(described.low.internal).argmax())}",
                         scores,
                     )

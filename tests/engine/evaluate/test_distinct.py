@@ -59,7 +59,7 @@ def drawn(rng: random.Random, k: int, free: int = 0) -> Node:
     if kind is Exists:
         body = plan.conjunction([apart, *literals])
     else:
-        body = plan.disjunction([*(plan.negation(a) for a in plan.children(apart) or (apart,)), *literals])
+        body = plan.disjunction([*(plan.negation(a) for a in apart.children or (apart,)), *literals])
     for name in reversed(names[free:]):
         body = make(kind, name, body)
     if rng.random() < 0.2:
@@ -181,7 +181,7 @@ def test_gradients_are_the_joint_tables(no_dense: None, name: str, kind: type[Ex
         if kind is Exists:
             body = plan.conjunction([plan.distinct(names), *literals])
         else:
-            body = plan.disjunction([*map(plan.negation, plan.children(plan.distinct(names))), *literals])
+            body = plan.disjunction([*map(plan.negation, plan.distinct(names).children), *literals])
         for v in reversed(names):
             body = make(kind, v, body)
         grads = []
