@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dsl.errors import did_you_mean
 from dsl.vocabulary.fields import VocabularyError, only
-
-if TYPE_CHECKING:
-    from dsl.vocabulary import Sort
+from dsl.vocabulary.sorts import Sort
 
 BOXES: dict[str, str] = {
     "left": "right",

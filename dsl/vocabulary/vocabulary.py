@@ -15,33 +15,10 @@ from typing import Any
 
 from dsl import resources
 from dsl.errors import closest, did_you_mean
-from dsl.vocabulary import fields as fields
+from dsl.vocabulary import fields
 from dsl.vocabulary.derived import Derivation, derivation
-from dsl.vocabulary.fields import VocabularyError as VocabularyError
-
-OBJECT = "Object"
-
-
-@dataclass(frozen=True, slots=True)
-class Sort:
-    """A finite kind of value, such as Color.
-
-    Parameters
-    ----------
-    name
-        ``"Color"``.
-    attribute
-        The word for it in a question: ``"color"``.
-    values
-        Its values in order; empty if they are not known (then the oracle is asked openly).
-    ordered
-        Whether the order of `values` means something (small before large).
-    """
-
-    name: str
-    attribute: str
-    values: tuple[str, ...] = ()
-    ordered: bool = False
+from dsl.vocabulary.fields import VocabularyError
+from dsl.vocabulary.sorts import OBJECT, Sort
 
 
 @dataclass(frozen=True, slots=True)
