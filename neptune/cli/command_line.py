@@ -106,7 +106,7 @@ def _wants_dry_run(path: str, given: dict[str, list[str]]) -> bool:
 
 
 def _dry_run(path: str, given: dict[str, list[str]]) -> int:
-    from neptune.runs.runner.dryrun import dry_run
+    from neptune.cli.dryrun import dry_run
 
     given = {field: words for field, words in given.items() if field != "dry_run"}
     data = {field: value for field, value in read_json(path).items() if field != "dry_run"}

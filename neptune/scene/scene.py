@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neptune.errors import DatasetError
+from neptune.scene.boxes import Detections, FloatArray, iou
 from neptune.scene.picture import Picture
-from neptune.scene.types import Detections, FloatArray
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "size": ("small", "large"),
@@ -196,19 +196,3 @@ class Scene:
         ).astype(np.float32)
         annotation = Annotation(attributes, relations, boxes)
         return Scene(boxes, (480, 320), None, annotation, name=f"synthetic-{n}-{seed}")
-
-
-def iou(a: Sequence[Any] | FloatArray, b: Sequence[Any] | FloatArray) -> FloatArray:
-    """Intersection over union of boxes `a` ``(N, 4)`` and `b` ``(M, 4)``: shape ``(N, M)``, in [0, 1]."""
-    first = np.asarray(a, dtype=np.float32).reshape(-1, 1, 4)
-    second = np.asarray(b, dtype=np.float32).reshape(1, -1, 4)
-    overlap = np.clip(
-        np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2]), 0, None
-    ).prod(axis=-1)
-    union = (
-        (first[..., 2:] - first[..., :2]).prod(axis=-1)
-        + (second[..., 2:] - second[..., :2]).prod(axis=-1)
-        - overlap
-    )
-    ratios: FloatArray = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
-    return ratios

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from neptune.scene import Scene
-    from neptune.scene.picture import Picture
+from neptune.scene.boxes import Detections as Detections
+from neptune.scene.boxes import FloatArray as FloatArray
+from neptune.scene.boxes import IntArray as IntArray
 
-FloatArray = NDArray[np.float32]
-IntArray = NDArray[np.int64]
+if TYPE_CHECKING:
+    from neptune.scene.picture import Picture
+    from neptune.scene.scene import Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,25 +159,6 @@ class Oracle(Protocol):
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
         """Answer open questions: for each request M texts, ``None`` where no answer was given."""
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Detections:
-    """Boxes that a detector found.
-
-    Parameters
-    ----------
-    boxes
-        ``(N, 4)`` float32, pixels, ``x0 y0 x1 y1`` with the origin at the top left.
-    scores
-        ``(N,)`` float32 in [0, 1], sorted from high to low.
-    labels
-        N names, ``""`` where the detector is class-agnostic.
-    """
-
-    boxes: FloatArray
-    scores: FloatArray
-    labels: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -231,9 +231,9 @@ def test_ask_looks_at_its_picture(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_missing_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import neptune.runs.runner.dryrun as dryrun
+    from neptune.cli import dryrun_models
 
-    monkeypatch.setattr(dryrun, "find_spec", lambda package: None)
+    monkeypatch.setattr(dryrun_models, "find_spec", lambda package: None)
     words = [
         "--code_gen_provider",
         "local",

@@ -1,0 +1,229 @@
+"""``--dry_run true``: is everything there that a run needs? All that is not is listed at once, and nothing is run.
+
+*Problems* would stop the run or spoil every sample; *notes* are worth knowing before it starts (a model that will be
+downloaded, a run that will be resumed). The exit code is 2 with problems and 0 without.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from neptune import tasks
+from neptune.cli.dryrun_models import (
+    Findings,
+    check_engine,
+    check_extra,
+    check_judge,
+    check_model,
+    check_writer,
+)
+from neptune.config import Config
+from neptune.config.validation import ConfigProblems
+from neptune.errors import DatasetError, NeptuneError
+from neptune.perception import registry
+from neptune.tasks.sources import SOURCES
+
+if TYPE_CHECKING:
+    from neptune.tasks import Sample, Task
+
+LOOKED_AT = 2000
+"""Samples of a dataset that are looked at; of a larger one so many, evenly spread."""
+
+BOXES = "docs/datasets.md says what a folder with boxes holds; CLEVR's own scenes have none"
+
+
+def dry_run(read: Callable[[], tuple[BaseModel, str]], data: Mapping[str, Any], where: str) -> int:
+    """Check everything that a command line asks for, print what was found, and return the exit code.
+
+    Parameters
+    ----------
+    read
+        Validates the config and returns it with the run's name; raises :class:`ConfigProblems`.
+    data
+        The fields as given, for checking the rest where some are wrong.
+    where
+        The config file.
+    """
+    found = Findings()
+    config: BaseModel | None = None
+    try:
+        config, _ = read()
+    except ConfigProblems as error:
+        found.problems += [f"config: {problem}" for problem in error.problems]
+        config = _good_fields(data)
+    except NeptuneError as error:
+        found.problems.append(f"config: {error.one_line()}")
+    if isinstance(config, Config):
+        check(config, found)
+    elif config is not None:
+        check_task(config, found)
+        if getattr(config, "task", None) == "finetune":
+            check_finetune(config, found)
+    for note in found.notes:
+        print(f"note: {note}")
+    for problem in found.problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if found.problems:
+        print(f"{where}: {len(found.problems)} problems, nothing was run", file=sys.stderr)
+        return 2
+    print(f"{where}: ready")
+    return 0
+
+
+def _good_fields(data: Mapping[str, Any]) -> Config | None:
+    """Return the config without the fields that are of a wrong type or unknown."""
+    try:
+        return Config.model_validate(dict(data))
+    except ValidationError as error:
+        bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+        return Config.model_validate({k: v for k, v in data.items() if k not in bad})
+
+
+def check(config: Config, found: Findings) -> None:
+    """Add to `found` all that stands in the way of a run of `config`, whose fields are valid or left out."""
+    check_engine(config, found)
+    for dataset in config.datasets:
+        if dataset in tasks.NAMES and config.data_dir is not None:
+            check_dataset(config, dataset, found)
+    if config.task == "ask" and config.image is not None:
+        from neptune.scene.picture import Picture
+
+        picture = Picture(config.image)
+        found.try_("image", lambda: picture.image)
+    check_writer(config, found)
+    if config.evaluate:
+        check_judge(config, found)
+    folder = config.folder("") / "config.json" if config.output_dir else None
+    if folder is not None and folder.exists():
+        found.notes.append(f"{folder.parent} holds a run already: it is resumed, unless --resume false")
+
+
+def check_finetune(config: Any, found: Findings) -> None:
+    """Check that what task finetune is made of is installed, and its model as for any run."""
+    if check_extra("finetune", "task finetune", found):
+        check_model("oracle", config.vlm_model_name, config.vlm_options, found)
+
+
+# --- datasets ---
+
+
+def check_dataset(config: Config, name: str, found: Findings) -> None:
+    """Check that a dataset's files are there, that its records are whole, and that its pictures exist."""
+    assert config.data_dir is not None
+    try:
+        task = tasks.load(name, config.data_dir, config.num_samples, split=config.split)
+    except NeptuneError as error:
+        found.problems.append(f"dataset {name}: {error.one_line()}")
+        missing = not isinstance(error.__cause__, ImportError)
+        if missing:
+            found.notes.append(SOURCES[name].advice())
+        return
+    total = len(task.samples)
+    step = max(1, -(-total // LOOKED_AT))
+    samples = task.samples[::step]
+    checks: dict[str, list[str]] = {"broken": [], "pictures": [], "programs": [], "annotations": []}
+    has_program = _programs(config, task, found)
+    needs_truth = "scene" in (config.od_model, config.vlm_model_name)
+    for sample in samples:
+        for kind, problem in _sample_problems(sample, has_program, needs_truth):
+            checks[kind].append(problem)
+    looked = f"{total} samples" if step == 1 else f"{len(samples)} of {total} samples looked at"
+    for kind, problems in checks.items():
+        if not problems:
+            continue
+        line = f"dataset {name}: {len(problems)} of {len(samples)} samples: {problems[0]}"
+        # A few bad records end in their own lines; what is wrong with all is wrong with the run.
+        (found.problems if len(problems) == len(samples) else found.notes).append(line)
+        if kind == "pictures" and len(problems) == len(samples):
+            found.notes.append(SOURCES[name].advice())
+    found.notes.append(f"dataset {name}: {looked} in {config.data_dir}")
+
+
+def _sample_problems(
+    sample: Sample, has_program: Callable[[Sample], str | None], needs_truth: bool
+) -> list[tuple[str, str]]:
+    if sample.problem is not None:
+        return [("broken", sample.problem.one_line())]
+    problems = []
+    path = sample.picture.path if sample.picture is not None else None
+    if path is not None and not path.is_file():
+        problems.append(("pictures", f"the picture does not exist ({path})"))
+    missing = has_program(sample)
+    if missing:
+        problems.append(("programs", missing))
+    if needs_truth and sample.annotation is None:
+        why = sample.annotation_problem.one_line() if sample.annotation_problem else "there is no annotation"
+        problems.append(("annotations", f"od_model or vlm_model_name 'scene' needs it, and {why}"))
+    return problems
+
+
+def _programs(config: Config, task: Task, found: Findings) -> Callable[[Sample], str | None]:
+    """Return what says why a sample has no program, or ``None`` where it has one or a model will write it."""
+    if config.code_gen_provider == "gold":
+        return lambda sample: None if sample.program else _reason(sample)
+    if config.code_gen_provider != "cache" or config.program_cache_address is None:
+        return lambda sample: None
+    from neptune.writer.store import ProgramStore
+
+    address = config.program_cache_address
+    store = found.try_("program_cache_address", lambda: ProgramStore(address, writable=False))
+    if store is None:
+        return lambda sample: None
+    model = config.code_gen_model_name
+
+    def missing(sample: Sample) -> str | None:
+        known = store.find(sample.question, task.name, model) is not None
+        return None if known else f"{address} has no program for {sample.question[:60]!r}"
+
+    return missing
+
+
+def _reason(sample: Sample) -> str:
+    problem = sample.program_problem
+    return problem.one_line() if problem is not None else "no gold program"
+
+
+# --- tasks with fields of their own ---
+
+
+def check_task(config: Any, found: Findings) -> None:
+    """Check the folders that a task reads, down to the first record of each, and its model's name and options.
+
+    Parameters
+    ----------
+    config
+        The model of one of :data:`neptune.config.MODELS`.
+    found
+        Takes what is wrong.
+    """
+    places = [("data_dir", config.data_dir, getattr(config, "split", None))]
+    val_split = getattr(config, "val_split", None)
+    if config.val_dir is not None or val_split is not None:
+        places.append(("val_dir", config.val_dir or config.data_dir, val_split))
+    for field, folder, split in places:
+        if config.task == "train":
+            found.try_(field, partial(_scenes, folder))
+            continue
+        for name in [config.dataset] if isinstance(config.dataset, str) else config.dataset:
+            found.try_(field, partial(_questions, name, folder, split, boxed=config.task != "finetune"))
+    if config.task in ("tune", "finetune"):
+        model = partial(registry.check, "oracle", config.vlm_model_name, config.vlm_options)
+        found.try_("vlm_model_name", model)
+
+
+def _scenes(folder: Any) -> None:
+    from neptune.learn.train.data import ClevrFolder
+
+    ClevrFolder(folder, limit=1)
+
+
+def _questions(name: str, folder: Any, split: str | None, *, boxed: bool) -> None:
+    sample = tasks.load(name, folder, 1, split=split).samples[0]
+    sample.check()
+    if boxed and not len(sample.truth()):
+        raise DatasetError("The first scene has no boxes", where=str(folder), hint=BOXES)
