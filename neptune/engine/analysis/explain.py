@@ -205,20 +205,16 @@ def _answered(value: Any, line: int) -> tuple[str, Node, int] | None:
 def _parts(engine: Engine, what: str, node: Node, line: int, n: int) -> list[Part]:
     """Return the choices of objects that come first, innermost first, and the value itself."""
     chosen: dict[Description, Part] = {}
-    memo: dict[Node, Node] = {}
 
-    def visit(current: Node) -> Node:
-        if current not in memo:
-            made = plan.rebuild(current, tuple(visit(c) for c in current.children))
-            if isinstance(made, ExpectationOver) and made.pick and not made.description.free:
-                if made.description not in chosen:
-                    what = f"object {len(chosen)}, chosen first"
-                    chosen[made.description] = _part(engine, what, made.description, line, n)
-                made = plan.substitute(made.body, {made.var: list(chosen).index(made.description)})
-            memo[current] = made
-        return memo[current]
+    def settled(current: Node) -> Node:
+        if not isinstance(current, ExpectationOver) or not current.pick or current.description.free:
+            return current
+        if current.description not in chosen:
+            what = f"object {len(chosen)}, chosen first"
+            chosen[current.description] = _part(engine, what, current.description, line, n)
+        return plan.substitute(current.body, {current.var: list(chosen).index(current.description)})
 
-    whole = visit(node)
+    whole = plan.transform(node, settled)
     return [*chosen.values(), _part(engine, what, whole, line, n)]
 
 

@@ -21,18 +21,11 @@ def fuse(truths: Sequence[Node]) -> tuple[tuple[Node, ...], Parts]:
     Valid in every logic: "and" is associative and commutative.
     """
     parts: Parts = {}
-    memo: dict[Node, Node] = {}
 
-    def visit(node: Node) -> Node:
-        found = memo.get(node)
-        if found is None:
-            found = plan.rebuild(node, tuple(visit(c) for c in node.children))
-            if isinstance(found, And):
-                found = _joined(found, parts)
-            memo[node] = found
-        return found
+    def fused(node: Node) -> Node:
+        return _joined(node, parts) if isinstance(node, And) else node
 
-    return tuple(visit(t) for t in truths), parts
+    return tuple(plan.transform(t, fused) for t in truths), parts
 
 
 def _joined(node: And, parts: Parts) -> Node:

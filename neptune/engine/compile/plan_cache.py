@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dsl.plan import Atom, Description, Node, Predicate, Same, Term, make, rebuild, same, walk
+from dsl.plan import Atom, Description, Node, Predicate, Same, Term, make, transform, walk, with_terms
 from dsl.rewrites import Laws, rewrite
 from dsl.rewrites.all_different import collected_block
 from dsl.rewrites.elimination import width
@@ -62,26 +62,16 @@ def shape_of(node: Node) -> Shape:
         if isinstance(inner, Atom) and inner.predicate not in predicates:
             p = inner.predicate
             predicates[p] = Predicate(f"P{len(predicates)}", p.arity, "", p.symmetric, p.reflexive)
-    memo: dict[Node, Node] = {}
 
     def number(term: Term) -> Term:
         return objects[term] if isinstance(term, int) else term
 
-    def visit(current: Node) -> Node:
-        found = memo.get(current)
-        if found is not None:
-            return found
-        result: Node
+    def numbered(current: Node) -> Node:
         if isinstance(current, Atom):
-            result = make(Atom, predicates[current.predicate], tuple(number(t) for t in current.terms))
-        elif isinstance(current, Same):
-            result = same(number(current.terms[0]), number(current.terms[1]))
-        else:
-            result = rebuild(current, tuple(visit(c) for c in current.children))
-        memo[current] = result
-        return result
+            return make(Atom, predicates[current.predicate], tuple(map(number, current.terms)))
+        return with_terms(current, number)
 
-    return Shape(visit(node), tuple(predicates), tuple(objects))
+    return Shape(transform(node, numbered), tuple(predicates), tuple(objects))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

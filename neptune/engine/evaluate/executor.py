@@ -214,17 +214,10 @@ def _spread(x: Tensor, have: tuple[str, ...], want: tuple[str, ...] | None, size
 
 def _named(node: Node, shape: plans.Shape) -> Node:
     """Return a formula of a shape with the names that it stands for."""
-    memo: dict[Node, Node] = {}
 
-    def visit(current: Node) -> Node:
-        if current not in memo:
-            if isinstance(current, Atom):
-                memo[current] = shape.leaf(current)
-            elif isinstance(current, Same):
-                a, b = (shape.objects[t] if isinstance(t, int) else t for t in current.terms)
-                memo[current] = nodes.same(a, b)
-            else:
-                memo[current] = nodes.rebuild(current, tuple(visit(c) for c in current.children))
-        return memo[current]
+    def named(current: Node) -> Node:
+        if isinstance(current, Atom):
+            return shape.leaf(current)
+        return nodes.with_terms(current, lambda term: shape.objects[term] if isinstance(term, int) else term)
 
-    return visit(node)
+    return nodes.transform(node, named)

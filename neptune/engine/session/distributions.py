@@ -99,25 +99,19 @@ def _chosen(node: Node) -> tuple[Node, Description | None]:
     """Free the variable of the outermost closed description that is chosen from; others weigh their objects."""
     picks = [n for n in plan.walk(node) if isinstance(n, ExpectationOver) and n.pick]
     main = next((p.description for p in picks if not p.description.free), None)
-    memo: dict[Node, Node] = {}
 
-    def visit(current: Node) -> Node:
-        if current not in memo:
-            ours = isinstance(current, ExpectationOver) and current.pick and current.description is main
-            made = plan.rebuild(current, tuple(visit(c) for c in current.children))
-            if isinstance(made, ExpectationOver) and made.pick:
-                if ours:
-                    made = plan.substitute(made.body, {made.var: CHOSEN})
-                else:
-                    made = make(ExpectationOver, made.var, made.description, made.body, False)
-            memo[current] = made
-        return memo[current]
+    def rule(current: Node, _: None, visit: plan.Visit[None]) -> Node:
+        made = plan.rebuild(current, [visit(child, None) for child in current.children])
+        if not isinstance(made, ExpectationOver) or not made.pick:
+            return made
+        if isinstance(current, ExpectationOver) and current.description is main:
+            return plan.substitute(made.body, {made.var: CHOSEN})
+        return make(ExpectationOver, made.var, made.description, made.body, False)
 
     if not picks:
         return node, None
-    turned = visit(node)
-    found = visit(main) if main is not None else None
-    return turned, found if isinstance(found, Description) else None
+    found = plan.descend(main, None, rule) if main is not None else None
+    return plan.descend(node, None, rule), found if isinstance(found, Description) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

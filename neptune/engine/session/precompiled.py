@@ -198,18 +198,14 @@ def _resolve(node: Node) -> tuple[Node, tuple[Description, Stage] | None]:
         raise Unprepared("a choice within a choice")
     if any(isinstance(n, Atom) and any(isinstance(t, int) for t in n.terms) for n in plan.walk(node)):
         raise Unprepared("given objects")
-    memo: dict[Node, Node] = {}
 
-    def visit(current: Node) -> Node:
-        if current not in memo:
-            made = plan.rebuild(current, tuple(visit(c) for c in current.children))
-            if isinstance(made, ExpectationOver) and made.pick:
-                made = plan.substitute(made.body, {made.var: 0})
-            memo[current] = made
-        return memo[current]
+    def settled(current: Node) -> Node:
+        if isinstance(current, ExpectationOver) and current.pick:
+            return plan.substitute(current.body, {current.var: 0})
+        return current
 
     stage = Stage((iota.body,), 1)
-    return visit(node), (iota, stage)
+    return plan.transform(node, settled), (iota, stage)
 
 
 def _stage(engine: Engine, kind: Answered, node: Node) -> Stage:

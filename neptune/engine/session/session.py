@@ -311,7 +311,7 @@ class Session(ByKind):
         started = time.perf_counter()
         guarded = insert_guards(node)
         self.usage.plan_ms += 1000 * (time.perf_counter() - started)
-        prepared = self._fill(self._resolve(guarded, {}), kind)
+        prepared = self._fill(plan.transform(guarded, self._settle), kind)
         self._check_presuppositions(prepared)
         return prepared
 
@@ -321,18 +321,11 @@ class Session(ByKind):
         self._evaluator.forget()
         return prepared
 
-    def _resolve(self, node: Node, memo: dict[Node, Node]) -> Node:
-        """Replace every closed ``pick`` by its object: what it is asked about depends on who it is."""
-        found = memo.get(node)
-        if found is not None:
-            return found
-        result = plan.rebuild(node, tuple(self._resolve(child, memo) for child in node.children))
-        if (
-            isinstance(result, ExpectationOver)
-            and result.pick
-            and not result.description.free
-            and self.objects
-        ):
+    def _settle(self, result: Node) -> Node:
+        """Replace a closed ``pick`` by its object: what is asked about it depends on who it is."""
+        if not isinstance(result, ExpectationOver) or not result.pick:
+            return result
+        if not result.description.free and self.objects:
             iota = self._fill(result.description, "argmax")
             assert isinstance(iota, Description)
             interval = self._evaluator.over(iota)
@@ -347,8 +340,7 @@ class Session(ByKind):
                     f"object {index}",
                     tuple(float(v) for v in interval.low.values),
                 )
-                result = plan.substitute(result.body, {result.var: index})
-        memo[node] = result
+                return plan.substitute(result.body, {result.var: index})
         return result
 
     def _check_presuppositions(self, node: Node) -> None:
