@@ -1,12 +1,12 @@
 """Rewrites: one law, one named function, in one ordered list.
 
     plan = rewrite(insert_guards(node), Laws.named("godel"))
-    print(explain(node, "product"))
+    print(*steps(node, Laws.named("product")), sep="\n")
 
 Every rewrite keeps the value (bit for bit in godel), terminates, and says where it holds.
 """
 
-from dsl.rewrites.pipeline import STAGES, Step, explain, rewrite, steps
-from dsl.rewrites.rule import CRISP, IDEMPOTENT, Laws, Rewrite
+from dsl.rewrites.pipeline import STAGES, Step, rewrite, steps
+from dsl.rewrites.rule import Laws, Rewrite
 
-__all__ = ["CRISP", "IDEMPOTENT", "STAGES", "Laws", "Rewrite", "Step", "explain", "rewrite", "steps"]
+__all__ = ["STAGES", "Laws", "Rewrite", "Step", "rewrite", "steps"]

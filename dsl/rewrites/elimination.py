@@ -29,7 +29,7 @@ from dsl.plan import (
     walk,
 )
 from dsl.rewrites.normal import Keys
-from dsl.rewrites.rule import CRISP, Laws, of_plans
+from dsl.rewrites.rule import Laws, of_plans
 
 NOMINAL = 64
 """The number of objects for which orders are compared: large, so that the exponent decides."""
@@ -38,7 +38,7 @@ DYNAMIC, CYCLES = 18, 6
 whose cost grows with the cycles: half a minute for six variables all related); beyond, a greedy one is taken."""
 
 
-@of_plans("eliminate variables", "∃x∃y(φ(x) ∧ ψ(x, y)) = ∃x(φ(x) ∧ ∃y ψ(x, y))", CRISP)
+@of_plans("eliminate variables", "∃x∃y(φ(x) ∧ ψ(x, y)) = ∃x(φ(x) ∧ ∃y ψ(x, y))", crisp=True)
 def eliminate(plan: Node, laws: Laws) -> Node:
     """Rewrite every block of like quantifiers into an order of least width. Holds in every logic (crisp quantifiers).
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dsl.plan import Node, show, walk
+from dsl.plan import Node, show
 from dsl.plan.guards import insert_guards
 from dsl.rewrites.connectives import flatten, fold_constants, merge_equal, negation_normal_form
 from dsl.rewrites.elimination import eliminate
 from dsl.rewrites.normal import rename_bound, sort_operands
 from dsl.rewrites.quantifiers import drop_vacuous, push_inward
-from dsl.rewrites.reductions import order_of
 from dsl.rewrites.rule import Laws, Rewrite
 
 STAGES: tuple[Rewrite, ...] = (
@@ -81,30 +80,8 @@ def steps(node: Node, laws: Laws, *, guarded: bool = False) -> list[Step]:
         before, node = node, insert_guards(node)
         out.append(Step("guards", "no object is related to itself", node, node is not before))
     for stage in STAGES:
-        reason = laws.missing(stage.needs)
+        reason = stage.missing(laws)
         after = node if reason else stage.apply(node, laws)
         out.append(Step(stage.name, stage.law, after, after is not node, reason))
         node = after
     return out
-
-
-def explain(node: Node, logic: str | Laws = "godel", *, guarded: bool = False) -> str:
-    """Return every stage of planning as text: what each did, and why one did not apply.
-
-    Parameters
-    ----------
-    node
-        The formula as the program made it (`guarded`: with its guards).
-    logic
-        A logic's name, or the laws that hold.
-    """
-    laws = Laws.named(logic) if isinstance(logic, str) else logic
-    lines = [f"as written ({laws.logic}): {show(node)}"]
-    done = steps(node, laws, guarded=guarded)
-    lines += map(str, done)
-    node = done[-1].node
-    nodes = list(walk(node))
-    uses = sum(len(n.children) for n in nodes)
-    lines.append(f"common subexpressions: {max(uses - len(nodes) + 1, 0)} shared, {len(nodes)} nodes in all")
-    lines += map(str, order_of(node, laws.crisp))
-    return "\n".join(lines)

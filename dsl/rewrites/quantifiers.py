@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dsl.plan import And, Exists, ExpectationOver, Forall, Node, Or, Quantifier, join, make
 from dsl.rewrites.connectives import flattened
-from dsl.rewrites.rule import CRISP, Laws, of_nodes
+from dsl.rewrites.rule import Laws, of_nodes
 
 
 @of_nodes("drop vacuous quantifiers", "∃x φ = φ for x not in φ (N ≥ 1)")
@@ -15,7 +15,7 @@ def drop_vacuous(node: Node, laws: Laws) -> Node:
     return node
 
 
-@of_nodes("push quantifiers inward", "∃x(φ ∧ ψ) = ∃xφ ∧ ψ for x not in ψ", CRISP)
+@of_nodes("push quantifiers inward", "∃x(φ ∧ ψ) = ∃xφ ∧ ψ for x not in ψ", crisp=True)
 def push_inward(node: Node, laws: Laws) -> Node:
     """Give each quantifier the smallest scope ("miniscoping"; Nonnengart and Weidenbach 2001).
 

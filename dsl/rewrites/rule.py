@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from dsl.plan import Node, transform
 
-IDEMPOTENT, CRISP = "a ∧ a = a (godel)", "quantifiers that are max and min"
-
 
 @dataclass(frozen=True, slots=True)
 class Laws:
@@ -17,7 +15,7 @@ class Laws:
     Parameters
     ----------
     logic
-        The logic's name, for messages.
+        Its name.
     idempotent
         ``a ∧ a = a``, and with it distributivity, ∃ over ∨ and ∀ over ∧: godel only.
     crisp
@@ -33,14 +31,6 @@ class Laws:
         """Return the laws of a logic by its name (``frank:0`` is godel)."""
         return Laws(logic, logic in ("godel", "frank:0"), quantifier_tau == 0.0)
 
-    def missing(self, needs: tuple[str, ...]) -> str:
-        """Return why a rewrite with these needs does not apply, or ``""``."""
-        if IDEMPOTENT in needs and not self.idempotent:
-            return f"in {self.logic}, a ∧ a is not a"
-        if CRISP in needs and not self.crisp:
-            return "soft quantifiers do not distribute over the connectives"
-        return ""
-
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
@@ -51,32 +41,38 @@ class Rewrite:
     ----------
     name, law
         In words and as an equation.
-    needs
-        :data:`IDEMPOTENT`, :data:`CRISP`, both, or nothing: valid in every logic.
+    crisp
+        Whether it holds only where quantifiers are max and min.
     apply
-        The function. It may use less than its laws allow where :class:`Laws` says so.
+        The function. It holds in every logic, and may do more in one that is idempotent.
     """
 
     name: str
     law: str
     apply: Callable[[Node, Laws], Node]
-    needs: tuple[str, ...] = ()
+    crisp: bool = False
 
     def __call__(self, node: Node, laws: Laws) -> Node:
         """Return the rewritten plan, or the plan itself where the law does not hold."""
-        return node if laws.missing(self.needs) else self.apply(node, laws)
+        return node if self.missing(laws) else self.apply(node, laws)
+
+    def missing(self, laws: Laws) -> str:
+        """Return why it does not apply, or ``""``."""
+        if self.crisp and not laws.crisp:
+            return "soft quantifiers do not distribute over the connectives"
+        return ""
 
 
 _Function = Callable[[Node, Laws], Node]
 
 
-def of_plans(name: str, law: str, *needs: str) -> Callable[[_Function], Rewrite]:
+def of_plans(name: str, law: str, *, crisp: bool = False) -> Callable[[_Function], Rewrite]:
     """Make a :class:`Rewrite` of a function that rewrites a whole plan."""
-    return lambda function: Rewrite(name, law, function, needs)
+    return lambda function: Rewrite(name, law, function, crisp)
 
 
-def of_nodes(name: str, law: str, *needs: str) -> Callable[[_Function], Rewrite]:
+def of_nodes(name: str, law: str, *, crisp: bool = False) -> Callable[[_Function], Rewrite]:
     """Make a :class:`Rewrite` of a function that rewrites one node, whose children are rewritten already."""
     return lambda function: Rewrite(
-        name, law, lambda plan, laws: transform(plan, lambda node: function(node, laws)), needs
+        name, law, lambda plan, laws: transform(plan, lambda node: function(node, laws)), crisp
     )
