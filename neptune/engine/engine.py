@@ -335,7 +335,7 @@ class Engine:
         """
         from neptune.engine.analysis.explain import explain
 
-        return explain(self, program, scene if isinstance(scene, int) else len(scene))
+        return explain(self.context, program, scene if isinstance(scene, int) else len(scene))
 
     def table(self, formula: str, scene: Scene) -> ProbabilisticTensor:
         """Return the soft truth of a formula over its free variables (a program whose result is a formula)."""

@@ -1,31 +1,31 @@
 """The most that a program can ask of a scene of N objects, whatever the oracle says; nothing is asked.
 
 Wherever the program needs a plain value, every value that it may get is followed: both ways of a branch, every
-count, every object. On each course the plans that it forces name the cells that they may ask: all tuples of
-different objects, a given object where one is named. No schedule asks a cell that its plan does not name.
+count, every object. On each path the plans that it needs name the ground atoms that they may ask: all tuples of
+different objects, a given object where one is named. No schedule asks one that its plan does not name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count, permutations
 from math import perm
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import dsl
 from dsl import plan
-from dsl.plan import Describe, Description, ExpectationOver, Node
+from dsl.plan import Atom, ExpectationOver, Node
 from dsl.plan.guards import insert_guards
 from dsl.syntax import ast
-from neptune.engine.evaluate.evaluator import leaves
+from neptune.engine.context import RunContext
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import ByKind, needed
+from neptune.engine.interpret.values import Need, needed
+from neptune.engine.session.program_paths import Choices, Given, follow
 
-if TYPE_CHECKING:
-    from neptune.engine import Engine
-
-COURSES = 500
-"""So many courses of a program are followed."""
+PATHS = 500
+"""So many paths through a program are followed."""
 
 Place: TypeAlias = int | None
 """A given object; ``None``: any."""
@@ -52,10 +52,14 @@ class Cells:
     queries: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)
 
     def add(self, other: Cells) -> None:
-        """Take in what may be asked on another course, or by another program."""
+        """Take in what may be asked on another path, or by another program."""
         for table, asked in other.tables.items():
             self.tables.setdefault(table, set()).update(asked)
         self.queries |= other.queries
+
+    def copy(self) -> Cells:
+        """Return the same cells, to which others can be added."""
+        return Cells(self.objects, {t: set(asked) for t, asked in self.tables.items()}, set(self.queries))
 
     def total(self, weight: Callable[[str], int] = lambda text: 1) -> int:
         """Return the number of cells at most, each times a weight of its question's words."""
@@ -75,18 +79,18 @@ class Cells:
 
 
 @dataclass
-class Worst:
+class CostBound:
     """The most that one program can ask.
 
     Parameters
     ----------
     cells
-        All that any course asks.
+        All that any path asks.
     calls, characters, rounds
-        The most of any one course: cells, characters of their questions, batches where each value that the program
+        The most of any one path: cells, characters of their questions, batches where each value that the program
         needs asks all its cells at once.
     followed
-        Whether every course was followed; if not, the program may ask more.
+        Whether every path was followed; if not, the program may ask more.
     """
 
     cells: Cells
@@ -96,176 +100,108 @@ class Worst:
     followed: bool = True
 
 
-def worst_case(engine: Engine, program: str | ast.Program, objects: int, most: int = COURSES) -> Worst:
+def cost_bound(context: RunContext, program: str | ast.Program, objects: int, most: int = PATHS) -> CostBound:
     """Return the most that a program can ask of a scene of so many objects, in any schedule.
 
     Parameters
     ----------
-    engine
+    context
         Its words, limits and conventions count; its oracle is not asked.
     program
         Program text, or a parsed program.
     objects
         N.
     most
-        So many courses are followed at most.
+        So many paths are followed at most.
 
     Raises
     ------
     dsl.ProgramError
         If the program does not pass the checker.
     """
-    tree = dsl.check(program, vocabulary=engine.vocabulary, limits=engine.limits).program
-    found = Worst(Cells(objects))
-    trail: list[list[int]] = []
-    for _ in range(most):
-        course = _Course(engine, objects, trail)
-        found.followed &= course.run(tree)
-        found.cells.add(course.cells)
-        found.calls = max(found.calls, course.cells.total())
-        found.characters = max(found.characters, course.cells.total(len))
-        found.rounds = max(found.rounds, course.rounds)
-        while trail and trail[-1][0] + 1 == trail[-1][1]:
-            trail.pop()
-        if not trail:
+    tree = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits).program
+    conventions = context.vocabulary, context.limits, context.distinct_variables
+    found = CostBound(Cells(objects))
+    open_ways: list[Iterator[_Path]] = [iter([_Path(Cells(objects))])]
+    paths = 0
+    while open_ways:
+        path = next(open_ways[-1], None)
+        if path is None:
+            open_ways.pop()
+            continue
+        if paths == most:
+            found.followed = False
             return found
-        trail[-1][0] += 1
-    found.followed = False
+        asked: list[Need] = []
+        try:
+            outcome = follow(
+                tree, _AnyGiven(objects, path.choices), *conventions, partial(_collect, into=asked)
+            )
+        except _UnfollowedError:
+            found.followed = False
+        else:
+            if not outcome.done and outcome.need is not None:
+                open_ways.append(path.forks(context, outcome.need))
+                continue
+            # Where the program is in error the real run ends too, unless it is because a value stands for any.
+            found.followed &= outcome.error is None or not path.any_value
+            for need in asked:
+                path.ask(context, need.of)
+        paths += 1
+        found.cells.add(path.cells)
+        found.calls = max(found.calls, path.cells.total())
+        found.characters = max(found.characters, path.cells.total(len))
+        found.rounds = max(found.rounds, path.rounds)
     return found
 
 
-class _Unfollowed(Exception):
-    """What the program does next depends on a value in more ways than are followed."""
+def _collect(run: Interpreter, value: Any, last: ast.Stmt, into: list[Need]) -> None:
+    """Add what a program's result, or the items of the list that it returns, are read from."""
+    value = run.result(value, last)
+    need = needed(value)
+    if need is not None:
+        into.append(need)
+    elif isinstance(value, list | tuple | set | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            _collect(run, item, last, into)
 
 
-def _unfollowed(*arguments: object) -> Any:
-    raise _Unfollowed
+@dataclass
+class _Path:
+    """One way through the program: the values taken, and what was asked for them.
 
+    Parameters
+    ----------
+    any_value
+        Whether one of the values stands for any.
+    """
 
-class _Number(float):
-    """Any number: a comparison of it goes both ways, what is computed from it is any number again."""
+    cells: Cells
+    choices: Choices = ()
+    rounds: int = 0
+    any_value: bool = False
 
-    course: _Course
+    def forks(self, context: RunContext, need: Need) -> Iterator[_Path]:
+        """Yield the ways on, one for each value that the need may have."""
+        if need.kind == "query":
+            text, attribute, given = need.of
+            words = text or context.wording.query(attribute, len(given)).text
+            self.rounds += (words, given) not in self.cells.queries
+            self.cells.queries.add((words, given))
+        elif isinstance(need.of, Node):
+            self.ask(context, need.of)
+        for value in _values(need, self.cells.objects):
+            any_value = self.any_value or isinstance(value, type)
+            yield _Path(self.cells.copy(), (*self.choices, (need, value)), self.rounds, any_value)
 
-    @classmethod
-    def of(cls, course: _Course) -> _Number:
-        """Make one."""
-        made = cls(0.5)
-        made.course = course
-        return made
-
-    def _either(self, *others: object) -> bool:
-        return self.course.fork(2) == 1
-
-    def _any(self, *others: object) -> _Number:
-        return self.of(self.course)
-
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __bool__ = _either
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _any
-    __truediv__ = __rtruediv__ = __neg__ = __pos__ = __abs__ = _any
-    __float__ = __int__ = __round__ = __trunc__ = __format__ = __hash__ = __str__ = _unfollowed
-    __floordiv__ = __mod__ = __pow__ = __rpow__ = __divmod__ = _unfollowed
-
-
-class _Text:
-    """Any text, the answer to an open question: it may be equal to another or not, and be returned."""
-
-    def __init__(self, course: _Course) -> None:
-        self.course = course
-
-    def __eq__(self, other: object) -> bool:
-        return self.course.fork(2) == 1
-
-    __hash__ = __bool__ = __str__ = _unfollowed
-
-
-class _Course(ByKind):
-    """An evaluator that takes one value after the other from a trail, and the first one where the trail ends."""
-
-    def __init__(self, engine: Engine, objects: int, trail: list[list[int]]) -> None:
-        self.engine, self.objects, self.trail = engine, objects, trail
-        self.cells = Cells(objects)
-        self.rounds = 0
-        self._turn = 0
-        self._open = False
-        self._given: dict[tuple[str, Any], Any] = {}
-
-    def run(self, tree: ast.Program) -> bool:
-        """Follow the course to its end; tell whether it could be followed."""
-        engine, last = self.engine, tree.body[-1]
-        run = Interpreter(self, engine.vocabulary, engine.limits, engine.distinct_variables)
-        try:
-            self._answer(run.run(tree), run, last)
-        except _Unfollowed:
-            return False
-        except dsl.ProgramError:
-            # The real run ends here too, unless the mistake is that a value stands for any.
-            return not self._open
-        return True
-
-    def fork(self, ways: int) -> int:
-        """Return which of several ways is taken here."""
-        if self._turn == len(self.trail):
-            self.trail.append([0, ways])
-        self._turn += 1
-        return self.trail[self._turn - 1][0]
-
-    # --- what the interpreter asks for -----------------------------------------------------------
-
-    def truth(self, node: Node, line: int) -> bool:
-        return bool(self._once("truth", node, lambda: self.fork(2) == 1))
-
-    def number(self, node: Node, line: int) -> int:
-        most = len(node.bodies) if isinstance(node, plan.CountTrue) else self.objects
-        return int(self._once("number", node, lambda: self.fork(most + 1)))
-
-    def object(self, iota: Description, line: int) -> int:
-        return int(self._once("object", iota, lambda: self.fork(self.objects) if self.objects else -1))
-
-    def value(self, node: Describe, line: int) -> str:
-        return str(self._once("value", node, lambda: node.values[self.fork(len(node.values))]))
-
-    def ranking(self, node: Node, line: int) -> list[float]:
-        def order() -> list[float]:
-            left, scores = list(range(self.objects)), [0.0] * self.objects
-            while left:
-                scores[left.pop(self.fork(len(left)))] = float(len(left))
-            return scores
-
-        return list(self._once("ranking", node, order))
-
-    def probability(self, node: Node, line: int) -> float:
-        number: float = self._once("probability", node, self._any_number)
-        return number
-
-    def query(self, text: str, attribute: str, objects: tuple[int, ...], line: int) -> Any:
-        words = text or self.engine.wording.query(attribute, len(objects)).text
-        if (words, objects) not in self.cells.queries:
-            self.cells.queries.add((words, objects))
-            self.rounds += 1
-        self._open = True
-        return _Text(self)
-
-    def _any_number(self) -> _Number:
-        self._open = True
-        return _Number.of(self)
-
-    def _once(self, kind: str, node: Node, decide: Callable[[], Any]) -> Any:
-        if (kind, node) not in self._given:
-            self.ask(node)
-            self._given[kind, node] = decide()
-        return self._given[kind, node]
-
-    # --- what is asked ---------------------------------------------------------------------------
-
-    def ask(self, node: Node) -> None:
-        """Count the cells that a force of this formula may ask."""
+    def ask(self, context: RunContext, node: Node) -> None:
+        """Count the cells that evaluating this formula may ask."""
         before = self.cells.total()
         guarded = insert_guards(node)
-        for leaf in leaves(guarded):
-            if leaf.predicate.boxes:  # read off the boxes, never asked
+        for leaf in dict.fromkeys(plan.walk(guarded)):
+            if not isinstance(leaf, Atom) or leaf.predicate.boxes:  # read off the boxes, never asked
                 continue
-            question, symmetric = self.engine.wording.question(leaf.predicate), leaf.predicate.symmetric
+            question, symmetric = context.wording.question(leaf.predicate), leaf.predicate.symmetric
             places = [t if isinstance(t, int) else None for t in leaf.terms]
             if symmetric:
                 places.sort(key=lambda p: -1 if p is None else p)
@@ -279,12 +215,82 @@ class _Course(ByKind):
         }
         self.rounds += (1 + len(steps)) * (self.cells.total() > before)
 
-    def _answer(self, value: Any, run: Interpreter, last: ast.Stmt) -> None:
-        """Count what the program's result asks, as :func:`neptune.engine.session.answers.answer_of` forces it."""
-        value = run.result(value, last)
-        need = needed(value)
-        if need is not None:
-            self.ask(need.of)
-        elif isinstance(value, list | tuple | set | dict):
-            for item in value.values() if isinstance(value, dict) else value:
-                self._answer(item, run, last)
+
+def _values(need: Need, objects: int) -> Iterator[Any]:
+    """Yield every value that a need may have; a type of :class:`_AnyGiven` for one that stands for any."""
+    match need.kind:
+        case "truth":
+            yield from (False, True)
+        case "number":
+            yield from range(len(need.of.bodies) + 1 if isinstance(need.of, plan.CountTrue) else objects + 1)
+        case "object":
+            yield from range(objects) if objects else (-1,)
+        case "text":
+            yield from need.of.values
+        case "ranking":
+            for order in permutations(range(objects)):
+                yield [float(objects - 1 - order.index(i)) for i in range(objects)]
+        case "probability":
+            yield _AnyNumber
+        case "query":
+            yield _AnyText
+
+
+class _UnfollowedError(Exception):
+    """What the program does next depends on a value in more ways than are followed."""
+
+
+def _unfollowed(*arguments: object) -> Any:
+    raise _UnfollowedError
+
+
+class _AnyGiven(Given):
+    """Hands out the values of a path; each comparison of a value that stands for any is a need of its own."""
+
+    def __init__(self, objects: int, choices: Choices) -> None:
+        super().__init__(objects, choices)
+        self._turns = count()
+
+    def need(self, need: Need, line: int) -> Any:
+        """Return the value of a need."""
+        value = super().need(need, line)
+        return value(self) if isinstance(value, type) else value
+
+    def either(self) -> bool:
+        """Decide a comparison, the next of the run."""
+        return bool(self.need(Need("truth", next(self._turns)), 0))
+
+
+class _AnyNumber(float):
+    """Any number: a comparison of it goes both ways, what is computed from it is any number again."""
+
+    given: _AnyGiven
+
+    def __new__(cls, given: _AnyGiven) -> _AnyNumber:
+        made = super().__new__(cls, 0.5)
+        made.given = given
+        return made
+
+    def _either(self, *others: object) -> bool:
+        return self.given.either()
+
+    def _any(self, *others: object) -> _AnyNumber:
+        return _AnyNumber(self.given)
+
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __bool__ = _either
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _any
+    __truediv__ = __rtruediv__ = __neg__ = __pos__ = __abs__ = _any
+    __float__ = __int__ = __round__ = __trunc__ = __format__ = __hash__ = __str__ = _unfollowed
+    __floordiv__ = __mod__ = __pow__ = __rpow__ = __divmod__ = _unfollowed
+
+
+class _AnyText:
+    """Any text, the answer to an open question: it may be equal to another or not, and be returned."""
+
+    def __init__(self, given: _AnyGiven) -> None:
+        self.given = given
+
+    def __eq__(self, other: object) -> bool:
+        return self.given.either()
+
+    __hash__ = __bool__ = __str__ = _unfollowed

@@ -7,32 +7,15 @@ operands of "and", "or" and other symmetric nodes in any order. (Laws that hold 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import fields, is_dataclass
-from typing import Any, cast
+from typing import Any
 
 import dsl
 from dsl import plan
 from dsl.limits import DEFAULT_LIMITS, Limits
 from dsl.vocabulary import Vocabulary
-from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import Evaluator
-
-
-class NeedsValue(Exception):
-    """The program needs a plain value before its plan is whole."""
-
-
-class NoEvaluator:
-    """An evaluator that asks nothing: whatever is needed raises :class:`NeedsValue`."""
-
-    @property
-    def objects(self) -> int:
-        """The number of objects, which is not known."""
-        raise NeedsValue
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        raise NeedsValue
+from neptune.engine.session.program_paths import Given, follow
 
 
 def plan_key(
@@ -49,15 +32,16 @@ def plan_key(
         For everything that the checker, or building the plan, finds wrong. No oracle is asked.
     """
     tree = dsl.check(program, vocabulary=vocabulary, limits=limits).program
-    interpreter = Interpreter(cast(Evaluator, NoEvaluator()), vocabulary, limits, distinct_variables)
-    try:
-        value = interpreter.run(tree)
-    except NeedsValue:
+    outcome = follow(
+        tree, Given(None), vocabulary, limits, distinct_variables, lambda run, value, last: value
+    )
+    if outcome.error is not None:
+        error = outcome.error
+        raise error.with_source(program) if error.source is None else error
+    if not outcome.done:
         return None
-    except dsl.ProgramError as error:
-        raise error.with_source(program) if error.source is None else error from None
     try:
-        key = _key(value, {})
+        key = _key(outcome.value, {})
         hash(key)
     except TypeError:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import dsl
 from dsl import plan
@@ -15,22 +15,21 @@ from dsl.rewrites.elimination import width
 from dsl.rewrites.reductions import Reduction, order_of
 from dsl.syntax import ast
 from neptune.engine.compile import plan_cache as plans
+from neptune.engine.context import RunContext
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import AttributeOf, ByKind, Evaluator, needed
+from neptune.engine.interpret.values import AttributeOf, needed
+from neptune.engine.session.program_paths import Given, follow
 from neptune.html import CODE, QUIET
-
-if TYPE_CHECKING:
-    from neptune.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One value that the program forces.
+    """One value that the program needs.
 
     Parameters
     ----------
     what, line
-        What is forced, in words, and at which line of the program.
+        What is needed, in words, and at which line of the program.
     formula
         It as the program made it.
     stages
@@ -96,7 +95,7 @@ class Explanation:
     n_objects
         For how many objects cells are counted.
     parts
-        What is forced, in order.
+        What is needed, in order.
     notes
         What was normalised, and where the explanation ends because what follows depends on an answer.
     """
@@ -124,71 +123,16 @@ class Explanation:
         return f'<div><span style="{QUIET}">{escape(head)}</span>{parts}{notes}</div>'
 
 
-class _Forced(Exception):
-    """The program needs an answer before it can go on."""
-
-
-class _Recorder(ByKind):
-    """An evaluator that answers nothing: it keeps what is forced, and stops the program there."""
-
-    def __init__(self, objects: int) -> None:
-        self.objects = objects
-        self.node: tuple[str, Node, int] | None = None
-        self.line = 0
-
-    def _stop(self, what: str) -> Any:
-        def forced(*arguments: Any) -> Any:
-            self.line = int(arguments[-1])
-            if isinstance(arguments[0], Node):
-                self.node = what, arguments[0], self.line
-            raise _Forced(what)
-
-        return forced
-
-    def __getattr__(self, name: str) -> Any:
-        return self._stop(
-            {
-                "truth": "a decision that the program waits for",
-                "number": "a number that the program waits for",
-                "object": "an object that the program waits for",
-                "value": "a value that the program waits for",
-                "query": "an open question",
-            }.get(name, "scores that the program waits for")
-        )
-
-
-def explain(engine: Engine, program: str | ast.Program, n_objects: int) -> Explanation:
-    """Explain a program; see :meth:`neptune.Engine.explain`."""
-    checked = dsl.check(program, vocabulary=engine.vocabulary, limits=engine.limits)
-    recorder = _Recorder(n_objects)
-    run = Interpreter(cast(Evaluator, recorder), engine.vocabulary, engine.limits, engine.distinct_variables)
-    run.notes.extend(checked.notes)
-    last = checked.program.body[-1]
-    forced: tuple[str, Node, int] | None
-    notes: list[str] = []
-    try:
-        value = run.run(checked.program)
-        if isinstance(value, AttributeOf):
-            value = run.attribute_value(value.sort, value.target, last)
-        forced = _answered(value, run.line(last))
-        if forced is None:
-            notes.append("the program's result is a plain value: there is nothing to plan")
-    except _Forced as reason:
-        forced = recorder.node
-        notes.append(f"{reason} at line {recorder.line}: what follows depends on the answer")
-    except dsl.ProgramError as error:
-        if isinstance(program, str) and error.source is None:
-            error.with_source(program)
-        raise
-    parts = tuple(_parts(engine, *forced, n_objects)) if forced is not None else ()
-    if engine.schedule == "lazy":
-        notes.append("schedule lazy: cells are asked in rounds, and bounds decide when to stop")
-    return Explanation(
-        engine.logic.name, engine.planner, engine.schedule, n_objects, parts, (*run.notes, *notes)
-    )
-
-
-_ANSWERED = {
+_WAITS = {
+    "truth": "a decision that the program waits for",
+    "number": "a number that the program waits for",
+    "object": "an object that the program waits for",
+    "text": "a value that the program waits for",
+    "probability": "scores that the program waits for",
+    "ranking": "scores that the program waits for",
+    "query": "an open question",
+}
+_ANSWERS = {
     "objects": "the objects that fit",
     "truth": "a truth",
     "object": "an object",
@@ -197,12 +141,36 @@ _ANSWERED = {
 }
 
 
-def _answered(value: Any, line: int) -> tuple[str, Node, int] | None:
-    need = needed(value)
-    return (_ANSWERED[need.kind], need.of, line) if need is not None else None
+def explain(context: RunContext, program: str | ast.Program, n_objects: int) -> Explanation:
+    """Explain a program up to its first need; see :meth:`neptune.Engine.explain`."""
+    checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
+    conventions = context.vocabulary, context.limits, context.distinct_variables
+    outcome = follow(checked.program, Given(n_objects), *conventions, _valued)
+    if outcome.error is not None:
+        if isinstance(program, str) and outcome.error.source is None:
+            outcome.error.with_source(program)
+        raise outcome.error
+    notes = [*checked.notes, *(note for note in outcome.notes if note not in checked.notes)]
+    need = needed(outcome.value) if outcome.done else outcome.need
+    what = "" if need is None else (_ANSWERS if outcome.done else _WAITS)[need.kind]
+    if not outcome.done:
+        notes.append(f"{what} at line {outcome.line}: what follows depends on the answer")
+    elif need is None:
+        notes.append("the program's result is a plain value: there is nothing to plan")
+    planned = need is not None and need.kind != "query"
+    parts = tuple(_parts(context, what, need.of, outcome.line, n_objects)) if need and planned else ()
+    if context.schedule is not None:
+        notes.append("schedule lazy: cells are asked in rounds, and bounds decide when to stop")
+    schedule = "all" if context.schedule is None else "lazy"
+    return Explanation(context.logic.name, context.planner, schedule, n_objects, parts, tuple(notes))
 
 
-def _parts(engine: Engine, what: str, node: Node, line: int, n: int) -> list[Part]:
+def _valued(run: Interpreter, value: Any, last: ast.Stmt) -> Any:
+    """Return a result, an attribute made a value; what nothing binds is explained all the same."""
+    return run.attribute_value(value.sort, value.target, last) if isinstance(value, AttributeOf) else value
+
+
+def _parts(context: RunContext, what: str, node: Node, line: int, n: int) -> list[Part]:
     """Return the choices of objects that come first, innermost first, and the value itself."""
     chosen: dict[Description, Part] = {}
 
@@ -211,22 +179,22 @@ def _parts(engine: Engine, what: str, node: Node, line: int, n: int) -> list[Par
             return current
         if current.description not in chosen:
             what = f"object {len(chosen)}, chosen first"
-            chosen[current.description] = _part(engine, what, current.description, line, n)
+            chosen[current.description] = _part(context, what, current.description, line, n)
         return plan.substitute(current.body, {current.var: list(chosen).index(current.description)})
 
     whole = plan.transform(node, settled)
-    return [*chosen.values(), _part(engine, what, whole, line, n)]
+    return [*chosen.values(), _part(context, what, whole, line, n)]
 
 
-def _part(engine: Engine, what: str, node: Node, line: int, n: int) -> Part:
-    laws = plans.laws_of(engine.logic, engine.parameters)
+def _part(context: RunContext, what: str, node: Node, line: int, n: int) -> Part:
+    laws = plans.laws_of(context.logic, context.parameters)
     guarded = insert_guards(node)
     dense = n ** width(guarded)
     calls = sum(
         _cells(p, n) for p in {leaf.predicate for leaf in plan.walk(guarded) if isinstance(leaf, Atom)}
     )
     shown = plan.show(node)
-    if engine.planner == "naive":
+    if context.planner == "naive":
         reason = "planner is 'naive': the formula is computed as written"
         return Part(what, line, shown, (), (), width(guarded), dense, dense, calls, reason)
     target = node.body if isinstance(node, Description) else node
@@ -244,7 +212,7 @@ def _part(engine: Engine, what: str, node: Node, line: int, n: int) -> Part:
         done,
         tuple(order_of(after, laws.crisp)),
         code.axes,
-        code.peak_cells(n, limit=engine.limits.tensor_cells),
+        code.peak_cells(n, limit=context.limits.tensor_cells),
         dense,
         calls,
         skipped,

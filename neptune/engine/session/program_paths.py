@@ -1,92 +1,139 @@
-"""Every way through a program: where it needs a plain value on its way, each value it may have is one way on.
+"""A program runs to its next need: the one way to drive a program without evaluating anything on the spot.
 
-A program that branches on nothing has one path, the same for every scene. A path is named by the plain values that
-were taken so far, and what the program does next on it is kept.
+A path is named by the plain values that the program was handed so far. Where the program needs one more, it stops; who
+drives it evaluates the needs of many programs together, and lets each go on, on one path (a hard answer) or on several
+(a soft one, a bound of the cost). A program that branches on nothing has one path, the same for every scene.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from cachetools import LRUCache
 
 import dsl
-from dsl.plan import Describe, Description, Node
+from dsl.limits import Limits
+from dsl.plan import Node
 from dsl.syntax import ast
-from neptune.engine.compile.plan_cache import Cache
+from dsl.vocabulary import Vocabulary
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import ByKind, Need, NeedKind
-
-if TYPE_CHECKING:
-    from neptune.engine import Engine
+from neptune.engine.interpret.values import Need
 
 PATHS_KEPT = 50_000
-
 
 Choices = tuple[tuple[Need, Any], ...]
 """The plain values taken so far, in order."""
 
 
-class _Needed(Exception):
-    def __init__(self, need: Need) -> None:
-        self.need = need
+class Stop(Exception):
+    """The program needs a plain value that it was not handed; without a need, the number of objects."""
+
+    def __init__(self, need: Need | None, line: int = 0) -> None:
+        self.need, self.line = need, line
 
 
-class _Given(ByKind):
-    """An evaluator that hands out the values of a path, and stops the run at the first that is not given."""
+class Given:
+    """An evaluator that hands out the values of a path, and stops the run at the first need that is not among them.
 
-    def __init__(self, objects: int, choices: Choices) -> None:
+    Parameters
+    ----------
+    objects
+        The number of objects; ``None``: not known, and a program that asks for it stops too.
+    choices
+        The values of the path.
+
+    Attributes
+    ----------
+    sized
+        Whether the program asked for the number of objects.
+    """
+
+    def __init__(self, objects: int | None, choices: Choices = ()) -> None:
         self._objects, self._given = objects, dict(choices)
         self.sized = False
 
     @property
     def objects(self) -> int:
+        """The number of objects."""
         self.sized = True
+        if self._objects is None:
+            raise Stop(None)
         return self._objects
 
-    def _value(self, kind: NeedKind, of: Any) -> Any:
-        need = Need(kind, of)
+    def need(self, need: Need, line: int) -> Any:
+        """Return the value of a need."""
         if need not in self._given:
-            raise _Needed(need)
+            raise Stop(need, line)
         return self._given[need]
-
-    def truth(self, node: Node, line: int) -> bool:
-        return bool(self._value("truth", node))
-
-    def probability(self, node: Node, line: int) -> float:
-        return float(self._value("probability", node))
-
-    def number(self, node: Node, line: int) -> int:
-        return int(self._value("number", node))
-
-    def object(self, iota: Description, line: int) -> int:
-        return int(self._value("object", iota))
-
-    def ranking(self, node: Node, line: int) -> list[float]:
-        return list(self._value("ranking", node))
-
-    def value(self, node: Describe, line: int) -> str:
-        return str(self._value("text", node))
-
-    def query(self, text: str, attribute: str, objects: tuple[int, ...], line: int) -> str:
-        return str(self._value("query", (text, attribute, objects)))
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where a path leads: to a value still needed, to the program's result, or to an error of the program."""
+    """Where a path leads: to a value still needed, to the program's result, or to an error of the program.
 
+    Parameters
+    ----------
+    done
+        Whether the program came to its end, or to the error; if not, `need` is what it needs (``None``: the number of
+        objects).
+    line
+        Of the need, or of the last statement.
+    value
+        The result, lazy or plain.
+    notes, names
+        What was normalised so far; the names that the program has for the variables of its ∃.
+    """
+
+    done: bool
     need: Need | None = None
+    line: int = 0
     value: Any = None
     error: dsl.ProgramError | None = None
+    notes: tuple[str, ...] = ()
+    names: Mapping[Node, str] = field(default_factory=dict)
+
+
+def follow(
+    tree: ast.Program,
+    given: Given,
+    vocabulary: Vocabulary,
+    limits: Limits,
+    distinct_variables: str = "auto",
+    result: Callable[[Interpreter, Any, ast.Stmt], Any] = Interpreter.result,
+) -> Outcome:
+    """Return what a checked program does, given the plain values taken so far.
+
+    Parameters
+    ----------
+    tree, given
+        The program, and the values.
+    vocabulary, limits, distinct_variables
+        See :class:`~neptune.engine.interpret.interpreter.Interpreter`.
+    result
+        What is made of the value that the program returned, in need of plain values too.
+    """
+    run, last = Interpreter(given, vocabulary, limits, distinct_variables), tree.body[-1]
+    try:
+        value = result(run, run.run(tree), last)
+    except Stop as stop:
+        return Outcome(False, stop.need, stop.line, notes=tuple(run.notes))
+    except dsl.ProgramError as error:
+        return Outcome(True, error=error, notes=tuple(run.notes))
+    return Outcome(True, None, run.line(last), value, None, tuple(run.notes), run.variable_names)
 
 
 class Paths:
-    """Follows paths through programs for one engine."""
+    """Follows paths through programs, and keeps where each led. Threads may share it."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._trees = Cache(PATHS_KEPT)
-        self._outcomes = Cache(PATHS_KEPT)
+    def __init__(self, vocabulary: Vocabulary, limits: Limits, distinct_variables: str) -> None:
+        self._conventions = vocabulary, limits, distinct_variables
+        self._trees: LRUCache[Any, ast.Program] = LRUCache(PATHS_KEPT)
+        self._outcomes: LRUCache[Any, Outcome] = LRUCache(PATHS_KEPT)
+        self._lock = threading.Lock()
 
     def follow(self, program: str | ast.Program, objects: int, choices: Choices) -> Outcome:
         """Return what the program does on a scene of so many objects, given the plain values taken so far.
@@ -96,28 +143,26 @@ class Paths:
         dsl.ProgramError
             If the program does not pass the checker.
         """
-        for size in (None, objects):
-            found: Outcome | None = self._outcomes.get((program, size, choices))
-            if found is not None:
-                return found
-        given = _Given(objects, choices)
-        outcome = self._run(program, given)
-        self._outcomes.put((program, objects if given.sized else None, choices), outcome)
+        with self._lock:
+            for size in (None, objects):
+                found = self._outcomes.get((program, size, choices))
+                if found is not None:
+                    return found
+            tree = self._trees.get(program)
+        vocabulary, limits, distinct_variables = self._conventions
+        if tree is None:
+            tree = dsl.check(program, vocabulary=vocabulary, limits=limits).program
+        given = Given(objects, choices)
+        outcome = follow(tree, given, vocabulary, limits, distinct_variables)
+        if outcome.error is not None and isinstance(program, str) and not outcome.error.source:
+            outcome.error.with_source(program)
+        with self._lock:
+            self._trees[program] = tree
+            self._outcomes[program, objects if given.sized else None, choices] = outcome
         return outcome
 
-    def _run(self, program: str | ast.Program, given: _Given) -> Outcome:
-        engine = self._engine
-        tree = self._trees.get(program)
-        if tree is None:
-            tree = dsl.check(program, vocabulary=engine.vocabulary, limits=engine.limits).program
-            self._trees.put(program, tree)
-        run = Interpreter(given, engine.vocabulary, engine.limits, engine.distinct_variables)
-        try:
-            value = run.result(run.run(tree), tree.body[-1])
-        except _Needed as stop:
-            return Outcome(stop.need)
-        except dsl.ProgramError as error:
-            return Outcome(
-                error=error.with_source(program) if isinstance(program, str) and not error.source else error
-            )
-        return Outcome(value=value)
+
+@lru_cache(maxsize=16)
+def paths_of(vocabulary: Vocabulary, limits: Limits, distinct_variables: str) -> Paths:
+    """Return the paths of these conventions: engines that share them share what is known of programs."""
+    return Paths(vocabulary, limits, distinct_variables)

@@ -29,8 +29,7 @@ from neptune.answer import Usage
 from neptune.engine.evaluate.atom_tensors import LeafScores, Scorer
 from neptune.engine.interpret.values import Need, ObjectRef, kind_name, needed, result_kind
 from neptune.engine.session.distributions import Kind, Soft, Targets, Values
-from neptune.engine.session.own import own
-from neptune.engine.session.program_paths import Choices, Outcome, Paths
+from neptune.engine.session.program_paths import Choices, Outcome, paths_of
 from neptune.errors import NeptuneError
 from neptune.scene import Scene
 from neptune.scene.types import Question
@@ -155,7 +154,7 @@ class _Search:
     missing: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._follow = own(self.engine, Paths)
+        self._follow = paths_of(self.engine.vocabulary, self.engine.limits, self.engine.distinct_variables)
         self._targets = Targets(self.engine, LeafScores(self.engine, self.scorer))
         self.paths = [_Path(i) for i in range(len(self.samples))]
         self._left_out = [0.0] * len(self.samples)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from neptune.engine.analysis.cost_bound import COURSES, Cells, Worst, worst_case
+from neptune.engine.analysis.cost_bound import PATHS, Cells, CostBound, cost_bound
 from neptune.engine.evidence.kept import SCENES_KEPT
 from neptune.errors import NeptuneError
 from neptune.runs import record as records
@@ -168,10 +168,10 @@ class _Pictures:
         self._kept: OrderedDict[tuple[str, int], _Picture] = OrderedDict()
         self._calls = self._characters = 0
 
-    def add(self, program: str, sample: Sample) -> Worst:
+    def add(self, program: str, sample: Sample) -> CostBound:
         """Count one sample, and return the worst case of its program alone."""
         truth = sample.annotation
-        worst = worst_case(self._engine, program, self._objects if truth is None else len(truth))
+        worst = cost_bound(self._engine.context, program, self._objects if truth is None else len(truth))
         if self._logics > 1:  # each may take another course
             worst.calls, worst.characters = worst.cells.total(), worst.cells.total(len)
         known = sample.picture is not None and sample.picture.path
@@ -292,5 +292,5 @@ def _remarks(row: Estimate, config: Config) -> Iterable[str]:
         )
     if row.unfollowed:
         yield (
-            f"{row.unfollowed} programs go on in more ways than the {COURSES} that were followed, and may ask more"
+            f"{row.unfollowed} programs go on in more ways than the {PATHS} that were followed, and may ask more"
         )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import dsl
 from dsl.vocabulary import Vocabulary
 from neptune.engine import Engine
-from neptune.engine.analysis.cost_bound import worst_case
+from neptune.engine.analysis.cost_bound import cost_bound
 from neptune.engine.schedule import Schedule
 from neptune.errors import NeptuneError
 
@@ -106,7 +106,7 @@ def test_no_run_asks_more(texts, n, levels, seed, schedule, logic):
     each, union, total = 0, None, 0
     for text in texts:
         try:
-            worst = worst_case(engine, text, n)
+            worst = cost_bound(engine.context, text, n)
         except dsl.ProgramError:
             continue
         calls = asked(engine, text, scene)  # after the others: what they asked is known
@@ -128,7 +128,7 @@ def test_no_run_asks_more(texts, n, levels, seed, schedule, logic):
 @settings(max_examples=100, **MANY)
 @given(programs(), st.integers(0, 5))
 def test_what_branches_on_nothing_is_followed(text, n):
-    assert worst_case(Engine(oracle="random"), text, n).followed
+    assert cost_bound(Engine(oracle="random").context, text, n).followed
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_branches_on_nothing_is_followed(text, n):
     ],
 )
 def test_the_bound_is_what_the_worst_course_asks(program, n, calls, union):
-    worst = worst_case(Engine(oracle="random"), program, n)
+    worst = cost_bound(Engine(oracle="random").context, program, n)
     assert worst.followed
     assert (worst.calls, worst.cells.total()) == (calls, union)
 
@@ -165,8 +165,8 @@ def test_what_is_read_off_the_boxes_is_not_counted():
         {"name": "places", "predicates": {"left": {"arity": 2, "derive": {"boxes": "left"}}}}
     )
     program = "exists(Object, lambda x: exists(Object, lambda y: left(x, y) and red(y)))"
-    assert worst_case(Engine(oracle="random", vocabulary=words), program, 5).calls == 5
-    assert worst_case(Engine(oracle="random", vocabulary=None), program, 5).calls == 25
+    assert cost_bound(Engine(oracle="random", vocabulary=words).context, program, 5).calls == 5
+    assert cost_bound(Engine(oracle="random", vocabulary=None).context, program, 5).calls == 25
 
 
 @pytest.mark.parametrize(
@@ -181,4 +181,4 @@ def test_what_is_read_off_the_boxes_is_not_counted():
     ],
 )
 def test_what_is_not_followed_says_so(program):
-    assert not worst_case(Engine(oracle="random"), program, 12).followed
+    assert not cost_bound(Engine(oracle="random").context, program, 12).followed
