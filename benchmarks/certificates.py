@@ -24,7 +24,7 @@ from neptune.engine.evaluate.bounds import settled_argmax
 from neptune.engine.evaluate.evaluator import Evaluator, leaves
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
-from neptune.engine.schedule import Estimates, Goal, Schedule, Scheduler
+from neptune.engine.schedule import Estimates, Goal, Schedule
 from neptune.engine.schedule.requests import Asker
 from neptune.engine.schedule.stopping import settled
 from neptune.scene import Scene
@@ -151,14 +151,14 @@ class Cells:
             return None if np.isnan(logits).any() else np.asarray(1.0 / (1.0 + np.exp(-logits)))
 
         arguments = evaluator.logic, evaluator.parameters
-        asker = Asker(evidence, self.oracle, self.wording, *arguments, self.limits, Usage())
+        estimates, arguments = Estimates(None, told), (evaluator.logic, evaluator.parameters)
+        asker = Asker(
+            evidence, self.oracle, self.wording, *arguments, self.limits, Usage(), estimates=estimates
+        )
         here = Evaluator(len(self.scene), *arguments, asker.leaf, self.limits.tensor_cells)
-        estimates = Estimates(None, told)
         for goal in self.goals:
             here.forget()
-            Scheduler(
-                evidence, self.oracle, self.wording, here, estimates, schedule, Usage(), lambda: None
-            ).run(goal)
+            asker.work_towards(goal, schedule, here)
         parts = [evidence.table(c.question, c.symmetric).asked.reshape(-1)[c.flat] for c in self.columns]
         return np.concatenate([np.zeros(0, dtype=np.bool_), *parts])
 

@@ -44,7 +44,7 @@ from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import node_of
 from neptune.engine.schedule import Schedule
-from neptune.engine.schedule.goals import Goal, Kind
+from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.engine.session.answers import answer_of
 from neptune.engine.session.session import Abstain, Session
 

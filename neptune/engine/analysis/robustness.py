@@ -31,8 +31,7 @@ from neptune.answer import Answer
 from neptune.engine.analysis.score_vector import CellBox, Floats, Source, logit
 from neptune.engine.evaluate.evaluator import Evaluator
 from neptune.engine.evidence.store import Evidence
-from neptune.engine.schedule.goals import Goal
-from neptune.engine.schedule.stopping import settled
+from neptune.engine.schedule.stopping import Goal, settled
 from neptune.scene.types import IntArray
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Blocks of distinct variables: which relaxations of one are still open, and so what to ask.
 
-Without its inequations a block nests like any other. That relaxation is decided too soon where one object is given to
-two variables: then it is split by which of the two is another object. Some part of an open block is open, whatever
-the splits. Only choosing is done here; the bounds that stop are the block's own
+Without its inequations a block is pushed down like any other. That relaxation is decided too soon where one object is
+given to two variables: then it is split by which of the two is another object. Some part of an open block is open,
+whatever the splits. Only choosing is done here; the bounds that stop are the block's own
 (:mod:`neptune.engine.evaluate.distinct`).
 """
 
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dsl.plan import Exists, Forall, Node, conjunction, disjunction, make, negation, same, substitute
+from dsl.plan import Exists, Forall, Node, conjunction, disjunction, negation, quantify, same, substitute
 from dsl.rewrites.all_different import Block
-from neptune.engine.schedule.pushdown import nest
-from neptune.engine.schedule.state import View
+from neptune.engine.schedule.pushdown import push_down
+from neptune.engine.schedule.state import State
 from neptune.engine.schedule.witness import witness_of
 
 MOST_SPLITS = 200
@@ -22,15 +22,16 @@ SPLIT_WORK = 1 << 15
 """One takes about as long as so many cells of a table."""
 
 Excluded = tuple[tuple[str, int], ...]
+"""Variables, and an object that each is not."""
 
 
-def relaxations(view: View, block: Block, here: Mapping[str, int], most: int) -> tuple[list[Node], int]:
+def relaxations(state: State, block: Block, here: Mapping[str, int], most: int) -> tuple[list[Node], int]:
     """Return open formulas, closed, without inequations of two variables: to ask what decides them is progress; and
     how many were looked at.
 
     Parameters
     ----------
-    view
+    state
         What is known.
     block
         An open block.
@@ -40,37 +41,35 @@ def relaxations(view: View, block: Block, here: Mapping[str, int], most: int) ->
         How many to look at.
     """
     found: list[Node] = []
-    middle = view.evaluator.logic.middle
     queue: list[Excluded] = [()]
     tried = 0
     for excluded in queue:
         if tried == most:
             break
         tried += 1
-        view.evaluator.spend(SPLIT_WORK)
+        state.evaluator.spend(SPLIT_WORK)
         relaxed = _relaxed(block, here, excluded)
-        if view.open(relaxed, False).any():
+        if state.open(relaxed, False).any():
             found.append(relaxed)
             continue
-        low, _ = view.bounds(relaxed)
+        low, _ = state.bounds(relaxed)
         # A false ∃, or a true ∀, is so with the inequations too.
-        if (float(low) > middle) == block.universal:
+        if (float(low) > state.middle) == block.universal:
             continue
-        witnessed = nest(negation(relaxed)) if block.universal else relaxed
-        at = {**witness_of(witnessed, block.variables, view.evaluator), **here}
+        witnessed = push_down(negation(relaxed)) if block.universal else relaxed
+        at = {**witness_of(witnessed, block.variables, state.evaluator), **here}
         clash = next((pair for pair in block.apart if len({at.get(v, v) for v in pair}) == 1), ())
         queue += [(*excluded, (v, at[v])) for v in clash if v not in here]
     return found, tried
 
 
 def _relaxed(block: Block, here: Mapping[str, int], excluded: Excluded) -> Node:
-    kind = Forall if block.universal else Exists
     pairs = [(v, here[w]) for a, b in block.apart for v, w in ((a, b), (b, a)) if v not in here and w in here]
-    apart = [same(v, item) for v, item in (*pairs, *excluded)]
+    equal = [same(v, item) for v, item in (*pairs, *excluded)]
     factors = [f for group in block.groups for f in group]
-    body = (
-        disjunction([*factors, *apart]) if block.universal else conjunction([*factors, *map(negation, apart)])
-    )
-    for var in reversed(block.variables):
-        body = make(kind, var, body)
-    return nest(substitute(body, dict(here)))
+    if block.universal:
+        whole = quantify(Forall, reversed(block.variables), disjunction([*factors, *equal]))
+    else:
+        body = conjunction([*factors, *map(negation, equal)])
+        whole = quantify(Exists, reversed(block.variables), body)
+    return push_down(substitute(whole, dict(here)))

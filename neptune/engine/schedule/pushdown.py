@@ -15,72 +15,54 @@ from dsl.plan import (
     Node,
     Not,
     Or,
-    conjunction,
-    disjunction,
+    Visit,
+    descend,
+    join,
     make,
     negation,
-    rebuild,
+    prefix,
+    quantify,
+    rejoin,
 )
+from dsl.plan.nodes import Quantifier
 from dsl.rewrites.elimination import stays_whole
 
 
-def nest(node: Node) -> Node:
+def push_down(node: Node) -> Node:
     """Return the formula with quantifiers pushed inward: the same value on every scene with an object.
 
     Equal in the last bit for godel; for other logics up to the order of the operands of ∧ (1e-5).
     """
-    return _nest(node, {})
+    return descend(node, None, _push_down)
 
 
-def _nest(node: Node, memo: dict[Node, Node]) -> Node:
-    found = memo.get(node)
-    if found is None:
-        found = memo[node] = _nest_new(node, memo)
-    return found
+def _push_down(node: Node, _: None, visit: Visit[None]) -> Node:
+    if not isinstance(node, Exists | Forall):
+        return rejoin(node, [visit(child, None) for child in node.children])
+    kind = type(node)
+    variables, body = prefix(node)
+    if len(set(variables)) < len(variables):
+        return make(kind, node.var, visit(node.body, None))
+    return _eliminate(kind, variables, visit(_negated_inside(kind, body), None))
 
 
-def _nest_new(node: Node, memo: dict[Node, Node]) -> Node:
-    if isinstance(node, Exists | Forall):
-        kind = type(node)
-        chain, body = [node.var], node.body
-        while isinstance(body, kind):
-            chain.append(body.var)
-            body = body.body
-        if len(set(chain)) < len(chain):
-            return make(kind, node.var, _nest(node.body, memo))
-        return _eliminate(kind, chain, _nest(_pushed(kind, body), memo))
-    inner = tuple(_nest(child, memo) for child in node.children)
-    if isinstance(node, Not):
-        return negation(inner[0])
-    if isinstance(node, And):
-        return conjunction(inner)
-    if isinstance(node, Or):
-        return disjunction(inner)
-    return rebuild(node, inner)
-
-
-def _pushed(kind: type[Exists] | type[Forall], body: Node) -> Node:
+def _negated_inside(kind: Quantifier, body: Node) -> Node:
     """Write ``∃ ¬(a ∨ b)`` as ``∃ (¬a ∧ ¬b)`` and ``∀ ¬(a ∧ b)`` as ``∀ (¬a ∨ ¬b)``."""
-    if isinstance(body, Not):
-        if kind is Exists and isinstance(body.body, Or):
-            return conjunction(_pushed(kind, negation(o)) for o in body.body.operands)
-        if kind is Forall and isinstance(body.body, And):
-            return disjunction(_pushed(kind, negation(o)) for o in body.body.operands)
+    dual = Or if kind is Exists else And
+    if isinstance(body, Not) and isinstance(body.body, dual):
+        return join(kind.connective, (_negated_inside(kind, negation(o)) for o in body.body.operands))
     return body
 
 
-def _eliminate(kind: type[Exists] | type[Forall], chain: list[str], body: Node) -> Node:
-    gather, join = (And, conjunction) if kind is Exists else (Or, disjunction)
-    parts: list[Node] = list(body.operands) if isinstance(body, gather) else [body]
-    left = [v for v in chain if v in body.free]
+def _eliminate(kind: Quantifier, variables: list[str], body: Node) -> Node:
+    parts = list(body.operands) if isinstance(body, kind.connective) else [body]
+    left = [v for v in variables if v in body.free]
     if not left:
         # Vacuous: with an object in the scene, ∃x φ is φ. One stays, so that an empty scene is no exception.
-        return make(kind, chain[0], body)
+        return make(kind, variables[0], body)
     if stays_whole(kind, left, parts):
         # Inequations join every variable with every other: such a block is searched (neptune.engine.evaluate.distinct).
-        for var in reversed(left):
-            body = make(kind, var, body)
-        return body
+        return quantify(kind, reversed(left), body)
     while left:
         scopes = {v: frozenset().union(*(p.free for p in parts if v in p.free)) for v in left}
         # The innermost first among equals.
@@ -88,5 +70,5 @@ def _eliminate(kind: type[Exists] | type[Forall], chain: list[str], body: Node) 
         left.remove(var)
         touched = [p for p in parts if var in p.free]
         parts = [p for p in parts if var not in p.free]
-        parts.append(make(kind, var, join(touched)))
-    return join(parts)
+        parts.append(make(kind, var, join(kind.connective, touched)))
+    return join(kind.connective, parts)

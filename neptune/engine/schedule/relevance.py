@@ -1,8 +1,9 @@
-"""Which cells can still change a decision: demands handed down a plan, from the decision to the atoms.
+"""Which ground atoms can still change a decision: relevance handed down a plan, from the decision to the atoms.
 
-A node is demanded at the assignments where its value matters: an operand of ∧ only where the conjunction is open,
+A node is relevant at the assignments where its value matters: an operand of ∧ only where the conjunction is open,
 a body of ∃ only where it may still be the witness. Of the unary conditions of one object in one role, one is
-demanded at a time (the likeliest to decide); a description is settled inside before what is said of it.
+relevant at a time (:mod:`neptune.engine.schedule.conditions`); a description is settled inside before what is said
+of it. How a node hands it on is one rule in :data:`RULES`; a class without a rule hands it to all its parts.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from dsl.plan import (
     And,
     Atom,
-    Compare,
     Count,
     CountTrue,
     Describe,
@@ -26,26 +28,20 @@ from dsl.plan import (
     Forall,
     Node,
     Not,
+    Number,
     Or,
-    Predicate,
-    Xor,
-    conjunction,
-    disjunction,
-    negation,
-    substitute,
-    walk,
 )
 from dsl.rewrites.all_different import Block
-from neptune.engine.compile import plan_cache as plans
 from neptune.engine.schedule.all_different import MOST_SPLITS, relaxations
-from neptune.engine.schedule.goals import Goal
+from neptune.engine.schedule.conditions import Conditions
 from neptune.engine.schedule.state import (
     Axes,
     Floats,
     Mask,
-    View,
+    State,
     axes,
-    highest,
+    block_of,
+    groups_of,
     over_axes,
     project,
     quantified,
@@ -55,84 +51,67 @@ from neptune.engine.schedule.state import (
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""
 
-SHARING = 1.5
-"""An answer that serves r roles at once counts for r to this power: what it refutes needs no other question."""
-
-FEW, WEAK, SHARP = 12, 0.75, 0.5
-"""Up to so many objects, conditions that refute less than `WEAK` wait for a description whose relation is foretold
-(mean distance of its chances from a coin's, doubled, above `SHARP`): most objects are then refuted by it at once.
-With more objects this was measured to save little, for a round more."""
+NO_TRUTH = Description | Describe | Count | CountTrue | Number
+"""Nodes that are no formulas: whether they are open, their rules say."""
 
 
-class Demand:
-    """One pass over a plan: what is demanded of each atom.
+class Relevance:
+    """One pass over a plan.
 
     Parameters
     ----------
-    view
+    state
         What is known.
     exact
-        Demand every value that is still an interval, not only open decisions.
+        Every value that is still an interval is relevant, not only open decisions.
     width
         How many witnesses to expect among the objects that a quantifier asks about: the likeliest first, the others
         only if those are not enough. Infinite: all of them.
+    goal
+        The formula (or description, count, …) to decide.
+
+    Attributes
+    ----------
+    wanted
+        For each atom where it is relevant and not yet asked, over the atom's axes; only atoms with any.
+    weights
+        How likely the best witness through each of these is.
     """
 
-    def __init__(self, view: View, exact: bool, width: float = math.inf) -> None:
-        self.view, self.exact, self.width = view, exact, width
+    def __init__(self, state: State, exact: bool, width: float = math.inf, goal: Node | None = None) -> None:
+        self.state, self.exact, self.width = state, exact, width
         self.wanted: dict[Atom, Mask] = {}
         self.weights: dict[Atom, Floats] = {}
+        self._conditions = Conditions(state, goal)
         self._masks: dict[tuple[Node, bool], tuple[Mask, Floats]] = {}
         self._queue: list[tuple[int, int, Node, bool]] = []
         self._serial = itertools.count()
-        self._roles: dict[Predicate, float] = {}
+        if goal is not None:
+            self._push(goal, axes(goal), np.ones((state.n,) * len(goal.free), dtype=np.bool_), exact)
+            self._drain()
 
-    def run(self, goal: Goal) -> dict[Atom, Mask]:
-        """Return for each atom the cells demanded and not yet asked, over the atom's axes; only atoms with any."""
-        self._start(goal)
-        return self._drain()
-
-    def _drain(self) -> dict[Atom, Mask]:
+    def _drain(self) -> None:
         while self._queue:
             _, _, node, exact = heapq.heappop(self._queue)
             self._visit(node, *self._masks.pop((node, exact)), exact)
-        return self.wanted
 
-    # --- from the goal ---------------------------------------------------------------------------
-
-    def _start(self, goal: Goal) -> None:
-        view, node, exact = self.view, goal.node, self.exact
-        for atom in walk(node):
-            if isinstance(atom, Atom) and len(atom.free) == 1:
-                self._roles[atom.predicate] = self._roles.get(atom.predicate, 0.0) + 1.0
-        match node:
-            case Description():
-                low, high = view.over(node)
-                alive = high >= low.max() if goal.kind == "argmax" else np.ones_like(low, dtype=np.bool_)
-                self._push(node.body, (node.var,), alive & view.is_open(low, high, exact), exact)
-            case Describe():
-                bounds = [view.bounds(b) for b in node.bodies]
-                best = max(float(low) for low, _ in bounds)
-                for body, (low, high) in zip(node.bodies, bounds, strict=True):
-                    if float(high) >= best and float(low) < float(high):
-                        self._push(body, (), np.ones((), dtype=np.bool_), exact)
-            case Count():
-                self._count(node, np.ones((), dtype=np.bool_), exact)
-            case CountTrue():
-                self._tally(node, np.ones((), dtype=np.bool_), exact)
-            case _:
-                self._push(node, axes(node), np.ones((view.n,) * len(node.free), dtype=np.bool_), exact)
+    def _visit(self, node: Node, mask: Mask, weight: Floats, exact: bool) -> None:
+        RULES.get(type(node), Relevance._parts)(self, node, mask, weight, exact)
 
     def _push(self, node: Node, have: Axes, mask: Mask, exact: bool, weight: Floats | None = None) -> None:
-        """Demand a node at the assignments of the mask (over `have`, which holds the node's free variables).
+        """Make a node relevant at the assignments of the mask (over `have`, which holds the node's free variables).
 
         `weight`: how likely the best witness through each assignment is.
         """
         want = axes(node)
         if weight is None:
             weight = np.ones(mask.shape)
-        weight = highest(np.where(mask, weight, 0.0), have, want)
-        mask = project(mask, have, want) & self.view.open(node, exact)
+        weight = project(np.where(mask, weight, 0.0), have, want)
+        mask = project(mask, have, want)
+        if isinstance(node, NO_TRUTH):
+            self._visit(node, mask, weight, exact)
+            return
+        mask = mask & self.state.open(node, exact)
         if not mask.any():
             return
         key = (node, exact)
@@ -141,167 +120,100 @@ class Demand:
             self._masks[key] = (before[0] | mask, np.maximum(before[1], weight))
             return
         self._masks[key] = (mask, weight)
-        # Deeper formulas come first, so that each node is visited once, with all that is demanded of it.
+        # Deeper formulas come first, so that each node is visited once, with all that makes it relevant.
         heapq.heappush(self._queue, (-node.depth, next(self._serial), node, exact))
 
-    # --- one node --------------------------------------------------------------------------------
+    # --- rules: where the parts of a node matter, which matters itself where the mask (over its axes) says ---
 
-    def _visit(self, node: Node, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _parts(self, node: Node, mask: Mask, weight: Floats, exact: bool) -> None:
+        """Any other node: all its parts, for every object that it binds."""
         have = axes(node)
-        match node:
-            case Atom():
-                fresh = mask & self.view.askable(node)
-                if fresh.any():
-                    before = self.wanted.get(node)
-                    self.wanted[node] = fresh if before is None else before | fresh
-                    self.weights[node] = weight if before is None else np.maximum(self.weights[node], weight)
-            case Not():
-                self._push(node.body, have, mask, exact, weight)
-            case And() | Or():
-                self._connective(node, mask, weight, exact)
-            case Xor():
-                self._push(node.left, have, mask, exact)
-                self._push(node.right, have, mask, exact)
-            case Exists() | Forall():
-                self._quantifier(node, mask, weight, exact)
-            case ExpectationOver():
-                self._expect(node, mask, weight, exact)
-            case Compare():
-                for side in (node.left, node.right):
-                    if isinstance(side, Count):
-                        self._count(side, project(mask, have, axes(side)), exact)
-                    elif isinstance(side, CountTrue):
-                        self._tally(side, project(mask, have, axes(side)), exact)
+        for part in node.children:
+            joint = (*have, *sorted(part.free - node.free))
+            self._push(part, joint, spread(mask, have, joint, self.state.n), exact)
+
+    def _atom(self, node: Atom, mask: Mask, weight: Floats, exact: bool) -> None:
+        fresh = mask & self.state.askable(node)
+        if fresh.any():
+            before = self.wanted.get(node)
+            self.wanted[node] = fresh if before is None else before | fresh
+            self.weights[node] = weight if before is None else np.maximum(self.weights[node], weight)
+
+    def _not(self, node: Not, mask: Mask, weight: Floats, exact: bool) -> None:
+        self._push(node.body, axes(node), mask, exact, weight)
 
     def _connective(self, node: And | Or, mask: Mask, weight: Floats, exact: bool) -> None:
         """Operands that speak of the same object (or of none) one at a time, the likeliest to decide first."""
-        have = axes(node)
-        groups: dict[str, list[Node]] = {}
+        have, conjunctive = axes(node), isinstance(node, And)
+        groups: dict[Axes, list[Node]] = {}
         for operand in node.operands:
-            plain = operand if exact else self._said(operand)
+            plain = operand if exact else self._conditions.said(operand)
             if len(plain.free) <= 1 and not quantified(plain):
-                groups.setdefault(next(iter(plain.free), ""), []).append(plain)
+                groups.setdefault(axes(plain), []).append(plain)
             else:
                 self._push(operand, have, mask, exact, weight)
-        if not exact and self._waits(node, groups):
+        of_one = itertools.chain(*groups.values())
+        if conjunctive and not exact and self._conditions.wait(node.operands, of_one):
             return
-        for var, operands in groups.items():
-            want = (var,) if var else ()
-            live, likely = project(mask, have, want), highest(np.where(mask, weight, 0.0), have, want)
-            for operand, chosen in zip(
-                operands, self._one_each(operands, live, exact, isinstance(node, And)), strict=True
-            ):
-                self._push(operand, want, chosen, exact, likely)
-
-    def _waits(self, node: And | Or, groups: dict[str, list[Node]]) -> bool:
-        """Tell whether to find out first who the relations speak of: their conditions refute more than the others."""
-        if self.view.n > FEW or isinstance(node, Or):
-            return False
-        if not any(isinstance(o, ExpectationOver) and self._foretold(o) for o in node.operands):
-            return False
-        for operand in itertools.chain(*groups.values()):
-            open_cells = self.view.open(operand, False)
-            refuted = (1.0 - self.view.guess(operand)) * self._shared(operand)
-            if open_cells.any() and float(refuted[open_cells].mean()) >= WEAK:
-                return False
-        return True
-
-    def _foretold(self, node: ExpectationOver) -> bool:
-        """Tell whether a description is not settled yet, but will soon be, and its relation can be guessed at."""
-        if node.description.free or quantified(node.description.body) or self._said(node) is not node:
-            return False
-        pairs = [a for a in walk(node.body) if isinstance(a, Atom) and len(a.terms) == 2]
-        sharp = [float(np.abs(2.0 * self.view.chance(a) - 1.0).mean()) for a in pairs]
-        return bool(sharp) and min(sharp) > SHARP
-
-    def _said(self, node: Node) -> Node:
-        """Return what is said of a described object as said of the object itself, once it is known who that is.
-
-        A relation to it is then one condition among others: where the boxes tell that it hardly holds, it refutes
-        an object sooner than any attribute.
-        """
-        inner = node.body if isinstance(node, Not) else node
-        if not isinstance(inner, ExpectationOver) or inner.description.free:
-            return node
-        low, high = self.view.over(inner.description)
-        middle = self.view.evaluator.logic.middle
-        if int((high > middle).sum()) != 1 or not (low > middle).any():
-            return node
-        said = substitute(inner.body, {inner.var: int(low.argmax())})
-        return negation(said) if isinstance(node, Not) else said
-
-    def _one_each(self, operands: list[Node], live: Mask, exact: bool, falsest: bool) -> list[Mask]:
-        if len(operands) == 1:
-            return [live]
-        guesses: list[Floats] = []
-        for operand in operands:
-            guess = self.view.guess(operand)
-            order = 1.0 - (1.0 - guess if falsest else guess) * self._shared(operand)
-            possible = self.view.open(operand, exact) & self._has_askable(operand)
-            guesses.append(np.broadcast_to(np.where(possible, order, math.inf), live.shape))
-        stacked = np.stack(guesses)
-        first = stacked.argmin(0)
-        return [live & (first == k) & (stacked[k] < math.inf) for k in range(len(operands))]
-
-    def _shared(self, node: Node) -> float:
-        """Return how much more an answer counts that serves several roles: the same condition on their variables."""
-        atom = node.body if isinstance(node, Not) else node
-        if not isinstance(atom, Atom) or len(atom.terms) != 1:
-            return 1.0
-        return float(self._roles.get(atom.predicate, 1.0) ** SHARING)
-
-    def _has_askable(self, node: Node) -> Mask:
-        """Return where some atom of a formula of at most one variable can be asked."""
-        match node:
-            case Atom():
-                return self.view.askable(node)
-            case Not():
-                return self._has_askable(node.body)
-            case And() | Or():
-                parts = [self._has_askable(o) for o in node.operands]
-            case Xor():
-                parts = [self._has_askable(node.left), self._has_askable(node.right)]
-            case _:
-                return np.zeros((), dtype=np.bool_)
-        out = np.zeros((self.view.n,) * len(node.free), dtype=np.bool_)
-        for part in parts:
-            out = out | part
-        return out
+        for want, operands in groups.items():
+            live, likely = project(mask, have, want), project(np.where(mask, weight, 0.0), have, want)
+            chosen = self._conditions.one_each(operands, live, exact, conjunctive)
+            for operand, where in zip(operands, chosen, strict=True):
+                self._push(operand, want, where, exact, likely)
 
     def _quantifier(self, node: Exists | Forall, mask: Mask, weight: Floats, exact: bool) -> None:
-        have, want = axes(node), axes(node.body)
-        block = plans.search(node)
+        state, have, want = self.state, axes(node), axes(node.body)
+        block = block_of(node)
         if block is not None:
             if exact:
-                self._factors(node, block.block, mask)
+                self._factors(node, block, mask)
             else:
-                self._distinct(node, block.block, mask, weight)
+                self._relaxations(node, block, mask, weight)
             return
         if node.var not in want:
             self._push(node.body, have, mask, exact, weight)
             return
-        low, high = self.view.bounds(node.body)
-        outer_low, outer_high = self.view.bounds(node)
-        wide = spread(mask, have, want, self.view.n)
-        if exact and isinstance(node, Exists):
-            wide = wide & (high > spread(outer_low, have, want, self.view.n))
-        elif exact:
-            wide = wide & (low < spread(outer_high, have, want, self.view.n))
-        wide = np.asarray(wide & self.view.is_open(low, high, exact))
-        chances = _decisive(self.view.guess(node.body), node)
-        above = spread(np.maximum(_decisive(self.view.guess(node), node), 1e-9), have, want, self.view.n)
-        likely = spread(weight, have, want, self.view.n) * chances / above
-        if not exact and self.width < math.inf:
-            wide = wide & self._likeliest(node, wide, np.asarray(likely))
-        self._push(node.body, want, wide, exact, np.asarray(likely))
 
-    def _distinct(self, node: Exists | Forall, block: Block, mask: Mask, weight: Floats) -> None:
+        def wide(array: Any) -> Any:
+            return spread(array, have, want, state.n)
+
+        low, high = state.bounds(node.body)
+        where = wide(mask) & state.is_open(low, high, exact)
+        if exact:
+            outer_low, outer_high = state.bounds(node)
+            where &= high > wide(outer_low) if isinstance(node, Exists) else low < wide(outer_high)
+        above = np.maximum(_decisive(state.guess(node), node), 1e-9)
+        likely = np.asarray(wide(weight) * _decisive(state.guess(node.body), node) / wide(above))
+        if not exact and self.width < math.inf:
+            where &= self._likeliest(node, where, likely)
+        self._push(node.body, want, where, exact, likely)
+
+    def _likeliest(self, node: Exists | Forall, wide: Mask, likely: Floats) -> Mask:
+        """Return which objects to ask about now (over the body's axes): enough for `width` witnesses, as guessed."""
+        own, want = (node.var,), axes(node.body)
+        alive = project(wide, want, own)
+        order = np.argsort(-np.where(alive, project(likely, want, own), -1.0), kind="stable")
+        fitting = self._fitting(node) * alive
+        reached = np.cumsum(fitting[order]) - fitting[order]
+        keep = np.zeros(self.state.n, dtype=np.bool_)
+        keep[order] = reached < self.width
+        return spread(keep, own, want, self.state.n)
+
+    def _fitting(self, node: Exists | Forall) -> Floats:
+        """Return how likely each object fits the conditions on the quantified variable alone."""
+        gather = And if isinstance(node, Exists) else Or
+        out = np.ones(self.state.n)
+        for part in node.body.operands if isinstance(node.body, gather) else (node.body,):
+            if part.free == {node.var} and not quantified(part):
+                out = out * _decisive(self.state.guess(part), node)
+        return out
+
+    def _relaxations(self, node: Exists | Forall, block: Block, mask: Mask, weight: Floats) -> None:
         """A block of distinct variables by its relaxations (:mod:`neptune.engine.schedule.all_different`)."""
-        have = axes(node)
         left = MOST_SPLITS
         for place in map(tuple, np.argwhere(mask)):
-            here = dict(zip(have, map(int, place), strict=True))
-            found, tried = relaxations(self.view, block, here, left)
+            here = dict(zip(axes(node), map(int, place), strict=True))
+            found, tried = relaxations(self.state, block, here, left)
             for relaxed in found:
                 self._push(relaxed, (), np.ones((), dtype=np.bool_), False, weight[place])
             left -= tried
@@ -311,91 +223,89 @@ class Demand:
     def _factors(self, node: Exists | Forall, block: Block, mask: Mask) -> None:
         """A block of distinct variables by the values of its factors, where an assignment could still better it: none
         is truer than the least of its factors."""
-        view, have = self.view, axes(node)
-        low, high = view.bounds(node)
+        state, have = self.state, axes(node)
+        low, high = state.bounds(node)
         sign, reached = (-1.0, high) if block.universal else (1.0, low)
-        least = -highest(np.where(mask, -sign * reached, -np.inf), have, have)
-        for group, scope in zip(block.groups, block.scopes, strict=True):
-            if not group:
-                continue
-            joined = disjunction(group) if block.universal else conjunction(group)
-            low, high = view.bounds(joined)
+        least = np.where(mask, sign * reached, np.inf)
+        for joined, scope in groups_of(block):
+            low, high = state.bounds(joined)
             shared = tuple(v for v in have if v in scope)
-            floor = spread(-highest(-least, have, shared), shared, scope, view.n)
+            floor = spread(-project(-least, have, shared), shared, scope, state.n)
             self._push(joined, scope, sign * (low if block.universal else high) > floor, True)
 
-    def _likeliest(self, node: Exists | Forall, wide: Mask, likely: Floats) -> Mask:
-        """Return which objects to ask about now (over the body's axes): enough for `width` witnesses, as guessed."""
-        want = axes(node.body)
-        alive = project(wide, want, (node.var,))
-        order = np.argsort(-np.where(alive, highest(likely, want, (node.var,)), -1.0), kind="stable")
-        role = self._role(node) * alive
-        reached = np.cumsum(role[order]) - role[order]
-        keep = np.zeros(self.view.n, dtype=np.bool_)
-        keep[order] = reached < self.width
-        return np.asarray(spread(keep, (node.var,), want, self.view.n))
-
-    def _role(self, node: Exists | Forall) -> Floats:
-        """Return how likely each object fits the conditions on the quantified variable alone."""
-        gather = And if isinstance(node, Exists) else Or
-        parts = node.body.operands if isinstance(node.body, gather) else (node.body,)
-        out = np.ones(self.view.n)
-        for part in parts:
-            if part.free == {node.var} and not quantified(part):
-                out = out * _decisive(self.view.guess(part), node)
-        return out
-
-    # --- descriptions and counts -----------------------------------------------------------------
-
-    def _expect(self, node: ExpectationOver, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _expectation(self, node: ExpectationOver, mask: Mask, weight: Floats, exact: bool) -> None:
         """First who is meant, then what is said of them."""
-        view, iota = self.view, node.description
-        have, inside = axes(node), over_axes(iota)
-        low, high = view.over(iota)
-        live = project(mask, have, inside[:-1])[..., None]
-        logic = view.evaluator.logic
+        state, description = self.state, node.description
+        have, inside = axes(node), over_axes(description)
+        low, high = state.over(description)
+        logic = state.evaluator.logic
         fits_low, fits_high = (_logits(x, logic.uses_logits) for x in (low, high))
         peak = fits_low.max(-1, keepdims=True)
         reach = 0.0 if node.pick else FAR if exact else NEAR
-        possible = live & (fits_high >= peak - reach)
+        possible = project(mask, have, inside[:-1])[..., None] & (fits_high >= peak - reach)
+        undecided, unknown = (possible & state.is_open(low, high, whole) for whole in (False, True))
         # Where nothing is known to fit, weights need the values themselves.
         certain = (low > logic.middle).any(-1, keepdims=True)
-        open_cells = possible & np.where(
-            certain & (not exact) & (not node.pick),
-            view.is_open(low, high, False),
-            view.is_open(low, high, True),
-        )
-        undecided = open_cells & view.is_open(low, high, False)
-        todo, todo_exact = (undecided, False) if undecided.any() else (open_cells, True)
-        if todo.any() and self._demands(iota, inside, todo, todo_exact):
+        open_at = np.where(certain & (not exact) & (not node.pick), undecided, unknown)
+        undecided = open_at & undecided
+        if undecided.any():
+            todo, whole = undecided, False
+        else:
+            todo, whole = open_at, True
+        if todo.any() and self._leads_on(description, inside, todo, whole):
             return
         joint = (*have, node.var)
-        wide = spread(mask, have, joint, view.n)
-        names = tuple(node.var if v == iota.var else v for v in inside)
-        wide = wide & spread(possible, names, joint, view.n)
-        self._push(node.body, joint, np.asarray(wide), exact, np.asarray(spread(weight, have, joint, view.n)))
+        names = tuple(node.var if v == description.var else v for v in inside)
+        wide = spread(mask, have, joint, state.n) & spread(possible, names, joint, state.n)
+        self._push(node.body, joint, wide, exact, spread(weight, have, joint, state.n))
 
-    def _demands(self, iota: Description, inside: Axes, mask: Mask, exact: bool) -> bool:
-        """Demand a description's body; tell whether that leads to any cell to ask."""
-        trial = Demand(self.view, exact)
-        trial._push(iota.body, inside, mask, exact)
-        found = bool(trial._drain())
-        if found:
-            self._push(iota.body, inside, mask, exact)
-        return found
+    def _leads_on(self, description: Description, inside: Axes, mask: Mask, exact: bool) -> bool:
+        """Make a description's body relevant, if that leads to any ground atom to ask; tell whether it does."""
+        trial = Relevance(self.state, exact)
+        trial._push(description.body, inside, mask, exact)
+        trial._drain()
+        if trial.wanted:
+            self._push(description.body, inside, mask, exact)
+        return bool(trial.wanted)
 
-    def _count(self, node: Count, mask: Mask, exact: bool) -> None:
-        inside = over_axes(node)
-        low, high = self.view.over(node)
-        self._push(node.body, inside, mask[..., None] & self.view.is_open(low, high, exact), exact)
+    def _count(self, node: Count, mask: Mask, weight: Floats, exact: bool) -> None:
+        low, high = self.state.over(node)
+        where = mask[..., None] & self.state.is_open(low, high, exact)
+        self._push(node.body, over_axes(node), where, exact)
 
-    def _tally(self, node: CountTrue, mask: Mask, exact: bool) -> None:
-        for body in node.bodies:
-            self._push(body, axes(node), mask, exact)
+    # --- goals that are no formulas ---
+
+    def _description(self, node: Description, mask: Mask, weight: Floats, exact: bool) -> None:
+        """The objects that may still be the one meant."""
+        low, high = self.state.over(node)
+        where = (high >= low.max()) & self.state.is_open(low, high, exact)
+        self._push(node.body, over_axes(node), where, exact)
+
+    def _describe(self, node: Describe, mask: Mask, weight: Floats, exact: bool) -> None:
+        """The values that may still be the truest."""
+        bounds = [self.state.bounds(body) for body in node.bodies]
+        best = max(float(low) for low, _ in bounds)
+        for body, (low, high) in zip(node.bodies, bounds, strict=True):
+            if float(high) >= best and float(low) < float(high):
+                self._push(body, (), mask, exact)
+
+
+RULES: dict[type[Node], Callable[[Relevance, Any, Mask, Floats, bool], None]] = {
+    Atom: Relevance._atom,
+    Not: Relevance._not,
+    And: Relevance._connective,
+    Or: Relevance._connective,
+    Exists: Relevance._quantifier,
+    Forall: Relevance._quantifier,
+    ExpectationOver: Relevance._expectation,
+    Count: Relevance._count,
+    Description: Relevance._description,
+    Describe: Relevance._describe,
+}
 
 
 def _decisive(guess: Floats, node: Exists | Forall) -> Floats:
-    """Return the chance of what decides a quantifier at once: a witness of ∃, a counterexample to ∀."""
+    """Return the probability of what decides a quantifier at once: a witness of ∃, a counterexample to ∀."""
     return guess if isinstance(node, Exists) else 1.0 - guess
 
 

@@ -1,6 +1,8 @@
-"""Which cells a force asks: all that its plan mentions, or, with a schedule, those that its decision needs."""
+"""What a need asks the oracle: all that its plan mentions, or, with a schedule, what its decision needs."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -11,15 +13,18 @@ from dsl.plan import Atom, Node
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.algebra.convert import as_float
 from neptune.answer import Usage
+from neptune.engine.context import Schedule
 from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.evaluator import Evaluator, leaves
 from neptune.engine.evidence.indexing import unflatten
+from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.questions import Wording
-from neptune.engine.evidence.store import Evidence, Want
-from neptune.engine.schedule import Estimates, Goal, Schedule, Scheduler
-from neptune.engine.schedule.goals import Kind
-from neptune.engine.schedule.pushdown import nest
-from neptune.engine.schedule.state import diagonal
+from neptune.engine.evidence.store import Evidence, Table, Want
+from neptune.engine.schedule.pushdown import push_down
+from neptune.engine.schedule.rounds import Outcome, ask_until_settled
+from neptune.engine.schedule.selection import Choice, first
+from neptune.engine.schedule.state import State, diagonal
+from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.errors import OracleError
 from neptune.scene.types import IntArray, Oracle, Question
 
@@ -38,9 +43,9 @@ class Asker:
     usage
         Where the cost is added.
     schedule, estimates
-        How cells are chosen; with no schedule every cell that a plan mentions is asked, in one batch a force.
+        How ground atoms are chosen; with no schedule all that a plan mentions are asked, in one batch a need.
     budget
-        The most cells to ask; when it is spent, `spent` is set and the rest stays unknown.
+        The most ground atoms to ask; when it is spent, `spent` is set and the rest stays unknown.
     """
 
     def __init__(
@@ -82,37 +87,38 @@ class Asker:
             If the limit on oracle calls is reached.
         """
         if self.schedule is None or not self.objects:
-            self._all(node)
+            self._ask_all(node)
             evaluator.forget()
             return node
-        for leaf in leaves(node):
-            if leaf.predicate.boxes:
-                continue
-            table = self.evidence.table(self.wording.question(leaf.predicate), leaf.predicate.symmetric)
-            self.usage.cache_hits += int(table.asked.reshape(-1)[table.normalised(self._cells(leaf))].sum())
-        scheduler = Scheduler(
-            self.evidence,
-            self.oracle,
-            self.wording,
-            evaluator,
-            self.estimates,
-            self.schedule,
-            self.usage,
-            self._left,
-        )
+        for atom in leaves(node):
+            if not atom.predicate.boxes:
+                table = self._table(atom)
+                known = table.asked.reshape(-1)[table.normalised(self._tuples(atom))]
+                self.usage.cache_hits += int(known.sum())
         # Soft quantifiers obey no law by which they could be pushed inward.
-        nested = nest(node) if as_float(self.parameters.quantifier_tau) == 0.0 else node
-        goal = Goal(kind, nested)
-        self.goals.append(goal)
-        outcome = scheduler.run(goal)
-        self.spent |= outcome.spent
-        if outcome.heavy:
+        pushed = push_down(node) if as_float(self.parameters.quantifier_tau) == 0.0 else node
+        outcome = self.work_towards(Goal(kind, pushed), self.schedule, evaluator)
+        if outcome == "heavy":
             hits = self.usage.cache_hits
-            self._all(node)
+            self._ask_all(node)
             self.usage.cache_hits = hits  # what was known before was counted above
             evaluator.forget()
         # What the bounds did not settle is decided by the plan as written, as if everything had been asked.
-        return nested if outcome.settled or outcome.spent else node
+        return pushed if outcome in ("settled", "spent") else node
+
+    def work_towards(self, goal: Goal, schedule: Schedule, evaluator: Evaluator) -> Outcome:
+        """Ask in rounds until a goal is settled, as far as the budget goes.
+
+        Raises
+        ------
+        LimitError
+            If the limit on oracle calls is reached.
+        """
+        self.goals.append(goal)
+        state = State(evaluator, self.evidence.scene, self._table, self.estimates)
+        outcome = ask_until_settled(goal, state, schedule, self._ask)
+        self.spent |= outcome == "spent"
+        return outcome
 
     def query(self, question: Question, objects: tuple[int, ...]) -> str | None:
         """Return the answer to an open question, ``None`` where there is none, or no budget is left to ask it.
@@ -125,12 +131,12 @@ class Asker:
         if not self.evidence.has_text(question, objects) and self._left() == 0:
             self.spent = True
             return None
-        cells = np.array([objects], dtype=np.int64).reshape(1, len(objects))
-        return self.evidence.query(self.oracle, question, cells, self.usage)[0]
+        asked = np.array([objects], dtype=np.int64).reshape(1, len(objects))
+        return self.evidence.query(self.oracle, question, asked, self.usage)[0]
 
     def leaf(self, leaf: Atom) -> Interval:
-        """Return an atom's scores; cells not asked, or of missing evidence, are unknown, in [0, 1]."""
-        table = self.evidence.table(self.wording.question(leaf.predicate), leaf.predicate.symmetric)
+        """Return an atom's scores; those not asked, or of missing evidence, are unknown, in [0, 1]."""
+        table = self._table(leaf)
         index = tuple(t if isinstance(t, int) else slice(None) for t in leaf.terms)
         vars = tuple(t for t in leaf.terms if isinstance(t, str))
         # A pair of one object with itself is never asked and never used: guards decide it. Any number does.
@@ -140,71 +146,80 @@ class Asker:
         logits = torch.from_numpy(table.logits)[index].nan_to_num(nan=0.0).to(self.logic.dtype)
         logits = self.parameters.calibrate(logits, leaf.predicate.name or "default")
 
-        def tensor(cells: torch.Tensor) -> ProbabilisticTensor:
-            return ProbabilisticTensor.from_logits(cells, vars, logic=self.logic)
+        def tensor(logits: torch.Tensor) -> ProbabilisticTensor:
+            return ProbabilisticTensor.from_logits(logits, vars, logic=self.logic)
 
         if not bool(unknown.any()):
             return Interval.point(tensor(logits))
-        infinite = float("inf")
-        return Interval(
-            tensor(logits.masked_fill(unknown, -infinite)), tensor(logits.masked_fill(unknown, infinite))
-        )
+        low, high = (logits.masked_fill(unknown, end) for end in (-torch.inf, torch.inf))
+        return Interval(tensor(low), tensor(high))
 
-    def _left(self) -> int | None:
-        """Return how many cells may still be asked within the budget."""
+    # --- what may be asked, and asking it --------------------------------------------------------
+
+    def _table(self, atom: Atom) -> Table:
+        return self.evidence.table(self.wording.question(atom.predicate), atom.predicate.symmetric)
+
+    def _wants(self, choices: Iterable[tuple[Atom, IntArray | None]]) -> list[Want]:
+        return [
+            (self.wording.question(atom.predicate), atom.predicate.symmetric, tuples)
+            for atom, tuples in choices
+        ]
+
+    def _left(self) -> int:
+        """Return how many ground atoms may still be asked within limit and budget."""
         left = self.limits.oracle_calls - self.usage.oracle_calls
         if left <= 0:
             raise LimitError("oracle_calls", self.limits.oracle_calls, self.usage.oracle_calls + 1)
         return left if self.budget is None else min(left, max(self.budget - self.usage.oracle_calls, 0))
 
-    def _all(self, node: Node) -> None:
-        wants: list[Want] = []
-        for leaf in leaves(node):
-            question = self.wording.question(leaf.predicate)
-            wants.append((question, leaf.predicate.symmetric, self._cells(leaf)))
-        fresh = self._fresh(wants)
-        after = self.usage.oracle_calls + sum(len(cells) for _, _, cells in fresh)
+    def _ask(self, choices: Sequence[Choice]) -> bool:
+        """Ask as many of the choices as may be, and learn from the answers; tell whether there were any."""
+        choices = first(choices, self._left())
+        # Only what is new is chosen; the same ground atom of two atoms of one round is no hit either.
+        hits = self.usage.cache_hits
+        self.evidence.ask(self.oracle, self._wants(choices), self.usage)
+        self.usage.cache_hits = hits
+        for atom, tuples in choices:
+            logits = self._table(atom).logits[tuple(tuples.T)]
+            true = int((logits > 0).sum())
+            self.estimates.learn(atom.predicate, true, int((~np.isnan(logits)).sum()))
+        return bool(choices)
+
+    def _ask_all(self, node: Node) -> None:
+        """Ask every ground atom that a plan mentions, in one batch, as far as the budget goes."""
+        atoms = leaves(node)
+        wants = self._wants((atom, self._tuples(atom)) for atom in atoms)
+        fresh = self._fresh(atoms)
+        after = self.usage.oracle_calls + sum(len(tuples) for _, tuples in fresh)
         if self.budget is not None and after > self.budget:
-            wants, self.spent = _first(fresh, max(self.budget - self.usage.oracle_calls, 0)), True
+            left = max(self.budget - self.usage.oracle_calls, 0)
+            wants, self.spent = self._wants(first(fresh, left)), True
         elif after > self.limits.oracle_calls:
             raise LimitError("oracle_calls", self.limits.oracle_calls, after)
         self.evidence.ask(self.oracle, wants, self.usage)
 
-    def _fresh(self, wants: list[Want]) -> list[tuple[Question, bool, IntArray]]:
-        """Return the wants' cells that are not asked yet, each once: ``near(x, y)`` and ``near(y, x)`` share theirs."""
-        found: list[tuple[Question, bool, IntArray]] = []
-        seen: dict[tuple[str, int, bool], IntArray] = {}
-        for question, symmetric, cells in wants:
-            table = self.evidence.table(question, symmetric)
-            flat = table.normalised(cells)
+    def _fresh(self, atoms: Iterable[Atom]) -> list[Choice]:
+        """Return the ground atoms that are not asked yet, each once: ``near(x, y)`` and ``near(y, x)`` share theirs."""
+        found: list[Choice] = []
+        seen: dict[int, IntArray] = {}
+        for atom in atoms:
+            table = self._table(atom)
+            flat = table.normalised(self._tuples(atom))
             flat = flat[~table.asked.reshape(-1)[flat]]
-            key = question.text, question.arity, symmetric
-            if key in seen:
-                flat = flat[~np.isin(flat, seen[key])]
-                seen[key] = np.concatenate([seen[key], flat])
-            else:
-                seen[key] = flat
-            found.append((question, symmetric, unflatten(flat, table.logits.shape)))
+            before = seen.get(id(table))
+            if before is not None:
+                flat = flat[~np.isin(flat, before)]
+            seen[id(table)] = flat if before is None else np.concatenate([before, flat])
+            found.append((atom, unflatten(flat, table.logits.shape)))
         return found
 
-    def _cells(self, leaf: Atom) -> IntArray | None:
-        """Return the cells that the leaf speaks of; ``None``: all."""
-        if all(isinstance(t, str) for t in leaf.terms):
+    def _tuples(self, atom: Atom) -> IntArray | None:
+        """Return the tuples of objects that an atom speaks of, shape ``(M, arity)``; ``None``: all."""
+        if all(isinstance(t, str) for t in atom.terms):
             return None
         n = self.objects
-        axes = [torch.tensor([t]) if isinstance(t, int) else torch.arange(n) for t in leaf.terms]
-        for term in leaf.terms:
+        for term in atom.terms:
             if isinstance(term, int) and not 0 <= term < n:
                 raise OracleError(f"There is no object {term}", expected=f"0 to {n - 1}")
-        cells: IntArray = torch.cartesian_prod(*axes).reshape(-1, len(axes)).numpy()
-        return cells
-
-
-def _first(wants: list[tuple[Question, bool, IntArray]], count: int) -> list[Want]:
-    """Return the wants with the first cells alone, as many as there are to be."""
-    kept: list[Want] = []
-    for question, symmetric, cells in wants:
-        mine = cells[:count]
-        count -= len(mine)
-        kept.append((question, symmetric, mine))
-    return kept
+        terms = [np.array([t]) if isinstance(t, int) else np.arange(n) for t in atom.terms]
+        return np.stack(np.meshgrid(*terms, indexing="ij"), -1).reshape(-1, len(terms)).astype(np.int64)

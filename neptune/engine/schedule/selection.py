@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import TypeAlias
 
 import numpy as np
 
-from dsl.plan import Atom, Node, walk
-from neptune.engine.schedule.best_first import likeliest
-from neptune.engine.schedule.goals import Goal
-from neptune.engine.schedule.relevance import Demand
-from neptune.engine.schedule.state import Floats, Mask, View
+from dsl.plan import Atom, walk
+from neptune.engine.schedule.relevance import Relevance
+from neptune.engine.schedule.state import Mask, State
+from neptune.engine.schedule.stopping import Goal
 from neptune.scene.types import IntArray
 
 ROLE_WIDTH, PAIR_WIDTH = 3.0, 1.5
@@ -20,83 +20,87 @@ ROLE_WIDTH, PAIR_WIDTH = 3.0, 1.5
 PATIENCE, GROWTH = 4, 2.0
 """After so many rounds both widths grow by this factor each round: the worst case takes few rounds too."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice:
-    """Cells of one atom to ask, shape ``(M, arity)``, the most useful first, and their estimated chances ``(M,)``."""
-
-    leaf: Atom
-    cells: IntArray
-    chances: Floats
+Choice: TypeAlias = tuple[Atom, IntArray]
+"""An atom and the tuples of objects to ask it about, shape ``(M, arity)``, the most useful first."""
 
 
-def choose(view: View, goal: Goal, batch: int | None, best_first: bool, turn: int = 0) -> list[Choice]:
-    """Return the cells of the next round; none if nothing is left to ask.
+def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: int = 0) -> list[Choice]:
+    """Return the ground atoms of the next round; none if nothing is left to ask.
 
     Parameters
     ----------
-    view
+    state
         What is known.
     goal
         What is to be decided.
     batch
-        The most cells of a round; ``None``: no bound.
+        The most ground atoms of a round; ``None``: no bound.
     best_first
         Follow the likeliest witness, instead of asking about many candidates at once.
     turn
-        How many rounds there were: the frontier widens with each, so that their number stays small.
+        How many rounds there were: what is relevant widens with each, so that their number stays small.
     """
+    growth = GROWTH ** max(turn - PATIENCE, 0)
     for exact in (False, True):
-        growth = GROWTH ** max(turn - PATIENCE, 0)
-        demand = Demand(view, exact, ROLE_WIDTH * growth if not best_first else math.inf)
-        wanted = demand.run(goal)
-        if not wanted:
-            continue
-        if best_first:
-            return [
-                Choice(leaf, cells, np.zeros(len(cells)))
-                for leaf, cells in likeliest(view, demand, batch or 1)
-            ]
-        return _capped(view, _stage(view, demand, PAIR_WIDTH * growth), batch)
+        relevance = Relevance(state, exact, math.inf if best_first else ROLE_WIDTH * growth, goal.node)
+        if relevance.wanted and best_first:
+            return _likeliest(state, relevance, batch or 1)
+        if relevance.wanted:
+            return _ordered(state, _stage(state, relevance, PAIR_WIDTH * growth), batch)
     # Nothing that could matter is left; what is open is a tie within rounding, or hangs on missing evidence.
-    return _capped(view, _leftover(view, goal.node), batch)
+    atoms = {atom: state.askable(atom) for atom in walk(goal.node) if isinstance(atom, Atom)}
+    return _ordered(state, {atom: mask for atom, mask in atoms.items() if mask.any()}, batch)
 
 
-def _stage(view: View, demand: Demand, width: float) -> dict[Atom, Mask]:
-    """Unary cells of all roles at once; when there are none, pairs of the likeliest witnesses."""
-    wanted = demand.wanted
-    unary = {leaf: mask for leaf, mask in wanted.items() if len(leaf.free) <= 1}
-    if unary:
-        return unary
+def first(choices: Iterable[Choice], count: int) -> list[Choice]:
+    """Return the first `count` ground atoms of the choices."""
+    kept = []
+    for atom, tuples in choices:
+        if count and len(tuples):
+            kept.append((atom, tuples[:count]))
+            count -= min(count, len(tuples))
+    return kept
+
+
+def _likeliest(state: State, relevance: Relevance, batch: int) -> list[Choice]:
+    """Return up to `batch` ground atoms, one a choice: the likeliest way to settle the decision.
+
+    Those of the likeliest witness come first: relevance carries the estimated probability of the best witness through
+    each assignment (max-product elimination along the plan). On that witness, conditions on one object go before
+    pairs, and the likeliest to fail goes first: most witnesses fail, and should fail early.
+    """
+    rows: list[tuple[float, int, float, int, Atom, IntArray]] = []
+    for serial, (atom, mask) in enumerate(relevance.wanted.items()):
+        weight, probability = relevance.weights[atom], state.probability(atom)
+        order = np.argsort(-weight[mask], kind="stable")[: 4 * batch]
+        for place in np.argwhere(mask)[order]:
+            at = tuple(place)
+            of_pair = len(atom.free) > 1
+            rows.append((-round(float(weight[at]), 9), of_pair, float(probability[at]), serial, atom, place))
+    rows.sort(key=lambda row: row[:4])
+    return [(atom, state.tuples(atom, place[None])) for *_, atom, place in rows[:batch]]
+
+
+def _stage(state: State, relevance: Relevance, width: float) -> dict[Atom, Mask]:
+    """Return where to ask: the conditions on one object of all roles at once; when there are none, pairs of the
+    likeliest witnesses."""
+    of_one = {atom: mask for atom, mask in relevance.wanted.items() if len(atom.free) <= 1}
+    if of_one:
+        return of_one
     out = {}
-    for leaf, mask in wanted.items():
-        weight = demand.weights[leaf][mask]
-        order = np.argsort(-weight, kind="stable")
-        chances = view.chance(leaf)[mask][order]
-        keep = np.cumsum(chances) - chances < width
-        rows = np.argwhere(mask)[order][keep]
-        chosen = np.zeros_like(mask)
-        chosen[tuple(rows.T)] = True
-        out[leaf] = chosen
+    for atom, mask in relevance.wanted.items():
+        order = np.argsort(-relevance.weights[atom][mask], kind="stable")
+        probabilities = state.probability(atom)[mask][order]
+        keep = np.cumsum(probabilities) - probabilities < width
+        out[atom] = np.zeros_like(mask)
+        out[atom][tuple(np.argwhere(mask)[order][keep].T)] = True
     return out
 
 
-def _leftover(view: View, node: Node) -> dict[Atom, Mask]:
-    found = {leaf: view.askable(leaf) for leaf in walk(node) if isinstance(leaf, Atom)}
-    return {leaf: mask for leaf, mask in found.items() if mask.any()}
-
-
-def _capped(view: View, chosen: dict[Atom, Mask], batch: int | None) -> list[Choice]:
+def _ordered(state: State, chosen: dict[Atom, Mask], batch: int | None) -> list[Choice]:
+    """Return the ground atoms of the masks, the likeliest of each atom first, as many as a batch holds."""
     choices = []
-    for leaf, mask in chosen.items():
-        cells, chances = view.cells(leaf, mask), view.chance(leaf)[mask]
-        order = np.argsort(-chances, kind="stable")
-        choices.append(Choice(leaf, cells[order], chances[order]))
-    if batch is not None:
-        left = batch
-        for k, choice in enumerate(choices):
-            take = max(min(left, len(choice.cells)), 0)
-            left -= take
-            choices[k] = Choice(choice.leaf, choice.cells[:take], choice.chances[:take])
-        choices = [c for c in choices if len(c.cells)]
-    return choices
+    for atom, mask in chosen.items():
+        order = np.argsort(-state.probability(atom)[mask], kind="stable")
+        choices.append((atom, state.tuples(atom, np.argwhere(mask)[order])))
+    return choices if batch is None else first(choices, batch)

@@ -1,10 +1,13 @@
-"""What is known of a plan's nodes, as arrays: bounds, which truths are open, which cells can still be asked."""
+"""What is known of a plan between two rounds, as arrays: bounds, which truths are open, what can be asked, guesses.
+
+Every array about a node has one axis of length N for each variable in :func:`axes` of the node.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +30,8 @@ from dsl.plan import (
     walk,
 )
 from dsl.rewrites.all_different import Block
-from neptune.algebra import ProbabilisticTensor
-from neptune.engine.compile import plan_cache as plans
+from neptune.engine.compile import plan_cache
+from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.evaluator import Evaluator
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.store import Table
@@ -37,10 +40,11 @@ from neptune.scene.types import IntArray
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+ArrayT = TypeVar("ArrayT", Floats, Mask)
 Axes = tuple[str, ...]
 
 SURE = 0.98
-"""The chance of what follows from the other values of a sort, were they exclusive."""
+"""The probability of what follows from the other values of a sort, were they exclusive."""
 
 
 def axes(node: Node) -> Axes:
@@ -50,26 +54,19 @@ def axes(node: Node) -> Axes:
 
 def over_axes(node: Count | Description) -> Axes:
     """Return the axes of the body of a count or description, its own variable last."""
-    return (*sorted(node.free), node.var)
+    return (*axes(node), node.var)
 
 
-def project(mask: Mask, have: Axes, want: Axes) -> Mask:
-    """Return where any cell of the mask is true for the wanted axes, which are among those there."""
-    gone = tuple(i for i, v in enumerate(have) if v not in want)
-    reduced = np.asarray(mask.any(axis=gone) if gone else mask)
-    kept = [v for v in have if v in want]
-    return np.asarray(reduced.transpose(tuple(kept.index(v) for v in want)))
-
-
-def highest(array: Floats, have: Axes, want: Axes) -> Floats:
-    """Return the maximum over all axes but the wanted ones, which are among those there."""
+def project(array: ArrayT, have: Axes, want: Axes) -> ArrayT:
+    """Return the maximum over the axes not wanted (of booleans: whether any is true); those wanted are among those
+    there."""
     gone = tuple(i for i, v in enumerate(have) if v not in want)
     reduced = array.max(axis=gone) if gone else array
     kept = [v for v in have if v in want]
     return np.asarray(reduced.transpose([kept.index(v) for v in want]))
 
 
-def spread(array: NDArray[Any], have: Axes, want: Axes, n: int) -> NDArray[Any]:
+def spread(array: ArrayT, have: Axes, want: Axes, n: int) -> ArrayT:
     """Return the array over more axes, by repetition."""
     kept = [v for v in want if v in have]
     array = np.asarray(array).transpose([have.index(v) for v in kept])
@@ -77,7 +74,7 @@ def spread(array: NDArray[Any], have: Axes, want: Axes, n: int) -> NDArray[Any]:
     return np.broadcast_to(array.reshape(shape), (n,) * len(want))
 
 
-class View:
+class State:
     """The state of one plan on one scene between two rounds.
 
     Parameters
@@ -89,7 +86,7 @@ class View:
     table
         Returns the evidence table of an atom.
     estimates
-        Guesses at cells not asked.
+        Guesses at ground atoms that were not asked.
     """
 
     def __init__(
@@ -97,37 +94,33 @@ class View:
     ) -> None:
         self.evaluator, self.scene, self.table, self.estimates = evaluator, scene, table, estimates
         self.n = evaluator.objects
+        self.middle = evaluator.logic.middle
         self._bounds: dict[tuple[Node, bool], tuple[Floats, Floats]] = {}
         self._guesses: dict[Node, Floats] = {}
-        self._chances: dict[Atom, Floats] = {}
+        self._probabilities: dict[Atom, Floats] = {}
 
     def refresh(self) -> None:
         """Forget what follows from the evidence, after a round of new answers."""
         self.evaluator.forget()
         self._bounds.clear()
         self._guesses.clear()
-        self._chances.clear()
+        self._probabilities.clear()
+
+    # --- bounds ----------------------------------------------------------------------------------
 
     def bounds(self, node: Node) -> tuple[Floats, Floats]:
         """Return lower and upper bounds over :func:`axes`, as internal numbers of the logic."""
         found = self._bounds.get((node, False))
         if found is None:
-            interval, want = self.evaluator.truth(node), axes(node)
-            found = self._bounds[node, False] = self._arrays(interval.low, interval.high, want)
+            found = self._bounds[node, False] = _ends(self.evaluator.truth(node), axes(node))
         return found
 
     def over(self, node: Count | Description) -> tuple[Floats, Floats]:
         """Return the bounds of the body over :func:`over_axes`."""
         found = self._bounds.get((node, True))
         if found is None:
-            interval, want = self.evaluator.over(node), over_axes(node)
-            found = self._bounds[node, True] = self._arrays(interval.low, interval.high, want)
+            found = self._bounds[node, True] = _ends(self.evaluator.over(node), over_axes(node))
         return found
-
-    @staticmethod
-    def _arrays(low: ProbabilisticTensor, high: ProbabilisticTensor, want: Axes) -> tuple[Floats, Floats]:
-        first = low.align(want).internal.detach().numpy()
-        return first, first if high is low else high.align(want).internal.detach().numpy()
 
     def open(self, node: Node, exact: bool) -> Mask:
         """Return where the node is undecided (`exact`: where its value is unknown)."""
@@ -135,116 +128,132 @@ class View:
 
     def is_open(self, low: Floats, high: Floats, exact: bool) -> Mask:
         """Return where bounds leave ½ (`exact`: anything) undecided."""
-        if exact:
-            return np.asarray(low < high)
-        middle = self.evaluator.logic.middle
-        return np.asarray((low <= middle) & (high > middle))
+        return np.asarray(low < high if exact else (low <= self.middle) & (high > self.middle))
 
     # --- atoms -----------------------------------------------------------------------------------
 
-    def askable(self, leaf: Atom) -> Mask:
-        """Return the cells of an atom that have not been asked, over :func:`axes`."""
-        table = self.table(leaf)
-        index = tuple(t if isinstance(t, int) else slice(None) for t in leaf.terms)
-        free = ~(table.asked | diagonal(self.n, len(leaf.terms)))[index]
-        names = tuple(t for t in leaf.terms if isinstance(t, str))
-        return np.asarray(np.asarray(free).transpose([names.index(v) for v in axes(leaf)]))
+    def askable(self, atom: Atom) -> Mask:
+        """Return which ground atoms have not been asked, over :func:`axes`."""
+        table = self.table(atom)
+        index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
+        fresh = np.asarray(~(table.asked | diagonal(self.n, len(atom.terms)))[index])
+        names = tuple(t for t in atom.terms if isinstance(t, str))
+        return np.asarray(fresh.transpose([names.index(v) for v in axes(atom)]))
 
-    def cells(self, leaf: Atom, mask: Mask) -> IntArray:
-        """Return the cells that a mask over :func:`axes` chooses, shape ``(M, arity)``."""
-        rows = np.argwhere(mask)
-        out = np.empty((len(rows), len(leaf.terms)), dtype=np.int64)
-        names = axes(leaf)
-        for place, term in enumerate(leaf.terms):
-            out[:, place] = term if isinstance(term, int) else rows[:, names.index(term)]
+    def tuples(self, atom: Atom, places: IntArray) -> IntArray:
+        """Return the objects that stand for the terms at places over :func:`axes`: ``(M, axes)`` → ``(M, arity)``."""
+        out = np.empty((len(places), len(atom.terms)), dtype=np.int64)
+        names = axes(atom)
+        for at, term in enumerate(atom.terms):
+            out[:, at] = term if isinstance(term, int) else places[:, names.index(term)]
         return out
 
-    def chance(self, leaf: Atom) -> Floats:
-        """Return estimated chances of an atom over :func:`axes`, whether asked or not."""
-        found = self._chances.get(leaf)
+    def probability(self, atom: Atom) -> Floats:
+        """Return estimated probabilities of an atom over :func:`axes`, whether asked or not."""
+        found = self._probabilities.get(atom)
         if found is None:
-            shape = (self.n,) * len(leaf.free)
-            everywhere = self.cells(leaf, np.ones(shape, dtype=np.bool_))
-            found = self.estimates.cells(self.scene, leaf.predicate, everywhere).reshape(shape)
-            if len(leaf.terms) == 1:
-                found = self._given_siblings(leaf, found)
-            self._chances[leaf] = found
+            shape = (self.n,) * len(atom.free)
+            everywhere = self.tuples(atom, np.argwhere(np.ones(shape, dtype=np.bool_)))
+            found = self.estimates.cells(self.scene, atom.predicate, everywhere).reshape(shape)
+            if len(atom.terms) == 1:
+                found = self._given_siblings(atom, found)
+            self._probabilities[atom] = found
         return found
 
-    def _given_siblings(self, leaf: Atom, chance: Floats) -> Floats:
-        """Return chances of a value, given what is known of the other values of its sort: a red object is not blue."""
-        siblings = self.estimates.siblings(leaf.predicate)
+    def _given_siblings(self, atom: Atom, probability: Floats) -> Floats:
+        """Return the probabilities of a value, given what is known of the other values of its sort: a red object is
+        not blue."""
+        siblings = self.estimates.siblings(atom.predicate)
         if not siblings:
-            return chance
+            return probability
         taken, left = np.zeros(self.n, dtype=np.bool_), np.ones(self.n)
         for sibling in siblings:
-            logits = self.table(make(Atom, sibling, leaf.terms)).logits
+            logits = self.table(make(Atom, sibling, atom.terms)).logits
             taken |= logits > 0
             left -= np.where(logits <= 0, self.estimates.frequency(sibling), 0.0)
-        (term,) = leaf.terms
+        (term,) = atom.terms
         if isinstance(term, int):
             taken, left = taken[term], left[term]
-        likelier = np.clip(chance / np.maximum(left, 1e-3), 0.0, SURE)
+        likelier = np.clip(probability / np.maximum(left, 1e-3), 0.0, SURE)
         return np.asarray(np.where(taken, 1.0 - SURE, likelier))
 
-    # --- estimates of formulas -------------------------------------------------------------------
+    # --- guesses ---------------------------------------------------------------------------------
 
     def guess(self, node: Node) -> Floats:
-        """Return the estimated chance that a formula is true, over :func:`axes`: 0 or 1 where it is decided."""
+        """Return the estimated probability that a formula is true, over :func:`axes`: 0 or 1 where it is decided, and
+        ½ where it is open and :data:`GUESSES` has no rule for it."""
         found = self._guesses.get(node)
         if found is None:
             low, high = self.bounds(node)
-            middle = self.evaluator.logic.middle
-            guessed = np.where(high <= middle, 0.0, np.where(low > middle, 1.0, self._guess(node)))
-            found = self._guesses[node] = guessed
+            rule = GUESSES.get(type(node))
+            guessed = rule(self, node) if rule else 0.5
+            found = np.where(high <= self.middle, 0.0, np.where(low > self.middle, 1.0, guessed))
+            self._guesses[node] = found
         return found
 
-    def _guess(self, node: Node) -> Floats:
-        want = axes(node)
-        shape = (self.n,) * len(want)
-        match node:
-            case Atom():
-                return self.chance(node)
-            case Not():
-                return 1.0 - self.guess(node.body)
-            case And() | Or():
-                out = np.ones(shape)
-                for operand in node.operands:
-                    part = self.guess(operand)
-                    out = out * spread(
-                        part if isinstance(node, And) else 1.0 - part, axes(operand), want, self.n
-                    )
-                return np.asarray(out if isinstance(node, And) else 1.0 - out)
-            case Exists() | Forall():
-                have = axes(node.body)
-                block = plans.search(node)
-                if block is not None:
-                    return self._guess_apart(block.block, want)
-                if node.var not in have:
-                    return self.guess(node.body)
-                body, axis = self.guess(node.body), have.index(node.var)
-                # The likeliest witness, not the chance that there is one: it is a witness that will be asked about.
-                return np.asarray(body.max(axis) if isinstance(node, Exists) else body.min(axis))
-            case ExpectationOver():
-                joint, iota = (*want, node.var), node.description
-                names = tuple(node.var if v == iota.var else v for v in axes(iota.body))
-                described = spread(self.guess(iota.body), names, joint, self.n)
-                atom = spread(self.guess(node.body), axes(node.body), joint, self.n)
-                total = described.sum(-1)
-                return np.asarray((described * atom).sum(-1) / np.maximum(total, 1e-9))
-            case _:
-                return np.full(shape, 0.5)
+    def _jointly(self, operands: Sequence[Node], want: Axes, negated: bool = False) -> Floats:
+        """Guess that all operands are true (`negated`: false), as if they were independent."""
+        out = np.ones((self.n,) * len(want))
+        for operand in operands:
+            part = self.guess(operand)
+            out = out * spread(1.0 - part if negated else part, axes(operand), want, self.n)
+        return out
 
-    def _guess_apart(self, block: Block, want: Axes) -> Floats:
+    def _quantified(self, node: Exists | Forall) -> Floats:
+        """Guess at the likeliest witness, not that there is one: it is a witness that will be asked about."""
+        block, have = block_of(node), axes(node.body)
+        if block is not None:
+            return self._all_different(block, axes(node))
+        body = self.guess(node.body)
+        if node.var not in have:
+            return body
+        axis = have.index(node.var)
+        return np.asarray(body.max(axis) if isinstance(node, Exists) else body.min(axis))
+
+    def _all_different(self, block: Block, want: Axes) -> Floats:
         """Guess at a block of distinct variables by each group of factors alone: they need no joint table."""
         out = np.ones((self.n,) * len(want))
-        for group, scope in zip(block.groups, block.scopes, strict=True):
-            if group:
-                joined = disjunction(group) if block.universal else conjunction(group)
-                chance = 1.0 - self.guess(joined) if block.universal else self.guess(joined)
-                kept = tuple(v for v in scope if v in want)
-                out = out * spread(highest(chance, scope, kept), kept, want, self.n)
+        for joined, scope in groups_of(block):
+            guess = 1.0 - self.guess(joined) if block.universal else self.guess(joined)
+            kept = tuple(v for v in scope if v in want)
+            out = out * spread(project(guess, scope, kept), kept, want, self.n)
         return np.asarray(1.0 - out if block.universal else out)
+
+    def _expectation(self, node: ExpectationOver) -> Floats:
+        description, joint = node.description, (*axes(node), node.var)
+        names = tuple(node.var if v == description.var else v for v in axes(description.body))
+        described = spread(self.guess(description.body), names, joint, self.n)
+        said = spread(self.guess(node.body), axes(node.body), joint, self.n)
+        return np.asarray((described * said).sum(-1) / np.maximum(described.sum(-1), 1e-9))
+
+
+GUESSES: dict[type[Node], Callable[[State, Any], Floats]] = {
+    Atom: State.probability,
+    Not: lambda state, node: 1.0 - state.guess(node.body),
+    And: lambda state, node: state._jointly(node.operands, axes(node)),
+    Or: lambda state, node: 1.0 - state._jointly(node.operands, axes(node), negated=True),
+    Exists: State._quantified,
+    Forall: State._quantified,
+    ExpectationOver: State._expectation,
+}
+"""Node class → its estimated probability, of its parts'."""
+
+
+def _ends(interval: Interval, want: Axes) -> tuple[Floats, Floats]:
+    low = interval.low.align(want).internal.detach().numpy()
+    return low, low if interval.exact else interval.high.align(want).internal.detach().numpy()
+
+
+def block_of(node: Exists | Forall) -> Block | None:
+    """Return the block of distinct variables that a formula starts with, if it does."""
+    search = plan_cache.search(node)
+    return None if search is None else search.block
+
+
+def groups_of(block: Block) -> list[tuple[Node, Axes]]:
+    """Return the factors of a block, joined group by group, each with the order of the group's variables."""
+    join = disjunction if block.universal else conjunction
+    return [(join(group), scope) for group, scope in zip(block.groups, block.scopes, strict=True) if group]
 
 
 def quantified(node: Node) -> bool:

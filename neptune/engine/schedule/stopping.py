@@ -1,4 +1,4 @@
-"""When to stop: a decision is settled as soon as the bounds leave no other.
+"""When to stop: a decision (a :class:`Goal`) is settled as soon as the bounds leave no other.
 
 Nothing here guesses. Bounds are sound (`neptune.engine.evaluate.evaluator`), so a settled decision is the one
 that asking everything gives. Numbers that went through rounding (any logic but godel, and every expectation) count as
@@ -7,17 +7,45 @@ separated only beyond `MARGIN`, so that another order of the same operations can
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 from torch import Tensor
 
-from dsl.plan import Count, CountTrue, Describe, Description
+from dsl.plan import Count, CountTrue, Describe, Description, ExpectationOver, Node, walk
 from neptune.algebra import Logic
 from neptune.engine.evaluate.bounds import Interval, settled_argmax
 from neptune.engine.evaluate.evaluator import Evaluator
-from neptune.engine.schedule.goals import Goal
 
 MARGIN = 1e-5
 """Rounding of a plan's values stays far below this, also that of another order of its operations."""
+
+Kind = Literal["decide", "argmax", "choose", "each", "exact"]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A decision to settle.
+
+    Parameters
+    ----------
+    kind
+        ``decide``: is the closed formula true? ``argmax``: which object is a closed
+        :class:`dsl.plan.Description` about?
+        ``choose``: which value of a closed :class:`dsl.plan.Describe` is truest? ``each``: at which objects is
+        the formula (or the body of a count) true? ``exact``: the values themselves.
+    node
+        The formula, guarded and without unresolved pointing.
+    """
+
+    kind: Kind
+    node: Node
+
+    @property
+    def soft(self) -> bool:
+        """Whether its values come out of sums: a description's expectation inside."""
+        return any(isinstance(n, ExpectationOver) and not n.pick for n in walk(self.node))
 
 
 def settled(goal: Goal, evaluator: Evaluator) -> bool:
@@ -30,53 +58,34 @@ def settled(goal: Goal, evaluator: Evaluator) -> bool:
     evaluator
         Evaluates to intervals over what is known so far.
     """
-    margin = MARGIN if goal.soft or not evaluator.logic.uses_logits else 0.0
-    node = goal.node
-    if goal.kind == "exact":
-        interval = evaluator.over(node) if isinstance(node, Description | Count) else evaluator.truth(node)
-        return _closed(interval)
-    if goal.kind == "argmax":
-        assert isinstance(node, Description)
-        return _largest(evaluator.over(node), evaluator.logic, margin)
-    if goal.kind == "choose":
-        assert isinstance(node, Describe)
-        parts = [evaluator.truth(b) for b in node.bodies]
-        if margin:
-            low, high = (torch.stack([p.reshape(()) for p in side]) for side in _sides(parts))
-            return _apart(low, high, margin)
-        low = torch.stack([p.low.internal.reshape(()) for p in parts])
-        high = torch.stack([p.high.internal.reshape(()) for p in parts])
-        return settled_argmax(evaluator.logic, low, high)[1]
+    node, logic = goal.node, evaluator.logic
+    margin = MARGIN if goal.soft or not logic.uses_logits else 0.0
     if isinstance(node, CountTrue):
-        return all(bool(decided(evaluator.truth(b), margin).all()) for b in node.bodies)
-    interval = evaluator.over(node) if isinstance(node, Count) else evaluator.truth(node)
-    return bool(decided(interval, margin).all())
+        return all(bool(decided(evaluator.truth(body), margin).all()) for body in node.bodies)
+    if isinstance(node, Describe):
+        return _largest([evaluator.truth(body) for body in node.bodies], logic, margin)
+    value = evaluator.over(node) if isinstance(node, Description | Count) else evaluator.truth(node)
+    if goal.kind == "exact":
+        return value.exact or bool((value.low.internal == value.high.internal).all())
+    if goal.kind == "argmax":
+        return not value.low.shape[0] or _largest([value], logic, margin)
+    return bool(decided(value, margin).all())
 
 
 def decided(interval: Interval, margin: float) -> Tensor:
-    """Return booleans, one a cell: the bounds lie on one side of ½ (beyond the margin)."""
+    """Return booleans, one for each assignment: the bounds lie on one side of ½ (beyond the margin)."""
     if margin == 0.0:
         return interval.low.decide() == interval.high.decide()
     return (interval.low.values > 0.5 + margin) | (interval.high.values < 0.5 - margin)
 
 
-def _closed(interval: Interval) -> bool:
-    return interval.exact or bool((interval.low.internal == interval.high.internal).all())
-
-
-def _largest(interval: Interval, logic: Logic, margin: float) -> bool:
-    if not interval.low.shape[0]:
-        return True
-    if margin:
-        return _apart(interval.low.values, interval.high.values, margin)
-    return settled_argmax(logic, interval.low.internal, interval.high.internal)[1]
-
-
-def _sides(parts: list[Interval]) -> tuple[list[Tensor], list[Tensor]]:
-    return [p.low.values for p in parts], [p.high.values for p in parts]
-
-
-def _apart(low: Tensor, high: Tensor, margin: float) -> bool:
+def _largest(parts: list[Interval], logic: Logic, margin: float) -> bool:
+    """Tell whether it is known which value of all parts is the largest."""
+    ends = [[p.low for p in parts], [p.high for p in parts]]
+    if not margin:
+        low, high = (torch.cat([t.internal.reshape(-1) for t in end]) for end in ends)
+        return settled_argmax(logic, low, high)[1]
+    low, high = (torch.cat([t.values.reshape(-1) for t in end]) for end in ends)
     best = int(low.argmax())
     others = torch.cat([high[:best], high[best + 1 :]])
     return not len(others) or bool(low[best] > others.max() + margin)

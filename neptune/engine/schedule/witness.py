@@ -33,8 +33,8 @@ def _walk(node: Node, vars: frozenset[str], evaluator: Evaluator, found: dict[st
     if isinstance(node, Exists) and node.var in vars and node.var not in found:
         if node.var in node.body.free:
             order = (*sorted(node.body.free - {node.var}), node.var)
-            cells = evaluator.truth(node.body).low.align(order).internal
-            found[node.var] = int(cells[tuple(found[v] for v in order[:-1])].argmax())
+            values = evaluator.truth(node.body).low.align(order).internal
+            found[node.var] = int(values[tuple(found[v] for v in order[:-1])].argmax())
         _walk(node.body, vars, evaluator, found)
     elif isinstance(node, And):
         for operand in node.operands:

@@ -26,8 +26,8 @@ from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.values import ByKind
 from neptune.engine.schedule import Estimates, Schedule, witness_of
-from neptune.engine.schedule.goals import Goal, Kind
 from neptune.engine.schedule.requests import Asker
+from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.scene.types import Oracle, Question
 
 TRACE_STEPS = 60

@@ -35,7 +35,7 @@ from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import DescribedObject, DescribedValue, Formula, Quantity
 from neptune.engine.schedule import Estimates, Schedule, box_prior
-from neptune.engine.schedule.pushdown import nest
+from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.schedule.requests import Asker
 from neptune.engine.session.session import Session
 from neptune.errors import ConfigError
@@ -136,7 +136,7 @@ def test_bounds_shrink_to_the_value(program, n, seed, logic_name, pushed):
     if node is None:
         return
     if pushed:
-        node = nest(node)
+        node = push_down(node)
     engine = Engine(oracle=oracle)
     usage, evidence = Usage(), Evidence(world(n))
     chosen, parameters = logic.get(logic_name), LogicParameters()
@@ -181,7 +181,7 @@ def test_quantifiers_pushed_inward_keep_the_value(program, n, seed, logic_name):
     )
     evaluator = Evaluator(n, chosen, parameters, asker.leaf, 10**6)
     asker.fill(node, "exact", evaluator)
-    for plain, pushed in zip(intervals(node, evaluator), intervals(nest(node), evaluator), strict=True):
+    for plain, pushed in zip(intervals(node, evaluator), intervals(push_down(node), evaluator), strict=True):
         a, b = plain.low.values, pushed.low.align(plain.low.vars).values
         soft = any(isinstance(x, plan.ExpectationOver) for x in plan.walk(node))
         assert torch.equal(a, b) if logic_name == "godel" and not soft else torch.allclose(a, b, atol=1e-5)

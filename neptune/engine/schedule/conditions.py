@@ -1,0 +1,107 @@
+"""Which of the conditions on one object in one role to ask about now: one at a time, the likeliest to decide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from dsl.plan import Atom, ExpectationOver, Node, Not, Predicate, negation, substitute, walk
+from neptune.engine.schedule.state import Floats, Mask, State, quantified
+
+SHARING = 1.5
+"""An answer that serves r roles at once counts for r to this power: what it refutes needs no other question."""
+
+FEW, WEAK, SHARP = 12, 0.75, 0.5
+"""Up to so many objects, conditions that refute less than `WEAK` wait for a description whose relation is foretold
+(mean distance of its probabilities from a coin's, doubled, above `SHARP`): most objects are then refuted by it at once.
+With more objects this was measured to save little, for a round more."""
+
+
+class Conditions:
+    """Chooses among conditions on the same object.
+
+    Parameters
+    ----------
+    state
+        What is known.
+    goal
+        The formula to decide: a condition that it puts on several variables counts for more. ``None``: each alike.
+    """
+
+    def __init__(self, state: State, goal: Node | None = None) -> None:
+        self.state = state
+        self._roles: dict[Predicate, float] = {}
+        for atom in walk(goal) if goal is not None else ():
+            if isinstance(atom, Atom) and len(atom.free) == 1:
+                self._roles[atom.predicate] = self._roles.get(atom.predicate, 0.0) + 1.0
+
+    def one_each(self, operands: Sequence[Node], live: Mask, exact: bool, falsest: bool) -> list[Mask]:
+        """Return for each operand where it is the one to ask about, among the objects that are `live`.
+
+        `falsest`: the likeliest to be false comes first, else the likeliest to be true.
+        """
+        if len(operands) == 1:
+            return [live]
+        guesses: list[Floats] = []
+        for operand in operands:
+            guess = self.state.guess(operand)
+            order = 1.0 - (1.0 - guess if falsest else guess) * self._shared(operand)
+            possible = self.state.open(operand, exact) & self._askable(operand)
+            guesses.append(np.broadcast_to(np.where(possible, order, math.inf), live.shape))
+        stacked = np.stack(guesses)
+        first = stacked.argmin(0)
+        return [live & (first == k) & (stacked[k] < math.inf) for k in range(len(operands))]
+
+    def wait(self, operands: Sequence[Node], conditions: Iterable[Node]) -> bool:
+        """Tell whether the conditions of a conjunction wait until it is known who its relations speak of: that refutes
+        more objects than any of them."""
+        state = self.state
+        if state.n > FEW or not any(isinstance(o, ExpectationOver) and self._foretold(o) for o in operands):
+            return False
+        for operand in conditions:
+            open_at = state.open(operand, False)
+            refuted = (1.0 - state.guess(operand)) * self._shared(operand)
+            if open_at.any() and float(refuted[open_at].mean()) >= WEAK:
+                return False
+        return True
+
+    def said(self, node: Node) -> Node:
+        """Return what is said of a described object as said of the object itself, once it is known who that is.
+
+        A relation to it is then one condition among others: where the boxes tell that it hardly holds, it refutes
+        an object sooner than any attribute.
+        """
+        inner = node.body if isinstance(node, Not) else node
+        if not isinstance(inner, ExpectationOver) or inner.description.free:
+            return node
+        low, high = self.state.over(inner.description)
+        middle = self.state.middle
+        if int((high > middle).sum()) != 1 or not (low > middle).any():
+            return node
+        said = substitute(inner.body, {inner.var: int(low.argmax())})
+        return negation(said) if isinstance(node, Not) else said
+
+    def _foretold(self, node: ExpectationOver) -> bool:
+        """Tell whether a description is not settled yet, but will soon be, and its relation can be guessed at."""
+        if node.description.free or quantified(node.description.body) or self.said(node) is not node:
+            return False
+        pairs = [a for a in walk(node.body) if isinstance(a, Atom) and len(a.terms) == 2]
+        sharp = [float(np.abs(2.0 * self.state.probability(a) - 1.0).mean()) for a in pairs]
+        return bool(sharp) and min(sharp) > SHARP
+
+    def _shared(self, node: Node) -> float:
+        """Return how much more an answer counts that serves several roles: the same condition on their variables."""
+        atom = node.body if isinstance(node, Not) else node
+        if not isinstance(atom, Atom) or len(atom.terms) != 1:
+            return 1.0
+        return float(self._roles.get(atom.predicate, 1.0) ** SHARING)
+
+    def _askable(self, node: Node) -> Mask:
+        """Return where some atom of a formula of at most one variable can be asked."""
+        out = np.zeros((self.state.n,) * len(node.free), dtype=np.bool_)
+        for atom in walk(node):
+            if isinstance(atom, Atom):
+                out = out | self.state.askable(atom)
+        return out
