@@ -38,7 +38,7 @@ class Atoms:
         self._built = 0
 
     def apply(
-        self, name: str, args: list[Any], where: ast.Node, *, picking: bool, note: Callable[[str], None]
+        self, name: str, args: list[Any], where: ast.Node, *, argmax: bool, note: Callable[[str], None]
     ) -> Node | AttributeOf:
         """Return the formula for ``name(args)``.
 
@@ -48,7 +48,7 @@ class Atoms:
             As written; the vocabulary's synonyms are resolved.
         args
             Variables, objects, descriptions, or values of sorts.
-        picking
+        argmax
             Descriptions stand for their most probable object (inside ``describe``) instead of an expectation.
         note
             Called with what was normalised.
@@ -64,7 +64,7 @@ class Atoms:
             raise ProgramError(f"'{name}' is applied to nothing", where.span, expected=f"{name}(x)")
         sort = self.vocabulary.sort_named(name)
         if sort is not None and sort != "Object":
-            return self._attribute(name, sort, args, where, picking)
+            return self._attribute(name, sort, args, where, argmax)
         values = [a for a in args if isinstance(a, str) and not self._is_variable(a)]
         if values:
             objects = [a for a in args if not (isinstance(a, str) and not self._is_variable(a))]
@@ -78,10 +78,10 @@ class Atoms:
         if len(args) == 1 and self.vocabulary.is_vacuous(name):
             self._places(args, where, name)
             return plan.const(1.0)
-        return self._atom(name, args, where, picking, note)
+        return self._atom(name, args, where, argmax, note)
 
     def _attribute(
-        self, name: str, sort: str, args: list[Any], where: ast.Node, picking: bool
+        self, name: str, sort: str, args: list[Any], where: ast.Node, argmax: bool
     ) -> Node | AttributeOf:
         values = [a for a in args if isinstance(a, str)]
         objects = [a for a in args if not isinstance(a, str)]
@@ -95,10 +95,10 @@ class Atoms:
                     where.span,
                     expected=f"one of {', '.join(self.vocabulary.values(sort))}",
                 )
-            return self._atom(value, objects, where, picking, lambda _: None)
+            return self._atom(value, objects, where, argmax, lambda _: None)
         if len(objects) == 2 and not values:
             return self._atom(
-                f"same_{self.vocabulary.attribute(sort)}", objects, where, picking, lambda _: None
+                f"same_{self.vocabulary.attribute(sort)}", objects, where, argmax, lambda _: None
             )
         raise ProgramError(
             f"'{name}' takes an object, or an object and a value", where.span, expected=f"{name}(x)"
@@ -118,12 +118,12 @@ class Atoms:
         return Predicate(canonical, arity, "", symmetric, same, ways=ways)
 
     def _atom(
-        self, name: str, args: list[Any], where: ast.Node, picking: bool, note: Callable[[str], None]
+        self, name: str, args: list[Any], where: ast.Node, argmax: bool, note: Callable[[str], None]
     ) -> Node:
         predicate = self.predicate(name, len(args))
         places = self._places(args, where, name)
         if predicate.name == "same_object" and len(args) == 2:
-            return self.about(places, lambda terms: plan.same(terms[0], terms[1]), picking)
+            return self.about(places, lambda terms: plan.same(terms[0], terms[1]), argmax)
         if self._is_plural(predicate, places):
             note(f"{name} of two equal descriptions was read as a plural: of all objects that fit")
             return self._plural(predicate, places[0])  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ class Atoms:
             # One relation of each converse pair is asked: right(x, y) is left(y, x).
             predicate = self.predicate(converse, 2)
             places = places[::-1]
-        return self.about(places, lambda terms: self.leaf(predicate, terms), picking)
+        return self.about(places, lambda terms: self.leaf(predicate, terms), argmax)
 
     def leaf(self, predicate: Predicate, terms: tuple[Term, ...]) -> Node:
         """Return the atom, the places of a symmetric predicate in one order."""
@@ -141,7 +141,7 @@ class Atoms:
         return make(Atom, predicate, terms)
 
     def about(
-        self, places: list[Term | DescribedObject], atom: Callable[[tuple[Term, ...]], Node], picking: bool
+        self, places: list[Term | DescribedObject], atom: Callable[[tuple[Term, ...]], Node], argmax: bool
     ) -> Node:
         """Return the atom of the places, as an expectation over those that are descriptions."""
         used = [int(p[1:]) for p in places if isinstance(p, str) and p.startswith("@")]
@@ -160,7 +160,7 @@ class Atoms:
                 terms.append(place)
         node = atom(tuple(terms))
         for var, place in reversed(described):
-            node = make(ExpectationOver, var, place.description, node, place.argmax or picking)
+            node = make(ExpectationOver, var, place.description, node, place.argmax or argmax)
         return node
 
     @staticmethod

@@ -1,42 +1,33 @@
-"""The built-in functions of the language. `dsl.builtins` says which there are; this file says what they do."""
+"""What the built-in functions do: those of logic here, those on plain data in `plain_builtins`.
+
+Which there are and what they take is declared in :mod:`dsl.builtins`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dsl import plan
 from dsl.builtins import BUILTINS
 from dsl.errors import ProgramError
 from dsl.plan import make
 from dsl.syntax import ast
-from neptune.engine.interpret import arithmetic, quantifiers
-from neptune.engine.interpret import plain_builtins as plainbuiltins
-from neptune.engine.interpret import work_bounds as bounds
-from neptune.engine.interpret.quantifiers import Function
+from neptune.engine.interpret import operators, plain_builtins, quantifiers
+from neptune.engine.interpret.running import Function, RunningProgram
 from neptune.engine.interpret.values import (
     AttributeOf,
     Closure,
     DescribedObject,
-    DescribedValue,
     Formula,
     ObjectRef,
     PredicateRef,
     SortRef,
-    Variable,
     kind_name,
 )
 
-if TYPE_CHECKING:
-    from neptune.engine.interpret.interpreter import Interpreter
 
-
-def known(name: str) -> bool:
-    """Return whether the name is a built-in that this file or `plainbuiltins` defines."""
-    return name in FUNCTIONS or name in plainbuiltins.FUNCTIONS
-
-
-def call(run: Interpreter, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
+def call(run: RunningProgram, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
     """Call a built-in.
 
     Raises
@@ -44,51 +35,20 @@ def call(run: Interpreter, name: str, args: list[Any], keywords: dict[str, Any],
     dsl.ProgramError
         If the arguments do not fit.
     """
-    function = FUNCTIONS.get(name)
     if name != "len":
-        bounds.charge(run, args, node)
+        run.charge(args, node)
     try:
-        if function is not None:
-            return function(run, args, keywords, node)
-    except (IndexError, ValueError, OverflowError) as error:
-        raise _misfit(name, node, error) from error
-    try:
-        return plainbuiltins.FUNCTIONS[name](run, args, keywords, node)
+        return FUNCTIONS[name](run, args, keywords, node)
     except (IndexError, TypeError, ValueError, KeyError, OverflowError) as error:
-        raise _misfit(name, node, error) from error
-
-
-def _misfit(name: str, node: ast.Expr, error: Exception) -> ProgramError:
-    return ProgramError(
-        f"'{name}' can not take these arguments: {error}", node.span, expected=BUILTINS[name].signature
-    )
+        raise ProgramError(
+            f"'{name}' can not take these arguments: {error}", node.span, expected=BUILTINS[name].signature
+        ) from error
 
 
 # --- describing and asking -----------------------------------------------------------------------
 
 
-def describe_attribute(run: Interpreter, sort: str, target: Any, node: Any) -> Any:
-    """Return the value of a sort at an object: by the vocabulary's values, or by an open question."""
-    if not isinstance(target, Variable | ObjectRef | DescribedObject | str):
-        raise ProgramError(
-            f"The {run.vocabulary.attribute(sort)} of {kind_name(target)} is asked for",
-            node.span,
-            expected="an object: describe(Color, iota(Object, lambda x: …))",
-            hint="put the condition inside an iota" if isinstance(target, Formula) else "",
-        )
-    values = run.vocabulary.values(sort)
-    if values:
-        run.picking += 1
-        try:
-            bodies = [run.formula(run.predicate(v, [target], node), node) for v in values]
-        finally:
-            run.picking -= 1
-        return DescribedValue(make(plan.Describe, tuple(values), tuple(bodies)), sort)
-    attribute = run.vocabulary.attribute(sort)
-    return run.need("query", ("", attribute, (run.pointed(target, node),)), node)
-
-
-def _describe(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _describe(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
     sorts = [a for a in args if isinstance(a, SortRef)]
     names = [a.name for a in args if isinstance(a, PredicateRef)] + [a for a in args if isinstance(a, str)]
     rest = [a for a in args if not isinstance(a, SortRef | PredicateRef | str)]
@@ -101,7 +61,7 @@ def _describe(run: Interpreter, args: list[Any], keywords: dict[str, Any], node:
         )
     target = rest[0]
     if isinstance(target, AttributeOf):
-        return describe_attribute(run, target.sort, target.target, node)
+        return run.attribute_value(target.sort, target.target, node)
     sort = sorts[0].name if sorts else (names[0] if names else "")
     if isinstance(target, Closure):
         if not sorts or sort == "Object":
@@ -115,10 +75,10 @@ def _describe(run: Interpreter, args: list[Any], keywords: dict[str, Any], node:
         )
     if sort == "Object":
         return target
-    return describe_attribute(run, sort, target, node)
+    return run.attribute_value(sort, target, node)
 
 
-def _score(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _score(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
     """``score(question, n=1)``: n variables named x1 … xn; ``n=0`` speaks of the whole picture."""
     text = run.text(args[0], node)
     arity = args[1] if len(args) > 1 else keywords.get("n", keywords.get("arity", 1))
@@ -132,7 +92,7 @@ def _score(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: An
     return run.made(make(plan.Atom, predicate, tuple(f"x{i + 1}" for i in range(arity))), node)
 
 
-def _query(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> str:
+def _query(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> str:
     """``query(question, object, …)``: an open question about given objects, or the whole picture."""
     texts = [a for a in args if isinstance(a, str)]
     if len(texts) != 1:
@@ -147,7 +107,7 @@ def _query(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: An
 
 
 def _connective(op: str) -> Function:
-    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
         values = list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
         if not values:
             raise ProgramError("A connective needs operands", node.span)
@@ -155,50 +115,50 @@ def _connective(op: str) -> Function:
         if len(values) == 1:
             return result
         for value in values[1:]:
-            result = run.binary(op, result, value, node)
+            result = operators.binary(run, op, result, value, node)
         return result
 
     return apply
 
 
-def _not(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _not(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
     (value,) = args
     return (not value) if isinstance(value, bool) else Formula(plan.negation(run.formula(value, node)))
 
 
 def _equal(negated: bool) -> Function:
-    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
         first, second = args
-        return arithmetic.equality(run, negated, first, second, node)
+        return operators.equality(run, negated, first, second, node)
 
     return apply
 
 
 def _order(op: str) -> Function:
-    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
         first, second = args
-        return arithmetic.compare(run, op, first, second, node)
+        return operators.compare(run, op, first, second, node)
 
     return apply
 
 
-def _distinct(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _distinct(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
     """``distinct(x, y, …)``: all of them are different objects (or values)."""
     if len(args) == 1 and isinstance(args[0], list | tuple):
         args = list(args[0])
     run.spend(len(args) ** 2 // 16, node)
     pairs = [(a, b) for i, a in enumerate(args) for b in args[i + 1 :]]
-    results = [arithmetic.equality(run, True, a, b, node) for a, b in pairs]
+    results = [operators.equality(run, True, a, b, node) for a, b in pairs]
     return quantifiers.joined(run, plan.conjunction, results, node)
 
 
-def _among(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _among(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
     first, *rest = args
     items = list(rest[0]) if len(rest) == 1 and isinstance(rest[0], list | tuple | set) else rest
-    return arithmetic.compare(run, "in", first, items, node)
+    return operators.compare(run, "in", first, items, node)
 
 
-def _topk(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> list[ObjectRef]:
+def _topk(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> list[ObjectRef]:
     """``topk(φ, k)``: the k most probable objects, best first."""
     if not isinstance(args[0], Formula | DescribedObject):
         raise ProgramError(
@@ -217,7 +177,7 @@ def _topk(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any
     return [ObjectRef(i) for i in best[: max(k, 0)]]
 
 
-def _mode(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _mode(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
     """``mode(Color, lambda c: count(…))``: the value with the largest count (the first among equals)."""
     if len(args) == 1 and isinstance(args[0], list | tuple) and args[0]:
         counted = Counter(run.key(a, node) for a in args[0])
@@ -233,6 +193,7 @@ def _mode(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any
 
 
 FUNCTIONS: dict[str, Function] = {
+    **plain_builtins.FUNCTIONS,
     "exists": quantifiers.quantifier(plan.Exists),
     "some": quantifiers.quantifier(plan.Exists),
     "any": quantifiers.quantifier(plan.Exists),

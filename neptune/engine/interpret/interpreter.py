@@ -12,19 +12,15 @@ from typing import Any, ClassVar
 from dsl import plan
 from dsl.builtins import BUILTINS
 from dsl.errors import LimitError, ProgramError
-from dsl.limits import Limits
 from dsl.plan import Node
 from dsl.syntax import ast
-from dsl.vocabulary import Vocabulary
-from neptune.engine.interpret import arithmetic, builtins, methods, valued
-from neptune.engine.interpret import truthiness as beside
-from neptune.engine.interpret import work_bounds as bounds
+from neptune.engine.interpret import builtins, methods, operators, truthiness
 from neptune.engine.interpret.statements import MAX_DEPTH, Returned, Statements
 from neptune.engine.interpret.values import (
     BuiltinRef,
     Closure,
-    Evaluator,
     Formula,
+    ObjectRef,
     PredicateRef,
     Scope,
     SortRef,
@@ -34,30 +30,9 @@ from neptune.engine.interpret.values import (
 
 
 class Interpreter(Statements):
-    """Runs one checked program on one scene.
+    """Runs one checked program on one scene."""
 
-    Parameters
-    ----------
-    evaluator
-        Gives the plain values that the program needs.
-    vocabulary
-        The domain's words.
-    limits
-        What the program may use; reaching one is a :class:`dsl.LimitError`.
-    distinct_variables
-        ``"auto"``: the variables of ``.exists("y")`` quantifiers stand for different objects (NePTune's convention),
-        those of lambda quantifiers need not (LEFT's). ``"true"``, ``"false"``: all of them, none of them.
-    """
-
-    def __init__(
-        self, evaluator: Evaluator, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
-    ) -> None:
-        super().__init__(evaluator, vocabulary, limits)
-        self.distinct_variables = distinct_variables
-        self.variable_names: dict[Node, str] = {}
-        self.binders = 0
-        self.picking = 0
-        self._depth = self._steps = 0
+    _depth = _steps = 0
 
     # --- expressions -----------------------------------------------------------------------------
 
@@ -101,7 +76,7 @@ class Interpreter(Statements):
         missing = self._without_value(node)
         if missing is not None:
             raise missing
-        if builtins.known(node.id):
+        if node.id in BUILTINS:
             return BuiltinRef(node.id)
         if node.id in ("objects", "Objects") or self.vocabulary.sort_named(node.id) is not None:
             return SortRef(self.vocabulary.sort_named(node.id) or "Object")
@@ -123,15 +98,15 @@ class Interpreter(Statements):
     def _display(self, node: Any) -> Any:
         items = [self.eval(item) for item in node.items]
         if isinstance(node, ast.ListDisplay):
-            return bounds.weigh(self, items, node)
+            return self.weigh(items, node)
         if isinstance(node, ast.TupleDisplay):
-            return bounds.weigh(self, tuple(items), node)
+            return self.weigh(tuple(items), node)
         return {self.key(i, node) for i in items}
 
     def _dict(self, node: ast.DictDisplay) -> Any:
         keys = [self.key(self.eval(k), k) for k in node.keys]
         made = dict(zip(keys, (self.eval(v) for v in node.values), strict=True))
-        return bounds.weigh(self, made, node)
+        return self.weigh(made, node)
 
     def _subscript(self, node: ast.Subscript) -> Any:
         return methods.get_item(self, self.eval(node.value), node.index, node)
@@ -156,28 +131,10 @@ class Interpreter(Statements):
                     expected="a formula, e.g. red(x)",
                 )
             return not self.truth(value, node.operand)
-        return arithmetic.unary(self, node.op, value, node)
+        return operators.unary(self, node.op, value, node)
 
     def _binary(self, node: ast.Binary) -> Any:
-        return self.binary(node.op, self.eval(node.left), self.eval(node.right), node)
-
-    def binary(self, op: str, left: Any, right: Any, node: ast.Expr | ast.Stmt) -> Any:
-        """Apply an infix operator; ``& | ^ >>`` are the soft connectives on formulas."""
-        if op in "&|^>>" and op and not (isinstance(left, set) and isinstance(right, set)):
-            hard = not (self.is_soft(left) or self.is_soft(right))
-            if hard and isinstance(left, bool) and isinstance(right, bool):
-                return {"&": left and right, "|": left or right, "^": left != right, ">>": not left or right}[
-                    op
-                ]
-            a, b = (self.formula(v, at) for v, at in zip((left, right), arithmetic.sides(node), strict=True))
-            if op == "&":
-                return self.made(plan.conjunction([a, b]), node)
-            if op == "|":
-                return self.made(plan.disjunction([a, b]), node)
-            if op == "^":
-                return self.made(plan.make(plan.Xor, a, b), node)
-            return self.made(plan.disjunction([plan.negation(a), b]), node)
-        return arithmetic.binary(self, op, left, right, node)
+        return operators.binary(self, node.op, self.eval(node.left), self.eval(node.right), node)
 
     def _connective(self, node: ast.Connective) -> Any:
         """``and``/``or``: Python's on plain values; as soon as a formula takes part, the soft connective."""
@@ -201,16 +158,25 @@ class Interpreter(Statements):
         if not formulas:
             return value
         for value, operand in plain:
-            beside.check(self, value, operand, bound=self.binders > 0)
+            self._beside_formula(value, operand)
         join = plan.conjunction if node.op == "and" else plan.disjunction
         return self.made(join(formulas), node)
+
+    def _beside_formula(self, value: Any, operand: ast.Expr) -> None:
+        """Check a plain value beside a formula: a text is no truth, nor is a literal, nor what stands in a quantifier's
+        lambda, where Python's idea of a branch can not be meant."""
+        if isinstance(value, bool | ObjectRef):
+            return
+        if self.binders or isinstance(value, str) or truthiness.is_written(self.scope, operand):
+            raise truthiness.no_truth(self.vocabulary, self.scope, value, operand)
+        self.note(f"{kind_name(value)} beside a formula was read as in Python: 0, empty and None are false")
 
     def _comparison(self, node: ast.Comparison) -> Any:
         left = self.eval(node.left)
         results: list[Any] = []
         for op, right_node in zip(node.ops, node.rights, strict=True):
             right = self.eval(right_node)
-            results.append(arithmetic.compare(self, op, left, right, node))
+            results.append(operators.compare(self, op, left, right, node))
             if results[-1] is False:
                 return False
             left = right
@@ -263,9 +229,9 @@ class Interpreter(Statements):
             missing = self._without_value(node.func)
             if missing is not None:
                 raise missing
-            if builtins.known(node.func.id) and not self._meant_as_predicate(node.func.id, args):
+            if node.func.id in BUILTINS and not self._meant_as_predicate(node.func.id, args):
                 return builtins.call(self, node.func.id, args, keywords, node)
-            return self.predicate(node.func.id, args, node)
+            return operators.predicate(self, node.func.id, args, node)
         function = self.eval(node.func)
         return self.call_value(function, args, node, keywords)
 
@@ -287,7 +253,7 @@ class Interpreter(Statements):
             case BuiltinRef():
                 return builtins.call(self, function.name, args, keywords or {}, node)
             case PredicateRef():
-                return self.predicate(function.name, args, node)
+                return operators.predicate(self, function.name, args, node)
             case Formula():
                 return methods.rename(self, function, args, node)
         raise ProgramError(
@@ -323,19 +289,7 @@ class Interpreter(Statements):
 
     def attribute_value(self, sort: str, target: Any, node: ast.Node) -> Any:
         """Return the value of a sort at an object: described by the vocabulary's values, or asked for."""
-        return builtins.describe_attribute(self, sort, target, node)
-
-    def equal(self, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
-        """Return ``left == right``."""
-        return arithmetic.equality(self, False, left, right, node)
-
-    def predicate(self, name: str, args: list[Any], node: ast.Expr) -> Any:
-        """Apply a predicate of the vocabulary, or an open one, to objects."""
-        related = valued.relation(self, name, args, node)
-        if related is not None:
-            return related
-        made = self.atoms.apply(name, args, node, picking=self.picking > 0, note=self.note)
-        return self.made(made, node) if isinstance(made, Node) else made
+        return operators.attribute_value(self, sort, target, node)
 
     _eval: ClassVar[dict[type, Callable[[Interpreter, Any], Any]]] = {
         ast.Number: _constant,

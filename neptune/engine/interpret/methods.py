@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dsl import plan
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import make
 from dsl.syntax import ast
-from neptune.engine.interpret import builtins, quantifiers
-from neptune.engine.interpret import work_bounds as bounds
+from neptune.engine.interpret import builtins, operators, quantifiers
+from neptune.engine.interpret.running import RunningProgram
 from neptune.engine.interpret.values import (
     DescribedObject,
     Formula,
@@ -22,16 +22,11 @@ from neptune.engine.interpret.values import (
     kind_name,
 )
 
-if TYPE_CHECKING:
-    from neptune.engine.interpret.conversions import Conversions
-    from neptune.engine.interpret.interpreter import Interpreter
-
-
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 
 def call(
-    run: Interpreter, target: Any, name: str, arguments: tuple[list[Any], dict[str, Any]], node: ast.Call
+    run: RunningProgram, target: Any, name: str, arguments: tuple[list[Any], dict[str, Any]], node: ast.Call
 ) -> Any:
     """Call a whitelisted method.
 
@@ -64,7 +59,7 @@ def call(
             )
         return method(run, target, args, keywords, node)
     if name not in ("append", "add", "get"):
-        bounds.charge(run, [target, *args], node)
+        run.charge([target, *args], node)
     table: dict[type, dict[str, Callable[..., Any]]] = {
         str: _TEXT,
         list: _LIST,
@@ -84,7 +79,7 @@ def call(
         raise ProgramError(f"'.{name}' can not take these arguments: {error}", node.span) from error
 
 
-def _vars(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) -> list[str]:
+def _vars(run: RunningProgram, target: Formula, args: list[Any], node: ast.Expr) -> list[str]:
     """Return the variables a method speaks of; by default the only free one."""
     names = [
         _variable(a, node)
@@ -112,7 +107,7 @@ def _vars(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) ->
     return names
 
 
-def _one_var(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) -> str:
+def _one_var(run: RunningProgram, target: Formula, args: list[Any], node: ast.Expr) -> str:
     """Return the one variable that a method speaks of."""
     names = _vars(run, target, args, node)
     if len(names) != 1:
@@ -136,7 +131,7 @@ def _variable(value: Any, node: ast.Expr) -> str:
 
 def _quantified(kind: type[plan.Exists] | type[plan.Forall]) -> Callable[..., Formula]:
     def apply(
-        run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+        run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
     ) -> Formula:
         body = target.node
         for var in reversed(_vars(run, target, args, node)):
@@ -157,7 +152,7 @@ def _quantified(kind: type[plan.Exists] | type[plan.Forall]) -> Callable[..., Fo
 
 def _described(pick: bool) -> Callable[..., DescribedObject]:
     def apply(
-        run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+        run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
     ) -> DescribedObject:
         var = _one_var(run, target, args[:1], node)
         return quantifiers.description(run, target, pick, node, var)
@@ -166,7 +161,7 @@ def _described(pick: bool) -> Callable[..., DescribedObject]:
 
 
 def _counted(
-    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
 ) -> Quantity:
     var = _one_var(run, target, args, node)
     return Quantity(make(plan.Count, var, target.node))
@@ -174,23 +169,23 @@ def _counted(
 
 def _joined(op: str) -> Callable[..., Any]:
     def apply(
-        run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+        run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
     ) -> Any:
         result: Any = target
         for value in args:
-            result = run.binary(op, result, value, node)
+            result = operators.binary(run, op, result, value, node)
         return result
 
     return apply
 
 
 def _negated(
-    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
 ) -> Formula:
     return Formula(plan.negation(target.node))
 
 
-def rename(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) -> Formula:
+def rename(run: RunningProgram, target: Formula, args: list[Any], node: ast.Expr) -> Formula:
     """``formula("x", "y")``: rename the variables, in the order x1, x2, … (or as they first occur); a variable of a
     quantifier, a given object or a description may stand there too."""
     order = _variable_order(target.node)
@@ -205,7 +200,7 @@ def rename(run: Interpreter, target: Formula, args: list[Any], node: ast.Expr) -
             raise ProgramError("Only an atom can be applied to a description", node.span)
         predicate = target.node.predicate
         places = [a if isinstance(a, DescribedObject) else _place(a, node) for a in args]
-        made = run.atoms.about(places, lambda terms: run.atoms.leaf(predicate, terms), run.picking > 0)
+        made = run.atoms.about(places, lambda terms: run.atoms.leaf(predicate, terms), run.argmax)
         return run.made(made, node)
     mapping = {var: _place(arg, node) for var, arg in zip(order, args, strict=True)}
     # Two steps, through names that nobody else has: ("y", "x") swaps.
@@ -229,7 +224,7 @@ def _variable_order(node: plan.Node) -> list[str]:
 
 
 def _renamed(
-    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
 ) -> Formula:
     mapping = dict(keywords)
     if len(args) == 1 and isinstance(args[0], dict):
@@ -240,7 +235,7 @@ def _renamed(
 
 
 def _probability(
-    run: Interpreter, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
 ) -> float:
     return run.need("probability", bound(target.node), node)  # type: ignore[no-any-return]
 
@@ -271,24 +266,24 @@ _FORMULA: dict[str, Callable[..., Any]] = {
 # --- plain data ----------------------------------------------------------------------------------
 
 
-def _replace(run: Interpreter, text: str, args: list[Any], node: ast.Expr) -> str:
+def _replace(run: RunningProgram, text: str, args: list[Any], node: ast.Expr) -> str:
     old, new = (run.text(a, node) for a in args)
     if len(text) + text.count(old) * len(new) > run.limits.text_chars:
         raise LimitError("text_chars", run.limits.text_chars, None, node.span)
     return text.replace(old, new)
 
 
-def _append(run: Interpreter, items: Any, args: list[Any], node: ast.Expr) -> None:
+def _append(run: RunningProgram, items: Any, args: list[Any], node: ast.Expr) -> None:
     if not isinstance(items, list):
         raise ProgramError("A tuple can not be changed", node.span, hint="use a list")
     if len(items) >= run.limits.iterations:
         raise LimitError("iterations", run.limits.iterations, None, node.span)
     items.append(args[0])
     if isinstance(args[0], list | tuple | dict):
-        bounds.weigh(run, items, node)
+        run.weigh(items, node)
 
 
-def _extend(run: Interpreter, items: Any, args: list[Any], node: ast.Expr) -> None:
+def _extend(run: RunningProgram, items: Any, args: list[Any], node: ast.Expr) -> None:
     for value in run.iterate(args[0], node):
         _append(run, items, [value], node)
 
@@ -326,7 +321,7 @@ _DICT: dict[str, Callable[..., Any]] = {
 _SET: dict[str, Callable[..., Any]] = {"add": lambda run, s, a, node: s.add(run.key(a[0], node))}
 
 
-def get_item(run: Interpreter, target: Any, index: ast.Expr | ast.Slice, node: ast.Subscript) -> Any:
+def get_item(run: RunningProgram, target: Any, index: ast.Expr | ast.Slice, node: ast.Subscript) -> Any:
     """Return ``target[index]`` of a list, a tuple, a text or a dict."""
     if not isinstance(target, list | tuple | str | dict):
         raise ProgramError(
@@ -334,7 +329,7 @@ def get_item(run: Interpreter, target: Any, index: ast.Expr | ast.Slice, node: a
         )
     try:
         if isinstance(index, ast.Slice):
-            bounds.charge(run, [target], node)
+            run.charge([target], node)
             ends = [run.eval(e) if e is not None else None for e in (index.lower, index.upper, index.step)]
             return target[slice(*(None if e is None else int(run.number(e, node)) for e in ends))]
         key = run.eval(index)
@@ -345,15 +340,15 @@ def get_item(run: Interpreter, target: Any, index: ast.Expr | ast.Slice, node: a
         ) from error
 
 
-def set_item(run: Conversions, target: Any, index: Any, value: Any, node: ast.Expr) -> None:
+def set_item(run: RunningProgram, target: Any, index: Any, value: Any, node: ast.Expr) -> None:
     """Do ``target[index] = value`` on a list or a dict."""
     try:
         if isinstance(target, dict):
             target[run.key(index, node)] = value
-            bounds.weigh(run, value, node)
+            run.weigh(value, node)
         elif isinstance(target, list):
             target[int(run.number(index, node))] = value
-            bounds.weigh(run, value, node)
+            run.weigh(value, node)
         else:
             raise ProgramError(f"{kind_name(target).capitalize()} can not be changed", node.span)
     except (IndexError, TypeError, OverflowError) as error:

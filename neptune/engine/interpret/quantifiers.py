@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dsl import plan
 from dsl.errors import ProgramError
-from dsl.plan import Node, make
+from dsl.plan import Compare, Forall, Node, make
 from dsl.syntax import ast
-from neptune.engine.interpret import largest
+from neptune.engine.interpret.running import Function, RunningProgram
 from neptune.engine.interpret.values import (
     BuiltinRef,
     Closure,
@@ -25,30 +25,24 @@ from neptune.engine.interpret.values import (
     kind_name,
 )
 
-if TYPE_CHECKING:
-    from neptune.engine.interpret.interpreter import Interpreter
-
-Function = Callable[["Interpreter", list[Any], dict[str, Any], Any], Any]
-
 
 def bind(
-    run: Interpreter, function: Any, node: ast.Expr, *, choosing: bool = False
+    run: RunningProgram, function: Any, node: ast.Expr, *, choosing: bool = False
 ) -> tuple[list[str], Node]:
     """Apply a one- or many-place function to fresh object variables; return them with the formula.
 
-    With `choosing`, a count stands for "no other object has a larger one".
+    No function (``None``) is true of every object. With `choosing`, a count stands for "no other object has a larger
+    one".
     """
+    if function is None:
+        return [f"@{run.binders}"], plan.const(1.0)
     arity = len(function.params) if isinstance(function, Closure) else 1
-    names = [f"@{run.binders + i}" for i in range(arity)]
-    run.binders += arity
-    try:
+    with run.fresh(arity) as names:
         value = run.call_value(function, [Variable(n) for n in names], node)
         if choosing and isinstance(value, Quantity) and arity == 1:
-            body = largest.of_objects(run, names[0], value, node)
+            body = _largest_of_objects(run, names[0], value, node)
         else:
             body = run.formula(value, _body_of(function, node))
-    finally:
-        run.binders -= arity
     _check_free(run, function, body, node)
     return names, body
 
@@ -59,7 +53,7 @@ def _body_of(function: Any, node: ast.Expr) -> ast.Expr:
     return function.body if written and function.body.span is not None else node
 
 
-def _check_free(run: Interpreter, function: Any, body: Node, node: ast.Expr) -> None:
+def _check_free(run: RunningProgram, function: Any, body: Node, node: ast.Expr) -> None:
     """Report variables given as texts, which a lambda does not bind; refuse one that is called as a lambda's own is.
 
     Raises
@@ -82,7 +76,7 @@ def _check_free(run: Interpreter, function: Any, body: Node, node: ast.Expr) -> 
         run.note(f'"{name}" inside a lambda is a variable that no lambda binds')
 
 
-def parts(run: Interpreter, args: list[Any], node: Any) -> tuple[Any, Any]:
+def parts(run: RunningProgram, args: list[Any], node: Any) -> tuple[Any, Any]:
     """Return (domain, function): a missing domain is Object; a missing function is 'all of them' (None)."""
     # A bare predicate's name is a value of the vocabulary too: exists(Object, cube).
     args = [PredicateRef(a) if isinstance(a, str) and run.vocabulary.knows(a, 1) else a for a in args]
@@ -106,7 +100,7 @@ def _is_object(domain: Any) -> bool:
 
 
 def bodies_of(
-    run: Interpreter, domain: Any, function: Any, node: Any, *, choosing: bool = False
+    run: RunningProgram, domain: Any, function: Any, node: Any, *, choosing: bool = False
 ) -> list[Node]:
     """Return one formula for each member of a finite domain; with `choosing`, a count stands for the largest."""
     members = list(run.iterate(domain, node))
@@ -120,8 +114,8 @@ def bodies_of(
     if function is None:
         return [plan.const(1.0)] * len(members)
     values = [run.call_value(function, [m], node) for m in members]
-    if choosing and largest.are_counts(values):
-        return largest.of_values(run, values, node)
+    if choosing and values and all(isinstance(v, Quantity) for v in values):
+        return _largest_of_values(run, values, node)
     where = _body_of(function, node)
     return [run.formula(v, where) for v in values]
 
@@ -129,7 +123,7 @@ def bodies_of(
 def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
     """Return the built-in ``exists`` or ``forall``, by the kind of its node."""
 
-    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], DescribedObject):
             return Formula(run.formula(args[0], node))
         if len(args) == 1 and isinstance(args[0], Formula):
@@ -144,22 +138,23 @@ def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
         if not _is_object(domain):
             bodies = bodies_of(run, domain, function, node)
             return run.made((plan.disjunction if kind is plan.Exists else plan.conjunction)(bodies), node)
-        names, body = (
-            ([f"@{run.binders}"], plan.const(1.0)) if function is None else bind(run, function, node)
-        )
+        names, body = bind(run, function, node)
         if run.distinct_variables == "true":
-            apart = plan.distinct((*names, *(f"@{i}" for i in range(run.binders) if f"@{i}" in body.free)))
-            body = (
-                plan.conjunction([apart, body])
-                if kind is plan.Exists
-                else plan.disjunction([plan.negation(apart), body])
-            )
+            around = (f"@{i}" for i in range(run.binders) if f"@{i}" in body.free)
+            body = _among(kind, plan.distinct((*names, *around)), body)
         for name, label in reversed(list(zip(names, _labels(function, names), strict=True))):
             body = make(kind, name, body)
             run.variable_names[body] = label
         return run.made(body, node)
 
     return apply
+
+
+def _among(kind: type[plan.Exists] | type[plan.Forall], condition: Node, body: Node) -> Node:
+    """Return the body of a quantifier over the objects that meet a condition."""
+    if kind is plan.Exists:
+        return plan.conjunction([condition, body])
+    return plan.disjunction([plan.negation(condition), body])
 
 
 def _labels(function: Any, names: list[str]) -> list[str]:
@@ -170,48 +165,44 @@ def _truth_like(value: Any) -> bool:
     return isinstance(value, Formula | bool | Quantity | DescribedObject)
 
 
-def joined(run: Interpreter, join: Callable[[list[Node]], Node], values: list[Any], node: Any) -> Any:
+def joined(run: RunningProgram, join: Callable[[list[Node]], Node], values: list[Any], node: Any) -> Any:
     """Join truths by "and" or "or": a plain truth if all are plain, else a formula."""
     if all(isinstance(v, bool) for v in values):
         return all(values) if join is plan.conjunction else any(values)
     return run.made(join([run.formula(v, node) for v in values]), node)
 
 
-def none(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def none(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
     """``no(Object, …)``: not one of them."""
     found = quantifier(plan.Exists)(run, args, keywords, node)
     return (not found) if isinstance(found, bool) else Formula(plan.negation(found.node))
 
 
-def iota(pick: bool) -> Function:
-    """Return the built-in ``iota``, or with `pick` ``point``: the object itself, not a distribution."""
+def iota(argmax: bool) -> Function:
+    """Return the built-in ``iota``, or with `argmax` ``point``: the object itself, not a distribution."""
 
-    def apply(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], DescribedObject):
-            return DescribedObject(args[0].description, pick or args[0].argmax)
+            return DescribedObject(args[0].description, argmax or args[0].argmax)
         if len(args) == 1 and isinstance(args[0], ObjectRef | Variable):
             return args[0]
         if len(args) == 1 and isinstance(args[0], Formula):
-            return description(run, args[0], pick, node)
+            return description(run, args[0], argmax, node)
         domain, function = parts(run, args, node)
         if not _is_object(domain):
             return choice(run, domain, function, node)
-        names, body = (
-            ([f"@{run.binders}"], plan.const(1.0))
-            if function is None
-            else bind(run, function, node, choosing=True)
-        )
+        names, body = bind(run, function, node, choosing=True)
         for inner in names[1:]:
             body = make(plan.Exists, inner, body)
         made = make(plan.Description, names[0], body)
         run.atoms.check_size(made, node)
-        return DescribedObject(made, pick)
+        return DescribedObject(made, argmax)
 
     return apply
 
 
 def description(
-    run: Interpreter, formula: Formula, pick: bool, node: Any, var: str | None = None
+    run: RunningProgram, formula: Formula, argmax: bool, node: Any, var: str | None = None
 ) -> DescribedObject:
     """Return the description of the object of `var` (by default the only free variable) in a formula."""
     free = sorted(formula.node.free)
@@ -222,10 +213,10 @@ def description(
             expected="one",
             hint='say which: .iota("x")',
         )
-    return DescribedObject(make(plan.Description, var or free[0], formula.node), pick)
+    return DescribedObject(make(plan.Description, var or free[0], formula.node), argmax)
 
 
-def choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
+def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
     """``iota`` over a value sort or a list: the member whose formula is truest."""
     members = list(run.iterate(domain, node))
     if not members or function is None:
@@ -248,11 +239,8 @@ def choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
             range(len(members)), key=[run.need("probability", bound(b), node) for b in bodies].__getitem__
         )
         return members[truest]
-    run.picking += 1
-    try:
+    with run.by_argmax():
         bodies = bodies_of(run, members, function, node, choosing=True)
-    finally:
-        run.picking -= 1
     if len(set(bodies)) == 1 and len(members) > 1:
         raise ProgramError(
             "The condition is the same for every value: it does not depend on the lambda's variable",
@@ -264,7 +252,7 @@ def choice(run: Interpreter, domain: Any, function: Any, node: Any) -> Any:
     return DescribedValue(make(plan.Describe, tuple(members), tuple(bodies)), name)
 
 
-def count(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def count(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
     """``count``: how many objects, members of a sort or items."""
     if len(args) == 1 and isinstance(args[0], list | tuple | set | dict):
         if not any(isinstance(a, Formula) for a in args[0]):
@@ -284,9 +272,39 @@ def count(run: Interpreter, args: list[Any], keywords: dict[str, Any], node: Any
     domain, function = parts(run, args, node)
     if not _is_object(domain):
         return Quantity(make(plan.CountTrue, tuple(bodies_of(run, domain, function, node))))
-    names, body = ([f"@{run.binders}"], plan.const(1.0)) if function is None else bind(run, function, node)
+    names, body = bind(run, function, node)
     for inner in names[1:]:
         body = make(plan.Exists, inner, body)
     made = make(plan.Count, names[0], body)
     run.atoms.check_size(made, node)
     return Quantity(made)
+
+
+# --- a count where a choice needs a truth --------------------------------------------------------
+
+# ``argmax(Object, lambda x: count(…))`` is the object of which no other has a larger count. The choice stays soft, so
+# that it works inside quantifiers and costs one round of questions.
+LARGEST = "a count as what is chosen by was read as: no other has a larger one"
+
+
+def _largest_of_objects(run: RunningProgram, var: str, total: Quantity, node: ast.Node) -> Node:
+    """Return the formula that no object has a larger count than the object `var`."""
+    run.note(LARGEST)
+    other = plan.fresh(total.node, make(plan.Same, (var, var)))
+    rival = plan.substitute(total.node, {var: other})
+    return run.made(make(Forall, other, make(Compare, ">=", total.node, rival)), node).node
+
+
+def _largest_of_values(run: RunningProgram, totals: list[Quantity], node: ast.Node) -> list[Node]:
+    """Return for each count the formula that none of the others is larger."""
+    run.note(LARGEST)
+    return [
+        plan.conjunction(
+            [
+                run.made(make(Compare, ">=", mine.node, other.node), node).node
+                for other in totals
+                if other is not mine
+            ]
+        )
+        for mine in totals
+    ]

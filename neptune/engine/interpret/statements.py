@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dsl.check.scopes import Place, assigned
 from dsl.errors import LimitError, ProgramError
-from dsl.limits import Limits
 from dsl.syntax import ast
-from dsl.vocabulary import Vocabulary
-from neptune.engine.interpret import methods
-from neptune.engine.interpret.conversions import Conversions
-from neptune.engine.interpret.values import Closure, Evaluator
+from neptune.engine.interpret import methods, operators
+from neptune.engine.interpret.running import RunningProgram
+from neptune.engine.interpret.values import Closure
 
 
 class Returned(Exception):
@@ -34,21 +31,10 @@ class Continued(Exception):
 MAX_DEPTH = 100
 
 
-class Statements(Conversions):
+class Statements(RunningProgram):
     """Runs statements; how an expression is evaluated is the interpreter's part."""
 
-    def __init__(self, evaluator: Evaluator, vocabulary: Vocabulary, limits: Limits) -> None:
-        super().__init__(evaluator, vocabulary, limits)
-        self._statements = 0
-        self._assigned: dict[int, Mapping[str, Place]] = {}  # by the identity of a body; the program holds it
-
-    @abstractmethod
-    def eval(self, node: ast.Expr) -> Any:
-        """Evaluate an expression."""
-
-    @abstractmethod
-    def binary(self, op: str, left: Any, right: Any, node: ast.Expr | ast.Stmt) -> Any:
-        """Apply an infix operator."""
+    _statements = 0
 
     def run(self, program: ast.Program) -> Any:
         """Run the program and return its result, possibly still lazy.
@@ -84,9 +70,9 @@ class Statements(Conversions):
         """Return what statements of a body may bind, and from where on; ``None`` for an expression."""
         if not isinstance(body, tuple):
             return None
-        found = self._assigned.get(id(body))
+        found = self.bodies.get(id(body))
         if found is None:
-            found = self._assigned[id(body)] = assigned(body)
+            found = self.bodies[id(body)] = assigned(body)
         return found
 
     def block(self, statements: Iterable[ast.Stmt]) -> None:
@@ -106,7 +92,9 @@ class Statements(Conversions):
                     self.assign(target, value)
             case ast.AugAssign():
                 current = self.eval(node.target)
-                self.assign(node.target, self.binary(node.op, current, self.eval(node.value), node))
+                self.assign(
+                    node.target, operators.binary(self, node.op, current, self.eval(node.value), node)
+                )
             case ast.ExprStatement():
                 self.eval(node.value)
             case ast.If():

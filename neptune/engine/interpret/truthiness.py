@@ -7,70 +7,48 @@ says what was probably meant; a list or a number that a variable holds keeps Pyt
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dsl.errors import ProgramError
 from dsl.syntax import ast
 from dsl.syntax.printer import print_expression
+from dsl.vocabulary import Vocabulary
 from neptune.engine.interpret.values import ObjectRef, Scope, Variable, kind_name
-
-if TYPE_CHECKING:
-    from neptune.engine.interpret.conversions import Conversions
 
 _DISPLAYS = ast.ListDisplay | ast.TupleDisplay | ast.SetDisplay | ast.DictDisplay
 
 
-def is_written(run: Conversions, operand: ast.Node) -> bool:
+def is_written(scope: Scope, operand: ast.Node) -> bool:
     """Tell whether a plain value stands in the program itself: a literal, or a value's word such as ``cube``."""
     if isinstance(operand, ast.Name):
-        return run.scope.find(operand.id) is None
+        return scope.find(operand.id) is None
     return isinstance(operand, ast.Text | ast.Number | ast.Nothing | _DISPLAYS)
 
 
-def check(run: Conversions, value: Any, operand: ast.Expr, *, bound: bool) -> None:
-    """Check a plain value that stands beside a formula.
-
-    Parameters
-    ----------
-    value, operand
-        The value, and its expression.
-    bound
-        Whether a quantifier's lambda is around it, so that Python's idea of a branch can not be meant.
-
-    Raises
-    ------
-    dsl.ProgramError
-        If it is no truth: any text, and what is written as a literal or stands inside a quantifier.
-    """
-    if isinstance(value, bool | ObjectRef):
-        return
-    if bound or isinstance(value, str) or is_written(run, operand):
-        raise no_truth(run, value, operand)
-    run.note(f"{kind_name(value)} beside a formula was read as in Python: 0, empty and None are false")
-
-
 def no_truth(
-    run: Conversions, value: Any, operand: ast.Expr, others: Iterable[ast.Expr] = ()
+    vocabulary: Vocabulary, scope: Scope, value: Any, operand: ast.Expr, others: Iterable[ast.Expr] = ()
 ) -> ProgramError:
-    """Return the error for a value that is no truth, with what was probably meant."""
+    """Return the error for a value that is no truth, with what was probably meant; `others` stand beside it."""
     return ProgramError(
         f"{kind_name(value).capitalize()} is no truth value",
         operand.span,
         expected="a formula, e.g. red(x) or count(…) > 2",
-        hint=_meant(run, value, operand, others) or "compare it with something",
+        hint=_meant(vocabulary, scope, value, operand, others) or "compare it with something",
     )
 
 
-def _meant(run: Conversions, value: Any, operand: ast.Expr, others: Iterable[ast.Expr]) -> str:
+def _meant(
+    vocabulary: Vocabulary, scope: Scope, value: Any, operand: ast.Expr, others: Iterable[ast.Expr]
+) -> str:
     if not isinstance(value, str):
         return ""
     compared = [o for o in others if isinstance(o, ast.Comparison) and o.ops[0] in ("==", "!=")]
     if compared:
         return f'did you mean {print_expression(compared[0].left)} {compared[0].ops[0]} "{value}"?'
     word = operand.id if isinstance(operand, ast.Name) else value
-    if not run.vocabulary.knows(word, 1):
+    if not vocabulary.knows(word, 1):
         return ""
-    variable = _innermost(run.scope)
+    variable = _innermost(scope)
     meant = f"{word}({variable})" if variable else f"exists(Object, lambda x: {word}(x))"
     return f"did you mean {meant}?"
 

@@ -11,7 +11,6 @@ from dsl.errors import LimitError, ProgramError
 from dsl.plan import Const, Node
 from dsl.syntax import ast
 from neptune.answer import Answer
-from neptune.engine.interpret import work_bounds as bounds
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import (
     DescribedObject,
@@ -189,7 +188,7 @@ def _objects(node: Node, run: Interpreter, session: Session, line: int) -> Answe
 
 
 def _collection(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Answer:
-    bounds.weigh(run, value, last)
+    run.weigh(value, last)
     if len(value) > MOST_ITEMS:
         raise LimitError("iterations", MOST_ITEMS, len(value), last.span, what="the list returned")
     if isinstance(value, dict):

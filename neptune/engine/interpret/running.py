@@ -1,19 +1,24 @@
-"""Conversions between the values of a running program: to a formula, a truth, a number, a text, an object."""
+"""What the parts of the interpreter may ask of a running program: values turned into one another, work counted.
+
+Operators, quantifiers, built-ins and methods are functions of a :class:`RunningProgram`. The interpreter is one; it
+adds how expressions are evaluated and functions are called.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 from dsl import plan
+from dsl.check.scopes import Place
 from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Node
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
-from neptune.engine.interpret import truthiness as beside
-from neptune.engine.interpret import work_bounds as bounds
+from neptune.engine.interpret import truthiness
 from neptune.engine.interpret.atoms import Atoms
 from neptune.engine.interpret.values import (
     AttributeOf,
@@ -36,21 +41,97 @@ from neptune.engine.interpret.values import (
     node_of,
 )
 
+Function: TypeAlias = "Callable[[RunningProgram, list[Any], dict[str, Any], Any], Any]"
+"""A built-in: of the running program, arguments by position and by name, and the call, for errors."""
 
-class Conversions(ABC):
-    """What one kind of value means where another is needed; whatever needs a plain value asks the evaluator."""
+MOST_NESTED = 50
+FREE_ITEMS = 32
+
+
+class RunningProgram(ABC):
+    """One run of one program: its words and limits, the names in scope, what was noted, how much work was done.
+
+    Parameters
+    ----------
+    evaluator
+        Gives the plain values that the program needs.
+    vocabulary
+        The domain's words.
+    limits
+        What the program may use; reaching one is a :class:`dsl.LimitError`.
+    distinct_variables
+        ``"auto"``: the variables of ``.exists("y")`` quantifiers stand for different objects (NePTune's convention),
+        those of lambda quantifiers need not (LEFT's). ``"true"``, ``"false"``: all of them, none of them.
+
+    Attributes
+    ----------
+    scope
+        The names that can be used where the program is.
+    notes
+        What was normalised on the way, in words.
+    binders
+        How many variables quantifiers bind around here.
+    argmax
+        Whether descriptions stand for their most probable objects here, as inside ``describe``.
+    variable_names
+        The names in the program of the variables that quantifier nodes bind.
+    bodies
+        What the statements of functions' bodies may bind, and from where on.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
+    ) -> None:
+        self.evaluator, self.vocabulary, self.limits = evaluator, vocabulary, limits
+        self.distinct_variables = distinct_variables
+        self.atoms = Atoms(vocabulary, limits)
+        self.scope = Scope({})
+        self.notes: list[str] = []
+        self.variable_names: dict[Node, str] = {}
+        self.binders = 0
+        self.argmax = False
+        self.bodies: dict[int, Mapping[str, Place]] = {}  # by the identity of a body; the program holds it
+        self._counted: dict[Node, int] = {}
+        self._iterations = 0
+
+    # --- what the interpreter adds ---------------------------------------------------------------
+
+    @abstractmethod
+    def eval(self, node: ast.Expr) -> Any:
+        """Evaluate an expression."""
+
+    @abstractmethod
+    def call_value(
+        self, function: Any, args: list[Any], node: ast.Expr, keywords: dict[str, Any] | None = None
+    ) -> Any:
+        """Call a function value: a closure, a built-in, a predicate's name, or a formula (which renames it)."""
 
     @abstractmethod
     def attribute_value(self, sort: str, target: Any, node: ast.Node) -> Any:
         """Return the value of a sort at an object: described, or a text."""
 
-    def __init__(self, evaluator: Evaluator, vocabulary: Vocabulary, limits: Limits) -> None:
-        self.evaluator, self.vocabulary, self.limits = evaluator, vocabulary, limits
-        self.atoms = Atoms(vocabulary, limits)
-        self.scope = Scope({})
-        self.notes: list[str] = []
-        self._counted: dict[Node, int] = {}
-        self._iterations = 0
+    # --- variables -------------------------------------------------------------------------------
+
+    @contextmanager
+    def fresh(self, arity: int) -> Iterator[list[str]]:
+        """Give names of new object variables, bound while the block runs."""
+        names = [f"@{self.binders + i}" for i in range(arity)]
+        self.binders += arity
+        try:
+            yield names
+        finally:
+            self.binders -= arity
+
+    @contextmanager
+    def by_argmax(self) -> Iterator[None]:
+        """Let descriptions stand for their most probable objects while the block runs."""
+        before, self.argmax = self.argmax, True
+        try:
+            yield
+        finally:
+            self.argmax = before
+
+    # --- work ------------------------------------------------------------------------------------
 
     def spend(self, amount: int, node: ast.Node) -> None:
         """Count turns of loops, or items of nested lists.
@@ -63,6 +144,77 @@ class Conversions(ABC):
         self._iterations += amount
         if self._iterations > self.limits.iterations:
             raise LimitError("iterations", self.limits.iterations, None, node.span)
+
+    def charge(self, values: Iterable[Any], node: ast.Node) -> None:
+        """Count the items that one operation on lists walks over, as turns of a loop would be; short lists are free.
+
+        ``max(r)`` inside a loop is a loop inside a loop; without this it would not meet the limit of loops.
+
+        Raises
+        ------
+        LimitError
+            If there were more than ``limits.iterations`` in the run.
+        """
+        amount, level = 0, [v for v in values if isinstance(v, list | tuple | dict | set | str)]
+        while level:
+            inner: list[Any] = []
+            for value in level:
+                if isinstance(value, str):
+                    amount += len(value) // 256
+                    continue
+                amount += len(value)
+                inner.extend(_nested(value))
+            if amount > self.limits.iterations:
+                break
+            level = inner
+        if amount > FREE_ITEMS:
+            self.spend(amount, node)
+
+    def weigh(self, value: Any, node: ast.Node) -> Any:
+        """Return the value; what is inside nested lists is counted as turns of a loop would be.
+
+        ``x = [x, x]`` doubles with each turn, and a list appended to itself has no end: both meet the limit here,
+        before anything walks over them.
+
+        Raises
+        ------
+        LimitError
+            If the value holds more than ``limits.iterations`` allows, or is nested too deeply.
+        """
+        level, depth = [value], 0
+        while level:
+            level = [v for item in level if isinstance(item, dict | list | tuple) for v in _nested(item)]
+            self.spend(len(level), node)
+            depth += 1
+            if depth > MOST_NESTED:
+                raise LimitError("nesting", MOST_NESTED, None, node.span, what="a list inside lists")
+        return value
+
+    def bounded(self, text: str, node: ast.Node) -> str:
+        """Return the text, if it is within the limit."""
+        if len(text) > self.limits.text_chars:
+            raise LimitError("text_chars", self.limits.text_chars, len(text), node.span)
+        return text
+
+    def made(self, node: Node, where: ast.Node) -> Formula:
+        """Wrap a new formula, checking that the plan stays within the limits."""
+        self.atoms.check_size(node, where)
+        return Formula(node)
+
+    def note(self, text: str) -> None:
+        """Report something that was normalised, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def line(self, node: ast.Node) -> int:
+        """Return the line of a node, for the trace."""
+        return node.span.line if node.span is not None else 0
+
+    def need(self, kind: NeedKind, of: Any, node: ast.Node) -> Any:
+        """Return a plain value that the evaluator gives."""
+        return self.evaluator.need(Need(kind, of), self.line(node))
+
+    # --- truths ----------------------------------------------------------------------------------
 
     def is_soft(self, value: Any) -> bool:
         """Return whether the value is a formula, or stands for one."""
@@ -83,7 +235,7 @@ class Conversions(ABC):
                 return value.node
             case bool():
                 return plan.const(float(value))
-            case AttributeOf():
+            case AttributeOf() | ObjectRef():
                 return plan.const(1.0)
             case DescribedObject():
                 self.note("a description used as a truth value was read as 'exists'")
@@ -91,8 +243,6 @@ class Conversions(ABC):
             case Quantity():
                 self.note("a count used as a truth value was read as 'count > 0'")
                 return plan.make(plan.Compare, ">", value.node, plan.make(plan.Number, 0.0))
-            case ObjectRef():
-                return plan.const(1.0)
             case DescribedValue() if value.node.free:
                 self.note("a described value beside conditions was read as true: everything has one")
                 return plan.const(1.0)
@@ -129,8 +279,8 @@ class Conversions(ABC):
             raise ProgramError(
                 f"{kind_name(value).capitalize()} is no truth value", node.span, expected="a formula"
             )
-        if isinstance(value, str) and beside.is_written(self, node):
-            raise beside.no_truth(self, value, node, others)
+        if isinstance(value, str) and truthiness.is_written(self.scope, node):
+            raise truthiness.no_truth(self.vocabulary, self.scope, value, node, others)
         return bool(value)
 
     def number(self, value: Any, node: ast.Expr | ast.Stmt) -> int | float:
@@ -211,9 +361,7 @@ class Conversions(ABC):
                 expected="a list, a range or a sort",
             )
         for item in items:
-            self._iterations += 1
-            if self._iterations > self.limits.iterations:
-                raise LimitError("iterations", self.limits.iterations, None, node.span)
+            self.spend(1, node)
             yield item
 
     def members(self, sort: SortRef) -> list[Any]:
@@ -226,34 +374,10 @@ class Conversions(ABC):
         """Return a value fit as a dict's key or a set's element."""
         value = self.plain(value, node)
         if isinstance(value, tuple):
-            bounds.charge(self, (value,), node)
+            self.charge((value,), node)
         if isinstance(value, str | int | float | bool | tuple | ObjectRef | type(None)):
             return value
         raise ProgramError(f"{kind_name(value).capitalize()} can be no key or set element", node.span)
-
-    def bounded(self, text: str, node: ast.Node) -> str:
-        """Return the text, if it is within the limit."""
-        if len(text) > self.limits.text_chars:
-            raise LimitError("text_chars", self.limits.text_chars, len(text), node.span)
-        return text
-
-    def made(self, node: Node, where: ast.Node) -> Formula:
-        """Wrap a new formula, checking that the plan stays within the limits."""
-        self.atoms.check_size(node, where)
-        return Formula(node)
-
-    def note(self, text: str) -> None:
-        """Report something that was normalised, once."""
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def line(self, node: ast.Node) -> int:
-        """Return the line of a node, for the trace."""
-        return node.span.line if node.span is not None else 0
-
-    def need(self, kind: NeedKind, of: Any, node: ast.Node) -> Any:
-        """Return a plain value that the evaluator gives."""
-        return self.evaluator.need(Need(kind, of), self.line(node))
 
     def result(self, value: Any, last: ast.Stmt) -> Any:
         """Return what a program returned, an attribute made a value; `last` is its last statement.
@@ -274,3 +398,9 @@ class Conversions(ABC):
                 hint='bind it: exists(Object, lambda x: …), or .exists("x1")',
             )
         return value
+
+
+def _nested(value: Any) -> list[Any]:
+    """Return the lists, tuples and dicts directly inside a list, a dict's values or a set."""
+    inside = value.values() if isinstance(value, dict) else value
+    return [v for v in inside if isinstance(v, list | tuple | dict)]

@@ -1,0 +1,371 @@
+"""Operators and predicates on any values: plain on plain values, lazy on counts, objects and described values.
+
+A described value that depends on a bound variable has no single value; a relation of it is the disjunction over the
+values that make the relation true: ``color(x) == color(y)`` is "both red, or both blue, …".
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from dsl import plan
+from dsl.errors import LimitError, ProgramError
+from dsl.plan import Compare, Node, Number, make
+from dsl.syntax import ast
+from neptune.engine.interpret.running import RunningProgram
+from neptune.engine.interpret.values import (
+    AttributeOf,
+    DescribedObject,
+    DescribedValue,
+    Formula,
+    ObjectRef,
+    Quantity,
+    SortRef,
+    Variable,
+    kind_name,
+)
+
+_OPERATIONS = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
+_CONNECTIVES = ("&", "|", "^", ">>")
+_ORDER = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+_OBJECTS = Variable | ObjectRef | DescribedObject
+_MIRROR = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
+
+
+def unary(run: RunningProgram, op: str, value: Any, node: ast.Unary) -> int | float:
+    """Return ``-value`` or ``+value`` of a number."""
+    number = run.number(value, node)
+    return -number if op == "-" else number
+
+
+def binary(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr | ast.Stmt) -> Any:
+    """Return ``left op right`` of numbers, texts or lists; ``& | ^ >>`` are the soft connectives on formulas.
+
+    Raises
+    ------
+    dsl.ProgramError
+        For a division by zero, or values that have no such operation.
+    """
+    if op in _CONNECTIVES and not (isinstance(left, set) and isinstance(right, set)):
+        return _connected(run, op, left, right, node)
+    left, right = run.plain(left, node), run.plain(right, node)
+    run.charge((left, right), node)
+    if op == "+" and isinstance(left, str) and isinstance(right, str):
+        return run.bounded(left + right, node)
+    if op == "+" and isinstance(left, list | tuple) and type(left) is type(right):
+        _check_length(run, len(left) + len(right), node)
+        return type(left)([*left, *right])
+    if isinstance(left, set) and isinstance(right, set) and op in "&|^-":
+        return {"&": left & right, "|": left | right, "^": left ^ right, "-": left - right}[op]
+    if isinstance(left, str) or isinstance(right, str):
+        raise ProgramError(
+            f"'{op}' does not apply to {kind_name(left)} and {kind_name(right)}",
+            node.span,
+            hint='join texts with f"…{value}…"',
+        )
+    a, b = _numbers(run, left, right, node)
+    if op in ("/", "//", "%") and b == 0:
+        raise ProgramError("Division by zero", node.span, expected="a divisor other than 0")
+    if op == "**":
+        return _power(run, a, b, node)
+    if op not in _OPERATIONS:
+        raise ProgramError(f"The language has no operator '{op}'", node.span)
+    return _bounded(run, _OPERATIONS[op](a, b), node)
+
+
+def _connected(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr | ast.Stmt) -> Any:
+    if isinstance(left, bool) and isinstance(right, bool):
+        return {"&": left and right, "|": left or right, "^": left != right, ">>": not left or right}[op]
+    a, b = (run.formula(v, at) for v, at in zip((left, right), sides(node), strict=True))
+    if op == "&":
+        return run.made(plan.conjunction([a, b]), node)
+    if op == "|":
+        return run.made(plan.disjunction([a, b]), node)
+    if op == "^":
+        return run.made(make(plan.Xor, a, b), node)
+    return run.made(plan.disjunction([plan.negation(a), b]), node)
+
+
+def _power(run: RunningProgram, a: float, b: float, node: ast.Node) -> Any:
+    if abs(b) > 64 or (a == 0 and b < 0) or (a < 0 and b != int(b)):
+        raise ProgramError(f"{a:g} ** {b:g} is out of range", node.span, expected="an exponent of at most 64")
+    try:
+        return _bounded(run, a**b, node)
+    except OverflowError:
+        raise LimitError("number_digits", run.limits.number_digits, None, node.span) from None
+
+
+def _bounded(run: RunningProgram, value: int | float, node: ast.Node) -> int | float:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise LimitError("number_digits", run.limits.number_digits, None, node.span)
+        return value
+    if abs(value) >= 10**run.limits.number_digits:
+        raise LimitError("number_digits", run.limits.number_digits, None, node.span)
+    return value
+
+
+def _check_length(run: RunningProgram, length: int, node: ast.Node) -> None:
+    if length > run.limits.iterations:
+        raise LimitError("iterations", run.limits.iterations, length, node.span)
+
+
+def sides(node: ast.Expr | ast.Stmt) -> tuple[ast.Expr | ast.Stmt, ast.Expr | ast.Stmt]:
+    """Return where the two operands of an operator, a comparison or a call are written, for errors; where they are not
+    two, the whole twice."""
+    pair: tuple[ast.Expr | ast.Stmt, ...] = ()
+    match node:
+        case ast.Binary():
+            pair = (node.left, node.right)
+        case ast.AugAssign():
+            pair = (node.target, node.value)
+        case ast.Comparison() if len(node.rights) == 1:
+            pair = (node.left, node.rights[0])
+        case ast.Call(func=ast.Name()) if len(node.args) == 2 and not node.keywords:
+            pair = node.args
+    if len(pair) == 2 and all(part.span is not None for part in pair):
+        return pair[0], pair[1]
+    return node, node
+
+
+def _numbers(run: RunningProgram, left: Any, right: Any, node: ast.Expr | ast.Stmt) -> list[int | float]:
+    return [run.number(v, at) for v, at in zip((left, right), sides(node), strict=True)]
+
+
+def compare(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
+    """Return ``left op right``: a bool for plain values, a formula where counts, objects or variables take part."""
+    if op in ("is", "is not"):
+        op = "==" if op == "is" else "!="
+    if op in ("in", "not in"):
+        return _member(run, op == "not in", left, right, node)
+    if isinstance(left, Quantity) or isinstance(right, Quantity):
+        return _counts(run, op, left, right, node)
+    if op in ("==", "!="):
+        return equality(run, op == "!=", left, right, node)
+    if all(isinstance(v, _OBJECTS) for v in (left, right)):
+        ordered_sorts = [s for s in run.vocabulary.sorts if run.vocabulary.is_ordered(s)]
+        if len(ordered_sorts) == 1:
+            run.note(f"objects compared by '{op}' were read as compared by {ordered_sorts[0]}")
+            left, right = AttributeOf(ordered_sorts[0], left), AttributeOf(ordered_sorts[0], right)
+    sort = sort_of(run, left)
+    if sort is not None and run.vocabulary.is_ordered(sort):
+        ordered = soft(run, left, right, _ORDER[op], node)
+        if ordered is not None:
+            return ordered
+    left, right = run.plain(left, node), run.plain(right, node)
+    if isinstance(left, str) and isinstance(right, str):
+        return _ordered_values(run, op, left, right, node)
+    a, b = _numbers(run, left, right, node)
+    return bool(_ORDER[op](a, b))
+
+
+def _ordered_values(run: RunningProgram, op: str, left: str, right: str, node: ast.Expr) -> bool:
+    sort = run.vocabulary.sort_of_value(left)
+    values = run.vocabulary.values(sort) if sort is not None else ()
+    if sort is None or right not in values or not run.vocabulary.is_ordered(sort):
+        raise ProgramError(
+            f"'{left}' and '{right}' have no order",
+            node.span,
+            expected="numbers, or values of an ordered sort",
+        )
+    return bool(_ORDER[op](values.index(left), values.index(right)))
+
+
+def _counts(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
+    both = [
+        v.node if isinstance(v, Quantity) else make(Number, float(run.number(v, at)))
+        for v, at in zip((left, right), sides(node), strict=True)
+    ]
+    if isinstance(both[0], Number):
+        both, op = both[::-1], _MIRROR[op]
+    if isinstance(both[1], Number) and math.isinf(both[1].value):
+        # Every count is to infinity as 0 is: nobody need be asked.
+        return bool({**_ORDER, "==": operator.eq, "!=": operator.ne}[op](0.0, both[1].value))
+    return run.made(make(Compare, op, *both), node)
+
+
+def equality(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
+    """Return ``left == right`` (or ``!=``) of anything.
+
+    Objects are compared by identity (crisp); a described value with a text by its formula where it depends on a
+    bound variable, and by the value chosen otherwise.
+    """
+    if isinstance(left, Quantity) or isinstance(right, Quantity):
+        return _counts(run, "!=" if negated else "==", left, right, node)
+    if isinstance(left, AttributeOf) and isinstance(right, AttributeOf) and left.sort == right.sort:
+        attribute = run.vocabulary.attribute(left.sort)
+        return _signed(predicate(run, f"same_{attribute}", [left.target, right.target], node), negated)
+    if isinstance(left, _OBJECTS) and isinstance(right, _OBJECTS):
+        return _signed(predicate(run, "same_object", [left, right], node), negated)
+    if isinstance(left, str) and not isinstance(right, str):
+        left, right = right, left
+    if isinstance(left, AttributeOf | DescribedValue) and isinstance(right, AttributeOf | DescribedValue):
+        both_ways = soft(run, left, right, operator.eq, node)
+        if both_ways is not None:
+            return _signed(both_ways, negated)
+    if isinstance(left, _OBJECTS) and isinstance(right, str):
+        sort = run.vocabulary.sort_of_value(right)
+        if sort is not None:
+            run.note(f"an object compared with '{right}' was read as its {run.vocabulary.attribute(sort)}")
+            left = AttributeOf(sort, left)
+    if isinstance(left, AttributeOf) and isinstance(right, str):
+        return _signed(predicate(run, left.sort, [left.target, right], node), negated)
+    if isinstance(left, DescribedValue) and left.node.free and isinstance(right, str):
+        value = run.vocabulary.value_named(right) or right
+        if value in left.node.values:
+            return _signed(Formula(left.node.bodies[left.node.values.index(value)]), negated)
+        return negated
+    if isinstance(left, Formula) or isinstance(right, Formula):
+        first, second = (run.formula(v, at) for v, at in zip((left, right), sides(node), strict=True))
+        both = plan.make(plan.Xor, first, second)
+        return run.made(both if negated else plan.negation(both), node)
+    left, right = run.plain(left, node), run.plain(right, node)
+    if left is not right:
+        run.charge((left, right), node)
+    if isinstance(left, str) and isinstance(right, str):
+        left, right = (run.vocabulary.value_named(v) or v for v in (left, right))
+    return bool((left != right) if negated else (left == right))
+
+
+def _signed(formula: Formula, negated: bool) -> Formula:
+    return Formula(plan.negation(formula.node)) if negated else formula
+
+
+def _member(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
+    if isinstance(right, str):
+        return (run.text(left, node) in right) != negated
+    results = [equality(run, False, left, item, node) for item in run.iterate(right, node)]
+    soft = [r.node for r in results if isinstance(r, Formula)]
+    if any(r is True for r in results):
+        return not negated
+    return _signed(Formula(plan.disjunction(soft)), negated) if soft else negated
+
+
+# --- predicates and values ------------------------------------------------------------------------
+
+
+def predicate(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -> Any:
+    """Apply a predicate of the vocabulary, or an open one, to objects or values."""
+    related = _relation(run, name, args, node)
+    if related is not None:
+        return related
+    made = run.atoms.apply(name, args, node, argmax=run.argmax, note=run.note)
+    return run.made(made, node) if isinstance(made, Node) else made
+
+
+def attribute_value(run: RunningProgram, sort: str, target: Any, node: Any) -> Any:
+    """Return the value of a sort at an object: by the vocabulary's values, or by an open question."""
+    if not isinstance(target, _OBJECTS | str):
+        raise ProgramError(
+            f"The {run.vocabulary.attribute(sort)} of {kind_name(target)} is asked for",
+            node.span,
+            expected="an object: describe(Color, iota(Object, lambda x: …))",
+            hint="put the condition inside an iota" if isinstance(target, Formula) else "",
+        )
+    values = run.vocabulary.values(sort)
+    if values:
+        with run.by_argmax():
+            bodies = [run.formula(predicate(run, v, [target], node), node) for v in values]
+        return DescribedValue(make(plan.Describe, tuple(values), tuple(bodies)), sort)
+    attribute = run.vocabulary.attribute(sort)
+    return run.need("query", ("", attribute, (run.pointed(target, node),)), node)
+
+
+def _relation(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -> Any:
+    """Return what a predicate means where an argument is a value instead of an object, or ``None`` if none is.
+
+    ``same_color(x, describe(Color, y))`` and ``color(x, describe(Color, y))`` compare colours; ``red(c)`` of a value
+    c of Color says that it is red.
+    """
+    words = run.vocabulary
+    sort = words.sort_named(name)
+    if len(args) == 1:
+        if isinstance(args[0], Quantity) and name in ("even", "odd", "is_even", "is_odd"):
+            return _parity(run, args[0], name.endswith("odd"), node)
+        own = sort if sort is not None else words.sort_of_value(name)
+        if own is None or sort_of(run, args[0]) != own:
+            return None
+        if sort is not None:
+            return Formula(plan.const(1.0))
+        found = equality(run, False, args[0], words.value_named(name), node)
+        return Formula(plan.const(float(found))) if isinstance(found, bool) else found
+    if len(args) != 2:
+        return None
+    if sort is None:
+        attribute = words.same(name)
+        sort = words.sort_named(attribute) if attribute and attribute != "object" else None
+        if sort is None and words.canonical(name, 2) == "same_object" and all(sort_of(run, a) for a in args):
+            return equality(run, False, args[0], args[1], node)
+    if sort is None or sort == "Object" or not words.values(sort):
+        return None
+    kinds = [sort_of(run, a) == sort for a in args]
+    if isinstance(args[1], SortRef) and args[1].name == sort and isinstance(args[0], _OBJECTS):
+        return AttributeOf(sort, args[0])
+    described = any(isinstance(a, DescribedValue | AttributeOf) for a in args)
+    if not any(kinds) or not (described or all(kinds) or words.sort_named(name) is None):
+        return None
+    if not all(k or isinstance(a, _OBJECTS) for k, a in zip(kinds, args, strict=True)):
+        return None
+    first, second = (a if k else AttributeOf(sort, a) for k, a in zip(kinds, args, strict=True))
+    return equality(run, False, first, second, node)
+
+
+def _parity(run: RunningProgram, count: Quantity, odd: bool, node: ast.Expr) -> Formula:
+    """Return ``even(count(…))`` as "it is 0, or 2, …": a count has no more than all objects."""
+    exact = [
+        plan.make(plan.Compare, "==", count.node, plan.make(plan.Number, float(k)))
+        for k in range(int(odd), run.evaluator.objects + 1, 2)
+    ]
+    return run.made(plan.disjunction(exact), node)
+
+
+def sort_of(run: RunningProgram, value: Any) -> str | None:
+    """Return the sort of a value, described or given; of anything else ``None``."""
+    if isinstance(value, DescribedValue | AttributeOf):
+        return value.sort
+    return run.vocabulary.sort_of_value(value) if isinstance(value, str) else None
+
+
+def soft(
+    run: RunningProgram, left: Any, right: Any, holds: Callable[[int, int], bool], node: ast.Expr
+) -> Formula | None:
+    """Return the relation of two values of one sort, or ``None`` if both are settled without it.
+
+    Parameters
+    ----------
+    holds
+        Tells whether the relation is true of two values, given by their positions in the sort.
+    """
+    sort = sort_of(run, left)
+    values = run.vocabulary.values(sort) if sort is not None else ()
+    if not values or sort_of(run, right) != sort:
+        return None
+    sides = [_bodies(run, value, values, node) for value in (left, right)]
+    if not any(body.free for side in sides for body in side.values()):
+        return None
+    ways = [plan.conjunction([a, b]) for i, a in sides[0].items() for j, b in sides[1].items() if holds(i, j)]
+    return run.made(plan.disjunction(ways), node)
+
+
+def _bodies(run: RunningProgram, value: Any, values: tuple[str, ...], node: ast.Expr) -> dict[int, Node]:
+    """Return, for each value that `value` may have, the formula that says so."""
+    if isinstance(value, str):
+        named = run.vocabulary.value_named(value)
+        return {values.index(named): plan.const(1.0)} if named in values else {}
+    if isinstance(value, AttributeOf):
+        value = run.attribute_value(value.sort, value.target, node)
+    if not isinstance(value, DescribedValue):
+        return {}
+    return {
+        values.index(v): b for v, b in zip(value.node.values, value.node.bodies, strict=True) if v in values
+    }
