@@ -57,7 +57,7 @@ def describe_value(value: Any) -> str:
 
 def is_nested(annotation: Any) -> bool:
     """Whether a field is an object whose own fields may be set by dotted names."""
-    return any(kind is dict or _is_model(kind) for kind in _branches(annotation))
+    return any(kind is dict or _is_model(kind) for kind in _kinds(annotation))
 
 
 def parse_words(annotation: Any, words: Sequence[str]) -> Any:
@@ -70,21 +70,24 @@ def parse_words(annotation: Any, words: Sequence[str]) -> Any:
     ValueError
         If the type does not take these words; the message says what was expected.
     """
-    branches = _branches(annotation)
+    kinds = _kinds(annotation)
     expected = "expected " + describe_type(annotation)
     if not words:
-        if bool in branches:
+        if bool in kinds:
             return True
         raise ValueError(expected)
-    is_json_list = len(words) == 1 and words[0].lstrip().startswith("[")
-    if list in branches and is_json_list:
-        return _json(words[0], expected)
-    if list in branches and (len(words) > 1 or str not in branches):
-        items = next(_branches(get_args(p)[0]) for p in _parts(annotation) if get_origin(p) is list)
+    as_json = is_nested(annotation) or (list in kinds and words[0].lstrip().startswith("["))
+    if as_json and len(words) == 1:
+        try:
+            return json.loads(words[0])
+        except (json.JSONDecodeError, RecursionError):
+            raise ValueError(expected + ", as JSON") from None
+    if list in kinds and (len(words) > 1 or str not in kinds):
+        items = next(_kinds(get_args(p)[0]) for p in _parts(annotation) if get_origin(p) is list)
         return [_scalar(w, items, expected) for w in words]
     if len(words) > 1:
         raise ValueError(f"expected one value, not {len(words)} (put text in quotes)")
-    return _json(words[0], expected) if is_nested(annotation) else _scalar(words[0], branches, expected)
+    return _scalar(words[0], kinds, expected)
 
 
 def parse_untyped(words: Sequence[str]) -> Any:
@@ -115,13 +118,6 @@ def _scalar(text: str, kinds: set[Any], expected: str) -> Any:
     raise ValueError(expected)
 
 
-def _json(text: str, expected: str) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
-        raise ValueError(expected + ", as JSON") from None
-
-
 def _parts(annotation: Any) -> list[Any]:
     if get_origin(annotation) is Annotated:
         return _parts(get_args(annotation)[0])
@@ -130,7 +126,7 @@ def _parts(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _branches(annotation: Any) -> set[Any]:
+def _kinds(annotation: Any) -> set[Any]:
     """The runtime types that a field takes; a literal counts as the types of its values."""
     kinds: set[Any] = set()
     for part in _parts(annotation):

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
 
-from pydantic import BaseModel
-
-from neptune.config import MODELS, TASKS, Config, make_config, model_of
+from neptune.config import MODELS, TASKS
 from neptune.config.page import USAGE, help_of_task, help_text
-from neptune.config.validation import ConfigProblems, override, parse_value, read_json, validate
+from neptune.config.read import read_run
+from neptune.config.validation import ConfigProblems, read_json
 from neptune.errors import NeptuneError, did_you_mean
 from neptune.words import describe_value
 
@@ -80,9 +78,14 @@ def _main(words: list[str]) -> int:
     if path[0].lower().endswith(".zip"):
         return _replay(path[0], given)
     if _wants_dry_run(path[0], given):
-        return _dry_run(path[0], given)
+        from neptune.cli.dryrun import dry_run
+
+        return dry_run(path[0], given)
     config, name = read_run(path[0], given)
-    return _function(config)(config, name)
+    task = getattr(config, "task", None)
+    address = TASKS[task] if task is not None else "neptune.runs.runner.run:run_dataset"
+    code: int = resolve_name(address)(config, name)
+    return code
 
 
 def _replay(path: str, given: dict[str, list[str]]) -> int:
@@ -105,19 +108,6 @@ def _wants_dry_run(path: str, given: dict[str, list[str]]) -> bool:
     return Path(path).is_file() and read_json(path).get("dry_run") is True
 
 
-def _dry_run(path: str, given: dict[str, list[str]]) -> int:
-    from neptune.cli.dryrun import dry_run
-
-    given = {field: words for field, words in given.items() if field != "dry_run"}
-    data = {field: value for field, value in read_json(path).items() if field != "dry_run"}
-    for field, words in given.items():
-        try:
-            data = override(data, {field: parse_value(field, words, model_of(data.get("task")))})
-        except ConfigProblems:
-            continue  # said by read_run
-    return dry_run(lambda: read_run(path, given), data, path)
-
-
 def _compare(given: dict[str, list[str]]) -> int:
     """``run.py --compare A B``: two run folders, no config."""
     folders = given.pop("compare")
@@ -126,51 +116,6 @@ def _compare(given: dict[str, list[str]]) -> int:
     from neptune.runs.evaluate.compare import compare
 
     return compare(Path(folders[0]), Path(folders[1]))
-
-
-def read_run(path: str, given: dict[str, list[str]]) -> tuple[BaseModel, str]:
-    """Return the validated config of a command line, and the run's name.
-
-    Parameters
-    ----------
-    path
-        The config file.
-    given
-        Field (dotted for nested) → the words after it.
-
-    Raises
-    ------
-    ConfigProblems
-        With every problem of the file and of the command line together.
-    """
-    problems: list[str] = []
-    data = read_json(path)
-    task = given["task"][0] if given.get("task") else data.get("task")
-    model = model_of(task)
-    overrides: dict[str, Any] = {}
-    for field, words in given.items():
-        try:
-            overrides[field] = parse_value(field, words, model)
-        except ConfigProblems as error:
-            problems += error.problems
-    merged = override(data, overrides)
-    config: BaseModel | None = None
-    try:
-        config = make_config(merged, path) if model is Config else validate(model, merged, path)
-    except ConfigProblems as error:
-        problems += error.problems
-    if problems or config is None:
-        raise ConfigProblems(problems, path)
-    return config, Path(path).stem
-
-
-def _function(config: BaseModel) -> Callable[[Any, str], int]:
-    """The function that runs a config: its task's, or the answering of a dataset."""
-    task = getattr(config, "task", None)
-    address = TASKS[task] if task is not None else "neptune.runs.runner.run:run_dataset"
-    module, _, name = address.partition(":")
-    function: Callable[[Any, str], int] = getattr(import_module(module), name)
-    return function
 
 
 def split_words(words: Sequence[str]) -> dict[str, list[str]]:

@@ -7,11 +7,9 @@ downloaded, a run that will be resumed). The exit code is 2 with problems and 0 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, ValidationError
 
 from neptune import tasks
 from neptune.cli.dryrun_models import (
@@ -23,7 +21,7 @@ from neptune.cli.dryrun_models import (
     check_writer,
 )
 from neptune.config import Config
-from neptune.config.validation import ConfigProblems
+from neptune.config.read import examine_run
 from neptune.errors import DatasetError, NeptuneError
 from neptune.perception import registry
 from neptune.tasks.sources import SOURCES
@@ -37,51 +35,33 @@ LOOKED_AT = 2000
 BOXES = "docs/datasets.md says what a folder with boxes holds; CLEVR's own scenes have none"
 
 
-def dry_run(read: Callable[[], tuple[BaseModel, str]], data: Mapping[str, Any], where: str) -> int:
+def dry_run(path: str, given: Mapping[str, Sequence[str]]) -> int:
     """Check everything that a command line asks for, print what was found, and return the exit code.
 
-    Parameters
-    ----------
-    read
-        Validates the config and returns it with the run's name; raises :class:`ConfigProblems`.
-    data
-        The fields as given, for checking the rest where some are wrong.
-    where
-        The config file.
+    Parameters as for :func:`neptune.config.read.read_run`. Where fields are wrong, the rest is checked all the same.
+
+    Raises
+    ------
+    ConfigProblems
+        If the file can not be read.
     """
-    found = Findings()
-    config: BaseModel | None = None
-    try:
-        config, _ = read()
-    except ConfigProblems as error:
-        found.problems += [f"config: {problem}" for problem in error.problems]
-        config = _good_fields(data)
-    except NeptuneError as error:
-        found.problems.append(f"config: {error.one_line()}")
+    config, problems = examine_run(
+        path, {field: words for field, words in given.items() if field != "dry_run"}
+    )
+    found = Findings([f"config: {problem}" for problem in problems])
     if isinstance(config, Config):
         check(config, found)
     elif config is not None:
         check_task(config, found)
-        if getattr(config, "task", None) == "finetune":
-            check_finetune(config, found)
     for note in found.notes:
         print(f"note: {note}")
     for problem in found.problems:
         print(f"error: {problem}", file=sys.stderr)
     if found.problems:
-        print(f"{where}: {len(found.problems)} problems, nothing was run", file=sys.stderr)
+        print(f"{path}: {len(found.problems)} problems, nothing was run", file=sys.stderr)
         return 2
-    print(f"{where}: ready")
+    print(f"{path}: ready")
     return 0
-
-
-def _good_fields(data: Mapping[str, Any]) -> Config | None:
-    """Return the config without the fields that are of a wrong type or unknown."""
-    try:
-        return Config.model_validate(dict(data))
-    except ValidationError as error:
-        bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
-        return Config.model_validate({k: v for k, v in data.items() if k not in bad})
 
 
 def check(config: Config, found: Findings) -> None:
@@ -101,12 +81,6 @@ def check(config: Config, found: Findings) -> None:
     folder = config.folder("") / "config.json" if config.output_dir else None
     if folder is not None and folder.exists():
         found.notes.append(f"{folder.parent} holds a run already: it is resumed, unless --resume false")
-
-
-def check_finetune(config: Any, found: Findings) -> None:
-    """Check that what task finetune is made of is installed, and its model as for any run."""
-    if check_extra("finetune", "task finetune", found):
-        check_model("oracle", config.vlm_model_name, config.vlm_options, found)
 
 
 # --- datasets ---
@@ -214,6 +188,8 @@ def check_task(config: Any, found: Findings) -> None:
     if config.task in ("tune", "finetune"):
         model = partial(registry.check, "oracle", config.vlm_model_name, config.vlm_options)
         found.try_("vlm_model_name", model)
+    if config.task == "finetune" and check_extra("finetune", "task finetune", found):
+        check_model("oracle", config.vlm_model_name, config.vlm_options, found)
 
 
 def _scenes(folder: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from neptune.config.model import DATASETS, Config
@@ -18,8 +18,11 @@ PROVIDERS = ("gold", "cache", *ENDPOINTS)
 """Where programs come from: the dataset's own, a file of programs by question, or a provider of language models."""
 
 
-def nonsense(config: Config, ignore: Iterable[str] = ()) -> list[str]:
-    """Problems of meaning: names that do not exist, fields that a task needs and lacks."""
+def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
+    """Return a line for each problem of meaning: names that do not exist, fields that a task needs and lacks.
+
+    Nothing is said of the fields to `ignore`, which were of a wrong type and have their defaults here.
+    """
     problems, skip = [], set(ignore)
 
     def named(field: str, value: str | None, known: Iterable[str]) -> None:
@@ -119,14 +122,7 @@ def _writer_problems(config: Config, skip: set[str]) -> list[str]:
 
 
 def _price_problems(field: str, prices: Mapping[str, float], known: tuple[str, ...]) -> list[str]:
-    problems = []
-    for name, price in prices.items():
-        if name not in known:
-            hint = did_you_mean(name, known) or "expected one of " + ", ".join(known)
-            problems.append(f"unknown price '{field}.{name}'; {hint}")
-        elif not 0 <= price < math.inf:
-            problems.append(f"'{field}.{name}' is {describe_value(price)}; expected a number ≥ 0")
-    return problems
+    return _entry_problems("price", field, prices, known, lambda price: 0 <= price < math.inf, "a number ≥ 0")
 
 
 def _judge_problems(config: Config, skip: set[str]) -> list[str]:
@@ -157,12 +153,25 @@ def _limit_problems(limits: Mapping[str, Any]) -> list[str]:
         return []
     from dsl.limits import Limits
 
-    known = {f.name for f in dataclasses.fields(Limits)}
+    known = sorted(f.name for f in dataclasses.fields(Limits))
+    return _entry_problems(
+        "limit", "limits", limits, known, lambda value: type(value) is int and value >= 1, "an integer ≥ 1"
+    )
+
+
+def _entry_problems(
+    what: str,
+    field: str,
+    entries: Mapping[str, Any],
+    known: Sequence[str],
+    right: Callable[[Any], bool],
+    expected: str,
+) -> list[str]:
     problems = []
-    for name, value in limits.items():
+    for name, value in entries.items():
         if name not in known:
-            hint = did_you_mean(name, known) or "expected one of " + ", ".join(sorted(known))
-            problems.append(f"unknown limit 'limits.{name}'; {hint}")
-        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            problems.append(f"'limits.{name}' is {describe_value(value)}; expected an integer ≥ 1")
+            hint = did_you_mean(name, known) or "expected one of " + ", ".join(known)
+            problems.append(f"unknown {what} '{field}.{name}'; {hint}")
+        elif not right(value):
+            problems.append(f"'{field}.{name}' is {describe_value(value)}; expected {expected}")
     return problems

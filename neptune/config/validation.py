@@ -34,11 +34,12 @@ class ConfigProblems(ConfigError):
         super().__init__("; ".join(self.problems), where=where)
 
 
+Semantics = Callable[[M, Iterable[str]], list[str]]
+"""Says what is wrong with a config beyond types; its second argument names fields to ignore, whose types are wrong."""
+
+
 def validate(
-    model: type[M],
-    data: Mapping[str, Any],
-    where: str = "config",
-    sense: Callable[[M, Iterable[str]], list[str]] | None = None,
+    model: type[M], data: Mapping[str, Any], where: str = "config", semantics: Semantics[M] | None = None
 ) -> M:
     """Validate fields by a model.
 
@@ -50,27 +51,39 @@ def validate(
         Field → value.
     where
         What errors name as the source.
-    sense
-        Says what is wrong beyond types; its second argument names fields to ignore, whose types are wrong.
+    semantics
+        Says what is wrong beyond types.
 
     Raises
     ------
     ConfigProblems
         With one line for each problem.
     """
-    try:
-        config = model.model_validate(dict(data))
-        problems = sense(config, ()) if sense else []
-    except ValidationError as error:
-        problems = _problem_lines(model, error, data)
-        if sense:
-            # The fields that are fine are checked for sense too, so that one run shows all problems.
-            bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
-            good = {k: v for k, v in data.items() if k not in bad}
-            problems += sense(model.model_validate(good), bad)
-    if problems:
+    config, problems = examine(model, data, semantics)
+    if problems or config is None:
         raise ConfigProblems(problems, where)
     return config
+
+
+def examine(
+    model: type[M], data: Mapping[str, Any], semantics: Semantics[M] | None = None
+) -> tuple[M | None, list[str]]:
+    """Return the config of the fields that are right, and a line for each problem, so that one run shows them all.
+
+    There is no config where a field that the model needs is wrong or missing.
+    """
+    problems: list[str] = []
+    bad: set[str] = set()
+    try:
+        config = model.model_validate(dict(data))
+    except ValidationError as error:
+        problems = _problem_lines(model, error, data)
+        bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+        try:
+            config = model.model_validate({k: v for k, v in data.items() if k not in bad})
+        except ValidationError:
+            return None, problems
+    return config, problems + (semantics(config, bad) if semantics else [])
 
 
 def override(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,34 +109,27 @@ def read_json(path: str | Path) -> dict[str, Any]:
         If it does not exist, is not JSON, or no object.
     """
     path = Path(path)
-    data = _read_json(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates)
+    except IsADirectoryError:
+        inside = (path / "config.json").is_file()
+        hint = "; it is a run folder: its config is config.json in it" if inside else ""
+        raise ConfigProblems([f"this is a folder; expected a config file{hint}"], str(path)) from None
+    except (FileNotFoundError, NotADirectoryError):
+        hint = did_you_mean(str(path), [str(p) for p in path.parent.glob("*.json")])
+        raise ConfigProblems([f"the file does not exist{'; ' + hint if hint else ''}"], str(path)) from None
+    except json.JSONDecodeError as error:
+        message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        raise ConfigProblems([message], str(path)) from error
+    except (ValueError, OSError, RecursionError) as error:
+        raise ConfigProblems([f"the file can not be read: {error}"], str(path)) from error
+    if not isinstance(data, dict):
+        raise ConfigProblems([f"a config is a JSON object, not {_KINDS.get(type(data), 'null')}"], str(path))
     data.pop("_run", None)  # what a run adds to the config that it records
     return data
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    hint = ""
-    if path.is_dir():
-        inside = (
-            "it is a run folder: its config is config.json in it" if (path / "config.json").is_file() else ""
-        )
-        raise ConfigProblems(
-            [f"this is a folder; expected a config file{'; ' + inside if inside else ''}"], str(path)
-        )
-    if not path.is_file():
-        siblings = [str(p) for p in path.parent.glob("*.json")] if path.parent.is_dir() else []
-        hint = did_you_mean(str(path), siblings)
-        raise ConfigProblems([f"the file does not exist{'; ' + hint if hint else ''}"], str(path))
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates)
-    except json.JSONDecodeError as error:
-        message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        raise ConfigProblems([message], str(path)) from error
-    except (UnicodeDecodeError, ValueError, OSError, RecursionError) as error:
-        raise ConfigProblems([f"the file can not be read: {error}"], str(path)) from error
-    if not isinstance(data, dict):
-        raise ConfigProblems([f"a config is a JSON object, not {_kind(data)}"], str(path))
-    return data
+_KINDS = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -199,8 +205,3 @@ def parse_value(name: str, words: Sequence[str], model: type[BaseModel]) -> Any:
     except ValueError as error:
         given = describe_value(" ".join(words)) if words else "empty"
         raise ConfigProblems([f"'--{name}' is {given}; {error}"], "command line") from None
-
-
-def _kind(value: Any) -> str:
-    names = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
-    return names.get(type(value), "null")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from neptune.errors import ConfigError, did_you_mean
@@ -70,10 +71,7 @@ def load(
             expected="one of " + ", ".join(NAMES),
             hint=did_you_mean(str(name).replace("_", "-"), NAMES),
         )
-    module, _, cls = REGISTRY[name].partition(":")
-    task: Task = getattr(import_module(module), cls)(
-        data_dir, num_samples=num_samples, seed=seed, split=split
-    )
+    task: Task = resolve_name(REGISTRY[name])(data_dir, num_samples=num_samples, seed=seed, split=split)
     return task
 
 
