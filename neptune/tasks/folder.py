@@ -38,13 +38,8 @@ class PictureFolder(PointingTask, ListedTask):
 
     name = "folder"
 
-    def __init__(
-        self,
-        data_dir: str | Path,
-        num_samples: int | None = None,
-        seed: int | None = None,
-        split: str | None = None,
-    ) -> None:
+    def open(self, data_dir: str | Path, split: str | None) -> tuple[Sequence[Any], str]:
+        """Return the lines of the file of questions, with their numbers."""
         self.root = data_folder(data_dir)
         path = self._file(split)
         try:
@@ -56,7 +51,6 @@ class PictureFolder(PointingTask, ListedTask):
             raise DatasetError(
                 "The file of questions is empty", where=str(path), expected="one JSON object a line"
             )
-        super().__init__(lines, path.name, num_samples, seed)
         self._ids = _own_ids(line for _, line in lines)
         """Of each line its own id, or ``None``."""
         # An id belongs to one line: one made of a place to that place, any other to the first that gives it.
@@ -64,6 +58,7 @@ class PictureFolder(PointingTask, ListedTask):
         for (line, _), own in zip(lines, self._ids):
             if own is not None:
                 self._line_of.setdefault(own, line)
+        return lines, path.name
 
     def _file(self, split: str | None) -> Path:
         wanted = self.root / (f"{split}.jsonl" if split else "questions.jsonl")

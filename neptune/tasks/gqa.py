@@ -8,7 +8,7 @@ question id → ``{"question", "imageId", "answer", "fullAnswer", "types": {"str
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,8 @@ from neptune.tasks.listed import (
     corners,
     data_folder,
     find_picture,
-    read_json_file,
 )
-from neptune.tasks.reading import field
+from neptune.tasks.reading import field, read_json_file
 
 
 class Gqa(ListedTask):
@@ -35,18 +34,12 @@ class Gqa(ListedTask):
 
     Families are GQA's structural types: ``verify``, ``query``, ``choose``, ``logical``, ``compare``. `split` is the
     beginning of the file's name (``val_balanced``, ``testdev_balanced``); ``val`` is read as ``val_balanced``.
-    Parameters and errors as for :func:`neptune.tasks.load`.
     """
 
     name = "gqa"
 
-    def __init__(
-        self,
-        data_dir: str | Path,
-        num_samples: int | None = None,
-        seed: int | None = None,
-        split: str | None = None,
-    ) -> None:
+    def open(self, data_dir: str | Path, split: str | None) -> tuple[Sequence[Any], str]:
+        """Return the questions of a split."""
         self.root = data_folder(data_dir)
         path = self._questions(split)
         content = read_json_file(path, "GQA's questions")
@@ -55,7 +48,7 @@ class Gqa(ListedTask):
                 "The file holds no questions", where=str(path), expected='{"05515938": {"question": …}, …}'
             )
         self._graphs = self._scene_graphs(path)
-        super().__init__(list(content.items()), path.name, num_samples, seed)
+        return list(content.items()), path.name
 
     def _questions(self, split: str | None) -> Path:
         places = (self.root, self.root / "questions", self.root / "questions1.2")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,23 +34,30 @@ class Draft:
 
 
 class ListedTask(Task):
-    """A task over a list of records.
+    """A task over a list of records, of which some are chosen (see :func:`~neptune.tasks.base.choose`).
 
-    Parameters
-    ----------
-    records
-        The records, of which `num_samples` are chosen (see :func:`~neptune.tasks.base.choose`).
-    source
-        What errors call the place that the records come from.
-    num_samples, seed
-        As for :func:`neptune.tasks.load`.
+    Parameters and errors as for :func:`neptune.tasks.load`.
     """
 
     def __init__(
-        self, records: Sequence[Any], source: str, num_samples: int | None = None, seed: int | None = None
+        self,
+        data_dir: str | Path,
+        num_samples: int | None = None,
+        seed: int | None = None,
+        split: str | None = None,
     ) -> None:
-        self.records, self.source = records, source
-        self.samples = Samples(choose(len(records), num_samples, seed), self._sample)
+        self.records, self.source = self.open(data_dir, split)
+        self.samples = Samples(choose(len(self.records), num_samples, seed), self._sample)
+
+    @abstractmethod
+    def open(self, data_dir: str | Path, split: str | None) -> tuple[Sequence[Any], str]:
+        """Return the records of a split, and what errors call the place that they come from.
+
+        Raises
+        ------
+        DatasetError
+            As for :func:`neptune.tasks.load`.
+        """
 
     @abstractmethod
     def read(self, record: Any, draft: Draft, where: str) -> None:
@@ -92,34 +98,6 @@ class ListedTask(Task):
             annotation_problem=draft.annotation_problem,
             program_problem=draft.program_problem,
         )
-
-
-def read_json_file(path: Path, expected: str) -> Any:
-    """Return the content of a JSON file of a dataset.
-
-    Raises
-    ------
-    DatasetError
-        If it is missing, unreadable or no JSON; `expected` says what the file is.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise DatasetError(
-            "The dataset's file does not exist",
-            where=str(path),
-            expected=expected,
-            hint="--dry_run true says what to download and where to put it",
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"The dataset's file can not be read: {error}", where=str(path)) from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(
-            f"The dataset's file is no valid JSON: {error or 'nested too deeply'}",
-            where=str(path),
-            expected=expected,
-            hint="The file may be cut off: download it again",
-        ) from error
 
 
 def data_folder(data_dir: str | Path) -> Path:

@@ -23,6 +23,37 @@ KEPT = 64
 """Pictures and annotations kept in memory: questions about one picture follow each other in CLEVR's files."""
 
 
+def read_json_file(
+    path: Path,
+    expected: str = "",
+    *,
+    missing: str = "--dry_run true says what to download and where to put it",
+    damaged: str = "The file may be cut off: download it again",
+) -> Any:
+    """Return the content of a JSON file of a dataset.
+
+    Raises
+    ------
+    DatasetError
+        If it is missing, unreadable or no JSON; `expected` says what the file is, the others what to do then.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise DatasetError(
+            "The dataset's file does not exist", where=str(path), expected=expected, hint=missing
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"The dataset's file can not be read: {error}", where=str(path)) from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(
+            f"The dataset's file is no valid JSON: {error or 'nested too deeply'}",
+            where=str(path),
+            expected=expected,
+            hint=damaged,
+        ) from error
+
+
 def read_records(path: Path, key: str) -> list[Any]:
     """Read the list under `key` of a JSON file.
 
@@ -31,22 +62,11 @@ def read_records(path: Path, key: str) -> list[Any]:
     DatasetError
         If the file is missing, unreadable, no JSON, has no such list, or the list is empty.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DatasetError(
-            "The dataset's file does not exist", where=str(path), hint="Check data_dir (and split)"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"The dataset's file can not be read: {error}", where=str(path)) from error
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(
-            f"The dataset's file is no valid JSON: {error or 'nested too deeply'}",
-            where=str(path),
-            hint="The file may be cut off: make or download it again",
-        ) from error
+    content = read_json_file(
+        path,
+        missing="Check data_dir (and split)",
+        damaged="The file may be cut off: make or download it again",
+    )
     records = content.get(key) if isinstance(content, dict) else None
     if not isinstance(records, list):
         found = (

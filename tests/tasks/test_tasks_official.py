@@ -349,7 +349,7 @@ def test_clevr_humans(tmp_path: Path) -> None:
     write(tmp_path / "CLEVR-Humans-test.json", {"info": {}, "questions": answers})
     with pytest.raises(DatasetError, match="the splits test, val"):
         tasks.load("clevr-humans", tmp_path)
-    assert tasks.load("clevr-humans", tmp_path, split="test").source.name == "CLEVR-Humans-test.json"  # type: ignore[attr-defined]
+    assert tasks.load("clevr-humans", tmp_path, split="test").source == "CLEVR-Humans-test.json"  # type: ignore[attr-defined]
 
 
 # --- all of them ---

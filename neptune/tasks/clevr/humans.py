@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import DatasetError
-from neptune.scene import Annotation
-from neptune.tasks.clevr.clevr import Clevr, Fields, plain_word
-from neptune.tasks.listed import NO_PROGRAMS
+from neptune.tasks.clevr.clevr import Clevr, plain_word
+from neptune.tasks.listed import NO_PROGRAMS, Draft
 from neptune.tasks.reading import field
 
 
@@ -40,15 +39,13 @@ class ClevrHumans(Clevr):
             raise DatasetError(f"The folder holds the splits {splits}", where=str(root), hint="Set split")
         return found[0]
 
-    def read(
-        self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
-    ) -> None:
+    def read_more(self, record: Mapping[str, Any], draft: Draft, where: str) -> None:
         """Read the answer."""
-        fields.expected = plain_word(field(record, "answer", (str, bool, int), where))
-        if fields.expected in ("yes", "no"):
-            fields.family = "yes/no"
+        draft.expected = plain_word(field(record, "answer", (str, bool, int), where))
+        if draft.expected in ("yes", "no"):
+            draft.family = "yes/no"
         else:
-            fields.family = "number" if fields.expected.isdecimal() else "word"
-        fields.program_problem = DatasetError(
+            draft.family = "number" if draft.expected.isdecimal() else "word"
+        draft.program_problem = DatasetError(
             "People's questions have no gold programs", where=self.name, hint=NO_PROGRAMS
         )

@@ -9,8 +9,9 @@ from typing import Any
 from neptune.answer import Answer
 from neptune.errors import DatasetError, did_you_mean
 from neptune.scene import ATTRIBUTES, RELATIONS, Annotation, Scene
-from neptune.tasks.base import Sample, plain, yes_no
-from neptune.tasks.clevr.clevr import ClevrTask, Fields
+from neptune.tasks.base import Sample, plain
+from neptune.tasks.clevr.clevr import ClevrTask
+from neptune.tasks.listed import Draft
 from neptune.tasks.reading import field
 
 ATTRIBUTE_OF = {value: name for name, values in ATTRIBUTES.items() for value in values}
@@ -31,17 +32,13 @@ class ClevrPuzzle(ClevrTask):
     key = "puzzles"
     needs_annotation = True
 
-    def read(
-        self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
-    ) -> None:
+    def read_more(self, record: Mapping[str, Any], draft: Draft, where: str) -> None:
         """Read the answer, the descriptions and the relations."""
-        self.read_program(record, fields, where)
-        fields.expected = yes_no(field(record, "answer", (bool, str), where))
-        if fields.expected is None:
-            raise DatasetError(f"The answer is {record['answer']!r}", where=where, expected="true or false")
-        fields.family = "yes" if fields.expected else "no"
+        self.read_program(record, draft, where)
+        self.read_truth(record, draft, where)
+        draft.family = "yes" if draft.expected else "no"
         descriptions, relations = read_slots(field(record, "slot_dict", dict, where), where)
-        fields.extra = {
+        draft.extra = {
             "descriptions": descriptions,
             "relations": relations,
             "solution": _solution(record.get("solution"), len(descriptions)),

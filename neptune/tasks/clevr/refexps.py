@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neptune.errors import DatasetError
-from neptune.scene import Annotation
 from neptune.tasks.base import Sample
-from neptune.tasks.clevr.clevr import ClevrTask, Fields
+from neptune.tasks.clevr.clevr import ClevrTask
+from neptune.tasks.listed import Draft
 from neptune.tasks.reading import field
 from neptune.tasks.referring.pointing import PointingTask, rounded
 
@@ -27,22 +27,20 @@ class ClevrRefExps(PointingTask, ClevrTask):
     key = "refexps"
     needs_annotation = True
 
-    def read(
-        self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
-    ) -> None:
+    def read_more(self, record: Mapping[str, Any], draft: Draft, where: str) -> None:
         """Read the object's index and count the relations."""
-        self.read_program(record, fields, where)
+        self.read_program(record, draft, where)
         slots = record.get("slot_dict")
         if isinstance(slots, Mapping):
             n = sum(re.fullmatch(r"R\d+", str(slot)) is not None for slot in slots)
-            fields.family = f"{n} relation" + ("" if n == 1 else "s")
-            fields.extra = {"slots": dict(slots)}
+            draft.family = f"{n} relation" + ("" if n == 1 else "s")
+            draft.extra = {"slots": dict(slots)}
         index = field(record, "answer", int, where)
-        fields.expected = index
-        if index < 0 or (annotation is not None and index >= len(annotation)):
+        draft.expected = index
+        if index < 0 or (draft.annotation is not None and index >= len(draft.annotation)):
             expected = "an object of the scene, counted from 0"
-            if annotation is not None:
-                expected += f", of which there are {len(annotation)}"
+            if draft.annotation is not None:
+                expected += f", of which there are {len(draft.annotation)}"
             raise DatasetError(f"The answer is object {index}", where=where, expected=expected)
 
     def target(self, sample: Sample) -> Sequence[float]:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from neptune.answer import Answer
-from neptune.errors import DatasetError
-from neptune.scene import ATTRIBUTES, Annotation, Scene
-from neptune.tasks.base import Sample, yes_no
-from neptune.tasks.clevr.clevr import ClevrTask, Fields
-from neptune.tasks.reading import field
+from neptune.scene import ATTRIBUTES, Scene
+from neptune.tasks.base import Sample
+from neptune.tasks.clevr.clevr import ClevrTask
+from neptune.tasks.listed import Draft
 
 
 class ClevrRpm(ClevrTask):
@@ -23,18 +22,14 @@ class ClevrRpm(ClevrTask):
     file = "rpm"
     key = "rpms"
 
-    def read(
-        self, record: Mapping[str, Any], fields: Fields, annotation: Annotation | None, where: str
-    ) -> None:
+    def read_more(self, record: Mapping[str, Any], draft: Draft, where: str) -> None:
         """Read the answer and the rules' attributes."""
-        self.read_program(record, fields, where)
-        fields.expected = yes_no(field(record, "answer", (bool, str), where))
-        if fields.expected is None:
-            raise DatasetError(f"The answer is {record['answer']!r}", where=where, expected="true or false")
+        self.read_program(record, draft, where)
+        self.read_truth(record, draft, where)
         rules = (record.get("rule1_cat"), record.get("rule2_cat"))
         if all(rule in tuple(ATTRIBUTES) for rule in rules):
-            fields.family = " and ".join(name for name in ATTRIBUTES if name in rules)
-        fields.extra = {"target": str(record.get("target_object", ""))}
+            draft.family = " and ".join(name for name in ATTRIBUTES if name in rules)
+        draft.extra = {"target": str(record.get("target_object", ""))}
 
     def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool:
         """Tell whether yes or no is right."""

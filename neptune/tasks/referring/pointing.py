@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,15 +20,20 @@ class PointingTask(Task):
     The answer names a box of the scene, which a detector may order otherwise than the annotation.
     """
 
-    @abstractmethod
     def target(self, sample: Sample) -> Sequence[float]:
-        """Return the true box, ``x0 y0 x1 y1`` in pixels.
+        """Return the true box, ``x0 y0 x1 y1`` in pixels; by default what is expected.
 
         Raises
         ------
         NeptuneError
             If the sample does not know it.
         """
+        box: Sequence[float] = sample.expected
+        return box
+
+    def show_expected(self, sample: Sample) -> Any:
+        """Return ``{"box": […]}``."""
+        return {"box": rounded(sample.expected)} if sample.expected is not None else None
 
     def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
         """Tell whether the box pointed to overlaps the true one."""

@@ -17,7 +17,6 @@ from typing import Any
 
 from neptune.errors import DatasetError
 from neptune.scene.picture import Picture
-from neptune.tasks.base import Sample
 from neptune.tasks.hub import PREFIX, parquet_files, rows
 from neptune.tasks.listed import (
     Draft,
@@ -27,10 +26,9 @@ from neptune.tasks.listed import (
     corners,
     data_folder,
     find_picture,
-    read_json_file,
 )
-from neptune.tasks.reading import field
-from neptune.tasks.referring.pointing import PointingTask, rounded
+from neptune.tasks.reading import field, read_json_file
+from neptune.tasks.referring.pointing import PointingTask
 from neptune.tasks.referring.refcoco import COCO_FOLDERS
 
 FILES = ("refcocog_adv_annotations.json", "adv_easy_hard_annotations.json")
@@ -44,33 +42,26 @@ class RefAdv(PointingTask, ListedTask):
     """Right if the box pointed to has an IoU ≥ 0.5 with the true one.
 
     Families: the ``label`` of a record (``adv``, ``easy``, ``hard``), or for Ref-Adv-s whether the expression uses
-    negation. The annotation holds the candidates' boxes. Parameters and errors as for :func:`neptune.tasks.load`.
+    negation. The annotation holds the candidates' boxes.
     """
 
     name = "refadv"
 
-    def __init__(
-        self,
-        data_dir: str | Path,
-        num_samples: int | None = None,
-        seed: int | None = None,
-        split: str | None = None,
-    ) -> None:
+    def open(self, data_dir: str | Path, split: str | None) -> tuple[Sequence[Any], str]:
+        """Return the expressions of a split."""
         if str(data_dir).startswith(PREFIX):
-            super().__init__(rows(data_dir, split), str(data_dir), num_samples, seed)
-            return
+            return rows(data_dir, split), str(data_dir)
         self.root = data_folder(data_dir)
         path = next((self.root / f for f in FILES if (self.root / f).is_file()), None)
         if path is None and parquet_files(self.root):
-            super().__init__(rows(self.root, split), str(self.root), num_samples, seed)
-            return
+            return rows(self.root, split), str(self.root)
         content = read_json_file(path or self.root / FILES[0], "Ref-Adv's annotations, or its parquet files")
         records = list(content.values()) if isinstance(content, Mapping) else content
         if not isinstance(records, list) or not records:
             raise DatasetError(
                 "The file holds no records", where=str(path), expected='{"id": {"img_file_name": …}, …}'
             )
-        super().__init__(records, path.name if path else "", num_samples, seed)
+        return records, path.name if path else ""
 
     def read(self, record: Any, draft: Draft, where: str) -> None:
         """Read one expression with its candidates."""
@@ -102,12 +93,3 @@ class RefAdv(PointingTask, ListedTask):
         draft.family = "negation" if record.get("use_negation") else "no negation"
         draft.extra = {"file_name": record.get("file_name"), "image_source": record.get("image_source")}
         draft.question = field(record, "normal_caption", str, where)
-
-    def target(self, sample: Sample) -> Sequence[float]:
-        """Return the box of the object referred to."""
-        box: list[float] = sample.expected
-        return box
-
-    def show_expected(self, sample: Sample) -> Any:
-        """Return ``{"box": […]}``."""
-        return {"box": rounded(sample.expected)} if sample.expected is not None else None

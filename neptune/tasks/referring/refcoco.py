@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 from neptune.errors import DatasetError, did_you_mean
 from neptune.scene import Annotation
-from neptune.tasks.base import Sample
 from neptune.tasks.listed import (
     Draft,
     ListedTask,
@@ -23,10 +22,9 @@ from neptune.tasks.listed import (
     corners,
     data_folder,
     find_picture,
-    read_json_file,
 )
-from neptune.tasks.reading import field
-from neptune.tasks.referring.pointing import PointingTask, rounded
+from neptune.tasks.reading import field, read_json_file
+from neptune.tasks.referring.pointing import PointingTask
 from neptune.tasks.referring.unpickle import read_pickle
 
 COCO_FOLDERS = (
@@ -46,7 +44,7 @@ class RefCoco(PointingTask, ListedTask):
 
     ``sample.expected`` is the true box; the annotation holds the boxes of all annotated objects of the picture.
 
-    Parameters and errors as for :func:`neptune.tasks.load`; `split` may be left out where there is only one.
+    `split` may be left out where there is only one.
     """
 
     name = "refcoco"
@@ -56,13 +54,8 @@ class RefCoco(PointingTask, ListedTask):
     """Who made the splits: the first whose file is there."""
     pictures: ClassVar[tuple[str, ...]] = COCO_FOLDERS
 
-    def __init__(
-        self,
-        data_dir: str | Path,
-        num_samples: int | None = None,
-        seed: int | None = None,
-        split: str | None = None,
-    ) -> None:
+    def open(self, data_dir: str | Path, split: str | None) -> tuple[Sequence[Any], str]:
+        """Return the sentences of a split."""
         root = data_folder(data_dir)
         self.root = root / self.folder if (root / self.folder).is_dir() else root
         path = self._refs_file()
@@ -77,7 +70,7 @@ class RefCoco(PointingTask, ListedTask):
         for box in self._boxes.values():
             self._of_image.setdefault(box.get("image_id"), []).append(box)
         self._annotation = lru_cache(maxsize=64)(self._annotate)
-        super().__init__(pairs, path.name, num_samples, seed)
+        return pairs, path.name
 
     def _refs_file(self) -> Path:
         places = [self.root / f"refs({who}).p" for who in self.splits_by]
@@ -116,15 +109,6 @@ class RefCoco(PointingTask, ListedTask):
         size = (image.get("width"), image.get("height"))
         known = all(isinstance(x, int | float) and x > 0 for x in size)
         return boxes_only(boxes, size if known else None, category=names)  # type: ignore[arg-type]
-
-    def target(self, sample: Sample) -> Sequence[float]:
-        """Return the box of the object referred to."""
-        box: list[float] = sample.expected
-        return box
-
-    def show_expected(self, sample: Sample) -> Any:
-        """Return ``{"box": […]}``."""
-        return {"box": rounded(sample.expected)} if sample.expected is not None else None
 
 
 class RefCocoPlus(RefCoco):
