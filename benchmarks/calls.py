@@ -222,15 +222,7 @@ def proved(engine: Engine, cases: list[tuple[str, Scene]]) -> dict[str, Any]:
         interpreter = Interpreter(session, engine.vocabulary, engine.limits, engine.distinct_variables)
         session.variable_names = interpreter.variable_names
         answer_of(interpreter.run(checked.program), interpreter, session, checked.program)
-        cells = Cells(
-            session.goals,
-            scene,
-            engine.oracle,
-            engine.wording,
-            engine.logic,
-            engine.parameters,
-            engine.limits,
-        )
+        cells = Cells(session.goals, scene, engine.context)
         proof = certificate(cells)
         asked.append(session.usage.oracle_calls)
         found.append(proof.calls)

@@ -9,26 +9,25 @@ right for certain, however it stops, holds one cell of each flip. So disjoint fl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dsl.limits import Limits
 from dsl.plan import Atom, Count, CountTrue, Describe, Description, Predicate
-from neptune.algebra import Logic, LogicParameters
 from neptune.answer import Usage
+from neptune.engine.context import RunContext
 from neptune.engine.evaluate.bounds import settled_argmax
 from neptune.engine.evaluate.evaluator import Evaluator, leaves
-from neptune.engine.evidence.questions import Wording
+from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.schedule import Estimates, Goal, Schedule
 from neptune.engine.schedule.requests import Asker
 from neptune.engine.schedule.stopping import settled
 from neptune.scene import Scene
-from neptune.scene.types import FloatArray, IntArray, Oracle, Question
+from neptune.scene.types import FloatArray, IntArray, Question
 
 Mask = NDArray[np.bool_]
 SURE = 50.0
@@ -71,46 +70,40 @@ class Cells:
     ----------
     goals
         The decisions, as an :class:`~neptune.engine.schedule.requests.Asker` collects those of a run.
-    scene, oracle, wording
-        The scene, who is asked for every cell, in which words.
-    logic, parameters, limits
-        As of the run.
+    scene, context
+        The scene, and what the program was run with: its oracle is asked for every cell.
     """
 
-    def __init__(
-        self,
-        goals: Sequence[Goal],
-        scene: Scene,
-        oracle: Oracle,
-        wording: Wording,
-        logic: Logic,
-        parameters: LogicParameters,
-        limits: Limits,
-    ) -> None:
-        self.goals, self.scene, self.oracle = list(goals), scene, oracle
-        self.wording, self.limits = wording, limits
+    def __init__(self, goals: Sequence[Goal], scene: Scene, context: RunContext) -> None:
+        self.goals, self.scene = list(goals), scene
+        self.context = replace(context, budget=None)
         self.full, self.partial = Evidence(scene), Evidence(scene)
         atoms: dict[tuple[str, int, bool], Atom] = {}
         for goal in goals:
             for leaf in leaves(goal.node):
                 if leaf.predicate.boxes:  # known from the beginning
                     continue
-                question = wording.question(leaf.predicate)
+                question = context.wording.question(leaf.predicate)
                 atoms.setdefault((question.text, question.arity, leaf.predicate.symmetric), leaf)
         self.columns: list[_Column] = []
         self.size = 0
         for leaf in atoms.values():
-            question, symmetric = wording.question(leaf.predicate), leaf.predicate.symmetric
-            table = self.full.full(oracle, question, Usage(), symmetric)
+            question, symmetric = context.wording.question(leaf.predicate), leaf.predicate.symmetric
+            table = self.full.full(context.oracle, question, Usage(), symmetric)
             flat = table.normalised(None)
             n = len(scene)
             mirrored = flat % n * n + flat // n if symmetric and n else flat
             logits = table.logits.reshape(-1)[flat]
             self.columns.append(_Column(question, symmetric, flat, mirrored, logits, self.size))
             self.size += len(flat)
-        self.asker = Asker(self.partial, oracle, wording, logic, parameters, limits, Usage())
-        self.evaluator = Evaluator(len(scene), logic, parameters, self.asker.leaf, limits.tensor_cells)
+        self.evaluator = self._evaluator(self.partial)
         self.truth = self._decisions()
+
+    def _evaluator(self, evidence: Evidence) -> Evaluator:
+        context, known = self.context, KnownAtoms(evidence, self.context)
+        return Evaluator(
+            len(self.scene), context.logic, context.parameters, known, context.limits.tensor_cells
+        )
 
     def settles(self, known: Mask) -> bool:
         """Tell whether the cells known, shape ``(size,)``, settle every goal."""
@@ -142,20 +135,16 @@ class Cells:
 
     def clairvoyant(self, schedule: Schedule) -> Mask:
         """Return the cells that a schedule asks whose estimates are the true scores, shape ``(size,)``."""
-        evidence, evaluator = Evidence(self.scene), self.evaluator
+        evidence = Evidence(self.scene)
 
         def told(_scene: Scene, predicate: Predicate, cells: IntArray) -> NDArray[np.float64] | None:
-            table = self.full.table(self.wording.question(predicate), predicate.symmetric)
+            table = self.full.table(self.context.wording.question(predicate), predicate.symmetric)
             logits = table.logits[tuple(cells.T)].astype(np.float64)
             # Other values of a sort are no part of the goals, and were not asked about.
             return None if np.isnan(logits).any() else np.asarray(1.0 / (1.0 + np.exp(-logits)))
 
-        arguments = evaluator.logic, evaluator.parameters
-        estimates, arguments = Estimates(None, told), (evaluator.logic, evaluator.parameters)
-        asker = Asker(
-            evidence, self.oracle, self.wording, *arguments, self.limits, Usage(), estimates=estimates
-        )
-        here = Evaluator(len(self.scene), *arguments, asker.leaf, self.limits.tensor_cells)
+        asker = Asker(evidence, replace(self.context, estimates=Estimates(None, told)), Usage())
+        here = self._evaluator(evidence)
         for goal in self.goals:
             here.forget()
             asker.work_towards(goal, schedule, here)

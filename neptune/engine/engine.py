@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from math import inf
 from numbers import Integral, Real
@@ -20,7 +21,7 @@ from dsl.limits import Limits
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
-from neptune.answer import Answer, Usage
+from neptune.answer import Answer
 from neptune.engine.analysis.detector_labels import labels_of
 from neptune.engine.assemble import engine_arguments
 from neptune.engine.context import RunContext, Schedule
@@ -348,20 +349,7 @@ class Engine:
 
     def _session(self, scene: Scene, budget: int | None = None) -> Session:
         budgets = [b for b in (budget, self.max_oracle_calls) if b is not None]
-        return Session(
-            self.evidence(scene),
-            self.oracle,
-            self.wording,
-            self.logic,
-            self.parameters,
-            self.limits,
-            Usage(),
-            schedule=self._schedule,
-            estimates=self.estimates,
-            budget=min(budgets, default=None),
-            probability_tolerance=self.probability_tolerance,
-            planner=self.planner,
-        )
+        return Session(self.evidence(scene), replace(self.context, budget=min(budgets, default=None)))
 
     def ask(self, image: Picture | str | Path, question: str, program: str | None = None) -> Answer:
         """Answer a question about a picture by a program: the one given, or one that the configured writer writes.

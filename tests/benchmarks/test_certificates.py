@@ -32,8 +32,7 @@ def cells_of(engine, program, scene):
     checked = dsl.check(program, vocabulary=engine.vocabulary)
     interpreter = Interpreter(session, engine.vocabulary, dsl.Limits())
     answer_of(interpreter.run(checked.program), interpreter, session, checked.program)
-    arguments = engine.oracle, engine.wording, engine.logic, engine.parameters, engine.limits
-    return Cells(session.goals, scene, *arguments), session.usage.oracle_calls
+    return Cells(session.goals, scene, engine.context), session.usage.oracle_calls
 
 
 PROGRAMS = [

@@ -6,8 +6,8 @@ The program is run once more on the evidence that is there; nothing is asked. Wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -35,22 +35,19 @@ from dsl.plan import (
     Xor,
 )
 from dsl.syntax import ast
-from neptune.answer import Answer, Usage
+from neptune.answer import Answer
 from neptune.engine.analysis.robustness import Flip, cell_limit, flip
 from neptune.engine.analysis.score_vector import CellBox, Silent
+from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.evaluator import Evaluator
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import node_of
-from neptune.engine.schedule import Schedule
 from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.engine.session.answers import answer_of
 from neptune.engine.session.session import Abstain, Session
-
-if TYPE_CHECKING:
-    from neptune.engine import Engine
-    from neptune.scene import Scene
+from neptune.scene import Scene
 
 MOST_NODES, MOST_LINES = 48, 40
 """So many nodes of a run's plans, and bound names, are shown at most."""
@@ -148,8 +145,16 @@ class _Watcher(Interpreter):
         super().assign(target, value)
 
 
+class Ran(Protocol):
+    """Who has run a program: an engine."""
+
+    @property
+    def context(self) -> RunContext:
+        """What programs are run with."""
+
+
 @torch.no_grad()
-def inspect(engine: Engine, program: str | ast.Program, scene: Scene, flips: bool = True) -> Inside:
+def inspect(engine: Ran, program: str | ast.Program, scene: Scene, flips: bool = True) -> Inside:
     """Look inside a run that has just been made.
 
     Parameters
@@ -166,13 +171,14 @@ def inspect(engine: Engine, program: str | ast.Program, scene: Scene, flips: boo
     dsl.ProgramError
         If the program is wrong.
     """
-    checked = dsl.check(program, vocabulary=engine.vocabulary, limits=engine.limits)
-    evidence = engine.evidence(scene)
-    answer, session, watcher = _rerun(engine, checked.program, evidence)
+    context = engine.context
+    checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
+    evidence = context.evidence(scene)
+    answer, session, watcher = _rerun(context, checked.program, evidence)
     goals = [goal for goal, _ in session.decided]
     atoms = [n for goal in goals for n in plan.walk(goal.node) if isinstance(n, Atom)]
-    box = CellBox(engine, evidence, atoms)
-    evaluator = Evaluator(len(scene), engine.logic, engine.parameters, box.within(0.0), cell_limit(engine))
+    box = CellBox(context, evidence, atoms)
+    evaluator = Evaluator(len(scene), context.logic, context.parameters, box.within(0.0), cell_limit(context))
     shown = _Shown(box, evaluator)
     needed = [box.mentioned(atom) for atom in atoms]
     skipped = int(np.isnan(box.p[np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *needed]))]).sum())
@@ -185,35 +191,30 @@ def inspect(engine: Engine, program: str | ast.Program, scene: Scene, flips: boo
             shown.tree(goal.node, session.lines.get(node, 0), nodes)
         lines = [shown.line(*bound) for bound in watcher.bound]
         if flips and answer is not None and not answer.abstained:
-            whole = engine.schedule == "all" and not skipped
-            found = flip(
-                engine, evidence, goals, answer, lambda moved: _again(engine, checked.program, moved, whole)
-            )
+            whole = context.schedule is None and not skipped
+
+            def again(moved: Evidence) -> Answer:
+                other, _, _ = _rerun(context, checked.program, moved, whole)
+                return other or Answer(None, "nothing", abstained=True, settled=False)
+
+            found = flip(context, evidence, goals, answer, again)
     except LimitError:
         pass  # too large to be evaluated as written: what is there is shown
     return Inside(nodes, lines, found, skipped)
 
 
 def _rerun(
-    engine: Engine, program: ast.Program, evidence: Evidence, whole: bool = False
+    context: RunContext, program: ast.Program, evidence: Evidence, whole: bool = False
 ) -> tuple[Answer | None, _Watch, _Watcher]:
     # Where all is known, the way through the plan is the same, and quicker, without a schedule.
     schedule = None if whole else Schedule()
-    session = _Watch(
-        evidence, Silent(), engine.wording, engine.logic, engine.parameters, engine.limits, Usage(),
-        schedule=schedule, budget=0, planner=engine.planner,
-    )  # fmt: skip
-    watcher = _Watcher(session, engine.vocabulary, engine.limits, engine.distinct_variables)
+    session = _Watch(evidence, replace(context, oracle=Silent(), schedule=schedule, budget=0))
+    watcher = _Watcher(session, context.vocabulary, context.limits, context.distinct_variables)
     session.variable_names = watcher.variable_names
     try:
         return answer_of(watcher.run(program), watcher, session, program), session, watcher
     except Abstain:
         return None, session, watcher
-
-
-def _again(engine: Engine, program: ast.Program, evidence: Evidence, whole: bool) -> Answer:
-    answer, _, _ = _rerun(engine, program, evidence, whole)
-    return answer if answer is not None else Answer(None, "nothing", abstained=True, settled=False)
 
 
 # --- values --------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,13 +29,11 @@ from torch import Tensor
 from dsl.plan import Atom, Count, CountTrue, Describe, Description, walk
 from neptune.answer import Answer
 from neptune.engine.analysis.score_vector import CellBox, Floats, Source, logit
+from neptune.engine.context import RunContext
 from neptune.engine.evaluate.evaluator import Evaluator
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.schedule.stopping import Goal, settled
 from neptune.scene.types import IntArray
-
-if TYPE_CHECKING:
-    from neptune.engine import Engine
 
 RESOLUTION = 5e-4
 """How closely δ* is bounded from below."""
@@ -85,13 +83,15 @@ class Flip:
     answer: Any = None
 
 
-def flip(engine: Engine, evidence: Evidence, goals: Iterable[Goal], before: Answer, rerun: Rerun) -> Flip:
+def flip(
+    context: RunContext, evidence: Evidence, goals: Iterable[Goal], before: Answer, rerun: Rerun
+) -> Flip:
     """Bound the smallest change of scores that flips an answer.
 
     Parameters
     ----------
-    engine
-        Its logic, temperatures and limits.
+    context
+        The logic, temperatures and limits of the run.
     evidence
         The scores that the run used.
     goals
@@ -106,7 +106,7 @@ def flip(engine: Engine, evidence: Evidence, goals: Iterable[Goal], before: Answ
     LimitError
         If a decision needs tables beyond 200,000 cells, or the limit, when it is evaluated as written.
     """
-    search = _Search(engine, evidence, tuple(dict.fromkeys(goals)), before, rerun)
+    search = _Search(context, evidence, tuple(dict.fromkeys(goals)), before, rerun)
     least = search.at_least()
     if least >= 1.0 or not len(search.box.p):
         return Flip(least)
@@ -133,25 +133,25 @@ def _past(j: int, sign: float, level: float, values: Tensor) -> Tensor:
     return sign * (values[j] - level)
 
 
-def cell_limit(engine: Engine) -> int:
+def cell_limit(context: RunContext) -> int:
     """Return the most cells of a table that is computed again and again."""
-    return min(engine.limits.tensor_cells, _TABLE)
+    return min(context.limits.tensor_cells, _TABLE)
 
 
 class _Search:
     def __init__(
-        self, engine: Engine, evidence: Evidence, goals: tuple[Goal, ...], before: Answer, rerun: Rerun
+        self, context: RunContext, evidence: Evidence, goals: tuple[Goal, ...], before: Answer, rerun: Rerun
     ) -> None:
-        self.engine, self.goals, self.before, self.rerun = engine, goals, before, rerun
+        self.context, self.goals, self.before, self.rerun = context, goals, before, rerun
         atoms = [n for goal in goals for n in walk(goal.node) if isinstance(n, Atom)]
-        self.box = CellBox(engine, evidence, atoms)
+        self.box = CellBox(context, evidence, atoms)
         self.first = list(goals)
         self.whole = not np.isnan(self.box.p).any()
         self.objects = len(evidence.scene)
 
     def _evaluator(self, source: Source) -> Evaluator:
-        engine = self.engine
-        return Evaluator(self.objects, engine.logic, engine.parameters, source, cell_limit(engine))
+        context = self.context
+        return Evaluator(self.objects, context.logic, context.parameters, source, cell_limit(context))
 
     def _settled(self, delta: float) -> bool:
         evaluator = self._evaluator(self.box.within(delta))
@@ -247,7 +247,7 @@ class _Search:
         """
         values = self._values(goal, self._inner(self.box.p))
         low, high = self._bounds(goal, self.box.within(delta))
-        middle = self.engine.logic.middle
+        middle = self.context.logic.middle
         if goal.kind in ("argmax", "choose") and len(values):
             best = int(values.argmax())
             order = [j for j in high.argsort(descending=True).tolist() if j != best and high[j] >= low[best]]
@@ -274,7 +274,7 @@ class _Search:
         start = self.box.p
         low, high = self.box.reach(delta)
         p = start.copy()
-        soft = goal.soft or not self.engine.logic.uses_logits
+        soft = goal.soft or not self.context.logic.uses_logits
         for _ in range(_STEPS):
             logits = self._inner(p).requires_grad_()
             with torch.enable_grad():

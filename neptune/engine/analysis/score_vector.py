@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,14 +13,12 @@ from torch import Tensor
 
 from dsl.plan import Atom
 from neptune.algebra import ProbabilisticTensor
+from neptune.engine.context import RunContext
 from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evidence.indexing import unflatten
 from neptune.engine.evidence.store import MAX_LOGIT, Evidence
 from neptune.errors import OracleError
 from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
-
-if TYPE_CHECKING:
-    from neptune.engine import Engine
 
 Floats = NDArray[np.float64]
 Source = Callable[[Atom], Interval]
@@ -59,16 +56,16 @@ class CellBox:
 
     Parameters
     ----------
-    engine
-        Its wording, calibration and logic.
+    context
+        The wording, calibration and logic of the run.
     evidence
         What the oracle said; NaN in `p` where it was not asked, or gave no evidence, or where no atom speaks of it.
     atoms
         The atoms.
     """
 
-    def __init__(self, engine: Engine, evidence: Evidence, atoms: Sequence[Atom]) -> None:
-        self.engine, self.evidence = engine, evidence
+    def __init__(self, context: RunContext, evidence: Evidence, atoms: Sequence[Atom]) -> None:
+        self.context, self.evidence = context, evidence
         self.columns: dict[tuple[str, int, bool, str], Column] = {}
         scores: list[Floats] = [np.zeros(0)]
         fixed: list[NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
@@ -77,7 +74,7 @@ class CellBox:
             key = self._key(atom)
             if key in self.columns:
                 continue
-            question, symmetric, kind = engine.wording.question(atom.predicate), key[2], key[3]
+            question, symmetric, kind = context.wording.question(atom.predicate), key[2], key[3]
             table = evidence.table(question, symmetric)
             flat = table.normalised(None)
             places = np.full(table.logits.shape, -1, dtype=np.int64)
@@ -87,7 +84,7 @@ class CellBox:
             self.columns[key] = Column(question, symmetric, kind, flat, size, places)
             logits = torch.from_numpy(table.logits.reshape(-1)[flat].astype(np.float64))
             unknown = logits.isnan()
-            calibrated = engine.parameters.calibrate(logits.nan_to_num(nan=0.0), kind).detach()
+            calibrated = context.parameters.calibrate(logits.nan_to_num(nan=0.0), kind).detach()
             scores.append(calibrated.masked_fill(unknown, math.nan).sigmoid().numpy())
             fixed.append(np.full(len(flat), bool(question.boxes)))
             size += len(flat)
@@ -101,7 +98,7 @@ class CellBox:
 
     def _key(self, atom: Atom) -> tuple[str, int, bool, str]:
         predicate = atom.predicate
-        question = self.engine.wording.question(predicate)
+        question = self.context.wording.question(predicate)
         symmetric = predicate.symmetric and predicate.arity == 2
         return question.text, question.arity, symmetric, predicate.name or "default"
 
@@ -154,7 +151,7 @@ class CellBox:
         own = places < 0
         cells = logits.index_select(0, places.clamp_min(0).reshape(-1)).reshape(places.shape)
         return ProbabilisticTensor.from_logits(
-            cells.masked_fill(own, -MAX_LOGIT).to(self.engine.logic.dtype), vars, logic=self.engine.logic
+            cells.masked_fill(own, -MAX_LOGIT).to(self.context.logic.dtype), vars, logic=self.context.logic
         )
 
     def moved(self, p: Floats) -> Evidence:
@@ -166,7 +163,7 @@ class CellBox:
             here = said[column.start : column.start + len(column.flat)]
             # The inverse of the calibration, logit/T + b.
             zero, one = (
-                self.engine.parameters.calibrate(torch.tensor([0.0, 1.0]), column.kind).detach().double()
+                self.context.parameters.calibrate(torch.tensor([0.0, 1.0]), column.kind).detach().double()
             )
             raw = ((here - zero) / (one - zero)).numpy()
             table = evidence.table(column.question, column.symmetric)

@@ -41,6 +41,17 @@ def all_flat(n: int, arity: int, symmetric: bool) -> IntArray:
     return flat
 
 
+@lru_cache(maxsize=256)
+def diagonal(n: int, arity: int) -> NDArray[np.bool_]:
+    """Return where a tuple of objects names one twice, shape ``(n,) * arity``; read-only."""
+    out = np.zeros((n,) * arity, dtype=np.bool_)
+    grid = np.indices((n,) * arity) if arity else np.zeros((0,))
+    for i, j in itertools.combinations(range(arity), 2):
+        out |= grid[i] == grid[j]
+    out.flags.writeable = False
+    return out
+
+
 def distinct(cells: IntArray) -> NDArray[np.bool_]:
     """Return which rows of ``(M, k)`` name no object twice: shape ``(M,)``."""
     keep = np.ones(len(cells), dtype=np.bool_)

@@ -5,65 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import torch
 
 from dsl.errors import LimitError
-from dsl.limits import Limits
 from dsl.plan import Atom, Node
-from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.algebra.convert import as_float
 from neptune.answer import Usage
-from neptune.engine.context import Schedule
-from neptune.engine.evaluate.bounds import Interval
+from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evaluate.evaluator import Evaluator, leaves
+from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.indexing import unflatten
-from neptune.engine.evidence.priors import Estimates
-from neptune.engine.evidence.questions import Wording
-from neptune.engine.evidence.store import Evidence, Table, Want
+from neptune.engine.evidence.store import Evidence, Want
 from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.schedule.rounds import Outcome, ask_until_settled
 from neptune.engine.schedule.selection import Choice, first
-from neptune.engine.schedule.state import State, diagonal
+from neptune.engine.schedule.state import State
 from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.errors import OracleError
-from neptune.scene.types import IntArray, Oracle, Question
+from neptune.scene.types import IntArray, Question
 
 
 class Asker:
-    """Asks about one scene what the plans of one run need, and hands out what is known.
+    """Asks about one scene what the plans of one run need.
 
     Parameters
     ----------
-    evidence, oracle, wording
-        What is already known of the scene, who is asked, and in which words.
-    logic, parameters
-        The t-norm and the temperatures.
-    limits
-        Cells and calls that may be used; reaching one is a :class:`dsl.LimitError`.
+    evidence
+        What is already known of the scene.
+    context
+        Who is asked, in which words; how ground atoms are chosen: with no schedule all that a plan mentions are asked,
+        in one batch a need; how many at most. When the budget is spent, `spent` is set and the rest stays unknown;
+        reaching the limit is a :class:`dsl.LimitError`.
     usage
         Where the cost is added.
-    schedule, estimates
-        How ground atoms are chosen; with no schedule all that a plan mentions are asked, in one batch a need.
-    budget
-        The most ground atoms to ask; when it is spent, `spent` is set and the rest stays unknown.
     """
 
-    def __init__(
-        self,
-        evidence: Evidence,
-        oracle: Oracle,
-        wording: Wording,
-        logic: Logic,
-        parameters: LogicParameters,
-        limits: Limits,
-        usage: Usage,
-        schedule: Schedule | None = None,
-        estimates: Estimates | None = None,
-        budget: int | None = None,
-    ) -> None:
-        self.evidence, self.oracle, self.wording = evidence, oracle, wording
-        self.logic, self.parameters, self.limits, self.usage = logic, parameters, limits, usage
-        self.schedule, self.estimates, self.budget = schedule, estimates or Estimates(), budget
+    def __init__(self, evidence: Evidence, context: RunContext, usage: Usage) -> None:
+        self.evidence, self.context, self.usage = evidence, context, usage
+        self.known = KnownAtoms(evidence, context)
         self.objects = len(evidence.scene)
         self.spent = False
         self.goals: list[Goal] = []
@@ -79,25 +57,25 @@ class Asker:
         kind
             What is to be known of it.
         evaluator
-            Evaluates by :meth:`leaf`; what it knew of this plan is dropped where answers came in.
+            Evaluates by what is known; its values are dropped where answers came in.
 
         Raises
         ------
         LimitError
             If the limit on oracle calls is reached.
         """
-        if self.schedule is None or not self.objects:
+        if self.context.schedule is None or not self.objects:
             self._ask_all(node)
             evaluator.forget()
             return node
         for atom in leaves(node):
             if not atom.predicate.boxes:
-                table = self._table(atom)
+                table = self.known.table(atom)
                 known = table.asked.reshape(-1)[table.normalised(self._tuples(atom))]
                 self.usage.cache_hits += int(known.sum())
         # Soft quantifiers obey no law by which they could be pushed inward.
-        pushed = push_down(node) if as_float(self.parameters.quantifier_tau) == 0.0 else node
-        outcome = self.work_towards(Goal(kind, pushed), self.schedule, evaluator)
+        pushed = push_down(node) if as_float(self.context.parameters.quantifier_tau) == 0.0 else node
+        outcome = self.work_towards(Goal(kind, pushed), self.context.schedule, evaluator)
         if outcome == "heavy":
             hits = self.usage.cache_hits
             self._ask_all(node)
@@ -115,7 +93,7 @@ class Asker:
             If the limit on oracle calls is reached.
         """
         self.goals.append(goal)
-        state = State(evaluator, self.evidence.scene, self._table, self.estimates)
+        state = State(evaluator, self.evidence.scene, self.known.table, self.context.estimates)
         outcome = ask_until_settled(goal, state, schedule, self._ask)
         self.spent |= outcome == "spent"
         return outcome
@@ -132,57 +110,34 @@ class Asker:
             self.spent = True
             return None
         asked = np.array([objects], dtype=np.int64).reshape(1, len(objects))
-        return self.evidence.query(self.oracle, question, asked, self.usage)[0]
-
-    def leaf(self, leaf: Atom) -> Interval:
-        """Return an atom's scores; those not asked, or of missing evidence, are unknown, in [0, 1]."""
-        table = self._table(leaf)
-        index = tuple(t if isinstance(t, int) else slice(None) for t in leaf.terms)
-        vars = tuple(t for t in leaf.terms if isinstance(t, str))
-        # A pair of one object with itself is never asked and never used: guards decide it. Any number does.
-        unknown = torch.from_numpy(
-            np.asarray((np.isnan(table.logits) & ~diagonal(self.objects, len(leaf.terms)))[index])
-        )
-        logits = torch.from_numpy(table.logits)[index].nan_to_num(nan=0.0).to(self.logic.dtype)
-        logits = self.parameters.calibrate(logits, leaf.predicate.name or "default")
-
-        def tensor(logits: torch.Tensor) -> ProbabilisticTensor:
-            return ProbabilisticTensor.from_logits(logits, vars, logic=self.logic)
-
-        if not bool(unknown.any()):
-            return Interval.point(tensor(logits))
-        low, high = (logits.masked_fill(unknown, end) for end in (-torch.inf, torch.inf))
-        return Interval(tensor(low), tensor(high))
+        return self.evidence.query(self.context.oracle, question, asked, self.usage)[0]
 
     # --- what may be asked, and asking it --------------------------------------------------------
 
-    def _table(self, atom: Atom) -> Table:
-        return self.evidence.table(self.wording.question(atom.predicate), atom.predicate.symmetric)
-
     def _wants(self, choices: Iterable[tuple[Atom, IntArray | None]]) -> list[Want]:
         return [
-            (self.wording.question(atom.predicate), atom.predicate.symmetric, tuples)
+            (self.context.wording.question(atom.predicate), atom.predicate.symmetric, tuples)
             for atom, tuples in choices
         ]
 
     def _left(self) -> int:
         """Return how many ground atoms may still be asked within limit and budget."""
-        left = self.limits.oracle_calls - self.usage.oracle_calls
-        if left <= 0:
-            raise LimitError("oracle_calls", self.limits.oracle_calls, self.usage.oracle_calls + 1)
-        return left if self.budget is None else min(left, max(self.budget - self.usage.oracle_calls, 0))
+        limit, budget, asked = self.context.limits.oracle_calls, self.context.budget, self.usage.oracle_calls
+        if asked >= limit:
+            raise LimitError("oracle_calls", limit, asked + 1)
+        return limit - asked if budget is None else min(limit - asked, max(budget - asked, 0))
 
     def _ask(self, choices: Sequence[Choice]) -> bool:
         """Ask as many of the choices as may be, and learn from the answers; tell whether there were any."""
         choices = first(choices, self._left())
         # Only what is new is chosen; the same ground atom of two atoms of one round is no hit either.
         hits = self.usage.cache_hits
-        self.evidence.ask(self.oracle, self._wants(choices), self.usage)
+        self.evidence.ask(self.context.oracle, self._wants(choices), self.usage)
         self.usage.cache_hits = hits
         for atom, tuples in choices:
-            logits = self._table(atom).logits[tuple(tuples.T)]
+            logits = self.known.table(atom).logits[tuple(tuples.T)]
             true = int((logits > 0).sum())
-            self.estimates.learn(atom.predicate, true, int((~np.isnan(logits)).sum()))
+            self.context.estimates.learn(atom.predicate, true, int((~np.isnan(logits)).sum()))
         return bool(choices)
 
     def _ask_all(self, node: Node) -> None:
@@ -190,20 +145,20 @@ class Asker:
         atoms = leaves(node)
         wants = self._wants((atom, self._tuples(atom)) for atom in atoms)
         fresh = self._fresh(atoms)
-        after = self.usage.oracle_calls + sum(len(tuples) for _, tuples in fresh)
-        if self.budget is not None and after > self.budget:
-            left = max(self.budget - self.usage.oracle_calls, 0)
-            wants, self.spent = self._wants(first(fresh, left)), True
-        elif after > self.limits.oracle_calls:
-            raise LimitError("oracle_calls", self.limits.oracle_calls, after)
-        self.evidence.ask(self.oracle, wants, self.usage)
+        limit, budget, asked = self.context.limits.oracle_calls, self.context.budget, self.usage.oracle_calls
+        after = asked + sum(len(tuples) for _, tuples in fresh)
+        if budget is not None and after > budget:
+            wants, self.spent = self._wants(first(fresh, max(budget - asked, 0))), True
+        elif after > limit:
+            raise LimitError("oracle_calls", limit, after)
+        self.evidence.ask(self.context.oracle, wants, self.usage)
 
     def _fresh(self, atoms: Iterable[Atom]) -> list[Choice]:
         """Return the ground atoms that are not asked yet, each once: ``near(x, y)`` and ``near(y, x)`` share theirs."""
         found: list[Choice] = []
         seen: dict[int, IntArray] = {}
         for atom in atoms:
-            table = self._table(atom)
+            table = self.known.table(atom)
             flat = table.normalised(self._tuples(atom))
             flat = flat[~table.asked.reshape(-1)[flat]]
             before = seen.get(id(table))

@@ -6,7 +6,6 @@ Every array about a node has one axis of length N for each variable in :func:`ax
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +32,7 @@ from dsl.rewrites.all_different import Block
 from neptune.engine.compile import plan_cache
 from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.store import Table
 from neptune.scene import Scene
@@ -259,15 +259,3 @@ def groups_of(block: Block) -> list[tuple[Node, Axes]]:
 def quantified(node: Node) -> bool:
     """Tell whether there is a quantifier, count or description under the node."""
     return any(isinstance(n, Exists | Forall | Description | Count | CountTrue) for n in walk(node))
-
-
-@lru_cache(maxsize=256)
-def diagonal(n: int, arity: int) -> Mask:
-    """Return where a tuple of objects names one twice, shape ``(n,) * arity``; read-only."""
-    out = np.zeros((n,) * arity, dtype=np.bool_)
-    grid = np.indices((n,) * arity) if arity else np.zeros((0,))
-    for i in range(arity):
-        for j in range(i + 1, arity):
-            out |= grid[i] == grid[j]
-    out.flags.writeable = False
-    return out

@@ -104,11 +104,13 @@ def _answer(
     if probability is not None and bounds is None:
         bounds = (probability, probability)
     if bounds is not None and bounds[0] != bounds[1]:
-        close = bounds[1] - bounds[0] <= session.probability_tolerance
+        close = bounds[1] - bounds[0] <= session.context.probability_tolerance
         probability = sum(bounds) / 2 if close else None
     guessed = session.guessed
     if guessed:
-        run.note(f"the budget of {session.budget} oracle calls was spent: this is the best answer so far")
+        run.note(
+            f"the budget of {session.context.budget} oracle calls was spent: this is the best answer so far"
+        )
     given = settled or guessed
     return Answer(
         value if given else None,

@@ -12,23 +12,22 @@ from dataclasses import dataclass, field
 import torch
 
 from dsl import plan
-from dsl.limits import Limits
 from dsl.plan import Count, Describe, Description, Exists, ExpectationOver, Node, make
 from dsl.plan.guards import insert_guards
-from neptune.algebra import Logic, LogicParameters
 from neptune.algebra.convert import as_float
 from neptune.answer import TraceStep, Usage
+from neptune.engine.context import RunContext
 from neptune.engine.evaluate.bounds import Interval, settled_argmax, softmax_bounds
 from neptune.engine.evaluate.distinct import SearchingEvaluator
 from neptune.engine.evaluate.evaluator import Evaluator
 from neptune.engine.evaluate.executor import PlannedEvaluator
-from neptune.engine.evidence.questions import Wording
+from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.values import ByKind
-from neptune.engine.schedule import Estimates, Schedule, witness_of
+from neptune.engine.schedule import witness_of
 from neptune.engine.schedule.requests import Asker
 from neptune.engine.schedule.stopping import Goal, Kind
-from neptune.scene.types import Oracle, Question
+from neptune.scene.types import Question
 
 TRACE_STEPS = 60
 BOUND_BRANCHES = 1 << 11
@@ -82,58 +81,32 @@ class Session(ByKind):
     ----------
     evidence
         What is already known of the scene, shared by all programs on it.
-    oracle, wording
-        Who is asked, and in which words.
-    logic, parameters
-        The t-norm and the temperatures.
-    limits
-        Cells and calls that may be used.
+    context
+        Who is asked, in which words, with which logic and limits.
     variable_names
         The names in the program of the variables that quantifier nodes bind, for witnesses.
-    schedule, estimates, budget
-        See :class:`~neptune.engine.schedule.requests.Asker`.
-    probability_tolerance
-        Bounds of an answer's probability as close as this are reported as their middle.
     """
 
     evidence: Evidence
-    oracle: Oracle
-    wording: Wording
-    logic: Logic
-    parameters: LogicParameters
-    limits: Limits
+    context: RunContext
     usage: Usage = field(default_factory=Usage)
     variable_names: dict[Node, str] = field(default_factory=dict)
     trace: list[TraceStep] = field(default_factory=list)
     failed_presuppositions: list[str] = field(default_factory=list)
     ties: bool = False
-    schedule: Schedule | None = None
-    estimates: Estimates | None = None
-    budget: int | None = None
-    probability_tolerance: float = 0.0
-    planner: str = "naive"
 
     def __post_init__(self) -> None:
-        self.objects = len(self.evidence.scene)
-        self._asker = Asker(
-            self.evidence,
-            self.oracle,
-            self.wording,
-            self.logic,
-            self.parameters,
-            self.limits,
-            self.usage,
-            self.schedule,
-            self.estimates,
-            self.budget,
-        )
-        arguments = self.objects, self.logic, self.parameters, self._asker.leaf, self.limits.tensor_cells
+        context, self.objects = self.context, len(self.evidence.scene)
+        self.logic, self.parameters = context.logic, context.parameters
+        self._asker = Asker(self.evidence, context, self.usage)
+        known = KnownAtoms(self.evidence, context)
+        arguments = self.objects, self.logic, self.parameters, known, context.limits.tensor_cells
         self._by_node = (
             Evaluator(*arguments)
-            if self.schedule is None
+            if context.schedule is None
             else SearchingEvaluator(*arguments, branches=BOUND_BRANCHES)
         )
-        self._evaluator = PlannedEvaluator(*arguments) if self.planner == "optimised" else self._by_node
+        self._evaluator = PlannedEvaluator(*arguments) if context.planner == "optimised" else self._by_node
 
     @property
     def guessed(self) -> bool:
@@ -202,7 +175,9 @@ class Session(ByKind):
             If the oracle gave no answer, or no budget was left to ask it.
         """
         question = (
-            Question(text, len(objects), attribute) if text else self.wording.query(attribute, len(objects))
+            Question(text, len(objects), attribute)
+            if text
+            else self.context.wording.query(attribute, len(objects))
         )
         answer = self._asker.query(question, objects)
         if answer is None and self.guessed:
@@ -296,7 +271,9 @@ class Session(ByKind):
         self.ties |= tie
         self._step(line, plan.show(node)[:200], f"{node.values[best]} ({float(scores[best]):.3f})")
         bounds = None
-        parts = [self._by_node.truth(b) for b in prepared.bodies] if self.schedule or not settled else []
+        parts = (
+            [self._by_node.truth(b) for b in prepared.bodies] if self.context.schedule or not settled else []
+        )
         if not all(p.exact for p in parts):
             low = torch.stack([p.low.logits.reshape(()) for p in parts])
             high = torch.stack([p.high.logits.reshape(()) for p in parts])

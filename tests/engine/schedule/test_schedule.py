@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,13 +28,13 @@ from dsl import plan
 from dsl.plan import Count, Describe, Description, Exists, Predicate, make
 from dsl.plan.guards import insert_guards
 from neptune import tasks
-from neptune.algebra import LogicParameters, logic
 from neptune.answer import Usage
 from neptune.engine import Engine
 from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import DescribedObject, DescribedValue, Formula, Quantity
+from neptune.engine.interpret.values import Formula, node_of
 from neptune.engine.schedule import Estimates, Schedule, box_prior
 from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.schedule.requests import Asker
@@ -90,27 +91,16 @@ def test_bounds_of_exclusive_or_hold_beside_certainty(schedule):
 
 def forced(program, n, oracle):
     """Return the guarded plan that a program returns, or None."""
-    session = Session(
-        Evidence(world(n)),
-        oracle,
-        Engine(oracle=oracle).wording,
-        logic.godel,
-        LogicParameters(),
-        dsl.Limits(),
-        Usage(),
-    )
+    context = replace(Engine(oracle=oracle).context, planner="naive")
+    session = Session(Evidence(world(n)), context)
     checked = dsl.check(program, vocabulary=Engine(oracle=oracle).vocabulary)
     try:
         value = Interpreter(session, Engine(oracle=oracle).vocabulary, dsl.Limits()).run(checked.program)
     except (dsl.ProgramError, Exception):
         return None
-    match value:
-        case Formula() | Quantity() | DescribedValue():
-            node = value.node
-        case DescribedObject():
-            node = value.iota
-        case _:
-            return None
+    node = node_of(value)
+    if node is None:
+        return None
     if isinstance(value, Formula):
         for var in sorted(node.free):
             node = make(Exists, var, node)
@@ -139,9 +129,8 @@ def test_bounds_shrink_to_the_value(program, n, seed, logic_name, pushed):
         node = push_down(node)
     engine = Engine(oracle=oracle)
     usage, evidence = Usage(), Evidence(world(n))
-    chosen, parameters = logic.get(logic_name), LogicParameters()
-    asker = Asker(evidence, oracle, engine.wording, chosen, parameters, dsl.Limits(), usage)
-    evaluator = Evaluator(n, chosen, parameters, asker.leaf, 10**6)
+    context = Engine(oracle=oracle, logic=logic_name).context
+    evaluator = Evaluator(n, context.logic, context.parameters, KnownAtoms(evidence, context), 10**6)
     atoms = [a for a in plan.walk(node) if isinstance(a, plan.Atom)]
     history = [intervals(node, evaluator)]
     draw = random.Random(seed)
@@ -175,11 +164,9 @@ def test_quantifiers_pushed_inward_keep_the_value(program, n, seed, logic_name):
     node = forced(program, n, oracle)
     if node is None:
         return
-    chosen, parameters = logic.get(logic_name), LogicParameters()
-    asker = Asker(
-        Evidence(world(n)), oracle, Engine(oracle=oracle).wording, chosen, parameters, dsl.Limits(), Usage()
-    )
-    evaluator = Evaluator(n, chosen, parameters, asker.leaf, 10**6)
+    context, evidence = Engine(oracle=oracle, logic=logic_name).context, Evidence(world(n))
+    asker = Asker(evidence, context, Usage())
+    evaluator = Evaluator(n, context.logic, context.parameters, KnownAtoms(evidence, context), 10**6)
     asker.fill(node, "exact", evaluator)
     for plain, pushed in zip(intervals(node, evaluator), intervals(push_down(node), evaluator), strict=True):
         a, b = plain.low.values, pushed.low.align(plain.low.vars).values

@@ -1,0 +1,47 @@
+"""The scores of atoms on one scene, as far as they are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dsl.plan import Atom
+from neptune.algebra import ProbabilisticTensor
+from neptune.engine.context import RunContext
+from neptune.engine.evaluate.bounds import Interval
+from neptune.engine.evidence.indexing import diagonal
+from neptune.engine.evidence.store import Evidence, Table
+
+
+class KnownAtoms:
+    """What is known of atoms on one scene: called with an atom, it gives the scores.
+
+    Parameters
+    ----------
+    evidence
+        What the oracle has said of the scene.
+    context
+        The words of questions, the calibration, the logic.
+    """
+
+    def __init__(self, evidence: Evidence, context: RunContext) -> None:
+        self.evidence, self.context = evidence, context
+
+    def table(self, atom: Atom) -> Table:
+        """Return the evidence table of an atom."""
+        return self.evidence.table(self.context.wording.question(atom.predicate), atom.predicate.symmetric)
+
+    def __call__(self, atom: Atom) -> Interval:
+        """Return an atom's scores over its variables; those not asked, or of missing evidence, are unknown."""
+        logic, table = self.context.logic, self.table(atom)
+        index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
+        vars = tuple(t for t in atom.terms if isinstance(t, str))
+        # A pair of one object with itself is never asked and never used: guards decide it. Any number does.
+        open_at = np.isnan(table.logits) & ~diagonal(len(self.evidence.scene), len(atom.terms))
+        unknown = torch.from_numpy(np.asarray(open_at[index]))
+        logits = torch.from_numpy(table.logits)[index].nan_to_num(nan=0.0).to(logic.dtype)
+        logits = self.context.parameters.calibrate(logits, atom.predicate.name or "default")
+        if not bool(unknown.any()):
+            return Interval.point(ProbabilisticTensor.from_logits(logits, vars, logic=logic))
+        ends = (logits.masked_fill(unknown, end) for end in (-torch.inf, torch.inf))
+        return Interval(*(ProbabilisticTensor.from_logits(end, vars, logic=logic) for end in ends))
