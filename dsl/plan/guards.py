@@ -58,16 +58,16 @@ def _guard(node: Node, context: _Context, visit: Visit[_Context]) -> Node:
     if isinstance(node, Atom):
         return _guard_atom(node, context)
     schema = node.schema
-    if not node.basic or (any(part.sign == "±" for part in schema.parts) and _has_pairs(node)):
+    if not node.basic or (schema.mixed and _has_pairs(node)):
         # A guard depends on the sign, so a part that occurs with both is written out.
         return visit(node.expand(), context)
     guarded = []
     for child, part in schema.parts_of(node):
         inner = context
         if part.sign == "-":
-            inner = {v: b._replace(positive=not b.positive) for v, b in context.items()}
+            inner = {v: _Binding(b.order, b.kind, not b.positive) for v, b in context.items()}
         elif part.sign == "0":
-            inner = {v: b._replace(positive=True) for v, b in context.items()}
+            inner = {v: _Binding(b.order, b.kind, True) for v, b in context.items()}
         if part.scoped and schema.kind is not None:
             order = 1 + max([b.order for b in context.values()], default=-1)
             inner = {**inner, **{v: _Binding(order, schema.kind, True) for v in schema.variable(node)}}

@@ -8,9 +8,10 @@ are made by :func:`make`, which gives each formula its one object.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import repeat
+from operator import attrgetter
 from typing import (
     Annotated,
     Any,
@@ -119,14 +120,16 @@ class Schema:
 
     Parameters
     ----------
-    names
-        Of all fields, in order.
+    names, values
+        Of all fields, in order; `values` reads them off a node.
     data
         The names of those that hold no subformula.
     single, many
         Positions of the fields that hold one subformula each, or else of the one field that holds a tuple of them.
     parts
         The roles of `single`, or of `many`.
+    mixed
+        Whether the node may grow or fall with a part.
     terms, bound
         Positions of an atom's places and of the bound variable.
     kind
@@ -134,10 +137,12 @@ class Schema:
     """
 
     names: tuple[str, ...]
+    values: Callable[[Node], tuple[Any, ...]]
     data: tuple[str, ...]
     single: tuple[int, ...]
     many: int | None
     parts: tuple[Part, ...]
+    mixed: bool
     terms: int | None
     bound: int | None
     kind: Literal["∃", "∀", "ι"] | None
@@ -151,20 +156,19 @@ class Schema:
         at = [i for i, role in enumerate(roles) if isinstance(role, Part)]
         many = next((i for i in at if get_origin(hints[names[i]].__origin__) is tuple), None)
         bound = next((i for i, role in enumerate(roles) if isinstance(role, Bound)), None)
+        parts = tuple(role for role in roles if isinstance(role, Part))
         return Schema(
             names,
+            attrgetter(*names) if len(names) > 1 else lambda node: (getattr(node, names[0]),),
             tuple(name for i, name in enumerate(names) if i not in at),
             tuple(at) if many is None else (),
             many,
-            tuple(role for role in roles if isinstance(role, Part)),
+            parts,
+            any(part.sign == "±" for part in parts),
             roles.index("terms") if "terms" in roles else None,
             bound,
             next((role.kind for role in roles if isinstance(role, Bound)), None),
         )
-
-    def values(self, node: Node) -> list[Any]:
-        """Return the values of all fields."""
-        return [getattr(node, name) for name in self.names]
 
     def variable(self, node: Node) -> tuple[str, ...]:
         """Return the variable that the node binds, if it binds one."""
@@ -212,7 +216,9 @@ def _free(node: Node, values: tuple[Any, ...]) -> frozenset[str]:
     if schema.terms is not None:
         return frozenset([t for t in values[schema.terms] if isinstance(t, str)])
     if schema.bound is None:
-        return frozenset().union(*[child.free for child in node.children])
-    bound = {values[schema.bound]}
-    parts = schema.parts_of(node)
-    return frozenset().union(*[child.free - bound if part.scoped else child.free for child, part in parts])
+        free = [child.free for child in node.children]
+    else:
+        bound = {values[schema.bound]}
+        parts = schema.parts_of(node)
+        free = [child.free - bound if part.scoped else child.free for child, part in parts]
+    return free[0] if len(free) == 1 else frozenset().union(*free)

@@ -5,6 +5,7 @@ Everything here reads the schema of the nodes, and holds for every class of them
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TypeAlias, TypeVar
 
@@ -67,7 +68,7 @@ def rebuild(node: Node, children: Iterable[Node], var: str = "") -> Node:
     if not var and inner == node.children:
         return node
     schema = node.schema
-    values = schema.values(node)
+    values = list(schema.values(node))
     if var:
         assert schema.bound is not None, f"{type(node).__name__} binds no variable"
         values[schema.bound] = var
@@ -96,7 +97,7 @@ def with_terms(node: Node, change: Callable[[Term], Term]) -> Node:
     schema = node.schema
     if schema.terms is None:
         return node
-    values = schema.values(node)
+    values = list(schema.values(node))
     values[schema.terms] = terms = tuple(map(change, values[schema.terms]))
     return same(*terms) if isinstance(node, Same) else make(type(node), *values)
 
@@ -111,7 +112,9 @@ def transform(node: Node, change: Callable[[Node], Node]) -> Node:
     def visit(current: Node) -> Node:
         found = memo.get(current)
         if found is None:
-            found = memo[current] = change(rebuild(current, map(visit, current.children)))
+            children = current.children
+            found = change(rebuild(current, map(visit, children)) if children else current)
+            memo[current] = found
         return found
 
     return visit(node)
@@ -130,9 +133,10 @@ def descend(node: Node, state: State, rule: Callable[[Node, State, Visit[State]]
         free in the node.
     """
     memo: dict[Hashable, Node] = {}
+    named = isinstance(state, dict)
 
     def visit(current: Node, state: State) -> Node:
-        key = (current, *map(state.get, current.free)) if isinstance(state, dict) else (current, state)
+        key = (current, *map(state.get, current.free)) if named else (current, state)  # type: ignore[attr-defined]
         found = memo.get(key)
         if found is None:
             found = memo[key] = rule(current, state, visit)
@@ -153,28 +157,28 @@ def fresh(*nodes: Node) -> str:
 
 def substitute(node: Node, mapping: Mapping[str, Term]) -> Node:
     """Replace free variables by terms, renaming bound variables where they would capture one."""
-    return descend(node, {v: t for v, t in mapping.items() if v != t}, _substitute)
+    changed = {v: t for v, t in mapping.items() if v != t and v in node.free}
+    return descend(node, changed, _substitute) if changed else node
 
 
 def _substitute(node: Node, mapping: dict[str, Term], visit: Visit[dict[str, Term]]) -> Node:
-    live = {v: t for v, t in mapping.items() if v in node.free}
-    if not live:
-        return node
+    def into(child: Node, mapping: dict[str, Term]) -> Node:
+        return child if child.free.isdisjoint(mapping) else visit(child, mapping)
+
     schema = node.schema
     if schema.terms is not None:
-        return with_terms(node, lambda term: live.get(term, term) if isinstance(term, str) else term)
+        return with_terms(node, lambda term: mapping.get(term, term) if isinstance(term, str) else term)
     if schema.bound is None:
-        return rebuild(node, [visit(child, live) for child in node.children])
-    parts = list(schema.parts_of(node))
-    outside = {i: visit(child, live) for i, (child, part) in enumerate(parts) if not part.scoped}
-    around = frozenset().union(*(child.free for child in outside.values()))
+        return rebuild(node, [into(child, mapping) for child in node.children])
     (var,) = schema.variable(node)
-    inner = {v: t for v, t in live.items() if v != var}
-    if var in inner.values() or var in around:  # captured
-        used = around.union(*(child.free for child, part in parts if part.scoped), inner.values())
-        k = 0
-        while f"@{k}" in used:
-            k += 1
-        inner[var] = f"@{k}"
-    made = [outside[i] if i in outside else visit(child, inner) for i, (child, _) in enumerate(parts)]
-    return rebuild(node, made, str(inner.get(var, var)))
+    inner, renamed = {v: t for v, t in mapping.items() if v in node.free and v != var}, ""
+    parts = list(schema.parts_of(node))
+    made = [child if part.scoped else into(child, mapping) for child, part in parts]
+    around = [child.free for child, (_, part) in zip(made, parts, strict=True) if not part.scoped]
+    if var in inner.values() or any(var in free for free in around):  # it would be captured
+        used = frozenset().union(*(child.free for child in made), inner.values())
+        inner[var] = renamed = next(f"@{k}" for k in itertools.count() if f"@{k}" not in used)
+    made = [
+        into(child, inner) if part.scoped else child for child, (_, part) in zip(made, parts, strict=True)
+    ]
+    return rebuild(node, made, renamed)

@@ -94,10 +94,10 @@ def arrange(kind: Quantifier, variables: Sequence[str], factors: Sequence[Node])
     parts: list[Node] = []
     for members in components(factors, bound):
         inner = [v for v in variables if any(v in f.free for f in members)]
-        if stays_whole(kind, inner, members):
-            parts.append(quantify(kind, reversed(inner), _join(kind.connective, members)))
+        if inner and not stays_whole(kind, inner, members):
+            parts.append(_ordered(kind, inner, members))
         else:
-            parts.append(_ordered(kind, inner, members) if inner else _join(kind.connective, members))
+            parts.append(quantify(kind, reversed(inner), _join(kind.connective, members)))
     return _join(kind.connective, parts)
 
 

@@ -74,7 +74,7 @@ def _node_key(node: plan.Node, known: dict[plan.Node, Hashable]) -> Hashable:
             return "(" + ",".join(show(v) for v in value) + ")"
         return repr(value)
 
-    values = node.schema.values(node)
+    values = list(node.schema.values(node))
     if isinstance(node, plan.And | plan.Or):
         values = [tuple(sorted(node.operands, key=show))]
     elif isinstance(node, plan.Xor):
