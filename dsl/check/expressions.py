@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 
 from dsl.builtins import (
-    BINDERS,
     BUILTINS,
-    METHOD_KEYWORDS,
     METHODS,
     METHODS_MISSED,
     RESERVED,
-    SHADOWABLE,
     Builtin,
 )
 from dsl.check.scopes import Binding, Scope
@@ -52,7 +49,7 @@ class Expressions:
         """Bind a name, unless it is not free to take."""
         if name.startswith("__"):
             self.fault(f"'{name}' is reserved", node, hint=_INSIDES)
-        elif name in RESERVED or (name in BUILTINS and name not in SHADOWABLE):
+        elif name in RESERVED or (name in BUILTINS and not BUILTINS[name].shadowable):
             self.fault(
                 f"'{name}' is a built-in and can not be given another meaning",
                 node,
@@ -188,9 +185,10 @@ class Expressions:
         if isinstance(function, ast.Attribute):
             self._attribute(function, scope, called=True)
             if function.name in METHODS:
-                least, most, *_ = METHODS[function.name]
-                self._count(f".{function.name}", len(node.args) + len(node.keywords), least, most, node)
-                allowed = METHOD_KEYWORDS.get(function.name, ())
+                method = METHODS[function.name]
+                given = len(node.args) + len(node.keywords)
+                self._count(f".{function.name}", given, method.least, method.most, node)
+                allowed = method.keywords
                 for keyword in node.keywords:
                     if keyword.name not in allowed and "*" not in allowed:
                         self.fault(
@@ -273,9 +271,9 @@ class Expressions:
                     hint=did_you_mean(keyword.name, builtin.keywords) or "give the arguments by position",
                 )
         for i, arg in enumerate(node.args):
-            if builtin.name in BINDERS and i == len(node.args) - 1 and self._bare_predicate(arg, scope):
+            if builtin.binds and i == len(node.args) - 1 and self._bare_predicate(arg, scope):
                 continue
-            if builtin.name in BINDERS and isinstance(arg, ast.Lambda) and not arg.params:
+            if builtin.binds and isinstance(arg, ast.Lambda) and not arg.params:
                 self.fault(
                     f"this lambda gives '{builtin.name}' no variable to bind",
                     arg,
