@@ -255,13 +255,7 @@ class Expressions:
 
     def _builtin(self, node: ast.Call, builtin: Builtin, scope: Scope) -> None:
         given = len(node.args) + len(node.keywords)
-        if not builtin.least <= given <= builtin.most:
-            self.fault(
-                f"'{builtin.name}' takes {_range(builtin.least, builtin.most)}, not {given}",
-                node,
-                expected=builtin.signature,
-                hint=f"write {builtin.signature}",
-            )
+        self._count(f"'{builtin.name}'", given, builtin.least, builtin.most, node, builtin.signature)
         for keyword in node.keywords:
             if keyword.name not in builtin.keywords and "*" not in builtin.keywords:
                 self.fault(
@@ -356,13 +350,15 @@ class Expressions:
         first = node.args[0].id
         return scope.find(first) is None and (first == OBJECT or first in self.vocabulary.sorts)
 
-    def _count(self, what: str, given: int, least: int, most: int, node: ast.Call) -> None:
+    def _count(
+        self, what: str, given: int, least: int, most: int, node: ast.Call, signature: str = ""
+    ) -> None:
         if not least <= given <= most:
             self.fault(
                 f"{what} takes {_range(least, most)}, not {given}",
                 node,
-                expected=_range(least, most),
-                hint="give it the arguments it takes",
+                expected=signature or _range(least, most),
+                hint=f"write {signature}" if signature else "give it the arguments it takes",
             )
 
 
