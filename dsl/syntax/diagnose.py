@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from dsl.builtins import BINDERS, BUILTINS
 from dsl.errors import ProgramError, closest
 from dsl.span import Span
 from dsl.syntax import ast
-from dsl.syntax.lalr import Unexpected
 from dsl.syntax.lexer import NOT_IN_LANGUAGE, Fault, Token
 
 _STATEMENTS = ("if", "for", "def", "return", "else", "elif")
@@ -25,6 +25,14 @@ _INFIX = {
     "xor": "write a != b or a ^ b",
     "iff": "write a == b",
 }
+
+
+class Unexpected(NamedTuple):
+    """A token that no rule accepts, the terminals that would have been accepted, and what was read so far."""
+
+    token: Token
+    allowed: set[str]
+    values: list[Any]
 
 
 def explain(fault: Unexpected, tokens: Sequence[Token]) -> ProgramError:

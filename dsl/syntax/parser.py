@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
-from lark import Lark
+from lark import Lark, UnexpectedToken
+from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from dsl import resources
 from dsl.errors import LimitError, ProgramError
@@ -21,9 +22,8 @@ from dsl.span import Span
 from dsl.syntax import ast
 from dsl.syntax.ast import Expr
 from dsl.syntax.build import builder
-from dsl.syntax.diagnose import explain
+from dsl.syntax.diagnose import Unexpected, explain
 from dsl.syntax.hints import mended
-from dsl.syntax.lalr import Row, Table, Unexpected
 from dsl.syntax.lexer import Lexer, Token
 from dsl.syntax.strings import INNER, LIMITS
 
@@ -38,9 +38,8 @@ class Accept:
     """The tolerant parser: what comes in."""
 
     def __init__(self) -> None:
-        lark = _lark(["accept", "formatted"])
-        self.table = Table(lark)
-        self.literals, patterns = _terminals(lark, self.table)
+        self.lark = _lark(["accept", "formatted"])
+        self.literals, patterns = _terminals(self.lark)
         self.lexer = Lexer(self.literals, patterns)
 
     def parse(self, text: str, limits: Limits) -> tuple[ast.Program, tuple[str, ...]]:
@@ -60,14 +59,10 @@ class Accept:
                 Token("$END", "", Span(last.end_line, last.end_column, last.end_line, last.end_column + 1))
             )
             following = iter(tokens)
-
-            def read(_: Row) -> Token:
-                return next(following)
-
-            try:
-                return self.table.run(start, read)
-            except Unexpected as fault:
-                raise explain(fault, tokens) from None
+            found_tree = _run(self.lark, start, lambda _: next(following))
+            if isinstance(found_tree, Unexpected):
+                raise explain(found_tree, tokens)
+            return found_tree
 
         def inner(piece: str, line: int, column: int) -> Expr:
             # a line break inside the braces of a ''' text is a blank
@@ -89,9 +84,8 @@ class Generate:
     """The strict parser: exactly the texts that constrained decoding may write."""
 
     def __init__(self) -> None:
-        lark = _lark(["generate"])
-        self.table = Table(lark)
-        literals, patterns = _terminals(lark, self.table)
+        self.lark = _lark(["generate"])
+        literals, patterns = _terminals(self.lark)
         self._words = {name: re.compile(re.escape(text)).match for text, name in literals.items()}
         self._words |= {name: re.compile(pattern).match for name, pattern in patterns.items()}
 
@@ -100,13 +94,14 @@ class Generate:
         words, position, line, start = self._words, 0, 1, 0
         count = 0
 
-        def read(row: Row) -> Token:
+        def read(parser: InteractiveParser) -> Token:
             """Read the longest of the words that the state allows."""
             nonlocal position, line, start, count
             here = Span(line, position - start + 1, line, position - start + 2)
             if position == len(text):
                 return Token("$END", "", here)
             best, kind = -1, ""
+            row = parser.choices()
             for name in row:
                 match = words.get(name)
                 found = match(text, position) if match else None
@@ -130,19 +125,37 @@ class Generate:
 
         before = LIMITS.set(limits)
         try:
-            tree: ast.Program = self.table.run("generate", read)
-        except Unexpected as fault:
-            raise ProgramError(
-                "the text leaves the strict form here",
-                fault.token.span,
-                expected=_spoken(dict.fromkeys(fault.allowed, 0), words),
-                hint="finish the program" if fault.token.type == "$END" else "write single blanks",
-            ) from None
+            tree: ast.Program | Unexpected = _run(self.lark, "generate", read)
         finally:
             LIMITS.reset(before)
+        if isinstance(tree, Unexpected):
+            raise ProgramError(
+                "the text leaves the strict form here",
+                tree.token.span,
+                expected=_spoken(tree.allowed, words),
+                hint="finish the program" if tree.token.type == "$END" else "write single blanks",
+            )
         if count > limits.depth:
             check_depth(tree, limits)
         return tree
+
+
+def _run(lark: Lark, start: str, read: Callable[[InteractiveParser], Token]) -> Any:
+    """Feed Lark's parser the tokens that `read` gives, up to and including a ``$END``.
+
+    Returns
+    -------
+    The tree, or what stands where no rule accepts it.
+    """
+    parser = lark.parse_interactive("", start=start)
+    while True:
+        token = read(parser)
+        try:
+            tree = parser.feed_token(token)  # type: ignore[arg-type]  # the parser reads no more of it than its type
+        except UnexpectedToken:
+            return Unexpected(token, parser.accepts(), parser.parser_state.value_stack)
+        if token.type == "$END":
+            return tree
 
 
 def parse(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) -> ast.Program:
@@ -275,21 +288,20 @@ def _lark(starts: list[str]) -> Lark:
     )
 
 
-def _terminals(lark: Lark, table: Table) -> tuple[dict[str, str], dict[str, str]]:
-    literals: dict[str, str] = {}
-    patterns: dict[str, str] = {}
-    used = {kind for row in table.rows.values() for kind in row}  # Lark lists those of other starts too
-    for terminal in lark.terminals:
-        if terminal.name not in used:
-            continue
-        if terminal.pattern.type == "str":
-            literals[terminal.pattern.value] = terminal.name
-        else:
-            patterns[terminal.name] = terminal.pattern.to_regexp()
-    return literals, patterns
+def _terminals(lark: Lark) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the words of the grammar that its start symbols use: written form → terminal, terminal → pattern."""
+    used: set[str] = set(lark.options.start)
+    while True:  # Lark keeps the rules of other start symbols too
+        inside = {s.name for rule in lark.rules if rule.origin.name in used for s in rule.expansion}
+        if inside <= used:
+            break
+        used |= inside
+    words = [terminal for terminal in lark.terminals if terminal.name in used]
+    literals = {word.pattern.value: word.name for word in words if word.pattern.type == "str"}
+    return literals, {w.name: w.pattern.to_regexp() for w in words if w.pattern.type != "str"}
 
 
-def _spoken(row: Row, words: dict[str, Callable[..., Any]]) -> str:
+def _spoken(row: Iterable[str], words: dict[str, Callable[..., Any]]) -> str:
     shown = []
     for name in row:
         match = words.get(name)
