@@ -30,6 +30,9 @@ KEYWORDS = frozenset(
     ]
 ) | frozenset(NOT_IN_LANGUAGE)
 
+STRICT_NAME = "STRICT_NAME"
+"""The terminal of `generate` that is any name but a keyword."""
+
 _FIRST = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 _REST = "0123456789" + _FIRST
 _ANY = "[0-9A-Z_a-z]"
@@ -38,9 +41,8 @@ _ANY = "[0-9A-Z_a-z]"
 def name_pattern(words: Iterable[str] = KEYWORDS) -> str:
     """Return a regular expression for all names but `words`.
 
-    Matched greedily it takes the longest such name.
-
-    The terminal ``STRICT_NAME`` of the grammar is this pattern; a test keeps them equal.
+    Matched greedily it takes the longest such name. Constrained decoding has no lexer that tells keywords apart: it is
+    given this pattern where the grammar says ``STRICT_NAME``.
     """
     return _after(frozenset(words), first=True)
 

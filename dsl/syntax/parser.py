@@ -23,8 +23,9 @@ from dsl.syntax import ast
 from dsl.syntax.ast import Expr
 from dsl.syntax.build import builder
 from dsl.syntax.diagnose import Unexpected, explain
-from dsl.syntax.hints import mended
+from dsl.syntax.keywords import STRICT_NAME, name_pattern
 from dsl.syntax.lexer import Lexer, Token
+from dsl.syntax.spelling import normalise_spelling
 from dsl.syntax.strings import INNER, LIMITS
 
 _FENCE = re.compile(r"[ \t]*```[^\n`]*\n(.*?)(?:\n[ \t]*```[ \t]*\s*|\s*```\s*|\s*)\Z", re.DOTALL)
@@ -45,12 +46,12 @@ class Accept:
     def parse(self, text: str, limits: Limits) -> tuple[ast.Program, tuple[str, ...]]:
         """Return the tree of a clean `text`, and what was put right in its spelling; see :func:`parse`."""
         count = 0
-        slips: dict[str, None] = {}
+        notes: dict[str, None] = {}
 
         def run(piece: str, start: str, line: int, column: int) -> Any:
             nonlocal count
-            tokens, found = mended(self.lexer.tokens(piece, limits, line, column), self.literals)
-            slips.update(dict.fromkeys(found))
+            tokens, found = normalise_spelling(self.lexer.tokens(piece, limits, line, column), self.literals)
+            notes.update(dict.fromkeys(found))
             count += len(tokens)
             if not tokens:
                 raise ProgramError("the program is empty", expected="at least one line that gives a result")
@@ -77,7 +78,7 @@ class Accept:
             LIMITS.reset(before)
         if count > limits.depth:
             check_depth(tree, limits)
-        return tree, tuple(slips)
+        return tree, tuple(notes)
 
 
 class Generate:
@@ -86,6 +87,7 @@ class Generate:
     def __init__(self) -> None:
         self.lark = _lark(["generate"])
         literals, patterns = _terminals(self.lark)
+        patterns[STRICT_NAME] = name_pattern()
         self._words = {name: re.compile(re.escape(text)).match for text, name in literals.items()}
         self._words |= {name: re.compile(pattern).match for name, pattern in patterns.items()}
 
@@ -186,7 +188,7 @@ def parse(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) 
 def parsed(
     text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS
 ) -> tuple[ast.Program, tuple[str, ...]]:
-    """Return what :func:`parse` returns, and a note for each slip of spelling that was put right on the way."""
+    """Return what :func:`parse` returns, and a note for each malformed spelling that was normalised on the way."""
     if not isinstance(text, str):
         raise TypeError(f"a program is a text, not {type(text).__name__}")
     key = (text, start, limits)
@@ -308,7 +310,7 @@ def _spoken(row: Iterable[str], words: dict[str, Callable[..., Any]]) -> str:
         if match is not None:
             pattern = match.__self__.pattern  # type: ignore[attr-defined]
             plain = re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL)
-            kind = {"STRICT_NAME": "a name", "STRICT_NUMBER": "a number", "STRICT_TEXT": "a text"}.get(name)
+            kind = {STRICT_NAME: "a name", "STRICT_NUMBER": "a number", "STRICT_TEXT": "a text"}.get(name)
             shown.append(kind or repr(plain))
     return " or ".join(sorted(set(shown), key=lambda s: (s[0] != "a", s))[:8]) + (
         " …" if len(shown) > 8 else ""

@@ -67,6 +67,7 @@ def rules() -> Mapping[str, tuple[Way, ...]]:
     import lark
 
     from dsl import resources
+    from dsl.syntax.keywords import STRICT_NAME, name_pattern
 
     grammar = lark.Lark(
         resources.grammar(), start=["generate"], parser="lalr", lexer="basic", maybe_placeholders=False
@@ -77,6 +78,7 @@ def rules() -> Mapping[str, tuple[Way, ...]]:
         else Word(t.name, regex=t.pattern.value)
         for t in grammar.terminals
     }
+    words[STRICT_NAME] = Word(STRICT_NAME, regex=name_pattern())
     raw: dict[str, list[list[Word | Rule]]] = {}
     for rule in grammar.rules:
         if any(s.is_term and s.name not in words for s in rule.expansion):

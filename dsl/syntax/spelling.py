@@ -1,8 +1,8 @@
-"""Slips of spelling that have one clear meaning, put right in the tokens before they are parsed.
+"""Malformed spelling with one clear meaning is normalised in the tokens, before they are parsed.
 
 What Python's grammar has no place for, and what models write all the same: ``if a then b else c``, one ``=`` where only
 ``==`` can stand, a full stop after the last bracket. Each leaves a note. Everything that can be a tree is
-put right there instead (:mod:`dsl.normalise.normaliser`).
+normalised there instead (:mod:`dsl.normalise.normaliser`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _COMPARED = frozenset({"count", "describe", "len", "max", "min", "sum"})
 _MOST_THENS = 20
 
 
-def mended(tokens: list[Token], names: dict[str, str]) -> tuple[list[Token], tuple[str, ...]]:
-    """Return the tokens put right, and a note for each kind of slip; the same list if there is none.
+def normalise_spelling(tokens: list[Token], names: dict[str, str]) -> tuple[list[Token], tuple[str, ...]]:
+    """Return the tokens in the form of the language, and a note for each change; the same list if there is none.
 
     Parameters
     ----------
