@@ -1,222 +1,232 @@
-"""Normal forms of "the most": largest of a set, the object of the largest size, the value of the largest count."""
+"""The most of something: the largest of a set, the value of the largest count, superlatives of the vocabulary."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import cast
 
-from dsl.builtins import BINDERS, BUILTINS
+from dsl.normalise.context import Context
+from dsl.normalise.kinds import sole_attribute
+from dsl.normalise.patterns import Match, build, rule
 from dsl.normalise.tree import (
     alike,
-    call,
     called,
-    calls_predicate,
     conjunction,
     conjuncts,
     described,
     free_names,
     fresh,
-    iota,
-    is_superlative,
-    over,
-    sole_attribute,
+    rebuild,
     substitute,
 )
+from dsl.normalise.values import group_of
 from dsl.syntax import ast
 from dsl.syntax.ast import Expr
 
-if TYPE_CHECKING:
-    from dsl.normalise.normaliser import Context
 
-_LARGEST = frozenset({"max", "maximum", "max_property", "max_by", "max_object"})
-_SMALLEST = frozenset({"min", "minimum", "min_property", "min_by", "min_object"})
-
-
-def extreme_objects(node: ast.Node, context: Context) -> Expr | None:
+@rule(
+    "_largest(Object, __args)",
+    "_largest(_description, __args)",
+    "_smallest(Object, __args)",
+    "_smallest(_description, __args)",
+    note="'{called}' of objects by {sort} was read as the object that no other exceeds",
+)
+def extreme_objects(m: Match) -> Expr | None:
     """``max(Object, lambda x: cube(x), lambda x: size(x))``: the cube whose size no other cube exceeds."""
-    name = called(node)
+    among = m["description"] if "_description" in m.found else ast.Name("Object")
+    group = group_of(m, (among, *m.many("args")))
+    keys = [sole_attribute(arg, m.words) for arg in m.many("args")]
     if (
-        name not in _LARGEST | _SMALLEST
-        or not isinstance(node, ast.Call)
-        or node.keywords
-        or name in context.bound
+        group is None
+        or not m.words.is_ordered(m.said["sort"])
+        or any(key is not None and key[2] for key in keys)
     ):
         return None
-    if not 2 <= len(node.args) <= 3:
-        return None
-    sort, conditions = None, []
-    domain, *rest = node.args
-    inner = described(domain)
-    if inner is not None:
-        conditions.append(inner)
-    elif domain != ast.Name("Object"):
-        return None
-    for arg in rest:
-        key = _ordered_key(arg, context)
-        if key is not None and sort is None:
-            sort = key
-        elif (
-            isinstance(arg, ast.Lambda)
-            and len(arg.params) == 1
-            and sole_attribute(arg, context.vocabulary) is None
-        ):
-            conditions.append(arg)
-        elif arg != ast.Name("Object"):
-            return None
-    if sort is None:
-        return None
-    where, here = context.vocabulary.attribute(sort), node.span
-    fits = [substitute(c.body, c.params[0], ast.Name("x", span=here)) for c in conditions]
-    fits = [f for f in fits if f not in (ast.Truth(True), ast.Name("Object"))]
-    other = fresh("x", {"x"}.union(*(free_names(f) for f in fits)))
-    sides = [call(where, ast.Name(v, span=here), at=node) for v in ("x", other)]
-    op = ">=" if name in _LARGEST else "<="
-    body: Expr = ast.Comparison(sides[0], (op,), (sides[1],), span=here)
-    if fits:
-        whole = conjunction(fits, node)
-        context.copied(whole)
-        body = call("implies", substitute(whole, "x", ast.Name(other, span=here)), body, at=node)
-    every = over("forall", "Object", other, body, node)
-    context.note(f"'{name}' of objects by {sort} was read as the object that no other exceeds", node)
-    return iota("x", conjunction([*fits, every], node), node)
+    no_other = f"_attribute(_x) {'>=' if '_largest' in m.found else '<='} _attribute(_y)"
+    x, whole = str(group["x"]), cast(Expr, group["all"])
+    y = fresh(x, free_names(whole) | {x})
+    if group["fits"]:
+        m.context.copied(whole)
+        no_other = f"implies(_too, {no_other})"
+    too = substitute(whole, x, ast.Name(y, span=m.node.span))
+    m.say(called=called(m.node))
+    return m.build(
+        f"iota(Object, lambda _x: __fits and forall(Object, lambda _y: {no_other}))", **group, y=y, too=too
+    )
 
 
-def _ordered_key(arg: Expr, context: Context) -> str | None:
-    words = context.vocabulary
-    if isinstance(arg, ast.Name):
-        sort = words.sort_named(arg.id)
-        return sort if sort is not None and arg.id not in context.bound and words.is_ordered(sort) else None
-    found = sole_attribute(arg, words)
-    return found[0] if found is not None and not found[2] and words.is_ordered(found[0]) else None
+@rule("_superlative(_name, Object)", note="'{superlative}(x, Object)' was read as '{superlative}(x)'")
+def superlatives_of_all(m: Match) -> Expr | None:
+    """``farthest(x, Object)`` is ``farthest(x)``; with a comparative in the vocabulary it is written out below."""
+    return None if m.words.comparative(m.name("superlative")) else m.build("_superlative(_name)")
 
 
-def superlative_objects(node: ast.Node, context: Context) -> Expr | None:
-    """``f(x, closest(Object, lambda y: cube(y)))``: the cube that is closest; ``largest(x, Object, lambda …)`` too."""
-    if isinstance(node, ast.Comparison) and node.ops in (("==",), ("!=",)):
-        for side, other in ((node.left, node.rights[0]), (node.rights[0], node.left)):
-            made = _superlative(side, context) if isinstance(other, ast.Name) else None
-            if made is not None:
-                pair = (made, other) if side is node.left else (other, made)
-                return ast.Comparison(pair[0], node.ops, (pair[1],), span=node.span)
-        return None
-    if not isinstance(node, ast.Call) or node.keywords:
-        return None
-    name = called(node)
-    if name not in ("describe", "equal", "different") and not calls_predicate(node, context.bound):
-        return None
-    if (
-        len(node.args) in (2, 3)
-        and isinstance(node.args[0], ast.Name)
-        and is_superlative(name, context.vocabulary)
-    ):
-        among = _among(name, node.args[1:], context)
-        if among is not None:
-            return ast.Call(node.func, (node.args[0], *among), span=node.span)
-    for i, arg in enumerate(node.args):
-        made = _superlative(arg, context)
-        if made is not None:
-            return ast.Call(node.func, (*node.args[:i], made, *node.args[i + 1 :]), span=node.span)
-    return None
+@rule(
+    "_superlative(_name, Object, _function)",
+    note="'{superlative}(x, Object, lambda …)' was read as the {superlative} of those that fit",
+)
+def superlatives_of_those(m: Match) -> Expr | None:
+    """``largest(x, Object, lambda y: cube(y))`` is the largest of the cubes."""
+    known = m.words.comparative(m.name("superlative"))
+    return m.build("_superlative(_name, iota(Object, _function))") if known else None
 
 
-def _among(name: str, rest: tuple[Expr, ...], context: Context) -> tuple[Expr, ...] | None:
-    """Return what a superlative of x is among, from ``Object`` or ``Object, lambda y: …``."""
-    if rest[0] != ast.Name("Object"):
-        return None
-    if len(rest) == 1:
-        if context.vocabulary.comparative(name) is not None:
-            return None  # written out by dsl.normalise.superlatives
-        context.note(f"'{name}(x, Object)' was read as '{name}(x)'", rest[0])
-        return ()
-    if context.vocabulary.comparative(name) is None or not isinstance(rest[1], ast.Lambda):
-        return None
-    context.note(f"'{name}(x, Object, lambda …)' was read as the {name} of those that fit", rest[0])
-    return (call("iota", *rest, at=rest[0]),)
+@rule(
+    *(
+        f"{place}(__before, _superlative({arg}), __after)"
+        for place in ("_predicate", "describe")
+        for arg in ("lambda _y: _body", "Object, lambda _y: _body", "Object")
+    ),
+    note="'{superlative}' of objects in an object's place was read as the one that is {superlative}",
+)
+def superlative_objects(m: Match) -> Expr | None:
+    """``f(x, closest(Object, lambda y: cube(y)))``: the cube that is closest."""
+    fits: tuple[Expr, ...] = ()
+    if "_y" in m.found:
+        key = sole_attribute(ast.Lambda((m.name("y"),), m["body"]), m.words)
+        if key is None or key[2]:
+            fits = tuple(c for c in conjuncts(m["body"]) if c != ast.Truth(True))
+    y = m.name("y") if "_y" in m.found else "y"
+    made = m.build("iota(Object, lambda _y: __fits and _superlative(_y))", m["superlative"], fits=fits, y=y)
+    place = "_predicate" if "_predicate" in m.found else "describe"
+    return m.build(f"{place}(__before, _made, __after)", made=made)
 
 
-def _superlative(arg: Expr, context: Context) -> Expr | None:
-    name = called(arg)
-    if not isinstance(arg, ast.Call) or arg.keywords or not name or name in BUILTINS or name in context.bound:
-        return None
-    if not is_superlative(name, context.vocabulary) or not arg.args or len(arg.args) > 2:
-        return None
-    *domain, last = arg.args
-    if domain not in ([], [ast.Name("Object")]):
-        return None
-    if isinstance(last, ast.Lambda) and len(last.params) == 1:
-        key = sole_attribute(last, context.vocabulary)
-        if key is not None and not key[2] and not context.vocabulary.is_ordered(key[0]):
-            fits: list[Expr] = []
-        else:
-            fits = (
-                []
-                if key is not None and not key[2]
-                else [c for c in conjuncts(last.body) if c != ast.Truth(True)]
-            )
-        var = last.params[0]
-    elif last == ast.Name("Object") and not domain:
-        fits, var = [], "y"
-    else:
-        return None
-    own = call(name, ast.Name(var, span=arg.span), at=arg)
-    context.note(f"'{name}' of objects in an object's place was read as the one that is {name}", arg)
-    return iota(var, conjunction([*fits, own], arg), arg)
-
-
-def largest_counts(node: ast.Node, context: Context) -> Expr | None:
+@rule("_binder(_name, lambda _x: _body)",
+      note="'{word}(count(…))' as a condition was read as: no other {sort} has a {size} count")  # fmt: skip
+def largest_counts(m: Match) -> Expr | None:
     """``iota(Color, lambda c: max(count(… c …)))``: the value (or object) of which no other has a larger count.
 
     Also where the maximum is compared with the same count: ``count(… c …) == max(count(… c …))``.
     """
-    if called(node) not in BINDERS or not isinstance(node, ast.Call) or node.keywords or len(node.args) != 2:
+    sort, x, parts = m.context.sort_of(m.name("name")), m.name("x"), list(conjuncts(m["body"]))
+    if sort is None or (sort != "Object" and not m.words.values(sort)):
         return None
-    sort, function = node.args
-    if not isinstance(sort, ast.Name) or not isinstance(function, ast.Lambda) or len(function.params) != 1:
-        return None
-    name = context.vocabulary.sort_named(sort.id)
-    if name is None or (name != "Object" and not context.vocabulary.values(name)):
-        return None
-    var, changed, parts = function.params[0], False, []
-    for part in conjuncts(function.body):
-        peak = _peak(part, var)
-        if peak is not None:
-            word, total = peak
-            other = fresh(var, free_names(total) | {var})
-            context.copied(total)
-            second = substitute(total, var, ast.Name(other, span=part.span))
-            compared = ast.Comparison(total, (">=" if word == "max" else "<=",), (second,), span=part.span)
-            part = over("forall", sort.id, other, compared, part)
-            changed = True
-            size = "larger" if word == "max" else "smaller"
-            context.note(
-                f"'{word}(count(…))' as a condition was read as: no other {name} has a {size} count", node
-            )
-        parts.append(part)
-    if not changed:
-        return None
-    whole = ast.Lambda(function.params, conjunction(parts, function), span=function.span)
-    return ast.Call(node.func, (sort, whole), span=node.span)
+    changed = False
+    for i, part in enumerate(parts):
+        peak = _peak(part, x)
+        if peak is None:
+            continue
+        word, total = peak
+        y = fresh(x, free_names(total) | {x})
+        m.context.copied(total)
+        other = substitute(total, x, ast.Name(y, span=part.span))
+        op, size = (">=", "larger") if word == "max" else ("<=", "smaller")
+        parts[i] = m.build(
+            f"forall(_name, lambda _y: _total {op} _other)", part, y=y, total=total, other=other
+        )
+        m.say(word=word, sort=sort, size=size)
+        changed = True
+    return m.build("_binder(_name, lambda _x: _body)", body=conjunction(parts, m.node)) if changed else None
 
 
 def _peak(part: Expr, var: str) -> tuple[str, Expr] | None:
     """Return (max or min, count) of a condition ``max(count)`` or ``count == max(count)``."""
     if isinstance(part, ast.Comparison) and part.ops == ("==",):
         sides = (part.left, part.rights[0])
-    elif called(part) == "equal" and isinstance(part, ast.Call) and len(part.args) == 2:
+    elif isinstance(part, ast.Call) and called(part) == "equal" and len(part.args) == 2:
         sides = (part.args[0], part.args[1])
     else:
-        found = _extreme(part)
-        return found if found is not None and var in free_names(found[1]) else None
+        sides = (part, part)
     for peak, total in (sides, sides[::-1]):
-        found = _extreme(peak)
-        if found is not None and var in free_names(total) and alike(found[1], total):
-            return found
+        word = {"maximum": "max", "minimum": "min"}.get(called(peak), called(peak))
+        if word not in ("max", "min") or not isinstance(peak, ast.Call) or len(peak.args) != 1:
+            continue
+        if any(k.name != "default" for k in peak.keywords) or called(peak.args[0]) != "count":
+            continue
+        if var in free_names(total) and (total is peak or alike(peak.args[0], total)):
+            return word, peak.args[0]
     return None
 
 
-def _extreme(node: Expr) -> tuple[str, Expr] | None:
-    word = {"maximum": "max", "minimum": "min"}.get(called(node), called(node))
-    if word not in ("max", "min") or not isinstance(node, ast.Call) or len(node.args) != 1:
+_Fits = dict[str, tuple[Expr, ...]]
+"""Variable → the conditions beside its superlatives."""
+
+
+def superlatives(program: ast.Program, context: Context) -> ast.Program:
+    """Write superlatives out with the comparatives that the vocabulary names for them.
+
+    ``largest(x)`` beside other conditions ψ(x) is ``ψ(x) and ∀y (ψ(y) → larger(x, y))``; in
+    ``largest(x, iota(Object, lambda y: ψ(y)))`` the description is the set compared with. A superlative without a
+    comparative in the vocabulary stays a plain predicate.
+    """
+    if not context.words.superlatives or not any(_comparative(n, context) for n in ast.walk(program)):
+        return program
+    return cast(ast.Program, _change(program, {}, context))
+
+
+def _comparative(node: ast.Node, context: Context) -> str | None:
+    if not isinstance(node, ast.Call) or node.keywords or not called(node) or called(node) in context.bound:
         return None
-    if any(k.name != "default" for k in node.keywords) or called(node.args[0]) != "count":
+    return context.words.comparative(called(node))
+
+
+def _change(node: ast.Node, fits: _Fits, context: Context) -> ast.Node:
+    if isinstance(node, ast.Lambda):
+        fits = {k: v for k, v in fits.items() if k not in node.params}
+        if len(node.params) == 1:
+            fits[node.params[0]] = _conditions(node.params[0], node.body, context)
+    made = rebuild(node, lambda child: _change(child, fits, context))
+    relation = _comparative(node, context)
+    if relation is None or not isinstance(made, ast.Call):
+        return made
+    return _written_out(made, relation, fits, context) or made
+
+
+def _conditions(var: str, body: Expr, context: Context) -> tuple[Expr, ...]:
+    """Return the conjuncts that say something of the variable, without its superlatives and without 'object'."""
+    out = []
+    for part in conjuncts(body):
+        inner = [n for n in ast.walk(part) if isinstance(n, ast.Call)]
+        if any(_comparative(n, context) and n.args and n.args[0] == ast.Name(var) for n in inner):
+            continue
+        if not context.words.is_vacuous(called(part)) and var in free_names(part):
+            out.append(part)
+    return tuple(out)
+
+
+def _written_out(node: ast.Call, relation: str, fits: _Fits, context: Context) -> Expr | None:
+    """Return a superlative as a formula with its comparative, or ``None`` if its arguments have no clear meaning."""
+    name = called(node)
+    if not node.args or len(node.args) > 2 or isinstance(node.args[0], ast.Lambda):
         return None
-    return word, node.args[0]
+    target, *among = node.args
+    members: tuple[Expr, ...] = ()
+    if among and not _everything(among[0]):
+        inner = (
+            among[0]
+            if isinstance(among[0], ast.Lambda) and len(among[0].params) == 1
+            else described(among[0])
+        )
+        if inner is None or not isinstance(target, ast.Name):
+            return None
+        var, conditions = inner.params[0], conjuncts(inner.body)
+        said = [c for c in conditions if target.id == var or target.id not in free_names(c)]
+        members = tuple(substitute(c, var, target) for c in said if not context.words.is_vacuous(called(c)))
+        context.note(f"'{name}(x, …)' was read as the {name} of the objects described")
+    elif isinstance(target, ast.Name) and target.id in fits:
+        outside = {k: v for k, v in fits.items() if k != target.id}
+        var = target.id
+        # As they were written: what they say of other variables may be superlatives too.
+        conditions = tuple(cast(Expr, _change(c, outside, context)) for c in fits[var])
+        rest = "that fit the other conditions" if conditions else "of the picture"
+        context.note(f"'{name}({target.id})' was read as the {name} of the objects {rest}")
+    else:
+        var, conditions = "y", ()
+        context.note(f"'{name}(…)' was read as the {name} of the objects of the picture")
+    y = fresh(var, free_names(node).union(*(free_names(c) for c in conditions), fits))
+    for condition in conditions:
+        context.copied(condition)
+    other = build("_relation(_x, _y)", node, {}, relation=relation, x=target, y=y)
+    if conditions:
+        fits_too = conjunction([substitute(c, var, ast.Name(y, span=node.span)) for c in conditions], node)
+        other = build("implies(_p, _q)", node, {}, p=fits_too, q=other)
+    return build(
+        "__members and forall(Object, lambda _y: _other)", node, {}, members=members, y=y, other=other
+    )
+
+
+def _everything(node: Expr) -> bool:
+    """Tell whether an argument is ``Object``, or ``set(Object)``."""
+    if isinstance(node, ast.Call) and called(node) in ("set", "list") and len(node.args) == 1:
+        node = node.args[0]
+    return isinstance(node, ast.Name) and node.id in ("Object", "objects")

@@ -1,39 +1,78 @@
-"""Normal forms of scope: a bracket closed too early leaves a lambda's variable outside its lambda."""
+"""Names that nothing binds: ``_``, a lambda's variable outside its lambda, the variables of a bare formula."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from dsl.builtins import BUILTINS
-from dsl.normalise.tree import called, conjunction, conjuncts, described, free_names, rebuild
+from dsl.normalise.context import Context
+from dsl.normalise.kinds import DESCRIBING, SOME, VARIABLE
+from dsl.normalise.patterns import build
+from dsl.normalise.tree import (
+    at_its_end,
+    called,
+    conjunction,
+    conjuncts,
+    described,
+    free_names,
+    fresh,
+    rebuild,
+)
 from dsl.syntax import ast
 from dsl.syntax.ast import Expr
 
-if TYPE_CHECKING:
-    from dsl.normalise.normaliser import Context
-
-_BINDERS = frozenset({"exists", "some", "any", "iota", "the", "point", "count"})
+_BINDERS = SOME | DESCRIBING | {"count"}
 
 
-def early_parentheses(program: ast.Program, context: Context) -> ast.Program:
-    """Put right variables used outside their lambda.
+def anything(program: ast.Program, context: Context) -> ast.Program:
+    """``on(x, _)``: x is on something; ``iota(Object, lambda x: _)``: any object."""
+    if "_" not in context.names or "_" in context.bound or "_" not in free_names(program):
+        return program
+    return cast(ast.Program, _with_something(program, context))
+
+
+def _with_something(node: ast.Node, context: Context) -> ast.Node:
+    if isinstance(node, ast.Lambda):
+        if "_" in node.params:
+            return node
+        if node.body == ast.Name("_"):
+            context.note("'_' as a condition was read as true")
+            return ast.Lambda(node.params, ast.Truth(True, span=node.body.span), span=node.span)
+    made = rebuild(node, lambda child: _with_something(child, context))
+    if not isinstance(made, ast.Call) or ast.Name("_") not in made.args or len(made.args) < 2:
+        return made
+    if not called(made) or called(made) in BUILTINS or called(made) in context.bound or made.keywords:
+        return made
+    used, found, args = {*context.names}, [], []
+    for arg in made.args:
+        if arg == ast.Name("_"):
+            found.append(fresh("y", used))
+            arg = ast.Name(found[-1], span=arg.span)
+        args.append(arg)
+    context.note("'_' in an object's place was read as some object")
+    return _for_some(found, ast.Call(made.func, tuple(args), span=made.span))
+
+
+def _for_some(variables: list[str], body: Expr) -> Expr:
+    """Return the formula with the variables bound by ``exists``, the first outermost."""
+    for name in reversed(variables):
+        body = build("exists(Object, lambda _x: _body)", body, {}, x=name, body=body)
+    return body
+
+
+def early_brackets(program: ast.Program, context: Context) -> ast.Program:
+    """Take variables that are used outside their lambda inside it.
 
     ``exists(Object, lambda x: red(x)) and cube(x)``, where nothing else binds x, is
     ``exists(Object, lambda x: red(x) and cube(x))``. Beside a description, ``same_size(iota(…x…), f(x))``, the
     variable stands for the object described.
     """
-    astray = {n for n in free_names(program) & context.parameters if _is_variable(n, context)}
+    free = (free_names(program) & context.parameters) - context.bound
+    astray = {n for n in free if context.may_be_variable(n)}
     if not astray:
         return program
     program = cast(ast.Program, _moved(program, frozenset(), astray, context))
     return cast(ast.Program, _Anaphora(astray, context).change(program, frozenset()))
-
-
-def _is_variable(name: str, context: Context) -> bool:
-    words = context.vocabulary
-    if name in context.bound or name in BUILTINS or words.value_named(name) is not None:
-        return False
-    return words.sort_named(name) is None
 
 
 def _moved(node: ast.Node, seen: frozenset[str], astray: set[str], context: Context) -> ast.Node:
@@ -51,7 +90,7 @@ def _moved(node: ast.Node, seen: frozenset[str], astray: set[str], context: Cont
                     parts[j] = home
                     del parts[k]
                     names = ", ".join(f"'{n}'" for n in sorted(lost))
-                    context.note(f"a condition on {names} outside the lambda was read as inside it", node)
+                    context.note(f"a condition on {names} outside the lambda was read as inside it")
                     break
             if home is None:
                 k += 1
@@ -62,31 +101,23 @@ def _moved(node: ast.Node, seen: frozenset[str], astray: set[str], context: Cont
 
 def _inserted(place: Expr, part: Expr, lost: set[str]) -> Expr | None:
     """Return `place` with `part` added to the lambda at its right end that binds all of `lost`, or ``None``."""
-    if isinstance(place, ast.Connective) and place.op == "and":
-        last = _inserted(place.operands[-1], part, lost)
-        return None if last is None else ast.Connective("and", (*place.operands[:-1], last), span=place.span)
-    if not isinstance(place, ast.Call) or place.keywords or not place.args:
-        return None
-    last_arg = place.args[-1]
-    if isinstance(last_arg, ast.Lambda):
-        if called(place) not in _BINDERS and called(place) != "describe":
+    missing = set(lost)
+
+    def change(node: Expr) -> Expr | None:
+        if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[-1], ast.Lambda):
             return None
-        deeper = (
-            _inserted(last_arg.body, part, lost - set(last_arg.params))
-            if lost - set(last_arg.params)
-            else None
+        function = node.args[-1]
+        missing.difference_update(function.params)
+        if not missing and (node.keywords or called(node) not in _BINDERS):
+            missing.add("")  # what binds them takes no condition, and no lambda further in is meant
+        if missing:
+            return None
+        whole = ast.Lambda(
+            function.params, conjunction([function.body, part], function.body), span=function.span
         )
-        if deeper is None and lost <= set(last_arg.params) and called(place) in _BINDERS:
-            deeper = conjunction([last_arg.body, part], last_arg.body)
-        if deeper is None:
-            return None
-        new: Expr = ast.Lambda(last_arg.params, deeper, span=last_arg.span)
-    else:
-        found = _inserted(last_arg, part, lost)
-        if found is None:
-            return None
-        new = found
-    return ast.Call(place.func, (*place.args[:-1], new), span=place.span)
+        return ast.Call(node.func, (*node.args[:-1], whole), span=node.span)
+
+    return at_its_end(place, change, _BINDERS | {"describe"})
 
 
 class _Anaphora:
@@ -102,9 +133,7 @@ class _Anaphora:
             found = self.before.get(node.id, [])
             usable = [d for d in found if not (free_names(d) & self.astray) - seen]
             if len(usable) == 1 and len(found) == 1:
-                self.context.note(
-                    f"'{node.id}' outside its lambda was read as the object described there", node
-                )
+                self.context.note(f"'{node.id}' outside its lambda was read as the object described there")
                 self.context.copied(usable[0])
                 return usable[0]
             return node
@@ -115,3 +144,31 @@ class _Anaphora:
             if made not in known:
                 known.append(made)
         return made
+
+
+def free_variables(program: ast.Program, context: Context) -> ast.Program:
+    """Bind the free variables of a formula that is the whole program by ``exists``.
+
+    ``cube(x) and same_color(x, y)`` alone on a line: the engine binds the variables of a returned formula so too.
+    Only one-letter names (with digits) that no lambda binds are variables; of the rest the checker speaks.
+    """
+    if len(program.body) != 1 or not isinstance(program.body[0], ast.ExprStatement):
+        return program
+    formula = program.body[0].value
+    if not isinstance(formula, ast.Connective) or formula.op != "and":
+        return program
+    nodes = ast.walk(formula)
+    names = {n for n in free_names(formula) if VARIABLE.match(n) and context.words.sort_of_value(n) is None}
+    if not names or any(names.intersection(n.params) for n in nodes if isinstance(n, ast.Lambda)):
+        return program
+    said: set[Expr] = set()
+    for part in conjuncts(formula):
+        inner = part.operand if isinstance(part, ast.Unary) and part.op == "not" else part
+        if isinstance(inner, ast.Call) and called(inner) not in BUILTINS:
+            said.update(inner.args)
+    if not names <= {a.id for a in said if isinstance(a, ast.Name)}:
+        return program
+    order = list(dict.fromkeys(n.id for n in nodes if isinstance(n, ast.Name) and n.id in names))
+    shown = ", ".join(f"'{n}'" for n in order)
+    context.note(f"the free variables {shown} of the formula were bound by 'exists'")
+    return ast.Program((ast.ExprStatement(_for_some(order, formula), span=formula.span),), span=program.span)

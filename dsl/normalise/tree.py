@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
-from dsl.builtins import BUILTINS
 from dsl.syntax import ast
 from dsl.syntax.ast import Expr
-from dsl.vocabulary import Vocabulary
 
 
 def rebuild(node: ast.Node, change: Callable[[ast.Node], ast.Node]) -> ast.Node:
@@ -32,11 +30,6 @@ def rebuild(node: ast.Node, change: Callable[[ast.Node], ast.Node]) -> ast.Node:
     return cls(**values, span=node.span)
 
 
-def call(name: str, *args: Expr, at: ast.Node) -> ast.Call:
-    """Return ``name(args)``, placed where `at` is."""
-    return ast.Call(ast.Name(name, span=at.span), args, span=at.span)
-
-
 def conjunction(operands: Iterable[Expr], at: ast.Node) -> Expr:
     """Return the operands joined by ``and``, flattened."""
     flat: list[Expr] = []
@@ -54,17 +47,14 @@ def conjuncts(node: Expr) -> tuple[Expr, ...]:
     return (node,)
 
 
+def name_of(node: object) -> str:
+    """Return the name that a node is; ``""`` of anything else."""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def called(node: ast.Node) -> str:
     """Return the name of the function that is called, or ``""``."""
     return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-
-
-def calls_predicate(node: ast.Node, bound: Container[str]) -> TypeGuard[ast.Call]:
-    """Return whether the node calls a name that is neither built in nor bound, by position only."""
-    name = called(node)
-    if not name or name in BUILTINS or name in bound:
-        return False
-    return isinstance(node, ast.Call) and not node.keywords
 
 
 def described(node: ast.Node) -> ast.Lambda | None:
@@ -89,17 +79,6 @@ def free_names(node: ast.Node) -> set[str]:
     if isinstance(node, ast.Comprehension):
         for clause in node.clauses:
             found -= {n.id for n in ast.walk(clause.target) if isinstance(n, ast.Name)}
-    return found
-
-
-def all_names(node: ast.Node) -> set[str]:
-    """Return the names that occur anywhere in a tree, used or bound."""
-    found: set[str] = set()
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Name):
-            found.add(inner.id)
-        elif isinstance(inner, ast.Lambda):
-            found.update(inner.params)
     return found
 
 
@@ -138,72 +117,41 @@ def fresh(name: str, used: set[str]) -> str:
     return f"{stem}{k}"
 
 
-def over(quantifier: str, sort: str, var: str, body: Expr, at: ast.Node) -> ast.Call:
-    """Return ``quantifier(sort, lambda var: body)``."""
-    return call(quantifier, ast.Name(sort, span=at.span), ast.Lambda((var,), body, span=at.span), at=at)
-
-
-def iota(var: str, body: Expr, at: ast.Node) -> ast.Call:
-    """Return ``iota(Object, lambda var: body)``."""
-    return over("iota", "Object", var, body, at)
-
-
 def alike(first: ast.Node, second: ast.Node) -> bool:
     """Tell whether two expressions are equal up to the names of what their lambdas bind."""
-    return _shape(first, {}) == _shape(second, {})
+    return _numbered(first, {}) == _numbered(second, {})
 
 
-def _shape(node: ast.Node, bound: dict[str, int]) -> object:
+def _numbered(node: ast.Node, bound: dict[str, str]) -> ast.Node:
+    """Return the node with lambdas' variables named by their depth."""
     if isinstance(node, ast.Name):
-        return bound.get(node.id, node.id)
+        return ast.Name(bound.get(node.id, node.id))
     if isinstance(node, ast.Lambda):
-        bound = bound | {p: len(bound) + i for i, p in enumerate(node.params)}
-    parts: list[object] = [type(node)]
-    for name in ast.field_names(type(node)):
-        value = getattr(node, name)
-        if isinstance(value, ast.Node):
-            parts.append(_shape(value, bound))
-        elif isinstance(value, tuple):
-            if name == "params":
-                parts.append(len(value))
-            else:
-                parts.append(tuple(_shape(v, bound) if isinstance(v, ast.Node) else v for v in value))
-        else:
-            parts.append(value)
-    return tuple(parts)
+        bound = bound | {p: f"#{len(bound) + i}" for i, p in enumerate(node.params)}
+        node = ast.Lambda(tuple(bound[p] for p in node.params), node.body)
+    return rebuild(node, lambda child: _numbered(child, bound))
 
 
-_NO_SUPERLATIVES = frozenset(
-    {"west", "rest", "test", "most", "almost", "nest", "chest", "best", "forest", "interest"}
-)
+def at_its_end(
+    node: Expr, change: Callable[[Expr], Expr | None], entered: Container[str] | None = None
+) -> Expr | None:
+    """Return the expression with one node at its right edge changed: the outermost that `change` does not refuse.
 
-
-def is_superlative(name: str, words: Vocabulary) -> bool:
-    """Tell whether a word is a superlative: of the vocabulary, or in English by its form (``closest_to_camera``)."""
-    if words.comparative(name) is not None:
-        return True
-    head = name.lower().split("_")[0]
-    return len(head) > 4 and head.endswith(("est", "most")) and head not in _NO_SUPERLATIVES
-
-
-def sole_attribute(function: Expr, words: Vocabulary) -> tuple[str, str, list[Expr]] | None:
-    """Return (sort, variable, other conditions) of ``lambda x: color(x) and cube(x)``, or ``None``.
-
-    The lambda must name the value of exactly one sort of known values at its variable, as ``color(x)`` or
-    ``describe(Color, x)``.
+    The edge goes through last arguments, last operands of ``and`` and bodies of lambdas; with `entered` only of the
+    lambdas that calls of these names bind.
     """
-    if not isinstance(function, ast.Lambda) or len(function.params) != 1:
+    made: Expr | None = change(node)
+    if made is not None:
+        return made
+    if isinstance(node, ast.Lambda):
+        body = at_its_end(node.body, change, entered)
+        return None if body is None else ast.Lambda(node.params, body, span=node.span)
+    if isinstance(node, ast.Connective) and node.op == "and":
+        last = at_its_end(node.operands[-1], change, entered)
+        return None if last is None else ast.Connective("and", (*node.operands[:-1], last), span=node.span)
+    if not isinstance(node, ast.Call) or node.keywords or not node.args:
         return None
-    own, found, rest = ast.Name(function.params[0]), [], []
-    for part in conjuncts(function.body):
-        sort = None
-        if isinstance(part, ast.Call) and not part.keywords:
-            if part.args == (own,):
-                sort = words.sort_named(called(part))
-            elif called(part) == "describe" and len(part.args) == 2 and part.args[1] == own:
-                sort = words.sort_named(part.args[0].id) if isinstance(part.args[0], ast.Name) else None
-        if sort is not None and words.values(sort):
-            found.append(sort)
-        elif part != ast.Truth(True):
-            rest.append(part)
-    return (found[0], function.params[0], rest) if len(found) == 1 else None
+    if entered is not None and isinstance(node.args[-1], ast.Lambda) and called(node) not in entered:
+        return None
+    last = at_its_end(node.args[-1], change, entered)
+    return None if last is None else ast.Call(node.func, (*node.args[:-1], last), span=node.span)

@@ -51,11 +51,11 @@ _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 def seeds() -> list[str]:
-    """Return what mutations start from: the pages' examples, slips, hostile and meaningless programs."""
+    """Return what mutations start from: the pages' examples, malformed, hostile and meaningless programs."""
+    from helpers.malformed import MALFORMED, NO_LONGER_READ
     from helpers.meaningless import MEANINGLESS
-    from helpers.slips import SLIPS
 
-    found = [written for written, _ in SLIPS]
+    found = [written for written, _ in (*MALFORMED, *NO_LONGER_READ)]
     for page in ("docs/language.md", "README.md"):
         text = (ROOT / page).read_text(encoding="utf-8")
         found += re.findall(r"^```neptune\n(.*?)^```", text, re.M | re.S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Written, and the program that it is read as.
-SLIPS = [
+MALFORMED = [
     # spelling
     ("count(Object, lambda x: red(x)) = 2", "count(Object, lambda x: red(x)) == 2"),
     (
@@ -19,27 +19,18 @@ SLIPS = [
     # other words
     ("mod(count(Object), 2) == 0", "count(Object) % 2 == 0"),
     ("sub(count(Object), 2)", "count(Object) - 2"),
-    ("add(count(Object), negate(count(Object)))", "count(Object) + -count(Object)"),
-    ("equal(count(Object), four)", "equal(count(Object), 4)"),
+    ("add(count(Object), -count(Object))", "count(Object) + -count(Object)"),
     ("less_than_equals(count(Object), 2)", "count(Object) <= 2"),
     ("not_exists(Object, lambda x: red(x))", "no(Object, lambda x: red(x))"),
-    ("exists_exactly(2, Object, lambda x: red(x))", "count(Object, lambda x: red(x)) == 2"),
-    ("exists_unique(Object, lambda x: red(x))", "count(Object, lambda x: red(x)) == 1"),
-    ("count(Object, lambda x: description(Color, x) == red)", "count(Object, lambda x: describe(Color, x) == red)"),
-    ("count(Object, lambda x: color(x) is not None)", "count(Object, lambda x: True)"),
     # the names of things
     ("exists(Object, lambda x: behind(x, large_red_cube()))",
      "exists(Object, lambda x: behind(x, iota(Object, lambda y: large(y) and red(y) and cube(y))))"),
     ("exists(Object, lambda x: behind(x, redCube))",
      "exists(Object, lambda x: behind(x, iota(Object, lambda y: red(y) and Cube(y))))"),
     ("describe(Shape, closest())", "describe(Shape, iota(Object, lambda y: closest(y)))"),
-    ("exists(Object, lambda x: behind(x, large(red(cube))))",
-     "exists(Object, lambda x: behind(x, iota(Object, lambda y: large(y) and red(y) and cube(y))))"),
     ("max(count(Object, lambda x: color(x, c)) for c in colors)",
      "max((count(Object, lambda x: color(x, c)) for c in Color))"),
     ("exists(Object, lambda x: not on(x, _))", "exists(Object, lambda x: not exists(Object, lambda y2: on(x, y2)))"),
-    ("exists(Object, lambda x: made_of(x, iota(Material, lambda m: metal(m))))",
-     'exists(Object, lambda x: made_of(x, "metal"))'),
     ("exists(Object, lambda x: row(x, 3))", 'exists(Object, lambda x: row(x, "3"))'),
     # the most
     ("describe(Color, max(Object, lambda x: cube(x), lambda x: size(x)))",
@@ -56,8 +47,6 @@ SLIPS = [
      "exists(Object, lambda x: forall(Object, lambda x2: implies(near(x2, iota(Object, lambda y: cube(y) and "
      "forall(Object, lambda y2: implies(cube(y2), smaller(y, y2))))), smaller(x, x2))) and near(x, iota(Object, "
      "lambda y: cube(y) and forall(Object, lambda y2: implies(cube(y2), smaller(y, y2))))))"),
-    ("iota(Object, lambda x: size(x) == Smallest)",
-     "iota(Object, lambda x: forall(Object, lambda x2: smaller(x, x2)))"),
     ("iota(Shape, lambda s: max(count(Object, lambda x: shape(x, s))))",
      "iota(Shape, lambda s: forall(Shape, lambda s2: "
      "count(Object, lambda x: shape(x, s)) >= count(Object, lambda x: shape(x, s2))))"),
@@ -77,8 +66,6 @@ SLIPS = [
     ("same_color(Object)", "same_color(iota(Object, lambda x: True), iota(Object, lambda x: True))"),
     ("exists(Object, lambda x: exists(Object, lambda y: different(x, y, Color)))",
      "exists(Object, lambda x: exists(Object, lambda y: not same_color(x, y)))"),
-    ("greater_than(iota(Object, lambda x: red(x)), iota(Object, lambda x: blue(x)), lambda x: size(x))",
-     "greater_than(size(iota(Object, lambda x: red(x))), size(iota(Object, lambda x: blue(x))))"),
     # objects, sorts, pairs
     ("iota(Shape, lambda x: square(x) and red(x))", "describe(Shape, iota(Object, lambda x: square(x) and red(x)))"),
     ("exists(Object, lambda x: exists(Object, lambda y: behind(cube(x), y)))",
@@ -92,19 +79,45 @@ SLIPS = [
      "exists(Object, lambda p2, p3: distinct(p2, p3) and same_color(p2, p3))"),
     ("forall(Object, Object, lambda x, y: same_color(x, y))",
      "forall(Object, lambda x, y: implies(distinct(x, y), same_color(x, y)))"),
-    ("iota(Object, lambda x: right_of_all(x, Object))",
-     "iota(Object, lambda x: forall(Object, lambda y2: right_of(x, y2)))"),
     ("same_color(iota(Object, lambda x: Object), iota(Object, lambda x: Object))",
      "same_color(iota(Object, lambda x: True), iota(Object, lambda x: True))"),
     # brackets
     ("describe(Color, lambda k: Color(k, iota(Object, lambda x: count(Object, lambda y: same_color(x, y)))) == 3)",
      "describe(Color, lambda k: Color(k, iota(Object, lambda x: count(Object, lambda y: same_color(x, y)) == 3)))"),
-    ("count(Object, lambda x: same_color(x, iota(Object, lambda y: red(y))) - 1)",
-     "count(Object, lambda x: same_color(x, iota(Object, lambda y: red(y)))) - 1"),
     ("describe(Color, lambda k: Color(k, iota(Object, lambda x: cube(x))) == red)",
      "describe(Color, lambda k: Color(k, iota(Object, lambda x: cube(x)))) == red"),
-    ("describe(Color, iota(Object, lambda x: cube(x))) and describe(Color, iota(Object, lambda x: sphere(x)))",
-     "[describe(Color, iota(Object, lambda x: cube(x))), describe(Color, iota(Object, lambda x: sphere(x)))]"),
     ("count(Object, lambda x: iota(Object, lambda y: red(y), lambda y: left(x, y)))",
      "count(Object, lambda x: iota(Object, lambda y: red(y) and left(x, y)))"),
+]  # fmt: skip
+
+#: Malformed programs that had a reading once, of which few occur: an error that says what to write, and its text.
+NO_LONGER_READ = [
+    ("add(count(Object), negate(count(Object)))", "'negate' is applied to a number"),
+    ("equal(count(Object), four)", "unknown name 'four' (line 1, column 22); expected a variable, a value or a sort"),
+    ("exists_exactly(2, Object, lambda x: red(x))", "there is no built-in 'exists_exactly'"),
+    ("exists_unique(Object, lambda x: red(x))", "there is no built-in 'exists_unique'"),
+    ("count(Object, lambda x: description(Color, x) == red)", "there is no built-in 'description'"),
+    ("count(Object, lambda x: color(x) is not None)", "This value depends on a variable that a quantifier binds"),
+    ("exists(Object, lambda x: behind(x, large(red(cube))))", "'red' is applied to texts only"),
+    ("exists(Object, lambda x: made_of(x, iota(Material, lambda m: metal(m))))",
+     "'made_of' is applied to a described value"),
+    ("iota(Object, lambda x: size(x) == Smallest)", "This value depends on a variable that a quantifier binds"),
+    ('exists(Object, lambda x: size(x, "smallest"))', "'smallest' is no size (line 1, column 26); expected one of"),
+    ("greater_than(iota(Object, lambda x: red(x)), iota(Object, lambda x: blue(x)), lambda x: size(x))",
+     "'greater_than' takes 2 arguments, not 3"),
+    ("iota(Object, lambda x: right_of_all(x, Object))", "'right_of_all' is applied to a sort"),
+    ("count(Object, lambda x: same_color(x, iota(Object, lambda y: red(y))) - 1)", "A formula is no number"),
+    ("describe(Color, iota(Object, lambda x: cube(x))) and describe(Color, iota(Object, lambda x: sphere(x)))",
+     "A described value is no truth value"),
+    ("greater_than(count(Object, lambda x: red(x))), 2", "'greater_than' takes 2 arguments, not 1"),
+    ("most(Object, lambda x: red(x), lambda x: cube(x))", "there is no built-in 'most'"),
+    ("floor(count(Object) / 2)", "'floor' is applied to a number"),
+    ("exists(Object, lambda x: near(x, between(iota(Object, lambda y: red(y)), iota(Object, lambda y: blue(y)))))",
+     "'near' is applied to a formula"),
+    ("mode(Color)", "'mode' needs a sort and a lambda (line 1, column 1); expected mode(Color, lambda c: count(…))"),
+    ("count(DifferentColors, lambda x: sphere(x))", "the values of DifferentColors are not known"),
+    ("exists(Object, lambda x: x == leftmost())", "'leftmost' is applied to nothing"),
+    ("exists(Object, lambda x: x == largest(lambda y: cube(y)))", "there is no built-in 'largest'"),
+    ("all(Object, iota(Object, lambda x: red(x)))", "A quantifier got a sort, a described object"),
+    ("describe(Color, lambda k: iota(Object, lambda x: red(x)))", "The condition is the same for every value"),
 ]  # fmt: skip

@@ -1,9 +1,9 @@
-"""Slips of program writers that have one clear meaning: each is read as it says, and reported."""
+"""Malformed programs that have one clear meaning: each is read as it says, and reported."""
 
 from __future__ import annotations
 
 import pytest
-from helpers.slips import SLIPS
+from helpers.malformed import MALFORMED, NO_LONGER_READ
 
 import dsl
 from dsl import Vocabulary
@@ -14,7 +14,7 @@ CLEVR = Vocabulary.load("clevr")
 
 
 #: Beside each of them, what stays as it is: it has another meaning, or none.
-NO_SLIPS = [
+WELL_FORMED = [
     "exists(Object, lambda _: red(_))",
     "mode(Color, lambda c: count(Object, lambda x: color(x, c)))",
     "iota(Color, lambda c: red(c))",
@@ -28,14 +28,14 @@ NO_SLIPS = [
 ]
 
 
-@pytest.mark.parametrize(("written", "meant"), SLIPS)
-def test_a_slip_is_read_as_what_it_means(written: str, meant: str) -> None:
+@pytest.mark.parametrize(("written", "meant"), MALFORMED)
+def test_malformed_input_is_read_as_what_it_means(written: str, meant: str) -> None:
     checked = dsl.check(written, vocabulary=CLEVR)
     assert dsl.print_program(checked.program).strip() == meant
     assert checked.notes, "a change is reported"
 
 
-@pytest.mark.parametrize(("written", "meant"), SLIPS)
+@pytest.mark.parametrize(("written", "meant"), MALFORMED)
 def test_what_it_means_runs_and_is_not_changed_again(written: str, meant: str) -> None:
     answers = [Engine(oracle="random").run(text, Scene.synthetic(5, seed=2)) for text in (written, meant)]
     assert answers[0].value == answers[1].value
@@ -43,8 +43,8 @@ def test_what_it_means_runs_and_is_not_changed_again(written: str, meant: str) -
     assert dsl.check(once, vocabulary=CLEVR).program == once
 
 
-@pytest.mark.parametrize("text", NO_SLIPS)
-def test_what_is_no_slip_is_left_alone(text: str) -> None:
+@pytest.mark.parametrize("text", WELL_FORMED)
+def test_what_is_well_formed_is_left_alone(text: str) -> None:
     checked = dsl.check(text, vocabulary=CLEVR)
     assert checked.program == dsl.parse(text)
     assert not checked.notes
@@ -62,9 +62,10 @@ def test_what_is_no_slip_is_left_alone(text: str) -> None:
         ("describe(Shape, middle())", "applied to nothing"),
         ("exists(y, lambda x: red(x))", "unknown name 'y'"),
         ("count(Pair, lambda p: same_color(p[0], p[1]))", "values of Pair are not known"),
+        *NO_LONGER_READ,
     ],
 )
-def test_what_is_near_a_slip_stays_an_error(text: str, what: str) -> None:
+def test_what_has_no_clear_meaning_is_an_error(text: str, what: str) -> None:
     with pytest.raises(dsl.ProgramError) as caught:
         Engine(oracle="random").run(text, Scene.synthetic(5, seed=2))
     assert what in caught.value.one_line()
