@@ -5,9 +5,9 @@ from __future__ import annotations
 TASKS: dict[str, str] = {
     "ask": "neptune.cli.commands.ask:ask",
     "train": "neptune.cli.commands.train:train",
-    "train-answers": "neptune.cli.commands.train:train_answers",
-    "tune": "neptune.cli.commands.train:tune",
-    "finetune": "neptune.cli.commands.train:finetune",
+    "train-answers": "neptune.cli.commands.train:train",
+    "tune": "neptune.cli.commands.train:train",
+    "finetune": "neptune.cli.commands.train:train",
     "cache": "neptune.cli.commands.cache:show_cache",
     "contact-sheet": "neptune.cli.commands.contact:contact_sheet",
 }

@@ -1,8 +1,9 @@
-"""The commands that train and tune: run, print a table of figures, and last the path of the results."""
+"""The tasks that train and tune: run, print a table of figures, and last the path of the results."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -16,67 +17,40 @@ if TYPE_CHECKING:
     from neptune.learn.train.train import TrainConfig
     from neptune.learn.tune.task import TuneConfig
 
+FUNCTIONS = {
+    "train": "neptune.learn.train.train:train",
+    "train-answers": "neptune.learn.finetune.answers:train_answers",
+    "tune": "neptune.learn.tune.task:tune",
+    "finetune": "neptune.learn.finetune.vlm:finetune",
+}
+"""Task → the function that runs it in a folder and returns its results; loaded on first use."""
 
-def train(config: TrainConfig, name: str) -> int:
-    """Train the embedded detector and scorer (``configs/train-embedded.json``); return 0.
+
+def train(config: TrainConfig | AnswersConfig | TuneConfig | FinetuneConfig, name: str) -> int:
+    """Train or tune what a task is about; return 0.
+
+    Under ``accelerate launch`` one process of several reports.
 
     Parameters
     ----------
     config
         The task's fields.
     name
-        The run's name, from which the output folder follows.
+        The run's name, from which the output folder follows: by default ``experiments/<name>``.
 
     Raises
     ------
     NeptuneError
         If the data can not be read, or an extra is missing.
     """
-    from neptune.learn.train.train import train as run
+    folder = Path(config.output_dir) if config.output_dir is not None else Path("experiments") / name
+    results = resolve_name(FUNCTIONS[config.task])(config, folder)
+    if config.task == "finetune":
+        from accelerate import PartialState
 
-    folder = folder_of(config.output_dir, name)
-    return show(run(config, folder), folder)
-
-
-def train_answers(config: AnswersConfig, name: str) -> int:
-    """Train the embedded scorer from answers alone (``configs/train-answers.json``); return 0.
-
-    Parameters and errors as for :func:`train`.
-    """
-    from neptune.learn.finetune.answers import train_answers as run
-
-    folder = folder_of(config.output_dir, name)
-    return show(run(config, folder), folder)
-
-
-def tune(config: TuneConfig, name: str) -> int:
-    """Fit temperatures and the strictness of "and" through the programs (``configs/tune-clevr.json``); return 0.
-
-    Parameters and errors as for :func:`train`.
-    """
-    from neptune.learn.tune.task import tune as run
-
-    folder = folder_of(config.output_dir, name)
-    return show(run(config, folder), folder)
-
-
-def finetune(config: FinetuneConfig, name: str) -> int:
-    """Train a LoRA adapter of a vision-language model from answers (``configs/finetune-lora.json``); return 0.
-
-    Under ``accelerate launch`` one process of several reports. Parameters and errors as for :func:`train`.
-    """
-    from accelerate import PartialState
-
-    from neptune.learn.finetune.vlm import finetune as run
-
-    folder = folder_of(config.output_dir, name)
-    results = run(config, folder)
-    return show(results, folder) if PartialState().is_main_process else 0
-
-
-def folder_of(output_dir: str | Path | None, name: str) -> Path:
-    """Return the folder of a run called `name`: the one given, or ``experiments/<name>``."""
-    return Path(output_dir) if output_dir is not None else Path("experiments") / name
+        if not PartialState().is_main_process:
+            return 0
+    return show(results, folder)
 
 
 def show(results: dict[str, Any], folder: Path) -> int:

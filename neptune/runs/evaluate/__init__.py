@@ -1,1 +1,1 @@
-"""What a finished run is worth: intervals, a judge, comparisons, tables of logics, blame. One idea a file."""
+"""What a finished run is worth: intervals, a judge, comparisons, tables of logics, error attribution."""

@@ -1,4 +1,4 @@
-"""What is done with a run once its samples are answered: judge, blame, and the figures that follow from them."""
+"""What follows once the samples of a run are answered: judge, error attribution, and the figures that come of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def examine(config: Config, folder: RunFolder, loaded: Sequence[Task]) -> NeptuneError | None:
-    """Judge and blame, where the config asks for it, and keep what is found in the run folder.
+    """Judge and attribute errors, where the config asks for it, and keep what is found in the run folder.
 
     Returns
     -------
@@ -23,9 +23,9 @@ def examine(config: Config, folder: RunFolder, loaded: Sequence[Task]) -> Neptun
     """
     try:
         if config.blame:
-            from neptune.runs.evaluate.attribution import blame_run
+            from neptune.runs.evaluate.attribution import attribute_run
 
-            blame_run(config, folder.path, loaded, folder.records)
+            attribute_run(config, folder.path, loaded, folder.records)
         if config.evaluate:
             from neptune.runs.evaluate.judge import judge_run
 
@@ -47,7 +47,7 @@ def more_results(records: Sequence[Mapping[str, Any]], n: int) -> dict[str, Any]
 
         found["judge"] = summarise_judge(records, n)
     if any(r.get("blame") for r in records):
-        from neptune.runs.evaluate.attribution import summarise_blame
+        from neptune.runs.evaluate.attribution import summarise_attribution
 
-        found["blame"] = summarise_blame(records)
+        found["blame"] = summarise_attribution(records)
     return found

@@ -1,4 +1,4 @@
-"""``--blame true``: is the detector, the oracle, the program or the logic to blame for a wrong answer?
+"""Error attribution, ``--blame true``: is the detector, the oracle, the program or the logic to blame for an error?
 
 For each sample that is not right, the true boxes, the true scores and the gold program are swapped in, one at a time
 and together, and the program is run again: 8 combinations, of which the run itself is one. What mends the answer
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from neptune.config import Config
 from neptune.errors import ModelFailedError, NeptuneError
-from neptune.runs.evaluate.side_files import Beside
+from neptune.runs.evaluate.side_files import SideFile
+from neptune.runs.record import key
 
 if TYPE_CHECKING:
     from neptune.scene import Scene
@@ -93,7 +94,7 @@ class Swapper:
         self._true.close()
 
 
-def blame_run(
+def attribute_run(
     config: Config,
     folder: Path,
     loaded: Sequence[Task],
@@ -109,12 +110,8 @@ def blame_run(
     NeptuneError
         If the run's models can not be made, or the file can not be written.
     """
-    beside = Beside(folder, "blame")
-    wrong = {
-        (str(r["dataset"]), str(r["id"])): r
-        for r in records
-        if r.get("correct") is False and (str(r["dataset"]), str(r["id"])) not in beside.rows
-    }
+    found = SideFile(folder, "blame")
+    wrong = {key(r): r for r in records if r.get("correct") is False and key(r) not in found.rows}
     if not wrong:
         return
     swapper = swapper or Swapper(config)
@@ -125,12 +122,12 @@ def blame_run(
                 record = wrong.get((task.name, str(sample.id)))
                 if record is not None:
                     who = {"dataset": task.name, "id": sample.id}
-                    beside.add(who | blame_sample(swapper, task, sample, record))
+                    found.add(who | attribute_sample(swapper, task, sample, record))
     finally:
         swapper.close()
 
 
-def blame_sample(swapper: Swapper, task: Task, sample: Sample, record: Record) -> dict[str, Any]:
+def attribute_sample(swapper: Swapper, task: Task, sample: Sample, record: Record) -> dict[str, Any]:
     """Return who is to blame for one wrong answer.
 
     Returns
@@ -184,7 +181,7 @@ def shapley(right: Mapping[Swaps, bool]) -> dict[str, float]:
     return shares | {"logic": 1.0 - float(right[frozenset(SWAPS)])}
 
 
-def summarise_blame(records: Sequence[Record]) -> dict[str, Any]:
+def summarise_attribution(records: Sequence[Record]) -> dict[str, Any]:
     """Return the table of blame over the records that were examined.
 
     ``wrong`` (all that are not right), ``explained``, ``unknown``, and ``by``: culprit → ``share`` (its part of the

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from neptune.errors import ConfigError
 from neptune.runs import record as records
 from neptune.runs.evaluate.bootstrap import difference_interval
-from neptune.runs.evaluate.summary import counts, picture_of, show_interval
-from neptune.runs.evaluate.tables import wide
+from neptune.runs.evaluate.summary import counts, picture_of
+from neptune.runs.evaluate.tables import counts_cells, counts_table, wide
 
 SHOWN = 40
 """Changed answers that are shown on a terminal; into a file or a pipe all of them are printed."""
@@ -144,17 +143,11 @@ def _print_fields(first: Path, second: Path, console: Console) -> None:
 
 
 def _print_table(first: Path, second: Path, found: Comparison, console: Console) -> None:
-    table = Table(title="Comparison", title_justify="left")
-    table.add_column("")
-    for column in ("n", "right", "accuracy", "95 %", "errors", "abstained"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = counts_table("Comparison")
+    table.columns[0].no_wrap = False
     for folder, side in ((first, 0), (second, 1)):
-        c = counts([pair[side] for pair in found.pairs], len(found.pairs))
-        accuracy = "–" if c["accuracy"] is None else f"{c['accuracy']:.2%}"
-        table.add_row(
-            Text(str(folder)), str(c["n"]), str(c["correct"]), accuracy, show_interval(c["interval"]),
-            str(c["errors"]), str(c["abstained"]),
-        )  # fmt: skip
+        cells = counts_cells(counts([pair[side] for pair in found.pairs], len(found.pairs)))
+        table.add_row(Text(str(folder)), *cells)
     console.print(table)
     n = len(found.pairs)
     gain = (found.only_second - found.only_first) / n

@@ -20,8 +20,9 @@ from dsl.resources import find
 from neptune.config import Config
 from neptune.errors import NeptuneError
 from neptune.runs.evaluate.bootstrap import interval
-from neptune.runs.evaluate.side_files import Beside
+from neptune.runs.evaluate.side_files import SideFile
 from neptune.runs.evaluate.summary import picture_of
+from neptune.runs.record import key as who
 
 if TYPE_CHECKING:
     from neptune.writer.chat import Chat
@@ -81,16 +82,16 @@ def judge_run(config: Config, folder: Path, records: Sequence[Record]) -> Neptun
     NeptuneError
         If the judge's key or package is missing, or the verdicts can not be written.
     """
-    beside = Beside(folder, "judge")
-    known = {row["key"]: row for row in beside.rows.values()}
+    verdicts = SideFile(folder, "judge")
+    known = {row["key"]: row for row in verdicts.rows.values()}
     waiting: dict[str, list[Record]] = {}
     for record in records:
         if not is_judged(record):
             continue
         key = key_of(config, record)
         if key in known:
-            if beside.rows.get((str(record["dataset"]), str(record["id"])), {}).get("key") != key:
-                beside.add(_row(config, record, key, known[key]["right"], known[key]["said"]))
+            if verdicts.rows.get(who(record), {}).get("key") != key:
+                verdicts.add(_row(config, record, key, known[key]["right"], known[key]["said"]))
         else:
             waiting.setdefault(key, []).append(record)
     if not waiting:
@@ -113,7 +114,7 @@ def judge_run(config: Config, folder: Path, records: Sequence[Record]) -> Neptun
                     future.cancel()
                 continue
             for record in waiting[asked[done]]:
-                beside.add(_row(config, record, asked[done], right, said))
+                verdicts.add(_row(config, record, asked[done], right, said))
     return failure
 
 
@@ -153,8 +154,8 @@ def read_verdict(said: str) -> bool | None:
 
 
 def _row(config: Config, record: Record, key: str, right: bool | None, said: str) -> dict[str, Any]:
-    who = {"dataset": record["dataset"], "id": record["id"], "key": key, "model": config.judge_model}
-    return who | {"right": right, "said": said}
+    row = {"dataset": record["dataset"], "id": record["id"], "key": key, "model": config.judge_model}
+    return row | {"right": right, "said": said}
 
 
 def summarise_judge(records: Sequence[Record], n: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is found out about the samples of a finished run, beside its records: ``judge.jsonl``, ``blame.jsonl``.
+"""Side files of a run: what is found out about its samples afterwards, in ``judge.jsonl`` and ``blame.jsonl``.
 
 ``samples.jsonl`` is never changed. Each line of these files is about one sample (`dataset` and `id`), is written at
 once, and survives a kill; what is there is not found out again.
@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import NeptuneError
-from neptune.runs.record.files import write_atomic
+from neptune.runs.record import key, write_atomic
 
 NAMES = ("judge", "blame")
-"""What may lie beside the records, and under which field a record shows it."""
+"""The side files there may be, each the name of the field under which a record shows it."""
 
 Row = dict[str, Any]
 
 
-class Beside:
-    """One such file: rows by dataset and id. Safe to use from many threads.
+class SideFile:
+    """One side file: rows by dataset and id. Safe to use from many threads.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Beside:
         for line in self.path.read_bytes().split(b"\n")[:-1] if self.path.is_file() else ():
             try:
                 row = json.loads(line)
-                self.rows[str(row["dataset"]), str(row["id"])] = row
+                self.rows[key(row)] = row
             except (ValueError, KeyError, TypeError):
                 break  # torn by a power cut: what follows was written after it
             whole += len(line) + 1
@@ -67,28 +67,28 @@ class Beside:
                     where=str(self.path),
                     hint="Make room, then give the same command again: it resumes",
                 ) from error
-            self.rows[str(row["dataset"]), str(row["id"])] = row
+            self.rows[key(row)] = row
 
 
 def forget_others(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Drop the rows of samples that are not among the records: they were about answers that were taken back."""
-    there = {(str(r["dataset"]), str(r["id"])) for r in records}
+    there = {key(r) for r in records}
     for name in NAMES:
         path = folder / f"{name}.jsonl"
-        rows = Beside(folder, name).rows if path.is_file() else {}
+        rows = SideFile(folder, name).rows if path.is_file() else {}
         if not rows.keys() <= there:
-            kept = (json.dumps(row, ensure_ascii=False) + "\n" for key, row in rows.items() if key in there)
+            kept = (json.dumps(row, ensure_ascii=False) + "\n" for who, row in rows.items() if who in there)
             write_atomic(path, "".join(kept))
 
 
 def attach(folder: Path, records: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Return the records, each with the fields ``judge`` and ``blame`` where they are known."""
-    found = {name: Beside(folder, name).rows for name in NAMES if (folder / f"{name}.jsonl").is_file()}
+    found = {name: SideFile(folder, name).rows for name in NAMES if (folder / f"{name}.jsonl").is_file()}
     attached = []
     for record in records:
         row = dict(record)
         for name, rows in found.items():
-            if known := rows.get((str(record["dataset"]), str(record["id"]))):
+            if known := rows.get(key(record)):
                 row[name] = {k: v for k, v in known.items() if k not in ("dataset", "id")}
         attached.append(row)
     return attached

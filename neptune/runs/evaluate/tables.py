@@ -23,24 +23,36 @@ def wide() -> Console:
     return Console() if Console().is_terminal else Console(width=WIDTH)
 
 
+def counts_table(title: str, *more: str) -> Table:
+    """Return a table of groups of samples with their counts (:func:`counts_cells`), and `more` columns."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for column in ("n", "right", "accuracy", "95 %", "errors", "abstained", *more):
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def counts_cells(counts: Mapping[str, Any]) -> list[str]:
+    """Return the cells of one group (:func:`neptune.runs.evaluate.summary.counts`), without its label."""
+    cells = [str(counts["n"]), str(counts["correct"]), percent(counts["accuracy"])]
+    return [*cells, show_interval(counts["interval"]), str(counts["errors"]), str(counts["abstained"])]
+
+
+def percent(share: float | None) -> str:
+    """Return a share as ``"94.12%"``, or ``"–"``."""
+    return "–" if share is None else f"{share:.2%}"
+
+
 def print_results(results: dict[str, Any], console: Console | None = None, wall: float | None = None) -> None:
     """Print the table of results: datasets, and their families where there are not too many."""
     console = console or wide()
     families, datasets = results["by_family"], results["by_dataset"]
     boxes = any("mean_iou" in counts for counts in datasets.values())
-    columns = ["n", "right", "accuracy", "95 %", "errors", "abstained"] + ["mean IoU"] * boxes
-    table = Table(title="Results", title_justify="left")
-    table.add_column("", no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+    table = counts_table("Results", *["mean IoU"] * boxes)
 
     def row(label: str, counts: dict[str, Any], style: str = "") -> None:
-        accuracy = "–" if counts["accuracy"] is None else f"{counts['accuracy']:.2%}"
-        cells = [str(counts["n"]), str(counts["correct"]), accuracy, show_interval(counts["interval"])]
-        cells += [str(counts["errors"]), str(counts["abstained"])]
-        if boxes:
-            cells.append(f"{counts['mean_iou']:.3f}" if "mean_iou" in counts else "")
-        table.add_row(label, *cells, style=style)
+        overlap = [f"{counts['mean_iou']:.3f}" if "mean_iou" in counts else ""] * boxes
+        table.add_row(label, *counts_cells(counts), *overlap, style=style)
 
     for dataset, counts in datasets.items():
         row(dataset, counts, "bold")
@@ -100,20 +112,13 @@ def print_more(results: dict[str, Any], console: Console | None = None) -> None:
 
 
 def _print_logics(logics: dict[str, Any], console: Console) -> None:
-    table = Table(title="Logics (one run of the oracle)", title_justify="left")
-    table.add_column("", no_wrap=True)
-    columns = ["n", "right", "accuracy", "95 %", "errors", "abstained"]
-    columns += ["changed", "won", "lost", "p", "mean prob."]
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+    table = counts_table("Logics (one run of the oracle)", "changed", "won", "lost", "p", "mean prob.")
     for position, (name, row) in enumerate(logics.items()):
         versus = ["–"] * 4
         if position:
             versus = [str(row[k]) for k in ("changed", "won", "lost")] + [f"{row['p']:.3g}"]
-        accuracy = "–" if row["accuracy"] is None else f"{row['accuracy']:.2%}"
         sure = "–" if row["mean_probability"] is None else f"{row['mean_probability']:.3f}"
-        cells = [str(row["n"]), str(row["correct"]), accuracy, show_interval(row["interval"])]
-        table.add_row(name, *cells, str(row["errors"]), str(row["abstained"]), *versus, sure)
+        table.add_row(name, *counts_cells(row), *versus, sure)
     console.print(table)
 
 
@@ -126,9 +131,9 @@ def _print_judge(judge: dict[str, Any], console: Console) -> None:
     console.print(table)
     agreement = "–" if judge["agreement"] is None else f"{judge['agreement']:.1%}"
     kappa = "" if judge["kappa"] is None else f", kappa {judge['kappa']:.2f}"
-    accuracy = "–" if judge["accuracy"] is None else f"{judge['accuracy']:.2%}"
     console.print(
-        f"Judged {judge['judged']}, agreement {agreement}{kappa}; accuracy by the judge {accuracy} "
+        f"Judged {judge['judged']}, agreement {agreement}{kappa}; "
+        f"accuracy by the judge {percent(judge['accuracy'])} "
         f"(95 %: {show_interval(judge['interval'])}); {judge['unreadable']} verdicts unreadable.",
         highlight=False,
     )
