@@ -17,9 +17,6 @@ RESAMPLES = 1000
 LEVEL = 0.95
 """The intervals' level."""
 
-_DRAWS = 100_000
-"""Draws from a distribution whose quantiles are wanted: its ends are good to two digits."""
-
 _BLOCK = 4_000_000
 """Draws held in memory at once."""
 
@@ -63,23 +60,19 @@ def interval(
     tail = (1.0 - level) / 2
     each = sums / sizes
     if (each == each[0]).all():
-        return _exact(float(each[0]), len(each), tail, seed)
+        return _exact(float(each[0]), len(each), tail)
     means = _resampled_means(sums, sizes, resamples, seed)
     low, high = np.quantile(means, (tail, 1.0 - tail))
     return float(low), float(high)
 
 
-def _exact(share: float, trials: int, tail: float, seed: int) -> tuple[float, float]:
+def _exact(share: float, trials: int, tail: float) -> tuple[float, float]:
     """Return the Clopper-Pearson interval of a share seen in so many trials, of which it need not be whole."""
+    from scipy.special import betaincinv  # the quantile of a Beta distribution, without all of scipy.stats
+
     hits, misses = share * trials, (1.0 - share) * trials
-    far = 1.0 - tail ** (1.0 / trials)
-    if not hits:
-        return 0.0, far
-    if not misses:
-        return 1.0 - far, 1.0
-    rng = np.random.default_rng(seed)  # numpy draws from the distribution, but does not invert it
-    low = np.quantile(rng.beta(hits, misses + 1.0, _DRAWS), tail)
-    high = np.quantile(rng.beta(hits + 1.0, misses, _DRAWS), 1.0 - tail)
+    low = betaincinv(hits, misses + 1.0, tail) if hits else 0.0
+    high = betaincinv(hits + 1.0, misses, 1.0 - tail) if misses else 1.0
     return float(low), float(high)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +66,9 @@ def mcnemar(only_first: int, only_second: int) -> float:
     float
         In (0, 1]: how likely a split as uneven as this one is when neither run is better.
     """
-    n, least = only_first + only_second, min(only_first, only_second)
-    tail: int = sum(comb(n, k) for k in range(least + 1))
-    return float(min(1.0, 2 * tail / 2**n))
+    from scipy.special import bdtr  # the binomial distribution, without all of scipy.stats
+
+    return min(1.0, 2 * float(bdtr(min(only_first, only_second), only_first + only_second, 0.5)))
 
 
 def paired(pairs: list[Pair]) -> Comparison:

@@ -90,8 +90,8 @@ def test_pictures_that_are_all_alike_are_not_certainty_either(hits: int, trials:
     chance = [math.comb(trials, k) for k in range(trials + 1)]
     at_least = sum(chance[k] * low**k * (1 - low) ** (trials - k) for k in range(hits, trials + 1))
     at_most = sum(chance[k] * high**k * (1 - high) ** (trials - k) for k in range(hits + 1))
-    assert at_least == pytest.approx(0.025, rel=0.1)
-    assert at_most == pytest.approx(0.025, rel=0.1)
+    assert at_least == pytest.approx(0.025)
+    assert at_most == pytest.approx(0.025)
 
 
 def test_one_picture_says_next_to_nothing() -> None:
