@@ -232,9 +232,12 @@ def test_each_picture_is_looked_at_once_and_the_cache_is_bounded(scenes, monkeyp
     monkeypatch.setattr(oracle.module, "encode", lambda *a: looks.append(1) or encode(*a))
     oracle.score(requests(scenes[:2]))
     assert len(looks) == 2
+    oracle.score(requests(scenes[:2]))
+    assert len(looks) == 2
     monkeypatch.setattr("neptune.perception.oracle.embedded.KEPT_SCENES", 1)
-    oracle.score(requests(scenes[2:4]))
-    assert len(oracle._seen) == 1
+    small = EmbeddedOracle(device="cpu")
+    small.score(requests(scenes[2:4]))
+    assert len(small._seen) == 1
 
 
 def test_left_and_right_are_converses_and_conjunction_is_the_lowest(oracle, scenes):

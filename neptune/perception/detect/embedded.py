@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from neptune.errors import DetectorError, DetectorFailedError
+from neptune.perception.checkpoints import device_of
 from neptune.perception.device_failures import failures_said
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections
@@ -39,10 +40,11 @@ class EmbeddedDetector:
     def __init__(
         self, weights: str | Path | None = None, device: str = "auto", threshold: float | None = None
     ) -> None:
-        from neptune.learn.train.loop import pick_device
+        import torch
+
         from neptune.perception.embedded.store import load
 
-        self._device = pick_device(device)
+        self._device = torch.device(device_of(device))
         self.module, about = load("detector", weights, self._device, DetectorError)
         self.threshold = float(about["threshold"] if threshold is None else threshold)
         if not 0 <= self.threshold <= 1:

@@ -7,14 +7,16 @@ them; the boxes follow.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 from PIL import Image
 
 from neptune.errors import OracleError
 from neptune.scene import Scene
+from neptune.scene.picture import Picture
 
 MAX_PIXELS = 1280 * 28 * 28
 """Pixels of the picture shown, at most: about a million."""
@@ -85,6 +87,24 @@ class Canvas:
         return x0, y0, x1, y1
 
 
+def picture_of(scene: Scene) -> Picture:
+    """Return the picture of a scene.
+
+    Raises
+    ------
+    OracleError
+        If it has none.
+    """
+    if scene.picture is None:
+        raise OracleError(
+            "The scene has no picture to look at",
+            where=scene.name,
+            expected="a scene with a picture",
+            hint="Use vlm_model_name 'scene' for synthetic scenes",
+        )
+    return scene.picture
+
+
 def canvas_of(scene: Scene, max_pixels: int = MAX_PIXELS) -> Canvas:
     """Return the picture of a scene as it is shown.
 
@@ -95,15 +115,9 @@ def canvas_of(scene: Scene, max_pixels: int = MAX_PIXELS) -> Canvas:
     PictureError
         If the picture can not be read.
     """
-    if scene.picture is None:
-        raise OracleError(
-            "The scene has no picture to look at",
-            where=scene.name,
-            expected="a scene with a picture",
-            hint="Use vlm_model_name 'scene' for synthetic scenes",
-        )
-    image = scene.picture.image  # of a large photo, smaller than the size that its boxes refer to
-    width, height = scene.picture.size
+    picture = picture_of(scene)
+    image = picture.image  # of a large photo, smaller than the size that its boxes refer to
+    width, height = picture.size
     padded = max(width, -(-height // MAX_RATIO)), max(height, -(-width // MAX_RATIO))
     pixels = padded[0] * padded[1]
     factor = min(1.0, (max_pixels / pixels) ** 0.5)
@@ -134,19 +148,11 @@ class Canvases:
 
     def __init__(self, max_pixels: int = MAX_PIXELS, kept: int = 32) -> None:
         self.max_pixels, self.kept = max_pixels, kept
-        self._known: OrderedDict[int, Canvas] = OrderedDict()
+        self._known: LRUCache[int, Canvas] = LRUCache(kept)
         self._lock = threading.Lock()
 
+    # A canvas holds its scene, so that no other scene has this id as long as it is kept.
+    @cachedmethod(attrgetter("_known"), lambda self, scene: id(scene), attrgetter("_lock"))
     def of(self, scene: Scene) -> Canvas:
         """Return the canvas of a scene: see :func:`canvas_of`."""
-        with self._lock:
-            found = self._known.get(id(scene))
-            if found is not None and found.scene is scene:
-                self._known.move_to_end(id(scene))
-                return found
-        made = canvas_of(scene, self.max_pixels)
-        with self._lock:
-            self._known[id(scene)] = made
-            while len(self._known) > self.kept:
-                self._known.popitem(last=False)
-        return made
+        return canvas_of(scene, self.max_pixels)

@@ -6,15 +6,17 @@ It looks once at each box of a scene; every further question about the scene rea
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from cachetools import LRUCache
 
 from neptune.errors import OracleError, OracleFailedError
+from neptune.perception.checkpoints import device_of
 from neptune.perception.device_failures import failures_said
+from neptune.perception.oracle.canvas import picture_of
 from neptune.perception.oracle.wording import CONCEPTS, attribute_of, concepts_of, vocabulary
 from neptune.scene import ATTRIBUTES, Scene
 from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
@@ -60,17 +62,18 @@ class EmbeddedOracle:
         batch_size: int = 64,
         calibrated: bool = True,
     ) -> None:
-        from neptune.learn.train.loop import pick_device
+        import torch
+
         from neptune.perception.embedded.store import load
 
         if batch_size < 1:
             raise OracleError(f"batch_size is {batch_size}", where="oracle 'embedded'", expected="at least 1")
         self.batch_size = batch_size
-        self._device = pick_device(device)
+        self._device = torch.device(device_of(device))
         self.module, self.about = load("scorer", weights, self._device, OracleError)
         if not calibrated:
             self.module.temperature.fill_(1.0)
-        self._seen: OrderedDict[tuple[str, bytes], Tensor] = OrderedDict()
+        self._seen: LRUCache[tuple[str, bytes], Tensor] = LRUCache(KEPT_SCENES)
         self._lock = threading.Lock()
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
@@ -158,19 +161,13 @@ class EmbeddedOracle:
 
         from neptune.perception.embedded.canvas import scaled, to_canvas, to_float
 
-        if scene.picture is None:
-            raise OracleError(
-                "The scene has no picture to look at",
-                where=scene.name,
-                expected="a scene with a picture",
-                hint="Use vlm_model_name 'scene' for synthetic scenes",
-            )
-        key = (scene.picture.digest, scene.boxes.tobytes())
+        picture = picture_of(scene)
+        key = (picture.digest, scene.boxes.tobytes())
         with self._lock:
-            if key in self._seen:
-                self._seen.move_to_end(key)
-                return self._seen[key]
-        pixels, factors = to_canvas(scene.picture)
+            known = self._seen.get(key)
+        if known is not None:
+            return known
+        pixels, factors = to_canvas(picture)
         # Not inference mode: its tensors could never take part in training the heads.
         with torch.no_grad(), torch.inference_mode(False):
             canvas = to_float(pixels[None].to(self._device))
@@ -179,8 +176,6 @@ class EmbeddedOracle:
             seen = torch.cat(parts)
         with self._lock:
             self._seen[key] = seen
-            while len(self._seen) > KEPT_SCENES:
-                self._seen.popitem(last=False)
         return seen
 
 

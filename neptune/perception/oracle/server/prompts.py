@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import threading
-from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cachetools import LRUCache
 from PIL import Image
 
 from neptune.perception.oracle.canvas import Canvases
@@ -60,7 +60,7 @@ class Prompts:
         self.model = ""
         self._canvases = Canvases(pictures.max_pixels)
         self._lock = threading.Lock()
-        self._whole: OrderedDict[int, tuple[Image.Image, str]] = OrderedDict()
+        self._whole: LRUCache[int, tuple[Image.Image, str]] = LRUCache(self._canvases.kept)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -125,7 +125,5 @@ class Prompts:
         if known is None:
             known = (image, self._encoded(image))
             with self._lock:
-                self._whole[id(image)] = known
-                while len(self._whole) > self._canvases.kept:
-                    self._whole.popitem(last=False)
+                self._whole[id(image)] = known  # with the image, so that no other has its id
         return known[1]

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from neptune.perception.oracle.vlm.network import Network
 from neptune.perception.oracle.vlm.prompts import Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from neptune.perception.oracle.vlm.reader import Reader
 
 
 @dataclass(eq=False)
@@ -89,15 +88,15 @@ class Pictures:
 
     Parameters
     ----------
-    reader
+    network
         Whose processor and threads are used.
     prompts
         The prompts; all methods speak of them by their indices.
     """
 
-    def __init__(self, reader: Reader, prompts: Sequence[Prompt]) -> None:
-        self.reader, self.prompts = reader, prompts
-        self.ids = reader.all_ids([p.text + p.answer for p in prompts])
+    def __init__(self, network: Network, prompts: Sequence[Prompt]) -> None:
+        self.network, self.prompts = network, prompts
+        self.ids = network.all_ids([p.text + p.answer for p in prompts])
         self._stems: dict[str, list[int]] = {}
         self._first: dict[Hashable, int] = {}
         for k, prompt in enumerate(prompts):
@@ -109,8 +108,8 @@ class Pictures:
     def begin(self, k: int) -> None:
         """Let another thread draw and process the picture of a prompt, if there are threads and nobody has."""
         first = self._first[self.prompts[k].picture]
-        if first not in self._made and self.reader.batches.threads is not None:
-            future: Future[Row] = self.reader.batches.threads.submit(self._process, first)
+        if first not in self._made and self.network.batches.threads is not None:
+            future: Future[Row] = self.network.batches.threads.submit(self._process, first)
             self._made[first] = future.result
 
     def row(self, k: int) -> Row:
@@ -123,7 +122,7 @@ class Pictures:
         """Return how many first tokens prompts have in common, none of them of a question's words."""
         stem = self.prompts[which[0]].stem
         if stem not in self._stems:
-            self._stems[stem] = self.reader.ids(stem)
+            self._stems[stem] = self.network.ids(stem)
         return common(self._stems[stem], [self.ids[k] for k in which])
 
     def forget(self, which: Sequence[int]) -> None:
@@ -148,7 +147,7 @@ class Pictures:
         """
         rows = [self.row(k) for k in which]
         longest = max(map(len, rows))
-        padding = {"input_ids": int(self.reader.tokenizer.pad_token_id)}
+        padding = {"input_ids": int(self.network.tokenizer.pad_token_id)}
         inputs: dict[str, Any] = {
             name: _stacked([row.along[name] for row in rows], longest, padding.get(name, 0))
             for name in rows[0].along
@@ -163,11 +162,11 @@ class Pictures:
                 inputs["shown"] = shown
                 rows = [rows[shown.index(k)] for k in range(len(places))]
                 inputs["parts"] = [len(row.pixels["pixel_values"]) for row in rows]
-        dtype = self.reader.model.dtype
+        dtype = self.network.model.dtype
         for name, value in rows[0].pixels.items():
             wanted = dtype if value.is_floating_point() else value.dtype
             inputs[name] = _joined([row.pixels[name].to(wanted) for row in rows])
-        if self.reader.model.device.type == "cuda":  # pinned memory is copied to the device without waiting
+        if self.network.model.device.type == "cuda":  # pinned memory is copied to the device without waiting
             return {name: v.pin_memory() if hasattr(v, "pin_memory") else v for name, v in inputs.items()}
         return inputs
 
@@ -185,17 +184,17 @@ class Pictures:
     def _process(self, k: int) -> Row:
         prompt = self.prompts[k]
         text = prompt.text + prompt.answer
-        made = self.reader.own_processor()(
+        made = self.network.own_processor()(
             text=[text],
             images=[[prompt.draw()]],
             padding=True,
             return_tensors="pt",
-            **self.reader.tokenizing(text),
+            **self.network.tokenizing(text),
         )
         start = made["input_ids"].shape
         along = {name: value for name, value in made.items() if value.shape[:2] == start}
         pixels = {name: value for name, value in made.items() if name not in along}
-        return Row(self.ids[k], along, pixels, self.reader.positions(made))
+        return Row(self.ids[k], along, pixels, self.network.positions(made))
 
 
 def common(stem: Sequence[int], rows: Sequence[Sequence[int]]) -> int:

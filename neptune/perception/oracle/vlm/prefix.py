@@ -13,12 +13,11 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from neptune.perception.oracle.vlm.network import Network
 from neptune.perception.oracle.vlm.pictures import Pictures, Row
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from neptune.perception.oracle.vlm.reader import Reader
 
 KEPT = {"cpu": 1 << 30, "cuda": 4 << 30}
 """Bytes of prefixes kept for the next rounds of questions on the same pictures, by kind of device. One of a model of
@@ -67,15 +66,15 @@ class Prefixes:
 
     Parameters
     ----------
-    reader
+    network
         Whose model is run.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
+    def __init__(self, network: Network) -> None:
+        self.network = network
         self.computed = 0
         """Prefixes that went through the model so far."""
-        self.least = LEAST.get(reader.model.device.type, LEAST["cuda"])
+        self.least = LEAST.get(network.model.device.type, LEAST["cuda"])
         self._known: OrderedDict[tuple[Hashable, tuple[int, ...]], Prefix] = OrderedDict()
 
     def forget(self) -> bool:
@@ -129,7 +128,7 @@ class Prefixes:
 
         # A row costs its own tokens and the memory of the prefix's keys and values, an eighth of that of a token.
         ordered = sorted(which, key=lambda k: len(tails[k]))
-        self.reader.batches.run(
+        self.network.batches.run(
             ordered,
             lambda k: len(tails[k]) + room + prefix.length // 8,
             lambda part: [tails[k] for k in part],
@@ -155,11 +154,11 @@ class Prefixes:
         def work(part: Sequence[int], inputs: dict[str, Any]) -> None:
             made.append(self._compute(inputs, row, length))
 
-        self.reader.batches.run([k], lambda k: len(row), pictures.inputs, work, "a picture")
+        self.network.batches.run([k], lambda k: len(row), pictures.inputs, work, "a picture")
         (prefix,) = made
         self.computed += 1
         self._known[key] = prefix
-        most = KEPT.get(self.reader.model.device.type, KEPT["cuda"])
+        most = KEPT.get(self.network.model.device.type, KEPT["cuda"])
         while len(self._known) > 1 and sum(p.bytes for p in self._known.values()) > most:
             self._known.popitem(last=False)
         return prefix
@@ -171,26 +170,26 @@ class Prefixes:
             inputs[name] = inputs[name][:, :length]
         inputs["position_ids"] = inputs["position_ids"][..., :length]
         cache = DynamicCache()
-        self.reader.forward(keep=1, past_key_values=cache, use_cache=True, **self.reader.on_device(inputs))
+        self.network.forward(keep=1, past_key_values=cache, use_cache=True, **self.network.on_device(inputs))
         assert row.positions is not None  # of the architectures that share, they are all known beforehand
         # Less than the length for Qwen-VL: the positions of a picture's tokens are rows and columns.
         return Prefix(cache, length, int(row.positions[0, length]))
 
     def last(self, prefix: Prefix, tails: Sequence[list[int]], keep: int) -> Tensor:
         """Return the last logits of rows that continue the prefix: shape ``(B, keep, V)``."""
-        return Continued(self.reader, prefix, len(tails)).read(tails, keep)
+        return Continued(self.network, prefix, len(tails)).read(tails, keep)
 
     def written(self, prefix: Prefix, tails: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
         """Return what the model writes after rows that continue the prefix: the likeliest tokens, up to an end."""
-        rows = Continued(self.reader, prefix, len(tails))
+        rows = Continued(self.network, prefix, len(tails))
         written: list[list[int]] = [[] for _ in tails]
         last = rows.read(tails, 1)
         for step in range(max_new_tokens):
             tokens = last[:, -1].argmax(-1).tolist()
             for row, token in zip(written, tokens):
-                if not row or row[-1] not in self.reader.ends:
+                if not row or row[-1] not in self.network.ends:
                     row.append(token)
-            if step + 1 == max_new_tokens or all(row[-1] in self.reader.ends for row in written):
+            if step + 1 == max_new_tokens or all(row[-1] in self.network.ends for row in written):
                 break
             last = rows.read([[token] for token in tokens], 1)  # a row that has ended only keeps its place
         return written
@@ -201,7 +200,7 @@ class Continued:
 
     Parameters
     ----------
-    reader
+    network
         Whose model reads them.
     prefix
         What they have in common.
@@ -209,11 +208,11 @@ class Continued:
         How many there are.
     """
 
-    def __init__(self, reader: Reader, prefix: Prefix, count: int) -> None:
+    def __init__(self, network: Network, prefix: Prefix, count: int) -> None:
         import torch
 
-        self.reader, self._cache = reader, prefix.rows(count)
-        device = reader.model.device
+        self.network, self._cache = network, prefix.rows(count)
+        device = network.model.device
         self._mask = torch.ones((count, prefix.length), dtype=torch.long, device=device)
         self._next = torch.full((count, 1), prefix.next_position, device=device)
 
@@ -221,14 +220,14 @@ class Continued:
         """Return the last logits after further tokens of each row, at least one: shape ``(B, keep, V)``."""
         import torch
 
-        device, longest = self.reader.model.device, max(map(len, tokens))
-        padding = int(self.reader.tokenizer.pad_token_id)
+        device, longest = self.network.model.device, max(map(len, tokens))
+        padding = int(self.network.tokenizer.pad_token_id)
         ids = torch.tensor([[padding] * (longest - len(t)) + t for t in tokens], device=device)
         own = torch.tensor([[0] * (longest - len(t)) + [1] * len(t) for t in tokens], device=device)
         self._mask = torch.cat([self._mask, own], dim=1)
         positions = self._next + (own.cumsum(-1) - 1).clamp(min=0)
         self._next = positions[:, -1:] + 1
-        made = self.reader.forward(
+        made = self.network.forward(
             keep=keep,
             input_ids=ids,
             attention_mask=self._mask,
