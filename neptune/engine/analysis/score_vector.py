@@ -15,7 +15,6 @@ from dsl.plan import Atom
 from neptune.algebra import ProbabilisticTensor
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.bounds import Interval
-from neptune.engine.evidence.indexing import unflatten
 from neptune.engine.evidence.store import MAX_LOGIT, Evidence
 from neptune.errors import OracleError
 from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
@@ -120,8 +119,8 @@ class CellBox:
         """Return the question and the objects of a place in the box."""
         for column in self.columns.values():
             if column.start <= place < column.start + len(column.flat):
-                at = column.flat[place - column.start : place - column.start + 1]
-                return column.question, tuple(int(i) for i in unflatten(at, column.places.shape)[0])
+                at = np.unravel_index(column.flat[place - column.start], column.places.shape)
+                return column.question, tuple(map(int, at))
         raise IndexError(f"place {place} of a box of {len(self.p)} cells")
 
     def reach(self, delta: float) -> tuple[Floats, Floats]:
@@ -156,25 +155,19 @@ class CellBox:
 
     def moved(self, p: Floats) -> Evidence:
         """Return evidence as if the oracle had given these scores, shape ``(C,)``; texts as they were."""
-        evidence = Evidence(self.evidence.scene)
-        evidence._texts = {question: dict(known) for question, known in self.evidence._texts.items()}
+        evidence = self.evidence.unscored()
+        # All tables are made before any is filled: a symmetric one begins with what is known of the same words.
+        tables = [evidence.table(column.question, column.symmetric) for column in self.columns.values()]
         said = logit(p).double()
-        for column in self.columns.values():
+        for column, table in zip(self.columns.values(), tables, strict=True):
             here = said[column.start : column.start + len(column.flat)]
             # The inverse of the calibration, logit/T + b.
             zero, one = (
                 self.context.parameters.calibrate(torch.tensor([0.0, 1.0]), column.kind).detach().double()
             )
             raw = ((here - zero) / (one - zero)).numpy()
-            table = evidence.table(column.question, column.symmetric)
-            n = len(evidence.scene)
             known = ~np.isnan(raw)
-            targets = [column.flat]
-            if column.symmetric:
-                targets.append(column.flat % n * n + column.flat // n)
-            for flat in targets:
-                table.logits.reshape(-1)[flat] = raw
-                table.asked.reshape(-1)[flat] = known
+            table.write(column.flat[known], raw[known])
         return evidence
 
 

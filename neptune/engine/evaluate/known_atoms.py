@@ -10,7 +10,8 @@ from neptune.algebra import ProbabilisticTensor
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evidence.indexing import diagonal
-from neptune.engine.evidence.store import Evidence, Table
+from neptune.engine.evidence.store import Evidence
+from neptune.engine.evidence.tables import Table
 
 
 class KnownAtoms:

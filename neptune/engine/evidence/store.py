@@ -1,10 +1,10 @@
 """Evidence: what the oracle has said about one scene, shared by all questions on it.
 
-For each question a table with one cell for each tuple of objects: the logit, and whether it was asked. A
-cell is asked at most once, and a pair of one object with itself never. A symmetric question is asked for
-i < j, and its table is mirrored. The same words asked without that promise share what the oracle said, never
-what was mirrored, so that no answer depends on what was asked before. What is read off the boxes is known from the
-beginning, and never asked.
+For each question a table with one cell for each tuple of objects, a ground atom: the logit, and whether it was asked.
+It is asked at most once, and a pair of one object with itself never. A symmetric question is asked for i < j, and its
+table is mirrored. The same words asked without that promise share what the oracle said, never what was mirrored, so
+that no answer depends on what was asked before. What is read off the boxes is known from the beginning, and never
+asked.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neptune.answer import Usage
 from neptune.engine.evidence.box_relations import holds
-from neptune.engine.evidence.in_flight import Claims
-from neptune.engine.evidence.indexing import all_flat, distinct, unflatten, unique
+from neptune.engine.evidence.in_flight import InFlight
+from neptune.engine.evidence.indexing import all_flat, unflatten
+from neptune.engine.evidence.tables import Table
 from neptune.errors import NeptuneError, OracleError
 from neptune.scene import Scene
 from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
@@ -33,86 +32,10 @@ MAX_LOGIT = 50.0
 """Infinite logits are clamped to ± this."""
 
 Want: TypeAlias = tuple[Question, bool, IntArray | None]
-"""A question, whether it is symmetric, and the cells wanted, shape ``(M, arity)``; ``None``: all."""
-
-_Key: TypeAlias = tuple[str, int, bool]
-"""A table's question, by its words and arity, and whether it is symmetric."""
-
-_Ask: TypeAlias = "tuple[int, Evidence, Question, bool, IntArray]"
-"""Whose want, of which scene: the question, whether it is symmetric, and its cells as flat indices."""
-
-_Job: TypeAlias = "tuple[Evidence, Question, IntArray]"
-"""The cells of one question of one scene that are asked now, as flat indices."""
+"""A question, whether it is symmetric, and the tuples of objects to ask it about, shape ``(M, arity)``; ``None``:
+all."""
 
 _serial = itertools.count()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """What is known of one question: a view that fills as cells are asked.
-
-    Parameters
-    ----------
-    question
-        What is asked.
-    symmetric
-        The order of the two objects does not matter.
-    logits
-        Shape ``(N,) * arity``, float32 in [-50, 50]. NaN where not asked, and where evidence is missing; ±∞ where
-        it is read off the boxes.
-    asked
-        Same shape, bool. The diagonal stays false.
-    """
-
-    question: Question
-    symmetric: bool
-    logits: FloatArray
-    asked: NDArray[np.bool_]
-
-    @property
-    def missing(self) -> NDArray[np.bool_]:
-        """Where the oracle was asked and gave no evidence; shape ``(N,) * arity``."""
-        return self.asked & np.isnan(self.logits)
-
-    def unasked(self, cells: IntArray | None = None) -> IntArray:
-        """Return those of the cells that must still be asked, each once, in order: shape ``(M', arity)``.
-
-        Cells of a symmetric question come back as i < j; cells that name one object twice are dropped.
-        ``None`` means all cells.
-
-        Raises
-        ------
-        IndexError
-            If a cell names an object that the scene does not have.
-        """
-        flat = self.normalised(cells)
-        return unflatten(flat[~self.asked.reshape(-1)[flat]], self.logits.shape)
-
-    def normalised(self, cells: IntArray | None) -> IntArray:
-        """Return the cells as flat indices, shape ``(M',)``: as :meth:`unasked`, with those already asked."""
-        shape = self.logits.shape
-        n, arity = (shape[0] if shape else 1), len(shape)
-        if cells is None:
-            return all_flat(n, arity, self.symmetric)
-        cells = np.asarray(cells, dtype=np.int64)
-        if arity == 0:
-            return np.zeros(min(len(cells), 1), dtype=np.int64)
-        if cells.ndim != 2 or cells.shape[1] != arity:
-            raise IndexError(
-                f"cells of shape {cells.shape}; expected (M, {arity}) for '{self.question.text}'"
-            )
-        if not len(cells):
-            return np.zeros(0, dtype=np.int64)
-        if cells.min() < 0 or cells.max() >= n:
-            raise IndexError(f"a cell of '{self.question.text}' names an object outside 0 … {n - 1}")
-        if arity == 1:
-            return unique(cells[:, 0])
-        if arity == 2:
-            first, second = cells[:, 0], cells[:, 1]
-            if self.symmetric:
-                first, second = np.minimum(first, second), np.maximum(first, second)
-            return unique((first * n + second)[first != second])
-        return unique(np.ravel_multi_index(tuple(cells[distinct(cells)].T), shape))
 
 
 class Evidence:
@@ -126,13 +49,18 @@ class Evidence:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self._tables: dict[_Key, Table] = {}
-        self._whole: set[_Key] = set()  # tables of which every cell has been asked at once
+        self._tables: dict[tuple[str, int, bool], Table] = {}
         self._texts: dict[tuple[str, tuple[str, ...]], dict[tuple[int, ...], str | None]] = {}
         self._lock = threading.RLock()
-        self._claims = Claims(self._lock)
+        self._in_flight = InFlight(self._lock)
         self._querying: dict[tuple[str, tuple[str, ...]], threading.Lock] = {}
         self._order = next(_serial)  # Locks of several scenes are taken in this order.
+
+    def unscored(self) -> Evidence:
+        """Return evidence of the same scene with the texts that are known of it, and no scores."""
+        found = Evidence(self.scene)
+        found._texts = {question: dict(known) for question, known in self._texts.items()}
+        return found
 
     def table(self, question: Question, symmetric: bool = False) -> Table:
         """Return the table of a question; nothing is asked. `symmetric` counts for two objects only.
@@ -148,36 +76,39 @@ class Evidence:
         if found is not None:
             return found
         with self._lock:
-            if key in self._tables:
-                return self._tables[key]
-            shape = (len(self.scene),) * question.arity
-            if len(self.scene) ** question.arity > MAX_CELLS:
-                raise OracleError(
-                    f"More than {MAX_CELLS:,} tuples of {question.arity} out of {len(self.scene)} objects",
-                    where=f"question '{question.text}'",
-                    hint="Ask about fewer objects at once",
-                )
-            table = Table(
-                question, symmetric, np.full(shape, np.nan, dtype=np.float32), np.zeros(shape, dtype=np.bool_)
+            if key not in self._tables:
+                self._tables[key] = self._new(question, symmetric)
+            return self._tables[key]
+
+    def _new(self, question: Question, symmetric: bool) -> Table:
+        n, arity = len(self.scene), question.arity
+        if n**arity > MAX_CELLS:
+            raise OracleError(
+                f"More than {MAX_CELLS:,} tuples of {arity} out of {n} objects",
+                where=f"question '{question.text}'",
+                hint="Ask about fewer objects at once",
             )
-            if question.boxes:
-                cells = all_flat(len(self.scene), question.arity, False)
-                true = holds(self.scene, question.boxes, question.arity).reshape(-1)[cells]
-                _write(table, cells, np.where(true, np.inf, -np.inf).astype(np.float32))
-            if symmetric:  # What was asked of the same words as a plain question is known already.
-                plain = self._tables.get((question.text, question.arity, False))
-                if plain is not None:
-                    at = np.flatnonzero(np.triu(plain.asked, 1))
-                    _write(table, at, plain.logits.reshape(-1)[at])
-            self._tables[key] = table
-            return table
+        shape = (n,) * arity
+        table = Table(
+            question, symmetric, np.full(shape, np.nan, dtype=np.float32), np.zeros(shape, dtype=np.bool_)
+        )
+        if question.boxes:
+            flat = all_flat(n, arity, False)
+            true = holds(self.scene, question.boxes, arity).reshape(-1)[flat]
+            table.write(flat, np.where(true, np.inf, -np.inf).astype(np.float32))
+        if symmetric:  # What was asked of the same words as a plain question is known already.
+            plain = self._tables.get((question.text, arity, False))
+            if plain is not None:
+                flat = np.flatnonzero(np.triu(plain.asked, 1))
+                table.write(flat, plain.logits.reshape(-1)[flat])
+        return table
 
     def ask(self, oracle: Oracle, wants: Iterable[Want], usage: Usage) -> None:
-        """Ask what is not known yet of the cells wanted, in one batch: see :func:`ask_many`."""
+        """Ask what is wanted and not known yet, in one batch: see :func:`ask_many`."""
         ask_many(oracle, [(self, wants)], usage)
 
     def full(self, oracle: Oracle, question: Question, usage: Usage, symmetric: bool = False) -> Table:
-        """Ask every cell of a question that is not known yet, and return its table."""
+        """Ask all of a question that is not known yet, and return its table."""
         self.ask(oracle, [(question, symmetric, None)], usage)
         return self.table(question, symmetric)
 
@@ -233,116 +164,133 @@ class Evidence:
 
     def _record(self, question: Question, flat: IntArray, logits: FloatArray) -> None:
         """Store the answers as said, and in the symmetric table of the same words if there is one."""
-        _write(self.table(question), flat, logits)
+        self.table(question).write(flat, logits)
         mirrored = self._tables.get((question.text, question.arity, True))
         if mirrored is not None:
             n = len(self.scene)
             upper = flat // n < flat % n
-            _write(mirrored, flat[upper], logits[upper])
+            mirrored.write(flat[upper], logits[upper])
+
+
+class _Wanted(NamedTuple):
+    """What one scene's pair of :func:`ask_many` (the `owner` th) wants of a table, as flat indices."""
+
+    owner: int
+    evidence: Evidence
+    table: Table
+    flat: IntArray
+
+
+class _Request(NamedTuple):
+    """What is asked now of one question about one scene, as flat indices."""
+
+    evidence: Evidence
+    question: Question
+    flat: IntArray
 
 
 def ask_many(
     oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], usage: Usage | Sequence[Usage]
 ) -> None:
-    """Ask what is not known yet of the cells wanted of many scenes, in one batch.
+    """Ask what is wanted of many scenes and not known yet, in one batch.
 
     Parameters
     ----------
     oracle
-        Receives one list of requests, one for each scene and question with unknown cells; or is not called.
+        Receives one list of requests, one for each scene and question with anything unknown; or is not called.
     wanted
         (evidence, wants) pairs; a scene may come several times. See :data:`Want`.
     usage
-        Where the cost is added: `oracle_calls` cells asked, `cache_hits` cells wanted and known (or asked by
+        Where the cost is added: `oracle_calls` ground atoms asked, `cache_hits` those wanted and known (or asked by
         an earlier want of this batch), `oracle_rounds` 1 if anything was asked, `oracle_ms`. One for all, or
-        one for each pair (the time is then shared out by cells).
+        one for each pair (the time is then shared out by ground atoms).
 
     Raises
     ------
     OracleError
         If the oracle can not answer, or its answer has the wrong shape. No table is changed then.
     IndexError
-        If a cell names an object that the scene does not have.
+        If a tuple names an object that the scene does not have.
     """
     usages = [usage] * len(wanted) if isinstance(usage, Usage) else list(usage)
     if len(usages) != len(wanted):
         raise ValueError(f"{len(usages)} usages for {len(wanted)} scenes")
-    asks: list[_Ask] = []
-    whole: dict[tuple[Evidence, _Key], None] = {}
-    for k, (evidence, wants) in enumerate(wanted):
-        for question, symmetric, cells in wants:
+    open_wants: list[_Wanted] = []
+    whole: dict[Table, None] = {}
+    for owner, (evidence, wants) in enumerate(wanted):
+        for question, symmetric, tuples in wants:
             if question.boxes:
                 continue
-            flat = evidence.table(question, symmetric).normalised(cells)
-            usages[k].cache_hits += len(flat)
-            key = (question.text, question.arity, symmetric)
-            # All of a table is often wanted again: then there is nothing to look for.
-            if cells is not None or not (key in evidence._whole or (evidence, key) in whole):
-                asks.append((k, evidence, question, symmetric, flat))
-            if cells is None:
-                whole[evidence, key] = None
-    while asks:
-        jobs, asked, elsewhere = _claim(asks, len(wanted))
-        if jobs:
-            _send(oracle, jobs, asked, usages)
+            table = evidence.table(question, symmetric)
+            flat = table.normalised(tuples)
+            usages[owner].cache_hits += len(flat)
+            if tuples is not None or not (table.complete or table in whole):
+                open_wants.append(_Wanted(owner, evidence, table, flat))
+            if tuples is None:
+                whole[table] = None
+    while open_wants:
+        requests, asked, elsewhere = _claim(open_wants, len(wanted))
+        if requests:
+            _send(oracle, requests, asked, usages)
         # What other threads were asking is known now, unless they failed: then it is asked here.
-        for _, evidence, question, _, flat in elsewhere:
-            evidence._claims.wait((question.text, question.arity), flat)
-        asks = elsewhere
-    for evidence, key in whole:
-        evidence._whole.add(key)
+        for want in elsewhere:
+            want.evidence._in_flight.wait(want.table.question, want.flat)
+        open_wants = elsewhere
+    for table in whole:
+        table.complete = True
 
 
-def _claim(asks: list[_Ask], owners: int) -> tuple[list[_Job], list[int], list[_Ask]]:
-    """Claim what nobody knows or asks; return it by scene and question, its cells by owner, and what others ask."""
+def _claim(wants: list[_Wanted], owners: int) -> tuple[list[_Request], list[int], list[_Wanted]]:
+    """Put in flight what nobody knows or asks: return it by scene and question, how many ground atoms each owner asks,
+    and what others are asking."""
     pending: dict[tuple[Evidence, str, int], tuple[Question, list[IntArray]]] = {}
     asked, elsewhere = [0] * owners, []
     with ExitStack() as stack:
-        for evidence in sorted({e for _, e, _, _, _ in asks}, key=lambda e: e._order):
+        for evidence in sorted({want.evidence for want in wants}, key=lambda e: e._order):
             stack.enter_context(evidence._lock)
-        for k, evidence, question, symmetric, flat in asks:
-            fresh = flat[~evidence.table(question, symmetric).asked.reshape(-1)[flat]]
-            taken = evidence._claims.taken((question.text, question.arity), fresh)
+        for owner, evidence, table, flat in wants:
+            question, fresh = table.question, flat[~table.known(flat)]
+            taken = evidence._in_flight.taken(question, fresh)
             if taken.any():
-                elsewhere.append((k, evidence, question, symmetric, fresh[taken]))
+                elsewhere.append(_Wanted(owner, evidence, table, fresh[taken]))
             fresh = fresh[~taken]
             if len(fresh):
                 _, parts = pending.setdefault((evidence, question.text, question.arity), (question, []))
                 if parts:
                     fresh = fresh[~np.isin(fresh, np.concatenate(parts))]
                 parts.append(fresh)
-            asked[k] += len(fresh)
-        jobs = [(e, question, np.concatenate(parts)) for (e, _, _), (question, parts) in pending.items()]
-        for evidence, question, flat in jobs:
-            evidence._claims.claim(
-                (question.text, question.arity), flat, len(evidence.scene) ** question.arity
-            )
-    return jobs, asked, elsewhere
-
-
-def _send(oracle: Oracle, jobs: list[_Job], asked: list[int], usages: list[Usage]) -> None:
-    """Ask the oracle in one batch, record its answers, share out the cost; the claims end in any case."""
-    try:
+            asked[owner] += len(fresh)
         requests = [
+            _Request(e, question, np.concatenate(parts)) for (e, _, _), (question, parts) in pending.items()
+        ]
+        for evidence, question, flat in requests:
+            evidence._in_flight.begin(question, flat, len(evidence.scene) ** question.arity)
+    return requests, asked, elsewhere
+
+
+def _send(oracle: Oracle, requests: list[_Request], asked: list[int], usages: list[Usage]) -> None:
+    """Ask the oracle in one batch, record its answers, share out the cost; nothing stays in flight in any case."""
+    try:
+        scored = [
             ScoreRequest(e.scene, question, unflatten(flat, (len(e.scene),) * question.arity))
-            for e, question, flat in jobs
+            for e, question, flat in requests
         ]
         started = time.perf_counter()
-        answers = oracle.score(requests)
+        answers = oracle.score(scored)
         elapsed = 1000 * (time.perf_counter() - started)
-        if len(answers) != len(jobs):
+        if len(answers) != len(requests):
             raise OracleError(
-                f"The oracle '{oracle.name}' returned {len(answers)} answers to {len(jobs)} requests",
+                f"The oracle '{oracle.name}' returned {len(answers)} answers to {len(requests)} requests",
                 hint="This is a mistake in the oracle's adapter",
             )
-        logits = [_checked(oracle, q, flat, s) for (_, q, flat), s in zip(jobs, answers)]
-        for (evidence, question, flat), values in zip(jobs, logits):
+        logits = [_checked(oracle, r, scores) for r, scores in zip(requests, answers)]
+        for (evidence, question, flat), values in zip(requests, logits):
             with evidence._lock:
                 evidence._record(question, flat, values)
     finally:
-        for evidence, question, flat in jobs:
+        for evidence, question, flat in requests:
             with evidence._lock:
-                evidence._claims.release((question.text, question.arity), flat)
+                evidence._in_flight.end(question, flat)
     first = next(k for k, count in enumerate(asked) if count)
     for answer in answers:
         usages[first].add(answer.cost)  # of a batch for several, the first one pays
@@ -355,21 +303,10 @@ def _send(oracle: Oracle, jobs: list[_Job], asked: list[int], usages: list[Usage
         usages[k].oracle_ms += elapsed * count / total
 
 
-def _write(table: Table, flat: IntArray, logits: FloatArray) -> None:
-    """Fill cells (of a symmetric table: both mirrored ones); `asked` last, for readers without the lock."""
-    places = [flat]
-    if table.symmetric:
-        n = table.logits.shape[0]
-        places.append(flat % n * n + flat // n)
-    for at in places:
-        table.logits.reshape(-1)[at] = logits
-        table.asked.reshape(-1)[at] = True
-
-
-def _checked(oracle: Oracle, question: Question, flat: IntArray, scores: Scores) -> FloatArray:
-    logits = np.asarray(scores.logits, dtype=np.float32)
-    if logits.shape != flat.shape:
-        raise _wrong_shape(oracle, question, f"logits of shape {flat.shape}", f"shape {logits.shape}")
+def _checked(oracle: Oracle, request: _Request, scores: Scores) -> FloatArray:
+    logits, shape = np.asarray(scores.logits, dtype=np.float32), request.flat.shape
+    if logits.shape != shape:
+        raise _wrong_shape(oracle, request.question, f"logits of shape {shape}", f"shape {logits.shape}")
     return np.clip(logits, -MAX_LOGIT, MAX_LOGIT)
 
 

@@ -13,7 +13,6 @@ from neptune.answer import Usage
 from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evaluate.evaluator import Evaluator, leaves
 from neptune.engine.evaluate.known_atoms import KnownAtoms
-from neptune.engine.evidence.indexing import unflatten
 from neptune.engine.evidence.store import Evidence, Want
 from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.schedule.rounds import Outcome, ask_until_settled
@@ -71,8 +70,7 @@ class Asker:
         for atom in leaves(node):
             if not atom.predicate.boxes:
                 table = self.known.table(atom)
-                known = table.asked.reshape(-1)[table.normalised(self._tuples(atom))]
-                self.usage.cache_hits += int(known.sum())
+                self.usage.cache_hits += int(table.known(table.normalised(self._tuples(atom))).sum())
         # Soft quantifiers obey no law by which they could be pushed inward.
         pushed = push_down(node) if as_float(self.context.parameters.quantifier_tau) == 0.0 else node
         outcome = self.work_towards(Goal(kind, pushed), self.context.schedule, evaluator)
@@ -160,12 +158,12 @@ class Asker:
         for atom in atoms:
             table = self.known.table(atom)
             flat = table.normalised(self._tuples(atom))
-            flat = flat[~table.asked.reshape(-1)[flat]]
+            flat = flat[~table.known(flat)]
             before = seen.get(id(table))
             if before is not None:
                 flat = flat[~np.isin(flat, before)]
             seen[id(table)] = flat if before is None else np.concatenate([before, flat])
-            found.append((atom, unflatten(flat, table.logits.shape)))
+            found.append((atom, table.tuples(flat)))
         return found
 
     def _tuples(self, atom: Atom) -> IntArray | None:

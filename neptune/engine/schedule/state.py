@@ -34,7 +34,7 @@ from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.evaluator import Evaluator
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.priors import Estimates
-from neptune.engine.evidence.store import Table
+from neptune.engine.evidence.tables import Table
 from neptune.scene import Scene
 from neptune.scene.types import IntArray
 

@@ -134,11 +134,8 @@ def test_bounds_shrink_to_the_value(program, n, seed, logic_name, pushed):
     atoms = [a for a in plan.walk(node) if isinstance(a, plan.Atom)]
     history = [intervals(node, evaluator)]
     draw = random.Random(seed)
-    cells = [
-        (a, c)
-        for a in atoms
-        for c in evidence.table(engine.wording.question(a.predicate), a.predicate.symmetric).unasked()
-    ]
+    tables = [evidence.table(engine.wording.question(a.predicate), a.predicate.symmetric) for a in atoms]
+    cells = [(a, c) for a, t in zip(atoms, tables) for c in t.tuples(t.normalised(None))]
     draw.shuffle(cells)
     for k in range(0, len(cells), max(1, len(cells) // 3)):
         wants = [
