@@ -20,7 +20,7 @@ from dsl.plan import Atom, Count, CountTrue, Describe, Description, Predicate
 from neptune.answer import Usage
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.bounds import settled_argmax
-from neptune.engine.evaluate.evaluator import Evaluator, leaves
+from neptune.engine.evaluate.executor import Executor, atoms_of
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.schedule import Estimates, Goal, Schedule
@@ -80,7 +80,7 @@ class Cells:
         self.full, self.partial = Evidence(scene), Evidence(scene)
         atoms: dict[tuple[str, int, bool], Atom] = {}
         for goal in goals:
-            for leaf in leaves(goal.node):
+            for leaf in atoms_of(goal.node):
                 if leaf.predicate.boxes:  # known from the beginning
                     continue
                 question = context.wording.question(leaf.predicate)
@@ -99,9 +99,9 @@ class Cells:
         self.evaluator = self._evaluator(self.partial)
         self.truth = self._decisions()
 
-    def _evaluator(self, evidence: Evidence) -> Evaluator:
+    def _evaluator(self, evidence: Evidence) -> Executor:
         context, known = self.context, KnownAtoms(evidence, self.context)
-        return Evaluator(
+        return Executor(
             len(self.scene), context.logic, context.parameters, known, context.limits.tensor_cells
         )
 
@@ -241,7 +241,7 @@ def _learn(cells: Cells, learned: Mask, part: IntArray) -> None:
         _learn(cells, learned, part[half:])
 
 
-def _decision(goal: Goal, evaluator: Evaluator) -> object:
+def _decision(goal: Goal, evaluator: Executor) -> object:
     node = goal.node
     if goal.kind == "argmax":
         assert isinstance(node, Description)

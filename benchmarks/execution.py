@@ -30,10 +30,9 @@ from dsl.plan.guards import insert_guards
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.kernels import contract
-from neptune.engine.compile.program import Frame
+from neptune.engine.compile.program import ExecutionContext
 from neptune.engine.evaluate.bounds import Interval
-from neptune.engine.evaluate.evaluator import Evaluator
-from neptune.engine.evaluate.executor import PlannedEvaluator
+from neptune.engine.evaluate.executor import Executor
 
 CELL_LIMIT = 10**10
 
@@ -86,8 +85,8 @@ VARIABLES = {
 class Bench:
     """One formula with random tables, ready to be run."""
 
-    def __init__(self, kind: type[Evaluator], node: Node, n: int, name: str, grad: bool) -> None:
-        self.kind, self.node, self.n, self.grad = kind, node, n, grad
+    def __init__(self, optimised: bool, node: Node, n: int, name: str, grad: bool) -> None:
+        self.optimised, self.node, self.n, self.grad = optimised, node, n, grad
         self.logic = logic.get(name)
         self.parameters = LogicParameters()
         generator = torch.Generator().manual_seed(0)
@@ -100,17 +99,18 @@ class Bench:
     def run(self) -> torch.Tensor:
         """Evaluate once: value, and with `grad` the gradient."""
         with torch.set_grad_enabled(self.grad):
-            out = self._planned() if self.kind is PlannedEvaluator else self._naive()
+            out = self._planned() if self.optimised else self._naive()
             if self.grad:
                 out.backward()
         return out.detach()
 
     def _planned(self) -> torch.Tensor:
-        shape = plans.shape(self.node)
-        made = plans.plan(shape.node, "truth", _laws(self.logic))
-        inputs = [self.tables[shape.leaf(leaf).predicate].unsqueeze(0) for leaf in made.code.leaves]
-        frame = Frame(self.logic, self.parameters, 1, self.n, None, torch.zeros(1, 0, dtype=torch.int64))
-        return made.code.run(frame, inputs)[0].squeeze(0)
+        template = plans.template(self.node)
+        program = plans.plan(template.node, "truth", _laws(self.logic))
+        inputs = [self.tables[template.atom(atom).predicate].unsqueeze(0) for atom in program.atoms]
+        given = torch.zeros(1, 0, dtype=torch.int64)
+        context = ExecutionContext(self.logic, self.parameters, 1, self.n, None, given)
+        return program.run(context, inputs)[0][0].squeeze(0)
 
     def _naive(self) -> torch.Tensor:
         def leaf(one: Atom) -> Interval:
@@ -118,7 +118,7 @@ class Bench:
             given = {"logits" if self.logic.uses_logits else "values": cells}
             return Interval.point(ProbabilisticTensor._make(one.terms, {}, self.logic, **given))  # type: ignore[arg-type]
 
-        return Evaluator(self.n, self.logic, self.parameters, leaf, CELL_LIMIT).truth(self.node).low.internal
+        return Executor(self.n, self.logic, self.parameters, leaf, CELL_LIMIT).truth(self.node).low.internal
 
 
 def _laws(chosen: logic.Logic) -> Any:
@@ -160,9 +160,9 @@ def added_mb(name: str, n: int, grad: bool) -> float:
 
 
 def measure_memory(name: str, n: int, grad: bool) -> float:
-    small = Bench(PlannedEvaluator, PROGRAMS[name], 4, "godel", grad)
+    small = Bench(True, PROGRAMS[name], 4, "godel", grad)
     small.run()
-    bench = Bench(PlannedEvaluator, PROGRAMS[name], n, "godel", grad)
+    bench = Bench(True, PROGRAMS[name], n, "godel", grad)
     before = _reset_peak()
     bench.run()
     return (_kilobytes("VmHWM") - before) / 1024
@@ -189,10 +189,10 @@ def rows(names: list[str], sizes: list[int], logics: list[str], dense_limit: int
             for which in logics:
                 for grad in (False, True):
                     row = {"program": name, "n": n, "logic": which, "backward": grad, "product_ms": reference}
-                    row["optimised_ms"] = median_ms(Bench(PlannedEvaluator, node, n, which, grad).run)
+                    row["optimised_ms"] = median_ms(Bench(True, node, n, which, grad).run)
                     cells = dense_cells(name, n) * (3 if grad else 1)
                     if cells <= dense_limit:
-                        row["naive_ms"] = median_ms(Bench(Evaluator, node, n, which, grad).run)
+                        row["naive_ms"] = median_ms(Bench(False, node, n, which, grad).run)
                         row["speedup"] = row["naive_ms"] / row["optimised_ms"]
                     row["of_product"] = row["optimised_ms"] / reference
                     out.append(row)

@@ -58,7 +58,7 @@ PARTS = (
     ("asking: what is wanted and known", ("batch.py:_ask",)),
     ("  of it the oracle", ("scene.py:score",)),
     ("padding: scores into tables", ("batched.py:_stacked",)),
-    ("tensor operations", ("program.py:execute", "program.py:run_chances")),
+    ("tensor operations", ("program.py:run",)),
     ("answers, witnesses, traces", ("replies.py:answer",)),
 )
 """What a pass consists of: the functions whose time, with all they call, is counted (the first that was called)."""

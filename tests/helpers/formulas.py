@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from hypothesis import strategies as st
+from reference.evaluator import Evaluator
 
 from dsl import plan
 from dsl.plan import (
@@ -27,8 +30,7 @@ from dsl.plan import (
 from dsl.plan.guards import insert_guards
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
 from neptune.engine.evaluate.bounds import Interval
-from neptune.engine.evaluate.evaluator import Evaluator
-from neptune.engine.evaluate.executor import PlannedEvaluator
+from neptune.engine.evaluate.executor import Executor
 
 UNARY = [Predicate(n, 1) for n in ("red", "cube", "metal")]
 BINARY = [Predicate("left", 2), Predicate("behind", 2), Predicate("same_size", 2, "", True, True)]
@@ -113,15 +115,19 @@ def tables(n: int, seed: int) -> dict[Predicate, torch.Tensor]:
     return out
 
 
+EvaluatorT = TypeVar("EvaluatorT", Evaluator, Executor)
+optimised = partial(Executor, planner="optimised")
+
+
 def evaluator(
-    kind: type[Evaluator],
+    kind: Callable[..., EvaluatorT],
     n: int,
     given: dict[Predicate, torch.Tensor],
     name: str,
     parameters: LogicParameters | None = None,
     limit: int = 10_000_000,
-) -> Evaluator:
-    """Return an evaluator of these tables."""
+) -> EvaluatorT:
+    """Return an evaluator of these tables: the slow reference, or an executor."""
     chosen = logic.get(name)
 
     def leaf(node: Atom) -> Interval:
@@ -133,11 +139,9 @@ def evaluator(
     return kind(n, chosen, parameters or LogicParameters(), leaf, limit)
 
 
-def both(n: int, given: dict[Predicate, torch.Tensor], name: str) -> tuple[Evaluator, PlannedEvaluator]:
-    """Return the straightforward and the optimised evaluator of these tables."""
-    planned = evaluator(PlannedEvaluator, n, given, name)
-    assert isinstance(planned, PlannedEvaluator)
-    return evaluator(Evaluator, n, given, name), planned
+def both(n: int, given: dict[Predicate, torch.Tensor], name: str) -> tuple[Evaluator, Executor]:
+    """Return the slow reference and the optimised executor of these tables."""
+    return evaluator(Evaluator, n, given, name), evaluator(optimised, n, given, name)
 
 
 def gap(a: ProbabilisticTensor, b: ProbabilisticTensor) -> float:

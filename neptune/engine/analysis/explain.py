@@ -203,7 +203,7 @@ def _part(context: RunContext, what: str, node: Node, line: int, n: int) -> Part
     kind: plans.Kind = "parts" if isinstance(node, Describe) else "cells"
     if what == "a truth" or not isinstance(node, Description | Describe | plan.Count | plan.CountTrue):
         kind = "truth"
-    code = plans.plan(plans.shape(guarded).node, kind, laws).code
+    code = plans.plan(plans.template(guarded).node, kind, laws)
     skipped = next((s.skipped for s in done if s.name == "eliminate variables"), "")
     return Part(
         what,

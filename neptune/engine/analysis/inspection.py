@@ -40,7 +40,7 @@ from neptune.engine.analysis.robustness import Flip, cell_limit, flip
 from neptune.engine.analysis.score_vector import CellBox, Silent
 from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evaluate.bounds import Interval
-from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import node_of
@@ -178,7 +178,7 @@ def inspect(engine: Ran, program: str | ast.Program, scene: Scene, flips: bool =
     goals = [goal for goal, _ in session.decided]
     atoms = [n for goal in goals for n in plan.walk(goal.node) if isinstance(n, Atom)]
     box = CellBox(context, evidence, atoms)
-    evaluator = Evaluator(len(scene), context.logic, context.parameters, box.within(0.0), cell_limit(context))
+    evaluator = Executor(len(scene), context.logic, context.parameters, box.within(0.0), cell_limit(context))
     shown = _Shown(box, evaluator)
     needed = [box.mentioned(atom) for atom in atoms]
     skipped = int(np.isnan(box.p[np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *needed]))]).sum())
@@ -227,7 +227,7 @@ def _short(p: Any) -> float:
 class _Shown:
     """Puts values into plain data."""
 
-    def __init__(self, box: CellBox, evaluator: Evaluator) -> None:
+    def __init__(self, box: CellBox, evaluator: Executor) -> None:
         self.box, self.evaluator = box, evaluator
 
     def tree(self, root: Node, line: int, into: list[dict[str, Any]]) -> None:

@@ -30,7 +30,7 @@ from dsl.plan import Atom, Count, CountTrue, Describe, Description, walk
 from neptune.answer import Answer
 from neptune.engine.analysis.score_vector import CellBox, Floats, Source, logit
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.schedule.stopping import Goal, settled
 from neptune.scene.types import IntArray
@@ -149,9 +149,9 @@ class _Search:
         self.whole = not np.isnan(self.box.p).any()
         self.objects = len(evidence.scene)
 
-    def _evaluator(self, source: Source) -> Evaluator:
+    def _evaluator(self, source: Source) -> Executor:
         context = self.context
-        return Evaluator(self.objects, context.logic, context.parameters, source, cell_limit(context))
+        return Executor(self.objects, context.logic, context.parameters, source, cell_limit(context))
 
     def _settled(self, delta: float) -> bool:
         evaluator = self._evaluator(self.box.within(delta))

@@ -1,11 +1,10 @@
 """Relax, check, branch: the best assignment of distinct objects to the variables of a block, without a joint table.
 
-The relaxation (:mod:`dsl.rewrites.all_different`) leaves inequations out and is one contraction of small
-width. Its best assignment is
-read off from the last step to the first. If it gives one object to two variables that must differ, the block is split
-by who may have the object: one of them, or none. Best first, many branches to a batch; the search ends when a valid
-assignment reaches the best bound that is left, so that the value is exact. A small block runs dense instead, and so
-does one that does not end within :data:`MOST_BRANCHES`, if the cell limit allows.
+The relaxation (:mod:`dsl.rewrites.all_different`) leaves inequations out and is one contraction of small width. Its
+best assignment is read off from the last step to the first. If it gives one object to two variables that must differ,
+the block is split by who may have the object: one of them, or none. Best first, many branches to a batch; the search
+ends when a valid assignment reaches the best bound that is left, so that the value is exact. A small block runs dense
+instead, and so does one that does not end within :data:`MOST_BRANCHES`, if the cell limit allows.
 """
 
 from __future__ import annotations
@@ -21,9 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dsl.errors import LimitError
-from dsl.rewrites.all_different import Block
-from neptune.engine.compile.program import SEARCH_CELLS, Code, Frame
-from neptune.engine.compile.relaxation import Domains, Relaxation, Step
+from neptune.engine.compile.program import SEARCH_CELLS, ExecutionContext
+from neptune.engine.compile.relaxation import Domains, Relaxation, Relaxed
 
 MOST_BRANCHES = 1 << 13
 """The most branches whose bound is computed for one cell of the outcome."""
@@ -48,50 +46,43 @@ class _Root:
 
 
 class Search:
-    """Finds best assignments for one block.
+    """Finds best assignments for one block, by its relaxation."""
 
-    Parameters
-    ----------
-    block
-        The block, whose `names` (bound variables, outermost first, then free ones) index assignments and domains.
-    code
-        Computes the relaxation from one table for each group.
-    steps
-        The eliminations of `code`, the last first.
-    """
-
-    def __init__(self, block: Block, code: Code, steps: Sequence[Step]) -> None:
-        self.block, self.code, self.steps = block, code, tuple(steps)
-        self.names = (*block.variables, *block.free)
-        self.place = {v: i for i, v in enumerate(self.names)}
+    def __init__(self, relaxed: Relaxed) -> None:
+        self.relaxed, self.block, self.names, self.place = (
+            relaxed,
+            relaxed.block,
+            relaxed.names,
+            relaxed.place,
+        )
         k = len(self.names)
         self._apart = np.zeros((k, k), dtype=np.bool_)
-        for a, b in block.apart:
+        for a, b in self.block.apart:
             i, j = self.place[a], self.place[b]
             self._apart[i, j] = self._apart[j, i] = True
         self._clique = _clique(self._apart)
 
     # --- the outcome -----------------------------------------------------------------------------
 
-    def run(self, frame: Frame, tables: Sequence[Tensor]) -> Tensor:
+    def run(self, context: ExecutionContext, tables: Sequence[Tensor]) -> Tensor:
         """Return the value of the block over its free variables, ``(B, N, …)``.
 
         Parameters
         ----------
-        frame
-            Where it runs; its quantifiers are crisp.
+        context
+            Where it runs; its quantifiers are max and min.
         tables
-            Internal numbers of each group, ``(B, N, …)`` (or B = 1), axes as in its scope. Gradients flow to the
+            Carrier values of each group, ``(B, N, …)`` (or B = 1), axes as in its scope. Gradients flow to the
             cells at the best assignment.
 
         Raises
         ------
         dsl.LimitError
-            If the search does not end, and the dense table is larger than `frame.cells`.
+            If the search does not end, and the dense table is larger than `context.cells`.
         """
-        logic, universal = frame.logic, self.block.universal
+        logic, universal = context.logic, self.block.universal
         with torch.no_grad():
-            found = self.best(frame, [logic.not_(t.detach()) if universal else t.detach() for t in tables])
+            found = self.best(context, [logic.not_(t.detach()) if universal else t.detach() for t in tables])
         missing = found[..., 0] < 0
         at = found.clamp_min(0)
         rows = torch.arange(len(found)).unsqueeze(1)
@@ -102,71 +93,72 @@ class Search:
             out = cells if out is None else logic.or_(out, cells) if universal else logic.and_(out, cells)
         assert out is not None
         out = out.expand(missing.shape).masked_fill(missing, logic.top if universal else logic.bottom)
-        return out.reshape(len(found), *([frame.size] * len(self.block.free)))
+        return out.reshape(len(found), *([context.size] * len(self.block.free)))
 
-    def best(self, frame: Frame, tables: Sequence[Tensor]) -> Tensor:
+    def best(self, context: ExecutionContext, tables: Sequence[Tensor]) -> Tensor:
         """Return a best assignment for each scene and cell: int64 ``(B, N^free, names)``, -1 where all are false.
 
         `tables` are those of an ∃ block (for ∀: negated).
         """
-        relaxed = Relaxation(self, frame, tables)
-        batch = frame.batch if frame.mask is not None else max(len(t) for t in tables)
-        n, k = frame.size, len(self.names)
-        if n**k <= min(SEARCH_CELLS, frame.cells):
+        relaxation = Relaxation(self.relaxed, context, tables)
+        batch = context.batch if context.mask is not None else max(len(t) for t in tables)
+        n, k = context.size, len(self.names)
+        if n**k <= min(SEARCH_CELLS, context.cells):
             step = max(SEARCH_CELLS // n**k, 1)
-            parts = [relaxed.dense(range(b, min(b + step, batch))) for b in range(0, batch, step)]
+            parts = [relaxation.dense(range(b, min(b + step, batch))) for b in range(0, batch, step)]
             return torch.cat(parts)
-        roots = self._roots(relaxed, batch)
-        given_up = self._drain(relaxed, roots)
+        roots = self._roots(relaxation, batch)
+        given_up = self._drain(relaxation, roots)
         out = np.full((len(roots), k), -1, dtype=np.int64)
         for i, root in enumerate(roots):
             if root.found is not None:
                 out[i] = root.found
         done = torch.from_numpy(out).reshape(batch, -1, k)
         for b in sorted(given_up):
-            if n**k > frame.cells:
+            if n**k > context.cells:
                 raise LimitError(
                     "tensor_cells",
-                    frame.cells,
+                    context.cells,
                     n**k,
                     what=f"a choice of {len(self.block.variables)} different objects, not found in "
                     f"{MOST_BRANCHES:,} branches,",
                 )
-            frame.peak = max(frame.peak, n**k)
-            done[b] = relaxed.dense(range(b, b + 1))[0]
+            context.peak = max(context.peak, n**k)
+            done[b] = relaxation.dense(range(b, b + 1))[0]
         return done
 
-    def bound(self, frame: Frame, tables: Sequence[Tensor], upper: bool, within: int) -> Tensor:
+    def bound(self, context: ExecutionContext, tables: Sequence[Tensor], upper: bool) -> Tensor:
         """Return a lower (`upper`: an upper) bound of the block on one scene, ``(1, N, …)``, without gradient: its
-        value, unless the search does not end `within` so many branches. Parameters as for :meth:`run`."""
-        logic, universal, n = frame.logic, self.block.universal, frame.size
-        if n ** len(self.names) <= min(SEARCH_CELLS, frame.cells):
-            return self.run(frame, tables)
-        relaxed = Relaxation(self, frame, [logic.not_(t) if universal else t for t in tables])
-        roots = self._roots(relaxed, 1)
-        self._drain(relaxed, roots, within)
+        value, unless the search takes more than the branches that the context allows. Parameters as for
+        :meth:`run`."""
+        logic, universal, n = context.logic, self.block.universal, context.size
+        if n ** len(self.names) <= min(SEARCH_CELLS, context.cells):
+            return self.run(context, tables)
+        relaxation = Relaxation(self.relaxed, context, [logic.not_(t) if universal else t for t in tables])
+        roots = self._roots(relaxation, 1)
+        self._drain(relaxation, roots, context.branches + context.branches_allowed)
         ends = [root.most if upper != universal else root.value for root in roots]
         out = torch.tensor(ends, dtype=logic.dtype).reshape(1, *([n] * len(self.block.free)))
         return logic.not_(out) if universal else out
 
-    def lowest(self, frame: Frame, tables: Sequence[Tensor]) -> dict[str, int] | None:
+    def lowest(self, context: ExecutionContext, tables: Sequence[Tensor]) -> dict[str, int] | None:
         """Return, for one scene and no free variable, the lowest tuple (variables outermost first) that reaches the
         value; ``None`` where all are false. Parameters as for :meth:`best`."""
-        relaxed = Relaxation(self, frame, tables)
-        first = self.best(frame, tables)[0, 0].numpy()
+        relaxation = Relaxation(self.relaxed, context, tables)
+        first = self.best(context, tables)[0, 0].numpy()
         if first[0] < 0:
             return None
-        domains = self._domains(frame, 0, ())
-        fixed = np.zeros((1, len(self.names), frame.size), dtype=np.bool_)
+        domains = self._domains(context, 0, ())
+        fixed = np.zeros((1, len(self.names), context.size), dtype=np.bool_)
         fixed[0, np.arange(len(self.names)), first] = True
-        value = float(relaxed.solve([0], fixed)[0][0])
+        value = float(relaxation.solve([0], fixed)[0][0])
         for place in range(len(self.names)):
             lower = [o for o in range(int(first[place])) if domains[place, o]]
             roots = [_Root(0, float(np.nextafter(value, -np.inf))) for _ in lower]
-            self._open(relaxed, roots, [(i, self._given(domains, place, o)) for i, o in enumerate(lower)])
+            self._open(relaxation, roots, [(i, self._given(domains, place, o)) for i, o in enumerate(lower)])
             for root in roots:
                 if root.found is None and root.heap:
-                    self._drain(relaxed, [root])  # given up: the one that was found is as true
+                    self._drain(relaxation, [root])  # given up: the one that was found is as true
                 if root.found is not None:
                     first = root.found
                     break
@@ -175,31 +167,31 @@ class Search:
 
     # --- branch and bound ------------------------------------------------------------------------
 
-    def _domains(self, frame: Frame, scene: int, cell: tuple[int, ...]) -> Domains:
-        whole = np.ones(frame.size, dtype=np.bool_) if frame.mask is None else frame.mask[scene].numpy()
+    def _domains(self, context: ExecutionContext, scene: int, cell: tuple[int, ...]) -> Domains:
+        whole = np.ones(context.size, dtype=np.bool_) if context.mask is None else context.mask[scene].numpy()
         domains = np.repeat(whole[None], len(self.names), 0)
         for i, at in enumerate(cell):
-            domains[len(self.block.variables) + i] = whole & (np.arange(frame.size) == at)
+            domains[len(self.block.variables) + i] = whole & (np.arange(context.size) == at)
         return domains
 
-    def _roots(self, relaxed: Relaxation, batch: int) -> list[_Root]:
+    def _roots(self, relaxation: Relaxation, batch: int) -> list[_Root]:
         """Start the search for each scene and cell."""
-        frame = relaxed.frame
+        context = relaxation.context
         cells = [
-            (b, self._domains(frame, b, cell))
+            (b, self._domains(context, b, cell))
             for b in range(batch)
-            for cell in np.ndindex(*([frame.size] * len(self.block.free)))
+            for cell in np.ndindex(*([context.size] * len(self.block.free)))
         ]
-        roots = [_Root(b, frame.logic.bottom) for b, _ in cells]
-        self._open(relaxed, roots, [(i, domains) for i, (_, domains) in enumerate(cells)])
+        roots = [_Root(b, context.logic.bottom) for b, _ in cells]
+        self._open(relaxation, roots, [(i, domains) for i, (_, domains) in enumerate(cells)])
         return roots
 
-    def _drain(self, relaxed: Relaxation, roots: list[_Root], within: int | None = None) -> set[int]:
-        """Search until nothing open is better than what was found, or `within` so many branches of all roots; return
-        the scenes of which one took too many."""
+    def _drain(self, relaxation: Relaxation, roots: list[_Root], until: int | None = None) -> set[int]:
+        """Search until nothing open is better than what was found, or the context counts `until` branches; return the
+        scenes of which one took too many."""
         given_up: set[int] = set()
         live = [i for i, root in enumerate(roots) if root.heap]
-        while live and (within is None or relaxed.frame.branches < within):
+        while live and (until is None or relaxation.context.branches < until):
             born: list[tuple[int, Domains]] = []
             for i in live:
                 root = roots[i]
@@ -210,7 +202,7 @@ class Search:
                     else:
                         root.heap.clear()
                         break
-            self._open(relaxed, roots, born)
+            self._open(relaxation, roots, born)
             for i in live:
                 if roots[i].heap and roots[i].branches > MOST_BRANCHES:
                     given_up.add(roots[i].scene)
@@ -218,13 +210,13 @@ class Search:
             live = [i for i in live if roots[i].heap]
         return given_up
 
-    def _open(self, relaxed: Relaxation, roots: list[_Root], born: Sequence[tuple[int, Domains]]) -> None:
+    def _open(self, relaxation: Relaxation, roots: list[_Root], born: Sequence[tuple[int, Domains]]) -> None:
         """Bound new branches: the valid ones are answers, the others are kept where they can still be better."""
         if not born:
             return
-        relaxed.frame.branches += len(born)
+        relaxation.context.branches += len(born)
         scenes = [roots[i].scene for i, _ in born]
-        bounds, assigned = relaxed.solve(scenes, np.stack([d for _, d in born]))
+        bounds, assigned = relaxation.solve(scenes, np.stack([d for _, d in born]))
         pairs = np.argwhere(np.triu(self._apart))
         clash = (assigned[:, pairs[:, 0]] == assigned[:, pairs[:, 1]]).any(1)
         order = np.argsort(clash, kind="stable")  # answers first: they close branches
@@ -235,7 +227,7 @@ class Search:
             if bound <= root.value:
                 continue
             if clash[row]:
-                bound = self._matched(relaxed.most(root.scene), domains, bound)
+                bound = self._matched(relaxation.most(root.scene), domains, bound)
                 if bound <= root.value:
                     continue
                 given = int((domains.sum(1) == 1).sum())
@@ -273,10 +265,8 @@ class Search:
         if enough(bound):
             return bound
         levels = np.unique(rows[rows < bound])
-        low, high = (
-            -1,
-            len(levels) - 1,
-        )  # levels[low] does (or nothing is known to), what is above `high` does not
+        # levels[low] does (or nothing is known to), what is above `high` does not.
+        low, high = -1, len(levels) - 1
         while low < high:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if enough(float(levels[middle])) else (low, middle - 1)

@@ -1,129 +1,181 @@
-"""Compilation of descriptions (iota, expectations) and of counts and their comparisons."""
+"""Rules of counts and of comparisons of counts, with what bounds them.
+
+What is counted is a table whose last axis, ``#``, is the objects (or the formulas) that count. How true a comparison is
+follows from "at least k": godel's k-th largest value, or the tail of the Poisson-binomial distribution of independent
+cells. "At least k" rises with every cell, so that each end of its bounds comes from that end of the cells.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from dsl.plan import Compare, Count, CountTrue, Description, ExpectationOver, Node, Number
-from neptune.algebra import iota
+from dsl.plan import Compare, Count, CountTrue, Description, Node, Number
+from neptune.algebra import counting
 from neptune.algebra.convert import into_unit
-from neptune.engine.compile.counted import compare
-from neptune.engine.compile.program import Frame, Operation, Registers, Vars, cells_of, full, see, view
+from neptune.engine.compile.compiler import Compiler
+from neptune.engine.compile.connectives import constant_of
+from neptune.engine.compile.program import (
+    ExecutionContext,
+    Register,
+    Registers,
+    counted_cells,
+    expand_axes,
+    missing_axes,
+)
 
-if TYPE_CHECKING:
-    from neptune.engine.compile.compiler import Compiler
+COMPARISONS: dict[str, Any] = {
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
 
 
-def over(compiler: Compiler, node: Description | Count) -> tuple[int, Vars]:
+def over(compiler: Compiler, node: Description | Count) -> Register:
     """Return the body of a description or count, with an axis for its variable, which comes last."""
-    slot, have = compiler.truth(node.body)
-    rest = tuple(v for v in have if v != node.var)
-    vars = (*rest, node.var)
+    slot, have = compiler.value(node.body)
+    vars = (*(v for v in have if v != node.var), node.var)
     if have == vars:
         return slot, have
-    vacuous = node.var not in have
-    order = None if vacuous else [0, *(1 + have.index(v) for v in vars)]
+    order = [0, *(1 + have.index(v) for v in vars)] if node.var in have else None
 
-    def make(out: int) -> Operation:
-        def turned(frame: Frame, r: Registers) -> None:
-            x = r[slot]
-            r[out] = x.permute(order) if order else x.unsqueeze(-1).expand(*x.shape, frame.size)
+    def turned(context: ExecutionContext, r: Registers) -> Tensor:
+        x = r[slot]
+        return x.permute(order) if order else x.unsqueeze(-1).expand(*x.shape, context.size)
 
-        return turned
-
-    return compiler.emit(vars, make)
+    return compiler.emit(vars, turned)
 
 
-def counted(compiler: Compiler, node: Node) -> tuple[int, Vars]:
-    """Return what a count or tally counts, over its free variables and one last axis."""
-    if isinstance(node, Count):
-        slot, vars = over(compiler, node)
-        return slot, (*vars[:-1], "#")
-    assert isinstance(node, CountTrue)
-    parts = [compiler.truth(b) for b in node.bodies]
+def count(compiler: Compiler, node: Count) -> Register:
+    """How many objects fit the body."""
+    slot, vars = over(compiler, node)
+    return slot, (*vars[:-1], "#")
+
+
+def count_true(compiler: Compiler, node: CountTrue) -> Register:
+    """How many of finitely many formulas are true."""
+    parts = [compiler.value(b) for b in node.bodies]
     free = tuple(sorted({v for _, vars in parts for v in vars}))
-    views = [(slot, view(vars, free)) for slot, vars in parts]
+    places = [(slot, missing_axes(vars, free)) for slot, vars in parts]
 
-    def make(out: int) -> Operation:
-        def stacked(frame: Frame, r: Registers) -> None:
-            rows = [see(r[slot], index) for slot, index in views]
-            shape = (frame.batch, *([frame.size] * len(free)))
-            none = torch.zeros(frame.batch, 0, dtype=frame.logic.dtype)
-            r[out] = torch.stack([row.expand(shape) for row in rows], -1) if rows else none
+    def stacked(context: ExecutionContext, r: Registers) -> Tensor:
+        if not places:
+            return torch.zeros(1, 0, dtype=context.logic.dtype)
+        tables = [expand_axes(r[slot], index) for slot, index in places]
+        shape = (max(len(t) for t in tables), *([context.size] * len(free)))
+        return torch.stack([t.expand(shape) for t in tables], -1)
 
-        return stacked
-
-    return compiler.emit((*free, "#"), make)
+    return compiler.emit((*free, "#"), stacked, axes=len(free) + (not compiler.as_written))
 
 
-def expect(compiler: Compiler, node: ExpectationOver) -> tuple[int, Vars]:
-    """Return an atom about a described object: Σ w·atom, w the softmax of the description."""
-    described, weights_vars = over(compiler, node.description)
-    atom, atom_vars = compiler.truth(node.body)
-    rest = tuple(sorted({*weights_vars[:-1], *atom_vars} - {node.var}))
-    if node.var not in atom_vars:
-        return atom, atom_vars
-    number = {v: 1 + i for i, v in enumerate((*rest, node.var))}
-    at_atom = [number[v] for v in atom_vars]
-    at_weights = [*(number[v] for v in weights_vars[:-1]), number[node.var]]
-    at_out = [number[v] for v in rest]
-    mask_index = view((node.var,), (*weights_vars[:-1], node.var))
-    pick = node.pick
-    known = compiler.chances.get(atom)
+def comparison(compiler: Compiler, node: Compare) -> Register:
+    """How true a comparison of two counts, or of a count with a number, is."""
+    left, right, op = node.left, node.right, node.op
+    if isinstance(right, Number):
+        if isinstance(left, Number):
+            return constant_of(compiler, float(COMPARISONS[op](left.value, right.value)))
+        return _with_number(compiler, op, left, right.value)
+    (sa, (*rest_a, _)), (sb, (*rest_b, _)) = compiler.value(left), compiler.value(right)
+    vars = tuple(sorted({*rest_a, *rest_b}))
+    ia, ib = missing_axes(tuple(rest_a), vars), missing_axes(tuple(rest_b), vars)
+    of_objects = isinstance(left, Count), isinstance(right, Count)
 
-    def make(out: int) -> Operation:
-        def expected(frame: Frame, r: Registers) -> None:
-            logic, cells = frame.logic, full(r[described], frame.size)
-            keep = None
-            if frame.mask is not None:
-                cells = cells.expand(frame.batch, *cells.shape[1:])
-                keep = see(frame.mask, mask_index).expand(cells.shape)
-            tau = 0.0 if pick else frame.parameters.iota_tau
-            w = iota.weights(logic.to_logits(logic.ranks(cells) if pick else cells), keep, tau)
-            p = (logic.to_probability(r[atom]) if known is None else r[known]).double()
-            w = w.double()
-            if len(w) == 1 and len(p) == 1:
-                summed = torch.einsum(p[0], at_atom, w[0], at_weights, at_out).unsqueeze(0)
-            else:
-                p, w = (x.expand(frame.batch, *x.shape[1:]) for x in (p, w))
-                summed = torch.einsum(p, [0, *at_atom], w, [0, *at_weights], [0, *at_out])
-            r[out] = into_unit(summed.to(cells.dtype))
+    def compared(context: ExecutionContext, r: Registers) -> Tensor:
+        a, b = (
+            expand_axes(counted_cells(context, r[slot]) if objects else r[slot], index)
+            for slot, objects, index in ((sa, of_objects[0], ia), (sb, of_objects[1], ib))
+        )
+        if op in ("==", "!="):
+            return _negated(context, _equal(context, a, b), op == "!=")
+        # a ≥ b is ¬(b > a), and a ≤ b is ¬(a > b).
+        more = _more(context, a, b) if op in (">", "<=") else _more(context, b, a)
+        return _negated(context, more, op in (">=", "<="))
 
-        return expected
-
-    chance, _ = compiler.emit(rest, make)
-
-    def make_internal(out: int) -> Operation:
-        def internal(frame: Frame, r: Registers) -> None:
-            r[out] = frame.logic.from_probability(r[chance])
-
-        return internal
-
-    made = compiler.emit(rest, make_internal)
-    compiler.chances[made[0]] = chance
-    return made
+    return compiler.emit(vars, compared)
 
 
-def comparison(compiler: Compiler, node: Compare) -> tuple[int, Vars]:
-    """Return how true a comparison of two counts, or of a count with a number, is."""
-    left = counted(compiler, node.left)
-    right: tuple[int, Vars] | float
-    right = node.right.value if isinstance(node.right, Number) else counted(compiler, node.right)
-    (slot, have), op = left, node.op
-    free = set(have[:-1])
-    padded = (isinstance(node.left, Count), isinstance(node.right, Count))
-    if not isinstance(right, float):
-        free |= set(right[1][:-1])
-    vars = tuple(sorted(free))
+def _with_number(compiler: Compiler, op: str, left: Node, value: float) -> Register:
+    slot, vars = compiler.value(left)
+    of_objects = isinstance(left, Count)
+    never = value != int(value) and op in ("==", "!=")
+    # A count is never a fraction: the neighbour that keeps the comparison's meaning.
+    k = math.floor(value) if op in (">", "<=") else math.ceil(value)
+    # a ≤ k is ¬(a ≥ k + 1), and a < k is ¬(a ≥ k).
+    least = k + 1 if op in (">", "<=") else k
 
-    def make(out: int) -> Operation:
-        def compared(frame: Frame, r: Registers) -> None:
-            a = cells_of(frame, r[slot], padded[0])
-            b = right if isinstance(right, float) else (cells_of(frame, r[right[0]], padded[1]), right[1])
-            r[out] = compare(frame.logic, op, (a, have), b, vars)
+    def compared(context: ExecutionContext, r: Registers) -> Tensor:
+        cells = counted_cells(context, r[slot]) if of_objects else r[slot]
+        if never:
+            hard = context.logic.top if op == "!=" else context.logic.bottom
+            return torch.full(cells.shape[:-1], hard, dtype=context.logic.dtype)
+        if op in ("==", "!="):
+            return _negated(context, _exactly(context, cells, k), op == "!=")
+        return _negated(context, _at_least(context, cells, least), op in ("<", "<="))
 
-        return compared
+    return compiler.emit(vars[:-1], compared)
 
-    return compiler.emit(vars, make)
+
+def _negated(context: ExecutionContext, x: Tensor, really: bool) -> Tensor:
+    return context.logic.not_(context.opposite(x)) if really else x
+
+
+def _distribution(cells: Tensor) -> Tensor:
+    return counting.distribution(cells, 1.0 - cells)
+
+
+def _at_least(context: ExecutionContext, cells: Tensor, k: int) -> Tensor:
+    """Return how true "at least k" is, in any logic."""
+    if context.logic.uses_logits:
+        each = counting.at_least_each(cells, None)
+        return each[..., min(max(k, 0), each.shape[-1] - 1)]
+    return counting.tail(_distribution(cells), k)
+
+
+def _exactly(context: ExecutionContext, cells: Tensor, k: int) -> Tensor:
+    """Return how true "exactly k" is: "at least k" rises with the cells, "at least k + 1" is the opposite way."""
+    logic = context.logic
+    if not logic.uses_logits and not context.is_open(cells):
+        chances = _distribution(cells)
+        return chances[..., k] if 0 <= k < chances.shape[-1] else torch.zeros_like(chances[..., 0])
+    least, more = _at_least(context, cells, k), context.opposite(_at_least(context, cells, k + 1))
+    return logic.and_(least, logic.not_(more)) if logic.uses_logits else (least - more).clamp(0.0, 1.0)
+
+
+def _more(context: ExecutionContext, a: Tensor, b: Tensor) -> Tensor:
+    """Return how true "more a than b" is, which rises with a and falls with b."""
+    b = context.opposite(b)
+    if context.logic.uses_logits:
+        each = (counting.at_least_each(cells, None) for cells in (a, b))
+        return counting.greater_godel(context.logic, *each)
+    return counting.greater_distribution(_distribution(a), _distribution(b))
+
+
+def _equal(context: ExecutionContext, a: Tensor, b: Tensor) -> Tensor:
+    """Return how true "as many a as b" is: godel's ``maxₖ min(a₌ₖ, b₌ₖ)``, else ``Σₖ P(a=k)·P(b=k)``.
+
+    Where evidence is missing, "exactly k" lies between "at least k" and "not at least k + 1" at opposite ends of the
+    cells' bounds, and equality rises with each ``a₌ₖ`` and ``b₌ₖ``.
+    """
+    logic = context.logic
+    if not logic.uses_logits and not context.is_open(a, b):
+        return counting.equal_distribution(_distribution(a), _distribution(b))
+    exact = []
+    for cells in (a, b):
+        if logic.uses_logits:
+            least = counting.at_least_each(cells, None)
+            exact.append(logic.and_(least[..., :-1], logic.not_(context.opposite(least)[..., 1:])))
+        else:
+            least = _distribution(cells).double().flip(-1).cumsum(-1).flip(-1)
+            least = torch.cat([least, torch.zeros_like(least[..., :1])], -1)
+            exact.append((least[..., :-1] - context.opposite(least)[..., 1:]).clamp(0.0, 1.0))
+    size = min(x.shape[-1] for x in exact)
+    first, second = (x[..., :size] for x in exact)
+    if logic.uses_logits:
+        return logic.exists(logic.and_(first, second), -1)
+    return into_unit((first * second).sum(-1)).to(logic.dtype)

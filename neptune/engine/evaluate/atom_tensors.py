@@ -7,25 +7,20 @@ of tables is one gather, and one scatter on the way back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dsl.plan import Atom, Predicate
-from neptune.algebra import ProbabilisticTensor
+from dsl.plan import Predicate
 from neptune.answer import Usage
-from neptune.engine.evaluate.bounds import Interval
-from neptune.engine.evidence.indexing import off_diagonal
+from neptune.engine.context import RunContext
+from neptune.engine.evidence.indexing import diagonal, off_diagonal
 from neptune.engine.evidence.store import Evidence, ask_many
 from neptune.errors import OracleError
 from neptune.scene import Scene
 from neptune.scene.types import IntArray, Question, ScoreRequest
-
-if TYPE_CHECKING:
-    from neptune.engine import Engine
-    from neptune.engine.evaluate.batched import Row
 
 Scorer = Callable[[Sequence[ScoreRequest]], Sequence[Tensor]]
 """Gives for each request the logits of its M tuples of objects, shape ``(M,)``, with gradient; NaN: no evidence."""
@@ -33,12 +28,65 @@ Scorer = Callable[[Sequence[ScoreRequest]], Sequence[Tensor]]
 _Key = tuple[int, str, int, bool]
 
 
-class LeafScores:
+class Row(Protocol):
+    """One row of a batch: a scene, and the objects that the places of its plan stand for."""
+
+    @property
+    def scene(self) -> Scene:
+        """The scene."""
+
+    @property
+    def objects(self) -> Sequence[int]:
+        """The object of each place."""
+
+
+class AskedRow(Row, Protocol):
+    """A row whose evidence has been asked."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """What is known of the scene."""
+
+
+RowIn = TypeVar("RowIn", bound=Row, contravariant=True)
+
+
+class Source(Protocol[RowIn]):
+    """Where the scores of atoms come from."""
+
+    def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[RowIn], size: int) -> Tensor:
+        """Return uncalibrated logits, ``(P, B, N, …)`` float32, for P × B predicates of one arity on B rows.
+
+        N is `size`. NaN where there is no evidence; any number at padding and for an object paired with itself.
+        """
+
+
+class FromEvidence:
+    """What the oracle has said, without gradient."""
+
+    def __init__(self, run: RunContext) -> None:
+        self._wording = run.wording
+
+    def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[AskedRow], size: int) -> Tensor:
+        """Return the logits that have been asked; see :class:`Source`."""
+        arity = predicates[0][0].arity
+        raw = np.zeros((len(predicates), len(rows), *([size] * arity)), dtype=np.float32)
+        for b, row in enumerate(rows):
+            inside: tuple[Any, ...] = (slice(len(row.scene)),) * arity
+            for k, of in enumerate(predicates):
+                table = row.evidence.table(self._wording.question(of[b]), of[b].symmetric)
+                raw[(k, b, *inside)] = table.logits
+        if arity > 1:
+            raw[:, :, diagonal(size, arity)] = 0.0
+        return torch.from_numpy(raw)
+
+
+class AtomTensors:
     """The logits of questions on scenes, each asked once.
 
     Parameters
     ----------
-    engine
+    run
         Its wording, temperatures and limits; without a scorer also its oracle, which is asked for what its evidence
         lacks, and gives no gradient.
     scorer
@@ -46,8 +94,8 @@ class LeafScores:
         pair of one object with itself never.
     """
 
-    def __init__(self, engine: Engine, scorer: Scorer | None) -> None:
-        self._engine, self._scorer = engine, scorer
+    def __init__(self, run: RunContext, scorer: Scorer | None) -> None:
+        self._run, self._scorer = run, scorer
         self._at: dict[_Key, IntArray] = {}
         self._scenes: list[Scene] = []  # keeps them alive, so that their ids stay theirs
         # Place 0 is for cells that are never used: padding, and pairs of one object with itself.
@@ -64,7 +112,7 @@ class LeafScores:
         """
         fresh: dict[_Key, tuple[Scene, Question, bool]] = {}
         for scene, predicate in wanted:
-            question = self._engine.wording.question(predicate)
+            question = self._run.wording.question(predicate)
             symmetric = predicate.symmetric and predicate.arity == 2
             key = id(scene), question.text, question.arity, symmetric
             if key not in self._at and key not in fresh:
@@ -97,9 +145,9 @@ class LeafScores:
     def _from_evidence(
         self, fresh: Sequence[tuple[Scene, Question, bool]], cells: Sequence[IntArray]
     ) -> list[Tensor]:
-        evidence = [self._engine.evidence(scene) for scene, _, _ in fresh]
+        evidence = [self._run.evidence(scene) for scene, _, _ in fresh]
         wanted = [(e, [(q, symmetric, None)]) for e, (_, q, symmetric) in zip(evidence, fresh, strict=True)]
-        ask_many(self._engine.oracle, wanted, Usage())
+        ask_many(self._run.oracle, wanted, Usage())
         return [
             torch.from_numpy(np.reshape(e.table(q, symmetric).logits[tuple(of.T)], len(of)))
             for e, (_, q, symmetric), of in zip(evidence, fresh, cells, strict=True)
@@ -123,12 +171,12 @@ class LeafScores:
         return self._parts[0]
 
     def _of(self, scene: Scene, predicate: Predicate) -> IntArray:
-        question = self._engine.wording.question(predicate)
+        question = self._run.wording.question(predicate)
         symmetric = predicate.symmetric and predicate.arity == 2
         return self._at[id(scene), question.text, question.arity, symmetric]
 
     def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[Row], size: int) -> Tensor:
-        """Return uncalibrated logits, ``(P, B, N, …)``: see :class:`~neptune.engine.evaluate.batched.Source`."""
+        """Return uncalibrated logits, ``(P, B, N, …)``: see :class:`Source`."""
         arity = predicates[0][0].arity
         places = np.zeros((len(predicates), len(rows), *([size] * arity)), dtype=np.int64)
         for b, row in enumerate(rows):
@@ -137,31 +185,6 @@ class LeafScores:
                 places[(k, b, *inside)] = self._of(row.scene, of[b])
         found = self._flat().index_select(0, torch.from_numpy(places.reshape(-1)))
         return found.reshape(places.shape)
-
-    def leaf(self, scene: Scene) -> Callable[[Atom], Interval]:
-        """Return what gives the atoms of one scene to an :class:`~neptune.engine.evaluate.evaluator.Evaluator`."""
-        engine = self._engine
-
-        def interval(leaf: Atom) -> Interval:
-            index = tuple(t if isinstance(t, int) else slice(None) for t in leaf.terms)
-            vars = tuple(t for t in leaf.terms if isinstance(t, str))
-            places = torch.from_numpy(np.asarray(self._of(scene, leaf.predicate)[index]))
-            logits = self._flat().index_select(0, places.reshape(-1)).reshape(places.shape)
-            logits = logits.to(engine.logic.dtype)
-            logits = engine.parameters.calibrate(logits, leaf.predicate.name or "default")
-
-            def tensor(cells: Tensor) -> ProbabilisticTensor:
-                return ProbabilisticTensor.from_logits(cells, vars, logic=engine.logic)
-
-            unknown = torch.isnan(logits)
-            if not bool(unknown.any()):
-                return Interval.point(tensor(logits))
-            infinite = float("inf")
-            return Interval(
-                tensor(logits.masked_fill(unknown, -infinite)), tensor(logits.masked_fill(unknown, infinite))
-            )
-
-        return interval
 
 
 def _checked(vectors: Sequence[Tensor], requests: Sequence[ScoreRequest]) -> list[Tensor]:

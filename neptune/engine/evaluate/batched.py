@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,28 +19,23 @@ from dsl.plan import Atom, Predicate
 from neptune.algebra import iota
 from neptune.answer import TraceStep, Usage
 from neptune.engine.compile import plan_cache as plans
-from neptune.engine.compile.program import Code, Frame, Vars, full, see, view
+from neptune.engine.compile.program import (
+    ExecutionContext,
+    Program,
+    Vars,
+    all_rows,
+    expand_axes,
+    full,
+    missing_axes,
+)
+from neptune.engine.context import RunContext
+from neptune.engine.evaluate.atom_tensors import Row, Source
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.session.precompiled import Prepared, Stage
 from neptune.scene import Scene
 
-if TYPE_CHECKING:
-    from neptune.engine import Engine
-
 MOST_CELLS = 20_000_000
 """Cells of the largest table that one batch may hold; a group that would need more is run in parts."""
-
-
-class Row(Protocol):
-    """One row of a batch: a scene, and the objects that the places of its plan stand for."""
-
-    @property
-    def scene(self) -> Scene:
-        """The scene."""
-
-    @property
-    def objects(self) -> Sequence[int]:
-        """The object of each place."""
 
 
 @dataclass(eq=False)
@@ -60,22 +54,11 @@ class Job:
 
 
 RowT = TypeVar("RowT", bound=Row)
-RowIn = TypeVar("RowIn", bound=Row, contravariant=True)
-
-
-class Source(Protocol[RowIn]):
-    """Where the scores of atoms come from."""
-
-    def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[RowIn], size: int) -> Tensor:
-        """Return uncalibrated logits, ``(P, B, N, …)`` float32, for P × B predicates of one arity on B rows.
-
-        N is `size`. NaN where there is no evidence; any number at padding and for an object paired with itself.
-        """
 
 
 @dataclass
 class Group(Generic[RowT]):
-    """Rows of one shape, evaluated: for each truth internal numbers and probabilities.
+    """Rows of one shape, evaluated: for each truth carrier values and probabilities.
 
     Parameters
     ----------
@@ -93,7 +76,7 @@ class Group(Generic[RowT]):
 
     rows: list[RowT]
     stages: list[Stage]
-    frame: Frame
+    frame: ExecutionContext
     internal: list[Tensor]
     chances: list[Tensor]
     vars: list[Vars]
@@ -115,39 +98,19 @@ class Group(Generic[RowT]):
         return iota.first_argmax(self.frame.logic.ranks(self.internal[k]), self.keep)
 
 
-class FromEvidence:
-    """What the oracle has said, without gradient."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._wording = engine.wording
-
-    def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[Job], size: int) -> Tensor:
-        """Return the logits that have been asked; see :class:`Source`."""
-        arity = predicates[0][0].arity
-        raw = np.zeros((len(predicates), len(rows), *([size] * arity)), dtype=np.float32)
-        for b, job in enumerate(rows):
-            inside: tuple[Any, ...] = (slice(len(job.scene)),) * arity
-            for k, of in enumerate(predicates):
-                table = job.evidence.table(self._wording.question(of[b]), of[b].symmetric)
-                raw[(k, b, *inside)] = table.logits
-        if arity == 2:
-            raw[:, :, np.arange(size), np.arange(size)] = 0.0
-        return torch.from_numpy(raw)
-
-
 class Padded(Generic[RowT]):
-    """Evaluates stages of many rows for one engine.
+    """Evaluates stages of many rows.
 
     Parameters
     ----------
-    engine
-        Its logic, temperatures and limits.
+    run
+        Its logic, temperatures, limits and planner.
     source
         Where the scores of atoms come from.
     """
 
-    def __init__(self, engine: Engine, source: Source[RowT]) -> None:
-        self.engine, self._source = engine, source
+    def __init__(self, run: RunContext, source: Source[RowT]) -> None:
+        self.run, self._source = run, source
 
     def evaluate(self, rows: Sequence[RowT], stages: Sequence[Stage]) -> list[Group[RowT]]:
         """Return the stages' truths in groups of one shape. What they need must have been asked.
@@ -155,61 +118,60 @@ class Padded(Generic[RowT]):
         Raises
         ------
         LimitError
-            If a plan needs more cells on one scene than the engine's limits allow.
+            If a plan needs more cells on one scene than the limits allow.
         """
-        by_shape: dict[Any, list[int]] = defaultdict(list)
+        groups, limit, run = [], self.run.limits.tensor_cells, self.run
+        laws = plans.laws_of(run.logic, run.parameters) if run.planner == "optimised" else None
+        by_template: dict[Any, list[int]] = defaultdict(list)
         for i, stage in enumerate(stages):
-            by_shape[stage.shape.node, stage.main].append(i)
-        groups, laws = [], plans.laws_of(self.engine.logic, self.engine.parameters)
-        for members in by_shape.values():
-            code = plans.plan(stages[members[0]].shape.node, "parts", laws).code
-            size = max(len(rows[i].scene) for i in members)
-            cells, limit = code.peak_cells(size), self.engine.limits.tensor_cells
+            by_template[stage.shape.node, stage.main, len(rows[i].scene) == 0].append(i)
+        for (node, _, empty), members in by_template.items():
+            program = plans.plan(node, "parts", laws, empty)
+            cells = program.peak_cells(max(len(rows[i].scene) for i in members))
             if cells > limit:
-                raise LimitError("tensor_cells", limit, cells, what=f"a formula of {code.axes} variables")
+                raise LimitError("tensor_cells", limit, cells, what=f"a formula of {program.axes} variables")
             step = max(1, MOST_CELLS // max(cells, 1))
             for start in range(0, len(members), step):
                 part = members[start : start + step]
-                groups.append(self._group(code, [rows[i] for i in part], [stages[i] for i in part]))
+                groups.append(self._group(program, [rows[i] for i in part], [stages[i] for i in part]))
         return groups
 
-    def _group(self, code: Code, rows: list[RowT], stages: list[Stage]) -> Group[RowT]:
-        engine, first = self.engine, stages[0].shape
+    def _group(self, program: Program, rows: list[RowT], stages: list[Stage]) -> Group[RowT]:
+        logic, first, batch = self.run.logic, stages[0].shape, len(rows)
         sizes = [len(row.scene) for row in rows]
         n = max(sizes)
         mask = None if min(sizes) == n else torch.arange(n) < torch.tensor(sizes).unsqueeze(1)
         places = [
             [row.objects[p] for p in stage.shape.objects] for row, stage in zip(rows, stages, strict=True)
         ]
-        objects = torch.tensor(places, dtype=torch.int64).reshape(len(rows), -1)
-        frame = Frame(engine.logic, engine.parameters, len(rows), n, mask, objects)
-        missing = torch.zeros(len(rows), dtype=torch.bool)
+        objects = torch.tensor(places, dtype=torch.int64).reshape(batch, -1)
+        frame = ExecutionContext(logic, self.run.parameters, batch, n, mask, objects)
+        missing = torch.zeros(batch, dtype=torch.bool)
         tables: dict[int, tuple[Tensor, Tensor | None]] = {}
         for arity in {p.arity for p in first.predicates}:
             members = [k for k, p in enumerate(first.predicates) if p.arity == arity]
             tables.update(self._stacked(members, rows, stages, n))
         inputs = []
-        for leaf in code.leaves:
-            cells, unknown = tables[int(leaf.predicate.name[1:])]
-            inputs.append(_at(cells, leaf, frame))
+        for atom in program.atoms:
+            cells, unknown = tables[int(atom.predicate.name[1:])]
+            inputs.append(_at(cells, atom, frame))
             if unknown is not None:
-                missing |= _at(unknown, leaf, frame).reshape(len(rows), -1).any(1)
+                missing |= _at(unknown, atom, frame).reshape(batch, -1).any(1)
         internal, chances = [], []
         vars: list[Vars] = [tuple(sorted(truth.free)) for truth in first.node.children]
-        for (out, is_chance), (_, have), want in zip(
-            code.run_chances(frame, inputs), code.outputs, vars, strict=True
+        for (x, is_probability), (_, have), want in zip(
+            program.run(frame, inputs), program.outputs, vars, strict=True
         ):
-            out = full(
-                see(out, view(have, want)), n
-            )  # rewriting may have shown that a variable does not matter
-            internal.append(engine.logic.from_probability(out) if is_chance else out)
-            chances.append(out if is_chance else engine.logic.to_probability(out))
-        return Group(rows, stages, frame, internal, chances, vars, missing.tolist(), code.peak_cells(n))
+            # Rewriting may have shown that a variable does not matter.
+            x = full(expand_axes(all_rows(x, batch), missing_axes(have, want)), n)
+            internal.append(logic.from_probability(x) if is_probability else x)
+            chances.append(x if is_probability else logic.to_probability(x))
+        return Group(rows, stages, frame, internal, chances, vars, missing.tolist(), program.peak_cells(n))
 
     def _stacked(
         self, of: list[int], rows: list[RowT], stages: list[Stage], n: int
     ) -> dict[int, tuple[Tensor, Tensor | None]]:
-        """Return for each predicate of one arity its internal numbers in every row, ``(B, N, …)``, and where evidence
+        """Return for each predicate of one arity its carrier values in every row, ``(B, N, …)``, and where evidence
         is missing (``None``: nowhere). A pair of one object with itself is never used: guards decide it."""
         whole = [[s.parts.get(p, (p,)) for s in stages for p in (s.shape.predicates[k],)] for k in of]
         depth = max(len(names) for row in whole for names in row)
@@ -220,7 +182,7 @@ class Padded(Generic[RowT]):
             counts = torch.tensor([[len(names) for names in row] for row in whole]).unsqueeze(-1)
             joined = cells[:, 0]
             for d in range(1, depth):
-                joined = torch.where(counts > d, self.engine.logic.and_(joined, cells[:, d]), joined)
+                joined = torch.where(counts > d, self.run.logic.and_(joined, cells[:, d]), joined)
             cells = joined
             if unknown is not None:
                 unknown = unknown.reshape(len(of), depth, *unknown.shape[1:]).any(1)
@@ -229,23 +191,22 @@ class Padded(Generic[RowT]):
     def _internal(
         self, predicates: list[list[Predicate]], rows: list[RowT], n: int
     ) -> tuple[Tensor, Tensor | None]:
-        """Return internal numbers ``(P, B, N, …)`` of P × B atoms, and where evidence is missing."""
-        engine = self.engine
-        cells = self._source.raw(predicates, rows, n).to(engine.logic.dtype)
+        """Return carrier values ``(P, B, N, …)`` of P × B atoms, and where evidence is missing."""
+        cells = self._source.raw(predicates, rows, n).to(self.run.logic.dtype)
         unknown = torch.isnan(cells)
         where = unknown if bool(unknown.any()) else None
         if where is not None:
             cells = cells.masked_fill(where, 0.0)
-        if len(engine.parameters.oracle) == 1:
-            cells = engine.parameters.calibrate(cells)
+        if len(self.run.parameters.oracle) == 1:
+            cells = self.run.parameters.calibrate(cells)
         else:
             names = [p.name or "default" for row in predicates for p in row]
-            flat = engine.parameters.calibrate_rows(cells.flatten(0, 1), names)
+            flat = self.run.parameters.calibrate_rows(cells.flatten(0, 1), names)
             cells = flat.reshape(cells.shape)
-        return engine.logic.to_internal(cells), where
+        return self.run.logic.to_internal(cells), where
 
 
-def _at(table: Tensor, leaf: Atom, frame: Frame) -> Tensor:
+def _at(table: Tensor, leaf: Atom, frame: ExecutionContext) -> Tensor:
     """Return the cells of an atom, ``(B, N, …)`` over its variables: given objects are looked up."""
     if not any(isinstance(t, int) for t in leaf.terms):
         return table

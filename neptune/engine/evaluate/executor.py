@@ -1,39 +1,123 @@
-"""The optimised executor: rewritten, eliminated, compiled, cached by shape. The values are the naive ones.
+"""The executor: compiled plans over one scene, for values and, where evidence is missing, for their bounds.
 
-Where evidence is missing, values are intervals; then the rewritten formula is evaluated node by node, with the
-interval rules of the straightforward executor. An empty scene is evaluated as written: rewrites speak of N ≥ 1.
+*Optimised*, a formula whose atoms are all known is rewritten, eliminated and compiled, once for its template. *Node by
+node*, each node is one operation on the joint table of its operands: nothing is rewritten. This is the naive planner,
+and what the lazy schedule asks for the bounds of many formulas, a few ground atoms further each time. Both run the same
+rules (:mod:`neptune.engine.compile.rules`), on rows ``[low, high]`` where something is unknown.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dsl import plan as nodes
 from dsl.errors import LimitError
-from dsl.plan import And, Atom, Const, Count, CountTrue, Describe, Description, Exists, Node, Same
+from dsl.plan import (
+    And,
+    Atom,
+    Const,
+    Count,
+    Describe,
+    Description,
+    Exists,
+    Node,
+    Number,
+    Same,
+    conjunction,
+)
 from dsl.rewrites.elimination import width
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.engine.compile import plan_cache as plans
-from neptune.engine.compile.assignment import Search
+from neptune.engine.compile.assignment import MOST_BRANCHES, Search
+from neptune.engine.compile.compiler import Compiler
+from neptune.engine.compile.program import ExecutionContext, Register, Vars, expand_axes, full, missing_axes
+from neptune.engine.compile.quantifiers import search_of
+from neptune.engine.compile.rules import RULES
 from neptune.engine.evaluate.bounds import Interval, settled_argmax
-from neptune.engine.evaluate.distinct import SearchingEvaluator
-from neptune.engine.evaluate.evaluator import LeafSource, leaves
+from neptune.engine.evaluate.registers import LazyRegisters
+
+LeafSource = Callable[[Atom], Interval]
+
+WIDE = 3
+"""A formula of so many variables is planned even for bounds: its joint table is large."""
 
 
-class PlannedEvaluator(SearchingEvaluator):
-    """Evaluates guarded plan nodes over one scene by compiled plans. Parameters as for its base."""
+class WorkError(Exception):
+    """An executor has done as much as it was given."""
+
+
+class Executor:
+    """Evaluates guarded plan nodes over one scene, each node once.
+
+    Parameters
+    ----------
+    objects
+        N, the number of objects.
+    logic, parameters
+        The t-norm and the temperatures.
+    leaf
+        Gives an atom's value: an interval over the variables of the atom, in the logic's dtype.
+    cell_limit
+        The most cells that a tensor may have; a larger one is a :class:`dsl.LimitError`.
+    planner
+        ``optimised``, or ``naive``: node by node. An empty scene is always evaluated as written: rewrites speak of
+        N ≥ 1.
+    branches
+        Node by node, blocks of variables that must all differ are searched, with at most so many branches for each
+        bound: one that does not end leaves the bounds as far apart as they are then. ``None``: they are joined.
+
+    Attributes
+    ----------
+    by_node
+        The same values node by node (itself, if naive). They are kept until its :meth:`forget`.
+    peak_cells
+        Cells of the largest table made.
+    work, most_work
+        Node by node, the cells of all tables made so far, and how many are allowed before a :class:`WorkError`.
+    """
 
     def __init__(
-        self, objects: int, logic: Logic, parameters: LogicParameters, leaf: LeafSource, cell_limit: int
+        self,
+        objects: int,
+        logic: Logic,
+        parameters: LogicParameters,
+        leaf: LeafSource,
+        cell_limit: int,
+        planner: str = "naive",
+        branches: int | None = None,
     ) -> None:
-        super().__init__(objects, logic, parameters, leaf, cell_limit)
-        self.laws = plans.laws_of(logic, parameters)
+        self.objects, self.logic, self.parameters, self.leaf = objects, logic, parameters, leaf
+        self.cell_limit, self.peak_cells = cell_limit, 0
+        self.work, self.most_work = 0, math.inf
+        self._laws = plans.laws_of(logic, parameters)
         self._timer = plans.Timer()
-        self._tables: dict[Atom, Tensor | None] = {}
-        self._chance: dict[Node, bool] = {}
-        self._results: dict[tuple[Node, plans.Kind], list[Tensor] | None] = {}
+        self._memo: dict[Node, Interval] = {}
+        self._tables: dict[tuple[Any, ...], Tensor] = {}
+        self._state, self._seen_state = 0, 0
+        self._searches = self._laws.crisp and objects > 0 and (planner != "naive" or branches is not None)
+        self.by_node = self
+        if planner != "naive":
+            branches = MOST_BRANCHES if branches is None else branches
+            self.by_node = Executor(objects, logic, parameters, leaf, cell_limit, "naive", branches)
+            return
+        rules = {**RULES, Atom: self._atom}
+        self._compiler = Compiler(rules, as_written=True, searched=self._searches, empty=not objects)
+        context = self._context(range(objects), True, branches or 0)
+        self._registers = LazyRegisters(self._compiler, context, self.spend)
+
+    def _context(self, given: Sequence[int], bounds: bool, branches: int = MOST_BRANCHES) -> ExecutionContext:
+        """Return where programs run on this one scene; `given` are the objects that their terms stand for."""
+        return ExecutionContext(
+            self.logic, self.parameters, 1 + bounds, self.objects, None,
+            torch.tensor([list(given)], dtype=torch.int64),
+            cells=self.cell_limit, bounds=bounds, branches_allowed=branches,
+        )  # fmt: skip
 
     def take_plan_ms(self) -> float:
         """Return the milliseconds spent on planning since this was last asked."""
@@ -42,83 +126,174 @@ class PlannedEvaluator(SearchingEvaluator):
 
     def forget(self) -> None:
         """Drop what was computed: answers came in."""
-        self._tables.clear()
-        self._results.clear()
-        super().forget()
+        self.by_node._state += 1
+
+    def spend(self, work: int) -> None:
+        """Add to the work done; a :class:`WorkError` if that is more than allowed."""
+        self.work += work
+        if self.work > self.most_work:
+            raise WorkError
+
+    def _refresh(self) -> None:
+        """Empty what is kept of another state of the evidence."""
+        if self._seen_state != self.by_node._state:
+            self._seen_state = self.by_node._state
+            self._memo.clear()
+            if self.by_node is self:
+                self._tables.clear()
+                self._registers.clear()
 
     # --- values ----------------------------------------------------------------------------------
 
     def truth(self, node: Node) -> Interval:
-        """Return the value of a formula, over its free variables."""
+        """Return the value of a formula, over its free variables (sorted)."""
+        self._refresh()
         found = self._memo.get(node)
         if found is None:
-            if self.objects and not isinstance(node, Atom | Const | Same):
-                found = self._outermost(node) or self._planned(node)
+            found = self._planned(node) if self.by_node is not self else None
             if found is None:
-                self._check(len(node.free))
-                found = self._truth(node)
+                found = self._interval(node, *self._as_written(node))
             self._memo[node] = found
         return found
 
-    def _outermost(self, node: Node) -> Interval | None:
-        """Evaluate a closed ∃x φ by the table of φ over x: the same cost, and who makes it true can be read off."""
-        if not isinstance(node, Exists) or node.free or node.var not in node.body.free or not self.laws.crisp:
-            return None
-        if plans.search(node) is not None:  # one search, not one for each x
-            return None
-        body = self.truth(node.body)
-        low = body.low.exists(node.var)
-        return Interval.point(low) if body.exact else Interval(low, body.high.exists(node.var))
-
-    def _planned(self, node: Node) -> Interval | None:
-        found = self._run(node, "truth")
-        if found is not None:
-            vars = tuple(sorted(node.free))
-            given = {"values" if self._chance[node] or not self.logic.uses_logits else "logits": found[0]}
-            return Interval.point(ProbabilisticTensor._make(vars, {}, self.logic, **given))
-        if width(node) < 3:
-            return None
-        with self._timer:
-            shape = plans.shape(node)
-            rewritten = _named(plans.plan(shape.node, "truth", self.laws).outputs[0], shape)
-        return None if rewritten is node else self._spread(self._by_node(rewritten), node)
-
-    def _by_node(self, node: Node) -> Interval:
-        """Evaluate node by node, without planning what is inside again."""
-        arguments = self.objects, self.logic, self.parameters, self.leaf, self.cell_limit
-        return SearchingEvaluator(*arguments).truth(node)
-
     def over(self, node: Description | Count) -> Interval:
         """Return the body of a description or count, with an axis for its variable even where it is vacuous."""
-        if self.objects and node.var in node.body.free:
-            return self.truth(node.body)
-        return super().over(node)
+        body = self.truth(node.body)
+        if node.var in node.body.free:
+            return body
+        low = self._spread(body.low, node.var)
+        return Interval.point(low) if body.exact else Interval(low, self._spread(body.high, node.var))
 
     def number(self, node: Node) -> tuple[int, int]:
         """Return the least and the largest number that a count can still be (the same where all is known)."""
-        if isinstance(node, Count | CountTrue) and self.objects and not node.free:
-            cells = self._run(node, "cells")
-            if cells is not None:
-                count = int(self.logic.decide(cells[0]).sum())
-                return count, count
-        return super().number(node)
+        if isinstance(node, Number):
+            return int(node.value), int(node.value)
+        planned = self._run(node, "cells")
+        x, _, is_probability = self._as_written(node) if planned is None else planned[0]
+        counts = [int(self.logic.decide(row).sum()) for row in self._carrier(x, is_probability)]
+        return counts[0], counts[-1]
 
     def choose(self, node: Describe) -> tuple[int, bool, Tensor]:
         """Return the chosen value's index, whether it is settled, and the probabilities of the values ``(K,)``."""
-        cells = self._run(node, "parts") if self.objects and not node.free else None
-        if cells is None:
-            return super().choose(node)
-        values = torch.stack([c.reshape(()) for c in cells])
-        logits = self.logic.to_logits(values)
-        best, settled = settled_argmax(self.logic, values, values)
+        planned = self._run(node, "parts")
+        if planned is None:
+            parts = [self.truth(b) for b in node.bodies]
+            low = torch.stack([p.low.internal.reshape(()) for p in parts])
+            high = torch.stack([p.high.internal.reshape(()) for p in parts])
+            exact = all(p.exact for p in parts)
+        else:
+            low = high = torch.stack(
+                [self._carrier(x, is_probability).reshape(()) for x, _, is_probability in planned]
+            )
+            exact = True
+        best, settled = settled_argmax(self.logic, low, low if exact else high)
+        logits = self.logic.to_logits(low)
+        if not exact:
+            logits = (logits.clamp(-50, 50) + self.logic.to_logits(high).clamp(-50, 50)) / 2
         return best, settled, torch.softmax(logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 0)
+
+    def _carrier(self, x: Tensor, is_probability: bool) -> Tensor:
+        return self.logic.from_probability(x) if is_probability else x
+
+    def _interval(self, node: Node, x: Tensor, have: Vars, is_probability: bool) -> Interval:
+        """Return the rows of a value as an interval, with an axis for each free variable of its node: one may have been
+        found not to matter."""
+        vars = tuple(sorted(node.free))
+        x = full(expand_axes(x, missing_axes(have, vars)), self.objects)
+        kind = "values" if is_probability or not self.logic.uses_logits else "logits"
+        low, *high = (ProbabilisticTensor._make(vars, {}, self.logic, **{kind: row}) for row in x)
+        return Interval(low, high[0]) if high else Interval.point(low)
+
+    def _spread(self, table: ProbabilisticTensor, var: str) -> ProbabilisticTensor:
+        x = table.internal
+        return table._like(x.unsqueeze(-1).expand(*x.shape, self.objects), (*table.vars, var))
+
+    # --- node by node ----------------------------------------------------------------------------
+
+    def _as_written(self, node: Node) -> tuple[Tensor, Vars, bool]:
+        """Return the rows of a value, its variables, and whether it is a probability (else a carrier value)."""
+        one = self.by_node
+        one._refresh()
+        slot, vars = one._compiler.value(node)
+        probability = one._compiler.probabilities.get(slot)
+        read = slot if probability is None else probability
+        x = one._registers[read]
+        self.peak_cells = max(self.peak_cells, one._registers.peaks[read])
+        return x, vars, probability is not None
+
+    def _atom(self, compiler: Compiler, atom: Atom) -> Register:
+        """The rule of atoms node by node: what is known of them."""
+        have = tuple(t for t in atom.terms if isinstance(t, str))
+        slot, _ = compiler.emit(have, lambda context, r: self._rows(atom))
+        return compiler.sorted_axes(slot, have)
+
+    def _rows(self, atom: Atom) -> Tensor:
+        """Return an atom's carrier values, or their bounds, one table for all names of its variables."""
+        tables = self.by_node._tables
+        given = tuple(t if isinstance(t, int) else None for t in atom.terms)
+        found = tables.get((atom.predicate, given))
+        if found is None:
+            whole = tables.get((atom.predicate, (None,) * len(given)))
+            if whole is not None and len(whole) == 1:
+                found = whole[(slice(None), *(slice(None) if t is None else t for t in given))]
+            else:
+                interval = self.leaf(atom)
+                ends = [interval.low] if interval.exact else [interval.low, interval.high]
+                found = torch.stack([end.internal for end in ends])
+            tables[atom.predicate, given] = found
+        return found
+
+    # --- optimised -------------------------------------------------------------------------------
+
+    def _planned(self, node: Node) -> Interval | None:
+        """Return the value of a formula by its compiled plan; ``None`` where it is better evaluated as written."""
+        if isinstance(node, Atom | Const | Same):
+            return None
+        if (
+            isinstance(node, Exists)
+            and not node.free
+            and node.var in node.body.free
+            and self.objects
+            and self._laws.crisp
+            and search_of(node) is None  # one search, not one for each x
+        ):
+            # By the table of its body over x: the same cost, and who makes it true can be read off.
+            body = self.truth(node.body)
+            low = body.low.exists(node.var)
+            return Interval.point(low) if body.exact else Interval(low, body.high.exists(node.var))
+        planned = self._run(node, "truth")
+        return None if planned is None else self._interval(node, *planned[0])
+
+    def _run(self, node: Node, kind: plans.Kind) -> list[tuple[Tensor, Vars, bool]] | None:
+        """Return for each result of a plan its rows, its variables, and whether it is a probability; ``None`` where it
+        is better evaluated as written: where evidence is missing, bounds come from a plan only if it is wide."""
+        self.by_node._refresh()
+        if self.by_node is self or not self.objects:
+            return None
+        bounds = any(len(self._rows(atom)) > 1 for atom in atoms_of(node))
+        if bounds and (kind != "truth" or width(node) < WIDE):
+            return None
+        with self._timer:
+            template = plans.template(node)
+            program = plans.plan(template.node, kind, self._laws)
+        cells = program.peak_cells(self.objects, self.cell_limit)
+        if cells > self.cell_limit:
+            raise LimitError(
+                "tensor_cells", self.cell_limit, cells, what=f"a formula of {program.axes} variables"
+            )
+        context = self._context(template.objects, bounds)
+        made = program.run(context, [self._rows(template.atom(atom)) for atom in program.atoms])
+        self.peak_cells = max(self.peak_cells, cells, context.peak)
+        return [(x, vars, known) for (x, known), (_, vars) in zip(made, program.outputs, strict=True)]
+
+    # --- witnesses -------------------------------------------------------------------------------
 
     def witness(self, node: Node, vars: list[str]) -> dict[str, int]:
         """Return objects that make a closed formula as true as it is: for each of the variables, as some ∃ binds
         them, outermost first, the lowest index that reaches the value given those before it.
 
         The same tuple as the joint table's, without the table: each variable in turn is left free, with those before
-        it fixed, and maximised.
+        it fixed, and maximised. Where the value is only bounded, its lower bound is meant.
         """
         found: dict[str, int] = {}
         if len(set(vars)) == len(vars):
@@ -126,98 +301,38 @@ class PlannedEvaluator(SearchingEvaluator):
         return found
 
     def _seek(self, node: Node, vars: frozenset[str], found: dict[str, int]) -> None:
-        search = plans.search(node) if isinstance(node, Exists) and not node.free else None
-        if search is not None and self.laws.crisp:
-            self._seek_apart(search, vars, found)
-        elif isinstance(node, Exists) and node.var in vars and node.var not in found:
-            body = node.body
-            if node.var in body.free:
-                cells = self.truth(body).low.internal
-                found[node.var] = int(cells.argmax())
-                body = nodes.substitute(body, {node.var: found[node.var]})
-            self._seek(body, vars, found)
+        if isinstance(node, Exists):
+            search = search_of(node) if self._searches and not node.free else None
+            if search is not None:
+                self._seek_different(search, vars, found)
+            elif node.var in vars and node.var not in found:
+                body = node.body
+                if node.var in body.free:
+                    found[node.var] = int(self.truth(body).low.internal.argmax())
+                    body = nodes.substitute(body, {node.var: found[node.var]})
+                self._seek(body, vars, found)
         elif isinstance(node, And):
             for operand in node.operands:
                 if not operand.free:
                     self._seek(operand, vars, found)
 
-    def _seek_apart(self, search: Search, vars: frozenset[str], found: dict[str, int]) -> None:
+    def _seek_different(self, search: Search, vars: frozenset[str], found: dict[str, int]) -> None:
         """Find the objects of a block of distinct variables: the lowest tuple, by searches instead of tables."""
-        tables = self._tables_of(search.block, [value.low for value in self._groups(search.block)])
-        lowest = search.lowest(self._frame(), tables)
-        for var, at in (lowest or {}).items():
+        block, n = search.block, self.objects
+        empty = torch.full((1, n), self.logic.top, dtype=self.logic.dtype)
+        tables = [
+            full(self.truth(conjunction(group)).low.internal.unsqueeze(0), n) if group else empty
+            for group in block.groups
+        ]
+        for var, at in (search.lowest(self._context((), False), tables) or {}).items():
             if var in vars:
                 found.setdefault(var, at)
-        for group in search.block.groups:
+        for group in block.groups:
             for factor in group:
                 if not factor.free:
                     self._seek(factor, vars, found)
 
-    # --- running ---------------------------------------------------------------------------------
 
-    def _run(self, node: Node, kind: plans.Kind) -> list[Tensor] | None:
-        """Return the plan's tables, or ``None`` where evidence is missing."""
-        key = (node, kind)
-        if key in self._results:
-            return self._results[key]
-        if any(self._table(leaf) is None for leaf in leaves(node)):
-            self._results[key] = None
-            return None
-        with self._timer:
-            shape = plans.shape(node)
-            plan = plans.plan(shape.node, kind, self.laws)
-        cells = plan.code.peak_cells(self.objects, limit=self.cell_limit)
-        if cells > self.cell_limit:
-            raise LimitError(
-                "tensor_cells", self.cell_limit, cells, what=f"a formula of {plan.code.axes} variables"
-            )
-        tables = [self._table(shape.leaf(leaf)) for leaf in plan.code.leaves]
-        frame = self._frame(shape.objects)
-        if kind == "truth":
-            whole, self._chance[node] = plan.code.run_chances(frame, tables)[0]  # type: ignore[arg-type]
-            made = [whole]
-        else:
-            made = plan.code.run(frame, tables)  # type: ignore[arg-type]
-        self.peak_cells = max(self.peak_cells, cells, frame.peak)
-        wanted = tuple(sorted(node.free)) if kind == "truth" else None
-        outputs = zip(made, plan.code.outputs, strict=True)
-        result = [_spread(x[0], vars, wanted, self.objects) for x, (_, vars) in outputs]
-        self._results[key] = result
-        return result
-
-    def _table(self, leaf: Atom) -> Tensor | None:
-        """Return an atom's internal numbers with the batch axis, one table for all names of its variables."""
-        names = iter(range(len(leaf.terms)))
-        renamed = nodes.make(
-            Atom, leaf.predicate, tuple(f"@{next(names)}" if isinstance(t, str) else t for t in leaf.terms)
-        )
-        if renamed not in self._tables:
-            self._tables[renamed] = self._look_up(renamed)
-        return self._tables[renamed]
-
-    def _look_up(self, leaf: Atom) -> Tensor | None:
-        if any(isinstance(t, int) for t in leaf.terms):
-            whole = nodes.make(Atom, leaf.predicate, tuple(f"@{i}" for i in range(len(leaf.terms))))
-            table = self._tables.get(whole)
-            if table is not None:
-                return table[(slice(None), *(t if isinstance(t, int) else slice(None) for t in leaf.terms))]
-        interval = self.leaf(leaf)
-        return interval.low.internal.unsqueeze(0) if interval.exact else None
-
-
-def _spread(x: Tensor, have: tuple[str, ...], want: tuple[str, ...] | None, size: int) -> Tensor:
-    """Return the table with axes for variables that rewriting has shown not to matter."""
-    if want is None or have == want:
-        return x
-    return x[tuple(slice(None) if v in have else None for v in want)].expand([size] * len(want))
-
-
-def _named(node: Node, shape: plans.Shape) -> Node:
-    """Return a formula of a shape with the names that it stands for."""
-
-    def named(current: Node) -> Node:
-        if isinstance(current, Atom):
-            return shape.leaf(current)
-        return nodes.with_terms(current, lambda term: shape.objects[term] if isinstance(term, int) else term)
-
-    return nodes.transform(node, named)
+def atoms_of(node: Node) -> list[Atom]:
+    """Return the distinct atoms of a plan, in order of first occurrence."""
+    return [n for n in nodes.walk(node) if isinstance(n, Atom)]

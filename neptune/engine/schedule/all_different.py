@@ -3,7 +3,7 @@
 Without its inequations a block is pushed down like any other. That relaxation is decided too soon where one object is
 given to two variables: then it is split by which of the two is another object. Some part of an open block is open,
 whatever the splits. Only choosing is done here; the bounds that stop are the block's own
-(:mod:`neptune.engine.evaluate.distinct`).
+(:mod:`neptune.engine.compile.assignment`).
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def _eliminate(kind: Quantifier, variables: list[str], body: Node) -> Node:
         # Vacuous: with an object in the scene, ∃x φ is φ. One stays, so that an empty scene is no exception.
         return make(kind, variables[0], body)
     if stays_whole(kind, left, parts):
-        # Inequations join every variable with every other: such a block is searched (neptune.engine.evaluate.distinct).
+        # Inequations join every variable with every other: such a block is searched.
         return quantify(kind, reversed(left), body)
     while left:
         scopes = {v: frozenset().union(*(p.free for p in parts if v in p.free)) for v in left}

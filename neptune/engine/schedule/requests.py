@@ -11,7 +11,7 @@ from dsl.plan import Atom, Node
 from neptune.algebra.convert import as_float
 from neptune.answer import Usage
 from neptune.engine.context import RunContext, Schedule
-from neptune.engine.evaluate.evaluator import Evaluator, leaves
+from neptune.engine.evaluate.executor import Executor, atoms_of
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence, Want
 from neptune.engine.schedule.pushdown import push_down
@@ -46,7 +46,7 @@ class Asker:
         self.goals: list[Goal] = []
         """The decisions that the schedule worked towards, in order."""
 
-    def fill(self, node: Node, kind: Kind, evaluator: Evaluator) -> Node:
+    def fill(self, node: Node, kind: Kind, evaluator: Executor) -> Node:
         """Ask for what a decision about a guarded plan needs; return the plan to evaluate it by.
 
         Parameters
@@ -67,7 +67,7 @@ class Asker:
             self._ask_all(node)
             evaluator.forget()
             return node
-        for atom in leaves(node):
+        for atom in atoms_of(node):
             if not atom.predicate.boxes:
                 table = self.known.table(atom)
                 self.usage.cache_hits += int(table.known(table.normalised(self._tuples(atom))).sum())
@@ -82,7 +82,7 @@ class Asker:
         # What the bounds did not settle is decided by the plan as written, as if everything had been asked.
         return pushed if outcome in ("settled", "spent") else node
 
-    def work_towards(self, goal: Goal, schedule: Schedule, evaluator: Evaluator) -> Outcome:
+    def work_towards(self, goal: Goal, schedule: Schedule, evaluator: Executor) -> Outcome:
         """Ask in rounds until a goal is settled, as far as the budget goes.
 
         Raises
@@ -140,7 +140,7 @@ class Asker:
 
     def _ask_all(self, node: Node) -> None:
         """Ask every ground atom that a plan mentions, in one batch, as far as the budget goes."""
-        atoms = leaves(node)
+        atoms = atoms_of(node)
         wants = self._wants((atom, self._tuples(atom)) for atom in atoms)
         fresh = self._fresh(atoms)
         limit, budget, asked = self.context.limits.oracle_calls, self.context.budget, self.usage.oracle_calls

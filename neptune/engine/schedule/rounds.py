@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from neptune.engine.context import Schedule
-from neptune.engine.evaluate.evaluator import WorkError
+from neptune.engine.evaluate.executor import WorkError
 from neptune.engine.schedule.selection import Choice, choose
 from neptune.engine.schedule.state import State
 from neptune.engine.schedule.stopping import Goal, settled

@@ -29,9 +29,9 @@ from dsl.plan import (
     walk,
 )
 from dsl.rewrites.all_different import Block
-from neptune.engine.compile import plan_cache
+from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.bounds import Interval
-from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.tables import Table
@@ -90,7 +90,7 @@ class State:
     """
 
     def __init__(
-        self, evaluator: Evaluator, scene: Scene, table: Callable[[Atom], Table], estimates: Estimates
+        self, evaluator: Executor, scene: Scene, table: Callable[[Atom], Table], estimates: Estimates
     ) -> None:
         self.evaluator, self.scene, self.table, self.estimates = evaluator, scene, table, estimates
         self.n = evaluator.objects
@@ -246,7 +246,7 @@ def _ends(interval: Interval, want: Axes) -> tuple[Floats, Floats]:
 
 def block_of(node: Exists | Forall) -> Block | None:
     """Return the block of distinct variables that a formula starts with, if it does."""
-    search = plan_cache.search(node)
+    search = search_of(node)
     return None if search is None else search.block
 
 

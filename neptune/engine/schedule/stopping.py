@@ -1,6 +1,6 @@
 """When to stop: a decision (a :class:`Goal`) is settled as soon as the bounds leave no other.
 
-Nothing here guesses. Bounds are sound (`neptune.engine.evaluate.evaluator`), so a settled decision is the one
+Nothing here guesses. Bounds are sound (`neptune.engine.evaluate.executor`), so a settled decision is the one
 that asking everything gives. Numbers that went through rounding (any logic but godel, and every expectation) count as
 separated only beyond `MARGIN`, so that another order of the same operations can not decide otherwise.
 """
@@ -16,7 +16,7 @@ from torch import Tensor
 from dsl.plan import Count, CountTrue, Describe, Description, ExpectationOver, Node, walk
 from neptune.algebra import Logic
 from neptune.engine.evaluate.bounds import Interval, settled_argmax
-from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evaluate.executor import Executor
 
 MARGIN = 1e-5
 """Rounding of a plan's values stays far below this, also that of another order of its operations."""
@@ -48,7 +48,7 @@ class Goal:
         return any(isinstance(n, ExpectationOver) and not n.pick for n in walk(self.node))
 
 
-def settled(goal: Goal, evaluator: Evaluator) -> bool:
+def settled(goal: Goal, evaluator: Executor) -> bool:
     """Tell whether the bounds decide the goal.
 
     Parameters

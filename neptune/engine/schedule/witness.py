@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dsl.plan import And, Exists, Node
-from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evaluate.executor import Executor
 
 
-def witness_of(node: Node, vars: Sequence[str], evaluator: Evaluator) -> dict[str, int]:
+def witness_of(node: Node, vars: Sequence[str], evaluator: Executor) -> dict[str, int]:
     """Return an object for each of the variables that some ∃ of the formula binds.
 
     Outermost first, each the lowest index that reaches the (lower bound of the) value: ∃ pushed inward or not, the
@@ -29,7 +29,7 @@ def witness_of(node: Node, vars: Sequence[str], evaluator: Evaluator) -> dict[st
     return found
 
 
-def _walk(node: Node, vars: frozenset[str], evaluator: Evaluator, found: dict[str, int]) -> None:
+def _walk(node: Node, vars: frozenset[str], evaluator: Executor, found: dict[str, int]) -> None:
     if isinstance(node, Exists) and node.var in vars and node.var not in found:
         if node.var in node.body.free:
             order = (*sorted(node.body.free - {node.var}), node.var)

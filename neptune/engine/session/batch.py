@@ -15,7 +15,8 @@ import torch
 from dsl.errors import ProgramError
 from neptune.answer import Answer, TraceStep
 from neptune.engine.compile.plan_cache import Cache
-from neptune.engine.evaluate.batched import FromEvidence, Job, Padded
+from neptune.engine.evaluate.atom_tensors import FromEvidence
+from neptune.engine.evaluate.batched import Job, Padded
 from neptune.engine.evidence.store import Evidence, Want, ask_many
 from neptune.engine.session.own import own
 from neptune.engine.session.precompiled import Prepared, Stage, Unprepared, prepare
@@ -34,7 +35,7 @@ class Batch:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._programs = Cache(PROGRAMS_KEPT)
-        self._padded = Padded(engine, FromEvidence(engine))
+        self._padded: Padded[Job] = Padded(engine.context, FromEvidence(engine.context))
         self._replies = Replies(self._padded)
 
     def run(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:

@@ -27,10 +27,9 @@ from dsl.plan.guards import insert_guards
 from neptune.algebra import counting, iota
 from neptune.algebra.convert import clamp_logit
 from neptune.engine.compile.plan_cache import Cache
-from neptune.engine.evaluate.atom_tensors import LeafScores
+from neptune.engine.evaluate.atom_tensors import AtomTensors
 from neptune.engine.evaluate.batched import Group, Padded
-from neptune.engine.evaluate.evaluator import Evaluator
-from neptune.engine.session.precompiled import Stage, Unprepared
+from neptune.engine.session.precompiled import Stage
 from neptune.scene import Scene
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class Target:
     chosen
         The description whose object the value is about (``describe(Color, iota(…))``), or ``None``.
     stage
-        The truths made ready for batches; ``None`` where they are evaluated scene by scene.
+        The truths made ready for batches; ``None`` where there are none.
     """
 
     kind: Kind
@@ -89,10 +88,7 @@ class Target:
             self.truths = (*self.truths, self.chosen.body)
         found = {n: None for t in self.truths for n in plan.walk(t) if isinstance(n, Atom)}
         self.leaves = tuple(found)
-        try:
-            self.stage = Stage(self.truths, len(self.truths)) if self.truths else None
-        except Unprepared:
-            self.stage = None
+        self.stage = Stage(self.truths, len(self.truths)) if self.truths else None
 
 
 def _chosen(node: Node) -> tuple[Node, Description | None]:
@@ -128,9 +124,9 @@ Soft = tuple[Values, Tensor] | None
 class Targets:
     """Evaluates targets on scenes for one engine."""
 
-    def __init__(self, engine: Engine, scores: LeafScores) -> None:
+    def __init__(self, engine: Engine, scores: AtomTensors) -> None:
         self._engine, self._scores = engine, scores
-        self._padded: Padded[_Row] = Padded(engine, scores)
+        self._padded: Padded[_Row] = Padded(engine.context, scores)
 
     def evaluate(self, wanted: Sequence[tuple[Scene, Kind, Node]]) -> list[Soft]:
         """Return the distribution of each (scene, kind, node); all atoms are asked in one round.
@@ -152,8 +148,6 @@ class Targets:
             if not t.truths:
                 number = int(node.value) if isinstance(node, Number) else 0
                 found[at] = (number,), torch.ones(1, dtype=torch.float64)
-            elif t.stage is None or not len(scene) or self._engine.planner == "naive":
-                found[at] = self._alone(t, scene)
             else:
                 batches[kind, t.var, t.chosen is None].append(_Row(at, scene, range(len(scene))))
         for rows in batches.values():
@@ -172,26 +166,6 @@ class Targets:
         for row, missing, chance in zip(group.rows, group.missing, chances.unbind(0), strict=True):
             if not missing:
                 found[row.at] = _cut(targets[row.at], chance, len(row.scene))
-
-    def _alone(self, t: Target, scene: Scene) -> Soft:
-        """Evaluate node by node, by the straightforward executor: empty scenes, atoms of three objects."""
-        engine = self._engine
-        evaluator = Evaluator(
-            len(scene),
-            engine.logic,
-            engine.parameters,
-            self._scores.leaf(scene),
-            engine.limits.tensor_cells,
-        )
-        tables = []
-        for truth in t.truths:
-            interval = evaluator.truth(truth)
-            if not interval.exact:
-                return None
-            have = tuple(sorted(interval.low.vars))
-            value = interval.low.align(have)
-            tables.append((value.internal.unsqueeze(0), value.values.unsqueeze(0), have))
-        return _cut(t, self._distribution(t, tables, 1, len(scene), None)[0], len(scene))
 
     def _distribution(
         self,

@@ -15,7 +15,7 @@ from dsl import plan
 from dsl.plan import Atom, Count, Describe, Description, Exists, ExpectationOver, Node, make
 from dsl.plan.guards import insert_guards
 from neptune.engine.compile import plan_cache as plans
-from neptune.engine.compile.fusion import Parts, fuse
+from neptune.engine.evaluate.fusion import Parts, fuse
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import (
     AttributeOf,
@@ -67,17 +67,15 @@ class Stage:
     truths: tuple[Node, ...]
     main: int
     presupposed: tuple[tuple[Description, str], ...] = ()
-    shape: plans.Shape = field(init=False)
+    shape: plans.Template = field(init=False)
     parts: Parts = field(init=False)
     leaves: tuple[Atom, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         fused, self.parts = fuse(self.truths)
-        self.shape = plans.shape(make(Describe, tuple(map(str, range(len(fused)))), fused))
+        self.shape = plans.template(make(Describe, tuple(map(str, range(len(fused)))), fused))
         found = {n: None for t in self.truths for n in plan.walk(t) if isinstance(n, Atom)}
         self.leaves = tuple(found)
-        if any(len(leaf.terms) > 2 for leaf in self.leaves):
-            raise Unprepared("an atom of three objects")
 
     @staticmethod
     def of(truths: tuple[Node, ...], whole: Node) -> Stage:

@@ -10,7 +10,7 @@ import torch
 from neptune.algebra import counting, iota
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.answer import Answer, TraceStep
-from neptune.engine.compile.compiler import cells_of
+from neptune.engine.compile.program import counted_cells
 from neptune.engine.evaluate.batched import Group, Job, Padded
 from neptune.engine.session.precompiled import Unprepared, after
 
@@ -19,7 +19,7 @@ class Replies:
     """Turns evaluated groups into answers."""
 
     def __init__(self, padded: Padded[Job]) -> None:
-        self.engine, self._padded = padded.engine, padded
+        self.engine, self._padded = padded.run, padded
 
     def answer(self, group: Group[Job], answers: list[Answer | None]) -> None:
         """Put the answers of a group at their places; leave ``None`` where a question has to be run by itself."""
@@ -139,7 +139,7 @@ class Replies:
     def _number(self, group: Group[Job], rows: list[int], answers: list[Answer | None]) -> None:
         engine, hits, values = self.engine, group.decided(0), group.chances[0].tolist()
         counts = hits.sum(1)
-        cells = cells_of(group.frame, group.internal[0], True)
+        cells = counted_cells(group.frame, group.internal[0])
         if engine.logic.uses_logits:
             each = counting.at_least_each(cells, None)
             at = each.gather(1, counts.unsqueeze(1)), each.gather(1, counts.unsqueeze(1) + 1)

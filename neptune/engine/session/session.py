@@ -18,13 +18,10 @@ from neptune.algebra.convert import as_float
 from neptune.answer import TraceStep, Usage
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.bounds import Interval, settled_argmax, softmax_bounds
-from neptune.engine.evaluate.distinct import SearchingEvaluator
-from neptune.engine.evaluate.evaluator import Evaluator
-from neptune.engine.evaluate.executor import PlannedEvaluator
+from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.values import ByKind
-from neptune.engine.schedule import witness_of
 from neptune.engine.schedule.requests import Asker
 from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.scene.types import Question
@@ -99,14 +96,15 @@ class Session(ByKind):
         context, self.objects = self.context, len(self.evidence.scene)
         self.logic, self.parameters = context.logic, context.parameters
         self._asker = Asker(self.evidence, context, self.usage)
-        known = KnownAtoms(self.evidence, context)
-        arguments = self.objects, self.logic, self.parameters, known, context.limits.tensor_cells
-        self._by_node = (
-            Evaluator(*arguments)
-            if context.schedule is None
-            else SearchingEvaluator(*arguments, branches=BOUND_BRANCHES)
+        self._evaluator = Executor(
+            self.objects,
+            self.logic,
+            self.parameters,
+            KnownAtoms(self.evidence, context),
+            context.limits.tensor_cells,
+            context.planner,
+            None if context.schedule is None else BOUND_BRANCHES,
         )
-        self._evaluator = PlannedEvaluator(*arguments) if context.planner == "optimised" else self._by_node
 
     @property
     def guessed(self) -> bool:
@@ -271,9 +269,8 @@ class Session(ByKind):
         self.ties |= tie
         self._step(line, plan.show(node)[:200], f"{node.values[best]} ({float(scores[best]):.3f})")
         bounds = None
-        parts = (
-            [self._by_node.truth(b) for b in prepared.bodies] if self.context.schedule or not settled else []
-        )
+        by_node = self._evaluator.by_node
+        parts = [by_node.truth(b) for b in prepared.bodies] if self.context.schedule or not settled else []
         if not all(p.exact for p in parts):
             low = torch.stack([p.low.logits.reshape(()) for p in parts])
             high = torch.stack([p.high.logits.reshape(()) for p in parts])
@@ -294,9 +291,7 @@ class Session(ByKind):
 
     def _fill(self, node: Node, kind: Kind) -> Node:
         # The schedule looks at many small parts, a few cells further each time: nothing to compile.
-        prepared = self._asker.fill(node, kind, self._by_node)
-        self._evaluator.forget()
-        return prepared
+        return self._asker.fill(node, kind, self._evaluator.by_node)
 
     def _settle(self, result: Node) -> Node:
         """Replace a closed ``pick`` by its object: what is asked about it depends on who it is."""
@@ -354,10 +349,7 @@ class Session(ByKind):
             vars.append(body.var)
             names.append(self.variable_names.get(body, body.var))
             body = body.body
-        if isinstance(self._evaluator, PlannedEvaluator):
-            found = self._evaluator.witness(prepared, vars)
-        else:
-            found = witness_of(prepared, vars, self._evaluator)
+        found = self._evaluator.witness(prepared, vars)
         return (
             tuple((name, found.get(var, 0)) for name, var in zip(names, vars, strict=True)) if found else ()
         )
@@ -370,8 +362,7 @@ class Session(ByKind):
 
     def _spent(self, started: float) -> None:
         self.usage.execute_ms += 1000 * (time.perf_counter() - started)
-        if isinstance(self._evaluator, PlannedEvaluator):
-            planned = self._evaluator.take_plan_ms()
-            self.usage.plan_ms += planned
-            self.usage.execute_ms = max(self.usage.execute_ms - planned, 0.0)
+        planned = self._evaluator.take_plan_ms()
+        self.usage.plan_ms += planned
+        self.usage.execute_ms = max(self.usage.execute_ms - planned, 0.0)
         self.usage.peak_cells = max(self.usage.peak_cells, self._evaluator.peak_cells)

@@ -26,7 +26,7 @@ import dsl
 from dsl.syntax import ast
 from neptune.algebra.convert import EPSILON
 from neptune.answer import Usage
-from neptune.engine.evaluate.atom_tensors import LeafScores, Scorer
+from neptune.engine.evaluate.atom_tensors import AtomTensors, Scorer
 from neptune.engine.interpret.values import Need, ObjectRef, kind_name, needed, result_kind
 from neptune.engine.session.distributions import Kind, Soft, Targets, Values
 from neptune.engine.session.program_paths import Choices, Outcome, paths_of
@@ -155,7 +155,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         self._follow = paths_of(self.engine.vocabulary, self.engine.limits, self.engine.distinct_variables)
-        self._targets = Targets(self.engine, LeafScores(self.engine, self.scorer))
+        self._targets = Targets(self.engine, AtomTensors(self.engine.context, self.scorer))
         self.paths = [_Path(i) for i in range(len(self.samples))]
         self._left_out = [0.0] * len(self.samples)
 

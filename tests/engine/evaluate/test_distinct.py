@@ -7,9 +7,10 @@ import random
 
 import pytest
 import torch
-from helpers.formulas import BINARY, LOGICS, UNARY, both, evaluator, gap, tables
+from helpers.formulas import BINARY, LOGICS, UNARY, both, evaluator, gap, optimised, tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reference.evaluator import Evaluator
 
 from dsl import plan
 from dsl.errors import LimitError
@@ -21,8 +22,6 @@ from neptune.engine import Engine
 from neptune.engine.compile import assignment as search
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile import program as code
-from neptune.engine.evaluate.evaluator import Evaluator
-from neptune.engine.evaluate.executor import PlannedEvaluator
 from neptune.engine.session.batch import run_many
 from neptune.scene import Scene
 
@@ -125,7 +124,7 @@ def test_a_block_of_distinct_variables_is_searched() -> None:
     assert block is not None
     assert len(block.variables) == 4
     assert len(block.apart) == 3  # the neighbours' inequations are in their edges
-    compiled = plans.plan(plans.shape(node).node, "truth", Laws.named("godel")).code
+    compiled = plans.plan(plans.template(node).node, "truth", Laws.named("godel"))
     assert compiled.searches == [4]
     assert compiled.axes == 2
     pair = insert_guards(make(Exists, "x", make(Exists, "y", plan.distinct(("x", "y")))))
@@ -135,16 +134,16 @@ def test_a_block_of_distinct_variables_is_searched() -> None:
 @pytest.mark.parametrize("name", LOGICS)
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_fewer_objects_than_variables_is_false(no_dense: None, name: str, n: int) -> None:
-    value = evaluator(PlannedEvaluator, n, crisp(n, n), name).truth(chain(4)).low
+    value = evaluator(optimised, n, crisp(n, n), name).truth(chain(4)).low
     assert float(value.values) == 0.0
     same_value(chain(4), n, crisp(n, n), name)
 
 
 @pytest.mark.parametrize("k", [4, 6])
 def test_one_object_too_few_is_seen_without_trying_all_orders(k: int) -> None:
-    planned = evaluator(PlannedEvaluator, 30, crisp(30, k - 1), "godel")
+    planned = evaluator(optimised, 30, crisp(30, k - 1), "godel")
     assert float(planned.truth(chain(k)).low.internal) == -3.0
-    planned = evaluator(PlannedEvaluator, 30, crisp(30, k), "godel")
+    planned = evaluator(optimised, 30, crisp(30, k), "godel")
     assert float(planned.truth(chain(k)).low.internal) == 3.0
     assert planned.peak_cells <= code.SEARCH_CELLS
 
@@ -185,7 +184,7 @@ def test_gradients_are_the_joint_tables(no_dense: None, name: str, kind: type[Ex
         for v in reversed(names):
             body = make(kind, v, body)
         grads = []
-        for evaluate in (Evaluator, PlannedEvaluator):
+        for evaluate in (Evaluator, optimised):
             leaves = {p: t.clone().requires_grad_() for p, t in tables(5, seed).items()}
             evaluator(evaluate, 5, leaves, name).truth(insert_guards(body)).low.values.backward()
             grads.append([torch.zeros_like(t) if t.grad is None else t.grad for t in leaves.values()])
@@ -210,12 +209,12 @@ def test_a_search_that_does_not_end_runs_dense_or_says_so(monkeypatch: pytest.Mo
     monkeypatch.setattr(search, "MOST_BRANCHES", 2)
     node, given_tables = chain(4), crisp(8, 4)
     given_tables[BINARY[0]] = tables(8, 1)[BINARY[0]]
-    dense = evaluator(PlannedEvaluator, 8, given_tables, "godel")
+    dense = evaluator(optimised, 8, given_tables, "godel")
     expected = evaluator(Evaluator, 8, given_tables, "godel").truth(node).low
     assert gap(expected, dense.truth(node).low) == 0.0
     assert dense.peak_cells == 8**4
     with pytest.raises(LimitError, match="4 different objects"):
-        evaluator(PlannedEvaluator, 8, given_tables, "godel", limit=1000).truth(node)
+        evaluator(optimised, 8, given_tables, "godel", limit=1000).truth(node)
 
 
 @pytest.mark.full

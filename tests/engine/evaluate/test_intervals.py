@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from neptune.algebra import logic
 from neptune.engine import Engine
-from neptune.engine.evaluate.bounds import fractional_bounds, settled_argmax, softmax_bounds
+from neptune.engine.compile.descriptions import fractional_bounds
+from neptune.engine.evaluate.bounds import settled_argmax, softmax_bounds
 from neptune.scene.types import ScoreRequest, Scores
 
 QUIET = {"deadline": None, "database": None}

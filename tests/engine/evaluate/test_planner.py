@@ -6,12 +6,40 @@ import random
 
 import pytest
 import torch
-from helpers.formulas import BINARY, LOGICS, SCENES, UNARY, both, evaluator, formula, formulas, gap, tables
+from helpers.formulas import (
+    BINARY,
+    LOGICS,
+    SCENES,
+    UNARY,
+    both,
+    evaluator,
+    formula,
+    formulas,
+    gap,
+    optimised,
+    tables,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reference.evaluator import Evaluator
 
 from dsl import plan
-from dsl.plan import And, Atom, Exists, Forall, Node, Predicate, make, show, walk
+from dsl.plan import (
+    And,
+    Atom,
+    Count,
+    CountTrue,
+    Describe,
+    Description,
+    Exists,
+    Forall,
+    Node,
+    Number,
+    Predicate,
+    make,
+    show,
+    walk,
+)  # fmt: skip
 from dsl.plan.guards import insert_guards
 from dsl.rewrites import STAGES, Laws, Rewrite, rewrite, steps
 from dsl.rewrites.elimination import eliminate, width
@@ -19,8 +47,8 @@ from dsl.rewrites.reductions import order_of
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.kernels import contract
-from neptune.engine.evaluate.evaluator import Evaluator
-from neptune.engine.evaluate.executor import PlannedEvaluator
+from neptune.engine.evaluate.bounds import Interval
+from neptune.engine.evaluate.executor import Executor
 from neptune.engine.schedule import witness_of
 
 TOLERANCE = 1e-5
@@ -61,6 +89,8 @@ def same_value(node: Node, n: int, seed: int, name: str) -> None:
     with torch.no_grad():
         expected, found = naive.truth(node).low, planned.truth(node).low
         assert gap(expected, found) <= allowed(name), show(node)
+        as_written = planned.by_node.truth(node).low
+        assert gap(expected, as_written) <= allowed(name), show(node)
         clear = (expected.values - 0.5).abs() > allowed(name)
         assert torch.equal(expected.decide()[clear], found.align(expected.vars).decide()[clear])
 
@@ -84,6 +114,47 @@ def test_a_closed_formula_has_the_same_value(name: str) -> None:
 @pytest.mark.parametrize("name", LOGICS)
 def test_an_open_formula_has_the_same_table(name: str) -> None:
     many_same_values(name, 30, free=2)
+
+
+def same_bounds(node: Node, n: int, seed: int, name: str) -> None:
+    """Some scores are unknown: the bounds of each formula under the node are those of the reference."""
+    rng, given_tables = random.Random(seed), tables(n, seed)
+    chosen, share = logic.get(name), rng.choice([0.1, 0.5, 1.0])
+    unknown = {p: t % 1 < share for p, t in given_tables.items()}  # alike for (x, y) and (y, x)
+
+    def leaf(one: Atom) -> Interval:
+        index = tuple(t if isinstance(t, int) else slice(None) for t in one.terms)
+        vars = tuple(t for t in one.terms if isinstance(t, str))
+        cells, open_cells = given_tables[one.predicate][index], unknown[one.predicate][index]
+        if not bool(open_cells.any()):
+            return Interval.point(ProbabilisticTensor.from_logits(cells.to(chosen.dtype), vars, logic=chosen))
+        ends = (cells.masked_fill(open_cells, end).to(chosen.dtype) for end in (-torch.inf, torch.inf))
+        return Interval(*(ProbabilisticTensor.from_logits(end, vars, logic=chosen) for end in ends))
+
+    reference = Evaluator(n, chosen, LogicParameters(), leaf, 10**7)
+    executor = Executor(n, chosen, LogicParameters(), leaf, 10**7, "optimised")
+    with torch.no_grad():
+        for inner in walk(node):
+            if not isinstance(inner, Count | CountTrue | Description | Describe | Number):
+                expected, planned, as_written = (
+                    e.truth(inner) for e in (reference, executor, executor.by_node)
+                )
+                for end in ("low", "high"):
+                    assert gap(getattr(expected, end), getattr(as_written, end)) <= allowed(name), show(inner)
+                    assert gap(getattr(expected, end), getattr(planned, end)) <= allowed(name), show(inner)
+            elif isinstance(inner, Count | CountTrue) and not inner.free:
+                assert executor.number(inner) == executor.by_node.number(inner) == reference.number(inner)
+
+
+@pytest.mark.parametrize("name", LOGICS)
+@pytest.mark.parametrize("free", [0, 2])
+def test_bounds_are_the_references(name: str, free: int) -> None:
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(formulas(free=free), SCENES)
+    def check(node: Node, scene: tuple[int, int]) -> None:
+        same_bounds(node, *scene, name)
+
+    check()
 
 
 @pytest.mark.full
@@ -145,8 +216,7 @@ def test_soft_quantifiers_run_dense_and_explain_says_so() -> None:
     assert width(rewrite(node, laws)) == 3
     tau = LogicParameters(quantifier_tau=0.5)
     values = [
-        evaluator(k, 3, tables(3, 1), "godel", tau).truth(node).low.values
-        for k in (Evaluator, PlannedEvaluator)
+        evaluator(k, 3, tables(3, 1), "godel", tau).truth(node).low.values for k in (Evaluator, optimised)
     ]
     torch.testing.assert_close(*values)
 
@@ -205,7 +275,7 @@ def test_a_witness_among_equals_is_the_lowest_tuple() -> None:
 
 def same_gradients(node: Node, n: int, seed: int, name: str) -> None:
     grads = []
-    for kind in (Evaluator, PlannedEvaluator):
+    for kind in (Evaluator, optimised):
         leaves = {p: t.clone().requires_grad_() for p, t in tables(n, seed).items()}
         parameters = LogicParameters()
         value = evaluator(kind, n, leaves, name, parameters).truth(node).low.values
@@ -246,14 +316,12 @@ def test_gradients_of_many_formulas_are_the_naive_ones(name: str) -> None:
 def test_the_strictness_of_and_gets_its_gradient() -> None:
     node = chain(Exists, 4, *PUZZLE)
     found = []
-    for kind in (Evaluator, PlannedEvaluator):
+    for kind in (Evaluator, optimised):
         parameters = LogicParameters("frank:0.5")
         given_tables = tables(4, 1)
         chosen = parameters.logic
 
         def leaf(one: Atom, chosen=chosen, given_tables=given_tables):  # type: ignore[no-untyped-def]
-            from neptune.engine.evaluate.bounds import Interval
-
             vars = tuple(str(t) for t in one.terms)
             return Interval.point(
                 ProbabilisticTensor.from_logits(
@@ -299,20 +367,20 @@ def _dense(chosen: logic.Logic, x: torch.Tensor, y: torch.Tensor, universal: boo
 
 def test_a_known_shape_is_not_planned_again() -> None:
     node = chain(Exists, 4, *PUZZLE)
-    evaluator(PlannedEvaluator, 4, tables(4, 0), "godel").truth(node)
+    evaluator(optimised, 4, tables(4, 0), "godel").truth(node)
     before = plans.planned
-    evaluator(PlannedEvaluator, 6, tables(6, 1), "godel").truth(node)
+    evaluator(optimised, 6, tables(6, 1), "godel").truth(node)
     other = {"red": "cube", "left": "behind", "behind": "left"}
     swapped = chain(
         Exists, 4, *(make(Atom, Predicate(other[f.predicate.name], len(f.terms)), f.terms) for f in PUZZLE)
     )  # type: ignore[attr-defined]
-    evaluator(PlannedEvaluator, 5, tables(5, 1), "godel").truth(swapped)
+    evaluator(optimised, 5, tables(5, 1), "godel").truth(swapped)
     assert plans.planned == before
 
 
 def test_the_cell_limit_holds_for_the_plan_as_run() -> None:
     node = chain(Exists, 4, *PUZZLE)
-    small = evaluator(PlannedEvaluator, 12, tables(12, 0), "godel", limit=200)
+    small = evaluator(optimised, 12, tables(12, 0), "godel", limit=200)
     small.truth(node)  # the joint table would have 20,736 cells
     assert small.peak_cells <= 200
     with pytest.raises(Exception, match="tensor_cells"):
@@ -320,7 +388,7 @@ def test_the_cell_limit_holds_for_the_plan_as_run() -> None:
     triangle = chain(
         Exists, 3, *(atom(r, i, j) for r, i, j in (("left", 0, 1), ("left", 1, 2), ("behind", 0, 2)))
     )
-    assert evaluator(PlannedEvaluator, 12, tables(12, 0), "godel", limit=200).truth(triangle).exact
+    assert evaluator(optimised, 12, tables(12, 0), "godel", limit=200).truth(triangle).exact
 
 
 def test_nothing_of_shared_subformulas_is_repeated() -> None:

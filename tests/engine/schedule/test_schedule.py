@@ -30,7 +30,7 @@ from dsl.plan.guards import insert_guards
 from neptune import tasks
 from neptune.answer import Usage
 from neptune.engine import Engine
-from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
@@ -130,7 +130,7 @@ def test_bounds_shrink_to_the_value(program, n, seed, logic_name, pushed):
     engine = Engine(oracle=oracle)
     usage, evidence = Usage(), Evidence(world(n))
     context = Engine(oracle=oracle, logic=logic_name).context
-    evaluator = Evaluator(n, context.logic, context.parameters, KnownAtoms(evidence, context), 10**6)
+    evaluator = Executor(n, context.logic, context.parameters, KnownAtoms(evidence, context), 10**6)
     atoms = [a for a in plan.walk(node) if isinstance(a, plan.Atom)]
     history = [intervals(node, evaluator)]
     draw = random.Random(seed)
@@ -163,7 +163,7 @@ def test_quantifiers_pushed_inward_keep_the_value(program, n, seed, logic_name):
         return
     context, evidence = Engine(oracle=oracle, logic=logic_name).context, Evidence(world(n))
     asker = Asker(evidence, context, Usage())
-    evaluator = Evaluator(n, context.logic, context.parameters, KnownAtoms(evidence, context), 10**6)
+    evaluator = Executor(n, context.logic, context.parameters, KnownAtoms(evidence, context), 10**6)
     asker.fill(node, "exact", evaluator)
     for plain, pushed in zip(intervals(node, evaluator), intervals(push_down(node), evaluator), strict=True):
         a, b = plain.low.values, pushed.low.align(plain.low.vars).values

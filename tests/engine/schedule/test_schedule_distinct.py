@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import dsl
 from neptune.engine import Engine
 from neptune.engine.compile import assignment as search
-from neptune.engine.evaluate.evaluator import Evaluator
+from neptune.engine.evaluate.executor import Executor
 from neptune.engine.schedule import Schedule
 from neptune.engine.schedule import rounds as scheduler
 from neptune.engine.session import session
@@ -91,8 +91,8 @@ DESCRIBED = (
 @pytest.mark.parametrize(("k", "n", "name"), [(5, 40, "product"), (5, 40, "godel"), (6, 12, "product")])
 def test_different_objects_of_soft_scores_take_little_work(monkeypatch, k, n, name):
     """Found by an audit: the table of all variables was searched cell by cell, minutes where asking all takes none."""
-    spent, spend = [], Evaluator.spend
-    monkeypatch.setattr(Evaluator, "spend", lambda self, work: (spent.append(work), spend(self, work))[1])
+    spent, spend = [], Executor.spend
+    monkeypatch.setattr(Executor, "spend", lambda self, work: (spent.append(work), spend(self, work))[1])
     program, scene = different(k, "cube"), Scene.synthetic(n, seed=3)
     everything = Engine(oracle="random", schedule="all", logic=name).run(program, scene)
     lazy = Engine(oracle="random", schedule="lazy", logic=name).run(program, scene)

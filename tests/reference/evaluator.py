@@ -1,7 +1,7 @@
-"""The straightforward executor: each plan node becomes one operation of the algebra, joint tensors and all.
+"""The slow, obvious reference: each plan node becomes one operation of the algebra, joint tensors and all.
 
-This is the *naive* planner, and the reference for every faster one: it rewrites nothing, and its cost is the size of
-the largest joint tensor. Missing evidence makes a value an interval; without any, no interval is computed.
+It rewrites nothing, and its cost is the size of the largest joint tensor. Missing evidence makes a value an interval,
+by rules that are written here once more: the executor is tested against them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
-from dsl import plan
 from dsl.errors import LimitError
 from dsl.plan import (
     And,
@@ -32,15 +32,13 @@ from dsl.plan import (
     Same,
     Xor,
 )
-from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, compare_counts, expectation
+from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, compare_counts, counting, expectation
 from neptune.algebra.convert import LOGIT_LIMIT, as_float
-from neptune.engine.evaluate.bounds import Interval, equal_bounds, fractional_bounds, settled_argmax
+from neptune.algebra.tensor.axes import view
+from neptune.engine.compile.descriptions import fractional_bounds
+from neptune.engine.evaluate.bounds import Interval, settled_argmax
 
 LeafSource = Callable[[Atom], Interval]
-
-
-class WorkError(Exception):
-    """An evaluator has done as much as it was given."""
 
 
 class Evaluator:
@@ -56,11 +54,6 @@ class Evaluator:
         Gives an atom's value: an interval over the variables of the leaf, in the logic's dtype.
     cell_limit
         The most cells that a tensor may have; a larger one is a :class:`dsl.LimitError`.
-
-    Attributes
-    ----------
-    work, most_work
-        The cells of all tables made so far, and how many are allowed before a :class:`WorkError`.
     """
 
     def __init__(
@@ -68,7 +61,6 @@ class Evaluator:
     ) -> None:
         self.objects, self.logic, self.parameters, self.leaf = objects, logic, parameters, leaf
         self.cell_limit, self.peak_cells = cell_limit, 0
-        self.work, self.most_work = 0, math.inf
         self._memo: dict[Node, Interval] = {}
 
     def forget(self) -> None:
@@ -97,13 +89,6 @@ class Evaluator:
         if cells > self.cell_limit:
             raise LimitError("tensor_cells", self.cell_limit, cells, what=f"a formula of {axes} variables")
         self.peak_cells = max(self.peak_cells, cells)
-        self.spend(cells)
-
-    def spend(self, work: int) -> None:
-        """Add to the work done; a :class:`WorkError` if that is more than allowed."""
-        self.work += work
-        if self.work > self.most_work:
-            raise WorkError
 
     def _truth(self, node: Node) -> Interval:
         match node:
@@ -114,7 +99,7 @@ class Evaluator:
             case Same():
                 return Interval.point(self._same(node))
             case Not():
-                return self.truth(node.body).negated()
+                return _negated(self.truth(node.body))
             case And():
                 return self._fold(node, ProbabilisticTensor.and_op)
             case Or():
@@ -308,7 +293,7 @@ class Evaluator:
 
         if node.op in ("==", "!="):
             equal = equal_bounds(a, b, self.logic)
-            return equal.negated() if node.op == "!=" else equal
+            return _negated(equal) if node.op == "!=" else equal
         return bounds(node.op)
 
     def _against_number(self, op: str, a: Interval, value: float) -> Interval:
@@ -330,7 +315,7 @@ class Evaluator:
             else:
                 low = self._tensor((at_least[0].values - more[1].values).clamp_min(0.0), at_least[0].vars)
                 high = self._tensor((at_least[1].values - more[0].values).clamp(0.0, 1.0), at_least[0].vars)
-            return Interval(low, high).negated() if op == "!=" else Interval(low, high)
+            return _negated(Interval(low, high)) if op == "!=" else Interval(low, high)
         first, second = (a.low, a.high) if op in (">", ">=") else (a.high, a.low)
         return Interval(compare_counts(first, k, op, "#"), compare_counts(second, k, op, "#"))
 
@@ -347,6 +332,61 @@ class Evaluator:
         return best, settled, torch.softmax(middle.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 0)
 
 
-def leaves(node: Node) -> list[Atom]:
-    """Return the distinct atoms of a plan, in order of first occurrence."""
-    return [n for n in plan.walk(node) if isinstance(n, Atom)]
+def _negated(interval: Interval) -> Interval:
+    if interval.exact:
+        return Interval.point(interval.low.not_op())
+    return Interval(interval.high.not_op(), interval.low.not_op())
+
+
+def equal_bounds(a: Interval, b: Interval, logic: Logic) -> Interval:
+    """Return bounds of "as many a as b", each counted over its axis ``#``.
+
+    The chance of exactly k lies between ``P(≥k)`` and ``P(≥k+1)`` at opposite ends of the cells' bounds; equality is
+    godel's ``maxₖ min(a₌ₖ, b₌ₖ)``, else ``Σₖ P(a=k)·P(b=k)``, and both rise with each ``a₌ₖ`` and ``b₌ₖ``.
+
+    Parameters
+    ----------
+    a, b
+        What is counted, with an axis ``#`` and any free variables, aligned by name.
+    logic
+        The logic of both.
+    """
+    rest_a, rest_b = ([v for v in t.low.vars if v != "#"] for t in (a, b))
+    vars = tuple(dict.fromkeys([*rest_a, *rest_b]))
+    ends = []
+    for counted, rest in ((a, rest_a), (b, rest_b)):
+        low, high = (
+            view(_at_least(t, logic), (*rest, "#"), (*vars, "#")) for t in (counted.low, counted.high)
+        )
+        ends.append((_exactly(low, high, logic), _exactly(high, low, logic)))
+    bounds = []
+    for first, second in zip(ends[0], ends[1], strict=True):
+        size = min(first.shape[-1], second.shape[-1])
+        first, second = first[..., :size], second[..., :size]
+        if logic.uses_logits:
+            bounds.append(
+                ProbabilisticTensor.from_logits(
+                    logic.exists(logic.and_(first, second), -1), vars, logic=logic
+                )
+            )
+        else:
+            total = (first * second).sum(-1).clamp(0.0, 1.0).to(a.low.dtype)
+            bounds.append(ProbabilisticTensor(total, vars, logic=logic))
+    return Interval(bounds[0], bounds[1])
+
+
+def _at_least(counted: ProbabilisticTensor, logic: Logic) -> Tensor:
+    """Return how true "at least k" is for k = 0 … n + 1: godel's as logits, else as probabilities in float64."""
+    ordered = counted.align((*(v for v in counted.vars if v != "#"), "#"))
+    if logic.uses_logits:
+        return counting.at_least_each(ordered.logits, None)
+    chances = counted.count_distribution("#").double()
+    tails = chances.flip(-1).cumsum(-1).flip(-1)
+    return torch.cat([tails, torch.zeros_like(tails[..., :1])], -1)
+
+
+def _exactly(least: Tensor, most: Tensor, logic: Logic) -> Tensor:
+    """Return one end of "exactly k" from "at least k" at that end and at the other."""
+    if logic.uses_logits:
+        return logic.and_(least[..., :-1], logic.not_(most[..., 1:]))
+    return (least[..., :-1] - most[..., 1:]).clamp(0.0, 1.0)

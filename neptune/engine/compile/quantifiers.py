@@ -1,0 +1,159 @@
+"""Rules of ∃ and ∀. Both rise with their body, so that bounds need nothing; a search finds each bound by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+
+import torch
+from cachetools import LRUCache, cached
+from torch import Tensor
+
+from dsl.plan import And, Exists, Forall, Node, Or, conjunction, disjunction
+from dsl.rewrites.all_different import Block, block_of, collected_block
+from dsl.rewrites.elimination import by_scope
+from neptune.algebra.quantifiers import quantify
+from neptune.engine.compile.assignment import Search
+from neptune.engine.compile.compiler import Compiler
+from neptune.engine.compile.connectives import constant_of, fold, is_guard, join, junction
+from neptune.engine.compile.kernels import contract
+from neptune.engine.compile.program import (
+    ExecutionContext,
+    Register,
+    Registers,
+    Vars,
+    all_rows,
+    expand_axes,
+    full,
+    mask,
+    missing_axes,
+)
+from neptune.engine.compile.relaxation import Relaxed, steps_of
+
+
+def quantified(compiler: Compiler, node: Exists | Forall) -> Register:
+    """∃x φ or ∀x φ."""
+    kind, universal = type(node), isinstance(node, Forall)
+    if compiler.empty:
+        return constant_of(compiler, float(universal))
+    if compiler.searched:
+        if compiler.as_written:
+            search = search_of(node)
+        else:
+            block = block_of(node)
+            search = None if block is None else searching(block)
+        if search is not None:
+            return _searched(compiler, search)
+    if compiler.as_written or not compiler.searched:
+        return reduce(compiler, compiler.value(node.body), [node.var], universal)
+    vars: list[str] = []
+    body: Node = node
+    while isinstance(body, kind) and not compiler.is_compiled(body):
+        vars.append(body.var)
+        body = body.body
+    if isinstance(body, Or if universal else And) and not compiler.is_compiled(body):
+        groups = by_scope(body.operands)
+        if len(groups) == 2 and not any(is_guard(g[0], universal) for g in groups if len(g) == 1):
+            a, b = (fold(compiler, g, universal) for g in groups)
+            return _contract(compiler, a, b, vars, universal)
+    return reduce(compiler, compiler.value(body), vars, universal)
+
+
+def reduce(compiler: Compiler, body: Register, gone: Sequence[str], universal: bool) -> Register:
+    """Return ∃ (`universal`: ∀) over the variables `gone` of a register."""
+    slot, have = body
+    gone = [v for v in have if v in gone]
+    if not gone:
+        return body
+    vars = tuple(v for v in have if v not in gone)
+    dims = [1 + have.index(v) for v in gone]
+    masks = [(v, missing_axes((v,), have)) for v in gone]
+
+    def run(context: ExecutionContext, r: Registers) -> Tensor:
+        x, logic = r[slot], context.logic
+        keep = mask(context, masks)
+        if keep is not None and len(x) < context.batch:
+            x = all_rows(x, context.batch)
+        if isinstance(context.tau, float) and context.tau == 0.0:
+            return logic.forall(x, dims, keep) if universal else logic.exists(x, dims, keep)
+        return quantify(logic, x, dims, keep, context.tau, "max", universal)
+
+    return compiler.emit(vars, run)
+
+
+def _contract(compiler: Compiler, a: Register, b: Register, gone: Sequence[str], universal: bool) -> Register:
+    """Join and reduce at once; what only one operand mentions is reduced beforehand."""
+    a = reduce(compiler, a, [v for v in gone if v not in b[1]], universal)
+    b = reduce(compiler, b, [v for v in gone if v not in a[1]], universal)
+    (sa, va), (sb, vb) = a, b
+    shared = [v for v in gone if v in va and v in vb]
+    if not shared:
+        return join(compiler, a, b, universal)
+    both = [v for v in va if v in vb and v not in shared]
+    rows, columns = [v for v in va if v not in vb], [v for v in vb if v not in va]
+    order_a = [0, *(1 + va.index(v) for v in (*both, *rows, *shared))]
+    order_b = [0, *(1 + vb.index(v) for v in (*both, *columns, *shared))]
+    made = (*both, *rows, *columns)
+    vars: Vars = tuple(sorted(made))
+    order_out = [0, *(1 + made.index(v) for v in vars)]
+    masks = [(v, missing_axes((v,), (*both, *rows, *shared))) for v in shared]
+    counts = len(both), len(rows), len(columns)
+
+    def product(context: ExecutionContext, r: Registers) -> Tensor:
+        logic, n = context.logic, context.size
+        x, y = r[sa].permute(order_a), r[sb].permute(order_b)
+        keep = mask(context, masks)
+        if keep is not None:  # Enough on one side: false ∧ φ is false.
+            x = all_rows(x, context.batch).masked_fill(~keep, logic.top if universal else logic.bottom)
+        x, y = full(x, n), full(y, n)
+        k, i, j = (n**c for c in counts)
+        batch = max(len(x), len(y))
+        if len(x) != len(y) and k > 1:
+            x, y = all_rows(x, batch), all_rows(y, batch)
+        cells = contract(logic, x.reshape(len(x) * k, i, -1), y.reshape(len(y) * k, j, -1), universal)
+        return cells.reshape(batch, *([n] * len(made))).permute(order_out)
+
+    return compiler.emit(vars, product)
+
+
+# --- blocks of variables that must all differ ----------------------------------------------------
+
+
+def _searched(compiler: Compiler, search: Search) -> Register:
+    """A block of distinct variables, by relaxing, checking and branching. The best distinct objects at the lower bounds
+    of the factors give the lower bound of the block, and those at the upper bounds the upper one."""
+    block = search.block
+    gather = disjunction if block.universal else conjunction
+    parts = [
+        compiler.value(gather(group)) if group else constant_of(compiler, 1.0 - float(block.universal))
+        for group in block.groups
+    ]
+    places = [
+        (slot, missing_axes(vars, scope)) for (slot, vars), scope in zip(parts, block.scopes, strict=True)
+    ]
+    compiler.program.searches.append(len(search.names))
+    compiler.program.axes = max(compiler.program.axes, search.relaxed.program.axes)
+
+    def run(context: ExecutionContext, r: Registers) -> Tensor:
+        tables = [full(expand_axes(r[slot], index), context.size) for slot, index in places]
+        if not context.is_open(*tables):
+            return search.run(context, tables)
+        low, high = ([t[end : end + 1] if len(t) > 1 else t for t in tables] for end in (0, 1))
+        return torch.cat([search.bound(context, low, upper=False), search.bound(context, high, upper=True)])
+
+    return compiler.emit(block.free, run)
+
+
+def searching(block: Block) -> Search:
+    """Return the search for a block, its relaxation compiled."""
+    compiler = Compiler({And: junction, Exists: quantified}, as_written=False, searched=True)
+    program = compiler.finish(block.atoms(), [block.relaxed])
+    return Search(Relaxed(block, program, list(steps_of(block.relaxed, compiler.value))))
+
+
+@cached(LRUCache(20_000), lock=Lock())
+def search_of(node: Node) -> Search | None:
+    """Return the search for the block of distinct variables that a formula starts with, its variables by the names
+    that they have there, from the cache if it is there; ``None`` if it starts with none."""
+    block = collected_block(node)
+    return None if block is None else searching(block)
