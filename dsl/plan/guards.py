@@ -3,7 +3,7 @@
 An oracle is never asked about an object paired with itself, so a literal (its sign included) needs a value there.
 The rule (`docs/architecture.md`, "Pairs"): it is *false* under an innermost binding ∃ and *true* under an innermost
 binding ∀; ``exists``, ``count``, ``iota``, ``point`` and a returned formula bind like ∃. So an atom R(u, v) becomes
-``u ≠ v ∧ R`` or ``u = v ∨ R``, with crisp leaves that ``explain`` shows, and ordinary laws take over from there.
+``u ≠ v ∧ R`` or ``u = v ∨ R``, as ``explain`` shows, and ordinary laws take over from there.
 
 A description used as an argument, ``left(x, iota(…))``, does not bind in this sense: the quantifier of x decides.
 Where no quantifier decides (two descriptions, or given objects) the atom is 1 for ``same_*`` and 0 otherwise.
@@ -75,34 +75,34 @@ def _guard(node: Node, context: _Context, visit: Visit[_Context]) -> Node:
     return rejoin(node, guarded)
 
 
-def _guard_atom(leaf: Atom, context: _Context) -> Node:
-    terms = leaf.terms
+def _guard_atom(atom: Atom, context: _Context) -> Node:
+    terms = atom.terms
     pairs = [(a, b) for i, a in enumerate(terms) for b in terms[i + 1 :]]
     if not pairs:
-        return leaf
+        return atom
     bindings = [context[t] for t in terms if isinstance(t, str)]
     deciding = [b for b in bindings if b.kind != "ι"]
     if deciding:
         innermost = max(deciding, key=lambda b: b.order)
         true_on_diagonal = (innermost.kind == "∀") == innermost.positive
     else:
-        true_on_diagonal = leaf.predicate.reflexive
+        true_on_diagonal = atom.predicate.reflexive
     equalities = [e for e in (same(a, b) for a, b in pairs) if e is not const(0.0)]
     if const(1.0) in equalities:
         return const(1.0 if true_on_diagonal else 0.0)
-    atom = _written_out(leaf)
+    meant = _written_out(atom)
     if true_on_diagonal:
-        return disjunction([*equalities, atom])
-    return conjunction([*(negation(e) for e in equalities), atom])
+        return disjunction([*equalities, meant])
+    return conjunction([*(negation(e) for e in equalities), meant])
 
 
-def _written_out(leaf: Atom) -> Node:
+def _written_out(atom: Atom) -> Node:
     """Return a relation that is derived from values as what it means, any other atom as it is."""
-    if not leaf.predicate.ways:
-        return leaf
+    if not atom.predicate.ways:
+        return atom
     return disjunction(
-        conjunction(make(Atom, Predicate(v, 1), (t,)) for v, t in zip(way, leaf.terms, strict=True))
-        for way in leaf.predicate.ways
+        conjunction(make(Atom, Predicate(v, 1), (t,)) for v, t in zip(way, atom.terms, strict=True))
+        for way in atom.predicate.ways
     )
 
 

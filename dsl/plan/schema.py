@@ -149,7 +149,14 @@ class Schema:
 
     @staticmethod
     def of(cls: type[Node]) -> Schema:
-        """Return the schema of a class, read from the annotations of its fields."""
+        """Return the schema of a class, read from the annotations of its fields.
+
+        Raises
+        ------
+        TypeError
+            If it has a tuple of parts and another part, or may grow or fall with a part and says not what it stands
+            for.
+        """
         hints = get_type_hints(cls, include_extras=True)
         names = tuple(f.name for f in fields(cls))  # type: ignore[arg-type]
         roles = [next(iter(getattr(hints[name], "__metadata__", ())), None) for name in names]
@@ -157,6 +164,9 @@ class Schema:
         many = next((i for i in at if get_origin(hints[names[i]].__origin__) is tuple), None)
         bound = next((i for i, role in enumerate(roles) if isinstance(role, Bound)), None)
         parts = tuple(role for role in roles if isinstance(role, Part))
+        mixed = any(part.sign == "±" for part in parts)
+        if (many is not None and len(at) > 1) or (mixed and cls.expand is Node.expand):
+            raise TypeError(f"{cls.__name__}: one tuple of parts or single ones; '±' needs a method expand")
         return Schema(
             names,
             attrgetter(*names) if len(names) > 1 else lambda node: (getattr(node, names[0]),),
@@ -164,7 +174,7 @@ class Schema:
             tuple(at) if many is None else (),
             many,
             parts,
-            any(part.sign == "±" for part in parts),
+            mixed,
             roles.index("terms") if "terms" in roles else None,
             bound,
             next((role.kind for role in roles if isinstance(role, Bound)), None),

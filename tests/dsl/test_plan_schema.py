@@ -74,6 +74,14 @@ def test_what_a_new_node_stands_for_takes_its_place(around: object) -> None:
     assert text in plan.show(insert_guards(around(ONE)))
 
 
+def test_a_class_whose_parts_do_not_fit_is_an_error() -> None:
+    with pytest.raises(TypeError, match="'±' needs a method expand"):
+
+        @node
+        class Odd(Node):
+            body: Annotated[Node, Part("±")]
+
+
 def test_nodes_are_what_their_fields_say() -> None:
     for seed in range(200):
         for inner in plan.walk(formula(random.Random(seed), ["@0"], 14, True)):
