@@ -71,21 +71,21 @@ def superlatives_of_those(m: Match) -> Expr | None:
 
 
 @rule(
-    *(
-        f"{place}(__before, _superlative({arg}), __after)"
-        for place in ("_predicate", "describe")
-        for arg in ("lambda _y: _body", "Object, lambda _y: _body", "Object")
-    ),
+    "_predicate(__before, _superlative(__domain, _group), __after)",
+    "describe(__before, _superlative(__domain, _group), __after)",
     note="'{superlative}' of objects in an object's place was read as the one that is {superlative}",
 )
 def superlative_objects(m: Match) -> Expr | None:
     """``f(x, closest(Object, lambda y: cube(y)))``: the cube that is closest."""
+    group, domain, everything = m["group"], m.many("domain"), ast.Name("Object")
+    y: str = "y"
     fits: tuple[Expr, ...] = ()
-    if "_y" in m.found:
-        key = sole_attribute(ast.Lambda((m.name("y"),), m["body"]), m.words)
+    if isinstance(group, ast.Lambda) and len(group.params) == 1 and domain in ((), (everything,)):
+        y, key = group.params[0], sole_attribute(group, m.words)
         if key is None or key[2]:
-            fits = tuple(c for c in conjuncts(m["body"]) if c != ast.Truth(True))
-    y = m.name("y") if "_y" in m.found else "y"
+            fits = tuple(c for c in conjuncts(group.body) if c != ast.Truth(True))
+    elif group != everything or domain:
+        return None
     made = m.build("iota(Object, lambda _y: __fits and _superlative(_y))", m["superlative"], fits=fits, y=y)
     place = "_predicate" if "_predicate" in m.found else "describe"
     return m.build(f"{place}(__before, _made, __after)", made=made)
@@ -101,40 +101,34 @@ def largest_counts(m: Match) -> Expr | None:
     sort, x, parts = m.context.sort_of(m.name("name")), m.name("x"), list(conjuncts(m["body"]))
     if sort is None or (sort != "Object" and not m.words.values(sort)):
         return None
-    changed = False
-    for i, part in enumerate(parts):
-        peak = _peak(part, x)
-        if peak is None:
-            continue
-        word, total = peak
+    peaks = {i: peak for i, part in enumerate(parts) if (peak := _peak(part, x)) is not None}
+    for i, (word, total) in peaks.items():
         y = fresh(x, free_names(total) | {x})
         m.context.copied(total)
-        other = substitute(total, x, ast.Name(y, span=part.span))
+        other = substitute(total, x, ast.Name(y, span=parts[i].span))
         op, size = (">=", "larger") if word == "max" else ("<=", "smaller")
         parts[i] = m.build(
-            f"forall(_name, lambda _y: _total {op} _other)", part, y=y, total=total, other=other
+            f"forall(_name, lambda _y: _total {op} _other)", parts[i], y=y, total=total, other=other
         )
         m.say(word=word, sort=sort, size=size)
-        changed = True
-    return m.build("_binder(_name, lambda _x: _body)", body=conjunction(parts, m.node)) if changed else None
+    return m.build("_binder(_name, lambda _x: _body)", body=conjunction(parts, m.node)) if peaks else None
 
 
 def _peak(part: Expr, var: str) -> tuple[str, Expr] | None:
     """Return (max or min, count) of a condition ``max(count)`` or ``count == max(count)``."""
+    sides: tuple[Expr, ...] = (part,)
     if isinstance(part, ast.Comparison) and part.ops == ("==",):
         sides = (part.left, part.rights[0])
-    elif isinstance(part, ast.Call) and called(part) == "equal" and len(part.args) == 2:
-        sides = (part.args[0], part.args[1])
-    else:
-        sides = (part, part)
-    for peak, total in (sides, sides[::-1]):
+    elif isinstance(part, ast.Call) and called(part) == "equal":
+        sides = part.args
+    for peak, same in zip(sides, sides[::-1], strict=True):
         word = {"maximum": "max", "minimum": "min"}.get(called(peak), called(peak))
         if word not in ("max", "min") or not isinstance(peak, ast.Call) or len(peak.args) != 1:
             continue
-        if any(k.name != "default" for k in peak.keywords) or called(peak.args[0]) != "count":
-            continue
-        if var in free_names(total) and (total is peak or alike(peak.args[0], total)):
-            return word, peak.args[0]
+        total, plain = peak.args[0], all(k.name == "default" for k in peak.keywords)
+        counted = called(total) == "count" and var in free_names(same)
+        if plain and counted and (same is peak or alike(total, same)):
+            return word, total
     return None
 
 

@@ -160,7 +160,7 @@ def _may_fit(pattern: ast.Node, kind: type[Any], name: str, forms: tuple[_Form, 
     each = [part for part in parts if not name_of(part).startswith("__")]
     if len(each) == len(parts):
         return len(each) == len(forms) and all(map(_may_take, each, forms))
-    return all(any(_may_take(part, form) for form in forms) for part in each)
+    return len(each) <= len(forms) and all(any(_may_take(part, form) for form in forms) for part in each)
 
 
 def _may_take(pattern: ast.Node, form: _Form) -> bool:

@@ -158,15 +158,15 @@ def numbers_in_predicates(m: Match) -> Expr | None:
 
 
 @rule(
-    "_ranging(_name, __heads, lambda _x: _body)",
+    "_ranging(_variable, __more, lambda _x: _body)",
     note="a variable in the place of a sort was read as one over Object",
 )
 def variables_as_sorts(m: Match) -> Expr | None:
     """``iota(x, lambda x: red(x))`` ranges over objects; ``exists(x, y, lambda x: …)`` binds both variables."""
-    names = [name_of(h) for h in (m["name"], *m.many("heads"))]
+    names = [name_of(h) for h in (m["variable"], *m.many("more"))]
     var, body = m.name("x"), m["body"]
     others = [n for n in names if n not in ("Object", var)]
-    if set(names) <= {"Object"} or len(set(names)) < len(names):
+    if len(set(names)) < len(names):
         return None
     if not all(VARIABLE.match(n) and m.words.value_named(n) is None for n in (*others, var)):
         return None

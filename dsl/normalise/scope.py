@@ -72,7 +72,7 @@ def early_brackets(program: ast.Program, context: Context) -> ast.Program:
     if not astray:
         return program
     program = cast(ast.Program, _moved(program, frozenset(), astray, context))
-    return cast(ast.Program, _Anaphora(astray, context).change(program, frozenset()))
+    return cast(ast.Program, _resolved(program, frozenset(), {}, astray, context))
 
 
 def _moved(node: ast.Node, seen: frozenset[str], astray: set[str], context: Context) -> ast.Node:
@@ -120,30 +120,27 @@ def _inserted(place: Expr, part: Expr, lost: set[str]) -> Expr | None:
     return at_its_end(place, change, _BINDERS | {"describe"})
 
 
-class _Anaphora:
-    """Replaces a variable that is left over by the one description before it that binds it."""
+def _resolved(
+    node: ast.Node, seen: frozenset[str], before: dict[str, list[Expr]], astray: set[str], context: Context
+) -> ast.Node:
+    """Return the node with each variable astray replaced by the one description before it that binds it.
 
-    def __init__(self, astray: set[str], context: Context) -> None:
-        self.astray, self.context = astray, context
-        self.before: dict[str, list[Expr]] = {}
-
-    def change(self, node: ast.Node, seen: frozenset[str]) -> ast.Node:
-        """Return the node with left-over variables replaced, reading from left to right."""
-        if isinstance(node, ast.Name) and node.id in self.astray and node.id not in seen:
-            found = self.before.get(node.id, [])
-            usable = [d for d in found if not (free_names(d) & self.astray) - seen]
-            if len(usable) == 1 and len(found) == 1:
-                self.context.note(f"'{node.id}' outside its lambda was read as the object described there")
-                self.context.copied(usable[0])
-                return usable[0]
+    It is read from left to right; `before` collects the descriptions, by their variable.
+    """
+    if isinstance(node, ast.Name):
+        found = before.get(node.id, []) if node.id in astray and node.id not in seen else []
+        if len(found) != 1 or (free_names(found[0]) & astray) - seen:
             return node
-        inner = seen | set(node.params) if isinstance(node, ast.Lambda) else seen
-        made = rebuild(node, lambda child: self.change(child, inner))
-        if isinstance(made, ast.Call) and (function := described(made)) is not None:
-            known = self.before.setdefault(function.params[0], [])
-            if made not in known:
-                known.append(made)
-        return made
+        context.note(f"'{node.id}' outside its lambda was read as the object described there")
+        context.copied(found[0])
+        return found[0]
+    inner = seen | set(node.params) if isinstance(node, ast.Lambda) else seen
+    made = rebuild(node, lambda child: _resolved(child, inner, before, astray, context))
+    if isinstance(made, ast.Call) and (function := described(made)) is not None:
+        known = before.setdefault(function.params[0], [])
+        if made not in known:
+            known.append(made)
+    return made
 
 
 def free_variables(program: ast.Program, context: Context) -> ast.Program:
