@@ -1,7 +1,9 @@
 """Requests to an OpenAI-compatible server that come back, fail for good, or stop the run.
 
-The SDK sends them; what it would not try again (an answer that is no JSON, no completion, or empty) is tried again
-here too, so the retries are ours: exponential backoff with jitter, and ``Retry-After`` where the server says it.
+The SDK sends them for writers of programs, judges and oracles alike. It tries again after rate limits, server errors,
+timeouts and lost connections, after the wait that ``Retry-After`` says or a longer one each time. What it does not know
+of, and an oracle needs, is in :class:`Client`: limits of a minute, an end of all tries when the run stops, answers that
+came and can not be used, and a server that is gone, which is not asked by every thread anew.
 """
 
 from __future__ import annotations
@@ -10,22 +12,17 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import Any, TypeVar
 
-from neptune.errors import ConfigError, MissingExtraError, OracleFailedError
+from neptune.errors import ConfigError, MissingExtraError, NeptuneError, OracleFailedError
 from neptune.servers.endpoints import Endpoint, find_key
 from neptune.servers.pace import Pace
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
-"""Seconds before the first retry, which double for each further one, and their limit."""
+"""Seconds before an answer of no use is asked for again, which double for each further time, and their limit."""
 
 GONE_SECONDS = 30.0
 """A server that was given up is not asked again for so long: every thread hears of it at once."""
-
-LONGEST_RETRY_AFTER = 120.0
-"""A server that asks to wait longer is asked again after this."""
 
 REFUSED_AT_ONCE = 4
 """So many requests refused (400) before any was answered: the server takes none. A cell may be asked in three ways."""
@@ -56,6 +53,56 @@ class RequestFailedError(Exception):
     def __init__(self, reason: str, status: int | None = None, answered: bool = False) -> None:
         super().__init__(reason)
         self.status, self.answered = status, answered
+
+
+ADDRESS = "the address of an OpenAI-compatible server, e.g. http://localhost:8000/v1"
+INSTALL = "pip install 'neptune-reasoner[openai]'"
+"""For the errors that :func:`connect` raises."""
+
+
+def connect(
+    endpoint: Endpoint,
+    base_url: str | None,
+    timeout: float,
+    retries: int,
+    *,
+    no_address: ConfigError,
+    no_package: MissingExtraError,
+    no_key: type[NeptuneError] = ConfigError,
+    hooks: dict[str, list[Callable[[Any], None]]] | None = None,
+) -> Any:
+    """Return the SDK's client of a provider, which threads may share.
+
+    Parameters
+    ----------
+    endpoint, base_url
+        The provider, and its address; ``None``: the provider's own.
+    timeout, retries
+        Seconds for one try of a request, and how often it is tried again.
+    no_address, no_package, no_key
+        The errors if there is no address or no package ``openai``, and the kind of error if there is no key.
+    hooks
+        What is called for each ``request`` and ``response``, those of further tries too.
+
+    Raises
+    ------
+    NeptuneError
+        One of these.
+    """
+    url = base_url or endpoint.base_url
+    if url is None:
+        raise no_address
+    try:
+        import openai
+    except ImportError as error:
+        raise no_package from error
+    return openai.OpenAI(
+        api_key=find_key(endpoint, error=no_key),
+        base_url=url,
+        timeout=timeout,
+        max_retries=retries,
+        http_client=openai.DefaultHttpxClient(event_hooks=hooks) if hooks else None,
+    )
 
 
 class Client:
@@ -96,25 +143,23 @@ class Client:
     ) -> None:
         self.endpoint, self.retries, self.timeout = endpoint, retries, timeout
         self.base_url = base_url or endpoint.base_url
-        if self.base_url is None:
-            raise ConfigError(
+        self._api = connect(
+            endpoint,
+            base_url,
+            timeout,
+            retries,
+            no_address=ConfigError(
                 "The oracle 'openai' has no address",
                 where="vlm_options.base_url",
-                expected="the address of an OpenAI-compatible server, e.g. http://localhost:8000/v1",
+                expected=ADDRESS,
                 hint="Or name a provider: vlm_options.provider openai",
-            )
-        try:
-            import openai
-        except ImportError as error:
-            raise MissingExtraError(
-                "An oracle behind an address needs the package 'openai'",
-                where="vlm_model_name",
-                hint="pip install 'neptune-reasoner[openai]'",
-            ) from error
-        self._sdk = openai
-        self._client = openai.OpenAI(
-            api_key=find_key(endpoint), base_url=self.base_url, timeout=timeout, max_retries=0
+            ),
+            no_package=MissingExtraError(
+                "An oracle behind an address needs the package 'openai'", where="vlm_model_name", hint=INSTALL
+            ),
+            hooks={"request": [self._before_try], "response": [_end_without_credit]},
         )
+        self._trying = threading.local()
         self._requests, self._tokens = Pace(requests_per_minute), Pace(tokens_per_minute)
         self._lock = threading.Lock()
         self._patience, self._in_a_row = patience, 0
@@ -137,7 +182,7 @@ class Client:
                 raise UnusableError("the answer is no list of models") from error
 
         try:
-            return self._try("", self._client.models.list, read, threading.Event())
+            return self._try("", lambda api: api.models.list(), read, threading.Event())
         except RequestFailedError as error:
             raise self.gone(str(error)) from error
 
@@ -151,7 +196,7 @@ class Client:
         read
             Takes the response; raises :class:`UnusableError` to have it tried again.
         stop
-            Ends the waiting between tries.
+            Ends the tries: no other begins once it is set.
 
         Raises
         ------
@@ -163,9 +208,10 @@ class Client:
         gone = self._gone
         if gone is not None and time.monotonic() - gone[0] < GONE_SECONDS:
             raise gone[1]
-        send = partial(self._client.chat.completions.create, **request)
         try:
-            result = self._try(str(request["model"]), send, read, stop)
+            result = self._try(
+                str(request["model"]), lambda api: api.chat.completions.create(**request), read, stop
+            )
         except RequestFailedError as error:
             self._failed(error)
             raise
@@ -175,30 +221,43 @@ class Client:
         self._count_answer()
         return result
 
-    def _try(self, model: str, send: Callable[[], Any], read: Callable[[Any], T], stop: threading.Event) -> T:
-        reason, status, empty = "", None, False
-        for attempt in range(self.retries + 1):
-            expected = self._mean_tokens
-            self._wait(max(self._requests.take(), self._tokens.take(expected)), stop)
-            wait: float | None = None
+    def _try(
+        self, model: str, send: Callable[[Any], Any], read: Callable[[Any], T], stop: threading.Event
+    ) -> T:
+        import openai
+
+        trying = self._trying
+        trying.stop, trying.tries, trying.expected = stop, 0, self._mean_tokens
+        for further in range(1, self.retries + 2):
+            given_up = empty = False
+            status: int | None = None
             try:
-                response = send()
-                self._count_tokens(response, expected)
+                response = send(self._api.with_options(max_retries=self.retries - trying.tries))
+                self._count_tokens(response, trying.expected)
                 return read(response)
             except RequestFailedError:
                 raise
             except UnusableError as error:
-                reason, status, empty = str(error), None, isinstance(error, EmptyAnswerError)
+                reason, empty = str(error), isinstance(error, EmptyAnswerError)
             except Exception as error:
-                (reason, status), empty = self._reason(error, model), False
+                if stop.is_set():
+                    raise RequestFailedError(STOPPED) from error
+                reason, status = self._reason(error, model)
                 if status is not None and 400 <= status < 500 and status not in (408, 409, 429):
                     raise RequestFailedError(reason, status) from error
-                wait = _asked_to_wait(error)
-            if attempt < self.retries:
-                backoff = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * random.uniform(0.75, 1.0)
-                self._wait(backoff if wait is None else wait, stop)
-        tries = f", {self.retries + 1} times" if self.retries else ""
-        raise RequestFailedError(reason + tries, status, answered=empty)
+                given_up = isinstance(error, openai.APIStatusError | openai.APIConnectionError)
+            tries = trying.tries = max(trying.tries, further)
+            if given_up or tries > self.retries:
+                break
+            backoff = min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
+            self._wait(backoff * random.uniform(0.75, 1.0), stop)
+        raise RequestFailedError(reason + (f", {tries} times" if tries > 1 else ""), status, answered=empty)
+
+    def _before_try(self, request: Any) -> None:
+        """Count a try of this thread, and wait until the limits let it go: called before each, the SDK's too."""
+        trying = self._trying
+        trying.tries, trying.expected = trying.tries + 1, self._mean_tokens
+        self._wait(max(self._requests.take(), self._tokens.take(trying.expected)), trying.stop)
 
     def _wait(self, seconds: float, stop: threading.Event) -> None:
         if stop.wait(seconds) if seconds > 0 else stop.is_set():
@@ -242,6 +301,8 @@ class Client:
 
     def _reason(self, error: Exception, model: str) -> tuple[str, int | None]:
         """Return why a try failed, and its status; raise what no further request could get around."""
+        import openai
+
         status, where = getattr(error, "status_code", None), f"{self.endpoint.name}, {self.base_url}"
         if status in (401, 403):
             raise OracleFailedError(
@@ -258,9 +319,9 @@ class Client:
             raise OracleFailedError(
                 what, where=where, hint="Check vlm_options.model and vlm_options.base_url"
             ) from error
-        if isinstance(error, self._sdk.APITimeoutError):
+        if isinstance(error, openai.APITimeoutError):
             return f"no answer within {self.timeout:g} s", None
-        if isinstance(error, self._sdk.APIConnectionError):
+        if isinstance(error, openai.APIConnectionError):
             return "the connection failed or was cut", None
         if status == 429:
             return f"the server is asked too often (429): {_said(error)}", status
@@ -271,21 +332,12 @@ class Client:
         return "the answer can not be read", None
 
 
-def _asked_to_wait(error: Exception) -> float | None:
-    """Return the seconds of ``Retry-After`` (a number, or a date), or ``None``."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        text = headers.get(name, "")
-        try:
-            seconds = float(text) * unit
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(text).timestamp() - time.time()
-            except (ValueError, TypeError):
-                continue
-        if seconds == seconds:
-            return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
-    return None
+def _end_without_credit(response: Any) -> None:
+    """Let the SDK not try again where the account has no credit: that is a 429 too."""
+    if response.status_code == 429:
+        response.read()
+        if b'"insufficient_quota"' in response.content:
+            response.headers["x-should-retry"] = "false"
 
 
 def _said(error: Exception) -> str:
@@ -293,6 +345,13 @@ def _said(error: Exception) -> str:
     body = getattr(error, "body", None)
     words = body.get("message") if isinstance(body, dict) else None
     return short(words if isinstance(words, str) and words.strip() else error)
+
+
+def tokens_of(response: Any) -> tuple[int, int]:
+    """Return the tokens of prompt and completion that a response says it took; 0 where it does not say."""
+    usage = getattr(response, "usage", None)
+    prompt, completion = (getattr(usage, name, 0) for name in ("prompt_tokens", "completion_tokens"))
+    return prompt if isinstance(prompt, int) else 0, completion if isinstance(completion, int) else 0
 
 
 def short(value: Any) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from neptune.errors import ConfigError, MissingExtraError
-from neptune.servers.endpoints import OWNERS, find_endpoint, find_key
+from neptune.servers.client import ADDRESS, INSTALL, connect, short, tokens_of
+from neptune.servers.endpoints import OWNERS, find_endpoint
 from neptune.writer import failures
 from neptune.writer.grammars import request_fields
 
@@ -108,25 +109,22 @@ class Chat:
         self.settings = settings
         self.endpoint = find_endpoint(settings.provider, "code_gen_provider")
         self.base_url = settings.base_url or self.endpoint.base_url
-        if self.base_url is None:
-            raise ConfigError(
+        self._api = connect(
+            self.endpoint,
+            settings.base_url,
+            settings.timeout,
+            settings.retries,
+            no_address=ConfigError(
                 f"The provider '{settings.provider}' has no address",
                 where="code_gen_base_url",
-                expected="the address of an OpenAI-compatible server, e.g. http://localhost:8000/v1",
-            )
-        try:
-            import openai
-        except ImportError as error:
-            raise MissingExtraError(
+                expected=ADDRESS,
+            ),
+            no_package=MissingExtraError(
                 "Programs from a language model need the package 'openai'",
                 where=f"code_gen_provider {settings.provider}",
-                hint="pip install 'neptune-reasoner[openai]'",
-            ) from error
-        self._client = openai.OpenAI(
-            api_key=find_key(self.endpoint, error=failures.MissingKeyError),
-            base_url=self.base_url,
-            timeout=settings.timeout,
-            max_retries=settings.retries,
+                hint=INSTALL,
+            ),
+            no_key=failures.MissingKeyError,
         )
         self._slots = threading.BoundedSemaphore(max(1, settings.concurrency))
         self._lock = threading.Lock()
@@ -151,7 +149,7 @@ class Chat:
         if self.endpoint.grammar != "ask":
             return "off"
         try:
-            models = self._client.models.list().data or []
+            models = self._api.models.list().data or []
         except Exception as error:
             if getattr(error, "status_code", None) in (404, 405, 501):
                 return "off"  # a server that does not list its models
@@ -185,7 +183,7 @@ class Chat:
             request["temperature"] = max(request["temperature"], at_least)
         with self._slots:
             try:
-                response = self._client.chat.completions.create(**request)
+                response = self._api.chat.completions.create(**request)
             except Exception as error:
                 failure = self._failure(error)
                 refused = isinstance(failure, failures.BadRequestError) and form != "off"
@@ -220,7 +218,7 @@ class Chat:
             if isinstance(said, Mapping):
                 said = said.get("message", said)
             raise failures.ConnectionFailedError(
-                "The provider's answer is not a chat completion" + (f": {_short(said)}" if said else ""),
+                "The provider's answer is not a chat completion" + (f": {short(said)}" if said else ""),
                 where=self._where(),
                 hint="Check code_gen_base_url; the same command resumes",
             )
@@ -235,7 +233,7 @@ class Chat:
         finish = getattr(choice, "finish_reason", None)
         refusal = getattr(message, "refusal", None)
         if refusal or finish == "content_filter":
-            why = f": {_short(refusal)}" if refusal else " (a content filter)"
+            why = f": {short(refusal)}" if refusal else " (a content filter)"
             return Reply(
                 text, failures.RefusedError(f"The model refused to write a program{why}", where=self._where())
             )
@@ -260,9 +258,7 @@ class Chat:
         return Reply(text)
 
     def _spent(self, response: Any) -> Spent:
-        usage = getattr(response, "usage", None)
-        prompt = int(getattr(usage, "prompt_tokens", 0) or 0)
-        completion = int(getattr(usage, "completion_tokens", 0) or 0)
+        prompt, completion = tokens_of(response)
         prices = self.settings.prices
         money = prompt * prices.get("prompt", 0.0) + completion * prices.get("completion", 0.0)
         return Spent(1, prompt, completion, money / 1e6)
@@ -301,7 +297,7 @@ class Chat:
             )
         if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409):
             return failures.BadRequestError(
-                f"The provider does not take the request ({status}): {_short(error)}",
+                f"The provider does not take the request ({status}): {short(error)}",
                 where=where,
                 hint="Try code_gen_constrained off, or code_gen_temperature null",
             )
@@ -312,14 +308,9 @@ class Chat:
         elif status is not None:
             what = f"The provider failed ({status})"
         else:
-            what = f"The provider's answer can not be read: {_short(error)}"
+            what = f"The provider's answer can not be read: {short(error)}"
         return failures.ConnectionFailedError(
             what,
             where=where,
             hint=f"Check that the server runs (code_gen_base_url, code_gen_timeout). {again}",
         )
-
-
-def _short(value: Any) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 160 else text[:159] + "…"

@@ -13,7 +13,6 @@ from neptune.perception.oracle.server.oracle import OpenAIOracle
 from neptune.scene import Scene
 from neptune.scene.picture import Picture
 from neptune.scene.types import Question, ScoreRequest
-from neptune.servers import client as openai_client
 
 RED = Question("is the object in the red box red?", 1)
 LEFT = Question("is the object in the red box to the left of the object in the green box?", 2)
@@ -22,7 +21,8 @@ PAIRS = np.array([[i, j] for i in range(5) for j in range(5) if i != j])
 
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry at once, and ask no proxy."""
-    monkeypatch.setattr(openai_client, "FIRST_WAIT", 0.005)
+    monkeypatch.setattr("neptune.servers.client.FIRST_WAIT", 0.005)
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.005)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 

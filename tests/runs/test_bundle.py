@@ -145,6 +145,7 @@ def test_a_run_in_sessions_with_errors_and_a_budget(tmp_path, data, capsys):
 def test_a_server_that_fails_a_cache_and_a_replay(tmp_path, data, monkeypatch, capsys):
     pytest.importorskip("openai", reason="openai is not installed: make setup")
     monkeypatch.setattr("neptune.servers.client.FIRST_WAIT", 0.005)
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.005)
     options = [
         "--vlm_model_name",
         "openai",
@@ -192,6 +193,7 @@ def test_a_server_that_fails_a_cache_and_a_replay(tmp_path, data, monkeypatch, c
 def test_what_failed_for_good_is_said_and_replayed(tmp_path, data, monkeypatch, capsys):
     pytest.importorskip("openai", reason="openai is not installed: make setup")
     monkeypatch.setattr("neptune.servers.client.FIRST_WAIT", 0.005)
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.005)
     inner = Faulty(rate=0.0)
     options = [
         "--vlm_model_name",

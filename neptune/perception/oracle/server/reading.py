@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neptune.perception.oracle.yesno import YesNo, from_top, meaning
-from neptune.servers.client import EmptyAnswerError, RequestFailedError, UnusableError, short
+from neptune.servers.client import EmptyAnswerError, RequestFailedError, UnusableError, short, tokens_of
 
 THINKING = (
     "the model was cut off while it was thinking: set vlm_options.request to "
@@ -32,9 +32,7 @@ class Spent:
 
 def spent(response: Any) -> Spent:
     """Return the tokens that a response says it took; 0 where it does not say."""
-    usage = getattr(response, "usage", None)
-    prompt, completion = (getattr(usage, name, 0) for name in ("prompt_tokens", "completion_tokens"))
-    return Spent(*(n if isinstance(n, int) else 0 for n in (prompt, completion)))
+    return Spent(*tokens_of(response))
 
 
 def texts(response: Any) -> list[str]:
