@@ -31,6 +31,7 @@ from neptune.engine import Engine
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.schedule import Schedule, box_prior
 from neptune.engine.session.answers import answer_of
+from neptune.engine.session.session import Session
 from neptune.errors import NeptuneError
 from neptune.scene import Scene
 
@@ -218,13 +219,12 @@ def proved(engine: Engine, cases: list[tuple[str, Scene]]) -> dict[str, Any]:
     asked, found, least = [], [], []
     for program, scene in cases:
         checked = dsl.check(program, vocabulary=engine.vocabulary)
-        session = engine._session(scene)
+        session = Session(engine.context, engine.evidence(scene))
         interpreter = Interpreter(session, engine.vocabulary, engine.limits, engine.distinct_variables)
-        session.variable_names = interpreter.variable_names
-        answer_of(interpreter.run(checked.program), interpreter, session, checked.program)
+        answer_of(interpreter, session, checked.program)
         cells = Cells(session.goals, scene, engine.context)
         proof = certificate(cells)
-        asked.append(session.usage.oracle_calls)
+        asked.append(session.record.usage.oracle_calls)
         found.append(proof.calls)
         least.append(proof.least)
     out: dict[str, Any] = {"schedule": "certificate", "count": len(cases)}

@@ -93,7 +93,8 @@ MEASURES |= {
     "puzzle N = 80, forward": PUZZLE
     + "engine.run(program, scene); print(best(lambda: engine.run(program, scene), 40))",
     "puzzle N = 80, backward": PUZZLE
-    + "def step():\n    soft_answers(engine, [(program, scene)], scorer)[0].probabilities[1].backward()\n"
+    + "known_by = getattr(engine, 'context', engine)\n"
+    + "def step():\n    soft_answers(known_by, [(program, scene)], scorer)[0].probabilities[1].backward()\n"
     + "step(); print(best(step, 30))",
 }
 RUN = "run.py"

@@ -26,7 +26,6 @@ import torch
 import neptune.tasks
 from neptune.engine import Engine
 from neptune.engine.compile import plan_cache as plans
-from neptune.engine.session.batch import run_many
 from neptune.scene import Scene
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +47,7 @@ def once(engine: Engine, asked: list[tuple[str, Scene]], batch: int) -> dict[str
     """Run all questions in batches; return questions a second by wall and by CPU time."""
     wall, cpu = time.perf_counter(), time.process_time()
     for start in range(0, len(asked), batch):
-        run_many(engine, asked[start : start + batch])
+        engine.run_many(asked[start : start + batch])
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {"per_second": len(asked) / wall, "per_cpu_second": len(asked) / cpu}
 

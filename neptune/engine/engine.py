@@ -7,16 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from math import inf
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-import dsl
 from dsl.limits import Limits
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
@@ -28,10 +24,9 @@ from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evidence.priors import Estimates, Prior, box_prior
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
-from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.scenes import Scenes
-from neptune.engine.session.answers import answer_of
-from neptune.engine.session.session import Abstain, Session
+from neptune.engine.session.answers import run_program, truth_table
+from neptune.engine.session.batch import Batch
 from neptune.errors import ConfigError
 from neptune.perception.replicas import check_devices
 from neptune.perception.stack import detector_stack, oracle_stack
@@ -260,7 +255,6 @@ class Engine:
 
     # --- running ---------------------------------------------------------------------------------
 
-    @torch.no_grad()
     def run(self, program: str | ast.Program, scene: Scene, budget: int | None = None) -> Answer:
         """Run a program on a scene. No gradient is kept; :meth:`table` keeps one.
 
@@ -285,34 +279,33 @@ class Engine:
         NeptuneError
             If the oracle can not answer.
         """
-        checked = dsl.check(program, vocabulary=self.vocabulary, limits=self.limits)
-        session = self._session(scene, budget)
-        interpreter = Interpreter(session, self.vocabulary, self.limits, self.distinct_variables)
-        interpreter.notes.extend(checked.notes)
-        session.variable_names = interpreter.variable_names
-        try:
-            value = interpreter.run(checked.program)
-            return answer_of(value, interpreter, session, checked.program)
-        except Abstain as reason:
-            return Answer(
-                None,
-                "nothing",
-                usage=session.usage,
-                trace=tuple(session.trace),
-                abstained=True,
-                settled=False,
-                notes=(*interpreter.notes, str(reason)),
-            )
-        except dsl.ProgramError as error:
-            if isinstance(program, str) and error.source is None:
-                error.with_source(program)
-            raise
+        return run_program(self.context, program, scene, budget)
 
     def run_many(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
-        """Run (program, scene) pairs in padded batches: :func:`neptune.engine.session.batch.run_many`."""
-        from neptune.engine.session.batch import run_many
+        """Run many (program, scene) pairs as padded batches; the answers are those of one-by-one runs.
 
-        return run_many(self, questions)
+        One batch a shape of plan, one call of the oracle a round; what can not be batched
+        (:meth:`~neptune.engine.session.batch.Batch.run` says what) runs one by one. What was precompiled is kept.
+
+        Parameters
+        ----------
+        questions
+            Program texts and scenes.
+
+        Raises
+        ------
+        dsl.ProgramError, NeptuneError
+            As :meth:`run`, for the first question that has an error.
+        """
+        answers = self._batch.run(questions)
+        return [
+            self.run(*question) if answer is None else answer
+            for question, answer in zip(questions, answers, strict=True)
+        ]
+
+    @cached_property
+    def _batch(self) -> Batch:
+        return Batch(self.context)
 
     def explain(self, program: str | ast.Program, scene: Scene | int = 10) -> Explanation:
         """Say what a program will do, asking nothing: stages of planning with their laws, order, sizes.
@@ -340,16 +333,7 @@ class Engine:
 
     def table(self, formula: str, scene: Scene) -> ProbabilisticTensor:
         """Return the soft truth of a formula over its free variables (a program whose result is a formula)."""
-        checked = dsl.check(formula, vocabulary=self.vocabulary, limits=self.limits)
-        session = self._session(scene)
-        interpreter = Interpreter(session, self.vocabulary, self.limits, self.distinct_variables)
-        value = interpreter.run(checked.program)
-        last = checked.program.body[-1]
-        return session.table(interpreter.formula(value, last), interpreter.line(last)).low
-
-    def _session(self, scene: Scene, budget: int | None = None) -> Session:
-        budgets = [b for b in (budget, self.max_oracle_calls) if b is not None]
-        return Session(self.evidence(scene), replace(self.context, budget=min(budgets, default=None)))
+        return truth_table(self.context, formula, scene)
 
     def ask(self, image: Picture | str | Path, question: str, program: str | None = None) -> Answer:
         """Answer a question about a picture by a program: the one given, or one that the configured writer writes.

@@ -17,6 +17,7 @@ from neptune.engine import Engine
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.schedule import Schedule
 from neptune.engine.session.answers import answer_of
+from neptune.engine.session.session import Session
 from neptune.scene import Scene
 
 
@@ -28,11 +29,10 @@ def no_grad():
 
 def cells_of(engine, program, scene):
     """Return the cells of a program's decisions, and how many a lazy run asked."""
-    session = engine._session(scene)
+    session = Session(engine.context, engine.evidence(scene))
     checked = dsl.check(program, vocabulary=engine.vocabulary)
-    interpreter = Interpreter(session, engine.vocabulary, dsl.Limits())
-    answer_of(interpreter.run(checked.program), interpreter, session, checked.program)
-    return Cells(session.goals, scene, engine.context), session.usage.oracle_calls
+    answer_of(Interpreter(session, engine.vocabulary, dsl.Limits()), session, checked.program)
+    return Cells(session.goals, scene, engine.context), session.record.usage.oracle_calls
 
 
 PROGRAMS = [

@@ -112,7 +112,7 @@ def test_the_loss_of_each_task_reaches_every_leaf_that_it_depends_on(name: str) 
     for lesson in lessons:
         for exercise in lesson.exercises[:3]:
             leaves = Leaves()
-            (found,) = soft_answers(engine, [(exercise.program, lesson.scene)], leaves)
+            (found,) = soft_answers(engine.context, [(exercise.program, lesson.scene)], leaves)
             assert found is not None
             loss_of(found, exercise.target).backward()
             assert leaves.cells
@@ -130,7 +130,9 @@ def test_the_scorer_in_training_says_what_the_oracle_says() -> None:
     scorer = SceneScorer(oracle.module, [lesson.scene for lesson in lessons], Canvases())
     engine = Engine(oracle=oracle)
     pairs = [(e.program, lesson.scene) for lesson in lessons for e in lesson.exercises]
-    for own, other in zip(soft_answers(engine, pairs, scorer), soft_answers(engine, pairs), strict=True):
+    for own, other in zip(
+        soft_answers(engine.context, pairs, scorer), soft_answers(engine.context, pairs), strict=True
+    ):
         assert own is not None
         assert other is not None
         torch.testing.assert_close(own.probabilities, other.probabilities, atol=1e-4, rtol=0)
@@ -181,7 +183,7 @@ def test_a_step_of_training_lowers_the_loss() -> None:
     losses = []
     for _ in range(30):
         scorer = SceneScorer(net, [lesson.scene for lesson in lessons], canvases)
-        loss = mean_loss(soft_answers(engine, pairs, scorer), targets)
+        loss = mean_loss(soft_answers(engine.context, pairs, scorer), targets)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -97,12 +97,12 @@ def test_two_passes_give_the_oracles_logits_and_the_direct_gradient(kind: str) -
     def loss(answers: Sequence[Any]) -> Tensor:
         return -answers[0].log_probability(1) - answers[1].log_probability(True)
 
-    loss(soft_answers(engine(), pairs, Direct(oracle))).backward()
+    loss(soft_answers(engine().context, pairs, Direct(oracle))).backward()
     wanted = gradients(parameters)
     assert sum(float(g.abs().sum()) for g in wanted) > 1e-3
     oracle.reader.batches.most = 3
     scorer = CellScorer(oracle, parameters)
-    loss(soft_answers(engine(), pairs, scorer)).backward()
+    loss(soft_answers(engine().context, pairs, scorer)).backward()
     assert all(p.grad is None for p in parameters)
     with watched(oracle) as rows:
         scorer.backward()
@@ -119,7 +119,7 @@ def test_checkpointing_and_a_failing_batch_change_no_gradient() -> None:
         oracle.reader.model.train()
         scorer = CellScorer(oracle, parameters)
         with watched(oracle, most):
-            (answer,) = soft_answers(engine(), [(COUNT, of)], scorer)
+            (answer,) = soft_answers(engine().context, [(COUNT, of)], scorer)
             assert answer is not None
             (-answer.log_probability(1)).backward()
             scorer.backward()
@@ -136,7 +136,7 @@ def test_cells_that_the_loss_does_not_depend_on_are_left_out() -> None:
     oracle, parameters = adapted()
     scorer = CellScorer(oracle, parameters)
     program = "exists(Object, lambda x: ball(x) and cube(x))"
-    (answer,) = soft_answers(engine("godel", 0.0), [(program, scene())], scorer)
+    (answer,) = soft_answers(engine("godel", 0.0).context, [(program, scene())], scorer)
     assert answer is not None
     (-answer.log_probability(True)).backward()
     scorer.backward()
@@ -160,7 +160,7 @@ def test_a_condition_gets_a_gradient() -> None:
                 balls.append(logits)
         return found
 
-    (answer,) = soft_answers(engine(), [(IF, of)], spy)
+    (answer,) = soft_answers(engine().context, [(IF, of)], spy)
     assert answer is not None
     (-answer.log_probability(True)).backward()
     assert len(balls) == 1
@@ -172,7 +172,7 @@ def test_a_condition_gets_a_gradient() -> None:
         for p in parameters:
             assert p.grad is not None
             p -= 0.01 * p.grad
-    (after,) = soft_answers(engine(), [(IF, of)], CellScorer(oracle, parameters))
+    (after,) = soft_answers(engine().context, [(IF, of)], CellScorer(oracle, parameters))
     assert after is not None
     assert float(after.probability(True)) > before
 

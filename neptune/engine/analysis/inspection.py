@@ -6,7 +6,7 @@ The program is run once more on the evidence that is there; nothing is asked. Wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,7 +46,7 @@ from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import node_of
 from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.engine.session.answers import answer_of
-from neptune.engine.session.session import Abstain, Session
+from neptune.engine.session.session import Session
 from neptune.scene import Scene
 
 MOST_NODES, MOST_LINES = 48, 40
@@ -103,12 +103,14 @@ class Inside:
         return found
 
 
-@dataclass
 class _Watch(Session):
     """A session that keeps what it was made to decide."""
 
-    decided: list[tuple[Goal, Node]] = field(default_factory=list)
-    lines: dict[Node, int] = field(default_factory=dict)
+    def __init__(self, context: RunContext, evidence: Evidence) -> None:
+        super().__init__(context, evidence)
+        self.decided: list[tuple[Goal, Node]] = []
+        self.lines: dict[Node, int] = {}
+        self.line = 0
 
     def _fill(self, node: Node, kind: Kind) -> Node:
         prepared = super()._fill(node, kind)
@@ -121,8 +123,6 @@ class _Watch(Session):
         if len(self.decided) > before:
             self.lines[self.decided[-1][1]] = self.line
         return prepared
-
-    line = 0
 
 
 class _Watcher(Interpreter):
@@ -190,12 +190,11 @@ def inspect(engine: Ran, program: str | ast.Program, scene: Scene, flips: bool =
         for goal, node in {goal.node: (goal, node) for goal, node in reversed(session.decided)}.values():
             shown.tree(goal.node, session.lines.get(node, 0), nodes)
         lines = [shown.line(*bound) for bound in watcher.bound]
-        if flips and answer is not None and not answer.abstained:
+        if flips and not answer.abstained:
             whole = context.schedule is None and not skipped
 
             def again(moved: Evidence) -> Answer:
-                other, _, _ = _rerun(context, checked.program, moved, whole)
-                return other or Answer(None, "nothing", abstained=True, settled=False)
+                return _rerun(context, checked.program, moved, whole)[0]
 
             found = flip(context, evidence, goals, answer, again)
     except LimitError:
@@ -205,16 +204,12 @@ def inspect(engine: Ran, program: str | ast.Program, scene: Scene, flips: bool =
 
 def _rerun(
     context: RunContext, program: ast.Program, evidence: Evidence, whole: bool = False
-) -> tuple[Answer | None, _Watch, _Watcher]:
+) -> tuple[Answer, _Watch, _Watcher]:
     # Where all is known, the way through the plan is the same, and quicker, without a schedule.
     schedule = None if whole else Schedule()
-    session = _Watch(evidence, replace(context, oracle=Silent(), schedule=schedule, budget=0))
+    session = _Watch(replace(context, oracle=Silent(), schedule=schedule, budget=0), evidence)
     watcher = _Watcher(session, context.vocabulary, context.limits, context.distinct_variables)
-    session.variable_names = watcher.variable_names
-    try:
-        return answer_of(watcher.run(program), watcher, session, program), session, watcher
-    except Abstain:
-        return None, session, watcher
+    return answer_of(watcher, session, program), session, watcher
 
 
 # --- values --------------------------------------------------------------------------------------

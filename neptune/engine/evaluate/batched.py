@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -17,7 +17,6 @@ from torch import Tensor
 from dsl.errors import LimitError
 from dsl.plan import Atom, Predicate
 from neptune.algebra import iota
-from neptune.answer import TraceStep, Usage
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.program import (
     ExecutionContext,
@@ -30,27 +29,10 @@ from neptune.engine.compile.program import (
 )
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import Row, Source
-from neptune.engine.evidence.store import Evidence
-from neptune.engine.session.precompiled import Prepared, Stage
-from neptune.scene import Scene
+from neptune.engine.evaluate.stage import Stage
 
 MOST_CELLS = 20_000_000
 """Cells of the largest table that one batch may hold; a group that would need more is run in parts."""
-
-
-@dataclass(eq=False)
-class Job:
-    """One question of a batch: its program, its scene, and what is found on the way to its answer."""
-
-    at: int
-    made: Prepared
-    scene: Scene
-    evidence: Evidence
-    usage: Usage = field(default_factory=Usage)
-    objects: list[int] = field(default_factory=list)
-    trace: list[TraceStep] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    tie: bool = False
 
 
 RowT = TypeVar("RowT", bound=Row)

@@ -6,75 +6,73 @@ that a scene has. All that a round needs is asked in one call of the oracle. The
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from cachetools import LRUCache
 
 from dsl.errors import ProgramError
-from neptune.answer import Answer, TraceStep
-from neptune.engine.compile.plan_cache import Cache
+from neptune.answer import Answer
+from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import FromEvidence
-from neptune.engine.evaluate.batched import Job, Padded
+from neptune.engine.evaluate.batched import Padded
+from neptune.engine.evaluate.stage import NotBatchable, Stage
 from neptune.engine.evidence.store import Evidence, Want, ask_many
-from neptune.engine.session.own import own
-from neptune.engine.session.precompiled import Prepared, Stage, Unprepared, prepare
-from neptune.engine.session.replies import Replies, note_peak
+from neptune.engine.session.batch_readings import Job, Reader, note_described, note_peak
+from neptune.engine.session.precompiled import Precompiled, precompile
 from neptune.scene import Scene
-
-if TYPE_CHECKING:
-    from neptune.engine import Engine
 
 PROGRAMS_KEPT = 50_000
 
 
 class Batch:
-    """Runs batches for one engine, and keeps what it prepared."""
+    """Runs batches in one context, and keeps what it precompiled. Threads may share it."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._programs = Cache(PROGRAMS_KEPT)
-        self._padded: Padded[Job] = Padded(engine.context, FromEvidence(engine.context))
-        self._replies = Replies(self._padded)
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._programs: LRUCache[str, Precompiled | None] = LRUCache(PROGRAMS_KEPT)
+        self._lock = threading.Lock()
+        self._padded: Padded[Job] = Padded(context, FromEvidence(context))
+        self._reader = Reader(context, self._padded)
 
-    def run(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
-        """Return the answer to each (program, scene); see :func:`run_many`."""
-        with torch.no_grad():
-            return self._run(questions)
+    @torch.no_grad()
+    def run(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer | None]:
+        """Return the answers to (program, scene) pairs; ``None`` where a question has to be run by itself.
 
-    def _run(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
+        Those are programs that need a plain value on their way, empty scenes, missing evidence, the lazy schedule and
+        budgets; and programs that are wrong, which say so when they are run.
+        """
         answers: list[Answer | None] = [None] * len(questions)
+        if self._context.schedule is not None or self._context.budget is not None:
+            return answers
         jobs: list[Job] = []
-        whole = self.engine.schedule == "all" and self.engine.max_oracle_calls is None
         for at, (program, scene) in enumerate(questions):
-            made = self._prepared(program) if whole and len(scene) else None
+            made = self._precompiled(program) if len(scene) else None
             if made is not None:
-                jobs.append(Job(at, made, scene, self.engine.evidence(scene)))
-        self._pick([job for job in jobs if job.made.pick])
+                jobs.append(Job(at, made, scene, self._context.evidence(scene)))
+        self._choose([job for job in jobs if job.made.choice])
         self._ask(jobs, [job.made.stage for job in jobs])
-        ready = [job for job in jobs if job.objects or not job.made.pick]
+        ready = [job for job in jobs if job.objects or not job.made.choice]
         for group in self._padded.evaluate(ready, [job.made.stage for job in ready]):
-            self._replies.answer(group, answers)
-        for at, (program, scene) in enumerate(questions):
-            if answers[at] is None:
-                answers[at] = self.engine.run(program, scene)
-        return answers  # type: ignore[return-value]
+            self._reader.answer(group, answers)
+        return answers
 
-    def _prepared(self, program: str) -> Prepared | None:
-        found = self._programs.get(program)
-        if found is None:
-            try:
-                found = prepare(self.engine, program)
-            except (Unprepared, ProgramError):  # a wrong program says so when it is run
-                found = False
-            self._programs.put(program, found)
-        return found or None
-
-    # --- asking ----------------------------------------------------------------------------------
+    def _precompiled(self, program: str) -> Precompiled | None:
+        with self._lock:
+            if program in self._programs:
+                return self._programs[program]
+        try:
+            made = precompile(self._context, program)
+        except (NotBatchable, ProgramError):
+            made = None
+        with self._lock:
+            self._programs[program] = made
+        return made
 
     def _ask(self, jobs: list[Job], stages: list[Stage]) -> None:
-        wording = self.engine.wording
+        wording = self._context.wording
         wanted: list[tuple[Evidence, list[Want]]] = []
         for job, stage in zip(jobs, stages, strict=True):
             n = len(job.scene)
@@ -91,44 +89,16 @@ class Batch:
                 wants.append((wording.question(leaf.predicate), leaf.predicate.symmetric, cells))
             wanted.append((job.evidence, wants))
         if wanted:
-            ask_many(self.engine.oracle, wanted, [job.usage for job in jobs])
+            ask_many(self._context.oracle, wanted, [job.record.usage for job in jobs])
 
-    def _pick(self, jobs: list[Job]) -> None:
-        """Find the object that each job's choice means."""
-        stages = [job.made.pick[1] for job in jobs if job.made.pick]
+    def _choose(self, jobs: list[Job]) -> None:
+        """Find the object that each job's plan chooses first."""
+        stages = [job.made.choice[1] for job in jobs if job.made.choice]
         self._ask(jobs, stages)
         for group in self._padded.evaluate(jobs, stages):
             note_peak(group)
-            hits = group.decided(0).any(1).tolist()
-            best = group.best(0).tolist()
-            rows = group.chances[0].tolist()
-            for b, job in enumerate(group.rows):
-                if group.missing[b]:
-                    continue
-                assert job.made.pick is not None
-                text = job.made.picked
-                job.objects.append(best[b])
-                if not hits[b]:
-                    job.failed.append(text)
-                job.trace.append(TraceStep(0, text, f"object {best[b]}", tuple(rows[b][: len(job.scene)])))
-
-
-def run_many(engine: Engine, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
-    """Run many (program, scene) pairs as padded batches; the answers are those of one-by-one runs.
-
-    One batch a shape of plan, one call of the oracle a round. Programs that need a plain value on their way, empty
-    scenes, missing evidence, the lazy schedule and budgets run one by one. The engine keeps what was prepared.
-
-    Parameters
-    ----------
-    engine
-        An :class:`~neptune.engine.Engine`.
-    questions
-        Program texts and scenes.
-
-    Raises
-    ------
-    dsl.ProgramError, NeptuneError
-        As :meth:`~neptune.engine.Engine.run`, for the first question that has an error.
-    """
-    return own(engine, Batch).run(questions)
+            texts = [job.made.choice[0] for job in group.rows if job.made.choice]
+            best = note_described(group, 0, texts, chosen=True)
+            for job, index, missing in zip(group.rows, best, group.missing, strict=True):
+                if not missing:
+                    job.objects.append(index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -27,13 +27,11 @@ from dsl.plan.guards import insert_guards
 from neptune.algebra import counting, iota
 from neptune.algebra.convert import clamp_logit
 from neptune.engine.compile.plan_cache import Cache
+from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import AtomTensors
 from neptune.engine.evaluate.batched import Group, Padded
-from neptune.engine.session.precompiled import Stage
+from neptune.engine.evaluate.stage import Stage
 from neptune.scene import Scene
-
-if TYPE_CHECKING:
-    from neptune.engine import Engine
 
 Kind = Literal["truth", "objects", "number", "object", "text"]
 
@@ -124,9 +122,9 @@ Soft = tuple[Values, Tensor] | None
 class Targets:
     """Evaluates targets on scenes for one engine."""
 
-    def __init__(self, engine: Engine, scores: AtomTensors) -> None:
-        self._engine, self._scores = engine, scores
-        self._padded: Padded[_Row] = Padded(engine.context, scores)
+    def __init__(self, context: RunContext, scores: AtomTensors) -> None:
+        self._context, self._scores = context, scores
+        self._padded: Padded[_Row] = Padded(context, scores)
 
     def evaluate(self, wanted: Sequence[tuple[Scene, Kind, Node]]) -> list[Soft]:
         """Return the distribution of each (scene, kind, node); all atoms are asked in one round.
@@ -157,7 +155,7 @@ class Targets:
         return found
 
     def _group(self, group: Group[_Row], targets: Sequence[Target], found: list[Soft]) -> None:
-        first, logic = targets[group.rows[0].at], self._engine.logic
+        first, logic = targets[group.rows[0].at], self._context.logic
         tables = [
             (x, logic.to_probability(x) if p is None else p, have)
             for x, p, have in zip(group.internal, group.chances, group.vars, strict=True)
@@ -177,7 +175,7 @@ class Targets:
     ) -> Tensor:
         """Return the distribution of a target, ``(B, K)`` float64, from its truths: internal numbers, probabilities
         and variables of each."""
-        logic, tau = self._engine.logic, self._engine.parameters.iota_tau
+        logic, tau = self._context.logic, self._context.parameters.iota_tau
         chosen = () if t.chosen is None else (CHOSEN,)
         over = (*chosen, *(() if t.var is None else (t.var,)))
         main = tables[: len(tables) - len(chosen)]

@@ -1,106 +1,85 @@
-"""One run of one program on one scene: forces nodes by asking the oracle and evaluating.
+"""One run of one program on one scene, at once: what it needs is asked, evaluated and handed to it on the spot.
 
-Every force goes through the same steps: insert guards, find the cells that the plan needs, ask for those not yet
-known in one batch, evaluate, decide.
+Every need goes through the same steps: insert guards, find the ground atoms that the plan needs, ask for those not yet
+known in one batch, evaluate, read.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
+from typing import Any
 
 import torch
 
 from dsl import plan
-from dsl.plan import Count, Describe, Description, Exists, ExpectationOver, Node, make
+from dsl.plan import Count, Describe, Description, Exists, ExpectationOver, Node
 from dsl.plan.guards import insert_guards
+from neptune.algebra import ProbabilisticTensor
 from neptune.algebra.convert import as_float
-from neptune.answer import TraceStep, Usage
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.bounds import Interval, settled_argmax, softmax_bounds
+from neptune.engine.evaluate.bounds import settled_argmax, softmax_bounds
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence
-from neptune.engine.interpret.values import ByKind
+from neptune.engine.interpret.values import Need, NeedKind
 from neptune.engine.schedule.requests import Asker
 from neptune.engine.schedule.stopping import Goal, Kind
+from neptune.engine.session import readout
+from neptune.engine.session.readout import Reading, Record
 from neptune.scene.types import Question
 
-TRACE_STEPS = 60
 BOUND_BRANCHES = 1 << 11
 """The most branches of a search for bounds between two rounds of the schedule: about a second."""
+
+_GOALS: dict[NeedKind, Kind] = {
+    "truth": "decide",
+    "probability": "exact",
+    "number": "each",
+    "object": "argmax",
+    "objects": "each",
+    "ranking": "exact",
+    "text": "choose",
+}
+_OPEN: dict[NeedKind, str] = {
+    "truth": "the branch",
+    "probability": "the number",
+    "number": "the count",
+    "object": "the object meant",
+    "ranking": "the ranking",
+    "text": "the value",
+}
 
 
 class Abstain(Exception):
     """The program needs a value that missing evidence leaves open."""
 
 
-@dataclass
-class Decision:
-    """A forced truth: the bounds of p(yes), and what was decided."""
-
-    yes: bool
-    low: float
-    high: float
-    settled: bool
-    tie: bool
-    witness: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass
-class Choice:
-    """A forced choice among objects or values: the index, the scores, whether it is settled."""
-
-    index: int
-    scores: tuple[float, ...]
-    settled: bool
-    tie: bool
-    matched: bool = True
-    bounds: tuple[float, float] | None = None
-
-
-@dataclass
-class Total:
-    """A forced number: its bounds; for a count of objects also how true it is of each, and of the number."""
-
-    low: int
-    high: int
-    probability: float | None = None
-    scores: tuple[float, ...] | None = None
-    objects: tuple[int, ...] = ()
-
-
-@dataclass
-class Session(ByKind):
-    """Forces the nodes of one program run. See :class:`neptune.engine.interpret.values.Evaluator` for what it promises.
+class Session:
+    """Evaluates the needs of one program run. See :class:`neptune.engine.interpret.values.Evaluator`.
 
     Parameters
     ----------
+    context
+        What the program is run with.
     evidence
         What is already known of the scene, shared by all programs on it.
-    context
-        Who is asked, in which words, with which logic and limits.
-    variable_names
-        The names in the program of the variables that quantifier nodes bind, for witnesses.
+
+    Attributes
+    ----------
+    record
+        What the run leaves behind.
     """
 
-    evidence: Evidence
-    context: RunContext
-    usage: Usage = field(default_factory=Usage)
-    variable_names: dict[Node, str] = field(default_factory=dict)
-    trace: list[TraceStep] = field(default_factory=list)
-    failed_presuppositions: list[str] = field(default_factory=list)
-    ties: bool = False
-
-    def __post_init__(self) -> None:
-        context, self.objects = self.context, len(self.evidence.scene)
-        self.logic, self.parameters = context.logic, context.parameters
-        self._asker = Asker(self.evidence, context, self.usage)
-        self._evaluator = Executor(
+    def __init__(self, context: RunContext, evidence: Evidence) -> None:
+        self.context, self.evidence, self.objects = context, evidence, len(evidence.scene)
+        self.record = Record()
+        self._asker = Asker(evidence, context, self.record.usage)
+        self._executor = Executor(
             self.objects,
-            self.logic,
-            self.parameters,
-            KnownAtoms(self.evidence, context),
+            context.logic,
+            context.parameters,
+            KnownAtoms(evidence, context),
             context.limits.tensor_cells,
             context.planner,
             None if context.schedule is None else BOUND_BRANCHES,
@@ -116,253 +95,195 @@ class Session(ByKind):
         """The decisions that the schedule worked towards, in order."""
         return self._asker.goals
 
-    # --- what the interpreter asks for -----------------------------------------------------------
-
-    def truth(self, node: Node, line: int) -> bool:
-        """Decide a formula (its free variables are bound by ∃): p > ½."""
-        decision = self.decide(node, line)
-        if not (decision.settled or self.guessed):
-            raise Abstain(f"the branch at line {line} depends on missing evidence")
-        return decision.yes
-
-    def probability(self, node: Node, line: int) -> float:
-        """Return the probability of a formula (its free variables are bound by ∃)."""
-        decision = self.decide(node, line, "exact")
-        if decision.low != decision.high and not self.guessed:
-            raise Abstain(f"the number at line {line} depends on missing evidence")
-        return (decision.low + decision.high) / 2
-
-    def number(self, node: Node, line: int) -> int:
-        """Count."""
-        total = self.count(node, line)
-        if total.low != total.high and not self.guessed:
-            raise Abstain(f"the count at line {line} depends on missing evidence")
-        return (total.low + total.high) // 2
-
-    def object(self, iota: Description, line: int) -> int:
-        """Return the most probable object of a description, -1 in an empty scene."""
-        choice = self.point(iota, line)
-        if not (choice.settled or self.guessed):
-            raise Abstain(f"the object meant at line {line} depends on missing evidence")
-        return choice.index
-
-    def ranking(self, node: Node, line: int) -> list[float]:
-        """Return the probability of a formula of one free variable at each object."""
-        interval = self.table(node, line)
-        if not (interval.exact or self.guessed):
-            raise Abstain(f"the ranking at line {line} depends on missing evidence")
-        scores = tuple(float(v) for v in (interval.low.values + interval.high.values) / 2)
-        self._step(line, plan.show(node), "ranked", scores)
-        return list(scores)
-
-    def value(self, node: Describe, line: int) -> str | None:
-        """Return the value whose formula is truest; ``None`` of an object where there is none."""
-        choice = self.choose(node, line)
-        if not choice.matched:
-            return None
-        if not (choice.settled or self.guessed):
-            raise Abstain(f"the value at line {line} depends on missing evidence")
-        return node.values[choice.index]
-
-    def query(self, text: str, attribute: str, objects: tuple[int, ...], line: int) -> str:
-        """Ask an open question about given objects.
+    def need(self, need: Need, line: int) -> Any:
+        """Return the plain value that the program needs at a line.
 
         Raises
         ------
         Abstain
-            If the oracle gave no answer, or no budget was left to ask it.
+            If missing evidence leaves it open, and no budget is the reason.
         """
-        question = (
-            Question(text, len(objects), attribute)
-            if text
-            else self.context.wording.query(attribute, len(objects))
-        )
+        if need.kind == "query":
+            return self._query(need, line)
+        reading = self.evaluate(need, line)
+        if not (reading.settled or self.guessed):
+            raise Abstain(f"{_OPEN[need.kind]} at line {line} depends on missing evidence")
+        return reading.value
+
+    def evaluate(self, need: Need, line: int) -> Reading:
+        """Return what a need comes to, settled or not, and add it to the record."""
+        prepared = self._prepare(need.of, _GOALS[need.kind])
+        started = time.perf_counter()
+        reading: Reading = getattr(self, f"_{need.kind}")(prepared, need.of)
+        usage = self.record.usage
+        usage.execute_ms += 1000 * (time.perf_counter() - started)
+        planned = self._executor.take_plan_ms()
+        usage.plan_ms += planned
+        usage.execute_ms = max(usage.execute_ms - planned, 0.0)
+        usage.peak_cells = max(usage.peak_cells, self._executor.peak_cells)
+        self.record.add(reading, need.of, line)
+        return reading
+
+    def table(self, formula: Node) -> ProbabilisticTensor:
+        """Return the truth of a formula over its free variables; of missing evidence the lower bound."""
+        return self._executor.truth(self._prepare(formula, "exact")).low
+
+    def _query(self, need: Need, line: int) -> str:
+        text, attribute, objects = need.of
+        wording = self.context.wording
+        question = Question(text, len(objects), attribute) if text else wording.query(attribute, len(objects))
         answer = self._asker.query(question, objects)
         if answer is None and self.guessed:
             raise Abstain(f"the budget was spent before the question at line {line}")
         if answer is None:
             raise Abstain(f"the oracle did not answer the question at line {line}")
-        self._step(line, f"query({question.text!r})", answer)
+        self.record.step(line, f"query({question.text!r})", answer)
         return answer
 
-    # --- forcing ---------------------------------------------------------------------------------
+    # --- one kind of need each -------------------------------------------------------------------
 
-    def decide(self, node: Node, line: int, kind: Kind = "decide") -> Decision:
-        """Force a formula, its free variables bound by ∃, and decide it; `kind` ``exact`` asks for its value."""
-        for var in sorted(node.free, reverse=True):
-            node = make(Exists, var, node)
-        prepared = self._prepare(node, kind)
-        started = time.perf_counter()
-        interval = self._evaluator.truth(prepared)
-        low, high = float(interval.low.values), float(interval.high.values)
-        yes_low, yes_high = bool(interval.low.decide()), bool(interval.high.decide())
-        settled = yes_low == yes_high
-        yes = yes_low if settled else (low + high) / 2 > 0.5
-        tie = interval.exact and bool(interval.low.is_tie())
-        witness = self._witness(node, prepared) if settled and yes else ()
-        self._spent(started)
-        self.ties |= tie
-        shown = "unsettled" if not settled else f"{'yes' if yes else 'no'} ({low if yes else 1 - high:.3f})"
-        self._step(line, plan.show(node), shown)
-        return Decision(yes, low, high, settled, tie, witness)
-
-    def count(self, node: Node, line: int) -> Total:
-        """Force a number."""
-        prepared = self._prepare(node, "each")
-        started = time.perf_counter()
-        low, high = self._evaluator.number(prepared)
-        total = Total(low, high)
-        if low == high and isinstance(prepared, Count) and not prepared.free:
-            cells = self._evaluator.over(prepared)
-            if cells.exact:
-                total.probability = float(cells.low.exactly(low, prepared.var).values)
-                total.scores = tuple(float(v) for v in cells.low.values)
-                total.objects = tuple(int(i) for i in cells.low.decide().nonzero().flatten())
-        self._spent(started)
-        self._step(line, plan.show(node), str(low) if low == high else f"{low} to {high}", total.scores)
-        return total
-
-    def table(self, node: Node, line: int, kind: Kind = "exact") -> Interval:
-        """Force a formula over its free variables: its values, or with `kind` ``each`` only where it is true."""
-        prepared = self._prepare(node, kind)
-        started = time.perf_counter()
-        interval = self._evaluator.truth(prepared)
-        self._spent(started)
-        return interval
-
-    def point(self, iota: Description, line: int) -> Choice:
-        """Force a closed description: which object is meant, with the weight of each."""
-        prepared = self._prepare(iota, "argmax")
-        assert isinstance(prepared, Description)
-        started = time.perf_counter()
-        interval = self._evaluator.over(prepared)
-        self._spent(started)
-        if not self.objects:
-            self._failed(iota)
-            return Choice(-1, (), True, False, False)
+    def _truth(self, prepared: Node, node: Node) -> Reading:
+        interval = self._executor.truth(prepared)
         low, high = interval.low, interval.high
-        best, settled = settled_argmax(
-            self.logic, low.internal, low.internal if interval.exact else high.internal
-        )
-        weights = low.iota(prepared.var, self.parameters.iota_tau).values
-        values = low.values
-        ranks = self.logic.ranks(low.internal)
-        tie = interval.exact and int((ranks == ranks[best]).sum()) > 1
-        self.ties |= tie
-        matched = bool(high.decide().any())
-        if not matched:
-            self._failed(iota)
-        self._step(line, plan.show(iota), f"object {best}", tuple(float(v) for v in values))
-        bounds = None
-        if not interval.exact:
-            bounds = softmax_bounds(low.logits, high.logits, best, as_float(self.parameters.iota_tau))
-        return Choice(best, tuple(float(w) for w in weights), settled, tie, matched, bounds)
+        yes = bool(low.decide()), bool(high.decide())
+        tie = interval.exact and bool(low.is_tie())
+        witness = self._witness(node, prepared) if all(yes) else ()
+        return readout.truth(float(low.values), float(high.values), yes, tie, witness)
 
-    def choose(self, node: Describe, line: int) -> Choice:
-        """Force a described value; it is not `matched` where an object is described and there is none."""
-        prepared = self._prepare(node, "choose")
+    def _probability(self, prepared: Node, node: Node) -> Reading:
+        reading = self._truth(prepared, node)
+        interval = self._executor.truth(prepared)
+        low, high = float(interval.low.values), float(interval.high.values)
+        return replace(reading, kind="number", value=(low + high) / 2, settled=low == high)
+
+    def _number(self, prepared: Node, node: Node) -> Reading:
+        low, high = self._executor.number(prepared)
+        if low == high and isinstance(prepared, Count) and not prepared.free:
+            cells = self._executor.over(prepared)
+            if cells.exact:
+                probability = float(cells.low.exactly(low, prepared.var).values)
+                return readout.number(
+                    low, high, probability, _floats(cells.low.values), _true(cells.low.decide())
+                )
+        return readout.number(low, high)
+
+    def _objects(self, prepared: Node, node: Node) -> Reading:
+        interval = self._executor.truth(prepared)
+        low, high = interval.low.decide(), interval.high.decide()
+        scores = interval.low.values
+        if not low.dim():  # the same for every object, such as left(x, x)
+            every = [self.objects]
+            low, high, scores = low.expand(every), high.expand(every), scores.expand(every)
+            settled, likely = bool(torch.equal(low, high)), low
+        else:
+            settled = bool(torch.equal(low, high))
+            likely = low if settled else scores + interval.high.values > 1.0
+        return readout.objects(_true(likely), _floats(scores) if interval.exact else None, settled)
+
+    def _ranking(self, prepared: Node, node: Node) -> Reading:
+        interval = self._executor.truth(prepared)
+        scores = _floats((interval.low.values + interval.high.values) / 2)
+        return Reading("list", list(scores), settled=interval.exact, shown="ranked", traced=scores)
+
+    def _object(self, prepared: Node, node: Node) -> Reading:
+        assert isinstance(prepared, Description)
+        interval = self._executor.over(prepared)
+        if not self.objects:
+            return Reading("nothing", -1, unmatched=True)
+        logic, tau = self.context.logic, self.context.parameters.iota_tau
+        low, high = interval.low, interval.high
+        best, settled = settled_argmax(logic, low.internal, low.internal if interval.exact else high.internal)
+        ranks = logic.ranks(low.internal)
+        return readout.described(
+            best,
+            _floats(low.iota(prepared.var, tau).values),
+            _floats(low.values),
+            interval.exact and int((ranks == ranks[best]).sum()) > 1,
+            bool(high.decide().any()),
+            settled,
+            None if interval.exact else softmax_bounds(low.logits, high.logits, best, as_float(tau)),
+        )
+
+    def _text(self, prepared: Node, node: Node) -> Reading:
         assert isinstance(prepared, Describe)
-        started = time.perf_counter()
-        best, settled, scores = self._evaluator.choose(prepared)
-        self._spent(started)
+        best, settled, scores = self._executor.choose(prepared)
         tie = int((scores == scores[best]).sum()) > 1
-        self.ties |= tie
-        self._step(line, plan.show(node)[:200], f"{node.values[best]} ({float(scores[best]):.3f})")
-        bounds = None
-        by_node = self._evaluator.by_node
-        parts = [by_node.truth(b) for b in prepared.bodies] if self.context.schedule or not settled else []
+        bounds, open_ = None, self.context.schedule is not None or not settled
+        parts = [self._executor.by_node.truth(b) for b in prepared.bodies] if open_ else []
         if not all(p.exact for p in parts):
             low = torch.stack([p.low.logits.reshape(()) for p in parts])
             high = torch.stack([p.high.logits.reshape(()) for p in parts])
             bounds = softmax_bounds(low, high, best, 1.0)
-        of_nothing = not self.objects and any(isinstance(inner, ExpectationOver) for inner in plan.walk(node))
-        return Choice(best, tuple(float(s) for s in scores), settled, tie, not of_nothing, bounds)
+        reading = readout.text(prepared.values[best], float(scores[best]), tie, settled, bounds)
+        if not self.objects and any(isinstance(inner, ExpectationOver) for inner in plan.walk(node)):
+            return Reading("nothing", None, tie=tie, shown=reading.shown)
+        return reading
 
-    # --- steps -----------------------------------------------------------------------------------
-
-    def _prepare(self, node: Node, kind: Kind) -> Node:
-        """Insert guards, settle the objects that are pointed to, and ask for the cells that the rest needs."""
-        started = time.perf_counter()
-        guarded = insert_guards(node)
-        self.usage.plan_ms += 1000 * (time.perf_counter() - started)
-        prepared = self._fill(plan.transform(guarded, self._settle), kind)
-        self._check_presuppositions(prepared)
-        return prepared
-
-    def _fill(self, node: Node, kind: Kind) -> Node:
-        # The schedule looks at many small parts, a few cells further each time: nothing to compile.
-        return self._asker.fill(node, kind, self._evaluator.by_node)
-
-    def _settle(self, result: Node) -> Node:
-        """Replace a closed ``pick`` by its object: what is asked about it depends on who it is."""
-        if not isinstance(result, ExpectationOver) or not result.pick:
-            return result
-        if not result.description.free and self.objects:
-            iota = self._fill(result.description, "argmax")
-            assert isinstance(iota, Description)
-            interval = self._evaluator.over(iota)
-            high = interval.low.internal if interval.exact else interval.high.internal
-            index, settled = settled_argmax(self.logic, interval.low.internal, high)
-            if not bool(interval.high.decide().any()):
-                self._failed(result.description)
-            if settled or self.guessed:
-                self._step(
-                    0,
-                    plan.show(result.description),
-                    f"object {index}",
-                    tuple(float(v) for v in interval.low.values),
-                )
-                return plan.substitute(result.body, {result.var: index})
-        return result
-
-    def _check_presuppositions(self, node: Node) -> None:
-        for inner in plan.walk(node):
-            if not isinstance(inner, ExpectationOver) or inner.description.free:
-                continue
-            if not self.objects:
-                self._failed(inner.description)
-            else:
-                described = self._evaluator.over(inner.description)
-                if not bool(described.high.decide().any()):
-                    self._failed(inner.description)
-                elif described.exact:
-                    scores = tuple(float(v) for v in described.low.values)
-                    self._step(
-                        0,
-                        plan.show(inner.description),
-                        f"object {int(self.logic.ranks(described.low.internal).argmax())}",
-                        scores,
-                    )
-
-    def _failed(self, iota: Description) -> None:
-        text = plan.show(iota)
-        if text not in self.failed_presuppositions:
-            self.failed_presuppositions.append(text)
-
-    def _witness(self, node: Node, prepared: Node) -> tuple[tuple[str, int], ...]:
+    def _witness(self, node: Node, prepared: Node) -> tuple[tuple[Exists, int], ...]:
         """Return the objects that made a chain of ∃ true: of those that reach the value, the lowest tuple.
 
         Where the value is only bounded, they are objects that are known to make it true.
         """
-        vars, names, body = [], [], node
-        while isinstance(body, Exists):
-            vars.append(body.var)
-            names.append(self.variable_names.get(body, body.var))
-            body = body.body
-        found = self._evaluator.witness(prepared, vars)
-        return (
-            tuple((name, found.get(var, 0)) for name, var in zip(names, vars, strict=True)) if found else ()
-        )
+        chain: list[Exists] = []
+        while isinstance(node, Exists):
+            chain.append(node)
+            node = node.body
+        found = self._executor.witness(prepared, [link.var for link in chain])
+        return tuple((link, found.get(link.var, 0)) for link in chain) if found else ()
 
-    def _step(self, line: int, source: str, value: str, scores: tuple[float, ...] | None = None) -> None:
-        if len(self.trace) < TRACE_STEPS and not any(
-            s.source == source and s.value == value for s in self.trace
+    # --- steps -----------------------------------------------------------------------------------
+
+    def _prepare(self, node: Node, kind: Kind) -> Node:
+        """Insert guards, settle the objects that are pointed to, and ask for the atoms that the rest needs."""
+        started = time.perf_counter()
+        guarded = insert_guards(node)
+        self.record.usage.plan_ms += 1000 * (time.perf_counter() - started)
+        prepared = self._fill(plan.transform(guarded, self._settle), kind)
+        for inner in plan.walk(prepared):
+            if isinstance(inner, ExpectationOver) and not inner.description.free:
+                self._check_presupposition(inner.description)
+        return prepared
+
+    def _fill(self, node: Node, kind: Kind) -> Node:
+        # The schedule looks at many small parts, a few ground atoms further each time: nothing to compile.
+        return self._asker.fill(node, kind, self._executor.by_node)
+
+    def _settle(self, node: Node) -> Node:
+        """Replace a closed choice of an object by what it says of that object: what is asked depends on who it is."""
+        if (
+            not isinstance(node, ExpectationOver)
+            or not node.pick
+            or node.description.free
+            or not self.objects
         ):
-            self.trace.append(TraceStep(line, source, value, scores))
+            return node
+        description = self._fill(node.description, "argmax")
+        assert isinstance(description, Description)
+        interval = self._executor.over(description)
+        high = interval.low.internal if interval.exact else interval.high.internal
+        index, settled = settled_argmax(self.context.logic, interval.low.internal, high)
+        text = plan.show(node.description)
+        if not bool(interval.high.decide().any()):
+            self.record.unmatched(text)
+        if not (settled or self.guessed):
+            return node
+        self.record.step(0, text, f"object {index}", _floats(interval.low.values))
+        return plan.substitute(node.body, {node.var: index})
 
-    def _spent(self, started: float) -> None:
-        self.usage.execute_ms += 1000 * (time.perf_counter() - started)
-        planned = self._evaluator.take_plan_ms()
-        self.usage.plan_ms += planned
-        self.usage.execute_ms = max(self.usage.execute_ms - planned, 0.0)
-        self.usage.peak_cells = max(self.usage.peak_cells, self._evaluator.peak_cells)
+    def _check_presupposition(self, description: Description) -> None:
+        """Add a closed description to the record: as unmatched, or with the object that it means."""
+        text = plan.show(description)
+        described = self._executor.over(description) if self.objects else None
+        if described is None or not bool(described.high.decide().any()):
+            self.record.unmatched(text)
+        elif described.exact:
+            best = int(self.context.logic.ranks(described.low.internal).argmax())
+            self.record.step(0, text, f"object {best}", _floats(described.low.values))
+
+
+def _floats(values: torch.Tensor) -> tuple[float, ...]:
+    return tuple(values.detach().tolist())
+
+
+def _true(hits: torch.Tensor) -> tuple[int, ...]:
+    return tuple(hits.nonzero().flatten().tolist())

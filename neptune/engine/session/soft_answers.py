@@ -8,7 +8,7 @@ This is what training from answers and tuning of temperatures need. Nothing is d
   instead of choosing the best;
 - a count is a distribution over 0 … N (the exact one of independent cells, Poisson-binomial).
 
->>> answers = soft_answers(engine, [("exists(Object, lambda x: red(x))", scene)], scorer)   # doctest: +SKIP
+>>> answers = soft_answers(engine.context, [("exists(Object, lambda x: red(x))", scene)], scorer)   # doctest: +SKIP
 >>> loss = -answers[0].log_probability(True)                                                # doctest: +SKIP
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ import dsl
 from dsl.syntax import ast
 from neptune.algebra.convert import EPSILON
 from neptune.answer import Usage
+from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import AtomTensors, Scorer
 from neptune.engine.interpret.values import Need, ObjectRef, kind_name, needed, result_kind
 from neptune.engine.session.distributions import Kind, Soft, Targets, Values
@@ -33,9 +34,6 @@ from neptune.engine.session.program_paths import Choices, Outcome, paths_of
 from neptune.errors import NeptuneError
 from neptune.scene import Scene
 from neptune.scene.types import Question
-
-if TYPE_CHECKING:
-    from neptune.engine import Engine
 
 MOST_PATHS = 64
 """Of the ways through one program on one scene the most probable ones are followed, no more than this many."""
@@ -91,7 +89,7 @@ def same_answer(a: Any, b: Any) -> bool:
 
 
 def soft_answers(
-    engine: Engine, samples: Sequence[Sample], scorer: Scorer | None = None
+    context: RunContext, samples: Sequence[Sample], scorer: Scorer | None = None
 ) -> list[SoftAnswer | None]:
     """Return the distribution over answers of each (program, scene), differentiable in scores and temperatures.
 
@@ -101,8 +99,8 @@ def soft_answers(
 
     Parameters
     ----------
-    engine
-        Its vocabulary, wording, logic, temperatures (``engine.parameters``) and limits. Give it
+    context
+        Its vocabulary, wording, logic, temperatures (``parameters``) and limits. Give the engine
         ``logic=parameters.logic`` to learn the strictness of "and".
     samples
         Programs (texts or parsed) and scenes. A scene that several samples share is asked once.
@@ -128,7 +126,7 @@ def soft_answers(
     -----
     No gradient flows through a float made of a probability (``float(…)``), an order (``topk``), and an open question.
     """
-    search = _Search(engine, samples, scorer)
+    search = _Search(context, samples, scorer)
     while search.step():
         pass
     return search.answers()
@@ -147,15 +145,15 @@ class _Path:
 
 @dataclass(eq=False)
 class _Search:
-    engine: Engine
+    context: RunContext
     samples: Sequence[Sample]
     scorer: Scorer | None
     paths: list[_Path] = field(init=False)
     missing: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._follow = paths_of(self.engine.vocabulary, self.engine.limits, self.engine.distinct_variables)
-        self._targets = Targets(self.engine, AtomTensors(self.engine.context, self.scorer))
+        self._follow = paths_of(self.context.vocabulary, self.context.limits, self.context.distinct_variables)
+        self._targets = Targets(self.context, AtomTensors(self.context, self.scorer))
         self.paths = [_Path(i) for i in range(len(self.samples))]
         self._left_out = [0.0] * len(self.samples)
 
@@ -190,10 +188,10 @@ class _Search:
 
     def _query(self, scene: Scene, need: Need) -> Soft:
         text, attribute, objects = need.of
-        engine, n = self.engine, len(objects)
-        question = Question(text, n, attribute) if text else engine.wording.query(attribute, n)
+        context, n = self.context, len(objects)
+        question = Question(text, n, attribute) if text else context.wording.query(attribute, n)
         cells = np.array([objects], dtype=np.int64).reshape(1, n)
-        (said,) = engine.evidence(scene).query(engine.oracle, question, cells, Usage())
+        (said,) = context.evidence(scene).query(context.oracle, question, cells, Usage())
         return None if said is None else ((said,), torch.ones(1, dtype=torch.float64))
 
     def _forks(self, path: _Path, need: Need, soft: Soft) -> list[_Path]:

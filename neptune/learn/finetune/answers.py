@@ -155,7 +155,9 @@ def accuracy(net: ScorerNet, lessons: Sequence[Lesson]) -> tuple[float, dict[str
         for lesson in lessons:
             scorer = SceneScorer(net, [lesson.scene], canvases)
             pairs = [(e.program, lesson.scene) for e in lesson.exercises]
-            for exercise, answer in zip(lesson.exercises, soft_answers(engine, pairs, scorer), strict=True):
+            for exercise, answer in zip(
+                lesson.exercises, soft_answers(engine.context, pairs, scorer), strict=True
+            ):
                 asked[exercise.family] += 1
                 right[exercise.family] += is_right(answer, exercise.target)
     net.train(training)
@@ -198,7 +200,7 @@ def _fit(
         pairs = [(e.program, lesson.scene) for lesson, es in zip(chosen, exercises, strict=True) for e in es]
         # Logic is cheap, and eight bits of mantissa are too few for it.
         with torch.autocast(device.type, enabled=False):
-            answers = soft_answers(engine, pairs, scorer)
+            answers = soft_answers(engine.context, pairs, scorer)
             return mean_loss(answers, [e.target for es in exercises for e in es])
 
     def score(module: nn.Module) -> float:

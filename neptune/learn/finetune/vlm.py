@@ -255,7 +255,7 @@ class Tuner:
             seed,
         )
         self.oracle.reader.model.train()
-        answers = soft_answers(self.engine, opened(items), scorer)
+        answers = soft_answers(self.engine.context, opened(items), scorer)
         losses = [
             loss_of(a, item.exercise.target) for a, item in zip(answers, items, strict=True) if a is not None
         ]
@@ -280,7 +280,7 @@ class Tuner:
         for start in range(0, len(items), self.config.steps.batch):
             part = items[start : start + self.config.steps.batch]
             with torch.no_grad(), self.accelerator.autocast():
-                answers = soft_answers(self.answering, opened(part))
+                answers = soft_answers(self.answering.context, opened(part))
             right += sum(is_right(a, item.exercise.target) for a, item in zip(answers, part, strict=True))
         reader.prefixes.forget()
         return self._over_all([right])[0] / (len(self.validation.items) + self.validation.lost)

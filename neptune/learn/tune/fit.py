@@ -84,7 +84,7 @@ def likelihood(
     with torch.no_grad():
         for start in range(0, len(shown), batch):
             pairs, targets = _questions(shown[start : start + batch])
-            answers = soft_answers(engine, pairs, scorer)
+            answers = soft_answers(engine.context, pairs, scorer)
             n = sum(a is not None for a in answers)
             total += float(mean_loss(answers, targets)) * n
             count += n
@@ -159,7 +159,7 @@ def fit(
         for start in range(0, len(order), settings.batch):
             pairs, targets = _questions([training[i] for i in order[start : start + settings.batch]])
             # A new engine each step: θ is read when the engine is made.
-            loss = mean_loss(soft_answers(engine_of(current, **arguments), pairs, scorer), targets)
+            loss = mean_loss(soft_answers(engine_of(current, **arguments).context, pairs, scorer), targets)
             optimiser.zero_grad()
             if loss.requires_grad:
                 loss.backward()  # type: ignore[no-untyped-call]

@@ -84,7 +84,7 @@ def judge(
         asked = [(s, e) for s in part for e in s.exercises]
         pairs = [(e.program, s.scene) for s, e in asked]
         with torch.no_grad():
-            soft = soft_answers(engine, pairs, logits)
+            soft = soft_answers(engine.context, pairs, logits)
         for (s, e), answer, distribution in zip(asked, engine.run_many(pairs), soft, strict=True):
             right = not answer.abstained and same_value(answer.value, e.target)
             scores = _scores(distribution, e.target)

@@ -245,7 +245,7 @@ def _fill(logits: CachedLogits, pictures: Sequence[Shown], engine: Engine, repor
         part = pictures[start : start + CHUNK]
         asked = logits.cells_asked
         with torch.no_grad():
-            soft_answers(engine, [(e.program, s.scene) for s in part for e in s.exercises], logits)
+            soft_answers(engine.context, [(e.program, s.scene) for s in part for e in s.exercises], logits)
         if logits.cells_asked > asked:
             logits.save()
         done = min(len(pictures), start + CHUNK)

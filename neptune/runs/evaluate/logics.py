@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,25 +14,23 @@ from neptune.runs.evaluate.summary import counts
 if TYPE_CHECKING:
     from neptune.answer import Answer
     from neptune.engine import Engine
+    from neptune.engine.context import RunContext
     from neptune.scene import Scene
     from neptune.tasks import Sample, Task
 
 
-def under(engine: Engine, name: str) -> Engine:
-    """Return the engine with another logic: same oracle, same scenes, same evidence.
+def under(engine: Engine, name: str) -> RunContext:
+    """Return what an engine runs programs with, under another logic: same oracle, same scenes, same evidence.
 
     Raises
     ------
     ConfigError
         For an unknown logic.
     """
-    twin = copy.copy(engine)
     try:
-        twin.logic = logic.get(name)
+        return replace(engine.context, logic=logic.get(name))
     except ValueError as error:
         raise ConfigError(" ".join(str(error).split()), where="logic") from error
-    twin.context = replace(engine.context, logic=twin.logic)
-    return twin
 
 
 def answer_under(
@@ -53,11 +50,12 @@ def answer_under(
     if len(names) < 2:
         return {}
     from dsl.errors import ProgramError
+    from neptune.engine.session.answers import run_program
 
     found: dict[str, Any] = {names[0]: _row(task, sample, scene, answer)}
     for name in names[1:]:
         try:
-            found[name] = _row(task, sample, scene, under(engine, name).run(program, scene))
+            found[name] = _row(task, sample, scene, run_program(under(engine, name), program, scene))
         except ModelFailedError:
             raise  # no fault of this logic: the run ends, and the sample is asked again
         except (NeptuneError, ProgramError) as error:

@@ -17,7 +17,6 @@ from neptune.algebra import LogicParameters
 from neptune.answer import Answer
 from neptune.engine import Engine
 from neptune.engine.compile import plan_cache as plans
-from neptune.engine.session.batch import run_many
 from neptune.engine.session.soft_answers import soft_answers
 from neptune.scene import Scene
 
@@ -66,7 +65,7 @@ def test_a_batch_answers_as_single_runs_do(name: str) -> None:
         Engine(oracle="scene", schedule="all", planner="optimised", logic=name, oracle_options={"noise": 0.1})
         for _ in range(2)
     )
-    for (program, world), answer in zip(asked, run_many(together, asked), strict=True):
+    for (program, world), answer in zip(asked, together.run_many(asked), strict=True):
         agree(alone.run(program, world), answer, name == "godel")
 
 
@@ -79,7 +78,7 @@ def test_the_shipped_questions_are_answered_as_one_by_one(task: str) -> None:
         scenes.setdefault(key, Scene.from_annotation(sample.annotation))
         asked.append((sample.gold(), scenes[key]))
     alone, together = (Engine(oracle="scene", oracle_options={"noise": 0.15}) for _ in range(2))
-    for (program, world), answer in zip(asked, run_many(together, asked), strict=True):
+    for (program, world), answer in zip(asked, together.run_many(asked), strict=True):
         agree(alone.run(program, world), answer, True)
 
 
@@ -94,7 +93,7 @@ def test_conjunctions_of_any_length_are_one_shape(name: str) -> None:
     ]
     alone, together = (Engine(oracle="scene", logic=name, oracle_options={"noise": 0.3}) for _ in range(2))
     before = plans.planned
-    answers = run_many(together, asked)
+    answers = together.run_many(asked)
     assert plans.planned - before <= 1
     for (program, world), answer in zip(asked, answers, strict=True):
         agree(alone.run(program, world), answer, name == "godel")
@@ -105,16 +104,16 @@ def test_one_shape_is_planned_once_and_asked_in_one_round() -> None:
     colors = ("red", "blue", "green", "gray", "cyan")
     asked = [(f"exists(Object, lambda x: {c}(x) and ball(x))", s) for c in colors for s in scenes() if len(s)]
     before = plans.planned
-    answers = run_many(engine, asked)
+    answers = engine.run_many(asked)
     assert plans.planned - before <= 1
     assert max(a.usage.oracle_rounds for a in answers) == 1
-    assert all(a.usage.oracle_calls == 0 for a in run_many(engine, asked))
+    assert all(a.usage.oracle_calls == 0 for a in engine.run_many(asked))
 
 
 def test_a_lazy_engine_and_a_budget_run_one_by_one() -> None:
     engine = Engine(oracle="scene", schedule="lazy", planner="optimised", max_oracle_calls=3)
     world = Scene.synthetic(8, seed=1)
-    (answer,) = run_many(engine, [("count(Object, lambda x: red(x))", world)])
+    (answer,) = engine.run_many([("count(Object, lambda x: red(x))", world)])
     assert answer.usage.oracle_calls <= 3
     assert not answer.settled
 
@@ -122,7 +121,7 @@ def test_a_lazy_engine_and_a_budget_run_one_by_one() -> None:
 def test_a_wrong_program_raises_its_error() -> None:
     engine = Engine(oracle="scene", schedule="all")
     with pytest.raises(dsl.ProgramError):
-        run_many(engine, [("count(Object, lambda x: ", scene())])
+        engine.run_many([("count(Object, lambda x: ", scene())])
 
 
 # --- one meaning, three ways to it ---
@@ -185,7 +184,7 @@ def test_a_run_a_batch_and_a_soft_answer_agree(
     asked = [(text, made(n)) for text in texts for n in (1, 2, 4)]
     engine = Engine(oracle=oracle, logic=name, parameters=parameters)
     for (text, small), many, soft in zip(
-        asked, run_many(engine, asked), soft_answers(engine, asked), strict=True
+        asked, engine.run_many(asked), soft_answers(engine.context, asked), strict=True
     ):
         one = Engine(oracle=oracle, logic=name, parameters=parameters).run(text, small)
         assert one.probability is not None

@@ -22,7 +22,6 @@ from neptune.engine import Engine
 from neptune.engine.compile import assignment as search
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile import program as code
-from neptune.engine.session.batch import run_many
 from neptune.scene import Scene
 
 NAMES = ("x", "y", "z", "w")
@@ -244,7 +243,7 @@ def test_a_batch_of_scenes_of_different_sizes_gives_the_same_answers(no_dense: N
         program = f"exists(Object, lambda {v}: {program})"
     counted = f"count(Object, lambda x: {program.split(': ', 1)[1]}"
     questions = [(p, Scene.synthetic(n, seed=n)) for p in (program, counted) for n in (3, 4, 6)]
-    together = run_many(engine, questions)
+    together = engine.run_many(questions)
     for (text, scene), answer in zip(questions, together, strict=True):
         alone = Engine(oracle="random", logic=name, schedule="all", planner="naive").run(text, scene)
         assert answer.value == alone.value

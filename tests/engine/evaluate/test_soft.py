@@ -80,8 +80,8 @@ def loss_of(answers: Sequence[SoftAnswer | None]) -> Tensor:
 def test_a_padded_batch_has_the_values_and_gradients_of_the_naive_plan(logic: str) -> None:
     asked = [(p, s) for p in PROGRAMS for s in worlds()]
     nets = Net(), Net()
-    many = soft_answers(engine(logic), asked, nets[0])
-    alone = [soft_answers(engine(logic, "naive"), [pair], nets[1])[0] for pair in asked]
+    many = soft_answers(engine(logic).context, asked, nets[0])
+    alone = [soft_answers(engine(logic, "naive").context, [pair], nets[1])[0] for pair in asked]
     for one, other, (program, _) in zip(many, alone, asked, strict=True):
         assert one is not None
         assert other is not None
@@ -100,7 +100,7 @@ def test_a_padded_batch_has_the_values_and_gradients_of_the_naive_plan(logic: st
 @pytest.mark.parametrize("program", [p for p in PROGRAMS if "day" not in p])
 def test_a_distribution_sums_to_one_and_follows_the_hard_answer_when_scores_are_sure(program: str) -> None:
     world = scene()
-    (soft,) = soft_answers(engine(), [(program, world)])
+    (soft,) = soft_answers(engine().context, [(program, world)])
     hard = engine().run(program, world)
     assert soft is not None
     if soft.kind == "objects":
@@ -116,7 +116,7 @@ def test_a_branch_blends() -> None:
     program = "if exists(Object, lambda x: red(x)):\n    return count(Object, lambda x: cube(x))\nreturn 0"
     world, net = Scene.synthetic(4, seed=3), Net()
     blended, condition, then = soft_answers(
-        engine(),
+        engine().context,
         [
             (program, world),
             ("exists(Object, lambda x: red(x))", world),
@@ -139,7 +139,7 @@ def test_a_branch_blends() -> None:
 
 def test_what_a_branch_took_holds_on_the_whole_path() -> None:
     program = "c = exists(Object, lambda x: red(x))\na = 1 if c else 0\nb = 1 if c else 0\nreturn a + b"
-    (answer,) = soft_answers(engine(), [(program, Scene.synthetic(3, seed=1))], Net())
+    (answer,) = soft_answers(engine().context, [(program, Scene.synthetic(3, seed=1))], Net())
     assert answer is not None
     assert set(answer.values) == {0, 2}
     assert float(answer.probabilities.detach().sum()) == pytest.approx(1.0)
@@ -148,7 +148,7 @@ def test_what_a_branch_took_holds_on_the_whole_path() -> None:
 def test_many_paths_keep_the_most_probable_and_say_what_is_left_out() -> None:
     program = "n = 0\nfor o in objects:\n    if red(o):\n        n = n + 1\nreturn n"
     net = Net()
-    (answer,) = soft_answers(engine(), [(program, Scene.synthetic(9, seed=1))], net)
+    (answer,) = soft_answers(engine().context, [(program, Scene.synthetic(9, seed=1))], net)
     assert answer is not None
     (logits,) = net.cells.values()
     chances = torch.sigmoid(logits.detach().double()).tolist()
@@ -176,7 +176,7 @@ def test_every_leaf_that_the_loss_depends_on_gets_a_gradient(program: str) -> No
     """With soft quantifiers every cell counts, so every cell of every leaf must get a gradient."""
     net = Net(1)
     soft = engine(logic=SOFT.logic, parameters=SOFT)  # type: ignore[arg-type]
-    (answer,) = soft_answers(soft, [(program, Scene.synthetic(4, seed=2))], net)
+    (answer,) = soft_answers(soft.context, [(program, Scene.synthetic(4, seed=2))], net)
     assert answer is not None
     (-answer.log_probability(answer.values[-1])).backward()
     assert net.cells
@@ -194,7 +194,7 @@ def test_temperatures_and_the_strictness_of_and_get_gradients_without_a_scorer()
         oracle="scene", logic=parameters.logic, parameters=parameters, oracle_options={"noise": 0.2}
     )
     asked = [(p, s) for p in PROGRAMS[:8] for s in worlds()]
-    loss_of(soft_answers(noisy, asked)).backward()
+    loss_of(soft_answers(noisy.context, asked)).backward()
     for name, parameter in parameters.named_parameters():
         if name != "log_tau.comparison":
             assert parameter.grad is not None, name
@@ -214,25 +214,25 @@ def test_learning_only_from_answers_finds_the_leaves() -> None:
     asked.append((branch, world))
     expected = [1, 1, 1, 0, "sphere"]
     net = Net(4)
-    soft_answers(engine("product"), asked, net)
+    soft_answers(engine("product").context, asked, net)
     optimiser = torch.optim.Adam(net.cells.values(), 0.3)
     for _ in range(60):
-        answers = soft_answers(engine("product"), asked, net)
+        answers = soft_answers(engine("product").context, asked, net)
         optimiser.zero_grad()
         loss = -sum(a.log_probability(e) for a, e in zip(answers, expected, strict=True))  # type: ignore[union-attr]
         loss.backward()  # type: ignore[union-attr]
         optimiser.step()
-    for answer, right in zip(soft_answers(engine("product"), asked, net), expected, strict=True):
+    for answer, right in zip(soft_answers(engine("product").context, asked, net), expected, strict=True):
         assert answer is not None
         assert answer.probability(right).item() > 0.9
 
 
 def test_one_round_for_all_and_one_more_for_a_branch() -> None:
     net = Net()
-    soft_answers(engine(), [(p, s) for p in PROGRAMS[:10] for s in worlds()], net)
+    soft_answers(engine().context, [(p, s) for p in PROGRAMS[:10] for s in worlds()], net)
     assert net.rounds == 1
     net = Net()
-    soft_answers(engine(), [(PROGRAMS[11], s) for s in worlds()], net)
+    soft_answers(engine().context, [(PROGRAMS[11], s) for s in worlds()], net)
     assert net.rounds == 2
 
 
@@ -244,7 +244,7 @@ def test_symmetric_questions_are_asked_once_a_pair_and_never_of_one_object() -> 
         seen.extend(requests)
         return net(requests)
 
-    soft_answers(engine(), [(PROGRAMS[8], Scene.synthetic(4, seed=0)), (PROGRAMS[1], scene())], watch)
+    soft_answers(engine().context, [(PROGRAMS[8], Scene.synthetic(4, seed=0)), (PROGRAMS[1], scene())], watch)
     pairs = {r.question.predicate: r.objects for r in seen if r.question.arity == 2}
     assert len(pairs["same_color"]) == 6
     assert len(pairs["left"]) == 12
@@ -253,7 +253,7 @@ def test_symmetric_questions_are_asked_once_a_pair_and_never_of_one_object() -> 
 
 def test_empty_scenes_stand_apart() -> None:
     empty = Scene(np.zeros((0, 4), np.float32), (480, 320))
-    found = soft_answers(engine(), [(p, empty) for p in PROGRAMS[:7]], Net())
+    found = soft_answers(engine().context, [(p, empty) for p in PROGRAMS[:7]], Net())
     assert [a.kind for a in found if a] == ["truth"] * 3 + ["number", "truth", "object", "text"]
     truth, *_ = found
     assert truth is not None
@@ -269,7 +269,7 @@ def test_missing_evidence_gives_no_answer() -> None:
         return [torch.full((len(r.objects),), float("nan") if len(r.scene) == 3 else 1.0) for r in requests]
 
     asked = [(p, Scene.synthetic(n, seed=n)) for p in (PROGRAMS[0], PROGRAMS[11]) for n in (3, 4)]
-    found = soft_answers(engine(), asked, silent)
+    found = soft_answers(engine().context, asked, silent)
     assert [a is None for a in found] == [True, False, True, False]
 
 
@@ -287,4 +287,4 @@ def test_mistakes_are_errors(
     program: str, scorer: Callable[..., list[Tensor]], kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=message):
-        soft_answers(engine(), [(program, scene())], scorer)
+        soft_answers(engine().context, [(program, scene())], scorer)

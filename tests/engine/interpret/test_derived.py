@@ -198,13 +198,13 @@ def test_in_batches_and_soft_answers(logic: str) -> None:
         pairs = [(p, s) for p, _ in cases for s in SCENES]
         truths = [truth(World(s)) for _, truth in cases for s in SCENES]
         assert [a.value for a in engine.run_many(pairs)] == truths
-        assert sure(soft_answers(engine, pairs), truths)
+        assert sure(soft_answers(engine.context, pairs), truths)
         counted = Counting()
 
         def scorer(requests: Sequence[ScoreRequest], counted: Counting = counted) -> list[torch.Tensor]:
             return [torch.from_numpy(s.logits) for s in counted.score(requests)]
 
-        assert sure(soft_answers(engine, pairs, scorer), truths)
+        assert sure(soft_answers(engine.context, pairs, scorer), truths)
         for who in (oracle, counted):
             assert not who.asked & {"larger", "smaller"}
             assert vocabulary is CLEVR or not who.asked & {"left", "right", "under", "same_color", "twin"}

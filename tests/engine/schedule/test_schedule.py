@@ -92,7 +92,7 @@ def test_bounds_of_exclusive_or_hold_beside_certainty(schedule):
 def forced(program, n, oracle):
     """Return the guarded plan that a program returns, or None."""
     context = replace(Engine(oracle=oracle).context, planner="naive")
-    session = Session(Evidence(world(n)), context)
+    session = Session(context, Evidence(world(n)))
     checked = dsl.check(program, vocabulary=Engine(oracle=oracle).vocabulary)
     try:
         value = Interpreter(session, Engine(oracle=oracle).vocabulary, dsl.Limits()).run(checked.program)

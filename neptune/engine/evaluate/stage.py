@@ -1,0 +1,73 @@
+"""What is evaluated at once: the unit of a padded batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dsl import plan
+from dsl.plan import Atom, Describe, Description, ExpectationOver, Node, make
+from neptune.engine.compile import plan_cache as plans
+from neptune.engine.evaluate.fusion import Parts, fuse
+
+
+class NotBatchable(Exception):
+    """What is to be evaluated depends on the scene, or on what is evaluated before: it has to be run by itself."""
+
+
+@dataclass(eq=False)
+class Stage:
+    """Truths, closed or over one variable, and the descriptions that they presuppose.
+
+    Parameters
+    ----------
+    truths
+        Guarded formulas, the main ones first. Objects 0, 1, … in them are places to be filled.
+    main
+        How many of the truths are the value; the others are the bodies of the presupposed descriptions.
+    presupposed
+        Those descriptions, with their text.
+
+    Attributes
+    ----------
+    shape, parts
+        What is planned: the truths with conjunctions of atoms of one object fused, and what the fused ones stand for.
+    leaves
+        The atoms of the truths, as they are asked.
+    """
+
+    truths: tuple[Node, ...]
+    main: int
+    presupposed: tuple[tuple[Description, str], ...] = ()
+    shape: plans.Template = field(init=False)
+    parts: Parts = field(init=False)
+    leaves: tuple[Atom, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        fused, self.parts = fuse(self.truths)
+        self.shape = plans.template(make(Describe, tuple(map(str, range(len(fused)))), fused))
+        self.leaves = atoms_of(self.truths)
+
+    @staticmethod
+    def of(truths: tuple[Node, ...], whole: Node) -> Stage:
+        """Return the stage of a settled, guarded node `whole` whose value the truths are.
+
+        Raises
+        ------
+        NotBatchable
+            If it speaks of an object that is chosen first, or describes nothing in particular.
+        """
+        seen: dict[Description, str] = {}
+        for inner in plan.walk(whole):
+            if isinstance(inner, ExpectationOver):
+                if inner.pick:
+                    raise NotBatchable("a choice within")
+                if not inner.description.free:
+                    seen.setdefault(inner.description, plan.show(inner.description))
+        if any(described.var not in described.body.free for described in seen):
+            raise NotBatchable("a description of nothing in particular")
+        return Stage((*truths, *(described.body for described in seen)), len(truths), tuple(seen.items()))
+
+
+def atoms_of(truths: tuple[Node, ...]) -> tuple[Atom, ...]:
+    """Return the distinct atoms of formulas, in order of first occurrence."""
+    return tuple({n: None for t in truths for n in plan.walk(t) if isinstance(n, Atom)})

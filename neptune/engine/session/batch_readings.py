@@ -1,0 +1,179 @@
+"""The rows of a padded batch, read: truths, numbers, objects and values, as one-by-one runs give them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import torch
+
+from neptune.algebra import counting, iota
+from neptune.algebra.convert import LOGIT_LIMIT
+from neptune.answer import Answer
+from neptune.engine.compile.program import counted_cells
+from neptune.engine.context import RunContext
+from neptune.engine.evaluate.batched import Group, Padded
+from neptune.engine.evaluate.stage import NotBatchable
+from neptune.engine.evidence.store import Evidence
+from neptune.engine.session import readout
+from neptune.engine.session.precompiled import Precompiled
+from neptune.engine.session.readout import Reading, Record
+from neptune.scene import Scene
+
+
+@dataclass(eq=False)
+class Job:
+    """One question of a batch: its place, its program, its scene, and what is found on the way to its answer."""
+
+    at: int
+    made: Precompiled
+    scene: Scene
+    evidence: Evidence
+    objects: list[int] = field(default_factory=list)
+    record: Record = field(default_factory=Record)
+
+
+class Reader:
+    """Reads the answers of evaluated groups."""
+
+    def __init__(self, context: RunContext, padded: Padded[Job]) -> None:
+        self._context, self._padded = context, padded
+
+    def answer(self, group: Group[Job], answers: list[Answer | None]) -> None:
+        """Put the answers of a group at their places; leave ``None`` where a question has to be run by itself."""
+        note_peak(group)
+        main = group.stages[0].main
+        for k in range(main, len(group.internal)):
+            note_described(group, k, [stage.presupposed[k - main][1] for stage in group.stages])
+        by_kind: dict[str, list[int]] = defaultdict(list)
+        for b, job in enumerate(group.rows):
+            if not group.missing[b]:
+                by_kind[job.made.need.kind].append(b)
+        for kind, rows in by_kind.items():
+            readings: list[Reading | None] = getattr(self, f"_{kind}")(group, rows)
+            for b, reading in zip(rows, readings, strict=True):
+                job, made = group.rows[b], group.rows[b].made
+                if reading is not None:
+                    job.record.add(reading, made.need.of, made.line, made.text)
+                    answers[job.at] = readout.answer(reading, job.record, made.names, made.notes)
+
+    def _truth(self, group: Group[Job], rows: list[int]) -> list[Reading | None]:
+        table, chance = group.internal[0], group.chances[0]
+        logic = self._context.logic
+        first = [-1] * len(group.rows)
+        if table.dim() > 1:
+            first = iota.first_argmax(table, group.keep).tolist()
+            table = table.gather(1, torch.tensor(first).unsqueeze(1)).squeeze(1)
+            chance = logic.to_probability(table)
+        yes, ties, values = logic.decide(table).tolist(), logic.is_tie(table).tolist(), chance.tolist()
+        for b in rows:
+            job = group.rows[b]
+            if job.made.chain:
+                job.objects = [first[b]] if first[b] >= 0 else []
+        self._seek([group.rows[b] for b in rows if yes[b] and group.rows[b].made.choice is None])
+        readings: list[Reading | None] = []
+        for b in rows:
+            job = group.rows[b]
+            chain = job.made.chain if yes[b] else ()
+            found = job.objects if chain else []
+            if len(found) < len(chain) or len(set(found)) < len(found):
+                readings.append(None)  # run by itself
+                continue
+            witness = tuple(zip(chain, found, strict=False))
+            readings.append(readout.truth(values[b], values[b], (yes[b], yes[b]), ties[b], witness))
+        return readings
+
+    def _seek(self, jobs: list[Job]) -> None:
+        """Find the other objects of witnesses, one variable of all jobs a round."""
+        while True:
+            left, stages = [], []
+            for job in jobs:
+                if len(job.objects) < len(job.made.chain) and len(set(job.objects)) == len(job.objects):
+                    try:
+                        stages.append(job.made.after(len(job.objects)))
+                        left.append(job)
+                    except NotBatchable:
+                        job.objects = [0, 0]  # run by itself
+            if not left:
+                return
+            for group in self._padded.evaluate(left, stages):
+                note_peak(group)
+                for job, i in zip(group.rows, group.best(0).tolist(), strict=True):
+                    job.objects.append(i)
+
+    def _objects(self, group: Group[Job], rows: list[int]) -> list[Reading]:
+        hits, values = group.decided(0).tolist(), group.chances[0].tolist()
+        sizes = [len(job.scene) for job in group.rows]
+        return [readout.objects(_true(hits[b]), tuple(values[b][: sizes[b]])) for b in rows]
+
+    def _number(self, group: Group[Job], rows: list[int]) -> list[Reading]:
+        logic, hits, values = self._context.logic, group.decided(0), group.chances[0].tolist()
+        counts = hits.sum(1)
+        cells = counted_cells(group.frame, group.internal[0])
+        if logic.uses_logits:
+            each = counting.at_least_each(cells, None)
+            at = each.gather(1, counts.unsqueeze(1)), each.gather(1, counts.unsqueeze(1) + 1)
+            chance = logic.to_probability(logic.and_(at[0], logic.not_(at[1])))
+        else:
+            chance = counting.distribution(cells, 1.0 - cells).gather(1, counts.unsqueeze(1))
+        return [
+            readout.number(
+                int(counts[b]),
+                int(counts[b]),
+                float(chance[b]),
+                tuple(values[b][: len(group.rows[b].scene)]),
+                _true(hits[b].tolist()),
+            )
+            for b in rows
+        ]
+
+    def _object(self, group: Group[Job], rows: list[int]) -> list[Reading]:
+        logic, cells, keep = self._context.logic, group.internal[0], group.keep
+        ranks, best = logic.ranks(cells), group.best(0)
+        same = ranks == ranks.gather(1, best.unsqueeze(1))
+        ties = ((same if keep is None else same & keep).sum(1) > 1).tolist()
+        hits = group.decided(0).any(1).tolist()
+        weights = iota.weights(logic.to_logits(cells), keep, self._context.parameters.iota_tau).tolist()
+        values = group.chances[0].tolist()
+        sizes = [len(job.scene) for job in group.rows]
+        return [
+            readout.described(
+                int(best[b]), tuple(weights[b][: sizes[b]]), tuple(values[b][: sizes[b]]), ties[b], hits[b]
+            )
+            for b in rows
+        ]
+
+    def _text(self, group: Group[Job], rows: list[int]) -> list[Reading]:
+        logic, main = self._context.logic, group.stages[0].main
+        cells = torch.stack(group.internal[:main], 1)
+        scores = torch.softmax(logic.to_logits(cells).clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 1)
+        best = logic.ranks(cells).argmax(1).tolist()
+        ties = ((scores == scores.gather(1, torch.tensor(best).unsqueeze(1))).sum(1) > 1).tolist()
+        values = scores.tolist()
+        return [
+            readout.text(group.rows[b].made.need.of.values[best[b]], values[b][best[b]], ties[b])
+            for b in rows
+        ]
+
+
+def note_peak(group: Group[Job]) -> None:
+    """Add the cells of the group's largest table to what its questions cost."""
+    for job in group.rows:
+        job.record.usage.peak_cells = max(job.record.usage.peak_cells, group.peak)
+
+
+def note_described(group: Group[Job], k: int, texts: list[str], chosen: bool = False) -> list[int]:
+    """Add the descriptions whose bodies are the k-th truth, one a row, to the records: as unmatched, or with the object
+    that fits best, a `chosen` one in any case. Return those objects."""
+    hits, best = group.decided(k).any(1).tolist(), [int(i) for i in group.best(k)]
+    values = group.chances[k].tolist()
+    for b, job in enumerate(group.rows):
+        if not hits[b]:
+            job.record.unmatched(texts[b])
+        if hits[b] or chosen:
+            job.record.step(0, texts[b], f"object {best[b]}", tuple(values[b][: len(job.scene)]))
+    return best
+
+
+def _true(hits: list[bool]) -> list[int]:
+    return [i for i, hit in enumerate(hits) if hit]
