@@ -87,7 +87,9 @@ def _read(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Rea
     """Evaluate what a result, or an item of it, needs, and read it."""
     reading = _reading(run.result(value, last), run, session, last)
     if session.guessed:
-        run.note(f"the budget of {session.context.budget} oracle calls was spent: this is the best answer so far")
+        run.note(
+            f"the budget of {session.context.budget} oracle calls was spent: this is the best answer so far"
+        )
     return reading
 
 
