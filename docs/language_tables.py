@@ -18,7 +18,7 @@ def tables() -> str:
     lines = ["### Built-ins", "", "| built-in | what it is |", "|---|---|"]
     lines += [f"| `{b.signature}` | {b.doc} |" for b in BUILTINS.values()]
     lines += ["", "### Methods", "", "| method | of | what it does |", "|---|---|---|"]
-    lines += [f"| `.{name}` | {of} | {doc} |" for name, (_, _, of, doc) in METHODS.items()]
+    lines += [f"| `.{name}` | {method.of} | {method.doc} |" for name, method in METHODS.items()]
     return "\n".join(lines) + "\n"
 
 

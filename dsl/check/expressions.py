@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 
 from dsl.builtins import (
-    BINDERS,
     BUILTINS,
-    METHOD_KEYWORDS,
     METHODS,
     METHODS_MISSED,
     RESERVED,
-    SHADOWABLE,
     Builtin,
 )
 from dsl.check.scopes import Binding, Scope
@@ -52,7 +49,7 @@ class Expressions:
         """Bind a name, unless it is not free to take."""
         if name.startswith("__"):
             self.fault(f"'{name}' is reserved", node, hint=_INSIDES)
-        elif name in RESERVED or (name in BUILTINS and name not in SHADOWABLE):
+        elif name in RESERVED or (name in BUILTINS and not BUILTINS[name].shadowable):
             self.fault(
                 f"'{name}' is a built-in and can not be given another meaning",
                 node,
@@ -188,9 +185,10 @@ class Expressions:
         if isinstance(function, ast.Attribute):
             self._attribute(function, scope, called=True)
             if function.name in METHODS:
-                least, most, *_ = METHODS[function.name]
-                self._count(f".{function.name}", len(node.args) + len(node.keywords), least, most, node)
-                allowed = METHOD_KEYWORDS.get(function.name, ())
+                method = METHODS[function.name]
+                given = len(node.args) + len(node.keywords)
+                self._count(f".{function.name}", given, method.least, method.most, node)
+                allowed = method.keywords
                 for keyword in node.keywords:
                     if keyword.name not in allowed and "*" not in allowed:
                         self.fault(
@@ -257,13 +255,7 @@ class Expressions:
 
     def _builtin(self, node: ast.Call, builtin: Builtin, scope: Scope) -> None:
         given = len(node.args) + len(node.keywords)
-        if not builtin.least <= given <= builtin.most:
-            self.fault(
-                f"'{builtin.name}' takes {_range(builtin.least, builtin.most)}, not {given}",
-                node,
-                expected=builtin.signature,
-                hint=f"write {builtin.signature}",
-            )
+        self._count(f"'{builtin.name}'", given, builtin.least, builtin.most, node, builtin.signature)
         for keyword in node.keywords:
             if keyword.name not in builtin.keywords and "*" not in builtin.keywords:
                 self.fault(
@@ -273,9 +265,9 @@ class Expressions:
                     hint=did_you_mean(keyword.name, builtin.keywords) or "give the arguments by position",
                 )
         for i, arg in enumerate(node.args):
-            if builtin.name in BINDERS and i == len(node.args) - 1 and self._bare_predicate(arg, scope):
+            if builtin.binds and i == len(node.args) - 1 and self._bare_predicate(arg, scope):
                 continue
-            if builtin.name in BINDERS and isinstance(arg, ast.Lambda) and not arg.params:
+            if builtin.binds and isinstance(arg, ast.Lambda) and not arg.params:
                 self.fault(
                     f"this lambda gives '{builtin.name}' no variable to bind",
                     arg,
@@ -358,13 +350,15 @@ class Expressions:
         first = node.args[0].id
         return scope.find(first) is None and (first == OBJECT or first in self.vocabulary.sorts)
 
-    def _count(self, what: str, given: int, least: int, most: int, node: ast.Call) -> None:
+    def _count(
+        self, what: str, given: int, least: int, most: int, node: ast.Call, signature: str = ""
+    ) -> None:
         if not least <= given <= most:
             self.fault(
                 f"{what} takes {_range(least, most)}, not {given}",
                 node,
-                expected=_range(least, most),
-                hint="give it the arguments it takes",
+                expected=signature or _range(least, most),
+                hint=f"write {signature}" if signature else "give it the arguments it takes",
             )
 
 

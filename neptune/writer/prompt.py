@@ -22,10 +22,6 @@ DIALECTS = ("first_order", "neptune")
 LENGTHS = ("full", "short")
 """``short`` is about 500 tokens, for models that are small or run on a CPU."""
 
-_TOLD = """count exists forall no iota point describe mode implies equal greater_than less_than same_object distinct
-among score query max min len range sum sorted"""
-_TOLD_METHODS = "exists forall iota argmax count topk implies rename append"
-
 
 class Prompt:
     """The messages for one task, in one dialect.
@@ -103,12 +99,10 @@ def program_of(row: dict[str, Any], dialect: str) -> str:
 def builtins_summary(dialect: str) -> str:
     """Return the built-in functions (and, in NePTune's dialect, methods) that a prompt tells of, one a line."""
     lines = ["Built-in functions:"]
-    lines += [f"- {BUILTINS[n].signature}: {BUILTINS[n].doc}" for n in _TOLD.split() if n in BUILTINS]
+    lines += [f"- {b.signature}: {b.doc}" for b in BUILTINS.values() if b.told]
     if dialect == "neptune":
         lines += ["Methods:"]
-        lines += [
-            f"- .{n} (of a {METHODS[n][2]}): {METHODS[n][3]}" for n in _TOLD_METHODS.split() if n in METHODS
-        ]
+        lines += [f"- .{name} (of a {m.of}): {m.doc}" for name, m in METHODS.items() if m.told]
     return "\n".join(lines)
 
 

@@ -67,7 +67,7 @@ class Atoms:
             return self._attribute(name, sort, args, where, argmax)
         values = [a for a in args if isinstance(a, str) and not self._is_variable(a)]
         if values:
-            objects = [a for a in args if not (isinstance(a, str) and not self._is_variable(a))]
+            objects = [a for a in args if not isinstance(a, str) or self._is_variable(a)]
             if not objects:
                 raise ProgramError(
                     f"'{name}' is applied to texts only",
@@ -165,14 +165,11 @@ class Atoms:
 
     @staticmethod
     def _is_plural(predicate: Predicate, places: list[Term | DescribedObject]) -> bool:
-        if not predicate.reflexive or not all(isinstance(p, DescribedObject) for p in places):
+        if not predicate.reflexive:
             return False
         first, second = places
-        return (
-            isinstance(first, DescribedObject)
-            and isinstance(second, DescribedObject)
-            and first.description is second.description
-        )
+        both = isinstance(first, DescribedObject) and isinstance(second, DescribedObject)
+        return both and first.description is second.description  # type: ignore[union-attr]
 
     def _plural(self, predicate: Predicate, described: DescribedObject) -> Node:
         iota: Description = described.description
@@ -183,30 +180,24 @@ class Atoms:
         return make(Forall, first, make(Forall, second, body))
 
     def _places(self, args: list[Any], where: ast.Node, name: str) -> list[Term | DescribedObject]:
-        places: list[Term | DescribedObject] = []
-        for arg in args:
-            match arg:
-                case Variable():
-                    places.append(arg.name)
-                case ObjectRef():
-                    places.append(arg.index)
-                case DescribedObject():
-                    places.append(arg)
-                case str() if self._is_variable(arg):
-                    places.append(arg)
-                case _:
-                    hint = (
-                        ""
-                        if not isinstance(arg, Formula)
-                        else "name the object with iota(Object, lambda y: …)"
-                    )
-                    raise ProgramError(
-                        f"'{name}' is applied to {kind_name(arg)}",
-                        where.span,
-                        expected="an object: a quantifier's variable or iota(…)",
-                        hint=hint,
-                    )
-        return places
+        return [self._place(arg, where, name) for arg in args]
+
+    def _place(self, arg: Any, where: ast.Node, name: str) -> Term | DescribedObject:
+        match arg:
+            case Variable():
+                return arg.name
+            case ObjectRef():
+                return arg.index
+            case DescribedObject():
+                return arg
+            case str() if self._is_variable(arg):
+                return arg
+        raise ProgramError(
+            f"'{name}' is applied to {kind_name(arg)}",
+            where.span,
+            expected="an object: a quantifier's variable or iota(…)",
+            hint="name the object with iota(Object, lambda y: …)" if isinstance(arg, Formula) else "",
+        )
 
     def _is_variable(self, text: str) -> bool:
         return _VARIABLE_NAME.match(text) is not None and self.vocabulary.sort_of_value(text) is None

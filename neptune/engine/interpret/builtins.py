@@ -14,7 +14,7 @@ from dsl.errors import ProgramError
 from dsl.plan import make
 from dsl.syntax import ast
 from neptune.engine.interpret import operators, plain_builtins, quantifiers
-from neptune.engine.interpret.running import Function, RunningProgram
+from neptune.engine.interpret.running import Args, Function, Keywords, RunningProgram
 from neptune.engine.interpret.values import (
     AttributeOf,
     Closure,
@@ -27,7 +27,7 @@ from neptune.engine.interpret.values import (
 )
 
 
-def call(run: RunningProgram, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
+def call(run: RunningProgram, name: str, args: Args, keywords: Keywords, node: ast.Expr) -> Any:
     """Call a built-in.
 
     Raises
@@ -48,7 +48,7 @@ def call(run: RunningProgram, name: str, args: list[Any], keywords: dict[str, An
 # --- describing and asking -----------------------------------------------------------------------
 
 
-def _describe(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _describe(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     sorts = [a for a in args if isinstance(a, SortRef)]
     names = [a.name for a in args if isinstance(a, PredicateRef)] + [a for a in args if isinstance(a, str)]
     rest = [a for a in args if not isinstance(a, SortRef | PredicateRef | str)]
@@ -78,7 +78,7 @@ def _describe(run: RunningProgram, args: list[Any], keywords: dict[str, Any], no
     return run.attribute_value(sort, target, node)
 
 
-def _score(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _score(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     """``score(question, n=1)``: n variables named x1 … xn; ``n=0`` speaks of the whole picture."""
     text = run.text(args[0], node)
     arity = args[1] if len(args) > 1 else keywords.get("n", keywords.get("arity", 1))
@@ -92,7 +92,7 @@ def _score(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node:
     return run.made(make(plan.Atom, predicate, tuple(f"x{i + 1}" for i in range(arity))), node)
 
 
-def _query(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> str:
+def _query(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> str:
     """``query(question, object, …)``: an open question about given objects, or the whole picture."""
     texts = [a for a in args if isinstance(a, str)]
     if len(texts) != 1:
@@ -107,7 +107,7 @@ def _query(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node:
 
 
 def _connective(op: str) -> Function:
-    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    def apply(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
         values = list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
         if not values:
             raise ProgramError("A connective needs operands", node.span)
@@ -121,28 +121,20 @@ def _connective(op: str) -> Function:
     return apply
 
 
-def _not(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _not(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     (value,) = args
     return (not value) if isinstance(value, bool) else Formula(plan.negation(run.formula(value, node)))
 
 
-def _equal(negated: bool) -> Function:
-    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
-        first, second = args
-        return operators.equality(run, negated, first, second, node)
-
-    return apply
-
-
-def _order(op: str) -> Function:
-    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _compared(op: str) -> Function:
+    def apply(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
         first, second = args
         return operators.compare(run, op, first, second, node)
 
     return apply
 
 
-def _distinct(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _distinct(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     """``distinct(x, y, …)``: all of them are different objects (or values)."""
     if len(args) == 1 and isinstance(args[0], list | tuple):
         args = list(args[0])
@@ -152,13 +144,13 @@ def _distinct(run: RunningProgram, args: list[Any], keywords: dict[str, Any], no
     return quantifiers.joined(run, plan.conjunction, results, node)
 
 
-def _among(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _among(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     first, *rest = args
     items = list(rest[0]) if len(rest) == 1 and isinstance(rest[0], list | tuple | set) else rest
     return operators.compare(run, "in", first, items, node)
 
 
-def _topk(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> list[ObjectRef]:
+def _topk(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> list[ObjectRef]:
     """``topk(φ, k)``: the k most probable objects, best first."""
     if not isinstance(args[0], Formula | DescribedObject):
         raise ProgramError(
@@ -177,7 +169,7 @@ def _topk(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: 
     return [ObjectRef(i) for i in best[: max(k, 0)]]
 
 
-def _mode(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def _mode(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     """``mode(Color, lambda c: count(…))``: the value with the largest count (the first among equals)."""
     if len(args) == 1 and isinstance(args[0], list | tuple) and args[0]:
         counted = Counter(run.key(a, node) for a in args[0])
@@ -216,10 +208,10 @@ FUNCTIONS: dict[str, Function] = {
     "xor": _connective("^"),
     "implies": _connective(">>"),
     "not_": _not,
-    "equal": _equal(False),
-    "different": _equal(True),
-    "greater_than": _order(">"),
-    "less_than": _order("<"),
+    "equal": _compared("=="),
+    "different": _compared("!="),
+    "greater_than": _compared(">"),
+    "less_than": _compared("<"),
     "distinct": _distinct,
     "among": _among,
     "topk": _topk,

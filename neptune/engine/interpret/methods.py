@@ -10,8 +10,8 @@ from dsl import plan
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import make
 from dsl.syntax import ast
-from neptune.engine.interpret import builtins, operators, quantifiers
-from neptune.engine.interpret.running import RunningProgram
+from neptune.engine.interpret import builtins, quantifiers
+from neptune.engine.interpret.running import Args, Keywords, RunningProgram
 from neptune.engine.interpret.values import (
     DescribedObject,
     Formula,
@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 
 def call(
-    run: RunningProgram, target: Any, name: str, arguments: tuple[list[Any], dict[str, Any]], node: ast.Call
+    run: RunningProgram, target: Any, name: str, arguments: tuple[Args, Keywords], node: ast.Call
 ) -> Any:
     """Call a whitelisted method.
 
@@ -36,50 +36,30 @@ def call(
         If the value has no such method, or the arguments do not fit.
     """
     args, keywords = arguments
-    if isinstance(target, DescribedObject) and name in (
-        "exists",
-        "forall",
-        "count",
-        "iota",
-        "argmax",
-        "point",
-    ):
+    if isinstance(target, DescribedObject) and name in _OF_DESCRIBED:
         if name in ("argmax", "point"):
             return DescribedObject(target.description, True)
         if name == "iota":
             return target
         target = Formula(target.description.body)
+    methods = METHODS.get(type(target), {})
+    if name not in methods:
+        raise ProgramError(
+            f"{kind_name(target).capitalize()} has no method '.{name}'",
+            node.span,
+            expected=", ".join(f".{m}" for m in sorted(methods)) or "no methods",
+        )
     if isinstance(target, Formula):
-        method = _FORMULA.get(name)
-        if method is None:
-            raise ProgramError(
-                f"A formula has no method '.{name}'",
-                node.span,
-                expected=", ".join(f".{m}" for m in sorted(_FORMULA)),
-            )
-        return method(run, target, args, keywords, node)
+        return methods[name](run, target, args, keywords, node)
     if name not in ("append", "add", "get"):
         run.charge([target, *args], node)
-    table: dict[type, dict[str, Callable[..., Any]]] = {
-        str: _TEXT,
-        list: _LIST,
-        tuple: _LIST,
-        dict: _DICT,
-        set: _SET,
-    }
-    methods = table.get(type(target), {})
-    if name not in methods:
-        known = ", ".join(f".{m}" for m in sorted(methods)) or "no methods"
-        raise ProgramError(
-            f"{kind_name(target).capitalize()} has no method '.{name}'", node.span, expected=known
-        )
     try:
         return methods[name](run, target, args, node)
     except (IndexError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise ProgramError(f"'.{name}' can not take these arguments: {error}", node.span) from error
 
 
-def _vars(run: RunningProgram, target: Formula, args: list[Any], node: ast.Expr) -> list[str]:
+def _vars(run: RunningProgram, target: Formula, args: Args, node: ast.Expr) -> list[str]:
     """Return the variables a method speaks of; by default the only free one."""
     names = [
         _variable(a, node)
@@ -107,7 +87,7 @@ def _vars(run: RunningProgram, target: Formula, args: list[Any], node: ast.Expr)
     return names
 
 
-def _one_var(run: RunningProgram, target: Formula, args: list[Any], node: ast.Expr) -> str:
+def _one_var(run: RunningProgram, target: Formula, args: Args, node: ast.Expr) -> str:
     """Return the one variable that a method speaks of."""
     names = _vars(run, target, args, node)
     if len(names) != 1:
@@ -131,17 +111,17 @@ def _variable(value: Any, node: ast.Expr) -> str:
 
 def _quantified(kind: type[plan.Exists] | type[plan.Forall]) -> Callable[..., Formula]:
     def apply(
-        run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+        run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr
     ) -> Formula:
         body = target.node
         for var in reversed(_vars(run, target, args, node)):
             others = tuple(sorted(body.free - {var}))
             if run.distinct_variables in ("auto", "true") and others:
-                apart = [plan.same(var, other) for other in others]
+                equal = [plan.same(var, other) for other in others]
                 if kind is plan.Exists:
-                    body = plan.conjunction([*(plan.negation(s) for s in apart), body])
+                    body = plan.conjunction([*(plan.negation(s) for s in equal), body])
                 else:
-                    body = plan.disjunction([*apart, body])
+                    body = plan.disjunction([*equal, body])
                 run.note(f"'{var}' stands for another object than {', '.join(others)} (distinct_variables)")
             body = make(kind, var, body)
             run.variable_names[body] = var
@@ -150,42 +130,27 @@ def _quantified(kind: type[plan.Exists] | type[plan.Forall]) -> Callable[..., Fo
     return apply
 
 
-def _described(pick: bool) -> Callable[..., DescribedObject]:
+def _described(argmax: bool) -> Callable[..., DescribedObject]:
     def apply(
-        run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+        run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr
     ) -> DescribedObject:
-        var = _one_var(run, target, args[:1], node)
-        return quantifiers.description(run, target, pick, node, var)
+        return quantifiers.description(run, target, argmax, node, _one_var(run, target, args[:1], node))
 
     return apply
 
 
 def _counted(
-    run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
+    run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr
 ) -> Quantity:
-    var = _one_var(run, target, args, node)
-    return Quantity(make(plan.Count, var, target.node))
+    return Quantity(make(plan.Count, _one_var(run, target, args, node), target.node))
 
 
-def _joined(op: str) -> Callable[..., Any]:
-    def apply(
-        run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
-    ) -> Any:
-        result: Any = target
-        for value in args:
-            result = operators.binary(run, op, result, value, node)
-        return result
-
-    return apply
+def _as_builtin(name: str) -> Callable[..., Any]:
+    """Return the method that is a built-in with the formula as its first argument."""
+    return lambda run, target, args, keywords, node: builtins.call(run, name, [target, *args], keywords, node)
 
 
-def _negated(
-    run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
-) -> Formula:
-    return Formula(plan.negation(target.node))
-
-
-def rename(run: RunningProgram, target: Formula, args: list[Any], node: ast.Expr) -> Formula:
+def rename(run: RunningProgram, target: Formula, args: Args, node: ast.Expr) -> Formula:
     """``formula("x", "y")``: rename the variables, in the order x1, x2, … (or as they first occur); a variable of a
     quantifier, a given object or a description may stand there too."""
     order = _variable_order(target.node)
@@ -223,9 +188,7 @@ def _variable_order(node: plan.Node) -> list[str]:
     return list(seen)
 
 
-def _renamed(
-    run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
-) -> Formula:
+def _renamed(run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr) -> Formula:
     mapping = dict(keywords)
     if len(args) == 1 and isinstance(args[0], dict):
         mapping.update(args[0])
@@ -234,10 +197,8 @@ def _renamed(
     return run.made(plan.substitute(target.node, {k: _place(v, node) for k, v in mapping.items()}), node)
 
 
-def _probability(
-    run: RunningProgram, target: Formula, args: list[Any], keywords: dict[str, Any], node: ast.Expr
-) -> float:
-    return run.need("probability", bound(target.node), node)  # type: ignore[no-any-return]
+def _probability(run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr) -> Any:
+    return run.need("probability", bound(target.node), node)
 
 
 _FORMULA: dict[str, Callable[..., Any]] = {
@@ -249,31 +210,30 @@ _FORMULA: dict[str, Callable[..., Any]] = {
     "argmax": _described(True),
     "point": _described(True),
     "count": _counted,
-    "and_op": _joined("&"),
-    "or_op": _joined("|"),
-    "implies": _joined(">>"),
-    "not_op": _negated,
+    "and_op": _as_builtin("and_"),
+    "or_op": _as_builtin("or_"),
+    "implies": _as_builtin("implies"),
+    "not_op": _as_builtin("not_"),
     "rename": _renamed,
-    "topk": lambda run, target, args, keywords, node: builtins.call(
-        run, "topk", [target, *args], keywords, node
-    ),
+    "topk": _as_builtin("topk"),
     "prob": _probability,
     "max": _probability,
     "item": _probability,
 }
+_OF_DESCRIBED = ("exists", "forall", "count", "iota", "argmax", "point")
 
 
 # --- plain data ----------------------------------------------------------------------------------
 
 
-def _replace(run: RunningProgram, text: str, args: list[Any], node: ast.Expr) -> str:
+def _replace(run: RunningProgram, text: str, args: Args, node: ast.Expr) -> str:
     old, new = (run.text(a, node) for a in args)
     if len(text) + text.count(old) * len(new) > run.limits.text_chars:
         raise LimitError("text_chars", run.limits.text_chars, None, node.span)
     return text.replace(old, new)
 
 
-def _append(run: RunningProgram, items: Any, args: list[Any], node: ast.Expr) -> None:
+def _append(run: RunningProgram, items: Any, args: Args, node: ast.Expr) -> None:
     if not isinstance(items, list):
         raise ProgramError("A tuple can not be changed", node.span, hint="use a list")
     if len(items) >= run.limits.iterations:
@@ -283,7 +243,7 @@ def _append(run: RunningProgram, items: Any, args: list[Any], node: ast.Expr) ->
         run.weigh(items, node)
 
 
-def _extend(run: RunningProgram, items: Any, args: list[Any], node: ast.Expr) -> None:
+def _extend(run: RunningProgram, items: Any, args: Args, node: ast.Expr) -> None:
     for value in run.iterate(args[0], node):
         _append(run, items, [value], node)
 
@@ -319,6 +279,14 @@ _DICT: dict[str, Callable[..., Any]] = {
     "items": lambda run, d, a, node: list(d.items()),
 }
 _SET: dict[str, Callable[..., Any]] = {"add": lambda run, s, a, node: s.add(run.key(a[0], node))}
+METHODS: dict[type, dict[str, Callable[..., Any]]] = {
+    Formula: _FORMULA,
+    str: _TEXT,
+    list: _LIST,
+    tuple: _LIST,
+    dict: _DICT,
+    set: _SET,
+}
 
 
 def get_item(run: RunningProgram, target: Any, index: ast.Expr | ast.Slice, node: ast.Subscript) -> Any:
@@ -335,9 +303,7 @@ def get_item(run: RunningProgram, target: Any, index: ast.Expr | ast.Slice, node
         key = run.eval(index)
         return target[run.key(key, node)] if isinstance(target, dict) else target[int(run.number(key, node))]
     except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ProgramError(
-            f"There is no such element: {error}", node.span, expected="an index, or a key, that is there"
-        ) from error
+        raise _no_element(error, node) from error
 
 
 def set_item(run: RunningProgram, target: Any, index: Any, value: Any, node: ast.Expr) -> None:
@@ -345,13 +311,16 @@ def set_item(run: RunningProgram, target: Any, index: Any, value: Any, node: ast
     try:
         if isinstance(target, dict):
             target[run.key(index, node)] = value
-            run.weigh(value, node)
         elif isinstance(target, list):
             target[int(run.number(index, node))] = value
-            run.weigh(value, node)
         else:
             raise ProgramError(f"{kind_name(target).capitalize()} can not be changed", node.span)
+        run.weigh(value, node)
     except (IndexError, TypeError, OverflowError) as error:
-        raise ProgramError(
-            f"There is no such element: {error}", node.span, expected="an index, or a key, that is there"
-        ) from error
+        raise _no_element(error, node) from error
+
+
+def _no_element(error: Exception, node: ast.Expr) -> ProgramError:
+    return ProgramError(
+        f"There is no such element: {error}", node.span, expected="an index, or a key, that is there"
+    )

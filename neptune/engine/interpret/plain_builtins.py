@@ -9,7 +9,7 @@ from typing import Any
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import CountTrue, make
 from dsl.syntax import ast
-from neptune.engine.interpret.running import Function, RunningProgram
+from neptune.engine.interpret.running import Args, Function, Keywords, RunningProgram
 from neptune.engine.interpret.values import Closure, Formula, Quantity, SortRef, kind_name
 
 
@@ -44,7 +44,7 @@ def _measured(run: RunningProgram, args: list[Any], node: ast.Expr) -> list[Any]
 
 
 def _extreme(pick: Callable[..., Any], name: str) -> Function:
-    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
+    def apply(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> Any:
         measured = _measured(run, args, node)
         values = _values(run, args, node) if measured is None else measured
         if not values:
@@ -60,7 +60,7 @@ def _extreme(pick: Callable[..., Any], name: str) -> Function:
     return apply
 
 
-def _len(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> int:
+def _len(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> int:
     (value,) = args
     if isinstance(value, SortRef):
         return len(run.members(value))
@@ -69,7 +69,7 @@ def _len(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: a
     raise ProgramError(f"{kind_name(value).capitalize()} has no length", node.span, hint="use count(…)")
 
 
-def _range(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> list[int]:
+def _range(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> list[int]:
     numbers = [int(run.number(a, node)) for a in args]
     length = len(range(*numbers)) if max(map(abs, numbers), default=0) < 2**60 else run.limits.iterations + 1
     if length > run.limits.iterations:
@@ -77,7 +77,7 @@ def _range(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node:
     return list(range(*numbers))
 
 
-def _sum(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
+def _sum(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> float:
     """``sum(items, start=0)``: a formula among the items counts as 1 if it is true, as in ``count``."""
     start = args[1] if len(args) > 1 else keywords.get("start", 0)
     values = _values(run, args[:1], node)
@@ -89,7 +89,7 @@ def _sum(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: a
     return total
 
 
-def _sorted(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> list[Any]:
+def _sorted(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> list[Any]:
     items = list(run.iterate(args[0], node))
     key = args[1] if len(args) > 1 else keywords.get("key")
     reverse = args[2] if len(args) > 2 else keywords.get("reverse", False)
@@ -106,7 +106,7 @@ def _sorted(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node
     return [items[i] for i in order]
 
 
-def _int(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> int:
+def _int(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> int:
     if isinstance(args[0], Formula):
         return int(run.truth(args[0], node))
     value = _float(run, args, keywords, node)
@@ -115,7 +115,7 @@ def _int(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: a
     return int(value)
 
 
-def _float(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
+def _float(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> float:
     value = run.plain(args[0], node)
     if not isinstance(value, str):
         return float(run.number(value, node))
@@ -130,7 +130,7 @@ def _float(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node:
     return number
 
 
-def _round(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> float:
+def _round(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> float:
     number = run.number(args[0], node)
     digits = args[1] if len(args) > 1 else keywords.get("digits")
     if digits is None:

@@ -9,7 +9,7 @@ from dsl import plan
 from dsl.errors import ProgramError
 from dsl.plan import Compare, Forall, Node, make
 from dsl.syntax import ast
-from neptune.engine.interpret.running import Function, RunningProgram
+from neptune.engine.interpret.running import Args, Function, Keywords, RunningProgram
 from neptune.engine.interpret.values import (
     BuiltinRef,
     Closure,
@@ -123,7 +123,7 @@ def bodies_of(
 def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
     """Return the built-in ``exists`` or ``forall``, by the kind of its node."""
 
-    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    def apply(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], DescribedObject):
             return Formula(run.formula(args[0], node))
         if len(args) == 1 and isinstance(args[0], Formula):
@@ -172,7 +172,7 @@ def joined(run: RunningProgram, join: Callable[[list[Node]], Node], values: list
     return run.made(join([run.formula(v, node) for v in values]), node)
 
 
-def none(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def none(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     """``no(Object, …)``: not one of them."""
     found = quantifier(plan.Exists)(run, args, keywords, node)
     return (not found) if isinstance(found, bool) else Formula(plan.negation(found.node))
@@ -181,7 +181,7 @@ def none(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: A
 def iota(argmax: bool) -> Function:
     """Return the built-in ``iota``, or with `argmax` ``point``: the object itself, not a distribution."""
 
-    def apply(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+    def apply(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], DescribedObject):
             return DescribedObject(args[0].description, argmax or args[0].argmax)
         if len(args) == 1 and isinstance(args[0], ObjectRef | Variable):
@@ -252,7 +252,7 @@ def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
     return DescribedValue(make(plan.Describe, tuple(members), tuple(bodies)), name)
 
 
-def count(run: RunningProgram, args: list[Any], keywords: dict[str, Any], node: Any) -> Any:
+def count(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     """``count``: how many objects, members of a sort or items."""
     if len(args) == 1 and isinstance(args[0], list | tuple | set | dict):
         if not any(isinstance(a, Formula) for a in args[0]):

@@ -7,12 +7,11 @@ adds how expressions are evaluated and functions are called.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from dsl import plan
-from dsl.check.scopes import Place
 from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Node
@@ -22,8 +21,6 @@ from neptune.engine.interpret import truthiness
 from neptune.engine.interpret.atoms import Atoms
 from neptune.engine.interpret.values import (
     AttributeOf,
-    BuiltinRef,
-    Closure,
     DescribedObject,
     DescribedValue,
     Evaluator,
@@ -31,17 +28,17 @@ from neptune.engine.interpret.values import (
     Need,
     NeedKind,
     ObjectRef,
-    PredicateRef,
     Quantity,
     Scope,
     SortRef,
-    Variable,
     bound,
     kind_name,
     node_of,
 )
 
-Function: TypeAlias = "Callable[[RunningProgram, list[Any], dict[str, Any], Any], Any]"
+Args: TypeAlias = list[Any]
+Keywords: TypeAlias = dict[str, Any]
+Function: TypeAlias = "Callable[[RunningProgram, Args, Keywords, Any], Any]"
 """A built-in: of the running program, arguments by position and by name, and the call, for errors."""
 
 MOST_NESTED = 50
@@ -75,8 +72,6 @@ class RunningProgram(ABC):
         Whether descriptions stand for their most probable objects here, as inside ``describe``.
     variable_names
         The names in the program of the variables that quantifier nodes bind.
-    bodies
-        What the statements of functions' bodies may bind, and from where on.
     """
 
     def __init__(
@@ -90,7 +85,6 @@ class RunningProgram(ABC):
         self.variable_names: dict[Node, str] = {}
         self.binders = 0
         self.argmax = False
-        self.bodies: dict[int, Mapping[str, Place]] = {}  # by the identity of a body; the program holds it
         self._counted: dict[Node, int] = {}
         self._iterations = 0
 
@@ -271,14 +265,7 @@ class RunningProgram(ABC):
                     hint="write 'a and b or not a and c' instead of a branch inside the quantifier",
                 )
             return bool(self.need("truth", bound(made), node))
-        if isinstance(value, DescribedValue):
-            raise ProgramError(
-                "A described value is no truth value", node.span, hint='compare it: describe(…) == "red"'
-            )
-        if isinstance(value, SortRef | PredicateRef | BuiltinRef | Closure | Variable):
-            raise ProgramError(
-                f"{kind_name(value).capitalize()} is no truth value", node.span, expected="a formula"
-            )
+        truthiness.check_kind(value, node)
         if isinstance(value, str) and truthiness.is_written(self.scope, node):
             raise truthiness.no_truth(self.vocabulary, self.scope, value, node, others)
         return bool(value)
@@ -305,19 +292,15 @@ class RunningProgram(ABC):
 
     def text(self, value: Any, node: ast.Node) -> str:
         """Return the value as text, choosing or counting if need be."""
-        match value:
-            case str():
-                return value
-            case bool():
-                return "yes" if value else "no"
-            case int() | float():
-                return f"{value:g}" if isinstance(value, float) else str(value)
-            case DescribedValue() | AttributeOf():
-                return self.text(self.plain(value, node), node)
-            case Quantity():
-                return str(self.number(value, node))  # type: ignore[arg-type]
-            case Formula():
-                return "yes" if self.truth(value, node) else "no"  # type: ignore[arg-type]
+        if isinstance(value, Formula):
+            return "yes" if self.truth(value, node) else "no"  # type: ignore[arg-type]
+        value = self.plain(value, node)
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, str | int):
+            return str(value)
+        if isinstance(value, float):
+            return f"{value:g}"
         raise ProgramError(
             f"{kind_name(value).capitalize()} is no text", node.span, expected="a text or a number"
         )

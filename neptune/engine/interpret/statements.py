@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from dsl.check.scopes import Place, assigned
@@ -35,6 +36,11 @@ class Statements(RunningProgram):
     """Runs statements; how an expression is evaluated is the interpreter's part."""
 
     _statements = 0
+
+    @cached_property
+    def _assigned(self) -> dict[int, Mapping[str, Place]]:
+        """By the identity of a body, which the program holds."""
+        return {}
 
     def run(self, program: ast.Program) -> Any:
         """Run the program and return its result, possibly still lazy.
@@ -70,9 +76,9 @@ class Statements(RunningProgram):
         """Return what statements of a body may bind, and from where on; ``None`` for an expression."""
         if not isinstance(body, tuple):
             return None
-        found = self.bodies.get(id(body))
+        found = self._assigned.get(id(body))
         if found is None:
-            found = self.bodies[id(body)] = assigned(body)
+            found = self._assigned[id(body)] = assigned(body)
         return found
 
     def block(self, statements: Iterable[ast.Stmt]) -> None:

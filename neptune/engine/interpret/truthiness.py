@@ -13,7 +13,17 @@ from dsl.errors import ProgramError
 from dsl.syntax import ast
 from dsl.syntax.printer import print_expression
 from dsl.vocabulary import Vocabulary
-from neptune.engine.interpret.values import ObjectRef, Scope, Variable, kind_name
+from neptune.engine.interpret.values import (
+    BuiltinRef,
+    Closure,
+    DescribedValue,
+    ObjectRef,
+    PredicateRef,
+    Scope,
+    SortRef,
+    Variable,
+    kind_name,
+)
 
 _DISPLAYS = ast.ListDisplay | ast.TupleDisplay | ast.SetDisplay | ast.DictDisplay
 
@@ -23,6 +33,24 @@ def is_written(scope: Scope, operand: ast.Node) -> bool:
     if isinstance(operand, ast.Name):
         return scope.find(operand.id) is None
     return isinstance(operand, ast.Text | ast.Number | ast.Nothing | _DISPLAYS)
+
+
+def check_kind(value: Any, node: ast.Node) -> None:
+    """Check that a value may be a truth, by its kind.
+
+    Raises
+    ------
+    dsl.ProgramError
+        For a described value, a sort, a function, a variable.
+    """
+    if isinstance(value, DescribedValue):
+        raise ProgramError(
+            "A described value is no truth value", node.span, hint='compare it: describe(…) == "red"'
+        )
+    if isinstance(value, SortRef | PredicateRef | BuiltinRef | Closure | Variable):
+        raise ProgramError(
+            f"{kind_name(value).capitalize()} is no truth value", node.span, expected="a formula"
+        )
 
 
 def no_truth(

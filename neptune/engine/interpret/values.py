@@ -6,7 +6,7 @@ Plain data are bool, int, float, str, None, list, tuple, dict and set. Everythin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -208,7 +208,7 @@ def result_kind(value: Any) -> ResultKind | None:
     """
     if isinstance(value, Formula):
         return "objects" if len(value.node.free) == 1 else "truth"
-    return _RESULTS.get(type(value))
+    return _KINDS[type(value)][1] if type(value) in _KINDS else None
 
 
 def needed(value: Any) -> Need | None:
@@ -223,47 +223,30 @@ def needed(value: Any) -> Need | None:
     return Need(kind, bound(node) if kind == "truth" else node)  # type: ignore[arg-type]
 
 
-_RESULTS: dict[type, ResultKind] = {
-    DescribedObject: "object",
-    Quantity: "number",
-    DescribedValue: "text",
-    bool: "truth",
-    int: "number",
-    float: "number",
-    str: "text",
-    ObjectRef: "object",
-    type(None): "nothing",
-    list: "list",
-    tuple: "list",
-    set: "list",
-    dict: "list",
-}
-
-Call = Callable[[list[Any], dict[str, Any], ast.Call], Any]
-
-
 def kind_name(value: Any) -> str:
     """Return what a value is, in the words of the language."""
-    names: dict[type, str] = {
-        Formula: "a formula",
-        DescribedObject: "a described object",
-        Quantity: "a number",
-        DescribedValue: "a described value",
-        AttributeOf: "an attribute",
-        Variable: "an object variable",
-        ObjectRef: "an object",
-        SortRef: "a sort",
-        PredicateRef: "a predicate",
-        BuiltinRef: "a built-in function",
-        Closure: "a function",
-        bool: "a truth value",
-        int: "a number",
-        float: "a number",
-        str: "a text",
-        list: "a list",
-        tuple: "a tuple",
-        dict: "a dict",
-        set: "a set",
-        type(None): "None",
-    }
-    return names.get(type(value), type(value).__name__)
+    return _KINDS[type(value)][0] if type(value) in _KINDS else type(value).__name__
+
+
+_KINDS: dict[type, tuple[str, ResultKind | None]] = {
+    Formula: ("a formula", None),  # by its free variables, see `result_kind`
+    DescribedObject: ("a described object", "object"),
+    Quantity: ("a number", "number"),
+    DescribedValue: ("a described value", "text"),
+    AttributeOf: ("an attribute", None),
+    Variable: ("an object variable", None),
+    ObjectRef: ("an object", "object"),
+    SortRef: ("a sort", None),
+    PredicateRef: ("a predicate", None),
+    BuiltinRef: ("a built-in function", None),
+    Closure: ("a function", None),
+    bool: ("a truth value", "truth"),
+    int: ("a number", "number"),
+    float: ("a number", "number"),
+    str: ("a text", "text"),
+    list: ("a list", "list"),
+    tuple: ("a tuple", "list"),
+    dict: ("a dict", "list"),
+    set: ("a set", "list"),
+    type(None): ("None", "nothing"),
+}

@@ -9,7 +9,9 @@ import pytest
 from helpers.four_objects import OBJECTS, scene
 
 import dsl
+from dsl.builtins import BUILTINS, METHODS
 from neptune.engine import Engine
+from neptune.engine.interpret import builtins, methods
 from neptune.errors import ConfigError, NeptuneError
 from neptune.scene import Scene
 from neptune.scene.types import Scores
@@ -289,3 +291,8 @@ def test_numbers_out_of_their_range(arguments: dict[str, object], said: str) -> 
 def test_numbers_at_the_edges_of_their_range() -> None:
     engine = Engine(oracle="random", seed=np.int64(-3), max_oracle_calls=1, probability_tolerance=1)  # type: ignore[arg-type]
     assert not engine.run("count(Object, lambda x: red(x))", Scene.synthetic(4, seed=0)).settled
+
+
+def test_every_built_in_and_method_that_is_declared_does_something() -> None:
+    assert set(builtins.FUNCTIONS) == set(BUILTINS)
+    assert {name for table in methods.METHODS.values() for name in table} == set(METHODS)
