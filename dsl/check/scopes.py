@@ -113,9 +113,9 @@ def function_binding(params: tuple[ast.Param, ...]) -> Binding:
     return Binding("function", least, len(params), tuple(p.name for p in params))
 
 
-def named_functions(program: ast.Program) -> dict[str, ast.Node]:
+def named_functions(program: ast.Program) -> dict[str, ast.FunctionDef | ast.Lambda]:
     """Return the functions that have names: defs, and lambdas assigned to a name, anywhere in the program."""
-    out: dict[str, ast.Node] = {}
+    out: dict[str, ast.FunctionDef | ast.Lambda] = {}
     for node in ast.walk(program):
         if isinstance(node, ast.FunctionDef):
             out[node.name] = node
@@ -131,9 +131,7 @@ def recursion(program: ast.Program) -> list[tuple[ast.Node, list[str]]]:
     functions = named_functions(program)
     calls: dict[str, list[str]] = {}
     for name, node in functions.items():
-        own = {p.name for p in node.params} if isinstance(node, ast.FunctionDef) else set()
-        if isinstance(node, ast.Lambda):
-            own = set(node.params)
+        own = {p.name if isinstance(p, ast.Param) else p for p in node.params}
         used = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
         calls[name] = [u for u in dict.fromkeys(used) if u in functions and u not in own]
     out: list[tuple[ast.Node, list[str]]] = []

@@ -111,10 +111,8 @@ def _connective(op: str) -> Function:
         values = list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
         if not values:
             raise ProgramError("A connective needs operands", node.span)
-        result = values[0]
-        if len(values) == 1:
-            return result
-        for value in values[1:]:
+        result, *others = values
+        for value in others:
             result = operators.binary(run, op, result, value, node)
         return result
 

@@ -111,11 +111,6 @@ class Interpreter(Statements):
     def _subscript(self, node: ast.Subscript) -> Any:
         return methods.get_item(self, self.eval(node.value), node.index, node)
 
-    def _attribute(self, node: ast.Attribute) -> Any:
-        raise ProgramError(
-            f"'.{node.name}' is a method: it has to be called", node.span, expected=f"'.{node.name}(…)'"
-        )
-
     def _lambda(self, node: ast.Lambda) -> Any:
         return Closure("lambda", tuple(ast.Param(p) for p in node.params), node.body, self.scope)
 
@@ -303,7 +298,6 @@ class Interpreter(Statements):
         ast.SetDisplay: _display,
         ast.DictDisplay: _dict,
         ast.Subscript: _subscript,
-        ast.Attribute: _attribute,
         ast.Lambda: _lambda,
         ast.Unary: _unary,
         ast.Binary: _binary,

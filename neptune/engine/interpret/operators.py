@@ -78,8 +78,6 @@ def binary(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr |
         raise ProgramError("Division by zero", node.span, expected="a divisor other than 0")
     if op == "**":
         return _power(run, a, b, node)
-    if op not in _OPERATIONS:
-        raise ProgramError(f"The language has no operator '{op}'", node.span)
     return _bounded(run, _OPERATIONS[op](a, b), node)
 
 

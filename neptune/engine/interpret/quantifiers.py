@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from dsl import plan
 from dsl.errors import ProgramError
@@ -24,6 +24,8 @@ from neptune.engine.interpret.values import (
     bound,
     kind_name,
 )
+
+Binder = TypeVar("Binder", plan.Description, plan.Count)
 
 
 def bind(
@@ -191,12 +193,7 @@ def iota(argmax: bool) -> Function:
         domain, function = parts(run, args, node)
         if not _is_object(domain):
             return choice(run, domain, function, node)
-        names, body = bind(run, function, node, choosing=True)
-        for inner in names[1:]:
-            body = make(plan.Exists, inner, body)
-        made = make(plan.Description, names[0], body)
-        run.atoms.check_size(made, node)
-        return DescribedObject(made, argmax)
+        return DescribedObject(_over_first(run, plan.Description, function, node, choosing=True), argmax)
 
     return apply
 
@@ -272,12 +269,19 @@ def count(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any
     domain, function = parts(run, args, node)
     if not _is_object(domain):
         return Quantity(make(plan.CountTrue, tuple(bodies_of(run, domain, function, node))))
-    names, body = bind(run, function, node)
+    return Quantity(_over_first(run, plan.Count, function, node))
+
+
+def _over_first(
+    run: RunningProgram, kind: type[Binder], function: Any, node: Any, *, choosing: bool = False
+) -> Binder:
+    """Return the node that binds a function's first variable; its other ones are bound by ∃."""
+    names, body = bind(run, function, node, choosing=choosing)
     for inner in names[1:]:
         body = make(plan.Exists, inner, body)
-    made = make(plan.Count, names[0], body)
+    made = make(kind, names[0], body)
     run.atoms.check_size(made, node)
-    return Quantity(made)
+    return made
 
 
 # --- a count where a choice needs a truth --------------------------------------------------------
