@@ -28,7 +28,7 @@ class Builtin:
     told
         Whether the prompts tell writers of it.
     shadowable
-        Whether a program may take the name for a variable of its own: words that answers like to use.
+        Whether a program may take the name for one of its variables: words that answers like to use.
     also_predicate
         Whether the name is a predicate too when it is applied to a quantifier's variable (``round(x)``).
     """

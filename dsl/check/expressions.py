@@ -217,7 +217,7 @@ class Expressions:
         binding = scope.find(name)
         if binding is not None:
             if binding.kind == "function":
-                self._own_function(node, name, binding)
+                self._defined_function(node, name, binding)
             self._arguments(node, scope)
         elif name in BUILTINS:
             builtin = BUILTINS[name]
@@ -235,7 +235,7 @@ class Expressions:
         found = scope.find(node.args[0].id)
         return found is not None and found.kind == "variable"
 
-    def _own_function(self, node: ast.Call, name: str, binding: Binding) -> None:
+    def _defined_function(self, node: ast.Call, name: str, binding: Binding) -> None:
         given = len(node.args) + len(node.keywords)
         self._count(f"'{name}'", given, binding.least, binding.most, node)
         for keyword in node.keywords:
@@ -363,7 +363,7 @@ class Expressions:
 
 
 def _unbound(name: str, scope: Scope) -> str:
-    """Return how to mend a name that nothing binds and that looks like no other."""
+    """Return a hint for a name that nothing binds and that looks like no other."""
     if not re.fullmatch(r"[a-z]\d*", name):
         return f'assign it first, or write it as a text: "{name}"'
     variables = scope.variables()

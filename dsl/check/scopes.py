@@ -131,9 +131,9 @@ def recursion(program: ast.Program) -> list[tuple[ast.Node, list[str]]]:
     functions = named_functions(program)
     calls: dict[str, list[str]] = {}
     for name, node in functions.items():
-        own = {p.name if isinstance(p, ast.Param) else p for p in node.params}
+        params = {p.name if isinstance(p, ast.Param) else p for p in node.params}
         used = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
-        calls[name] = [u for u in dict.fromkeys(used) if u in functions and u not in own]
+        calls[name] = [u for u in dict.fromkeys(used) if u in functions and u not in params]
     out: list[tuple[ast.Node, list[str]]] = []
     reported: set[str] = set()
     for name in calls:

@@ -14,7 +14,7 @@ from typing import Any
 from dsl import plan
 from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
-from dsl.plan import Atom, Description, ExpectationOver, Forall, Node, Predicate, Term, make
+from dsl.plan import Atom, ExpectationOver, Forall, Node, Predicate, Term, make
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
 from neptune.engine.interpret.values import (
@@ -132,9 +132,9 @@ class Atoms:
             # One relation of each converse pair is asked: right(x, y) is left(y, x).
             predicate = self.predicate(converse, 2)
             places = places[::-1]
-        return self.about(places, lambda terms: self.leaf(predicate, terms), argmax)
+        return self.about(places, lambda terms: self.atom(predicate, terms), argmax)
 
-    def leaf(self, predicate: Predicate, terms: tuple[Term, ...]) -> Node:
+    def atom(self, predicate: Predicate, terms: tuple[Term, ...]) -> Node:
         """Return the atom, the places of a symmetric predicate in one order."""
         if predicate.symmetric:
             terms = tuple(sorted(terms, key=str))
@@ -172,11 +172,11 @@ class Atoms:
         return both and first.description is second.description  # type: ignore[union-attr]
 
     def _plural(self, predicate: Predicate, described: DescribedObject) -> Node:
-        iota: Description = described.description
-        first = plan.fresh(iota)
+        meant = described.description
+        first = plan.fresh(meant)
         second = f"@{int(first[1:]) + 1}"
-        fits = [plan.substitute(iota.body, {iota.var: v}) for v in (first, second)]
-        body = plan.disjunction([*(plan.negation(f) for f in fits), self.leaf(predicate, (first, second))])
+        fits = [plan.substitute(meant.body, {meant.var: v}) for v in (first, second)]
+        body = plan.disjunction([*(plan.negation(f) for f in fits), self.atom(predicate, (first, second))])
         return make(Forall, first, make(Forall, second, body))
 
     def _places(self, args: list[Any], where: ast.Node, name: str) -> list[Term | DescribedObject]:

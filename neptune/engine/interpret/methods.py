@@ -165,7 +165,7 @@ def rename(run: RunningProgram, target: Formula, args: Args, node: ast.Expr) -> 
             raise ProgramError("Only an atom can be applied to a description", node.span)
         predicate = target.node.predicate
         places = [a if isinstance(a, DescribedObject) else _place(a, node) for a in args]
-        made = run.atoms.about(places, lambda terms: run.atoms.leaf(predicate, terms), run.argmax)
+        made = run.atoms.about(places, lambda terms: run.atoms.atom(predicate, terms), run.argmax)
         return run.made(made, node)
     mapping = {var: _place(arg, node) for var, arg in zip(order, args, strict=True)}
     # Two steps, through names that nobody else has: ("y", "x") swaps.

@@ -195,8 +195,8 @@ def _counts(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr)
 def equality(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
     """Return ``left == right`` (or ``!=``) of anything.
 
-    Objects are compared by identity (crisp); a described value with a text by its formula where it depends on a
-    bound variable, and by the value chosen otherwise.
+    Objects are compared by identity, which is true or false; a described value with a text by its formula where it
+    depends on a bound variable, and by the value chosen otherwise.
     """
     if isinstance(left, Quantity) or isinstance(right, Quantity):
         return _counts(run, "!=" if negated else "==", left, right, node)
@@ -290,8 +290,8 @@ def _relation(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -
     if len(args) == 1:
         if isinstance(args[0], Quantity) and name in ("even", "odd", "is_even", "is_odd"):
             return _parity(run, args[0], name.endswith("odd"), node)
-        own = sort if sort is not None else words.sort_of_value(name)
-        if own is None or sort_of(run, args[0]) != own:
+        meant = sort if sort is not None else words.sort_of_value(name)
+        if meant is None or sort_of(run, args[0]) != meant:
             return None
         if sort is not None:
             return Formula(plan.const(1.0))

@@ -43,7 +43,7 @@ def _measured(run: RunningProgram, args: list[Any], node: ast.Expr) -> list[Any]
     return found
 
 
-def _extreme(pick: Callable[..., Any], name: str) -> Function:
+def _extreme(extreme: Callable[..., Any], name: str) -> Function:
     def apply(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> Any:
         measured = _measured(run, args, node)
         values = _values(run, args, node) if measured is None else measured
@@ -53,9 +53,9 @@ def _extreme(pick: Callable[..., Any], name: str) -> Function:
             raise ProgramError(f"'{name}' of nothing", node.span, expected="at least one number")
         key = keywords.get("key")
         if key is None:
-            return pick([run.number(v, node) for v in values])
+            return extreme([run.number(v, node) for v in values])
         sizes = [run.number(run.call_value(key, [v], node), node) for v in values]
-        return values[sizes.index(pick(sizes))]
+        return values[sizes.index(extreme(sizes))]
 
     return apply
 

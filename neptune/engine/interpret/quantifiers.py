@@ -56,7 +56,7 @@ def _body_of(function: Any, node: ast.Expr) -> ast.Expr:
 
 
 def _check_free(run: RunningProgram, function: Any, body: Node, node: ast.Expr) -> None:
-    """Report variables given as texts, which a lambda does not bind; refuse one that is called as a lambda's own is.
+    """Report variables given as texts, which a lambda does not bind; refuse one of the name of a lambda's parameter.
 
     Raises
     ------
