@@ -33,8 +33,14 @@ class Source:
 
 _CLEVR_PAGE = "https://cs.stanford.edu/people/jcjohns/clevr/"
 _CLEVR = "images/<split>/, questions/CLEVR_<split>_questions.json (and scenes/CLEVR_<split>_scenes.json)"
-_REFER = "https://github.com/lichengunc/refer"
 _COCO = "COCO's train2014.zip (13 GB) from https://cocodataset.org/#download"
+
+
+def _refer(name: str, who: str, title: str) -> Source:
+    layout = f"refs({who}).p, instances.json and images/train2014/"
+    return Source(title, "https://github.com/lichengunc/refer", f"{name}.zip, and {_COCO}", layout)
+
+
 _TRANSFER = Source(
     "CLEVR-Transfer (Hsu et al. 2023)",
     "https://github.com/joyhsu0504/LEFT",
@@ -53,24 +59,9 @@ SOURCES: dict[str, Source] = {
         f"CLEVR-Humans.zip (and CLEVR_v1.0.zip, 18 GB, from {_CLEVR_PAGE})",
         "CLEVR-Humans-<split>.json and images/<split>/",
     ),
-    "refcoco": Source(
-        "RefCOCO (Yu et al. 2016)",
-        _REFER,
-        f"refcoco.zip, and {_COCO}",
-        "refs(unc).p, instances.json and images/train2014/",
-    ),
-    "refcoco+": Source(
-        "RefCOCO+ (Yu et al. 2016)",
-        _REFER,
-        f"refcoco+.zip, and {_COCO}",
-        "refs(unc).p, instances.json and images/train2014/",
-    ),
-    "refcocog": Source(
-        "RefCOCOg (Mao et al. 2016)",
-        _REFER,
-        f"refcocog.zip, and {_COCO}",
-        "refs(umd).p, instances.json and images/train2014/",
-    ),
+    "refcoco": _refer("refcoco", "unc", "RefCOCO (Yu et al. 2016)"),
+    "refcoco+": _refer("refcoco+", "unc", "RefCOCO+ (Yu et al. 2016)"),
+    "refcocog": _refer("refcocog", "umd", "RefCOCOg (Mao et al. 2016)"),
     "refgta": Source(
         "RefGTA (Tanaka et al. 2019)",
         "https://github.com/mikittt/easy-to-understand-REG (pyutils/refer2)",

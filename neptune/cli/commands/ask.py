@@ -34,18 +34,6 @@ def ask(config: Config, name: str) -> int:
     report into the run folder (an earlier answer there is replaced), and prints the report's path last. With
     `explain` it prints how the program would be planned instead.
 
-    Parameters
-    ----------
-    config
-        Names `image`, and `question` or `program`.
-    name
-        The run's name.
-
-    Returns
-    -------
-    int
-        0.
-
     Raises
     ------
     NeptuneError

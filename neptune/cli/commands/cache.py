@@ -16,18 +16,6 @@ from neptune.perception.oracle.caching.store import OracleStore
 def show_cache(config: Config, name: str) -> int:
     """Print one line for each oracle of the cache; with `prune`, remove those whose identity holds its text.
 
-    Parameters
-    ----------
-    config
-        `oracle_cache` and `prune` are read.
-    name
-        The run's name; not used.
-
-    Returns
-    -------
-    int
-        0.
-
     Raises
     ------
     ConfigError

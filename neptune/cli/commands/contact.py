@@ -91,13 +91,6 @@ def contact_sheet(config: Config, name: str) -> int:
     config
         `dataset`, `data_dir` and `sample` say which; `od_model` finds the boxes; ``form``, ``form_options`` and
         ``max_pixels`` of `vlm_options` say how they are shown.
-    name
-        The run's name.
-
-    Returns
-    -------
-    int
-        0.
 
     Raises
     ------

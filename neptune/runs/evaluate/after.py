@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from neptune.config import Config
 from neptune.errors import NeptuneError
+from neptune.runs.evaluate.attribution import attribute_run, summarise_attribution
+from neptune.runs.evaluate.judge import judge_run, summarise_judge
+from neptune.runs.evaluate.logics import summarise_logics
 
 if TYPE_CHECKING:
     from neptune.runs.record import RunFolder
@@ -23,31 +26,17 @@ def examine(config: Config, folder: RunFolder, loaded: Sequence[Task]) -> Neptun
     """
     try:
         if config.blame:
-            from neptune.runs.evaluate.attribution import attribute_run
-
             attribute_run(config, folder.path, loaded, folder.records)
-        if config.evaluate:
-            from neptune.runs.evaluate.judge import judge_run
-
-            return judge_run(config, folder.path, folder.records)
+        return judge_run(config, folder.path, folder.records) if config.evaluate else None
     except NeptuneError as error:
         return error
-    return None
 
 
 def more_results(records: Sequence[Mapping[str, Any]], n: int) -> dict[str, Any]:
     """Return what ``results.json`` holds beyond the summary: ``logics``, ``judge`` and ``blame``, where known."""
-    found: dict[str, Any] = {}
-    if any(r.get("logics") for r in records):
-        from neptune.runs.evaluate.logics import summarise_logics
-
-        found["logics"] = summarise_logics(records)
-    if any(r.get("judge") for r in records):
-        from neptune.runs.evaluate.judge import summarise_judge
-
-        found["judge"] = summarise_judge(records, n)
-    if any(r.get("blame") for r in records):
-        from neptune.runs.evaluate.attribution import summarise_attribution
-
-        found["blame"] = summarise_attribution(records)
-    return found
+    found = {
+        "logics": summarise_logics(records),
+        "judge": summarise_judge(records, n),
+        "blame": summarise_attribution(records),
+    }
+    return {name: figures for name, figures in found.items() if figures}
