@@ -10,7 +10,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from lark import Lark, UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
@@ -103,7 +103,7 @@ class Generate:
             if position == len(text):
                 return Token("$END", "", here)
             best, kind = -1, ""
-            row = parser.choices()
+            row = cast(Any, parser).choices()  # Lark does not type it
             for name in row:
                 match = words.get(name)
                 found = match(text, position) if match else None
@@ -155,7 +155,7 @@ def _run(lark: Lark, start: str, read: Callable[[InteractiveParser], Token]) -> 
         try:
             tree = parser.feed_token(token)  # type: ignore[arg-type]  # the parser reads no more of it than its type
         except UnexpectedToken:
-            return Unexpected(token, parser.accepts(), parser.parser_state.value_stack)
+            return Unexpected(token, cast(Any, parser).accepts(), parser.parser_state.value_stack)
         if token.type == "$END":
             return tree
 
