@@ -1,4 +1,5 @@
-"""What a finished run looked like inside: the values of its plan and of its lines, and how far it is from flipping.
+"""What a finished run looked like inside: the values of its plan and of its lines, and how far it is from another
+answer.
 
 The program is run once more on the evidence that is there; nothing is asked. What was never asked shows as unknown.
 """
@@ -6,7 +7,7 @@ The program is run once more on the evidence that is there; nothing is asked. Wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,11 +34,13 @@ from dsl.plan import (
     Or,
     Same,
     Xor,
+    make,
 )
+from dsl.plan.guards import insert_guards
 from dsl.syntax import ast
 from neptune.answer import Answer
-from neptune.engine.analysis.robustness import Flip, cell_limit, flip
-from neptune.engine.analysis.score_vector import CellBox, Silent
+from neptune.engine.analysis.robustness import MinimalChange, cell_limit, minimal_change
+from neptune.engine.analysis.score_vector import ScoreVector, Silent
 from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.executor import Executor
@@ -65,7 +68,7 @@ class Inside:
     Parameters
     ----------
     plan
-        Nodes of the forced plans, parents first: ``depth`` (0 begins a plan), ``line`` (of those), ``text``, and
+        Nodes of the evaluated plans, parents first: ``depth`` (0 begins a plan), ``line`` (of those), ``text``, and
         ``p`` (a truth), ``n`` (a number), ``value`` (a word) or ``scores`` (one for each object, of the variable
         ``over``; other variables bound by ∃; ``None`` where unknown); atoms also ``question``, ``cells`` and ``known``.
     lines
@@ -73,16 +76,16 @@ class Inside:
     flip
         The smallest change of scores that flips the answer; ``None`` where it could not be bounded.
     skipped
-        Cells of the plans' atoms without evidence: not asked, or asked in vain.
+        Ground atoms of the plans without evidence: not asked, or asked in vain.
     """
 
     plan: list[dict[str, Any]]
     lines: list[dict[str, Any]]
-    flip: Flip | None
+    flip: MinimalChange | None
     skipped: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields of a record: scores with three digits, the flip's with four."""
+        """Return the fields of a record: scores with three digits, the smallest change with four."""
         found: dict[str, Any] = {"plan": self.plan, "lines": self.lines, "skipped": self.skipped}
         if self.flip is not None:
             found["flip"] = {
@@ -90,13 +93,7 @@ class Inside:
                 "at_most": None if self.flip.at_most is None else round(self.flip.at_most, 4),
                 "answer": self.flip.answer,
                 "changes": [
-                    {
-                        "question": c.question,
-                        "objects": c.objects,
-                        "score": _short(c.score),
-                        "to": _short(c.to),
-                    }
-                    for c in self.flip.changes[:12]
+                    asdict(c) | {"score": _short(c.score), "to": _short(c.to)} for c in self.flip.changes[:12]
                 ],
                 "changed": len(self.flip.changes),
             }
@@ -177,14 +174,16 @@ def inspect(engine: Ran, program: str | ast.Program, scene: Scene, flips: bool =
     answer, session, watcher = _rerun(context, checked.program, evidence)
     goals = [goal for goal, _ in session.decided]
     atoms = [n for goal in goals for n in plan.walk(goal.node) if isinstance(n, Atom)]
-    box = CellBox(context, evidence, atoms)
-    evaluator = Executor(len(scene), context.logic, context.parameters, box.within(0.0), cell_limit(context))
-    shown = _Shown(box, evaluator)
-    needed = [box.mentioned(atom) for atom in atoms]
-    skipped = int(np.isnan(box.p[np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *needed]))]).sum())
+    scores = ScoreVector(context, evidence, atoms)
+    evaluator = Executor(
+        len(scene), context.logic, context.parameters, scores.within(0.0), cell_limit(context)
+    )
+    shown = _Shown(scores, evaluator)
+    needed = [scores.mentioned(atom) for atom in atoms]
+    skipped = int(np.isnan(scores.p[np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *needed]))]).sum())
     nodes: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
-    found: Flip | None = None
+    found: MinimalChange | None = None
     try:
         # What was decided last is the answer; what led to it follows, if there is room.
         for goal, node in {goal.node: (goal, node) for goal, node in reversed(session.decided)}.values():
@@ -196,7 +195,7 @@ def inspect(engine: Ran, program: str | ast.Program, scene: Scene, flips: bool =
             def again(moved: Evidence) -> Answer:
                 return _rerun(context, checked.program, moved, whole)[0]
 
-            found = flip(context, evidence, goals, answer, again)
+            found = minimal_change(context, evidence, goals, answer, again)
     except LimitError:
         pass  # too large to be evaluated as written: what is there is shown
     return Inside(nodes, lines, found, skipped)
@@ -222,8 +221,8 @@ def _short(p: Any) -> float:
 class _Shown:
     """Puts values into plain data."""
 
-    def __init__(self, box: CellBox, evaluator: Executor) -> None:
-        self.box, self.evaluator = box, evaluator
+    def __init__(self, scores: ScoreVector, evaluator: Executor) -> None:
+        self.scores, self.evaluator = scores, evaluator
 
     def tree(self, root: Node, line: int, into: list[dict[str, Any]]) -> None:
         """Add the nodes of a plan, parents first, as many as fit."""
@@ -246,13 +245,10 @@ class _Shown:
 
     def known(self, node: Node) -> dict[str, Any]:
         """Return the value of a lazy formula, if the run has asked about all its atoms."""
-        from dsl.plan.guards import insert_guards
-
         guarded = insert_guards(node)
-        for inner in plan.walk(guarded):
-            if isinstance(inner, Atom) and not self.box.has(inner):
-                return {"value": plan.show(node)[:80]}
-        return self.value(guarded, {})
+        if all(self.scores.has(atom) for atom in plan.walk(guarded) if isinstance(atom, Atom)):
+            return self.value(guarded, {})
+        return {"value": plan.show(node)[:80]}
 
     def value(self, node: Node, names: dict[str, str]) -> dict[str, Any]:
         """Return the value of a node; nothing for what has none of its own."""
@@ -264,22 +260,20 @@ class _Shown:
                 best, known, _ = evaluator.choose(node)
                 return {"value": node.values[best] if known else "?"}
             case CountTrue():
-                low, high = evaluator.number(node)
-                return {"n": low} if low == high else {"value": f"{low} to {high}"}
-            case Description():
-                return self._scores(evaluator.over(node), (node.var, *sorted(node.free)), names)
-            case Count():
+                return self._number(node)
+            case Description() | Count():
                 found = self._scores(evaluator.over(node), (node.var, *sorted(node.free)), names)
-                if not node.free:
-                    low, high = evaluator.number(node)
-                    found |= {"n": low} if low == high else {"value": f"{low} to {high}"}
-                return found
+                return found | self._number(node) if isinstance(node, Count) and not node.free else found
             case _:
                 found = self._scores(evaluator.truth(node), tuple(sorted(node.free)), names)
                 atom = node.body if isinstance(node, Not) else node
                 if isinstance(atom, Atom):
                     found |= self._asked(atom)
                 return found
+
+    def _number(self, node: Node) -> dict[str, Any]:
+        low, high = self.evaluator.number(node)
+        return {"n": low} if low == high else {"value": f"{low} to {high}"}
 
     def _scores(self, interval: Interval, vars: tuple[str, ...], names: dict[str, str]) -> dict[str, Any]:
         low, high = (t.align(vars).values.double() for t in (interval.low, interval.high))
@@ -296,11 +290,11 @@ class _Shown:
         return found
 
     def _asked(self, leaf: Atom) -> dict[str, Any]:
-        column, places = self.box.column(leaf), self.box.mentioned(leaf)
+        column, places = self.scores.column(leaf), self.scores.mentioned(leaf)
         return {
             "question": column.question.text,
             "cells": len(places),
-            "known": int((~np.isnan(self.box.p[places])).sum()),
+            "known": int((~np.isnan(self.scores.p[places])).sum()),
         }
 
 
@@ -312,62 +306,42 @@ def _plain(value: Any) -> str:
     return f"({type(value).__name__.lower()})"
 
 
-def _term(term: str | int, names: dict[str, str]) -> str:
-    return f"object {term}" if isinstance(term, int) else names.get(term, term)
+_LABELS: dict[type[Node], str] = {
+    Const: "{node.value:g}",
+    Not: "¬",
+    And: "all of",
+    Or: "any of",
+    Xor: "one of",
+    Exists: "∃{var}",
+    Forall: "∀{var}",
+    Description: "ι{var}  the one that is",
+    Count: "#{var}  how many are",
+    ExpectationOver: "of the {var} meant",
+    Compare: "compare {node.op}",
+    CountTrue: "how many hold",
+    Describe: "which fits best",
+}
+"""Node class → what its line says; the text of any other node is its line."""
 
 
 def _parts(node: Node, depth: int, names: dict[str, str]) -> Iterator[tuple[int, Node, str]]:
     """Yield (depth, node, label) of a plan, parents first; a negated atom is one line."""
-
-    def name(var: str) -> str:
+    variable = node.schema.variable(node)
+    for var in (*sorted(node.free), *variable):
         fresh = next((c for c in _NAMES if c not in names.values()), var)
-        return names.setdefault(var, fresh if var.startswith("@") else var)
-
-    def atom(leaf: Atom | Same) -> str:
-        if isinstance(leaf, Same):
-            return f"{_term(leaf.terms[0], names)} = {_term(leaf.terms[1], names)}"
-        return f"{leaf.predicate}({', '.join(_term(t, names) for t in leaf.terms)})"
-
-    for var in sorted(node.free):
-        name(var)
-    label, inner = "", node.children
-    match node:
-        case Atom() | Same():
-            label = atom(node)
-        case Not(body=Same() as same):
-            label, inner = atom(same).replace(" = ", " ≠ "), ()
-        case Not(body=Atom() as leaf):
-            label, inner = f"¬{atom(leaf)}", ()
-        case Not():
-            label = "¬"
-        case And():
-            label = "all of"
-        case Or():
-            label = "any of"
-        case Xor():
-            label = "one of"
-        case Exists():
-            label = f"∃{name(node.var)}"
-        case Forall():
-            label = f"∀{name(node.var)}"
-        case Description():
-            label = f"ι{name(node.var)}  the one that is"
-        case Count():
-            label = f"#{name(node.var)}  how many are"
-        case ExpectationOver():
-            label = f"of the {name(node.var)} meant"
-        case Compare():
-            label = f"compare {node.op}"
-        case CountTrue():
-            label = "how many hold"
-        case Describe():
-            label = "which fits best"
-        case Number() | Const():
-            label = f"{node.value:g}"
+        names.setdefault(var, fresh if var.startswith("@") else var)
+    atom, inner = node.body if isinstance(node, Not) else node, node.children
+    if isinstance(atom, Atom | Same):
+        terms = tuple(names.get(t, t) if isinstance(t, str) else t for t in atom.terms)
+        renamed = make(Atom, atom.predicate, terms) if isinstance(atom, Atom) else make(Same, terms)
+        label, inner = str(renamed if atom is node else make(Not, renamed)), ()
+    else:
+        template = _LABELS.get(type(node))
+        label = template.format(node=node, var="".join(names[v] for v in variable)) if template else str(node)
     yield depth, node, label
     for k, child in enumerate(inner):
         said = list(_parts(child, depth + 1, names))
-        if isinstance(node, Describe) and said:
+        if isinstance(node, Describe):
             first = said[0]
             said[0] = (first[0], first[1], f"{node.values[k]}: {first[2]}")
         yield from said

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from dsl.plan import Atom, Count, CountTrue, Describe, Description, walk
 from neptune.answer import Answer
-from neptune.engine.analysis.score_vector import CellBox, Floats, Source, logit
+from neptune.engine.analysis.score_vector import Floats, ScoreVector, Source, logit
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.store import Evidence
@@ -62,7 +62,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
+class MinimalChange:
     """How far the scores of a run are from another answer.
 
     Parameters
@@ -83,9 +83,9 @@ class Flip:
     answer: Any = None
 
 
-def flip(
+def minimal_change(
     context: RunContext, evidence: Evidence, goals: Iterable[Goal], before: Answer, rerun: Rerun
-) -> Flip:
+) -> MinimalChange:
     """Bound the smallest change of scores that flips an answer.
 
     Parameters
@@ -108,21 +108,21 @@ def flip(
     """
     search = _Search(context, evidence, tuple(dict.fromkeys(goals)), before, rerun)
     least = search.at_least()
-    if least >= 1.0 or not len(search.box.p):
-        return Flip(least)
+    if least >= 1.0 or not len(search.scores.p):
+        return MinimalChange(least)
     found = search.attack(min(least + _EASY, 1.0))
     for delta in (_HALF, 1.0):
         if found is None and delta > least:
             found = search.attack(delta, shrink=True)
     if found is None:
-        return Flip(least)
+        return MinimalChange(least)
     p, answer = found
     changes = []
     for place in search.moved(p).tolist():
-        question, objects = search.box.cell(place)
-        changes.append(Change(question.text, objects, float(search.box.p[place]), float(p[place])))
+        question, objects = search.scores.ground_atom(place)
+        changes.append(Change(question.text, objects, float(search.scores.p[place]), float(p[place])))
     changes.sort(key=lambda c: -abs(c.to - c.score))
-    return Flip(least, max(abs(c.to - c.score) for c in changes), tuple(changes), answer)
+    return MinimalChange(least, max(abs(c.to - c.score) for c in changes), tuple(changes), answer)
 
 
 def _gap(j: int, best: int, values: Tensor) -> Tensor:
@@ -144,9 +144,9 @@ class _Search:
     ) -> None:
         self.context, self.goals, self.before, self.rerun = context, goals, before, rerun
         atoms = [n for goal in goals for n in walk(goal.node) if isinstance(n, Atom)]
-        self.box = CellBox(context, evidence, atoms)
+        self.scores = ScoreVector(context, evidence, atoms)
         self.first = list(goals)
-        self.whole = not np.isnan(self.box.p).any()
+        self.whole = not np.isnan(self.scores.p).any()
         self.objects = len(evidence.scene)
 
     def _evaluator(self, source: Source) -> Executor:
@@ -154,7 +154,7 @@ class _Search:
         return Executor(self.objects, context.logic, context.parameters, source, cell_limit(context))
 
     def _settled(self, delta: float) -> bool:
-        evaluator = self._evaluator(self.box.within(delta))
+        evaluator = self._evaluator(self.scores.within(delta))
         for goal in self.first:
             if not settled(goal, evaluator):
                 # The next box is likely to be too large for the same decision.
@@ -190,7 +190,7 @@ class _Search:
         return None
 
     def _flipped(self, p: Floats) -> Any:
-        answer = self.rerun(self.box.moved(p))
+        answer = self.rerun(self.scores.moved(p))
         known = answer.settled or self.whole
         if not known or answer.abstained or answer.value == self.before.value:
             return None
@@ -198,22 +198,22 @@ class _Search:
 
     def moved(self, p: Floats) -> IntArray:
         """Return the places of the scores that are not what they were."""
-        return np.flatnonzero(~np.isnan(p) & (p != self.box.p))
+        return np.flatnonzero(~np.isnan(p) & (p != self.scores.p))
 
     def _spare(self, goal: Goal, wish: Wish, p: Floats) -> Floats:
         """Take back changes that the wish does not need, the largest first."""
         places = self.moved(p)
         if len(places) <= _SPARED:
-            for place in places[np.argsort(-np.abs(p - self.box.p)[places], kind="stable")]:
+            for place in places[np.argsort(-np.abs(p - self.scores.p)[places], kind="stable")]:
                 fewer = p.copy()
-                fewer[place] = self.box.p[place]
+                fewer[place] = self.scores.p[place]
                 if float(wish(self._values(goal, self._inner(fewer)))) > _EDGE:
                     p = fewer
         return p
 
     def _shrunk(self, goal: Goal, wish: Wish, p: Floats) -> Floats:
         """Move the same scores the same way, as little as the wish allows, by bisection."""
-        start, way = self.box.p, p - self.box.p
+        start, way = self.scores.p, p - self.scores.p
         low, high = 0.0, float(np.nanmax(np.abs(way)))
         while high - low > RESOLUTION:
             middle = (low + high) / 2
@@ -226,27 +226,24 @@ class _Search:
 
     def _values(self, goal: Goal, logits: Tensor) -> Tensor:
         """Return what a goal compares (with the middle, or with one another), shape ``(k,)``."""
-        return self._bounds(goal, self.box.at(logits))[0]
+        return self._bounds(goal, self.scores.at(logits))[0]
 
     def _bounds(self, goal: Goal, source: Source) -> tuple[Tensor, Tensor]:
         evaluator, node = self._evaluator(source), goal.node
         if isinstance(node, Describe | CountTrue):
             parts = [evaluator.truth(b) for b in node.bodies]
-            low, high = (
-                torch.stack([t.internal.reshape(()) for t in side])
-                for side in ([p.low for p in parts], [p.high for p in parts])
-            )
-            return low, high
-        value = evaluator.over(node) if isinstance(node, Description | Count) else evaluator.truth(node)
-        return value.low.internal.reshape(-1), value.high.internal.reshape(-1)
+        else:
+            parts = [evaluator.over(node) if isinstance(node, Description | Count) else evaluator.truth(node)]
+        low = torch.cat([p.low.internal.reshape(-1) for p in parts])
+        return low, torch.cat([p.high.internal.reshape(-1) for p in parts])
 
     def _wishes(self, goal: Goal, delta: float) -> list[Wish]:
         """Return what could be made greater than 0 to decide a goal otherwise, the easiest first.
 
         What the bounds within `delta` leave settled is not tried.
         """
-        values = self._values(goal, self._inner(self.box.p))
-        low, high = self._bounds(goal, self.box.within(delta))
+        values = self._values(goal, self._inner(self.scores.p))
+        low, high = self._bounds(goal, self.scores.within(delta))
         middle = self.context.logic.middle
         if goal.kind in ("argmax", "choose") and len(values):
             best = int(values.argmax())
@@ -261,18 +258,15 @@ class _Search:
         return [partial(_past, j, s, middle) for j, s in zip(order[:_RIVALS], signs)]
 
     @staticmethod
-    def _filled(logits: Tensor) -> Tensor:
-        """What was not asked is taken for even, in guessing where to push; the run on the change is the proof."""
-        return logits.nan_to_num(nan=0.0)
-
-    def _inner(self, p: Floats) -> Tensor:
-        """Return finite logits: not quite those of 0 and 1."""
-        return self._filled(logit(np.clip(p, 1e-9, 1 - 1e-9)))
+    def _inner(p: Floats) -> Tensor:
+        """Return finite logits: not quite those of 0 and 1. What was not asked is taken for even, in guessing where to
+        push; the run on the change is the proof."""
+        return logit(np.clip(p, 1e-9, 1 - 1e-9)).nan_to_num(nan=0.0)
 
     def _push(self, goal: Goal, wish: Wish, delta: float) -> Floats | None:
         """Move the scores on which a wish hangs to the end of the box, until it is granted."""
-        start = self.box.p
-        low, high = self.box.reach(delta)
+        start = self.scores.p
+        low, high = self.scores.reach(delta)
         p = start.copy()
         soft = goal.soft or not self.context.logic.uses_logits
         for _ in range(_STEPS):

@@ -1,4 +1,4 @@
-"""The scores that a run used, as one box of numbers that may be moved: for asking what another score would change."""
+"""The scores that a run used, as one vector of numbers that may be moved: to ask what another score would change."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Silent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """The cells of one question, each once: ``flat`` places in its table, ``start`` the first one's place in the box,
-    ``places`` (shape of the table) the place of every cell in the box, -1 for one object with itself."""
+    """The ground atoms of one question, each once: ``flat`` indices in its table, ``start`` the place of the first in
+    the vector, ``places`` (shape of the table) the place of every cell in the vector, -1 for one object with itself."""
 
     question: Question
     symmetric: bool
@@ -50,7 +50,7 @@ class Column:
     places: IntArray
 
 
-class CellBox:
+class ScoreVector:
     """All scores that some atoms mention on one scene, as probabilities in one vector ``p``, shape ``(C,)``.
 
     Parameters
@@ -106,22 +106,22 @@ class CellBox:
         return self.columns[self._key(atom)]
 
     def has(self, atom: Atom) -> bool:
-        """Tell whether an atom's question is in the box."""
+        """Tell whether an atom's question is in the vector."""
         return self._key(atom) in self.columns
 
     def mentioned(self, atom: Atom) -> IntArray:
-        """Return the places of the cells that an atom speaks of, each once, ascending."""
+        """Return the places of the ground atoms that an atom speaks of, each once, ascending."""
         index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
         places = np.unique(self.column(atom).places[index])
         return places[places >= 0]
 
-    def cell(self, place: int) -> tuple[Question, tuple[int, ...]]:
-        """Return the question and the objects of a place in the box."""
+    def ground_atom(self, place: int) -> tuple[Question, tuple[int, ...]]:
+        """Return the question and the objects of a place in the vector."""
         for column in self.columns.values():
             if column.start <= place < column.start + len(column.flat):
                 at = np.unravel_index(column.flat[place - column.start], column.places.shape)
                 return column.question, tuple(map(int, at))
-        raise IndexError(f"place {place} of a box of {len(self.p)} cells")
+        raise IndexError(f"place {place} of {len(self.p)}")
 
     def reach(self, delta: float) -> tuple[Floats, Floats]:
         """Return how low and how high each score can be if it moves by at most `delta`, shape ``(C,)``: what is read
@@ -148,9 +148,9 @@ class CellBox:
         places = torch.from_numpy(np.asarray(self.column(atom).places[index]))
         # A pair of one object with itself is never used: guards decide it. Shown as false.
         own = places < 0
-        cells = logits.index_select(0, places.clamp_min(0).reshape(-1)).reshape(places.shape)
+        scores = logits.index_select(0, places.clamp_min(0).reshape(-1)).reshape(places.shape)
         return ProbabilisticTensor.from_logits(
-            cells.masked_fill(own, -MAX_LOGIT).to(self.context.logic.dtype), vars, logic=self.context.logic
+            scores.masked_fill(own, -MAX_LOGIT).to(self.context.logic.dtype), vars, logic=self.context.logic
         )
 
     def moved(self, p: Floats) -> Evidence:

@@ -16,7 +16,7 @@ from neptune.algebra.convert import to_logit
 from neptune.engine import Engine
 from neptune.engine.analysis.inspection import inspect
 from neptune.engine.analysis.robustness import RESOLUTION, Change
-from neptune.engine.analysis.score_vector import CellBox, Silent
+from neptune.engine.analysis.score_vector import ScoreVector, Silent
 from neptune.scene import Scene
 
 ONE_SIGN = [
@@ -226,7 +226,7 @@ def test_calibrated_scores_are_moved_and_put_back() -> None:
     assert flip.at_least == pytest.approx(abs(answer.probability - 0.5), abs=RESOLUTION + 1e-6)
     node = dsl.plan.make(dsl.plan.Atom, dsl.plan.Predicate("red", 1), ("x",))
     evidence = engine.evidence(scene)
-    box = CellBox(engine, evidence, [node])
+    box = ScoreVector(engine.context, evidence, [node])
     back = box.moved(box.p).table(engine.wording.question(node.predicate)).logits
     np.testing.assert_allclose(
         back, evidence.table(engine.wording.question(node.predicate)).logits, atol=1e-5
