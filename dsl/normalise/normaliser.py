@@ -102,9 +102,8 @@ def _rewrite(node: ast.Node, context: Context) -> ast.Node:
 def _changed(node: ast.Node, context: Context) -> ast.Node | None:
     """Return what the first rule that applies makes of a node."""
     name, parts = _name_and_parts(node)
-    for rule, pattern in _candidates(
-        cast(Hashable, type(node)), _spoken_of(name), tuple([_form(p) for p in parts])
-    ):
+    kind, forms = cast(Hashable, type(node)), tuple([_form(p) for p in parts])
+    for rule, pattern in _candidates(kind, _spoken_of(name), forms):
         made = rule.apply(pattern, node, context)
         if made is not None:
             return made
@@ -142,7 +141,10 @@ def _form(node: ast.Node) -> _Form:
 
 @lru_cache(maxsize=4096)
 def _candidates(kind: type[Any], name: str, forms: tuple[_Form, ...]) -> tuple[tuple[Rule, str], ...]:
-    """Return the patterns, with their rules, that may fit a node of a type, with a name and parts of such forms."""
+    """Return the patterns, with their rules, that may fit a node of a type, with a name and parts of such forms.
+
+    Few patterns fit most nodes, and they are the same for nodes that look alike: so this is remembered.
+    """
     pairs = [(rule, pattern) for rule in RULES for pattern in rule.patterns]
     return tuple(pair for pair in pairs if _may_fit(tree_of(pair[1]), kind, name, forms))
 
@@ -151,11 +153,8 @@ def _may_fit(pattern: ast.Node, kind: type[Any], name: str, forms: tuple[_Form, 
     head, parts = _name_and_parts(pattern)
     if type(pattern) is not kind:
         return isinstance(pattern, ast.Connective) and kind is ast.Call and name == "and_"
-    if (
-        not LISTED[word_of(head)](name)
-        if word_of(head) in LISTED
-        else not head.startswith("_") and head != name
-    ):
+    listed = LISTED.get(word_of(head))
+    if not (listed(name) if listed is not None else head.startswith("_") or head == name):
         return False
     each = [part for part in parts if not name_of(part).startswith("__")]
     if len(each) == len(parts):
@@ -167,11 +166,9 @@ def _may_take(pattern: ast.Node, form: _Form) -> bool:
     kind, *body = form if isinstance(form, tuple) else (form,)
     if name_of(pattern).startswith("_"):
         word = word_of(name_of(pattern))
-        return (
-            kind in NODES[word][0]
-            if word in NODES
-            else kind is ast.Name or not (word in NAMES or word in LISTED)
-        )
+        if word in NODES:
+            return kind in NODES[word][0]
+        return kind is ast.Name or not (word in NAMES or word in LISTED)
     if isinstance(pattern, ast.Lambda) and body:
         return _may_take(pattern.body, body[0])
     return kind is type(pattern) or (isinstance(pattern, ast.Connective) and kind is ast.Call)
