@@ -173,16 +173,6 @@ class Evaluator(Protocol):
         ...
 
 
-class ByKind:
-    """An evaluator with a method for each kind of need."""
-
-    def need(self, need: Need, line: int) -> Any:
-        """Return the plain value that the method of its kind gives."""
-        if need.kind == "query":
-            return self.query(*need.of, line)  # type: ignore[attr-defined]
-        return getattr(self, "value" if need.kind == "text" else need.kind)(need.of, line)
-
-
 def bound(node: Node) -> Node:
     """Return a formula with its free variables bound by ∃."""
     for var in sorted(node.free, reverse=True):
