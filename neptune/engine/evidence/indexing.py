@@ -18,24 +18,24 @@ def off_diagonal(n: int, k: int, symmetric: bool = False) -> IntArray:
     k = 0 gives the one empty tuple, shape ``(1, 0)``. With `symmetric` (k = 2) only pairs i < j.
     """
     if k == 0:
-        cells = np.zeros((1, 0), dtype=np.int64)
+        tuples = np.zeros((1, 0), dtype=np.int64)
     elif k == 2 and symmetric:
-        cells = np.stack(np.triu_indices(n, 1), axis=1).astype(np.int64)
+        tuples = np.stack(np.triu_indices(n, 1), axis=1).astype(np.int64)
     else:
-        cells = np.indices((n,) * k, dtype=np.int64).reshape(k, -1).T
-        cells = np.ascontiguousarray(cells[distinct(cells)])
-    cells.flags.writeable = False
-    return cells
+        tuples = np.indices((n,) * k, dtype=np.int64).reshape(k, -1).T
+        tuples = np.ascontiguousarray(tuples[distinct(tuples)])
+    tuples.flags.writeable = False
+    return tuples
 
 
 @lru_cache(maxsize=256)
 def all_flat(n: int, arity: int, symmetric: bool) -> IntArray:
-    """Return the cells of :func:`off_diagonal` as flat indices, shape ``(M,)``, read-only."""
-    cells = off_diagonal(n, arity, symmetric)
+    """Return the tuples of :func:`off_diagonal` as flat indices, shape ``(M,)``, read-only."""
+    tuples = off_diagonal(n, arity, symmetric)
     if arity == 0:
         return np.zeros(1, dtype=np.int64)
-    flat = np.zeros(len(cells), dtype=np.int64)
-    for column in cells.T:
+    flat = np.zeros(len(tuples), dtype=np.int64)
+    for column in tuples.T:
         flat = flat * n + column
     flat.flags.writeable = False
     return flat
@@ -52,11 +52,11 @@ def diagonal(n: int, arity: int) -> NDArray[np.bool_]:
     return out
 
 
-def distinct(cells: IntArray) -> NDArray[np.bool_]:
+def distinct(tuples: IntArray) -> NDArray[np.bool_]:
     """Return which rows of ``(M, k)`` name no object twice: shape ``(M,)``."""
-    keep = np.ones(len(cells), dtype=np.bool_)
-    for i, j in itertools.combinations(range(cells.shape[1]), 2):
-        keep &= cells[:, i] != cells[:, j]
+    keep = np.ones(len(tuples), dtype=np.bool_)
+    for i, j in itertools.combinations(range(tuples.shape[1]), 2):
+        keep &= tuples[:, i] != tuples[:, j]
     return keep
 
 

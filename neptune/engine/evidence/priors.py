@@ -1,4 +1,4 @@
-"""Guesses at cells that have not been asked: for the order of asking only, never for an answer."""
+"""Guesses at what has not been asked: for the order of asking only, never for an answer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from neptune.scene.types import IntArray
 
 Floats = NDArray[np.float64]
 Prior = Callable[[Scene, Predicate, IntArray], "Floats | None"]
-"""Guesses the probabilities of cells ``(M, arity)`` of a predicate, shape ``(M,)``; ``None``: no idea."""
+"""Guesses the probabilities of a predicate at tuples of objects ``(M, arity)``, shape ``(M,)``; ``None``: no idea."""
 
 PSEUDO_COUNT = 4.0
-"""How many cells the vocabulary's guess weighs against cells seen."""
+"""How many answers the vocabulary's guess weighs against those seen."""
 
 _AXES = {"left": (0, 1.0), "right": (0, -1.0), "behind": (1, 1.0), "front": (1, -1.0)}
 
 
-def box_prior(scene: Scene, predicate: Predicate, cells: IntArray) -> Floats | None:
+def box_prior(scene: Scene, predicate: Predicate, tuples: IntArray) -> Floats | None:
     """Guess ``left right front behind`` from the boxes: what is behind stands higher in the picture.
 
     A logistic curve of the distance between the boxes' feet, in a twentieth of the picture's size; ``None`` for
@@ -33,7 +33,7 @@ def box_prior(scene: Scene, predicate: Predicate, cells: IntArray) -> Floats | N
     axis, sign = _AXES[predicate.name]
     boxes = scene.boxes.astype(np.float64)
     place = (boxes[:, 0] + boxes[:, 2]) / 2 if axis == 0 else boxes[:, 3]
-    gap = sign * (place[cells[:, 1]] - place[cells[:, 0]]) / (scene.size[axis] / 20)
+    gap = sign * (place[tuples[:, 1]] - place[tuples[:, 0]]) / (scene.size[axis] / 20)
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(gap, -30.0, 30.0))))
 
 
@@ -45,7 +45,7 @@ class Estimates:
     vocabulary
         A value of a sort of K values starts at 1/K; anything else at ½.
     prior
-        A better guess for single cells, or ``None``.
+        A better guess at each tuple of objects, or ``None``.
     """
 
     def __init__(self, vocabulary: Vocabulary | None = None, prior: Prior | None = None) -> None:
@@ -55,13 +55,13 @@ class Estimates:
         self._siblings: dict[Predicate, tuple[Predicate, ...]] = {}
 
     def learn(self, predicate: Predicate, true: int, asked: int) -> None:
-        """Add what the oracle said: `true` of `asked` cells."""
+        """Add what the oracle said: `true` of `asked` times."""
         found = self._seen.setdefault(predicate, [0.0, 0.0])
         found[0] += true
         found[1] += asked
 
     def frequency(self, predicate: Predicate) -> float:
-        """Return the estimated chance that a cell of the predicate is true, in (0, 1)."""
+        """Return the estimated probability that the predicate is true of some objects, in (0, 1)."""
         true, asked = self._seen.get(predicate, (0.0, 0.0))
         return (true + PSEUDO_COUNT * self._begin(predicate)) / (asked + PSEUDO_COUNT)
 
@@ -83,10 +83,10 @@ class Estimates:
             self._siblings[predicate] = found
         return found
 
-    def cells(self, scene: Scene, predicate: Predicate, cells: IntArray) -> Floats:
-        """Return estimated chances of cells ``(M, arity)``: shape ``(M,)``, in (0, 1)."""
+    def probabilities(self, scene: Scene, predicate: Predicate, tuples: IntArray) -> Floats:
+        """Return estimated probabilities of a predicate at tuples ``(M, arity)``: shape ``(M,)``, in (0, 1)."""
         if self.prior is not None:
-            guessed = self.prior(scene, predicate, cells)
+            guessed = self.prior(scene, predicate, tuples)
             if guessed is not None:
                 return np.clip(guessed, 1e-3, 1 - 1e-3)
-        return np.full(len(cells), self.frequency(predicate))
+        return np.full(len(tuples), self.frequency(predicate))

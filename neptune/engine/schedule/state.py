@@ -154,7 +154,7 @@ class State:
         if found is None:
             shape = (self.n,) * len(atom.free)
             everywhere = self.tuples(atom, np.argwhere(np.ones(shape, dtype=np.bool_)))
-            found = self.estimates.cells(self.scene, atom.predicate, everywhere).reshape(shape)
+            found = self.estimates.probabilities(self.scene, atom.predicate, everywhere).reshape(shape)
             if len(atom.terms) == 1:
                 found = self._given_siblings(atom, found)
             self._probabilities[atom] = found
