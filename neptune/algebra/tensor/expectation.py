@@ -3,23 +3,26 @@ description."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
 from neptune.algebra.convert import into_unit
 from neptune.algebra.errors import AlgebraError
 from neptune.algebra.tensor.axes import mask_of, merge, name_list, positions
-from neptune.algebra.tensor.table import Names
-from neptune.algebra.tensor.tensor import ProbabilisticTensor
+from neptune.algebra.tensor.table import Names, Table
+
+TableT = TypeVar("TableT", bound=Table)
 
 
-def _masked(t: ProbabilisticTensor, vars: tuple[str, ...]) -> Tensor:
+def _masked(t: Table, vars: tuple[str, ...]) -> Tensor:
     cells = t.values.double()  # summed in float64: the order of the axes changes no bit of the outcome
     mask = mask_of(t.domain or {}, t.vars, [v for v in vars if v in t.vars])
     return cells if mask is None else cells.masked_fill(~mask, 0.0)
 
 
-def expectation(atom: ProbabilisticTensor, weights: ProbabilisticTensor, var: Names) -> ProbabilisticTensor:
+def expectation(atom: TableT, weights: Table, var: Names) -> TableT:
     """Return ``Σ w·r`` over `var`: how true the atom is of the object meant.
 
     Parameters
@@ -27,7 +30,7 @@ def expectation(atom: ProbabilisticTensor, weights: ProbabilisticTensor, var: Na
     atom
         The probabilities r.
     weights
-        Weights w from :meth:`ProbabilisticTensor.iota`: non-negative, summing to at most 1 over `var`.
+        Weights w from :meth:`~neptune.algebra.ProbabilisticTensor.iota`: non-negative, summing to at most 1 over `var`.
     var
         The variable of the description, or several; each in `weights`.
 
@@ -71,4 +74,4 @@ def expectation(atom: ProbabilisticTensor, weights: ProbabilisticTensor, var: Na
         [number[v] for v in weights.vars],
         [number[v] for v in rest],
     ).to(atom.dtype)
-    return ProbabilisticTensor._make(rest, domain, atom.logic, values=into_unit(summed))
+    return atom._make(rest, domain, atom.logic, values=into_unit(summed))

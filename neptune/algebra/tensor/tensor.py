@@ -12,6 +12,7 @@ from neptune.algebra.convert import to_probability
 from neptune.algebra.errors import AlgebraError
 from neptune.algebra.quantifiers import move_last, quantify
 from neptune.algebra.tensor.axes import Domain, mask_of, merge, name_list, positions, show, view
+from neptune.algebra.tensor.expectation import expectation
 from neptune.algebra.tensor.table import Names, Table
 
 
@@ -162,9 +163,7 @@ class ProbabilisticTensor(Table):
         return self.exists(vars)
 
     def expect(self, weights: ProbabilisticTensor, var: Names) -> ProbabilisticTensor:
-        """Return ``Σ w·self`` over `var`, see :func:`neptune.algebra.tensor.expectation`."""
-        from neptune.algebra.tensor.expectation import expectation
-
+        """Return ``Σ w·self`` over `var`; see :func:`neptune.algebra.expectation`."""
         return expectation(self, weights, var)
 
     def argmax(self, vars: Names) -> Any:
