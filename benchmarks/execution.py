@@ -27,11 +27,10 @@ import torch
 from dsl import plan
 from dsl.plan import Atom, Exists, Node, Predicate, make
 from dsl.plan.guards import insert_guards
-from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
+from neptune.algebra import LogicParameters, logic
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.kernels import contract
 from neptune.engine.compile.program import ExecutionContext
-from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.executor import Executor
 
 CELL_LIMIT = 10**10
@@ -113,12 +112,10 @@ class Bench:
         return program.run(context, inputs)[0][0].squeeze(0)
 
     def _naive(self) -> torch.Tensor:
-        def leaf(one: Atom) -> Interval:
-            cells = self.tables[one.predicate]
-            given = {"logits" if self.logic.uses_logits else "values": cells}
-            return Interval.point(ProbabilisticTensor._make(one.terms, {}, self.logic, **given))  # type: ignore[arg-type]
+        def known(one: Atom) -> torch.Tensor:
+            return self.tables[one.predicate].unsqueeze(0)
 
-        return Executor(self.n, self.logic, self.parameters, leaf, CELL_LIMIT).truth(self.node).low.internal
+        return Executor(self.n, self.logic, self.parameters, known, CELL_LIMIT).truth(self.node).low.internal
 
 
 def _laws(chosen: logic.Logic) -> Any:

@@ -29,7 +29,6 @@ from dsl.plan import (
 )
 from dsl.plan.guards import insert_guards
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
-from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.executor import Executor
 
 UNARY = [Predicate(n, 1) for n in ("red", "cube", "metal")]
@@ -130,13 +129,11 @@ def evaluator(
     """Return an evaluator of these tables: the slow reference, or an executor."""
     chosen = logic.get(name)
 
-    def leaf(node: Atom) -> Interval:
+    def known(node: Atom) -> torch.Tensor:
         index = tuple(t if isinstance(t, int) else slice(None) for t in node.terms)
-        vars = tuple(t for t in node.terms if isinstance(t, str))
-        cells = given[node.predicate][index].to(chosen.dtype)
-        return Interval.point(ProbabilisticTensor.from_logits(cells, vars, logic=chosen))
+        return chosen.to_internal(given[node.predicate][index].to(chosen.dtype)).unsqueeze(0)
 
-    return kind(n, chosen, parameters or LogicParameters(), leaf, limit)
+    return kind(n, chosen, parameters or LogicParameters(), known, limit)
 
 
 def both(n: int, given: dict[Predicate, torch.Tensor], name: str) -> tuple[Evaluator, Executor]:

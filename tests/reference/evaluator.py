@@ -38,7 +38,7 @@ from neptune.algebra.tensor.axes import view
 from neptune.engine.compile.descriptions import fractional_bounds
 from neptune.engine.evaluate.bounds import Interval, settled_argmax
 
-LeafSource = Callable[[Atom], Interval]
+AtomSource = Callable[[Atom], Tensor]
 
 
 class Evaluator:
@@ -50,16 +50,16 @@ class Evaluator:
         N, the number of objects.
     logic, parameters
         The t-norm and the temperatures.
-    leaf
-        Gives an atom's value: an interval over the variables of the leaf, in the logic's dtype.
+    atoms
+        Gives an atom's carrier values over its variables, ``(1, N, …)``, or their bounds, ``(2, N, …)``.
     cell_limit
         The most cells that a tensor may have; a larger one is a :class:`dsl.LimitError`.
     """
 
     def __init__(
-        self, objects: int, logic: Logic, parameters: LogicParameters, leaf: LeafSource, cell_limit: int
+        self, objects: int, logic: Logic, parameters: LogicParameters, atoms: AtomSource, cell_limit: int
     ) -> None:
-        self.objects, self.logic, self.parameters, self.leaf = objects, logic, parameters, leaf
+        self.objects, self.logic, self.parameters, self.atoms = objects, logic, parameters, atoms
         self.cell_limit, self.peak_cells = cell_limit, 0
         self._memo: dict[Node, Interval] = {}
 
@@ -93,7 +93,7 @@ class Evaluator:
     def _truth(self, node: Node) -> Interval:
         match node:
             case Atom():
-                return self.leaf(node)
+                return self._atom(node)
             case Const():
                 return Interval.point(self._tensor(torch.tensor(node.value), ()))
             case Same():
@@ -113,6 +113,14 @@ class Evaluator:
             case Compare():
                 return self._compare(node)
         raise TypeError(f"{type(node).__name__} is no truth")
+
+    def _atom(self, node: Atom) -> Interval:
+        vars = tuple(t for t in node.terms if isinstance(t, str))
+        kind = "logits" if self.logic.uses_logits else "values"
+        low, *high = (
+            ProbabilisticTensor._make(vars, {}, self.logic, **{kind: end}) for end in self.atoms(node)
+        )
+        return Interval(low, *high) if high else Interval.point(low)
 
     def _tensor(self, values: torch.Tensor, vars: tuple[str, ...]) -> ProbabilisticTensor:
         return ProbabilisticTensor(values.to(self.logic.dtype), vars, logic=self.logic)
@@ -185,10 +193,12 @@ class Evaluator:
         return Interval.point(low) if body.exact else Interval(low, body.high.and_op(ones))
 
     def _expect(self, node: ExpectationOver) -> Interval:
+        if not self.objects:
+            return self._constant(0.0, node)
         described = self.over(node.description)
         atom = self.truth(node.body)
         if node.var not in node.body.free:
-            return atom if self.objects else self._constant(0.0, node)
+            return atom
         names = {node.description.var: node.var}
         tau = 0.0 if node.pick else self.parameters.iota_tau
         if described.exact:

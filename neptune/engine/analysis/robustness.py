@@ -28,9 +28,9 @@ from torch import Tensor
 
 from dsl.plan import Atom, Count, CountTrue, Describe, Description, walk
 from neptune.answer import Answer
-from neptune.engine.analysis.score_vector import Floats, ScoreVector, Source, logit
+from neptune.engine.analysis.score_vector import Floats, ScoreVector, logit
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.executor import Executor
+from neptune.engine.evaluate.executor import AtomSource, Executor
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.schedule.stopping import Goal, settled
 from neptune.scene.types import IntArray
@@ -149,7 +149,7 @@ class _Search:
         self.whole = not np.isnan(self.scores.p).any()
         self.objects = len(evidence.scene)
 
-    def _evaluator(self, source: Source) -> Executor:
+    def _evaluator(self, source: AtomSource) -> Executor:
         context = self.context
         return Executor(self.objects, context.logic, context.parameters, source, cell_limit(context))
 
@@ -228,7 +228,7 @@ class _Search:
         """Return what a goal compares (with the middle, or with one another), shape ``(k,)``."""
         return self._bounds(goal, self.scores.at(logits))[0]
 
-    def _bounds(self, goal: Goal, source: Source) -> tuple[Tensor, Tensor]:
+    def _bounds(self, goal: Goal, source: AtomSource) -> tuple[Tensor, Tensor]:
         evaluator, node = self._evaluator(source), goal.node
         if isinstance(node, Describe | CountTrue):
             parts = [evaluator.truth(b) for b in node.bodies]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dsl.plan import Atom
-from neptune.algebra import ProbabilisticTensor
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.bounds import Interval
+from neptune.engine.evaluate.executor import AtomSource
 from neptune.engine.evidence.store import MAX_LOGIT, Evidence
 from neptune.errors import OracleError
 from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
 
 Floats = NDArray[np.float64]
-Source = Callable[[Atom], Interval]
 
 
 class Silent:
@@ -129,29 +127,27 @@ class ScoreVector:
         step = np.where(self.fixed, 0.0, delta)
         return np.clip(self.p - step, 0.0, 1.0), np.clip(self.p + step, 0.0, 1.0)
 
-    def within(self, delta: float) -> Source:
+    def within(self, delta: float) -> AtomSource:
         """Return what gives atoms as intervals: every score known may move by `delta`, the others are anything."""
         unknown = np.isnan(self.p)
         low, high = (np.where(unknown, end, p) for end, p in zip((0.0, 1.0), self.reach(delta), strict=True))
         ends = logit(low), logit(high)
-        if delta == 0.0 and not unknown.any():
-            return lambda atom: Interval.point(self._tensor(atom, ends[0]))
-        return lambda atom: Interval(self._tensor(atom, ends[0]), self._tensor(atom, ends[1]))
+        known = delta == 0.0 and not unknown.any()
+        return lambda atom: torch.stack([self._values(atom, end) for end in ends[: 1 if known else 2]])
 
-    def at(self, logits: Tensor) -> Source:
+    def at(self, logits: Tensor) -> AtomSource:
         """Return what gives atoms with these logits, shape ``(C,)``, which may carry gradients."""
-        return lambda atom: Interval.point(self._tensor(atom, logits))
+        return lambda atom: self._values(atom, logits).unsqueeze(0)
 
-    def _tensor(self, atom: Atom, logits: Tensor) -> ProbabilisticTensor:
+    def _values(self, atom: Atom, logits: Tensor) -> Tensor:
+        """Return an atom's carrier values over its variables."""
         index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
-        vars = tuple(t for t in atom.terms if isinstance(t, str))
         places = torch.from_numpy(np.asarray(self.column(atom).places[index]))
         # A pair of one object with itself is never used: guards decide it. Shown as false.
         own = places < 0
-        scores = logits.index_select(0, places.clamp_min(0).reshape(-1)).reshape(places.shape)
-        return ProbabilisticTensor.from_logits(
-            scores.masked_fill(own, -MAX_LOGIT).to(self.context.logic.dtype), vars, logic=self.context.logic
-        )
+        cells = logits.index_select(0, places.clamp_min(0).reshape(-1)).reshape(places.shape)
+        logic = self.context.logic
+        return logic.to_internal(cells.masked_fill(own, -MAX_LOGIT).to(logic.dtype))
 
     def moved(self, p: Floats) -> Evidence:
         """Return evidence as if the oracle had given these scores, shape ``(C,)``; texts as they were."""

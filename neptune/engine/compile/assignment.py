@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dsl.errors import LimitError
-from neptune.engine.compile.program import SEARCH_CELLS, ExecutionContext
-from neptune.engine.compile.relaxation import Domains, Relaxation, Relaxed
+from dsl.rewrites.all_different import Block
+from neptune.engine.compile.program import SEARCH_CELLS, ExecutionContext, Program
+from neptune.engine.compile.relaxation import Domains, Relaxation, RelaxedBlock, Step
 
 MOST_BRANCHES = 1 << 13
 """The most branches whose bound is computed for one cell of the outcome."""
@@ -45,16 +46,11 @@ class _Root:
         return max(self.value, -self.heap[0][0]) if self.heap else self.value
 
 
-class Search:
+class Search(RelaxedBlock):
     """Finds best assignments for one block, by its relaxation."""
 
-    def __init__(self, relaxed: Relaxed) -> None:
-        self.relaxed, self.block, self.names, self.place = (
-            relaxed,
-            relaxed.block,
-            relaxed.names,
-            relaxed.place,
-        )
+    def __init__(self, block: Block, program: Program, steps: Sequence[Step]) -> None:
+        super().__init__(block, program, steps)
         k = len(self.names)
         self._apart = np.zeros((k, k), dtype=np.bool_)
         for a, b in self.block.apart:
@@ -100,7 +96,7 @@ class Search:
 
         `tables` are those of an ∃ block (for ∀: negated).
         """
-        relaxation = Relaxation(self.relaxed, context, tables)
+        relaxation = Relaxation(self, context, tables)
         batch = context.batch if context.mask is not None else max(len(t) for t in tables)
         n, k = context.size, len(self.names)
         if n**k <= min(SEARCH_CELLS, context.cells):
@@ -134,7 +130,7 @@ class Search:
         logic, universal, n = context.logic, self.block.universal, context.size
         if n ** len(self.names) <= min(SEARCH_CELLS, context.cells):
             return self.run(context, tables)
-        relaxation = Relaxation(self.relaxed, context, [logic.not_(t) if universal else t for t in tables])
+        relaxation = Relaxation(self, context, [logic.not_(t) if universal else t for t in tables])
         roots = self._roots(relaxation, 1)
         self._drain(relaxation, roots, context.branches + context.branches_allowed)
         ends = [root.most if upper != universal else root.value for root in roots]
@@ -144,7 +140,7 @@ class Search:
     def lowest(self, context: ExecutionContext, tables: Sequence[Tensor]) -> dict[str, int] | None:
         """Return, for one scene and no free variable, the lowest tuple (variables outermost first) that reaches the
         value; ``None`` where all are false. Parameters as for :meth:`best`."""
-        relaxation = Relaxation(self.relaxed, context, tables)
+        relaxation = Relaxation(self, context, tables)
         first = self.best(context, tables)[0, 0].numpy()
         if first[0] < 0:
             return None

@@ -28,7 +28,7 @@ from neptune.engine.compile.program import (
     mask,
     missing_axes,
 )
-from neptune.engine.compile.relaxation import Relaxed, steps_of
+from neptune.engine.compile.relaxation import steps_of
 
 
 def quantified(compiler: Compiler, node: Exists | Forall) -> Register:
@@ -132,7 +132,7 @@ def _searched(compiler: Compiler, search: Search) -> Register:
         (slot, missing_axes(vars, scope)) for (slot, vars), scope in zip(parts, block.scopes, strict=True)
     ]
     compiler.program.searches.append(len(search.names))
-    compiler.program.axes = max(compiler.program.axes, search.relaxed.program.axes)
+    compiler.program.axes = max(compiler.program.axes, search.program.axes)
 
     def run(context: ExecutionContext, r: Registers) -> Tensor:
         tables = [full(expand_axes(r[slot], index), context.size) for slot, index in places]
@@ -148,7 +148,7 @@ def searching(block: Block) -> Search:
     """Return the search for a block, its relaxation compiled."""
     compiler = Compiler({And: junction, Exists: quantified}, as_written=False, searched=True)
     program = compiler.finish(block.atoms(), [block.relaxed])
-    return Search(Relaxed(block, program, list(steps_of(block.relaxed, compiler.value))))
+    return Search(block, program, list(steps_of(block.relaxed, compiler.value)))
 
 
 @cached(LRUCache(20_000), lock=Lock())

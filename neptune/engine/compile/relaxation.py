@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,7 @@ Step = tuple[Vars, tuple[Register, ...]]
 """One elimination: the variables that it reduces, and the registers of what it joins."""
 
 
-@dataclass(frozen=True, eq=False)
-class Relaxed:
+class RelaxedBlock:
     """A block of ∃ without its inequations, compiled.
 
     Parameters
@@ -48,15 +46,10 @@ class Relaxed:
         Its bound variables, outermost first, then the free ones: they index assignments and domains.
     """
 
-    block: Block
-    program: Program
-    steps: Sequence[Step]
-    names: Vars = field(init=False)
-    place: dict[str, int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", (*self.block.variables, *self.block.free))
-        object.__setattr__(self, "place", {v: i for i, v in enumerate(self.names)})
+    def __init__(self, block: Block, program: Program, steps: Sequence[Step]) -> None:
+        self.block, self.program, self.steps = block, program, steps
+        self.names: Vars = (*block.variables, *block.free)
+        self.place = {v: i for i, v in enumerate(self.names)}
 
 
 class Relaxation:
@@ -70,7 +63,7 @@ class Relaxation:
         As for :meth:`neptune.engine.compile.assignment.Search.best`.
     """
 
-    def __init__(self, relaxed: Relaxed, context: ExecutionContext, tables: Sequence[Tensor]) -> None:
+    def __init__(self, relaxed: RelaxedBlock, context: ExecutionContext, tables: Sequence[Tensor]) -> None:
         self.relaxed, self.context, self.tables = relaxed, context, tables
         self._most: dict[int, NDArray[Any]] = {}
 

@@ -42,7 +42,9 @@ from neptune.engine.compile.rules import RULES
 from neptune.engine.evaluate.bounds import Interval, settled_argmax
 from neptune.engine.evaluate.registers import LazyRegisters
 
-LeafSource = Callable[[Atom], Interval]
+AtomSource = Callable[[Atom], Tensor]
+"""Gives an atom's carrier values over its variables, ``(1, N, …)``; where some are unknown, their lower and upper
+bounds, ``(2, N, …)``."""
 
 WIDE = 3
 """A formula of so many variables is planned even for bounds: its joint table is large."""
@@ -61,8 +63,8 @@ class Executor:
         N, the number of objects.
     logic, parameters
         The t-norm and the temperatures.
-    leaf
-        Gives an atom's value: an interval over the variables of the atom, in the logic's dtype.
+    atoms
+        Gives what is known of an atom.
     cell_limit
         The most cells that a tensor may have; a larger one is a :class:`dsl.LimitError`.
     planner
@@ -87,12 +89,12 @@ class Executor:
         objects: int,
         logic: Logic,
         parameters: LogicParameters,
-        leaf: LeafSource,
+        atoms: AtomSource,
         cell_limit: int,
         planner: str = "naive",
         branches: int | None = None,
     ) -> None:
-        self.objects, self.logic, self.parameters, self.leaf = objects, logic, parameters, leaf
+        self.objects, self.logic, self.parameters, self.atoms = objects, logic, parameters, atoms
         self.cell_limit, self.peak_cells = cell_limit, 0
         self.work, self.most_work = 0, math.inf
         self._laws = plans.laws_of(logic, parameters)
@@ -104,7 +106,7 @@ class Executor:
         self.by_node = self
         if planner != "naive":
             branches = MOST_BRANCHES if branches is None else branches
-            self.by_node = Executor(objects, logic, parameters, leaf, cell_limit, "naive", branches)
+            self.by_node = Executor(objects, logic, parameters, atoms, cell_limit, "naive", branches)
             return
         rules = {**RULES, Atom: self._atom}
         self._compiler = Compiler(rules, as_written=True, searched=self._searches, empty=not objects)
@@ -237,9 +239,7 @@ class Executor:
             if whole is not None and len(whole) == 1:
                 found = whole[(slice(None), *(slice(None) if t is None else t for t in given))]
             else:
-                interval = self.leaf(atom)
-                ends = [interval.low] if interval.exact else [interval.low, interval.high]
-                found = torch.stack([end.internal for end in ends])
+                found = self.atoms(atom)
             tables[atom.predicate, given] = found
         return found
 

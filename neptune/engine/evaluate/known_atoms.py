@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dsl.plan import Atom
-from neptune.algebra import ProbabilisticTensor
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
@@ -32,17 +31,15 @@ class KnownAtoms:
         """Return the evidence table of an atom."""
         return self.evidence.table(self.context.wording.question(atom.predicate), atom.predicate.symmetric)
 
-    def __call__(self, atom: Atom) -> Interval:
-        """Return an atom's scores over its variables; those not asked, or of missing evidence, are unknown."""
+    def __call__(self, atom: Atom) -> Tensor:
+        """Return an atom's carrier values over its variables, ``(1, N, …)``; where some are not asked, or of missing
+        evidence, their lower and upper bounds, ``(2, N, …)``."""
         logic, table = self.context.logic, self.table(atom)
         index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
-        vars = tuple(t for t in atom.terms if isinstance(t, str))
         # A pair of one object with itself is never asked and never used: guards decide it. Any number does.
         open_at = np.isnan(table.logits) & ~diagonal(len(self.evidence.scene), len(atom.terms))
         unknown = torch.from_numpy(np.asarray(open_at[index]))
         logits = torch.from_numpy(table.logits)[index].nan_to_num(nan=0.0).to(logic.dtype)
         logits = self.context.parameters.calibrate(logits, atom.predicate.name or "default")
-        if not bool(unknown.any()):
-            return Interval.point(ProbabilisticTensor.from_logits(logits, vars, logic=logic))
-        ends = (logits.masked_fill(unknown, end) for end in (-torch.inf, torch.inf))
-        return Interval(*(ProbabilisticTensor.from_logits(end, vars, logic=logic) for end in ends))
+        ends = (-torch.inf, torch.inf) if bool(unknown.any()) else (0.0,)
+        return logic.to_internal(torch.stack([logits.masked_fill(unknown, end) for end in ends]))

@@ -47,7 +47,6 @@ from dsl.rewrites.reductions import order_of
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.kernels import contract
-from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.schedule import witness_of
 
@@ -122,17 +121,15 @@ def same_bounds(node: Node, n: int, seed: int, name: str) -> None:
     chosen, share = logic.get(name), rng.choice([0.1, 0.5, 1.0])
     unknown = {p: t % 1 < share for p, t in given_tables.items()}  # alike for (x, y) and (y, x)
 
-    def leaf(one: Atom) -> Interval:
+    def known(one: Atom) -> torch.Tensor:
         index = tuple(t if isinstance(t, int) else slice(None) for t in one.terms)
-        vars = tuple(t for t in one.terms if isinstance(t, str))
         cells, open_cells = given_tables[one.predicate][index], unknown[one.predicate][index]
-        if not bool(open_cells.any()):
-            return Interval.point(ProbabilisticTensor.from_logits(cells.to(chosen.dtype), vars, logic=chosen))
-        ends = (cells.masked_fill(open_cells, end).to(chosen.dtype) for end in (-torch.inf, torch.inf))
-        return Interval(*(ProbabilisticTensor.from_logits(end, vars, logic=chosen) for end in ends))
+        ends = (-torch.inf, torch.inf) if bool(open_cells.any()) else (0.0,)
+        rows = torch.stack([cells.masked_fill(open_cells, end) for end in ends])
+        return chosen.to_internal(rows.to(chosen.dtype))
 
-    reference = Evaluator(n, chosen, LogicParameters(), leaf, 10**7)
-    executor = Executor(n, chosen, LogicParameters(), leaf, 10**7, "optimised")
+    reference = Evaluator(n, chosen, LogicParameters(), known, 10**7)
+    executor = Executor(n, chosen, LogicParameters(), known, 10**7, "optimised")
     with torch.no_grad():
         for inner in walk(node):
             if not isinstance(inner, Count | CountTrue | Description | Describe | Number):
@@ -321,15 +318,10 @@ def test_the_strictness_of_and_gets_its_gradient() -> None:
         given_tables = tables(4, 1)
         chosen = parameters.logic
 
-        def leaf(one: Atom, chosen=chosen, given_tables=given_tables):  # type: ignore[no-untyped-def]
-            vars = tuple(str(t) for t in one.terms)
-            return Interval.point(
-                ProbabilisticTensor.from_logits(
-                    given_tables[one.predicate].to(chosen.dtype), vars, logic=chosen
-                )
-            )
+        def known(one: Atom, chosen=chosen, given_tables=given_tables):  # type: ignore[no-untyped-def]
+            return chosen.to_internal(given_tables[one.predicate].to(chosen.dtype)).unsqueeze(0)
 
-        kind(4, chosen, parameters, leaf, 10**6).truth(node).low.values.backward()
+        kind(4, chosen, parameters, known, 10**6).truth(node).low.values.backward()
         assert parameters.theta is not None
         assert parameters.theta.grad is not None
         found.append(float(parameters.theta.grad))
