@@ -2,53 +2,66 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import torch
+from cachetools import LRUCache, cached
 from torch import Tensor
 
 from dsl import plan
 from dsl.plan import (
-    Atom,
     Count,
     CountTrue,
     Describe,
     Description,
-    Exists,
     ExpectationOver,
     Node,
     Number,
+    Predicate,
     make,
 )
 from dsl.plan.guards import insert_guards
 from neptune.algebra import counting, iota
 from neptune.algebra.convert import clamp_logit
-from neptune.engine.compile.plan_cache import Cache
+from neptune.answer import Usage
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import AtomTensors
 from neptune.engine.evaluate.batched import Group, Padded
 from neptune.engine.evaluate.stage import Stage
+from neptune.engine.interpret.values import Need, NeedKind
 from neptune.scene import Scene
+from neptune.scene.types import Question
 
-Kind = Literal["truth", "objects", "number", "object", "text"]
+Values = tuple[Any, ...]
+
+Soft = tuple[Values, Tensor] | None
+"""The values, and the probability of each, ``(K,)`` float64; ``None`` where evidence is missing."""
 
 CHOSEN = " chosen"
 """The variable of the description that is chosen from; it sorts before every variable of a program."""
 
-Values = tuple[Any, ...]
+_ALIKE: dict[str, NeedKind] = {"probability": "truth", "ranking": "objects"}
+"""Needs that are read off the distribution of another."""
 
 
 @dataclass(eq=False)
-class Target:
-    """A distribution that is wanted: of a truth, of a truth at each object, a count, an object or a value.
+class SoftPlan:
+    """What the distribution over a need's values is computed from.
 
     Parameters
     ----------
-    kind, node
-        What is wanted of which plan.
+    need
+        A need of a plan, no open question.
+
+    Attributes
+    ----------
+    kind
+        ``truth``, ``objects`` (a truth at each object), ``number``, ``object`` or ``text``.
     truths
         Guarded formulas that are evaluated: those of the value itself, and last the body of `chosen`.
     var
@@ -56,23 +69,19 @@ class Target:
     chosen
         The description whose object the value is about (``describe(Color, iota(…))``), or ``None``.
     stage
-        The truths made ready for batches; ``None`` where there are none.
+        The truths made ready for batches; ``None`` where there are none: the number is given.
     """
 
-    kind: Kind
-    node: Node
+    need: Need
+    kind: NeedKind = field(init=False)
     truths: tuple[Node, ...] = field(init=False)
     var: str | None = field(init=False, default=None)
     chosen: Description | None = field(init=False)
     stage: Stage | None = field(init=False)
-    leaves: tuple[Atom, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        node = self.node
-        if self.kind == "truth":
-            for var in sorted(node.free, reverse=True):
-                node = make(Exists, var, node)
-        node, self.chosen = _chosen(insert_guards(node))
+        self.kind = _ALIKE.get(self.need.kind, self.need.kind)
+        node, self.chosen = _chosen(insert_guards(self.need.of))
         if isinstance(node, Count | Description):
             self.truths, self.var = (node.body,), node.var
         elif isinstance(node, CountTrue | Describe):
@@ -81,12 +90,16 @@ class Target:
             self.truths = ()
         else:
             self.truths = (node,)
-            self.var = next(iter(self.node.free)) if self.kind == "objects" else None
+            self.var = next(iter(self.need.of.free)) if self.kind == "objects" else None
         if self.chosen is not None:
             self.truths = (*self.truths, self.chosen.body)
-        found = {n: None for t in self.truths for n in plan.walk(t) if isinstance(n, Atom)}
-        self.leaves = tuple(found)
         self.stage = Stage(self.truths, len(self.truths)) if self.truths else None
+
+
+@cached(LRUCache(20_000), lock=threading.Lock())
+def soft_plan(need: Need) -> SoftPlan:
+    """Return the soft plan of a need, kept for the latest ones."""
+    return SoftPlan(need)
 
 
 def _chosen(node: Node) -> tuple[Node, Description | None]:
@@ -115,74 +128,72 @@ class _Row:
     objects: range
 
 
-Soft = tuple[Values, Tensor] | None
-"""The values, and the probability of each, ``(K,)`` float64; ``None`` where evidence is missing."""
+class Distributions:
+    """Computes the distributions over the values of needs, on many scenes at once.
 
-
-class Targets:
-    """Evaluates targets on scenes for one engine."""
+    Parameters
+    ----------
+    context
+        Its logic, temperatures and limits, and its oracle for open questions.
+    scores
+        Where the scores of atoms come from.
+    """
 
     def __init__(self, context: RunContext, scores: AtomTensors) -> None:
         self._context, self._scores = context, scores
         self._padded: Padded[_Row] = Padded(context, scores)
 
-    def evaluate(self, wanted: Sequence[tuple[Scene, Kind, Node]]) -> list[Soft]:
-        """Return the distribution of each (scene, kind, node); all atoms are asked in one round.
+    def evaluate(self, wanted: Sequence[tuple[Scene, Need]]) -> list[Soft]:
+        """Return the distribution over each need's values; all atoms are asked in one round.
 
         Raises
         ------
         LimitError
-            If a plan needs more cells than the engine's limits allow.
+            If a plan needs more cells than the limits allow.
         """
-        targets = [target(kind, node) for _, kind, node in wanted]
-        self._scores.ask(
-            (scene, leaf.predicate)
-            for (scene, _, _), t in zip(wanted, targets, strict=True)
-            for leaf in t.leaves
-        )
         found: list[Soft] = [None] * len(wanted)
-        batches: dict[Any, list[_Row]] = defaultdict(list)
-        for at, ((scene, kind, node), t) in enumerate(zip(wanted, targets, strict=True)):
-            if not t.truths:
-                number = int(node.value) if isinstance(node, Number) else 0
-                found[at] = (number,), torch.ones(1, dtype=torch.float64)
-            else:
-                batches[kind, t.var, t.chosen is None].append(_Row(at, scene, range(len(scene))))
-        for rows in batches.values():
-            stages = [targets[row.at].stage for row in rows]
-            for group in self._padded.evaluate(rows, stages):  # type: ignore[arg-type]
-                self._group(group, targets, found)
+        plans: dict[int, SoftPlan] = {}
+        batches: dict[Any, list[tuple[_Row, Stage]]] = defaultdict(list)
+        asked: list[tuple[Scene, Predicate]] = []
+        for at, (scene, need) in enumerate(wanted):
+            if need.kind == "query":
+                found[at] = self._said(scene, need)
+                continue
+            made = plans[at] = soft_plan(need)
+            if made.stage is None:  # a number, or how many hold of no formulas
+                found[at] = sure(int(need.of.value) if isinstance(need.of, Number) else 0)
+                continue
+            batches[made.kind, made.var, made.chosen is None].append(
+                (_Row(at, scene, range(len(scene))), made.stage)
+            )
+            asked += [(scene, leaf.predicate) for leaf in made.stage.leaves]
+        self._scores.ask(asked)
+        for batch in batches.values():
+            for group in self._padded.evaluate([row for row, _ in batch], [stage for _, stage in batch]):
+                chances = self._distribution(plans[group.rows[0].at], group)
+                for row, missing, chance in zip(group.rows, group.missing, chances.unbind(0), strict=True):
+                    if not missing:
+                        found[row.at] = _cut(plans[row.at], chance, len(row.scene))
         return found
 
-    def _group(self, group: Group[_Row], targets: Sequence[Target], found: list[Soft]) -> None:
-        first, logic = targets[group.rows[0].at], self._context.logic
-        tables = [
-            (x, logic.to_probability(x) if p is None else p, have)
-            for x, p, have in zip(group.internal, group.chances, group.vars, strict=True)
-        ]
-        chances = self._distribution(first, tables, group.frame.batch, group.frame.size, group.keep)
-        for row, missing, chance in zip(group.rows, group.missing, chances.unbind(0), strict=True):
-            if not missing:
-                found[row.at] = _cut(targets[row.at], chance, len(row.scene))
+    def _said(self, scene: Scene, need: Need) -> Soft:
+        text, attribute, objects = need.of
+        context, n = self._context, len(objects)
+        question = Question(text, n, attribute) if text else context.wording.query(attribute, n)
+        cells = np.array([objects], dtype=np.int64).reshape(1, n)
+        (said,) = context.evidence(scene).query(context.oracle, question, cells, Usage())
+        return None if said is None else sure(said)
 
-    def _distribution(
-        self,
-        t: Target,
-        tables: Sequence[tuple[Tensor, Tensor, tuple[str, ...]]],
-        batch: int,
-        size: int,
-        keep: Tensor | None,
-    ) -> Tensor:
-        """Return the distribution of a target, ``(B, K)`` float64, from its truths: internal numbers, probabilities
-        and variables of each."""
+    def _distribution(self, t: SoftPlan, group: Group[_Row]) -> Tensor:
+        """Return the distribution of each row of a group, ``(B, K)`` float64."""
         logic, tau = self._context.logic, self._context.parameters.iota_tau
         chosen = () if t.chosen is None else (CHOSEN,)
         over = (*chosen, *(() if t.var is None else (t.var,)))
-        main = tables[: len(tables) - len(chosen)]
-        internal = [_spread(x, have, over, batch, size) for x, _, have in main]
-        true = [_spread(p, have, over, batch, size).double() for _, p, have in main]
+        main = len(group.internal) - len(chosen)
+        internal = [_spread(group, x, k, over) for k, x in enumerate(group.internal[:main])]
+        true = [_spread(group, p, k, over).double() for k, p in enumerate(group.chances[:main])]
         false = [logic.to_probability(logic.not_(x)).double() for x in internal]
-        wide = None
+        wide, keep = None, group.keep
         if keep is not None and t.var is not None:
             wide = (keep.unsqueeze(1) if chosen else keep).expand(true[0].shape)
         match t.kind:
@@ -190,7 +201,7 @@ class Targets:
                 out = torch.stack([false[0], true[0]], -1)
             case "objects":
                 out = true[0] if wide is None else true[0].masked_fill(~wide, 0.0)
-            case "number" if isinstance(t.node, CountTrue):
+            case "number" if isinstance(t.need.of, CountTrue):
                 out = counting.distribution(torch.stack(true, -1), torch.stack(false, -1))
             case "number":
                 p, q = true[0], false[0]
@@ -204,39 +215,30 @@ class Targets:
                 out = clamp_logit(logits).softmax(-1)
         if t.chosen is None:
             return out
-        x, _, have = tables[-1]
-        cells = logic.to_logits(_spread(x, have, (t.chosen.var,), batch, size)).double()
+        cells = logic.to_logits(_spread(group, group.internal[-1], -1, (t.chosen.var,))).double()
         weights = iota.weights(cells, keep, tau)
         return torch.einsum("bn,bnk->bk", weights, out)
 
 
-def _spread(x: Tensor, have: tuple[str, ...], want: tuple[str, ...], batch: int, size: int) -> Tensor:
-    """Return a table ``(B, …)`` over `have` as one over `want` (which sorts as `have` does)."""
-    index = (slice(None), *(slice(None) if v in have else None for v in want))
-    return x[index].expand(batch, *([size] * len(want)))
+def _spread(group: Group[_Row], x: Tensor, k: int, want: tuple[str, ...]) -> Tensor:
+    """Return a table ``(B, …)`` of the k-th truth as one over `want`, which sorts as its variables do."""
+    index = (slice(None), *(slice(None) if v in group.vars[k] else None for v in want))
+    return x[index].expand(group.frame.batch, *([group.frame.size] * len(want)))
 
 
-def _cut(t: Target, chance: Tensor, n: int) -> Soft:
-    """Return the values of a target on a scene of n objects with their probabilities, padding cut off."""
+def sure(value: Any) -> tuple[Values, Tensor]:
+    """Return the distribution of a value that is certain."""
+    return (value,), torch.ones(1, dtype=torch.float64)
+
+
+def _cut(t: SoftPlan, chance: Tensor, n: int) -> Soft:
+    """Return the values of a need on a scene of n objects with their probabilities, padding cut off."""
     match t.kind:
         case "truth":
             return (False, True), chance
         case "objects" | "object":
             return tuple(range(n)), chance[:n]
         case "number":
-            most = len(t.node.bodies) if isinstance(t.node, CountTrue) else n
+            most = len(t.need.of.bodies) if isinstance(t.need.of, CountTrue) else n
             return tuple(range(most + 1)), chance[: most + 1]
-    assert isinstance(t.node, Describe)
-    return t.node.values, chance
-
-
-_targets = Cache(20_000)
-
-
-def target(kind: Kind, node: Node) -> Target:
-    """Return the target of a plan, from the cache if it is there."""
-    found: Target | None = _targets.get((kind, node))
-    if found is None:
-        found = Target(kind, node)
-        _targets.put((kind, node), found)
-    return found
+    return t.need.of.values, chance

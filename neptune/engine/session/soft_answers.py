@@ -18,22 +18,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 import dsl
 from dsl.syntax import ast
 from neptune.algebra.convert import EPSILON
-from neptune.answer import Usage
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import AtomTensors, Scorer
 from neptune.engine.interpret.values import Need, ObjectRef, kind_name, needed, result_kind
-from neptune.engine.session.distributions import Kind, Soft, Targets, Values
+from neptune.engine.session.distributions import Distributions, Soft, Values, sure
 from neptune.engine.session.program_paths import Choices, Outcome, paths_of
 from neptune.errors import NeptuneError
 from neptune.scene import Scene
-from neptune.scene.types import Question
 
 MOST_PATHS = 64
 """Of the ways through one program on one scene the most probable ones are followed, no more than this many."""
@@ -153,7 +150,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         self._follow = paths_of(self.context.vocabulary, self.context.limits, self.context.distinct_variables)
-        self._targets = Targets(self.context, AtomTensors(self.context, self.scorer))
+        self._distributions = Distributions(self.context, AtomTensors(self.context, self.scorer))
         self.paths = [_Path(i) for i in range(len(self.samples))]
         self._left_out = [0.0] * len(self.samples)
 
@@ -168,7 +165,7 @@ class _Search:
                     needing.append((path, path.outcome.need))
         if not needing:
             return False
-        found = self._evaluate([(self.samples[path.sample][1], need) for path, need in needing])
+        found = self._distributions.evaluate([(self.samples[p.sample][1], need) for p, need in needing])
         done = [path for path in self.paths if path.outcome is not None and path.outcome.need is None]
         forks = [
             fork
@@ -177,22 +174,6 @@ class _Search:
         ]
         self.paths = self._heaviest([*done, *forks])
         return True
-
-    def _evaluate(self, wanted: Sequence[tuple[Scene, Need]]) -> list[Soft]:
-        kinds: dict[str, Kind] = {"probability": "truth", "ranking": "objects"}
-        plain = [(s, need) for s, need in wanted if need.kind != "query"]
-        found = iter(
-            self._targets.evaluate([(s, kinds.get(n.kind, n.kind), n.of) for s, n in plain])  # type: ignore[arg-type]
-        )
-        return [self._query(s, need) if need.kind == "query" else next(found) for s, need in wanted]
-
-    def _query(self, scene: Scene, need: Need) -> Soft:
-        text, attribute, objects = need.of
-        context, n = self.context, len(objects)
-        question = Question(text, n, attribute) if text else context.wording.query(attribute, n)
-        cells = np.array([objects], dtype=np.int64).reshape(1, n)
-        (said,) = context.evidence(scene).query(context.oracle, question, cells, Usage())
-        return None if said is None else ((said,), torch.ones(1, dtype=torch.float64))
 
     def _forks(self, path: _Path, need: Need, soft: Soft) -> list[_Path]:
         if soft is None:
@@ -234,8 +215,8 @@ class _Search:
 
     def answers(self) -> list[SoftAnswer | None]:
         """Return the blend of each sample's paths."""
-        wanted: list[tuple[Scene, Kind, Any]] = []
-        parts: list[list[tuple[_Path, str, int | Soft]]] = [[] for _ in self.samples]
+        wanted: list[tuple[Scene, Need]] = []
+        routes: list[list[tuple[_Path, str, int | Soft]]] = [[] for _ in self.samples]
         errors: dict[int, dsl.ProgramError] = {}
         for path in self.paths:
             assert path.outcome is not None
@@ -243,19 +224,18 @@ class _Search:
                 errors[path.sample] = path.outcome.error
                 self._left_out[path.sample] += path.mass
                 continue
-            scene = self.samples[path.sample][1]
-            kind, result = _result(path.outcome.value, len(scene))
-            if isinstance(result, dsl.plan.Node):
-                parts[path.sample].append((path, kind, len(wanted)))
-                wanted.append((scene, kind, result))  # type: ignore[arg-type]
+            scene, need = self.samples[path.sample][1], needed(path.outcome.value)
+            if need is not None:
+                routes[path.sample].append((path, need.kind, len(wanted)))
+                wanted.append((scene, need))
             else:
-                parts[path.sample].append((path, kind, result))
-        found = self._targets.evaluate(wanted)
+                routes[path.sample].append((path, *_plain(path.outcome.value, len(scene))))
+        found = self._distributions.evaluate(wanted)
         out: list[SoftAnswer | None] = []
-        for i, routes in enumerate(parts):
-            if not routes and i in errors:
+        for i, mine in enumerate(routes):
+            if not mine and i in errors:
                 raise errors[i]
-            ways = [(p, kind, found[at] if isinstance(at, int) else at) for p, kind, at in routes]
+            ways = [(p, kind, found[at] if isinstance(at, int) else at) for p, kind, at in mine]
             lacks = i in self.missing or any(soft is None for _, _, soft in ways)
             out.append(None if lacks else self._blend(ways, self._left_out[i]))  # type: ignore[arg-type]
         return out
@@ -280,29 +260,17 @@ class _Search:
         return SoftAnswer(kind, tuple(v for _, v in places), total, left_out)
 
 
-def _result(value: Any, objects: int) -> tuple[str, Any]:
-    """Return the kind of a program's result with its node, or with its distribution if it is a plain value."""
-    need = needed(value)
-    if need is not None:
-        return need.kind, need.of
+def _plain(value: Any, objects: int) -> tuple[str, Soft]:
+    """Return the kind and the distribution of a program's result that is a plain value."""
     kind = result_kind(value)
-    if (
-        kind == "list"
-        and not isinstance(value, dict)
-        and value
-        and all(isinstance(v, ObjectRef) for v in value)
-    ):
+    if isinstance(value, list | tuple | set) and value and all(isinstance(v, ObjectRef) for v in value):
         members = {v.index for v in value}
         shares = [float(i in members) for i in range(objects)]
         return "objects", (tuple(range(objects)), torch.tensor(shares, dtype=torch.float64))
     if kind is not None and kind != "list":
-        return kind, _sure(value.index if isinstance(value, ObjectRef) else value)
+        return kind, sure(value.index if isinstance(value, ObjectRef) else value)
     raise NeptuneError(
         f"The program returns {kind_name(value)}, which has no soft value",
         expected="a truth, a number, a text, an object, or a formula of one free variable",
         hint="Leave this program out of training, or let it return one answer",
     )
-
-
-def _sure(value: Any) -> tuple[Values, Tensor]:
-    return (value,), torch.ones(1, dtype=torch.float64)
