@@ -8,12 +8,13 @@ where that is too much.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
 
 from neptune.errors import ConfigError
 from neptune.perception import registry
-from neptune.perception.pool import Pool
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections, Detector, Oracle, QueryRequest, ScoreRequest, Scores
 
@@ -120,55 +121,66 @@ def _copies(
     return made[0] if len(made) == 1 else as_one(made)
 
 
-class OracleReplicas:
-    """Copies of one oracle: each call goes to one that is free. Called from as many threads as there are copies.
+class Replicas(Generic[Model]):
+    """Copies of one model, each lent to one thread at a time; who finds none free waits.
 
     Parameters
     ----------
-    oracles
-        Copies that answer alike, each on its own device.
+    models
+        At least one. They answer alike, each on its own device, and are one model to every cache.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
     """
 
-    def __init__(self, oracles: Sequence[Oracle]) -> None:
-        self._pool = Pool(oracles)
-        self.name, self.copies = oracles[0].name, len(oracles)
+    def __init__(self, models: Sequence[Model]) -> None:
+        if not models:
+            raise ValueError("there must be at least one copy")
+        self._first, self.copies = models[0], len(models)
+        self.name: str = models[0].name  # type: ignore[attr-defined]
+        self._free: queue.SimpleQueue[Model] = queue.SimpleQueue()
+        for model in models:
+            self._free.put(model)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "identity":  # the copies are one oracle to every cache
-            return self._pool.members[0].identity  # type: ignore[attr-defined]
+        if name == "identity":
+            return self._first.identity  # type: ignore[attr-defined]
         raise AttributeError(name)
+
+    @contextmanager
+    def borrow(self) -> Iterator[Model]:
+        """Lend a free copy for the length of a ``with`` statement."""
+        model = self._free.get()
+        try:
+            yield model
+        finally:
+            self._free.put(model)
+
+
+class OracleReplicas(Replicas[Oracle]):
+    """Copies of one oracle: each call goes to one that is free. Called from as many threads as there are copies."""
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
         """Answer yes/no questions, in order, by a free copy."""
-        with self._pool.borrow() as oracle:
+        with self.borrow() as oracle:
             return oracle.score(requests)
 
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
         """Answer open questions, in order, by a free copy."""
-        with self._pool.borrow() as oracle:
+        with self.borrow() as oracle:
             return oracle.query(requests)
 
 
-class DetectorReplicas:
-    """Copies of one detector: each picture goes to one that is free.
+class DetectorReplicas(Replicas[Detector]):
+    """Copies of one detector: each picture goes to one that is free."""
 
-    Parameters
-    ----------
-    detectors
-        Copies that find alike, each on its own device.
-    """
-
-    def __init__(self, detectors: Sequence[Detector]) -> None:
-        self._pool = Pool(detectors)
-        self.name = detectors[0].name
-        self.open_vocabulary = getattr(detectors[0], "open_vocabulary", True)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "identity":
-            return self._pool.members[0].identity  # type: ignore[attr-defined]
-        raise AttributeError(name)
+    def __init__(self, models: Sequence[Detector]) -> None:
+        super().__init__(models)
+        self.open_vocabulary = getattr(models[0], "open_vocabulary", True)
 
     def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
         """Find the objects of a picture, by a free copy."""
-        with self._pool.borrow() as detector:
+        with self.borrow() as detector:
             return detector.detect(picture, labels)

@@ -73,7 +73,8 @@ def test_rooms_stay_apart() -> None:
         "import sys, neptune.perception.oracle, neptune.perception.detect, neptune.perception.registry as r\n"
         "assert 'neptune.perception.oracle.scene' not in sys.modules\n"
         "r.oracle('scene'); r.oracle('random'); r.detector('scene')\n"
-        "from neptune.perception.oracle import RecordingOracle, concept_of\n"
+        "from neptune.perception.oracle.caching.replay import RecordingOracle\n"
+        "from neptune.perception.oracle.wording import concepts_of\n"
         "bad = [m for m in sys.modules if m.startswith(('dsl', 'torch', 'neptune.algebra'))]\n"
         "assert not bad, bad"
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsl.plan import Predicate
 from neptune.errors import ConfigError, did_you_mean
-from neptune.perception.oracle.wording import prompt_file
+from neptune.resources import prompts
 from neptune.scene.types import Question
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Wording:
         ConfigError
             If there is no such file (with the names there are), or it is malformed.
         """
-        return Wording(_read(name), vocabulary, str(prompt_file(f"wording/{name}.json")))
+        return Wording(_read(name), vocabulary, str(prompts() / f"wording/{name}.json"))
 
     def question(self, predicate: Predicate) -> Question:
         """Return the yes/no question of a predicate: its own text, or a template filled with its name."""
@@ -196,7 +196,7 @@ def _listed(words: list[str]) -> str:
 
 @cache
 def _read(name: str) -> Mapping[str, Any]:
-    path = prompt_file(f"wording/{name}.json")
+    path = prompts() / f"wording/{name}.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from neptune.algebra import LogicParameters
 from neptune.engine import Engine
@@ -25,9 +25,10 @@ from neptune.errors import ConfigError
 from neptune.learn.finetune.embedded import Canvases, SceneScorer
 from neptune.learn.finetune.targets import is_right, mean_loss
 from neptune.learn.finetune.training_examples import Exercise, Lesson, read_lessons
+from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.learn.train import calibration
-from neptune.learn.train.loop import Progress, Settings, fit, hold_out, pick_device
-from neptune.learn.train.train import commit, shown
+from neptune.learn.train.loop import Settings, fit
+from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
 from neptune.perception.embedded.concepts import CONCEPTS
 from neptune.perception.embedded.scorer_net import ScorerNet
@@ -101,9 +102,7 @@ def train_answers(
     lessons, problems = read_lessons(datasets, config.data_dir, config.limit)
     held, rest = hold_out(len(lessons), config.holdout, config.seed)
     held_out, training = [lessons[i] for i in held], [lessons[i] for i in rest]
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(config.threads or before)
+    with threads(config.threads):
         with shown(progress) as report:
             net, history = _fit(config, training, held_out, output / "scorer.checkpoint.pt", report)
         results: dict[str, Any] = {
@@ -121,8 +120,6 @@ def train_answers(
             share, families = accuracy(net, val)
             results["accuracy"] |= {"val": share, "by_family": families}
             results["val_not_used"] = len(left)
-    finally:
-        torch.set_num_threads(before)
     about = {
         "training": {"labels": "answers only", **results["pictures"]},
         "config": config.model_dump(mode="json", exclude={"data_dir", "val_dir", "output_dir"}),
@@ -172,7 +169,7 @@ def _fit(
     checkpoint: Path,
     progress: Progress,
 ) -> tuple[ScorerNet, dict[str, Any]]:
-    device = pick_device(config.device)
+    device = torch.device(device_of(config.device))
     torch.manual_seed(config.seed)
     net = ScorerNet(config.width, config.features)
     if config.weights is not None:
@@ -193,8 +190,7 @@ def _fit(
             chosen = [training[i] for i in order[start : start + config.batch]]
             yield chosen, [lesson.up_to(most) or lesson.exercises for lesson in chosen], generator
 
-    def loss(module: nn.Module, batch: tuple[list[Lesson], list[list[Exercise]], torch.Generator]) -> Tensor:
-        assert isinstance(module, ScorerNet)
+    def loss(module: ScorerNet, batch: tuple[list[Lesson], list[list[Exercise]], torch.Generator]) -> Tensor:
         chosen, exercises, generator = batch
         scorer = SceneScorer(module, [lesson.scene for lesson in chosen], canvases, generator)
         pairs = [(e.program, lesson.scene) for lesson, es in zip(chosen, exercises, strict=True) for e in es]
@@ -202,10 +198,6 @@ def _fit(
         with torch.autocast(device.type, enabled=False):
             answers = soft_answers(engine.context, pairs, scorer)
             return mean_loss(answers, [e.target for es in exercises for e in es])
-
-    def score(module: nn.Module) -> float:
-        assert isinstance(module, ScorerNet)
-        return accuracy(module, held_out)[0]
 
     settings = Settings(
         epochs=config.epochs,
@@ -216,20 +208,18 @@ def _fit(
         seed=config.seed,
         averaging=0.99,
     )
-    best, history = fit(
+    return fit(
         "answers",
         net,
         batches,
         loss,
-        score,
+        lambda module: accuracy(module, held_out)[0],
         settings,
         steps=-(-len(training) // config.batch),
         device=device,
         checkpoint=checkpoint,
         progress=progress,
     )
-    assert isinstance(best, ScorerNet)
-    return best, history
 
 
 def draw_curve(scores: Sequence[float], config: AnswersConfig, reached: dict[str, Any], path: Path) -> None:

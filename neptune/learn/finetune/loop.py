@@ -7,7 +7,6 @@ step's questions; the gradients, of the adapter alone and therefore small, are s
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import time
@@ -22,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from neptune.errors import ConfigError
-from neptune.learn.train.loop import Progress
+from neptune.learn.shared import Progress, load_checkpoint, save_checkpoint
 
 Loss = Callable[[Sequence[int], int, int], float]
 """(questions of this process, questions of the step, seed) → the sum of their losses over the latter; gradients are
@@ -126,16 +125,33 @@ def run(
     each, total = steps.count(questions)
     size = steps.batch * steps.gradient_accumulation
     state, best = State(), _copied(parameters)
-    identity = json.dumps(key, sort_keys=True)
-    if checkpoint.is_file():
-        best, state = _resume(checkpoint, identity, parameters, optimizer, accelerator)
+    identity, scaler = json.dumps(key, sort_keys=True), getattr(accelerator, "scaler", None)
+    saved = load_checkpoint(checkpoint, accelerator.device)
+    if saved is not None:
+        _check_same_run(identity, saved["key"], checkpoint)
+        with torch.no_grad():
+            for p, kept in zip(parameters, saved["parameters"], strict=True):
+                p.copy_(kept)
+        optimizer.load_state_dict(saved["optimizer"])
+        if scaler is not None and saved["scaler"] is not None:
+            scaler.load_state_dict(saved["scaler"])
+        best, state = saved["best"], State(**saved["state"])
+        state.scores = [(int(step), float(score)) for step, score in state.scores]
     before, begun = state.seconds, time.monotonic()
     every = steps.eval_every or each
 
     def save() -> None:
         state.seconds = before + time.monotonic() - begun
         if accelerator.is_main_process:
-            _save(checkpoint, identity, parameters, best, optimizer, accelerator, state)
+            content = {
+                "key": identity,
+                "parameters": _copied(parameters),
+                "best": best,
+                "optimizer": optimizer.state_dict(),
+                "scaler": None if scaler is None else scaler.state_dict(),
+                "state": vars(state),
+            }
+            save_checkpoint(checkpoint, content)
 
     while state.step < total and not _tired(state, steps.patience):
         epoch, at = divmod(state.step, each)
@@ -200,51 +216,13 @@ def _copied(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
     return [p.detach().clone() for p in parameters]
 
 
-def _save(
-    path: Path,
-    identity: str,
-    parameters: Sequence[nn.Parameter],
-    best: list[Tensor],
-    optimizer: Any,
-    accelerator: Any,
-    state: State,
-) -> None:
-    """Write a checkpoint so that a kill leaves the old or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scaler = getattr(accelerator, "scaler", None)
-    content = {
-        "key": identity,
-        "parameters": _copied(parameters),
-        "best": best,
-        "optimizer": optimizer.state_dict(),
-        "scaler": None if scaler is None else scaler.state_dict(),
-        "state": copy.copy(vars(state)),
-    }
-    part = path.with_suffix(".part")
-    torch.save(content, part)
-    part.replace(path)
-
-
-def _resume(
-    path: Path, identity: str, parameters: Sequence[nn.Parameter], optimizer: Any, accelerator: Any
-) -> tuple[list[Tensor], State]:
-    saved = torch.load(path, map_location=accelerator.device, weights_only=True)
-    if saved["key"] != identity:
-        mine, theirs = json.loads(identity), json.loads(saved["key"])
-        changed = sorted(k for k in {**mine, **theirs} if mine.get(k) != theirs.get(k))
+def _check_same_run(mine: str, theirs: str, checkpoint: Path) -> None:
+    if mine != theirs:
+        one, other = json.loads(mine), json.loads(theirs)
+        changed = sorted(k for k in {**one, **other} if one.get(k) != other.get(k))
         raise ConfigError(
             f"The folder holds a run that differs in {', '.join(changed)}",
-            where=str(path),
+            where=str(checkpoint),
             expected="the configuration that it was begun with",
             hint="Use another output_dir, or remove the checkpoint",
         )
-    with torch.no_grad():
-        for p, kept in zip(parameters, saved["parameters"], strict=True):
-            p.copy_(kept)
-    optimizer.load_state_dict(saved["optimizer"])
-    scaler = getattr(accelerator, "scaler", None)
-    if scaler is not None and saved["scaler"] is not None:
-        scaler.load_state_dict(saved["scaler"])
-    state = State(**saved["state"])
-    state.scores = [(int(step), float(score)) for step, score in state.scores]
-    return saved["best"], state

@@ -28,8 +28,7 @@ from neptune.learn.finetune.data import Item, Questions, opened, read_questions
 from neptune.learn.finetune.loop import Steps
 from neptune.learn.finetune.lora import LoraSettings, attach, save
 from neptune.learn.finetune.targets import is_right, loss_of
-from neptune.learn.train.loop import Progress, hold_out
-from neptune.learn.train.train import commit, shown
+from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.perception import registry
 from neptune.perception.checkpoints import need
 from neptune.perception.oracle.vlm.adapters import need_peft
@@ -148,14 +147,10 @@ def finetune(
     require_matplotlib("finetune")
     need_peft()
     accelerator = _accelerator(config)
-    before = torch.get_num_threads()
-    torch.set_num_threads(config.threads or before)
-    try:
+    with threads(config.threads):
         tuner = Tuner(config, accelerator, oracle)
         with shown(progress if accelerator.is_main_process else _quiet) as report:
             results = tuner.run(output, report)
-    finally:
-        torch.set_num_threads(before)
     results["seconds"] = round(time.monotonic() - begun, 1)
     if accelerator.is_main_process:
         write_json(output / "results.json", results)

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from neptune.learn.shared import Progress
 from neptune.learn.train.augment import Paster, mirrored, recoloured, zoomed
 from neptune.learn.train.data import ClevrFolder
-from neptune.learn.train.loop import Progress, Settings, fit
+from neptune.learn.train.loop import Settings, fit
 from neptune.learn.train.measure import best_threshold, detect_all, detector_figures
 from neptune.perception.embedded.canvas import to_float
 from neptune.perception.embedded.detector_net import DetectorNet, loss, targets
@@ -61,13 +62,12 @@ def train_detector(
             stacked = torch.stack(pictures).contiguous(memory_format=torch.channels_last)
             yield stacked.to(device), torch.stack(heats).to(device), torch.stack(boxes).to(device)
 
-    def step(module: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def step(module: DetectorNet, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         pictures, heat, box = batch
         logits, sides = module(pictures)
         return loss(logits, sides, heat, box)
 
-    def score(module: nn.Module) -> float:
-        assert isinstance(module, DetectorNet)
+    def score(module: DetectorNet) -> float:
         found = detect_all(module, folder, held_out)
         figures = detector_figures(found, folder, held_out, best_threshold(found, folder, held_out))
         return figures["f1"] + 0.05 * figures["iou"]  # boxes that fit better break ties
@@ -84,6 +84,5 @@ def train_detector(
         checkpoint=checkpoint,
         progress=progress,
     )
-    assert isinstance(best, DetectorNet)
     threshold = best_threshold(detect_all(best, folder, held_out), folder, held_out)
     return best, threshold, history

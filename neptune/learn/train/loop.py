@@ -9,17 +9,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neptune.errors import ConfigError
-from neptune.perception.checkpoints import device_of
+from neptune.learn.shared import Progress, load_checkpoint, save_checkpoint
 
-Progress = Callable[[str, float, str], None]
-"""Called with the part's name, the share done in [0, 1] and a short message."""
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -53,17 +50,6 @@ class Settings:
     seed: int = 0
 
 
-def pick_device(name: str) -> torch.device:
-    """Return the device for ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"`` (CUDA where there is one).
-
-    Raises
-    ------
-    ConfigError
-        If there is no such device here.
-    """
-    return torch.device(device_of(name))
-
-
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Return whether bfloat16 is worth using: on CUDA, and on CPUs with the instructions for it."""
     if device.type == "cuda":
@@ -72,29 +58,11 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return bool(check and check())
 
 
-def hold_out(pictures: int, holdout: int, seed: int) -> tuple[list[int], list[int]]:
-    """Return the indices of the pictures held out, and of those trained on, shuffled by a seed.
-
-    Raises
-    ------
-    ConfigError
-        If no picture is left to train on.
-    """
-    if holdout >= pictures:
-        raise ConfigError(
-            f"{holdout} pictures are held out of {pictures}",
-            where="holdout",
-            expected=f"fewer than {pictures}",
-        )
-    shuffled = np.random.default_rng(seed).permutation(pictures).tolist()
-    return shuffled[:holdout], shuffled[holdout:]
-
-
-class Averaged:
+class Averaged(Generic[Network]):
     """An exponential moving average of a module's parameters and buffers, as a module of its own."""
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+    def __init__(self, module: Network, decay: float) -> None:
+        self.module: Network = copy.deepcopy(module).eval().requires_grad_(False)
         self.decay, self.steps = decay, 0
 
     @torch.no_grad()
@@ -112,17 +80,17 @@ class Averaged:
 
 def fit(
     part: str,
-    module: nn.Module,
+    module: Network,
     batches: Callable[[int], Iterable[Any]],
-    loss: Callable[[nn.Module, Any], Tensor],
-    score: Callable[[nn.Module], float],
+    loss: Callable[[Network, Any], Tensor],
+    score: Callable[[Network], float],
     settings: Settings,
     *,
     steps: int,
     device: torch.device,
     checkpoint: Path,
     progress: Progress,
-) -> tuple[nn.Module, dict[str, Any]]:
+) -> tuple[Network, dict[str, Any]]:
     """Train a module and return its best averaged weights.
 
     Parameters
@@ -156,15 +124,14 @@ def fit(
     state: dict[str, Any] = {"epoch": 0, "best": -math.inf, "best_epoch": -1, "seconds": 0.0, "scores": []}
     best = copy.deepcopy(averaged.module.state_dict())
     resumed = 0
-    if checkpoint.is_file():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        if saved["key"] == key:
-            module.load_state_dict(saved["module"])
-            averaged.module.load_state_dict(saved["averaged"])
-            averaged.steps = saved["steps"]
-            optimizer.load_state_dict(saved["optimizer"])
-            best, state = saved["best_weights"], saved["state"]
-            resumed = state["epoch"]
+    saved = load_checkpoint(checkpoint, device)
+    if saved is not None and saved["key"] == key:
+        module.load_state_dict(saved["module"])
+        averaged.module.load_state_dict(saved["averaged"])
+        averaged.steps = saved["steps"]
+        optimizer.load_state_dict(saved["optimizer"])
+        best, state = saved["best_weights"], saved["state"]
+        resumed = state["epoch"]
     before, begun = state["seconds"], time.monotonic()
     stopped = "finished"
     fast = has_fast_bfloat16(device)
@@ -206,7 +173,7 @@ def fit(
             best = {k: v.clone() for k, v in averaged.module.state_dict().items()}
         state["epoch"] = epoch + 1
         state["seconds"] = before + time.monotonic() - begun
-        _save(
+        save_checkpoint(
             checkpoint,
             {
                 "key": key,
@@ -230,11 +197,3 @@ def fit(
         "resumed_at": resumed,
     }
     return averaged.module, history
-
-
-def _save(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint so that a kill leaves the old or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    torch.save(content, part)
-    part.replace(path)

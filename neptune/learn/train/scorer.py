@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from neptune.learn.shared import Progress
 from neptune.learn.train.augment import Paster, mirrored, recoloured
 from neptune.learn.train.data import ClevrFolder
-from neptune.learn.train.loop import Progress, Settings, fit
+from neptune.learn.train.loop import Settings, fit
 from neptune.learn.train.measure import gather, jittered, pooled
 from neptune.perception.embedded.canvas import to_float
 from neptune.perception.embedded.concepts import AXES, VALUES
@@ -109,22 +110,17 @@ def train_scorer(
                 torch.stack(pictures).to(device), batch.boxes, batch.attributes, batch.order, batch.places
             )
 
-    def step(module: nn.Module, batch: Batch) -> Tensor:
-        assert isinstance(module, ScorerNet)
-        return scorer_loss(module, batch)
-
-    def score(module: nn.Module) -> float:
-        assert isinstance(module, ScorerNet)
+    def score(module: ScorerNet) -> float:
         evidence, right = gather(module, folder, held_out, jitter=JITTER, seed=settings.seed)
         relations = pooled(evidence, list(AXES))
         values = pooled(evidence, list(VALUES))
         return float(np.mean(list(right.values()))) + relations.accuracy - 0.1 * (relations.nll + values.nll)
 
-    best, history = fit(
+    return fit(
         "scorer",
         net,
         batches,
-        step,
+        scorer_loss,
         score,
         settings,
         steps=-(-len(training) // settings.batch),
@@ -132,5 +128,3 @@ def train_scorer(
         checkpoint=checkpoint,
         progress=progress,
     )
-    assert isinstance(best, ScorerNet)
-    return best, history

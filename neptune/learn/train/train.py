@@ -7,11 +7,8 @@ Killed, the same command resumes at the last finished epoch.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,12 +16,13 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from neptune.errors import ConfigError
+from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.learn.train import calibration, measure
 from neptune.learn.train.data import ClevrFolder
 from neptune.learn.train.detector import train_detector
-from neptune.learn.train.loop import Progress, Settings, hold_out, pick_device
+from neptune.learn.train.loop import Settings
 from neptune.learn.train.scorer import JITTER, train_scorer
+from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
 from neptune.perception.embedded.concepts import AXES, CONCEPTS, SAME
 from neptune.plots import require_matplotlib
@@ -105,23 +103,18 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
     output.mkdir(parents=True, exist_ok=True)
     if "scorer" in config.parts:
         require_matplotlib("train")
-    device = pick_device(config.device)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "There is no CUDA device here", where="device", hint="Set device to 'auto' or 'cpu'"
-        )
+    device = torch.device(device_of(config.device))
     folder = ClevrFolder(config.data_dir, config.limit)
     held_out, training = hold_out(len(folder), config.holdout, config.seed)
     val = ClevrFolder(config.val_dir) if config.val_dir else None
     measured, indices = (val, list(range(len(val)))) if val else (folder, held_out)
-    threads = torch.get_num_threads()
     pictures = {"training": len(training), "held_out": len(held_out), "measured": len(indices)}
     results: dict[str, Any] = {
         "task": "train",
         "pictures": pictures,
         "measured_on": "val_dir" if val else "held-out part of data_dir",
         "device": str(device),
-        "threads": config.threads or threads,
+        "threads": config.threads or torch.get_num_threads(),
         "seed": config.seed,
     }
     about = {
@@ -130,15 +123,11 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
         "commit": commit(),
     }
     work = _Work(config, folder, training, held_out, measured, indices, device, output, about)
-    try:
-        torch.set_num_threads(config.threads or threads)
-        with shown(progress) as report:
-            if "detector" in config.parts:
-                results["detector"] = _detector(work, report)
-            if "scorer" in config.parts:
-                results["scorer"] = _scorer(work, report)
-    finally:
-        torch.set_num_threads(threads)
+    with threads(config.threads), shown(progress) as report:
+        if "detector" in config.parts:
+            results["detector"] = _detector(work, report)
+        if "scorer" in config.parts:
+            results["scorer"] = _scorer(work, report)
     results["seconds"] = round(time.monotonic() - begun, 1)
     (output / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     for part in config.parts:  # finished: nothing is left to resume
@@ -162,13 +151,8 @@ class _Work:
 
     def settings(self, part: PartConfig) -> Settings:
         return Settings(
-            epochs=part.epochs,
-            batch=part.batch,
-            lr=part.lr,
-            weight_decay=part.weight_decay,
-            patience=part.patience,
+            **part.model_dump(exclude={"width"}),
             max_seconds=self.config.max_minutes * 60 / len(self.config.parts),
-            averaging=part.averaging,
             seed=self.config.seed,
         )
 
@@ -240,35 +224,3 @@ def scorer_figures(
             "ece": calibration.calibration_errors(shaken)["all"],
         },
     }
-
-
-def commit() -> str:
-    """Return the git commit of this checkout, or ``""``."""
-    try:
-        run = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return run.stdout.strip() if run.returncode == 0 else ""
-
-
-@contextlib.contextmanager
-def shown(progress: Progress | None) -> Iterator[Progress]:
-    """Give the caller's progress function, or one that moves a bar on the terminal."""
-    if progress is not None:
-        yield progress
-        return
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description:9}"), BarColumn(), TextColumn("{task.fields[message]}"))
-    with Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as bar:
-        tasks: dict[str, Any] = {}
-
-        def report(part: str, share: float, message: str) -> None:
-            if part not in tasks:
-                tasks[part] = bar.add_task(part, total=1.0, message="")
-            bar.update(tasks[part], completed=share, message=message)
-
-        yield report

@@ -6,8 +6,7 @@ import copy
 import hashlib
 import json
 import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,8 @@ from neptune.engine.evaluate.atom_tensors import Scorer
 from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import NeptuneError
 from neptune.learn.finetune.targets import mean_loss
+from neptune.learn.shared import Progress, load_checkpoint, save_checkpoint
 from neptune.learn.tune.samples import Shown
-
-Progress = Callable[[str, float, str], None]
-"""Called with the part's name, the share done in [0, 1] and a short message."""
 
 LEARNABLE = ("T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau")
 """What can be learned: temperatures and shifts of the oracle, the strictness of "and", three temperatures."""
@@ -142,8 +139,8 @@ def fit(
     optimiser = torch.optim.Adam(learned, settings.lr)
     touched = {name: False for name, p in current.named_parameters() if p.requires_grad}
     key = _key(parameters, settings, training, validation)
-    state = _resumed(checkpoint, key)
-    if state is None:
+    state = load_checkpoint(checkpoint)
+    if state is None or state.get("key") != key:
         start = likelihood(current, validation, scorer, **arguments)
         history: dict[str, Any] = {"training": [], "validation": [start], "best_epoch": 0}
         best = copy.deepcopy(current.state_dict())
@@ -177,8 +174,17 @@ def fit(
         if history["validation"][-1] < history["validation"][history["best_epoch"]]:
             history["best_epoch"], best = epoch + 1, copy.deepcopy(current.state_dict())
         progress("fit", (epoch + 1) / settings.epochs, f"NLL {history['validation'][-1]:.4f}")
-        _save(checkpoint, {"key": key, "current": current.state_dict(), "best": best, "touched": touched,
-                           "optimiser": optimiser.state_dict(), "history": history})  # fmt: skip
+        save_checkpoint(
+            checkpoint,
+            {
+                "key": key,
+                "current": current.state_dict(),
+                "best": best,
+                "touched": touched,
+                "optimiser": optimiser.state_dict(),
+                "history": history,
+            },
+        )
     current.load_state_dict(best)
     return current, history | {"unused": sorted(name for name, used in touched.items() if not used)}
 
@@ -215,21 +221,3 @@ def _key(
         [s.scene.name, [(e.program, str(e.target)) for e in s.exercises]] for s in (*training, *validation)
     ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _resumed(checkpoint: Path, key: str) -> dict[str, Any] | None:
-    if not checkpoint.is_file():
-        return None
-    try:
-        state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
-    except Exception as error:  # torch, pickle and zip each raise their own
-        raise NeptuneError(
-            f"The checkpoint can not be read: {error}", where=str(checkpoint), hint="Remove it to begin anew"
-        ) from error
-    return state if state.get("key") == key else None
-
-
-def _save(checkpoint: Path, state: dict[str, Any]) -> None:
-    partial = checkpoint.with_name(f"{checkpoint.name}.{os.getpid()}.part")
-    torch.save(state, partial)
-    os.replace(partial, checkpoint)

@@ -22,9 +22,10 @@ from neptune.algebra import AlgebraError, LogicParameters
 from neptune.engine import Engine
 from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import ConfigError, did_you_mean
-from neptune.learn.train.train import shown as on_terminal
+from neptune.learn.shared import Progress, threads
+from neptune.learn.shared import shown as on_terminal
 from neptune.learn.tune.figures import draw_curve, draw_reliability
-from neptune.learn.tune.fit import Progress, Settings, engine_of, fit
+from neptune.learn.tune.fit import Settings, engine_of, fit
 from neptune.learn.tune.kinds import Per, kinds_of
 from neptune.learn.tune.logits import CachedLogits
 from neptune.learn.tune.measure import figures, judge, leaf_figures
@@ -153,26 +154,21 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
         {name: s.open for name, s in every.items()},
     )
     before, start = _numbers(config.before, config), _numbers(config.start, config)
-    threads = torch.get_num_threads()
     arguments: dict[str, Any] = {"vocabulary": config.vocabulary}
-    try:
-        torch.set_num_threads(config.threads or threads)
-        with on_terminal(progress) as report:
-            _fill(logits, list(every.values()), engine_of(before, **arguments), report)
-            settings = Settings(
-                config.epochs, config.batch, config.lr, config.patience, tuple(config.learn), config.seed
-            )
-            tuned, history = fit(
-                start, training, validation, logits, settings, output / CHECKPOINT, report, **arguments
-            )
-            report("measure", 0.0, "before and after")
-            judged = {
-                name: judge(p, reported, logits, **arguments)
-                for name, p in (("before", before), ("start", start), ("after", tuned))
-            }
-            report("measure", 1.0, "done")
-    finally:
-        torch.set_num_threads(threads)
+    with threads(config.threads), on_terminal(progress) as report:
+        _fill(logits, list(every.values()), engine_of(before, **arguments), report)
+        settings = Settings(
+            config.epochs, config.batch, config.lr, config.patience, tuple(config.learn), config.seed
+        )
+        tuned, history = fit(
+            start, training, validation, logits, settings, output / CHECKPOINT, report, **arguments
+        )
+        report("measure", 0.0, "before and after")
+        judged = {
+            name: judge(p, reported, logits, **arguments)
+            for name, p in (("before", before), ("start", start), ("after", tuned))
+        }
+        report("measure", 1.0, "done")
     results: dict[str, Any] = {
         "task": config.task,
         "shift": config.shift.model_dump(),

@@ -29,7 +29,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from neptune.errors import ConfigError, OracleError, did_you_mean
 from neptune.perception.oracle.canvas import Canvas
-from neptune.perception.oracle.wording import prompt_file
+from neptune.resources import prompts
 from neptune.scene.types import Question
 
 FORMS = ("mark", "crop", "mark+crop", "coordinates")
@@ -303,7 +303,7 @@ def _check_option(form: str, option: str, value: object, known: Mapping[str, Any
 
 @cache
 def _read(name: str) -> Mapping[str, Any]:
-    path = prompt_file(f"visual/{name}.json")
+    path = prompts() / f"visual/{name}.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

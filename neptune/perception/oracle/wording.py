@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 
 from neptune.errors import OracleError, did_you_mean
 from neptune.resources import prompts
@@ -78,30 +77,6 @@ def _all_concepts() -> dict[str, Concept]:
 
 CONCEPTS: Mapping[str, Concept] = _all_concepts()
 """Every concept, by name."""
-
-
-def concept_of(question: Question) -> Concept:
-    """Return the one concept that a yes/no question asks about.
-
-    Its arity is the question's arity. A relation asked the other way round ("is the object in the green box
-    left of the object in the red box?") is returned as its converse (``right``).
-
-    Raises
-    ------
-    OracleError
-        If a word is unknown, the arity does not fit, or the question asks several concepts at once ("a red
-        ball"; :func:`concepts_of` reads those).
-    """
-    concepts = concepts_of(question)
-    if len(concepts) > 1:
-        names = ", ".join(c.name for c in concepts)
-        raise OracleError(
-            f"The question asks {len(concepts)} things at once ({names})",
-            where=_quote(question),
-            expected="one concept a question",
-            hint="Ask one question for each and combine them with 'and' in the program",
-        )
-    return concepts[0]
 
 
 def concepts_of(question: Question) -> tuple[Concept, ...]:
@@ -304,7 +279,7 @@ def vocabulary() -> Mapping[str, str]:
     OracleError
         If the file is missing, malformed, or gives one word two meanings.
     """
-    path = prompt_file("vocabulary/clevr-words.json")
+    path = prompts() / "vocabulary/clevr-words.json"
     known = {*CONCEPTS, *ATTRIBUTES, "same"}
     words: dict[str, str] = {}
     try:
@@ -338,14 +313,6 @@ def _longest() -> int:
     return max(len(word.split()) for word in vocabulary())
 
 
-def prompt_file(name: str) -> Path:
-    """Return a file below ``prompts/``: of this checkout, or of the installed package.
-
-    The file need not exist; reading it then gives the error.
-    """
-    return prompts() / name
-
-
 def _unknown_words(words: list[str], where: str) -> OracleError:
     listed = ", ".join(f"'{word}'" for word in dict.fromkeys(words))
     hint = next((h for h in (did_you_mean(w, vocabulary()) for w in words if len(w) > 3) if h), "")
@@ -359,10 +326,6 @@ def _unknown_words(words: list[str], where: str) -> OracleError:
 
 def _known() -> str:
     return "the concepts " + ", ".join(CONCEPTS)
-
-
-def _quote(question: Question) -> str:
-    return f"question '{_short(question.text)}'"
 
 
 def _short(text: str, limit: int = 120) -> str:

@@ -15,9 +15,11 @@ from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
 from neptune.errors import ConfigError, DetectorError, OracleError
 from neptune.perception.detect.scene import SceneDetector
-from neptune.perception.oracle import RandomOracle, RecordingOracle, ReplayOracle, SceneOracle
+from neptune.perception.oracle.caching.replay import RecordingOracle, ReplayOracle
 from neptune.perception.oracle.draws import key_of, normal, uniform
-from neptune.perception.oracle.wording import CONCEPTS, concept_of
+from neptune.perception.oracle.random import RandomOracle
+from neptune.perception.oracle.scene import SceneOracle
+from neptune.perception.oracle.wording import CONCEPTS, concepts_of
 from neptune.scene import ATTRIBUTES, RELATIONS, Annotation, Scene
 from neptune.scene.picture import Picture
 from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest
@@ -79,7 +81,7 @@ def test_free_text_is_asked_as_it_stands() -> None:
 def test_the_wording_of_a_concept_is_read_as_that_concept(name: str) -> None:
     concept = CONCEPTS[name]
     question = named(name, concept.arity)
-    assert concept_of(Question(question.text, concept.arity)) == concept
+    assert concepts_of(Question(question.text, concept.arity)) == (concept,)
 
 
 def test_a_wording_that_is_wrong() -> None:

@@ -28,7 +28,7 @@ from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Ques
 RECORD = "evidence.jsonl"
 """The record's name in a run folder."""
 
-_FORMAT = "JSON lines written by neptune.perception.oracle.RecordingOracle"
+_FORMAT = "JSON lines written by neptune.perception.oracle.caching.replay.RecordingOracle"
 _SESSION = b'{"kind": "session"}\n'
 
 
