@@ -216,7 +216,7 @@ class Engine:
 
     def labels(self, *programs: str | ast.Program) -> tuple[str, ...]:
         """Return the nouns of programs, which a detector of any words looks for; none where the detector needs none."""
-        if not self._scenes.heeds_labels:
+        if not self._scenes.open_vocabulary:
             return ()
         return labels_of(programs, self.wording, self.vocabulary, self.limits)
 

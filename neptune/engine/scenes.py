@@ -32,8 +32,8 @@ class Scenes:
 
     def __init__(self, detector: Detector | None, name: str | None) -> None:
         self.detector, self.name = detector, name
-        self.heeds_labels = detector is not None and bool(getattr(detector, "open_vocabulary", True))
-        """Whether what is found depends on labels; a detector that does not say is taken to heed them."""
+        self.open_vocabulary = detector is not None and bool(getattr(detector, "open_vocabulary", True))
+        """Whether what is found depends on labels; a detector that does not say is taken to depend on them."""
         self._kept: OrderedDict[_Key, tuple[Picture | None, Annotation | None, Scene]] = OrderedDict()
         self._detecting: dict[_Key, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -64,7 +64,7 @@ class Scenes:
                     where=picture.name if picture else "",
                     hint='Use od_model "embedded" for a picture without annotation',
                 )
-        heeded = (tuple(labels) or (ANYTHING,)) if self.heeds_labels else ()
+        heeded = (tuple(labels) or (ANYTHING,)) if self.open_vocabulary else ()
         key = (str(picture.path) if picture and picture.path else str(id(picture)), id(annotation), heeded)
         with self._lock:
             found = self._kept.get(key)

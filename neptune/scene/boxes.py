@@ -46,3 +46,23 @@ def iou(a: Sequence[Any] | FloatArray, b: Sequence[Any] | FloatArray) -> FloatAr
     )
     ratios: FloatArray = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
     return ratios
+
+
+def suppress(boxes: FloatArray, threshold: float) -> NDArray[np.int64]:
+    """Return the places of the boxes that no better one overlaps by more than `threshold`.
+
+    Parameters
+    ----------
+    boxes
+        ``(N, 4)``, the best first.
+    threshold
+        IoU in [0, 1].
+    """
+    overlaps = iou(boxes, boxes) > threshold
+    kept: list[int] = []
+    free = np.ones(len(boxes), dtype=np.bool_)
+    for place in range(len(boxes)):
+        if free[place]:
+            kept.append(place)
+            free &= ~overlaps[place]
+    return np.array(kept, dtype=np.int64)

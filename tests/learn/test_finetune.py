@@ -1,4 +1,4 @@
-"""Training from answers: targets, losses, lessons, gradients to every leaf, a short run that learns and resumes."""
+"""Training from answers: targets, losses, examples, gradients to every leaf, a short run that learns and resumes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from neptune.errors import DatasetError
 from neptune.learn.finetune.answers import accuracy, difficulty
 from neptune.learn.finetune.embedded import Canvases, SceneScorer
 from neptune.learn.finetune.targets import Target, is_right, loss_of, mean_loss, target_of
-from neptune.learn.finetune.training_examples import read_lessons, variables
+from neptune.learn.finetune.training_examples import read_training_examples, variables
 from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.perception.oracle.embedded import EmbeddedOracle
 from neptune.scene.types import ScoreRequest
@@ -70,11 +70,11 @@ def test_difficulty_counts_bound_variables_and_grows() -> None:
 
 
 def test_lessons_hold_boxes_and_no_attributes() -> None:
-    lessons, problems = read_lessons(TASKS, str(SAMPLE), limit=5)
-    assert len(lessons) == 5
+    pictures, problems = read_training_examples(TASKS, str(SAMPLE), limit=5)
+    assert len(pictures) == 5
     assert not problems
-    assert all(lesson.scene.annotation is None for lesson in lessons)
-    assert all(lesson.exercises and len(lesson.scene) for lesson in lessons)
+    assert all(picture.scene.annotation is None for picture in pictures)
+    assert all(picture.examples and len(picture.scene) for picture in pictures)
 
 
 def test_no_questions_is_an_error(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_no_questions_is_an_error(tmp_path: Path) -> None:
         (tmp_path / name).write_text(json.dumps({name.removesuffix(".json"): []}))
     (tmp_path / "images").mkdir()
     with pytest.raises(DatasetError):
-        read_lessons(["clevr"], str(tmp_path))
+        read_training_examples(["clevr"], str(tmp_path))
 
 
 class Leaves:
@@ -107,29 +107,29 @@ def test_the_loss_of_each_task_reaches_every_leaf_that_it_depends_on(name: str) 
     """With soft quantifiers every score counts, so every cell of every leaf must get a gradient."""
     parameters = LogicParameters("product", quantifier_tau=0.5)
     engine = Engine(oracle="scene", logic=parameters.logic, parameters=parameters)
-    lessons, _ = read_lessons([name], str(SAMPLE), limit=4)
+    pictures, _ = read_training_examples([name], str(SAMPLE), limit=4)
     tried = 0
-    for lesson in lessons:
-        for exercise in lesson.exercises[:3]:
+    for picture in pictures:
+        for example in picture.examples[:3]:
             leaves = Leaves()
-            (found,) = soft_answers(engine.context, [(exercise.program, lesson.scene)], leaves)
+            (found,) = soft_answers(engine.context, [(example.program, picture.scene)], leaves)
             assert found is not None
-            loss_of(found, exercise.target).backward()
+            loss_of(found, example.target).backward()
             assert leaves.cells
             for (text, _), cells in leaves.cells.items():
-                assert cells.grad is not None, (exercise.program, text)
-                assert bool(cells.grad.isfinite().all()), (exercise.program, text)
-                assert bool((cells.grad != 0).all()), (exercise.program, text)
+                assert cells.grad is not None, (example.program, text)
+                assert bool(cells.grad.isfinite().all()), (example.program, text)
+                assert bool((cells.grad != 0).all()), (example.program, text)
             tried += 1
     assert tried >= 4
 
 
 def test_the_scorer_in_training_says_what_the_oracle_says() -> None:
-    lessons, _ = read_lessons(["clevr"], str(SAMPLE), limit=3)
+    pictures, _ = read_training_examples(["clevr"], str(SAMPLE), limit=3)
     oracle = EmbeddedOracle()
-    scorer = SceneScorer(oracle.module, [lesson.scene for lesson in lessons], Canvases())
+    scorer = SceneScorer(oracle.module, [picture.scene for picture in pictures], Canvases())
     engine = Engine(oracle=oracle)
-    pairs = [(e.program, lesson.scene) for lesson in lessons for e in lesson.exercises]
+    pairs = [(e.program, picture.scene) for picture in pictures for e in picture.examples]
     for own, other in zip(
         soft_answers(engine.context, pairs, scorer), soft_answers(engine.context, pairs), strict=True
     ):
@@ -139,10 +139,10 @@ def test_the_scorer_in_training_says_what_the_oracle_says() -> None:
 
 
 def test_the_shipped_scorer_answers_most_questions() -> None:
-    lessons, _ = read_lessons(["clevr"], str(SAMPLE), limit=6)
-    share, families = accuracy(EmbeddedOracle().module, lessons)
+    pictures, _ = read_training_examples(["clevr"], str(SAMPLE), limit=6)
+    share, families = accuracy(EmbeddedOracle().module, pictures)
     assert share > 0.9
-    assert set(families) <= {e.family for lesson in lessons for e in lesson.exercises}
+    assert set(families) <= {e.family for picture in pictures for e in picture.examples}
 
 
 def test_a_short_run_writes_weights_curve_and_results_and_learns(tmp_path: Path) -> None:
@@ -173,16 +173,16 @@ def test_a_short_run_writes_weights_curve_and_results_and_learns(tmp_path: Path)
 
 def test_a_step_of_training_lowers_the_loss() -> None:
     torch.manual_seed(0)
-    lessons, _ = read_lessons(["clevr"], str(SAMPLE), limit=2)
+    pictures, _ = read_training_examples(["clevr"], str(SAMPLE), limit=2)
     parameters = LogicParameters("product", quantifier_tau=0.5)
     engine = Engine(oracle="scene", logic=parameters.logic, parameters=parameters)
     net, canvases = ScorerNet(width=4, features=16, dropout=0.0).eval(), Canvases()
     optimiser = torch.optim.Adam(net.parameters(), 3e-3)
-    pairs = [(e.program, lesson.scene) for lesson in lessons for e in lesson.up_to(1)]
-    targets = [e.target for lesson in lessons for e in lesson.up_to(1)]
+    pairs = [(e.program, picture.scene) for picture in pictures for e in picture.up_to(1)]
+    targets = [e.target for picture in pictures for e in picture.up_to(1)]
     losses = []
     for _ in range(30):
-        scorer = SceneScorer(net, [lesson.scene for lesson in lessons], canvases)
+        scorer = SceneScorer(net, [picture.scene for picture in pictures], canvases)
         loss = mean_loss(soft_answers(engine.context, pairs, scorer), targets)
         optimiser.zero_grad()
         loss.backward()

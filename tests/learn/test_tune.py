@@ -18,7 +18,7 @@ from neptune.cli import main
 from neptune.engine.session.soft_answers import SoftAnswer
 from neptune.errors import ConfigError
 from neptune.learn.finetune.targets import Target
-from neptune.learn.finetune.training_examples import Exercise
+from neptune.learn.finetune.training_examples import TrainingExample
 from neptune.learn.tune import measure
 from neptune.learn.tune.fit import LEARNABLE, Settings, fit
 from neptune.learn.tune.kinds import kinds_of
@@ -252,7 +252,7 @@ class Exaggerating:
         return out
 
 
-def exercises(scene: Scene) -> list[Exercise]:
+def examples(scene: Scene) -> list[TrainingExample]:
     """How many are large, how many are metal, and is there anything that is both?
 
     Of independent cells the product logic's count is the exact distribution; its ∃ is a maximum, which is not.
@@ -262,20 +262,20 @@ def exercises(scene: Scene) -> list[Exercise]:
     both = any(s == "large" and m == "metal" for s, m in zip(sizes, materials, strict=True))
     asked = "exists(Object, lambda x: metal(x) and large(x))"
     return [
-        Exercise(
+        TrainingExample(
             "a", "count", "count(Object, lambda x: large(x))", Target("number", sizes.count("large")), 1
         ),
-        Exercise(
+        TrainingExample(
             "b", "count", "count(Object, lambda x: metal(x))", Target("number", materials.count("metal")), 1
         ),
-        Exercise("c", "exist", asked, Target("truth", both), 1),
+        TrainingExample("c", "exist", asked, Target("truth", both), 1),
     ]
 
 
 def synthetic(count: int, first: int = 0, objects: int = 4) -> list[Shown]:
     scenes = [Scene.synthetic(objects, seed=first + i) for i in range(count)]
     return [
-        Shown(Path(f"{s.name}.png"), s, s.annotation, Shift(), 0, exercises(s))
+        Shown(Path(f"{s.name}.png"), s, s.annotation, Shift(), 0, examples(s))
         for s in scenes
         if s.annotation is not None
     ]

@@ -24,7 +24,7 @@ from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import ConfigError
 from neptune.learn.finetune.embedded import Canvases, SceneScorer
 from neptune.learn.finetune.targets import is_right, mean_loss
-from neptune.learn.finetune.training_examples import Exercise, Lesson, read_lessons
+from neptune.learn.finetune.training_examples import PictureExamples, TrainingExample, read_training_examples
 from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.learn.train import calibration
 from neptune.learn.train.loop import Settings, fit
@@ -34,6 +34,9 @@ from neptune.perception.embedded.concepts import CONCEPTS
 from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.plots import require_matplotlib
 from neptune.runs.record import write_json
+
+Batch = tuple[list[PictureExamples], list[list[TrainingExample]], torch.Generator]
+"""Pictures, those of their questions that are asked now, and what draws the changes of the pictures."""
 
 
 class AnswersConfig(BaseModel):
@@ -99,9 +102,9 @@ def train_answers(
     output.mkdir(parents=True, exist_ok=True)
     require_matplotlib("train-answers")
     datasets = [config.dataset] if isinstance(config.dataset, str) else config.dataset
-    lessons, problems = read_lessons(datasets, config.data_dir, config.limit)
-    held, rest = hold_out(len(lessons), config.holdout, config.seed)
-    held_out, training = [lessons[i] for i in held], [lessons[i] for i in rest]
+    pictures, problems = read_training_examples(datasets, config.data_dir, config.limit)
+    held, rest = hold_out(len(pictures), config.holdout, config.seed)
+    held_out, training = [pictures[i] for i in held], [pictures[i] for i in rest]
     with threads(config.threads):
         with shown(progress) as report:
             net, history = _fit(config, training, held_out, output / "scorer.checkpoint.pt", report)
@@ -109,14 +112,14 @@ def train_answers(
             "task": config.task,
             "labels": "answers only",
             "pictures": {"training": len(training), "held_out": len(held_out)},
-            "questions": sum(len(lesson.exercises) for lesson in training),
+            "questions": sum(len(picture.examples) for picture in training),
             "not_used": len(problems),
             "accuracy": {"held_out": accuracy(net, held_out)[0]},
             "history": history,
             "seed": config.seed,
         }
         if config.val_dir is not None:
-            val, left = read_lessons(datasets, config.val_dir)
+            val, left = read_training_examples(datasets, config.val_dir)
             share, families = accuracy(net, val)
             results["accuracy"] |= {"val": share, "by_family": families}
             results["val_not_used"] = len(left)
@@ -141,7 +144,7 @@ def difficulty(curriculum: Sequence[tuple[float, int]], share: float) -> int | N
     return next((most for until, most in sorted(curriculum) if share < until), None)
 
 
-def accuracy(net: ScorerNet, lessons: Sequence[Lesson]) -> tuple[float, dict[str, float]]:
+def accuracy(net: ScorerNet, pictures: Sequence[PictureExamples]) -> tuple[float, dict[str, float]]:
     """Return the share of questions whose most probable answer, in godel logic, is right: all, and by family."""
     engine, canvases = Engine(oracle="scene", logic="godel"), Canvases()
     asked: Counter[str] = Counter()
@@ -149,14 +152,14 @@ def accuracy(net: ScorerNet, lessons: Sequence[Lesson]) -> tuple[float, dict[str
     training = net.training
     net.eval()
     with torch.no_grad():
-        for lesson in lessons:
-            scorer = SceneScorer(net, [lesson.scene], canvases)
-            pairs = [(e.program, lesson.scene) for e in lesson.exercises]
-            for exercise, answer in zip(
-                lesson.exercises, soft_answers(engine.context, pairs, scorer), strict=True
+        for picture in pictures:
+            scorer = SceneScorer(net, [picture.scene], canvases)
+            pairs = [(e.program, picture.scene) for e in picture.examples]
+            for example, answer in zip(
+                picture.examples, soft_answers(engine.context, pairs, scorer), strict=True
             ):
-                asked[exercise.family] += 1
-                right[exercise.family] += is_right(answer, exercise.target)
+                asked[example.family] += 1
+                right[example.family] += is_right(answer, example.target)
     net.train(training)
     families = {family: right[family] / n for family, n in sorted(asked.items())}
     return sum(right.values()) / max(1, sum(asked.values())), families
@@ -164,8 +167,8 @@ def accuracy(net: ScorerNet, lessons: Sequence[Lesson]) -> tuple[float, dict[str
 
 def _fit(
     config: AnswersConfig,
-    training: Sequence[Lesson],
-    held_out: Sequence[Lesson],
+    training: Sequence[PictureExamples],
+    held_out: Sequence[PictureExamples],
     checkpoint: Path,
     progress: Progress,
 ) -> tuple[ScorerNet, dict[str, Any]]:
@@ -180,24 +183,26 @@ def _fit(
     engine = Engine(oracle="scene", logic=parameters.logic, parameters=parameters)
     canvases = Canvases()
 
-    def batches(epoch: int) -> Iterator[tuple[list[Lesson], list[list[Exercise]], torch.Generator]]:
+    def batches(
+        epoch: int,
+    ) -> Iterator[Batch]:
         rng = np.random.default_rng([config.seed, epoch])
         generator = torch.Generator().manual_seed(config.seed * 7919 + epoch)
         most = difficulty(config.curriculum, epoch / config.epochs)
-        fit_for_now = [i for i, lesson in enumerate(training) if lesson.up_to(most)]
+        fit_for_now = [i for i, picture in enumerate(training) if picture.up_to(most)]
         order = rng.permutation(fit_for_now or len(training))
         for start in range(0, len(order), config.batch):
             chosen = [training[i] for i in order[start : start + config.batch]]
-            yield chosen, [lesson.up_to(most) or lesson.exercises for lesson in chosen], generator
+            yield chosen, [picture.up_to(most) or picture.examples for picture in chosen], generator
 
-    def loss(module: ScorerNet, batch: tuple[list[Lesson], list[list[Exercise]], torch.Generator]) -> Tensor:
-        chosen, exercises, generator = batch
-        scorer = SceneScorer(module, [lesson.scene for lesson in chosen], canvases, generator)
-        pairs = [(e.program, lesson.scene) for lesson, es in zip(chosen, exercises, strict=True) for e in es]
+    def loss(module: ScorerNet, batch: Batch) -> Tensor:
+        chosen, examples, generator = batch
+        scorer = SceneScorer(module, [picture.scene for picture in chosen], canvases, generator)
+        pairs = [(e.program, picture.scene) for picture, es in zip(chosen, examples, strict=True) for e in es]
         # Logic is cheap, and eight bits of mantissa are too few for it.
         with torch.autocast(device.type, enabled=False):
             answers = soft_answers(engine.context, pairs, scorer)
-            return mean_loss(answers, [e.target for es in exercises for e in es])
+            return mean_loss(answers, [e.target for es in examples for e in es])
 
     settings = Settings(
         epochs=config.epochs,

@@ -11,7 +11,7 @@ from neptune import tasks
 from neptune.config import Config
 from neptune.errors import DatasetError, ModelFailedError, NeptuneError
 from neptune.learn.finetune.targets import Target, target_of
-from neptune.learn.finetune.training_examples import Exercise, variables
+from neptune.learn.finetune.training_examples import TrainingExample, variables
 from neptune.runs.runner.programs import Programs
 from neptune.scene import Scene, iou
 from neptune.scene.picture import Picture
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Item:
     """A question on its scene."""
 
-    exercise: Exercise
+    example: TrainingExample
     scene: Scene
 
 
@@ -88,8 +88,8 @@ def read_questions(config: Config, engine: Engine) -> Questions:
                     annotation = sample.truth() if config.od_model == "scene" else sample.annotation
                     scenes[key] = closed(engine.scene(sample.picture, annotation, labels))
                 target = target_on(task, sample, scenes[key])
-                exercise = Exercise(sample.id, sample.family, program, target, variables(program))
-                items.append(Item(exercise, scenes[key]))
+                example = TrainingExample(sample.id, sample.family, program, target, variables(program))
+                items.append(Item(example, scenes[key]))
             except LostObjectError as error:
                 lost += 1
                 problems.append(f"{sample.id}: {error.one_line()}")
@@ -142,7 +142,7 @@ def closed(scene: Scene) -> Scene:
 def opened(items: Sequence[Item]) -> list[tuple[str, Scene]]:
     """Return programs with scenes of their own, one for each picture, whose pixels are let go with them."""
     own = {id(item.scene): closed(item.scene) for item in items}
-    return [(item.exercise.program, own[id(item.scene)]) for item in items]
+    return [(item.example.program, own[id(item.scene)]) for item in items]
 
 
 def _picture(sample: Sample) -> str:

@@ -35,7 +35,7 @@ class Canvases:
             If the picture can not be read.
         """
         if id(scene) not in self._kept:
-            assert scene.picture is not None  # lessons have pictures
+            assert scene.picture is not None  # training examples have pictures
             pixels, factors = to_canvas(scene.picture)
             self._kept[id(scene)] = (scene, pixels, scaled(scene.boxes, factors))
         _, pixels, boxes = self._kept[id(scene)]

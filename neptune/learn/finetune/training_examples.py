@@ -16,7 +16,7 @@ from neptune.scene.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)
-class Exercise:
+class TrainingExample:
     """One question: its program, the right answer, and how many variables the program binds."""
 
     id: str
@@ -29,27 +29,27 @@ class Exercise:
 class Holder(Protocol):
     """Something that holds the questions of a picture."""
 
-    exercises: list[Exercise]
+    examples: list[TrainingExample]
 
 
 Kept = TypeVar("Kept", bound=Holder)
 
 
 @dataclass(eq=False)
-class Lesson:
+class PictureExamples:
     """A picture with its boxes, and the questions about it."""
 
     scene: Scene
-    exercises: list[Exercise] = field(default_factory=list)
+    examples: list[TrainingExample] = field(default_factory=list)
 
-    def up_to(self, difficulty: int | None) -> list[Exercise]:
+    def up_to(self, difficulty: int | None) -> list[TrainingExample]:
         """Return the questions whose programs bind at most so many variables; ``None``: all."""
-        return [e for e in self.exercises if difficulty is None or e.difficulty <= difficulty]
+        return [e for e in self.examples if difficulty is None or e.difficulty <= difficulty]
 
 
-def read_lessons(
+def read_training_examples(
     datasets: Sequence[str], data_dir: str, limit: int | None = None
-) -> tuple[list[Lesson], list[str]]:
+) -> tuple[list[PictureExamples], list[str]]:
     """Read questions with gold programs and annotated boxes; attributes of objects are not looked at.
 
     Parameters
@@ -64,7 +64,7 @@ def read_lessons(
     Returns
     -------
     tuple
-        One lesson a picture, in the order of the files; and one line for each record that can not be used.
+        One item a picture, in the order of the files; and one line for each record that can not be used.
 
     Raises
     ------
@@ -72,11 +72,11 @@ def read_lessons(
         If no question can be used.
     """
 
-    def lesson(picture: Picture, truth: Annotation) -> Lesson:
-        # Boxes only: what the objects are is not there to be seen.
-        return Lesson(Scene(truth.boxes, picture.size, picture=picture))
+    def boxes_only(picture: Picture, truth: Annotation) -> PictureExamples:
+        # What the objects are is not there to be seen.
+        return PictureExamples(Scene(truth.boxes, picture.size, picture=picture))
 
-    return read_by_picture(datasets, data_dir, lesson, limit)
+    return read_by_picture(datasets, data_dir, boxes_only, limit)
 
 
 def read_by_picture(
@@ -87,7 +87,7 @@ def read_by_picture(
     Parameters
     ----------
     datasets, data_dir, limit
-        As of :func:`read_lessons`.
+        As of :func:`read_training_examples`.
     make
         Makes what holds the questions of a picture, from the picture and its annotation.
 
@@ -109,7 +109,9 @@ def read_by_picture(
             try:
                 sample.check()
                 program, truth = sample.gold(), sample.truth()
-                exercise = Exercise(sample.id, sample.family, program, target_of(sample), variables(program))
+                example = TrainingExample(
+                    sample.id, sample.family, program, target_of(sample), variables(program)
+                )
                 assert sample.picture is not None  # the sample was checked
                 key = str(sample.picture.path)
                 if key not in found:
@@ -119,7 +121,7 @@ def read_by_picture(
             except (NeptuneError, dsl.ProgramError) as error:
                 problems.append(f"{sample.id}: {error.one_line()}")
                 continue
-            found[key].exercises.append(exercise)
+            found[key].examples.append(example)
     if not found:
         raise DatasetError(
             "No question can be used",

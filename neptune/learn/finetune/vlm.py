@@ -252,7 +252,7 @@ class Tuner:
         self.oracle.reader.model.train()
         answers = soft_answers(self.engine.context, opened(items), scorer)
         losses = [
-            loss_of(a, item.exercise.target) for a, item in zip(answers, items, strict=True) if a is not None
+            loss_of(a, item.example.target) for a, item in zip(answers, items, strict=True) if a is not None
         ]
         if not losses:
             return 0.0
@@ -276,7 +276,7 @@ class Tuner:
             part = items[start : start + self.config.steps.batch]
             with torch.no_grad(), self.accelerator.autocast():
                 answers = soft_answers(self.answering.context, opened(part))
-            right += sum(is_right(a, item.exercise.target) for a, item in zip(answers, part, strict=True))
+            right += sum(is_right(a, item.example.target) for a, item in zip(answers, part, strict=True))
         reader.prefixes.forget()
         return self._over_all([right])[0] / (len(self.validation.items) + self.validation.lost)
 

@@ -25,21 +25,19 @@ def expected_calibration_error(evidence: Evidence, bins: int = BINS) -> float:
 
     Confidence is that of the answer given, ``max(p, 1 - p)``, in [0.5, 1] (Guo et al. 2017).
     """
-    confidence, right, _ = _binned(evidence, bins)
+    confidence, right = _binned(evidence, bins)
     total = sum(len(c) for c in confidence)
     gaps = sum(len(c) * abs(float(c.mean()) - float(r.mean())) for c, r in zip(confidence, right) if len(c))
     return gaps / max(1, total)
 
 
-def _binned(
-    evidence: Evidence, bins: int
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]], NDArray[np.float64]]:
-    """Return confidences and correctness in each bin, and the bins' edges."""
+def _binned(evidence: Evidence, bins: int) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]]]:
+    """Return confidences and correctness in each bin."""
     confidence = 1 / (1 + np.exp(-np.abs(evidence.logits)))
     right = (evidence.logits > 0) == evidence.truth
     edges = np.linspace(0.5, 1.0, bins + 1)
     where = np.clip(np.digitize(confidence, edges) - 1, 0, bins - 1)
-    return [confidence[where == b] for b in range(bins)], [right[where == b] for b in range(bins)], edges
+    return [confidence[where == b] for b in range(bins)], [right[where == b] for b in range(bins)]
 
 
 def calibrate(
@@ -126,7 +124,7 @@ def draw(evidence: dict[str, Evidence], path: Path, title: str) -> None:
     axes = figure.subplots(1, 3, sharey=True)
     for axis, (name, concepts) in zip(axes, groups.items()):
         chosen = pooled(evidence, concepts)
-        confidence, right, _ = _binned(chosen, BINS)
+        confidence, right = _binned(chosen, BINS)
         axis.plot([0.5, 1], [0.5, 1], color="0.6", linewidth=1, linestyle="--", label="perfect")
         filled = [b for b in range(BINS) if len(confidence[b])]
         x = [float(confidence[b].mean()) for b in filled]

@@ -190,8 +190,8 @@ def fit(
 
 
 def _questions(shown: Sequence[Shown]) -> tuple[list[Any], list[Any]]:
-    pairs = [(e.program, s.scene) for s in shown for e in s.exercises]
-    return pairs, [e.target for s in shown for e in s.exercises]
+    pairs = [(e.program, s.scene) for s in shown for e in s.examples]
+    return pairs, [e.target for s in shown for e in s.examples]
 
 
 @torch.no_grad()
@@ -218,6 +218,6 @@ def _key(
 ) -> str:
     told: list[Any] = [parameters.to_dict(), asdict(settings)]
     told += [
-        [s.scene.name, [(e.program, str(e.target)) for e in s.exercises]] for s in (*training, *validation)
+        [s.scene.name, [(e.program, str(e.target)) for e in s.examples]] for s in (*training, *validation)
     ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

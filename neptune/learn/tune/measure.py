@@ -81,7 +81,7 @@ def judge(
     out = []
     for start in range(0, len(shown), batch):
         part = shown[start : start + batch]
-        asked = [(s, e) for s in part for e in s.exercises]
+        asked = [(s, e) for s in part for e in s.examples]
         pairs = [(e.program, s.scene) for s, e in asked]
         with torch.no_grad():
             soft = soft_answers(engine.context, pairs, logits)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from neptune.errors import PictureError
-from neptune.learn.finetune.training_examples import Exercise, read_by_picture
+from neptune.learn.finetune.training_examples import TrainingExample, read_by_picture
 from neptune.learn.tune.shifts import Shift, generator, shifted, shifted_boxes
 from neptune.scene import Annotation, Scene
 from neptune.scene.picture import Picture
@@ -28,7 +28,7 @@ class Shown:
         The annotated boxes, ``(N, 4)``, before the shift.
     shift, seed
         What is done to the picture, and the seed of what is random in it.
-    exercises
+    examples
         The questions.
     """
 
@@ -37,7 +37,7 @@ class Shown:
     given: Annotation
     shift: Shift
     seed: int
-    exercises: list[Exercise] = field(default_factory=list)
+    examples: list[TrainingExample] = field(default_factory=list)
 
     def open(self) -> Scene:
         """Return the scene with its shifted picture.

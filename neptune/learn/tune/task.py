@@ -241,7 +241,7 @@ def _fill(logits: CachedLogits, pictures: Sequence[Shown], engine: Engine, repor
         part = pictures[start : start + CHUNK]
         asked = logits.cells_asked
         with torch.no_grad():
-            soft_answers(engine.context, [(e.program, s.scene) for s in part for e in s.exercises], logits)
+            soft_answers(engine.context, [(e.program, s.scene) for s in part for e in s.examples], logits)
         if logits.cells_asked > asked:
             logits.save()
         done = min(len(pictures), start + CHUNK)
@@ -255,4 +255,4 @@ def _turned(before: Sequence[Any], after: Sequence[Any]) -> dict[str, int]:
 
 
 def _count(shown: Sequence[Shown]) -> int:
-    return sum(len(s.exercises) for s in shown)
+    return sum(len(s.examples) for s in shown)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neptune.scene import iou
-from neptune.scene.types import Detections, FloatArray, IntArray
+from neptune.scene.boxes import suppress
+from neptune.scene.types import Detections
 
 LEAST_SIDE = 1.0
 """Boxes whose visible part is narrower or lower than this many pixels are dropped."""
@@ -52,23 +52,3 @@ def tidy(
     order = good[np.argsort(-scores[good], kind="stable")]
     kept = order[suppress(clipped[order], nms)][:max_boxes]
     return Detections(clipped[kept], np.clip(scores[kept], 0, 1), tuple(labels[k] for k in kept.tolist()))
-
-
-def suppress(boxes: FloatArray, threshold: float) -> IntArray:
-    """Return the places of the boxes that no better one overlaps by more than `threshold`.
-
-    Parameters
-    ----------
-    boxes
-        ``(N, 4)``, the best first.
-    threshold
-        IoU in [0, 1].
-    """
-    overlaps = iou(boxes, boxes) > threshold
-    kept: list[int] = []
-    free = np.ones(len(boxes), dtype=np.bool_)
-    for place in range(len(boxes)):
-        if free[place]:
-            kept.append(place)
-            free &= ~overlaps[place]
-    return np.array(kept, dtype=np.int64)

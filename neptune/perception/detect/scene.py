@@ -44,11 +44,6 @@ class SceneDetector:
                 where=picture.name,
                 hint="Use od_model 'embedded' for a picture without annotation",
             )
-        return self.detections(known)
-
-    @staticmethod
-    def detections(annotation: Annotation) -> Detections:
-        """Return the boxes of an annotation of M objects as detections: boxes ``(M, 4)``, scores 1."""
-        count = len(annotation)
-        boxes = np.asarray(annotation.boxes, dtype=np.float32).reshape(-1, 4)
+        count = len(known)
+        boxes = np.asarray(known.boxes, dtype=np.float32).reshape(-1, 4)
         return Detections(boxes, np.ones(count, dtype=np.float32), ("",) * count)

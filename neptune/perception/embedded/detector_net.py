@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neptune.perception.embedded.canvas import HEIGHT, WIDTH
-from neptune.scene import iou
+from neptune.scene.boxes import suppress
 from neptune.scene.types import Detections
 
 STRIDE = 4
@@ -170,16 +170,6 @@ def decode(logits: Tensor, sides: Tensor, threshold: float, limit: int = 100) ->
         boxes = np.stack([x - left, y - top, x + right, y + bottom], axis=1).astype(np.float32)
         boxes[:, 0::2] = boxes[:, 0::2].clip(0, WIDTH)
         boxes[:, 1::2] = boxes[:, 1::2].clip(0, HEIGHT)
-        alone = _without_duplicates(boxes)
+        alone = suppress(boxes, 0.75)
         found.append(Detections(boxes[alone], scores[alone].astype(np.float32), ("",) * len(alone)))
     return found
-
-
-def _without_duplicates(boxes: np.ndarray, overlap: float = 0.75) -> list[int]:
-    """Return the indices of boxes (best first) that overlap no better one by more than `overlap` (IoU)."""
-    ious = iou(boxes, boxes)
-    chosen: list[int] = []
-    for i in range(len(boxes)):
-        if all(ious[i, j] <= overlap for j in chosen):
-            chosen.append(i)
-    return chosen

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from neptune.errors import OracleError
 
@@ -87,17 +87,6 @@ def buckets(vocabulary: Mapping[str, int], special: Iterable[int] = ()) -> Bucke
                 hint="Use another model: yes/no scores are read from the first token of the answer",
             )
     return Buckets(tuple(sorted(found["yes"])), tuple(sorted(found["no"])))
-
-
-def tokenizer_buckets(tokenizer: Any) -> Buckets:
-    """Return the :func:`buckets` of a Hugging Face tokenizer.
-
-    Raises
-    ------
-    OracleError
-        As :func:`buckets`.
-    """
-    return buckets(tokenizer.get_vocab(), tokenizer.all_special_ids)
 
 
 def from_logits(logits: Tensor, known: Buckets) -> tuple[Tensor, Tensor]:

@@ -18,8 +18,9 @@ from neptune.engine.analysis.detector_labels import labels_of, noun_of_question
 from neptune.engine.evidence.questions import Wording
 from neptune.errors import ConfigError, DetectorError, MissingExtraError
 from neptune.perception import registry
-from neptune.perception.detect.boxes import suppress, tidy
+from neptune.perception.detect.boxes import tidy
 from neptune.perception.detect.cache import CachedDetector
+from neptune.scene.boxes import suppress
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections, Detector
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -90,21 +90,10 @@ class CachedOracle:
         OracleFailedError
             If the file can not be used.
         """
-        plan = _Plan(self.store, self.identity, "score", requests)
-        answers: list[Scores] = []
-        if plan.rest:
-            with _Keeper(self.store, plan) as keep:
-                if isinstance(self.inner, Gradual):
-                    answers = self.inner.score_each(plan.rest, keep)
-                else:
-                    answers = self.inner.score(plan.rest)
-                    for k, scores in enumerate(answers):
-                        for row, value in enumerate(zip(scores.logits.tolist(), scores.mass.tolist())):
-                            keep(k, row, value)
-        costs = plan.costs([scores.cost for scores in answers])
-        plan.take([list(zip(s.logits.tolist(), s.mass.tolist())) for s in answers])
         found = []
-        for values, cost in zip(plan.values(), costs):
+        for values, cost in self._answers(
+            "score", requests, lambda s: zip(s.logits.tolist(), s.mass.tolist())
+        ):
             both = np.array(values, dtype=np.float32).reshape(-1, 2)
             found.append(Scores(both[:, 0].copy(), both[:, 1].copy(), cost))
         return found
@@ -117,20 +106,25 @@ class CachedOracle:
         OracleError, OracleFailedError
             As :meth:`score`.
         """
-        plan = _Plan(self.store, self.identity, "query", requests)
-        answers: list[list[str | None]] = []
+        return [Texts(texts, cost) for texts, cost in self._answers("query", requests, list)]
+
+    def _answers(
+        self, kind: str, requests: Sequence[Any], cells: Callable[[Any], Iterable[Any]]
+    ) -> Iterable[tuple[list[Any], Cost]]:
+        """Return what each request's cells are answered, and its cost; `cells` takes an inner answer apart."""
+        plan = _Plan(self.store, self.identity, kind, requests)
+        answers: list[Any] = []
         if plan.rest:
             with _Keeper(self.store, plan) as keep:
                 if isinstance(self.inner, Gradual):
-                    answers = self.inner.query_each(plan.rest, keep)
+                    answers = getattr(self.inner, f"{kind}_each")(plan.rest, keep)
                 else:
-                    answers = self.inner.query(plan.rest)
-                    for k, texts in enumerate(answers):
-                        for row, text in enumerate(texts):
-                            keep(k, row, (text,))
-        costs = plan.costs([getattr(texts, "cost", None) for texts in answers])
-        plan.take(answers)
-        return [Texts(values, cost) for values, cost in zip(plan.values(), costs)]
+                    answers = getattr(self.inner, kind)(plan.rest)
+                    for k, answer in enumerate(answers):
+                        for row, value in enumerate(cells(answer)):
+                            keep(k, row, value if isinstance(value, tuple) else (value,))
+        plan.take([list(cells(answer)) for answer in answers])
+        return zip(plan.values(), plan.costs([getattr(answer, "cost", None) for answer in answers]))
 
 
 def has_identity(oracle: Oracle) -> bool:

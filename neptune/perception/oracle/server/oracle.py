@@ -31,7 +31,7 @@ from neptune.perception.oracle.visual import VisualForm
 from neptune.perception.oracle.yesno import YesNo
 from neptune.scene.identity import identity
 from neptune.scene.types import Cost, QueryRequest, ScoreRequest, Scores, Texts
-from neptune.servers.client import Client, RequestFailedError, UnusableError
+from neptune.servers.client import Client, RequestFailedError, UnusableError, tokens_of
 from neptune.servers.endpoints import find_endpoint
 
 SAMPLES = 8
@@ -50,7 +50,8 @@ class _Said:
 
     value: Any
     failure: str
-    spent: read.Spent
+    spent: tuple[int, int]
+    """Tokens of prompts and of completions."""
 
 
 class OpenAIOracle:
@@ -268,35 +269,34 @@ class OpenAIOracle:
 
     def _cost(self, cells: Sequence[_Said], scored: bool = False) -> Cost:
         failures: dict[str, int] = {}
-        total = read.Spent()
+        prompt, completion = _total([said.spent for said in cells])
         for said in cells:
-            total += said.spent
             if said.failure:
                 failures[said.failure] = failures.get(said.failure, 0) + 1
-        money = total.prompt * self.prices.get("prompt", 0.0)
-        money += total.completion * self.prices.get("completion", 0.0)
+        money = prompt * self.prices.get("prompt", 0.0)
+        money += completion * self.prices.get("completion", 0.0)
         remarks = [f"the server gives {self._why}"] if scored and self._why else []
         if scored and self._sampling:
             remarks.append(
                 f"yes and no from n = {self.samples or SAMPLES} samples a cell, k of which say yes: "
                 "logit log((k + ½) / (n - k + ½)), variance 1 / (k + ½) + 1 / (n - k + ½)"
             )
-        return Cost(0, total.prompt, total.completion, money / 1e6, failures, tuple(remarks))
+        return Cost(0, prompt, completion, money / 1e6, failures, tuple(remarks))
 
     # --- one cell --------------------------------------------------------------------------------
 
     def _score(self, request: ScoreRequest, row: int, stop: threading.Event) -> _Said:
         fields = self._prompts.fields(request, row, "score")
-        took: list[read.Spent] = []
+        took: list[tuple[int, int]] = []
         try:
             said = self._yes_no(fields, took, stop)
         except RequestFailedError as error:
             said, failure = YesNo(math.nan, 0.0), str(error)
         else:
             failure = "the model said neither yes nor no" if math.isnan(said.logit) else ""
-        return _Said(said, failure, sum(took, read.Spent()))
+        return _Said(said, failure, _total(took))
 
-    def _yes_no(self, fields: dict[str, Any], took: list[read.Spent], stop: threading.Event) -> YesNo:
+    def _yes_no(self, fields: dict[str, Any], took: list[tuple[int, int]], stop: threading.Event) -> YesNo:
         if self._sampling is None:
             with self._finding:  # one request finds out; the others wait for it
                 if self._sampling is None:
@@ -317,7 +317,9 @@ class OpenAIOracle:
         )
         return known
 
-    def _listed(self, fields: dict[str, Any], took: list[read.Spent], stop: threading.Event) -> YesNo | None:
+    def _listed(
+        self, fields: dict[str, Any], took: list[tuple[int, int]], stop: threading.Event
+    ) -> YesNo | None:
         """Ask with log-probabilities a server of which it is not known whether it has any; ``None``: it has none."""
         refused: RequestFailedError | None = None
         for top in (self._prompts.top, FEWER)[: 2 if self._prompts.top > FEWER else 1]:
@@ -347,7 +349,9 @@ class OpenAIOracle:
         self._why = f"no log-probabilities: {refused}"
         return None
 
-    def _by_samples(self, fields: dict[str, Any], took: list[read.Spent], stop: threading.Event) -> YesNo:
+    def _by_samples(
+        self, fields: dict[str, Any], took: list[tuple[int, int]], stop: threading.Event
+    ) -> YesNo:
         wanted = self.samples or SAMPLES
         votes: list[str] = []
         while len(votes) < wanted:
@@ -360,15 +364,15 @@ class OpenAIOracle:
         return read.sampled(votes[:wanted])
 
     def _query(self, request: QueryRequest, row: int, stop: threading.Event) -> _Said:
-        took: list[read.Spent] = []
+        took: list[tuple[int, int]] = []
         fields = self._prompts.sized(self._prompts.fields(request, row, "query"), self.query_tokens)
         try:
             text = self._client.ask(fields, _noting(took, read.first_text), stop)
         except RequestFailedError as error:
-            return _Said(None, str(error), sum(took, read.Spent()))
+            return _Said(None, str(error), _total(took))
         value = read.matched(text, request.choices)
         failure = "" if value is not None else "the model named none of the choices"
-        return _Said(value, failure, sum(took, read.Spent()))
+        return _Said(value, failure, _total(took))
 
 
 class VllmOracle(OpenAIOracle):
@@ -377,11 +381,15 @@ class VllmOracle(OpenAIOracle):
     default_url = "http://localhost:8000/v1"
 
 
-def _noting(took: list[read.Spent], reader: Any) -> Any:
+def _total(spent: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    return sum(prompt for prompt, _ in spent), sum(completion for _, completion in spent)
+
+
+def _noting(took: list[tuple[int, int]], reader: Any) -> Any:
     """Return a reader that also notes the tokens of what it reads, usable or not."""
 
     def noting(response: Any) -> Any:
-        took.append(read.spent(response))
+        took.append(tokens_of(response))
         return reader(response)
 
     return noting

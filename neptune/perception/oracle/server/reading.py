@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from neptune.perception.oracle.yesno import YesNo, from_top, meaning
-from neptune.servers.client import EmptyAnswerError, RequestFailedError, UnusableError, short, tokens_of
+from neptune.servers.client import EmptyAnswerError, RequestFailedError, UnusableError, short
 
 THINKING = (
     "the model was cut off while it was thinking: set vlm_options.request to "
@@ -17,22 +16,6 @@ THINKING = (
 )
 _THOUGHT = re.compile(r"\A.*</think>", re.DOTALL)  # some chat templates open it in the prompt
 _PUNCTUATION = " \t\r\n.,;:!?*_`'\"“”‘’()[]{}"
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Tokens of one response."""
-
-    prompt: int = 0
-    completion: int = 0
-
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(self.prompt + other.prompt, self.completion + other.completion)
-
-
-def spent(response: Any) -> Spent:
-    """Return the tokens that a response says it took; 0 where it does not say."""
-    return Spent(*tokens_of(response))
 
 
 def texts(response: Any) -> list[str]:

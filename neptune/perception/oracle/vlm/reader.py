@@ -17,7 +17,7 @@ from neptune.perception.oracle.vlm.network import Network
 from neptune.perception.oracle.vlm.pictures import Pictures
 from neptune.perception.oracle.vlm.prefix import Prefix, Prefixes
 from neptune.perception.oracle.vlm.prompts import Prompt
-from neptune.perception.oracle.yesno import from_logits, tokenizer_buckets
+from neptune.perception.oracle.yesno import buckets, from_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +55,7 @@ class Reader(Network):
         self, model: Any, processor: Any, batch_size: int | Literal["auto"] = "auto", share: bool = True
     ) -> None:
         super().__init__(model, processor, batch_size)
-        self.words = tokenizer_buckets(self.tokenizer)
+        self.words = buckets(self.tokenizer.get_vocab(), self.tokenizer.all_special_ids)
         self.shares = share and self.model_type in SHARING
         self.prefixes = Prefixes(self)
         self.batches.relieve = self.prefixes.forget
