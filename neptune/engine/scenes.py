@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from neptune.engine.evidence.kept import SCENES_KEPT
 from neptune.errors import DetectorError
@@ -34,7 +35,7 @@ class Scenes:
         self.detector, self.name = detector, name
         self.open_vocabulary = detector is not None and bool(getattr(detector, "open_vocabulary", True))
         """Whether what is found depends on labels; a detector that does not say is taken to depend on them."""
-        self._kept: OrderedDict[_Key, tuple[Picture | None, Annotation | None, Scene]] = OrderedDict()
+        self._kept: LRUCache[_Key, tuple[Picture | None, Annotation | None, Scene]] = LRUCache(SCENES_KEPT)
         self._detecting: dict[_Key, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -78,8 +79,6 @@ class Scenes:
                     found = (picture, annotation, self._detect(picture, annotation, heeded))
                     with self._lock:  # before `mine` is free: who waits for it must find the scene
                         self._kept[key] = found
-                        while len(self._kept) > SCENES_KEPT:
-                            self._kept.popitem(last=False)
         with self._lock:
             self._detecting.pop(key, None)
         return found[2]

@@ -49,32 +49,41 @@ class ProgramCache:
         DatasetError
             If the file is missing, unreadable, or not an object of texts.
         """
-        path = Path(path)
-        where = str(path)
-        try:
-            content = path.read_bytes()
-            if path.suffix == ".gz":
-                content = gzip.decompress(content)
-            data = json.loads(content.decode("utf-8"))
-        except FileNotFoundError:
-            raise DatasetError(
-                "The program cache does not exist", where=where, hint="Check program_cache_address"
-            ) from None
-        except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
-            raise DatasetError(
-                f"The program cache can not be read: {error}",
-                where=where,
-                expected='JSON: {"question": "program", …}',
-            ) from error
-        if not isinstance(data, dict):
-            raise DatasetError(
-                "The program cache is not a JSON object", where=where, expected='{"question": "program", …}'
-            )
-        return ProgramCache({q: _program(q, p, where) for q, p in data.items()}, where)
+        return ProgramCache(
+            {q: _program(q, p, str(path)) for q, p in read_object(Path(path)).items()}, str(path)
+        )
 
     def get(self, question: str) -> str | None:
         """Return the program of a question, or ``None``."""
         return self._programs.get(normal_question(question))
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object of a JSON file; one whose name ends in ``.gz`` is decompressed.
+
+    Raises
+    ------
+    DatasetError
+        If the file is missing, unreadable, or not an object.
+    """
+    try:
+        content = path.read_bytes()
+        data = json.loads((gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8"))
+    except FileNotFoundError:
+        raise DatasetError(
+            "The program cache does not exist", where=str(path), hint="Check program_cache_address"
+        ) from None
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+        raise DatasetError(
+            f"The program cache can not be read: {error}",
+            where=str(path),
+            expected='JSON: {"question": "program", …}',
+        ) from error
+    if not isinstance(data, dict):
+        raise DatasetError(
+            "The program cache is not a JSON object", where=str(path), expected='{"question": "program", …}'
+        )
+    return data
 
 
 def _program(question: str, value: Any, where: str) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import DatasetError
-from neptune.writer.cache import ProgramCache, normal_question
+from neptune.writer.cache import ProgramCache, normal_question, read_object
 
 FORMAT = "neptune-programs"
 _LONG = 500
@@ -63,7 +63,11 @@ class ProgramStore:
         self._by_question: dict[str, list[Entry]] = {}
         self._lines = 0
         self._lock = threading.RLock()
-        data = _read(self.path) if self.path.exists() or not (writable or self._journal().exists()) else None
+        data = (
+            read_object(self.path)
+            if self.path.exists() or not (writable or self._journal().exists())
+            else None
+        )
         if data is not None and data.get("format") != FORMAT:
             self.plain = ProgramCache.load(self.path)
             self.path = self.path.with_name(f"{self.path.name.split('.json')[0]}-written.json")
@@ -102,7 +106,7 @@ class ProgramStore:
 
     def _load(self) -> None:
         if self.path.exists():
-            data = _read(self.path)
+            data = read_object(self.path)
             programs = data.get("programs")
             if data.get("format") != FORMAT or not isinstance(programs, dict):
                 raise DatasetError(
@@ -168,7 +172,7 @@ class ProgramStore:
 
     def _merge(self) -> None:
         """Write the JSON file anew: what it holds by now, other processes' lines, ours. The lock is held."""
-        programs = _read(self.path).get("programs", {}) if self.path.exists() else {}
+        programs = read_object(self.path).get("programs", {}) if self.path.exists() else {}
         programs |= dict(self._journal_lines())
         text = json.dumps(
             {"format": FORMAT, "programs": programs}, ensure_ascii=False, indent=1, sort_keys=True
@@ -227,26 +231,3 @@ def _is_entry(entry: Any) -> bool:
         and bool(entry["programs"])
         and all(isinstance(p, dict) and isinstance(p.get("program"), str) for p in entry["programs"])
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import zlib
-
-    try:
-        content = path.read_bytes()
-        data = json.loads((gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8"))
-    except FileNotFoundError:
-        raise DatasetError(
-            "The program cache does not exist", where=str(path), hint="Check program_cache_address"
-        ) from None
-    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
-        raise DatasetError(
-            f"The program cache can not be read: {error}",
-            where=str(path),
-            expected='JSON: {"question": "program", …}',
-        ) from error
-    if not isinstance(data, dict):
-        raise DatasetError(
-            "The program cache is not a JSON object", where=str(path), expected='{"question": "program", …}'
-        )
-    return data

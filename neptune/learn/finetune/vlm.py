@@ -94,16 +94,17 @@ class FinetuneConfig(BaseModel):
             If names do not exist, or fields are missing.
         """
         same = [
-            *(
-                "dataset",
-                "seed",
-                "vlm_model_name",
-                "od_model",
-                "od_options",
-                "vocabulary",
-                "distinct_variables",
-            ),
-            *("code_gen_provider", "code_gen_model_name", "code_gen_base_url", "program_cache_address"),
+            "dataset",
+            "seed",
+            "vlm_model_name",
+            "od_model",
+            "od_options",
+            "vocabulary",
+            "distinct_variables",
+            "code_gen_provider",
+            "code_gen_model_name",
+            "code_gen_base_url",
+            "program_cache_address",
         ]
         given = {field: getattr(self, field) for field in same}
         given |= {"data_dir": data_dir, "split": split, "num_samples": samples}

@@ -37,7 +37,7 @@ _FILLER_WORDS = (
 _FILLERS = frozenset(_FILLER_WORDS.split())
 _QUESTION_WORDS = frozenset(["what", "which", "how", "name", "tell", "describe", "me", "whats"])
 _FIRST, _SECOND = "<first>", "<second>"
-_MEND = (
+_HINT = (
     "Use one of these words, or a real vision-language model: vlm_model_name 'openai' (any compatible"
     " server) or 'transformers'"
 )
@@ -161,7 +161,7 @@ def _conclude(
     if not concepts:
         if "object" in words:
             return (CONCEPTS["object"],)
-        raise OracleError("The question names no concept", where=where, expected=_known(), hint=_MEND)
+        raise OracleError("The question names no concept", where=where, expected=_known(), hint=_HINT)
     return tuple(dict.fromkeys(concepts))
 
 
@@ -188,7 +188,7 @@ def _attribute(text: str, arity: int, predicate: str) -> str:
             f"An open question about {arity} objects is not known here",
             where=where,
             expected="size, color, material or shape of one object",
-            hint=_MEND,
+            hint=_HINT,
         )
     name = vocabulary().get(_normal(predicate)) if predicate else None
     if name in ATTRIBUTES:
@@ -320,7 +320,7 @@ def _unknown_words(words: list[str], where: str) -> OracleError:
         f"{listed} {'is' if len(set(words)) == 1 else 'are'} not known to this oracle",
         where=where,
         expected=_known(),
-        hint=f"{hint} {_MEND}".strip(),
+        hint=f"{hint} {_HINT}".strip(),
     )
 
 
