@@ -280,7 +280,7 @@ def _generate() -> Generate:
 
 
 def _lark(starts: list[str]) -> Lark:
-    return Lark(
+    lark = Lark(
         resources.grammar(),
         start=starts,
         parser="lalr",
@@ -288,6 +288,11 @@ def _lark(starts: list[str]) -> Lark:
         transformer=builder(),
         maybe_placeholders=False,
     )
+    for rule in (
+        lark.rules
+    ):  # Lark's tokens are compared by a function: the table of a parser finds plain text sooner
+        rule.origin.name = str(rule.origin.name)
+    return lark
 
 
 def _terminals(lark: Lark) -> tuple[dict[str, str], dict[str, str]]:
