@@ -53,12 +53,12 @@ def once(engine: Engine, asked: list[tuple[str, Scene]], batch: int) -> dict[str
 
 
 PARTS = (
-    ("programs and plans", ("batch.py:_prepared", "batch.py:evidence", "engine.py:evidence")),
+    ("programs and plans", ("batch.py:_precompiled", "context.py:evidence")),
     ("asking: what is wanted and known", ("batch.py:_ask",)),
     ("  of it the oracle", ("scene.py:score",)),
     ("padding: scores into tables", ("batched.py:_stacked",)),
     ("tensor operations", ("program.py:run",)),
-    ("answers, witnesses, traces", ("replies.py:answer",)),
+    ("answers, witnesses, traces", ("batch_readings.py:answer",)),
 )
 """What a pass consists of: the functions whose time, with all they call, is counted (the first that was called)."""
 
