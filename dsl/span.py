@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +14,9 @@ class Span:
     column: int
     end_line: int
     end_column: int
+
+
+def join(first: Any, last: Any) -> Span:
+    """Return the span from the start of `first` to the end of `last` (tokens or nodes)."""
+    a, b = first.span, last.span
+    return Span(a.line, a.column, b.end_line, b.end_column)

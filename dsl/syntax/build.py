@@ -6,12 +6,13 @@ these functions through their aliases.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from lark import Transformer
 
 from dsl.errors import ProgramError
-from dsl.span import Span
+from dsl.span import Span, join
 from dsl.syntax import ast
 from dsl.syntax.ast import Expr, Stmt
 from dsl.syntax.lexer import Token
@@ -25,10 +26,9 @@ def builder() -> Transformer[Token, Any]:
     return _Builder()
 
 
-def join(first: Any, last: Any) -> Span:
-    """Return the span from the start of `first` to the end of `last` (tokens or nodes)."""
-    a, b = first.span, last.span
-    return Span(a.line, a.column, b.end_line, b.end_column)
+def _node(make: Callable[[Found, Span], Any]) -> Callable[[Any, Found], Any]:
+    """Return the function of a rule whose node is made of what the rule found and of where all of it stands."""
+    return lambda self, c: make(c, join(c[0], c[-1]))
 
 
 class _Builder(Transformer[Token, Any]):
@@ -36,23 +36,17 @@ class _Builder(Transformer[Token, Any]):
 
     # --- statements ---
 
-    def accept(self, c: Found) -> ast.Program:
-        return ast.Program(tuple(c), span=join(c[0], c[-1]))
+    def formatted(self, c: Found) -> Any:
+        return c[0]
 
-    def generate(self, c: Found) -> ast.Program:
-        return self.accept(c)
-
-    def formatted(self, c: Found) -> Expr:
-        return c[0]  # type: ignore[no-any-return]
-
-    def suite(self, c: Found) -> tuple[Stmt, ...]:
+    def suite(self, c: Found) -> tuple[Any, ...]:
         return tuple(c)
 
-    def expr_statement(self, c: Found) -> Stmt:
-        return ast.ExprStatement(c[0], span=c[0].span)
-
-    def assign(self, c: Found) -> Stmt:
-        return ast.Assign(tuple(as_target(t) for t in c[:-1]), c[-1], span=join(c[0], c[-1]))
+    condition = else_ = formatted
+    params = suite
+    accept = generate = _node(lambda c, span: ast.Program(tuple(c), span=span))
+    expr_statement = _node(lambda c, span: ast.ExprStatement(c[0], span=span))
+    assign = _node(lambda c, span: ast.Assign(tuple(as_target(t) for t in c[:-1]), c[-1], span=span))
 
     def augmented(self, c: Found) -> Stmt:
         target = as_target(c[0])
@@ -62,17 +56,10 @@ class _Builder(Transformer[Token, Any]):
             )
         return ast.AugAssign(target, c[1].value.strip()[:-1], c[2], span=join(c[0], c[2]))
 
-    def return_(self, c: Found) -> Stmt:
-        return ast.Return(c[1] if len(c) > 1 else None, span=join(c[0], c[-1]))
-
-    def pass_(self, c: Found) -> Stmt:
-        return ast.Pass(span=c[0].span)
-
-    def break_(self, c: Found) -> Stmt:
-        return ast.Break(span=c[0].span)
-
-    def continue_(self, c: Found) -> Stmt:
-        return ast.Continue(span=c[0].span)
+    return_ = _node(lambda c, span: ast.Return(c[1] if len(c) > 1 else None, span=span))
+    pass_ = _node(lambda c, span: ast.Pass(span=span))
+    break_ = _node(lambda c, span: ast.Break(span=span))
+    continue_ = _node(lambda c, span: ast.Continue(span=span))
 
     def if_statement(self, c: Found) -> Stmt:
         word, test, body, *orelse = c
@@ -80,9 +67,6 @@ class _Builder(Transformer[Token, Any]):
 
     def elif_(self, c: Found) -> tuple[Stmt, ...]:
         return (self.if_statement(c),)
-
-    def else_(self, c: Found) -> tuple[Stmt, ...]:
-        return c[0]  # type: ignore[no-any-return]
 
     def for_statement(self, c: Found) -> Stmt:
         word, target, _, iterable, body = c
@@ -92,9 +76,6 @@ class _Builder(Transformer[Token, Any]):
         word, name, *params, body = c
         found = params[0] if params else ()
         return ast.FunctionDef(name.value, found, body, span=join(word, name))
-
-    def params(self, c: Found) -> tuple[ast.Param, ...]:
-        return tuple(c)
 
     def param(self, c: Found) -> ast.Param:
         return ast.Param(c[0].value, c[1] if len(c) > 1 else None, span=c[0].span)
@@ -119,8 +100,7 @@ class _Builder(Transformer[Token, Any]):
 
     index = expressions
 
-    def conditional(self, c: Found) -> Expr:
-        return ast.Conditional(c[1], c[0], c[2], span=join(c[0], c[2]))
+    conditional = _node(lambda c, span: ast.Conditional(c[1], c[0], c[2], span=span))
 
     def lambda_(self, c: Found) -> Expr:
         names = c[1] if len(c) == 3 else ()
@@ -129,11 +109,8 @@ class _Builder(Transformer[Token, Any]):
     def names(self, c: Found) -> tuple[str, ...]:
         return tuple(t.value for t in c)
 
-    def or_(self, c: Found) -> Expr:
-        return ast.Connective("or", tuple(c), span=join(c[0], c[-1]))
-
-    def and_(self, c: Found) -> Expr:
-        return ast.Connective("and", tuple(c), span=join(c[0], c[-1]))
+    or_ = _node(lambda c, span: ast.Connective("or", tuple(c), span=span))
+    and_ = _node(lambda c, span: ast.Connective("and", tuple(c), span=span))
 
     def unary(self, c: Found) -> Expr:
         op = "not" if c[0].type.endswith("NOT") else c[0].value.strip()
@@ -153,8 +130,7 @@ class _Builder(Transformer[Token, Any]):
                 word = ""
         return ast.Comparison(c[0], tuple(ops), tuple(rights), span=join(c[0], c[-1]))
 
-    def binary(self, c: Found) -> Expr:
-        return ast.Binary(c[1].value.strip(), c[0], c[2], span=join(c[0], c[2]))
+    binary = _node(lambda c, span: ast.Binary(c[1].value.strip(), c[0], c[2], span=span))
 
     def call(self, c: Found) -> Expr:
         args: list[Expr] = []
@@ -182,11 +158,8 @@ class _Builder(Transformer[Token, Any]):
             args[0] = ast.Comprehension("generator", bare.element, bare.clauses, span=bare.span)
         return ast.Call(c[0], tuple(args), tuple(keywords), span=join(c[0], c[-1]))
 
-    def keyword(self, c: Found) -> ast.Keyword:
-        return ast.Keyword(c[0].value, c[1], span=join(c[0], c[1]))
-
-    def subscript(self, c: Found) -> Expr:
-        return ast.Subscript(c[0], c[1], span=join(c[0], c[2]))
+    keyword = _node(lambda c, span: ast.Keyword(c[0].value, c[1], span=span))
+    subscript = _node(lambda c, span: ast.Subscript(c[0], c[1], span=span))
 
     def slice(self, c: Found) -> ast.Slice:
         parts: list[Expr | None] = [None, None, None]
@@ -198,62 +171,29 @@ class _Builder(Transformer[Token, Any]):
                 parts[at] = item
         return ast.Slice(*parts, span=join(c[0], c[-1]))
 
-    def attribute(self, c: Found) -> Expr:
-        return ast.Attribute(c[0], c[1].value, span=join(c[0], c[1]))
-
-    def name(self, c: Found) -> Expr:
-        return ast.Name(c[0].value, span=c[0].span)
-
-    def number(self, c: Found) -> Expr:
-        return ast.Number(number_value(c[0]), span=c[0].span)
-
-    def strings(self, c: Found) -> Expr:
-        return text_value(c)
-
-    def true(self, c: Found) -> Expr:
-        return ast.Truth(True, span=c[0].span)
-
-    def false(self, c: Found) -> Expr:
-        return ast.Truth(False, span=c[0].span)
-
-    def none(self, c: Found) -> Expr:
-        return ast.Nothing(span=c[0].span)
-
-    def empty_tuple(self, c: Found) -> Expr:
-        return ast.TupleDisplay((), span=join(c[0], c[1]))
+    attribute = _node(lambda c, span: ast.Attribute(c[0], c[1].value, span=span))
+    name = _node(lambda c, span: ast.Name(c[0].value, span=span))
+    number = _node(lambda c, span: ast.Number(number_value(c[0]), span=span))
+    strings = _node(lambda c, span: text_value(c, span))
+    true = _node(lambda c, span: ast.Truth(True, span=span))
+    false = _node(lambda c, span: ast.Truth(False, span=span))
+    none = _node(lambda c, span: ast.Nothing(span=span))
+    empty_tuple = _node(lambda c, span: ast.TupleDisplay((), span=span))
 
     def group(self, c: Found) -> Expr:
         return c[1]  # type: ignore[no-any-return]
 
-    def list_(self, c: Found) -> Expr:
-        return ast.ListDisplay(tuple(c[1:-1]), span=join(c[0], c[-1]))
-
-    def set_(self, c: Found) -> Expr:
-        return ast.SetDisplay(tuple(c[1:-1]), span=join(c[0], c[-1]))
-
-    def dict_(self, c: Found) -> Expr:
-        return ast.DictDisplay(tuple(c[1:-1:2]), tuple(c[2:-1:2]), span=join(c[0], c[-1]))
-
-    def generator(self, c: Found) -> Expr:
-        return ast.Comprehension("bare", c[0], tuple(c[1:]), span=join(c[0], c[-1]))
-
-    def generator_group(self, c: Found) -> Expr:
-        return ast.Comprehension("generator", c[1], tuple(c[2:-1]), span=join(c[0], c[-1]))
-
-    def list_comprehension(self, c: Found) -> Expr:
-        return ast.Comprehension("list", c[1], tuple(c[2:-1]), span=join(c[0], c[-1]))
-
-    def set_comprehension(self, c: Found) -> Expr:
-        return ast.Comprehension("set", c[1], tuple(c[2:-1]), span=join(c[0], c[-1]))
-
-    def dict_comprehension(self, c: Found) -> Expr:
-        return ast.Comprehension("dict", c[1], tuple(c[3:-1]), c[2], span=join(c[0], c[-1]))
-
-    def clause(self, c: Found) -> ast.Clause:
-        return ast.Clause(c[1], c[3], tuple(c[4:]), span=join(c[0], c[-1]))
-
-    def condition(self, c: Found) -> Expr:
-        return c[0]  # type: ignore[no-any-return]
+    list_ = _node(lambda c, span: ast.ListDisplay(tuple(c[1:-1]), span=span))
+    set_ = _node(lambda c, span: ast.SetDisplay(tuple(c[1:-1]), span=span))
+    dict_ = _node(lambda c, span: ast.DictDisplay(tuple(c[1:-1:2]), tuple(c[2:-1:2]), span=span))
+    generator = _node(lambda c, span: ast.Comprehension("bare", c[0], tuple(c[1:]), span=span))
+    generator_group = _node(lambda c, span: ast.Comprehension("generator", c[1], tuple(c[2:-1]), span=span))
+    list_comprehension = _node(lambda c, span: ast.Comprehension("list", c[1], tuple(c[2:-1]), span=span))
+    set_comprehension = _node(lambda c, span: ast.Comprehension("set", c[1], tuple(c[2:-1]), span=span))
+    dict_comprehension = _node(
+        lambda c, span: ast.Comprehension("dict", c[1], tuple(c[3:-1]), c[2], span=span)
+    )
+    clause = _node(lambda c, span: ast.Clause(c[1], c[3], tuple(c[4:]), span=span))
 
 
 def as_target(node: Expr) -> Expr:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from dsl.builtins import BINDERS, BUILTINS
 from dsl.errors import ProgramError, closest
-from dsl.span import Span
+from dsl.span import Span, join
 from dsl.syntax import ast
 from dsl.syntax.lexer import NOT_IN_LANGUAGE, Fault, Token
 
@@ -62,9 +62,8 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
             hint="remove the blanks before it, or end the line above with ':'",
         )
     if before is not None and before.type == "_NEWLINE" and "_INDENT" in allowed:
-        header = _header(tokens, at - 1)
         return ProgramError(
-            f"the block of '{header}' is missing",
+            f"the block of '{_header(tokens, at - 1)}' is missing",
             span,
             expected="an indented line",
             hint="indent the block by four spaces, or write 'pass'",
@@ -78,7 +77,7 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
     if before is not None and before.value == value and value in _DOUBLED and _touch(before, token):
         return ProgramError(
             f"the language has no '{value}{value}'",
-            Span(*_from(before), *_to(token)),
+            join(before, token),
             hint=f"write '{_DOUBLED[value]}'",
         )
     binding = _unbound_variable(tokens, at)
@@ -121,7 +120,7 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
     if before is not None and before.value in ("-", "=", "==") and value == ">" and _touch(before, token):
         return ProgramError(
             "the language has no arrows",
-            Span(*_from(before), *_to(token)),
+            join(before, token),
             hint="write implies(a, b) for 'if a then b', and >= for 'at least'",
         )
     if kind == "NAME" and value in _INFIX and before is not None and "PLUS" in allowed:
@@ -130,12 +129,10 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         )
     if value == "<" and before is not None and before.value == "<":
         return ProgramError("the language has no '<<'", span, hint="use * 2 ** n")
-    if kind == "NUMBER" and before is not None and before.type == "NUMBER":
-        return None
     if kind == "NAME" and before is not None and before.type == "NUMBER" and _touch(before, token):
         return ProgramError(
             f"'{before.value}{value}' is not a number",
-            Span(*_from(before), *_to(token)),
+            join(before, token),
             expected="a plain number such as 12 or 0.5",
             hint="write it in decimal, with * between factors",
         )
@@ -145,9 +142,9 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
 def _unbound_variable(tokens: Sequence[Token], at: int) -> ProgramError | None:
     """Recognise ways of binding a variable that are not the language's: ``exists x: …``, ``lambda (x): …``."""
     token = tokens[at]
-    before = tokens[at - 1] if at else None
-    if before is None:
+    if not at:
         return None
+    before = tokens[at - 1]
     if before.type == "LAMBDA" and token.type == "LPAR":
         return ProgramError(
             "'lambda' takes its variables without brackets",
@@ -159,7 +156,7 @@ def _unbound_variable(tokens: Sequence[Token], at: int) -> ProgramError | None:
     if token.type == "NAME" and before.value in BINDERS and (short or followed):
         return ProgramError(
             f"'{before.value}' used without brackets",
-            Span(*_from(before), *_to(token)),
+            join(before, token),
             expected=BUILTINS[before.value].signature,
             hint=f"write {before.value}(Object, lambda {token.value}: …)",
         )
@@ -167,7 +164,7 @@ def _unbound_variable(tokens: Sequence[Token], at: int) -> ProgramError | None:
     if token.type == "COLON" and in_call and _bracket(tokens, at) == "LPAR":
         return ProgramError(
             f"'lambda' is missing before '{before.value}:'",
-            Span(*_from(before), *_to(token)),
+            join(before, token),
             expected="a lambda",
             hint=f"write lambda {before.value}: …",
         )
@@ -188,8 +185,7 @@ def _bracket(tokens: Sequence[Token], at: int) -> str:
 
 
 def _equal(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramError:
-    span = fault.token.span
-    header = _header(tokens, at)
+    span, header = fault.token.span, _header(tokens, at)
     if header in ("if", "elif", "return"):
         return ProgramError(
             f"'=' in the test of '{header}'" if header != "return" else "'=' after 'return'",
@@ -209,33 +205,20 @@ def _general(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
     token = fault.token
     before = tokens[at - 1] if at else None
     after = f" after '{_shown(before)}'" if before is not None and before.type[0] != "_" else ""
+    place, what, hint = token.span, f"unexpected '{_shown(token)}'{after}", "rewrite this part"
     if token.type == "$END":
-        place = before.span if before is not None else token.span
-        return ProgramError(
-            "unexpected end of the program", place, expected=_expected(fault.allowed), hint="finish it"
-        )
-    if token.type == "_NEWLINE":
-        return ProgramError(
-            f"unexpected end of the line{after}",
-            token.span,
-            expected=_expected(fault.allowed),
-            hint="finish the expression, or put it in brackets to go on in the next line",
-        )
-    if token.type == "_DEDENT":
-        return ProgramError(
-            "a block ends too early",
-            token.span,
-            expected=_expected(fault.allowed),
-            hint="finish the line above",
-        )
-    hint = ""
-    if before is not None and token.type in _STARTS_EXPRESSION | {"TRUE", "FALSE", "NONE"}:
-        near = _almost_keyword(before, token)
-        hint = near or _separate(before, token)
+        place = before.span if before is not None else place
+        what, hint = "unexpected end of the program", "finish it"
+    elif token.type == "_NEWLINE":
+        what = f"unexpected end of the line{after}"
+        hint = "finish the expression, or put it in brackets to go on in the next line"
+    elif token.type == "_DEDENT":
+        what, hint = "a block ends too early", "finish the line above"
+    elif before is not None and token.type in _STARTS_EXPRESSION | {"TRUE", "FALSE", "NONE"}:
+        hint = _almost_keyword(before, token) or _separate(before, token) or hint
     elif token.type in ("RPAR", "RSQB", "RBRACE", "COMMA"):
         hint = f"put a value before '{token.value}', or remove what is too much"
-    what = f"unexpected '{_shown(token)}'{after}"
-    return ProgramError(what, token.span, expected=_expected(fault.allowed), hint=hint or "rewrite this part")
+    return ProgramError(what, place, expected=_expected(fault.allowed), hint=hint)
 
 
 def _separate(before: Token, token: Token) -> str:
@@ -275,8 +258,7 @@ def _expected(allowed: set[str]) -> str:
         parts.append("the end of the line")
     if "_INDENT" in allowed:
         parts.append("an indented line")
-    if not parts:
-        parts = ["a statement or an expression"]
+    parts = parts or ["a statement or an expression"]
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " or " + parts[-1]
 
 
@@ -317,11 +299,3 @@ def _opens_call(tokens: Sequence[Token], at: int) -> bool:
 
 def _touch(a: Token, b: Token) -> bool:
     return a.span.end_line == b.span.line and a.span.end_column == b.span.column
-
-
-def _from(token: Token) -> tuple[int, int]:
-    return token.span.line, token.span.column
-
-
-def _to(token: Token) -> tuple[int, int]:
-    return token.span.end_line, token.span.end_column

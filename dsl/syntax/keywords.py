@@ -7,28 +7,10 @@ from collections.abc import Iterable
 from dsl.syntax.lexer import NOT_IN_LANGUAGE
 
 #: Words that are no names: those of the language, and those of Python that it leaves out.
-KEYWORDS = frozenset(
-    [
-        "and",
-        "break",
-        "continue",
-        "def",
-        "elif",
-        "else",
-        "for",
-        "if",
-        "in",
-        "is",
-        "lambda",
-        "not",
-        "or",
-        "pass",
-        "return",
-        "True",
-        "False",
-        "None",
-    ]
-) | frozenset(NOT_IN_LANGUAGE)
+KEYWORDS = frozenset(NOT_IN_LANGUAGE) | {
+    "and", "break", "continue", "def", "elif", "else", "for", "if", "in", "is", "lambda", "not", "or", "pass",
+    "return", "True", "False", "None",
+}  # fmt: skip
 
 STRICT_NAME = "STRICT_NAME"
 """The terminal of `generate` that is any name but a keyword."""

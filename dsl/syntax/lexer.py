@@ -32,16 +32,12 @@ NOT_IN_LANGUAGE = {
     "from": "everything a program may use is built in; leave the import out",
     "class": "use plain functions (def), lists and dicts",
     "with": "leave it out: a program opens nothing",
-    "try": "leave it out: a fault ends the program and is reported",
-    "except": "leave it out: a fault ends the program and is reported",
-    "finally": "leave it out: a fault ends the program and is reported",
+    **dict.fromkeys(("try", "except", "finally"), "leave it out: a fault ends the program and is reported"),
     "raise": "leave it out, or return a value that says so",
     "assert": "use 'if', or leave it out",
-    "global": "pass the value as an argument and return the result",
-    "nonlocal": "pass the value as an argument and return the result",
+    **dict.fromkeys(("global", "nonlocal"), "pass the value as an argument and return the result"),
     "yield": "collect the values in a list and return it",
-    "async": "leave it out: a program has no waiting",
-    "await": "leave it out: a program has no waiting",
+    **dict.fromkeys(("async", "await"), "leave it out: a program has no waiting"),
     "del": "leave it out",
     "as": "use an assignment",
 }
@@ -279,18 +275,15 @@ class Lexer:
 
 def error_token(what: str, span: Span, *, expected: str = "", hint: str = "") -> Token:
     """Return a token that no rule accepts and that carries a fault of the text."""
-    return Fault("ERROR", what, span).carry(ProgramError(what, span, expected=expected, hint=hint))
+    token = Fault("ERROR", what, span)
+    token.error = ProgramError(what, span, expected=expected, hint=hint)
+    return token
 
 
 class Fault(Token):
     """An ``ERROR`` token; `error` is the fault."""
 
     error: ProgramError
-
-    def carry(self, error: ProgramError) -> Fault:
-        """Attach the fault; return the token."""
-        self.error = error
-        return self
 
 
 def _unmatched(token: Token, opened: list[Token]) -> Token:

@@ -269,14 +269,7 @@ def check_depth(tree: ast.Node, limits: Limits) -> None:
 _memory: OrderedDict[tuple[str, str, Limits], tuple[ast.Program, tuple[str, ...]]] = OrderedDict()
 
 
-@lru_cache(maxsize=1)
-def _accept() -> Accept:
-    return Accept()
-
-
-@lru_cache(maxsize=1)
-def _generate() -> Generate:
-    return Generate()
+_accept, _generate = lru_cache(maxsize=1)(Accept), lru_cache(maxsize=1)(Generate)
 
 
 def _lark(starts: list[str]) -> Lark:

@@ -61,12 +61,8 @@ def _statement(node: Stmt, indent: str) -> list[str]:
                 p.name if p.default is None else f"{p.name}={_expr(p.default, _EXPR)}" for p in node.params
             )
             return [f"{indent}def {node.name}({params}):", *_block(node.body, indent)]
-        case ast.Pass():
-            return [indent + "pass"]
-        case ast.Break():
-            return [indent + "break"]
-        case ast.Continue():
-            return [indent + "continue"]
+        case ast.Pass() | ast.Break() | ast.Continue():
+            return [indent + type(node).__name__.lower()]
     raise TypeError(f"{type(node).__name__} is no statement")
 
 
@@ -99,7 +95,7 @@ def _render(node: ast.Node) -> tuple[str, int]:
         case ast.Name():
             return node.id, _PRIMARY
         case ast.Number():
-            return _number(node.value), _PRIMARY
+            return repr(node.value), _PRIMARY
         case ast.Text():
             return quoted(node.value), _PRIMARY
         case ast.Truth():
@@ -189,10 +185,6 @@ def _comprehension(node: ast.Comprehension) -> str:
     return f"({text})" if node.kind == "generator" else f"{{{text}}}"
 
 
-def _number(value: int | float) -> str:
-    return repr(value) if isinstance(value, float) else str(value)
-
-
 def quoted(text: str, quote: str = '"') -> str:
     """Return `text` as a literal of the language, between double quotes."""
     return quote + escaped(text, quote) + quote
@@ -200,24 +192,14 @@ def quoted(text: str, quote: str = '"') -> str:
 
 def escaped(text: str, quote: str = '"') -> str:
     """Return `text` with a backslash before what a literal can not hold as it is."""
-    out = []
-    for c in text:
-        if c in ("\\", quote):
-            out.append("\\" + c)
-        elif c == "\n":
-            out.append("\\n")
-        elif c == "\t":
-            out.append("\\t")
-        elif c == "\r":
-            out.append("\\r")
-        elif c.isprintable():
-            out.append(c)
-        else:
-            code = ord(c)
-            out.append(
-                f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
-            )
-    return "".join(out)
+    return "".join(
+        "\\" + c
+        if c == quote
+        else c
+        if c.isprintable() and c != "\\"
+        else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 def _fstring(node: ast.FString) -> str:

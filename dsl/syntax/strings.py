@@ -57,17 +57,14 @@ def number_value(token: Token) -> int | float:
     return value
 
 
-def text_value(tokens: Sequence[Token]) -> Expr:
-    """Return the text or f-string that neighbouring string literals make together.
+def text_value(tokens: Sequence[Token], span: Span) -> Expr:
+    """Return the text or f-string at `span` that neighbouring string literals make together.
 
     Raises
     ------
     ProgramError
         For an unknown prefix or escape, or a faulty f-string.
     """
-    span = Span(
-        tokens[0].span.line, tokens[0].span.column, tokens[-1].span.end_line, tokens[-1].span.end_column
-    )
     if len(tokens) == 1 and (value := _plain(tokens[0].value)) is not None:
         return Text(value, span=span)
     parts: list[Text | Formatted] = []
