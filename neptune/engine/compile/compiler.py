@@ -75,7 +75,7 @@ class Compiler:
             rule = self.rules.get(type(node))
             if rule is not None:
                 found = rule(self, node)
-            elif hasattr(node, "expand"):
+            elif type(node).expand is not Node.expand:
                 found = self.value(node.expand())
             else:
                 raise TypeError(f"{type(node).__name__} is no truth of a compiled plan")

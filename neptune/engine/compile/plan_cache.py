@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Literal
+from typing import Literal
 
 from cachetools import LRUCache, cached
 
@@ -117,25 +117,6 @@ def laws_of(logic: Logic, parameters: LogicParameters) -> Laws:
     may be learned."""
     tau = parameters.quantifier_tau
     return Laws(logic.name.partition(":")[0], logic.idempotent, isinstance(tau, float) and tau == 0.0)
-
-
-class Cache:
-    """Least recently used entries are dropped; safe for threads. A key keeps its nodes alive, so that equal formulas
-    stay the same object."""
-
-    def __init__(self, size: int) -> None:
-        self._entries: LRUCache[Any, Any] = LRUCache(size)
-        self._lock = Lock()
-
-    def get(self, key: Any) -> Any:
-        """Return the entry, or ``None``."""
-        with self._lock:
-            return self._entries.get(key)
-
-    def put(self, key: Any, value: Any) -> None:
-        """Add an entry."""
-        with self._lock:
-            self._entries[key] = value
 
 
 class Timer:
