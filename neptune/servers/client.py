@@ -110,14 +110,8 @@ class Client:
 
     Parameters
     ----------
-    endpoint
-        The provider.
-    base_url
-        The address; ``None``: the provider's own.
-    retries
-        How often a request is tried again.
-    timeout
-        Seconds for one try.
+    endpoint, base_url, retries, timeout
+        As for :func:`connect`.
     patience
         So many requests that fail for good, one after the other, mean that the server is gone.
     requests_per_minute, tokens_per_minute

@@ -31,7 +31,7 @@ from neptune.perception.oracle.visual import VisualForm
 from neptune.perception.oracle.yesno import YesNo
 from neptune.scene.identity import identity
 from neptune.scene.types import Cost, QueryRequest, ScoreRequest, Scores, Texts
-from neptune.servers.client import Client, RequestFailedError, UnusableError, tokens_of
+from neptune.servers.client import Client, RequestFailedError
 from neptune.servers.endpoints import find_endpoint
 
 SAMPLES = 8
@@ -269,7 +269,7 @@ class OpenAIOracle:
 
     def _cost(self, cells: Sequence[_Said], scored: bool = False) -> Cost:
         failures: dict[str, int] = {}
-        prompt, completion = _total([said.spent for said in cells])
+        prompt, completion = read.total([said.spent for said in cells])
         for said in cells:
             if said.failure:
                 failures[said.failure] = failures.get(said.failure, 0) + 1
@@ -294,7 +294,7 @@ class OpenAIOracle:
             said, failure = YesNo(math.nan, 0.0), str(error)
         else:
             failure = "the model said neither yes nor no" if math.isnan(said.logit) else ""
-        return _Said(said, failure, _total(took))
+        return _Said(said, failure, read.total(took))
 
     def _yes_no(self, fields: dict[str, Any], took: list[tuple[int, int]], stop: threading.Event) -> YesNo:
         if self._sampling is None:
@@ -313,7 +313,7 @@ class OpenAIOracle:
         if self._sampling:
             return self._by_samples(fields, took, stop)
         known: YesNo = self._client.ask(
-            self._prompts.with_top(fields, self._top), _noting(took, _listed_or_unusable), stop
+            self._prompts.with_top(fields, self._top), read.noting(took, read.listed), stop
         )
         return known
 
@@ -329,7 +329,7 @@ class OpenAIOracle:
                     2
                 ):  # a server may fail in just this way once: it is asked again before it is believed
                     found = found or self._client.ask(
-                        self._prompts.with_top(fields, top), _noting(took, read.yes_no), stop
+                        self._prompts.with_top(fields, top), read.noting(took, read.yes_no), stop
                     )
             except RequestFailedError as error:
                 if error.status not in (400, 422):
@@ -360,43 +360,22 @@ class OpenAIOracle:
                 request["seed"] = self.seed + len(votes)
             if self.endpoint.many and wanted - len(votes) > 1:
                 request["n"] = wanted - len(votes)  # a server that gives fewer is asked again
-            votes += self._client.ask(request, _noting(took, read.texts), stop)
+            votes += self._client.ask(request, read.noting(took, read.texts), stop)
         return read.sampled(votes[:wanted])
 
     def _query(self, request: QueryRequest, row: int, stop: threading.Event) -> _Said:
         took: list[tuple[int, int]] = []
         fields = self._prompts.sized(self._prompts.fields(request, row, "query"), self.query_tokens)
         try:
-            text = self._client.ask(fields, _noting(took, read.first_text), stop)
+            text = self._client.ask(fields, read.noting(took, read.first_text), stop)
         except RequestFailedError as error:
-            return _Said(None, str(error), _total(took))
+            return _Said(None, str(error), read.total(took))
         value = read.matched(text, request.choices)
         failure = "" if value is not None else "the model named none of the choices"
-        return _Said(value, failure, _total(took))
+        return _Said(value, failure, read.total(took))
 
 
 class VllmOracle(OpenAIOracle):
     """NePTune's ``intern_vllm``: an :class:`OpenAIOracle`, by default at the address of a local vLLM server."""
 
     default_url = "http://localhost:8000/v1"
-
-
-def _total(spent: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    return sum(prompt for prompt, _ in spent), sum(completion for _, completion in spent)
-
-
-def _noting(took: list[tuple[int, int]], reader: Any) -> Any:
-    """Return a reader that also notes the tokens of what it reads, usable or not."""
-
-    def noting(response: Any) -> Any:
-        took.append(tokens_of(response))
-        return reader(response)
-
-    return noting
-
-
-def _listed_or_unusable(response: Any) -> YesNo:
-    found = read.yes_no(response)
-    if found is None:
-        raise UnusableError("the answer has no log-probabilities")
-    return found

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from neptune.perception.oracle.yesno import YesNo, from_top, meaning
-from neptune.servers.client import EmptyAnswerError, RequestFailedError, UnusableError, short
+from neptune.servers.client import EmptyAnswerError, RequestFailedError, UnusableError, short, tokens_of
 
 THINKING = (
     "the model was cut off while it was thinking: set vlm_options.request to "
@@ -137,3 +137,26 @@ def matched(text: str, choices: Sequence[str]) -> str | None:
         if occurs:
             found.append((occurs.start(), -len(choice), choice))
     return min(found)[2] if found else None
+
+
+def total(spent: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Return the tokens of prompts and of completions of several responses together."""
+    return sum(prompt for prompt, _ in spent), sum(completion for _, completion in spent)
+
+
+def noting(took: list[tuple[int, int]], reader: Any) -> Any:
+    """Return a reader that also notes the tokens of what it reads, usable or not."""
+
+    def noting(response: Any) -> Any:
+        took.append(tokens_of(response))
+        return reader(response)
+
+    return noting
+
+
+def listed(response: Any) -> YesNo:
+    """Return what :func:`yes_no` does; an answer without log-probabilities is of no use."""
+    found = yes_no(response)
+    if found is None:
+        raise UnusableError("the answer has no log-probabilities")
+    return found
