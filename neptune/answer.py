@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from html import escape
 from typing import Any, Literal
 
@@ -57,26 +57,11 @@ class Usage:
 
     def as_dict(self) -> dict[str, float]:
         """Return the counters as a plain dict; those of caches and servers only where there is something to say."""
-        counters = {name: getattr(self, name) for name in _ALWAYS}
-        return counters | {name: value for name in _SOMETIMES if (value := getattr(self, name))}
+        names = [f.name for f in fields(self) if f.name not in ("failures", "remarks")]
+        return {n: value for n in names if (value := getattr(self, n)) or n in _ALWAYS}
 
 
-_ALWAYS = (
-    "oracle_calls",
-    "oracle_rounds",
-    "cache_hits",
-    "peak_cells",
-    "plan_ms",
-    "execute_ms",
-    "oracle_ms",
-)
-_SOMETIMES = (
-    "oracle_stored",
-    "oracle_failed",
-    "oracle_prompt_tokens",
-    "oracle_completion_tokens",
-    "oracle_cost",
-)
+_ALWAYS = ("oracle_calls", "oracle_rounds", "cache_hits", "peak_cells", "plan_ms", "execute_ms", "oracle_ms")
 
 
 def count(total: dict[str, int], more: Mapping[str, int]) -> None:

@@ -99,4 +99,4 @@ class Scenes:
                 where=picture.name,
                 hint="Lower its threshold (od_options), or use another detector (od_model)",
             )
-        return Scene.from_detections(picture, found, annotation)
+        return Scene(found.boxes, picture.size, picture, annotation, found.scores, picture.name)

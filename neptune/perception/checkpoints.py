@@ -17,26 +17,20 @@ BLOCKS, BLOCK = 64, 1 << 18
 
 
 def need(module: str, package: str) -> None:
-    """Raise unless a module is installed.
-
-    Raises
-    ------
-    MissingExtraError
-        With the command that installs the package.
-    """
+    """Raise :class:`~neptune.errors.MissingExtraError`, with what installs it, unless a module is installed."""
     if importlib.util.find_spec(module) is None:
         raise MissingExtraError(f"{module} is not installed", hint=f"pip install '{package}'")
 
 
 def need_transformers() -> None:
-    """Raise unless transformers is installed.
-
-    Raises
-    ------
-    MissingExtraError
-        With the command that installs it.
-    """
+    """Raise :class:`~neptune.errors.MissingExtraError` unless transformers is installed."""
     need("transformers", "neptune-reasoner[transformers]")
+
+
+def one_line(error: Exception) -> str:
+    """Return what an exception says, or else its type, as one line of at most 300 characters."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= 300 else said[:299] + "…"
 
 
 def device_of(device: str) -> str:
@@ -68,14 +62,9 @@ def device_of(device: str) -> str:
 
 
 def fingerprint(model: Any, source: str | None) -> str:
-    """Return what tells a model from others: the hub's commit, else the folder's content, else the parameters.
+    """Return what tells a loaded model from others: the hub's commit, else the folder's content, else the parameters.
 
-    Parameters
-    ----------
-    model
-        The loaded model.
-    source
-        The id or folder it was loaded from, or ``None``.
+    `source` is the id or folder it was loaded from, or ``None``.
     """
     commit = getattr(model.config, "_commit_hash", None)
     if commit:

@@ -73,17 +73,6 @@ def signature_of(kind: str, name: str) -> inspect.Signature:
     return inspect.signature(_maker(kind, name))
 
 
-def options_of(kind: str, name: str) -> tuple[str, ...]:
-    """Return the names of the options of :func:`signature_of`.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown name.
-    """
-    return tuple(signature_of(kind, name).parameters)
-
-
 def oracle(name: str | Oracle, **options: Any) -> Oracle:
     """Return the oracle of a name, made with these options; an :class:`~neptune.scene.types.Oracle` passes through.
 
@@ -109,8 +98,13 @@ def detector(name: str | Detector, **options: Any) -> Detector:
 def _make(kind: str, name: object, protocol: type, options: dict[str, Any]) -> object:
     if not isinstance(name, str):
         if isinstance(name, type) or not isinstance(name, protocol):
+            shown = (
+                f"The class {name.__name__}"
+                if isinstance(name, type)
+                else f"A value of type {type(name).__name__}"
+            )
             raise ConfigError(
-                f"{_shown(name)} is no {kind}",
+                f"{shown} is no {kind}",
                 expected=f"a name, or a neptune.scene.types.{protocol.__name__}",
             )
         if options:
@@ -181,23 +175,19 @@ def _maker(kind: str, name: str) -> Callable[..., object]:
             expected=f"one of {', '.join(names(kind))}, or a model's id or folder",
             hint=did_you_mean(name, names(kind)),
         )
-    maker = _load(kind, name, address)
-    if name in ORACLES or name in DETECTORS:
-        return maker
-    short = short_names().get(name) if kind == "oracle" else None
-    return partial(maker, name) if short is None else partial(maker, short.id, revision=short.revision)
-
-
-def _load(kind: str, name: str, address: str) -> Callable[..., object]:
     module_name, _, attribute = address.partition(":")
     try:
-        return cast(Callable[..., object], getattr(importlib.import_module(module_name), attribute))
+        maker = cast(Callable[..., object], getattr(importlib.import_module(module_name), attribute))
     except ModuleNotFoundError as error:
         if error.name != module_name:
             raise
         raise ConfigError(
             f"The {kind} '{name}' is not part of this installation", where=module_name
         ) from error
+    if name in ORACLES or name in DETECTORS:
+        return maker
+    short = short_names().get(name) if kind == "oracle" else None
+    return partial(maker, name) if short is None else partial(maker, short.id, revision=short.revision)
 
 
 def _wrong_options(
@@ -218,11 +208,3 @@ def _described(parameter: inspect.Parameter) -> str:
     if parameter.default is inspect.Parameter.empty:
         return f"{parameter.name} (required)"
     return f"{parameter.name} (default {parameter.default!r})"
-
-
-def _shown(value: object) -> str:
-    return (
-        f"A value of type {type(value).__name__}"
-        if not isinstance(value, type)
-        else f"The class {value.__name__}"
-    )

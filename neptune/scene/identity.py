@@ -47,19 +47,9 @@ def picture_key(scene: Scene) -> str:
 
 
 def cell_keys(scene: Scene, objects: IntArray) -> list[bytes]:
-    """Return what identifies each tuple of objects within its picture: the boxes themselves.
+    """Return what identifies each tuple of objects ``(M, arity)`` within its picture: the boxes themselves.
 
-    Parameters
-    ----------
-    scene
-        The scene.
-    objects
-        Indices of its boxes, shape ``(M, arity)``.
-
-    Returns
-    -------
-    list of bytes
-        M keys of ``16 * arity`` bytes each: little-endian float32 ``x0 y0 x1 y1`` of each box, in order.
+    The M keys have ``16 * arity`` bytes each: little-endian float32 ``x0 y0 x1 y1`` of each box, in order.
     """
     rows = np.asarray(objects, dtype=np.int64)
     if rows.shape[1] == 0:

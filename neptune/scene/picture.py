@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps
 
 from neptune.errors import ConfigError, PictureError
 
@@ -96,12 +96,7 @@ class Picture:
                 expected=f"at most {most_pixels():,}",
                 hint="Scale it down first, or set NEPTUNE_MAX_PIXELS in the environment",
             ) from error
-        except (
-            UnidentifiedImageError,
-            OSError,
-            SyntaxError,
-            ValueError,
-        ) as error:
+        except (OSError, SyntaxError, ValueError) as error:
             raise PictureError(
                 f"The picture can not be read: {error}",
                 where=str(self.path),

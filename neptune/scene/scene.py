@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neptune.errors import DatasetError
-from neptune.scene.boxes import Detections, FloatArray, iou
+from neptune.scene.boxes import FloatArray, iou
 from neptune.scene.picture import Picture
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
@@ -108,7 +108,7 @@ class Scene:
     size: tuple[int, int]
     picture: Picture | None = None
     annotation: Annotation | None = None
-    scores: FloatArray | None = field(default=None)
+    scores: FloatArray | None = None
     name: str = "scene"
 
     def __post_init__(self) -> None:
@@ -128,13 +128,6 @@ class Scene:
         overlaps = iou(self.boxes, self.annotation.boxes)
         best = overlaps.argmax(axis=1) if len(self) else np.zeros(0, dtype=np.int64)
         return np.where(overlaps[np.arange(len(self)), best] >= 0.5, best, -1)
-
-    @staticmethod
-    def from_detections(
-        picture: Picture, found: Detections, annotation: Annotation | None = None, name: str = ""
-    ) -> Scene:
-        """Make the scene of a picture from a detector's boxes."""
-        return Scene(found.boxes, picture.size, picture, annotation, found.scores, name or picture.name)
 
     @staticmethod
     def from_annotation(annotation: Annotation, picture: Picture | None = None, name: str = "") -> Scene:

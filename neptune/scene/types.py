@@ -6,6 +6,7 @@ is one question about many tuples of objects), never one Python object a cell: 1
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -92,6 +93,16 @@ class Cost:
     failures: Mapping[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.stored + other.stored,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.money + other.money,
+            Counter(self.failures) + Counter(other.failures),
+            tuple(dict.fromkeys(self.remarks + other.remarks)),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
@@ -116,6 +127,12 @@ class Scores:
         """Return scores with the given logits and a yes/no mass of 1."""
         logits = np.asarray(logits, dtype=np.float32)
         return Scores(logits, np.ones_like(logits))
+
+    @staticmethod
+    def of_cells(cells: Sequence[tuple[float, float]], cost: Cost | None = None) -> Scores:
+        """Return the scores of M cells, each of which is ``(logit, mass)``."""
+        logits, mass = np.array(cells, dtype=np.float32).reshape(-1, 2).T.copy()
+        return Scores(logits, mass, cost)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +164,7 @@ class Texts(list[str | None]):
 class Oracle(Protocol):
     """Gives soft scores to objects. Implementations live in `neptune.perception.oracle`, one file each.
 
-    An oracle whose answers may be kept on disk also has ``identity: str``, see `neptune.perception.oracle.identity`.
+    An oracle whose answers may be kept on disk also has ``identity: str``, see `neptune.scene.identity`.
     """
 
     name: str

@@ -19,14 +19,9 @@ MOST_SIDE = 5000
 
 
 def shown(image: Image.Image) -> tuple[Image.Image, tuple[int, int]]:
-    """Return a picture as a detector is shown it, and the ``(width, height)`` that the picture has in it.
+    """Return an RGB picture as a detector is shown it, and the ``(width, height)`` that the picture has in it.
 
     It lies at the top left; the rest is padding.
-
-    Parameters
-    ----------
-    image
-        RGB.
     """
     from PIL import Image
 

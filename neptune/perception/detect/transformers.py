@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import DetectorError, DetectorFailedError, NeptuneError
-from neptune.perception.checkpoints import DTYPES, device_of, fingerprint, need_transformers
+from neptune.perception.checkpoints import DTYPES, device_of, fingerprint, need_transformers, one_line
 from neptune.perception.detect.boxes import tidy
 from neptune.perception.detect.families import FAMILIES, Family
 from neptune.perception.detect.shown import shown
@@ -158,7 +158,7 @@ class TransformersDetector:
                 boxes, scores, said = self.family.find(frame, wanted)
         except (RuntimeError, ValueError, IndexError, KeyError, TypeError, ZeroDivisionError) as error:
             raise DetectorError(
-                f"The detector '{self.name}' fails on this picture: {_line(error)}",
+                f"The detector '{self.name}' fails on this picture: {one_line(error)}",
                 where=f"{picture.name}, {image.width}×{image.height} pixels, {len(wanted)} labels",
             ) from error
         width, height = picture.size  # of a large photo, `image` is a reduced copy
@@ -184,10 +184,7 @@ def load(
 ) -> tuple[Any, Any]:
     """Return ``(model, processor)`` of a checkpoint, the model in evaluation mode on its device.
 
-    Raises
-    ------
-    DetectorError, ConfigError, MissingExtraError
-        As :class:`TransformersDetector`.
+    Errors as :class:`TransformersDetector`.
     """
     if dtype not in DTYPES:
         raise DetectorError(f"dtype is '{dtype}'", where="od_options", expected=f"one of {', '.join(DTYPES)}")
@@ -207,7 +204,7 @@ def load(
         raise
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise DetectorError(
-            f"The detector's model '{source}' can not be loaded: {_line(error)}",
+            f"The detector's model '{source}' can not be loaded: {one_line(error)}",
             expected="a short name, a published id that this machine can reach, or a folder with a checkpoint",
             hint="Without a network: download it first, and name its folder",
         ) from error
@@ -266,8 +263,3 @@ def _template(prompt: str) -> str:
             f"The prompt is '{prompt}'", where="od_options", expected="a text with {label} in it"
         )
     return prompt
-
-
-def _line(error: Exception) -> str:
-    said = " ".join(str(error).split()) or type(error).__name__
-    return said if len(said) <= 300 else said[:299] + "…"

@@ -41,21 +41,9 @@ def save(net: nn.Module, part: str, path: Path, about: dict[str, Any]) -> None:
 def load(
     part: str, path: str | Path | None, device: torch.device, error: type[NeptuneError]
 ) -> tuple[Any, dict[str, Any]]:
-    """Read a network written by :func:`save`, for inference.
+    """Read a ``"detector"`` or ``"scorer"`` written by :func:`save`, by default the shipped one, for inference.
 
-    Parameters
-    ----------
-    part
-        ``"detector"`` or ``"scorer"``.
-    path
-        The file, or ``None`` for the shipped one.
-    error
-        The class of the error raised if it can not be read.
-
-    Returns
-    -------
-    tuple
-        The network in evaluation mode, on `device`, float32; and `about`.
+    Returns the network in evaluation mode, on `device`, float32, and `about`; raises `error` if it can not be read.
     """
     file = Path(path) if path is not None else shipped(part)
     expected = f"weights of a {part}, as run.py --config configs/train-embedded.json writes them"

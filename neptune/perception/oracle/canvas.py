@@ -17,6 +17,7 @@ from PIL import Image
 from neptune.errors import OracleError
 from neptune.scene import Scene
 from neptune.scene.picture import Picture
+from neptune.scene.types import IntArray, Question
 
 MAX_PIXELS = 1280 * 28 * 28
 """Pixels of the picture shown, at most: about a million."""
@@ -105,6 +106,24 @@ def picture_of(scene: Scene) -> Picture:
     return scene.picture
 
 
+def object_rows(objects: IntArray, question: Question) -> IntArray:
+    """Return the indices of the boxes that a question is asked of, int64, shape ``(M, question.arity)``.
+
+    Raises
+    ------
+    OracleError
+        If they have another shape.
+    """
+    rows = np.asarray(objects, dtype=np.int64)
+    if rows.ndim != 2 or rows.shape[1] != question.arity:
+        raise OracleError(
+            f"The object indices have shape {rows.shape}",
+            where=f"question '{question.text}'",
+            expected=f"shape (M, {question.arity})",
+        )
+    return rows
+
+
 def canvas_of(scene: Scene, max_pixels: int = MAX_PIXELS) -> Canvas:
     """Return the picture of a scene as it is shown.
 
@@ -136,15 +155,7 @@ def canvas_of(scene: Scene, max_pixels: int = MAX_PIXELS) -> Canvas:
 
 
 class Canvases:
-    """The canvases of the last scenes asked about. Threads may share it.
-
-    Parameters
-    ----------
-    max_pixels
-        Of a picture shown.
-    kept
-        How many are kept.
-    """
+    """The canvases of the last `kept` scenes asked about, of `max_pixels` pixels at most. Threads may share it."""
 
     def __init__(self, max_pixels: int = MAX_PIXELS, kept: int = 32) -> None:
         self.max_pixels, self.kept = max_pixels, kept

@@ -7,6 +7,7 @@ number in every batch, thread and process.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _11 = (np.uint64(k) for k in (30, 27, 31, 11))
 
 
+@lru_cache(maxsize=65536)
 def key_of(*parts: object) -> int:
     """Return a 64-bit key for a tuple of texts and numbers."""
     text = "\x1f".join(f"{len(str(part))}:{part}" for part in parts)

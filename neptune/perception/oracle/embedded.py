@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from cachetools import LRUCache
+from cachetools import LRUCache, cachedmethod
 
 from neptune.errors import OracleError, OracleFailedError
 from neptune.perception.checkpoints import device_of
 from neptune.perception.device_failures import failures_said
-from neptune.perception.oracle.canvas import picture_of
+from neptune.perception.oracle.canvas import object_rows, picture_of
 from neptune.perception.oracle.wording import CONCEPTS, attribute_of, concepts_of, vocabulary
 from neptune.scene import ATTRIBUTES, Scene
 from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
@@ -131,10 +131,7 @@ class EmbeddedOracle:
         Call ``oracle.module.requires_grad_(True)`` to train them; features come from the cache and are
         constant (to train those too, call ``oracle.module.encode``).
 
-        Raises
-        ------
-        OracleError
-            As :meth:`score`.
+        Errors as :meth:`score`.
         """
         import torch
 
@@ -147,6 +144,11 @@ class EmbeddedOracle:
         found = [self.module.logits(features, concept.name, indices) for concept in concepts]
         return torch.stack(found).amin(0)
 
+    @cachedmethod(
+        attrgetter("_seen"),
+        lambda self, scene: (picture_of(scene).digest, scene.boxes.tobytes()),
+        attrgetter("_lock"),
+    )
     def features(self, scene: Scene) -> Tensor:
         """Return what the network sees in each box, ``(N, F)``; kept for the last scenes asked about.
 
@@ -161,33 +163,18 @@ class EmbeddedOracle:
 
         from neptune.perception.embedded.canvas import scaled, to_canvas, to_float
 
-        picture = picture_of(scene)
-        key = (picture.digest, scene.boxes.tobytes())
-        with self._lock:
-            known = self._seen.get(key)
-        if known is not None:
-            return known
-        pixels, factors = to_canvas(picture)
+        pixels, factors = to_canvas(picture_of(scene))
         # Not inference mode: its tensors could never take part in training the heads.
         with torch.no_grad(), torch.inference_mode(False):
             canvas = to_float(pixels[None].to(self._device))
             boxes = scaled(scene.boxes, factors).to(self._device)
             parts = [self.module.encode(canvas, [part]) for part in torch.split(boxes, self.batch_size)]
-            seen = torch.cat(parts)
-        with self._lock:
-            self._seen[key] = seen
-        return seen
+            return torch.cat(parts)
 
 
 def _checked(objects: IntArray, scene: Scene, question: Question) -> IntArray:
     """Return the object indices as ``(M, arity)`` int64, each a box of the scene."""
-    rows = np.asarray(objects, dtype=np.int64)
-    if rows.ndim != 2 or rows.shape[1] != question.arity:
-        raise OracleError(
-            f"The object indices have shape {rows.shape}",
-            where=f"question '{question.text}'",
-            expected=f"shape (M, {question.arity})",
-        )
+    rows = object_rows(objects, question)
     if rows.size and (rows.min() < 0 or rows.max() >= len(scene)):
         raise OracleError(
             f"An object index is out of range: {int(rows.min())} to {int(rows.max())}",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neptune.perception.oracle.draws import key_of, uniform
 from neptune.scene import ATTRIBUTES
@@ -33,9 +33,7 @@ class RandomOracle:
         """Answer yes/no questions of any words and arity; probabilities are uniform in (0, 1)."""
         answers = []
         for request in requests:
-            question = request.question
-            key = _key("score", self.seed, _scene(request), question.text, question.arity)
-            p = uniform(key, request.objects)
+            p = self._uniform("score", request)
             answers.append(Scores.of(np.log(p / (1.0 - p))))
         return answers
 
@@ -43,16 +41,11 @@ class RandomOracle:
         """Answer open questions with one of the choices, else a value of the attribute asked for, or any."""
         answers: list[list[str | None]] = []
         for request in requests:
-            question = request.question
-            words = request.choices or ATTRIBUTES.get(question.predicate, _WORDS)
-            key = _key("query", self.seed, _scene(request), question.text, question.arity)
-            picks = (uniform(key, request.objects) * len(words)).astype(np.int64)
+            words = request.choices or ATTRIBUTES.get(request.question.predicate, _WORDS)
+            picks = (self._uniform("query", request) * len(words)).astype(np.int64)
             answers.append([words[k] for k in picks.tolist()])
         return answers
 
-
-def _scene(request: ScoreRequest | QueryRequest) -> str:
-    return scene_digest(request.scene, pixels=False)
-
-
-_key = lru_cache(maxsize=65536)(key_of)
+    def _uniform(self, kind: str, request: ScoreRequest | QueryRequest) -> NDArray[np.float64]:
+        scene, question = scene_digest(request.scene, pixels=False), request.question
+        return uniform(key_of(kind, self.seed, scene, question.text, question.arity), request.objects)

@@ -17,7 +17,7 @@ from neptune.errors import ConfigError, OracleError
 from neptune.perception.oracle.draws import key_of, normal
 from neptune.perception.oracle.wording import Concept, attribute_of, concepts_of, vocabulary
 from neptune.scene import Annotation, Scene
-from neptune.scene.types import FloatArray, IntArray, QueryRequest, Question, ScoreRequest, Scores
+from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
 
 CLAMP = 1e-6
 """Probabilities are kept in [CLAMP, 1 - CLAMP]."""
@@ -97,12 +97,10 @@ class SceneOracle:
             shown = scene.true_object[request.objects]
             objects = np.where(shown >= 0, shown, len(_annotation(scene)) + request.objects)
             objects = np.sort(objects, axis=1) if symmetric else objects
-            key = _key("scene", self.seed, scene.name, question.text)
+            key = key_of("scene", self.seed, scene.name, question.text)
             probability = probability + self.noise * normal(key, objects)
-        return Scores.of(_logit(probability))
-
-
-_key = lru_cache(maxsize=65536)(key_of)
+        probability = np.clip(probability, CLAMP, 1.0 - CLAMP)
+        return Scores.of(np.log(probability / (1.0 - probability)))
 
 
 def _truth(scene: Scene, question: Question, objects: IntArray) -> tuple[NDArray[np.bool_], bool]:
@@ -110,7 +108,7 @@ def _truth(scene: Scene, question: Question, objects: IntArray) -> tuple[NDArray
     annotation = _annotation(scene)
     shown = scene.true_object[objects]
     seen = (shown >= 0).all(axis=1)
-    side = _side_of(question)
+    side = _side(question.text, question.predicate, question.arity)
     if side:
         return seen & _on_side(scene, side, objects[:, 0]), False
     concepts = concepts_of(question)
@@ -164,17 +162,13 @@ def _annotation(scene: Scene) -> Annotation:
 
 @lru_cache(maxsize=4096)
 def _side(text: str, predicate: str, arity: int) -> str:
+    """Return the side of the picture that a question about one object asks for, or ``""``."""
     if arity != 1:
         return ""
     if predicate in ("left", "right", "top", "bottom"):
         return predicate
     found = _SIDE.search(" ".join(re.sub(r"[^\w\s]", " ", text.lower()).split()))
     return {"upper": "top", "lower": "bottom"}.get(found[1], found[1]) if found else ""
-
-
-def _side_of(question: Question) -> str:
-    """Return the side of the picture that a question about one object asks for, or ``""``."""
-    return _side(question.text, question.predicate, question.arity)
 
 
 def _on_side(scene: Scene, side: str, objects: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -191,8 +185,3 @@ def _choose(value: str, choices: tuple[str, ...]) -> str | None:
         return value
     words = vocabulary()
     return next((choice for choice in choices if words.get(choice.lower()) == value), None)
-
-
-def _logit(probability: NDArray[np.float64]) -> FloatArray:
-    p = np.clip(probability, CLAMP, 1.0 - CLAMP)
-    return np.log(p / (1.0 - p)).astype(np.float32)

@@ -150,7 +150,9 @@ class VisualForm:
         if len(boxes) == 1:
             places += self.words["alone"]
         key = "choices" if choices else kind
-        asked = self.words[key].format(question=_sentence(question.text), choices=", ".join(choices))
+        # With a capital, so that it reads as a sentence after another one.
+        sentence = question.text[:1].upper() + question.text[1:]
+        asked = self.words[key].format(question=sentence, choices=", ".join(choices))
         return self.intro + places + asked
 
     def _scaled(self, canvas: Canvas, box: int) -> tuple[int, ...]:
@@ -172,10 +174,7 @@ class VisualForm:
     def picture(self, canvas: Canvas, boxes: Sequence[int]) -> Image.Image:
         """Return the picture that the model sees; the canvas itself where nothing is drawn or cut.
 
-        Raises
-        ------
-        OracleError
-            As :meth:`text`.
+        Errors as :meth:`text`.
         """
         if not self.draws(len(boxes)):
             for box in boxes:
@@ -190,22 +189,25 @@ class VisualForm:
         return image if part is None else image.crop(part)
 
     def size(self, canvas: Canvas, boxes: Sequence[int]) -> tuple[int, int]:
-        """Return ``(width, height)`` of :meth:`picture`, which is not drawn.
-
-        Raises
-        ------
-        OracleError
-            As :meth:`text`.
-        """
+        """Return ``(width, height)`` of :meth:`picture`, which is not drawn. Errors as :meth:`text`."""
         part = self._part(canvas, boxes)
         return canvas.image.size if part is None else (part[2] - part[0], part[3] - part[1])
 
     def _part(self, canvas: Canvas, boxes: Sequence[int]) -> tuple[int, int, int, int] | None:
-        """The part that is cut out, or ``None`` where the whole picture is shown."""
+        """The part that is cut out, the boxes and a margin; ``None`` where the whole picture is shown.
+
+        It is at least `min_size` a side where there is room.
+        """
         if "margin" not in self.options or not boxes:
             return None
-        corners = [canvas.box(box) for box in boxes]
-        return _part(corners, canvas.content, self.options["margin"], self.options["min_size"])
+        corners: NDArray[np.float64] = np.array([canvas.box(box) for box in boxes], dtype=np.float64)
+        low, high, limit = corners[:, :2].min(0), corners[:, 2:].max(0), np.array(canvas.content)
+        wanted = np.maximum((high - low) * (1 + 2 * self.options["margin"]), self.options["min_size"])
+        side = np.minimum(wanted, limit)
+        start = np.clip((low + high) / 2 - side / 2, 0, limit - side)
+        x0, y0 = (int(v) for v in np.floor(start))
+        x1, y1 = (int(v) for v in np.ceil(start + side))
+        return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
 
 
 def draw_boxes(
@@ -259,25 +261,6 @@ def _write_label(
     pen.rectangle((x, y, x + wide, y + high), fill=color)
     dark = sum(color) > 300  # black on light colours, white on dark ones
     pen.text((x + 2 - left, y + 2 - top), text, fill=(0, 0, 0) if dark else (255, 255, 255), font=font)
-
-
-def _part(
-    boxes: Sequence[Corners], size: tuple[float, float], margin: float, min_size: int
-) -> tuple[int, int, int, int]:
-    """The part of the picture that holds the boxes and a margin, at least `min_size` a side where there is room."""
-    all_boxes: NDArray[np.float64] = np.array(boxes, dtype=np.float64)
-    low, high = all_boxes[:, :2].min(0), all_boxes[:, 2:].max(0)
-    limit = np.array(size)
-    side = np.minimum(np.maximum((high - low) * (1 + 2 * margin), min_size), limit)
-    start = np.clip((low + high) / 2 - side / 2, 0, limit - side)
-    x0, y0 = (int(v) for v in np.floor(start))
-    x1, y1 = (int(v) for v in np.ceil(start + side))
-    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
-
-
-def _sentence(text: str) -> str:
-    """The question with a capital, so that it reads as a sentence after another one."""
-    return text[:1].upper() + text[1:]
 
 
 def _check_option(form: str, option: str, value: object, known: Mapping[str, Any]) -> None:

@@ -22,7 +22,6 @@ CONVERSE = {"left": "right", "right": "left", "front": "behind", "behind": "fron
 """``left(y, x)`` is ``right(x, y)``: exact in CLEVR, where objects never tie on an axis."""
 
 _VALUE_OF = {value: attribute for attribute, values in ATTRIBUTES.items() for value in values}
-_SAME = {f"same_{attribute}": attribute for attribute in ATTRIBUTES}
 
 _NOUN = r"(?:object|thing|item|entity|one)s?"
 _MARKER = re.compile(
@@ -67,15 +66,12 @@ class Concept:
     attribute: str = ""
 
 
-def _all_concepts() -> dict[str, Concept]:
-    known = {value: Concept(value, 1, "value", attribute) for value, attribute in _VALUE_OF.items()}
-    known |= {name: Concept(name, 2, "relation") for name in RELATIONS}
-    known |= {name: Concept(name, 2, "same", attribute) for name, attribute in _SAME.items()}
-    known["object"] = Concept("object", 1, "object")
-    return known
-
-
-CONCEPTS: Mapping[str, Concept] = _all_concepts()
+CONCEPTS: Mapping[str, Concept] = {
+    **{value: Concept(value, 1, "value", attribute) for value, attribute in _VALUE_OF.items()},
+    **{name: Concept(name, 2, "relation") for name in RELATIONS},
+    **{f"same_{name}": Concept(f"same_{name}", 2, "same", name) for name in ATTRIBUTES},
+    "object": Concept("object", 1, "object"),
+}
 """Every concept, by name."""
 
 
@@ -108,22 +104,16 @@ def attribute_of(question: Question) -> str:
 
 @lru_cache(maxsize=4096)
 def _concepts(text: str, arity: int, predicate: str) -> tuple[Concept, ...]:
-    where = f"question '{_short(text)}'"
+    where = _where(text)
     hinted = vocabulary().get(_normal(predicate)) if predicate else None
     if hinted is not None and hinted in CONCEPTS:
-        found = (CONCEPTS[hinted],)
-        return _check_arity(found, arity, where)
-    tokens = _tokens(text)
-    names, markers, unknown = _read(tokens, _FILLERS)
-    if unknown:
-        raise _unknown_words(unknown, where)
-    return _check_arity(_conclude(names, markers, arity, where), arity, where)
+        return _check_arity((CONCEPTS[hinted],), arity, where)
+    names = _read(_tokens(text), _FILLERS, where)
+    return _check_arity(_conclude(names, arity, where), arity, where)
 
 
-def _conclude(
-    names: list[tuple[int, str]], markers: list[tuple[int, str]], arity: int, where: str
-) -> tuple[Concept, ...]:
-    """Make concepts of the words read, given with their positions."""
+def _conclude(names: list[tuple[int, str]], arity: int, where: str) -> tuple[Concept, ...]:
+    """Make concepts of the words and markers read, given with their positions."""
     words = [name for _, name in names]
     attributes = {w for w in words if w in ATTRIBUTES}
     concepts = [CONCEPTS[w] for w in words if w in CONCEPTS and w != "object"]
@@ -157,7 +147,7 @@ def _conclude(
                 hint="Ask one question for each and combine them with 'and' in the program",
             )
         _check_arity((relations[0],), arity, where)
-        return (CONCEPTS[_directed(names, markers, where)],)
+        return (CONCEPTS[_directed(names, where)],)
     if not concepts:
         if "object" in words:
             return (CONCEPTS["object"],)
@@ -165,8 +155,9 @@ def _conclude(
     return tuple(dict.fromkeys(concepts))
 
 
-def _directed(names: list[tuple[int, str]], markers: list[tuple[int, str]], where: str) -> str:
+def _directed(names: list[tuple[int, str]], where: str) -> str:
     """Return the relation of first to second, given where the words and the two markers stand."""
+    markers = [(p, n) for p, n in names if n in (_FIRST, _SECOND)]
     position, relation = next((p, n) for p, n in names if n in RELATIONS)
     if not markers:  # A bare relation, "left of": first to second.
         return relation
@@ -182,7 +173,7 @@ def _directed(names: list[tuple[int, str]], markers: list[tuple[int, str]], wher
 
 @lru_cache(maxsize=1024)
 def _attribute(text: str, arity: int, predicate: str) -> str:
-    where = f"question '{_short(text)}'"
+    where = _where(text)
     if arity != 1:
         raise OracleError(
             f"An open question about {arity} objects is not known here",
@@ -193,13 +184,12 @@ def _attribute(text: str, arity: int, predicate: str) -> str:
     name = vocabulary().get(_normal(predicate)) if predicate else None
     if name in ATTRIBUTES:
         return str(name)
-    names, _, unknown = _read(_tokens(text), _FILLERS | _QUESTION_WORDS)
-    if unknown:
-        raise _unknown_words(unknown, where)
-    how = "how" in _tokens(text)  # "how big is …?" asks for the size.
+    tokens = _tokens(text)
+    names = _read(tokens, _FILLERS | _QUESTION_WORDS, where)
+    how = "how" in tokens  # "how big is …?" asks for the size.
     asked = {_VALUE_OF.get(n, n) if how else n for _, n in names}
     attributes = asked & ATTRIBUTES.keys()
-    if len(attributes) != 1 or asked - attributes - {"object"}:
+    if len(attributes) != 1 or asked - attributes - {"object", _FIRST, _SECOND}:
         raise OracleError(
             "The question does not ask for one attribute",
             where=where,
@@ -222,20 +212,14 @@ def _check_arity(concepts: tuple[Concept, ...], arity: int, where: str) -> tuple
     return concepts
 
 
-def _read(
-    tokens: list[str], fillers: frozenset[str]
-) -> tuple[list[tuple[int, str]], list[tuple[int, str]], list[str]]:
-    """Split tokens by the longest phrases known: (position, name) of concepts and markers, unknown words."""
-    words, longest = vocabulary(), _longest()
+def _read(tokens: list[str], fillers: frozenset[str], where: str) -> list[tuple[int, str]]:
+    """Split tokens by the longest phrases known: (position, name) of concepts and markers; else an error."""
+    words = {**vocabulary(), _FIRST: _FIRST, _SECOND: _SECOND}
+    longest = max(len(word.split()) for word in words)
     names: list[tuple[int, str]] = []
-    markers: list[tuple[int, str]] = []
     unknown: list[str] = []
     at = 0
     while at < len(tokens):
-        if tokens[at] in (_FIRST, _SECOND):
-            markers.append((at, tokens[at]))
-            at += 1
-            continue
         for length in range(min(longest, len(tokens) - at), 0, -1):
             name = _look_up(words, tokens[at : at + length])
             if name is not None:
@@ -246,7 +230,16 @@ def _read(
             if tokens[at] not in fillers:
                 unknown.append(tokens[at])
             at += 1
-    return names, markers, unknown
+    if unknown:
+        listed = ", ".join(f"'{word}'" for word in dict.fromkeys(unknown))
+        hint = next((h for h in (did_you_mean(w, vocabulary()) for w in unknown if len(w) > 3) if h), "")
+        raise OracleError(
+            f"{listed} {'is' if len(set(unknown)) == 1 else 'are'} not known to this oracle",
+            where=where,
+            expected=_known(),
+            hint=f"{hint} {_HINT}".strip(),
+        )
+    return names
 
 
 def _look_up(words: Mapping[str, str], phrase: list[str]) -> str | None:
@@ -308,26 +301,10 @@ def vocabulary() -> Mapping[str, str]:
     return words
 
 
-@cache
-def _longest() -> int:
-    return max(len(word.split()) for word in vocabulary())
-
-
-def _unknown_words(words: list[str], where: str) -> OracleError:
-    listed = ", ".join(f"'{word}'" for word in dict.fromkeys(words))
-    hint = next((h for h in (did_you_mean(w, vocabulary()) for w in words if len(w) > 3) if h), "")
-    return OracleError(
-        f"{listed} {'is' if len(set(words)) == 1 else 'are'} not known to this oracle",
-        where=where,
-        expected=_known(),
-        hint=f"{hint} {_HINT}".strip(),
-    )
-
-
 def _known() -> str:
     return "the concepts " + ", ".join(CONCEPTS)
 
 
-def _short(text: str, limit: int = 120) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _where(question: str) -> str:
+    text = " ".join(question.split())
+    return f"question '{text if len(text) <= 120 else text[:119] + '…'}'"

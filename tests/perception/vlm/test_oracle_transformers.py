@@ -168,7 +168,7 @@ def test_a_saved_model_is_loaded_from_its_folder(kind: str, tmp_path: Path) -> N
 def test_a_choice_is_as_likely_as_the_model_writes_it() -> None:
     oracle, of = make(), scene()
     request = QueryRequest(of, COLOR, np.array([[0]]), ("red", "blue"))
-    (prompt,) = oracle.prompts(request, request.choices)
+    (prompt,) = oracle.prompts(request)
     model, processor = tiny_vlm()
     expected = {}
     for choice in request.choices:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -67,11 +69,8 @@ class MicroBatcher:
         self._in_flight: dict[Any, list[_Ask]] = {}
         self._waiting = 0
         self._closed = False
-        self._lanes = [
-            threading.Thread(target=self._serve, name=f"oracle-{k}", daemon=True) for k in range(lanes)
-        ]
-        for lane in self._lanes:
-            lane.start()
+        for k in range(lanes):
+            threading.Thread(target=self._serve, name=f"oracle-{k}", daemon=True).start()
 
     def __getattr__(self, name: str) -> Any:
         if name == "identity":  # an oracle has one, or none
@@ -88,28 +87,19 @@ class MicroBatcher:
         """
         return [
             Scores(
-                _gather(parts, len(r.objects), [a.answer.logits for _, a, _ in parts], np.float32),
-                _gather(parts, len(r.objects), [a.answer.mass for _, a, _ in parts], np.float32),
+                _gather(parts, len(r.objects), lambda answer: answer.logits, np.float32),
+                _gather(parts, len(r.objects), lambda answer: answer.mass, np.float32),
                 cost,
             )
             for r, (parts, cost) in zip(requests, self._ask("score", requests))
         ]
 
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
-        """Answer open questions, in order.
-
-        Raises
-        ------
-        OracleError
-            As :meth:`score`.
-        """
+        """Answer open questions, in order; costs and errors as :meth:`score`."""
         return [
             Texts(
                 _gather(
-                    parts,
-                    len(r.objects),
-                    [np.array(list(a.answer), dtype=object) for _, a, _ in parts],
-                    object,
+                    parts, len(r.objects), lambda texts: np.array(list(texts), dtype=object), object
                 ).tolist(),
                 cost,
             )
@@ -141,17 +131,16 @@ class MicroBatcher:
                 found.append(self._place(kind, request, key))
             self._waiting += 1
             self._changed.notify_all()
+        asks = [ask for parts, _ in found for _, ask, _ in parts]
         try:
-            for parts, _ in found:
-                for _, ask, _ in parts:
-                    ask.done.wait()
+            for ask in asks:
+                ask.done.wait()
         finally:
             with self._changed:
                 self._waiting -= 1
-        for parts, _ in found:
-            for _, ask, _ in parts:
-                if ask.error is not None:
-                    raise ask.error
+        for ask in asks:
+            if ask.error is not None:
+                raise ask.error
         return [(parts, _sum(getattr(a.answer, "cost", None) for a in mine)) for parts, mine in found]
 
     def _place(
@@ -207,7 +196,7 @@ class MicroBatcher:
                 if left <= 0 or self._full():
                     break
                 self._changed.wait(left)
-            batch, cells = [self._queue.popleft()], 0
+            batch = [self._queue.popleft()]
             cells = len(batch[0].codes)
             while self._queue and cells + len(self._queue[0].codes) <= self.max_batch:
                 batch.append(self._queue.popleft())
@@ -227,7 +216,9 @@ class MicroBatcher:
             answers = call([ask.request() for ask in asks])
             _check(self.name, kind, asks, answers)
         except BaseException as error:  # whatever it is, nobody may wait for ever
-            if len(asks) == 1 or self._closed or not _may_be_one_cells(error):
+            # Other cells of the batch may be answered all the same, where it is not the oracle that fails.
+            whole = not isinstance(error, Exception) or isinstance(error, OracleFailedError)
+            if len(asks) == 1 or self._closed or whole:
                 for ask in asks:
                     self._finish(ask, None, error)
                 return
@@ -299,10 +290,10 @@ def _codes(objects: IntArray, n: int) -> NDArray[np.int64]:
     return codes
 
 
-def _gather(parts: Sequence[_Part], n: int, values: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
+def _gather(parts: Sequence[_Part], n: int, read: Callable[[Any], NDArray[Any]], kind: Any) -> NDArray[Any]:
     out = np.empty(n, dtype=kind)
-    for (places, _, rows), found in zip(parts, values, strict=True):
-        out[places] = found[rows]
+    for places, ask, rows in parts:
+        out[places] = read(ask.answer)[rows]
     return out
 
 
@@ -318,25 +309,7 @@ def _check(name: str, kind: str, asks: Sequence[_Ask], answers: Sequence[Any]) -
 
 def _sum(costs: Iterable[Cost | None]) -> Cost | None:
     known = [c for c in costs if c is not None]
-    if len(known) < 2:
-        return known[0] if known else None
-    failures: dict[str, int] = {}
-    for cost in known:
-        for reason, cells in cost.failures.items():
-            failures[reason] = failures.get(reason, 0) + cells
-    return Cost(
-        sum(c.stored for c in known),
-        sum(c.prompt_tokens for c in known),
-        sum(c.completion_tokens for c in known),
-        sum(c.money for c in known),
-        failures,
-        tuple(dict.fromkeys(remark for c in known for remark in c.remarks)),
-    )
-
-
-def _may_be_one_cells(error: BaseException) -> bool:
-    """Tell whether other cells of the batch may be answered all the same."""
-    return isinstance(error, Exception) and not isinstance(error, OracleFailedError)
+    return reduce(add, known) if known else None
 
 
 def _stopped() -> OracleError:

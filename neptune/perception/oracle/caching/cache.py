@@ -10,9 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
-
-import numpy as np
+from typing import Any, Protocol, runtime_checkable
 
 from neptune.errors import ConfigError
 from neptune.perception.oracle.caching.store import Asked, OracleStore
@@ -22,15 +20,8 @@ from neptune.scene.types import Cost, Oracle, QueryRequest, ScoreRequest, Scores
 KEEP_CELLS, KEEP_SECONDS = 2000, 0.5
 """Answers that come one by one are written when there are so many, or after so long."""
 
-R = TypeVar("R", ScoreRequest, QueryRequest)
-
-
-class Done(Protocol):
-    """Is told of each cell as soon as it is answered: the request's place, the row in it, and the answer."""
-
-    def __call__(self, request: int, row: int, value: tuple[Any, ...]) -> None:
-        """Take ``(logit, mass)`` or ``(text,)``."""
-        ...
+Done = Callable[[int, int, tuple[Any, ...]], None]
+"""Is told of each cell as it is answered: the request's place, the row in it, ``(logit, mass)`` or ``(text,)``."""
 
 
 @runtime_checkable
@@ -90,28 +81,14 @@ class CachedOracle:
         OracleFailedError
             If the file can not be used.
         """
-        found = []
-        for values, cost in self._answers(
-            "score", requests, lambda s: zip(s.logits.tolist(), s.mass.tolist())
-        ):
-            both = np.array(values, dtype=np.float32).reshape(-1, 2)
-            found.append(Scores(both[:, 0].copy(), both[:, 1].copy(), cost))
-        return found
+        return [Scores.of_cells(values, cost) for values, cost in self._ask("score", requests)]
 
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
-        """Answer open questions; a cell that is known is not asked.
+        """Answer open questions; a cell that is known is not asked. Errors as :meth:`score`."""
+        return [Texts([text for (text,) in values], cost) for values, cost in self._ask("query", requests)]
 
-        Raises
-        ------
-        OracleError, OracleFailedError
-            As :meth:`score`.
-        """
-        return [Texts(texts, cost) for texts, cost in self._answers("query", requests, list)]
-
-    def _answers(
-        self, kind: str, requests: Sequence[Any], cells: Callable[[Any], Iterable[Any]]
-    ) -> Iterable[tuple[list[Any], Cost]]:
-        """Return what each request's cells are answered, and its cost; `cells` takes an inner answer apart."""
+    def _ask(self, kind: str, requests: Sequence[Any]) -> Iterable[tuple[list[Any], Cost]]:
+        """Return for each request the value of each of its cells, and what they cost."""
         plan = _Plan(self.store, self.identity, kind, requests)
         answers: list[Any] = []
         if plan.rest:
@@ -121,9 +98,10 @@ class CachedOracle:
                 else:
                     answers = getattr(self.inner, kind)(plan.rest)
                     for k, answer in enumerate(answers):
-                        for row, value in enumerate(cells(answer)):
-                            keep(k, row, value if isinstance(value, tuple) else (value,))
-        plan.take([list(cells(answer)) for answer in answers])
+                        for row, value in enumerate(_cells(answer)):
+                            keep(k, row, value)
+        for (place, cells), answer in zip(plan.places, answers):
+            plan.known |= {(plan.asked[place], cell): value for cell, value in zip(cells, _cells(answer))}
         return zip(plan.values(), plan.costs([getattr(answer, "cost", None) for answer in answers]))
 
 
@@ -131,6 +109,13 @@ def has_identity(oracle: Oracle) -> bool:
     """Tell whether an oracle can be cached."""
     # A server may have to be asked for the identity's value: not here.
     return hasattr(type(oracle), "identity") or hasattr(oracle, "identity")
+
+
+def _cells(answer: Scores | list[str | None]) -> list[tuple[Any, ...]]:
+    """Return the value of each cell of an answer: ``(logit, mass)`` or ``(text,)``."""
+    if isinstance(answer, Scores):
+        return list(zip(answer.logits.tolist(), answer.mass.tolist()))
+    return [(text,) for text in answer]
 
 
 class _Plan:
@@ -168,11 +153,6 @@ class _Plan:
             if rows:
                 self.rest.append(replace(request, objects=request.objects[rows]))
                 self.places.append((place, [cells[row] for row in rows]))
-
-    def take(self, answers: Sequence[Sequence[Any]]) -> None:
-        """Take the inner oracle's answers to `rest`."""
-        for (place, cells), values in zip(self.places, answers):
-            self.known |= {(self.asked[place], cell): value for cell, value in zip(cells, values)}
 
     def values(self) -> list[list[Any]]:
         """Return the answers to all requests."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 from neptune.errors import OracleError, OracleFailedError
 from neptune.scene import Scene
 from neptune.scene.identity import remember_digest, scene_digest
-from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
+from neptune.scene.types import FloatArray, Oracle, QueryRequest, ScoreRequest, Scores
 
 RECORD = "evidence.jsonl"
 """The record's name in a run folder."""
@@ -82,10 +82,8 @@ class RecordingOracle:
         """Answer as the inner oracle does, and record it."""
         answers = self.inner.score(requests)
         self._append(
-            [
-                {**_head("score", r), "logits": _packed(s.logits), "mass": _packed(s.mass)}
-                for r, s in zip(requests, answers)
-            ]
+            {**_head("score", r), "logits": _packed(s.logits), "mass": _packed(s.mass)}
+            for r, s in zip(requests, answers)
         )
         return answers
 
@@ -93,10 +91,8 @@ class RecordingOracle:
         """Answer as the inner oracle does, and record it."""
         answers = self.inner.query(requests)
         self._append(
-            [
-                {**_head("query", r), "choices": list(r.choices), "texts": texts}
-                for r, texts in zip(requests, answers)
-            ]
+            {**_head("query", r), "choices": list(r.choices), "texts": texts}
+            for r, texts in zip(requests, answers)
         )
         return answers
 
@@ -114,7 +110,7 @@ class RecordingOracle:
             file.seek(0, 2)
             file.write(_SESSION)
 
-    def _append(self, records: Sequence[dict[str, Any]]) -> None:
+    def _append(self, records: Iterable[dict[str, Any]]) -> None:
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
         def append(path: Path) -> None:
@@ -158,8 +154,8 @@ class ReplayOracle:
         if self.path.is_dir():
             self.path /= RECORD
         self._scenes: dict[str, dict[str, Any]] = {}
-        self._scores: dict[tuple[str, str, int], dict[tuple[int, ...], tuple[np.float32, np.float32]]] = {}
-        self._texts: dict[tuple[str, str, tuple[str, ...]], dict[tuple[int, ...], str | None]] = {}
+        self._known: dict[tuple[str, str, int | tuple[str, ...]], dict[tuple[int, ...], Any]] = {}
+        """Scene, question, and arity (of yes/no questions) or choices → cell → ``(logit, mass)`` or a text."""
         current = -1
         for number, record in _records(self.path):
             try:
@@ -177,16 +173,7 @@ class ReplayOracle:
         OracleError
             If a cell was never recorded.
         """
-        answers = []
-        for r in requests:
-            known = self._scores.get((scene_digest(r.scene), r.question.text, r.question.arity), {})
-            found = [known.get(cell) for cell in _cells(r.objects)]
-            pairs = [pair for pair in found if pair is not None]
-            if len(pairs) < len(found):
-                raise self._never(r.scene.name, r.question, r.objects[found.index(None)])
-            both = np.array(pairs, dtype=np.float32).reshape(-1, 2)
-            answers.append(Scores(both[:, 0].copy(), both[:, 1].copy()))
-        return answers
+        return [Scores.of_cells(self._recorded(request, request.question.arity)) for request in requests]
 
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
         """Answer open questions as they were recorded.
@@ -196,15 +183,7 @@ class ReplayOracle:
         OracleError
             If one was never recorded with these choices.
         """
-        answers = []
-        for r in requests:
-            known = self._texts.get((scene_digest(r.scene), r.question.text, r.choices), {})
-            cells = _cells(r.objects)
-            missing = [k for k, cell in enumerate(cells) if cell not in known]
-            if missing:
-                raise self._never(r.scene.name, r.question, r.objects[missing[0]])
-            answers.append([known[cell] for cell in cells])
-        return answers
+        return [self._recorded(request, request.choices) for request in requests]
 
     def scene(self, digest: str) -> Scene:
         """Return a new scene with the boxes of a recorded one, without its picture.
@@ -232,26 +211,32 @@ class ReplayOracle:
             self._scenes[str(record["scene"])] = {**record, "boxes": boxes, "scores": scores}
             return
         cells = [tuple(int(i) for i in row) for row in record["objects"]]
-        values: Sequence[Any]
         if record["kind"] == "score":
             logits, mass = _unpacked(record["logits"]), _unpacked(record["mass"])
             if not len(cells) == len(logits) == len(mass):
                 raise ValueError(f"{len(cells)} cells, {len(logits)} logits, {len(mass)} masses")
             key = (str(record["scene"]), str(record["question"]), int(record["arity"]))
-            self._scores.setdefault(key, {}).update(zip(cells, zip(logits, mass)))
+            self._known.setdefault(key, {}).update(zip(cells, zip(logits, mass)))
         else:
-            values = record["texts"]
-            if len(values) != len(cells):
-                raise ValueError(f"{len(cells)} cells, {len(values)} texts")
+            texts = record["texts"]
+            if len(texts) != len(cells):
+                raise ValueError(f"{len(cells)} cells, {len(texts)} texts")
             asked = (str(record["scene"]), str(record["question"]), tuple(record["choices"]))
-            self._texts.setdefault(asked, {}).update(zip(cells, values))
+            self._known.setdefault(asked, {}).update(zip(cells, texts))
 
-    def _never(self, scene: str, question: Question, objects: IntArray) -> OracleError:
-        return OracleError(
-            f"'{question.text}' was never recorded for the objects {objects.tolist()} of {scene}",
-            where=str(self.path),
-            hint="Record it with the first oracle, or check that picture and boxes are the same",
-        )
+    def _recorded(self, request: ScoreRequest | QueryRequest, key: int | tuple[str, ...]) -> list[Any]:
+        """Return what was recorded for each cell of a request."""
+        known = self._known.get((scene_digest(request.scene), request.question.text, key), {})
+        cells = [tuple(row) for row in request.objects.tolist()]
+        for cell in cells:
+            if cell not in known:
+                raise OracleError(
+                    f"'{request.question.text}' was never recorded for the objects {list(cell)} "
+                    f"of {request.scene.name}",
+                    where=str(self.path),
+                    hint="Record it with the first oracle, or check that picture and boxes are the same",
+                )
+        return [known[cell] for cell in cells]
 
 
 def _head(kind: str, request: ScoreRequest | QueryRequest) -> dict[str, Any]:
@@ -277,10 +262,6 @@ def _scene_line(scene: Scene, digest: str) -> dict[str, Any]:
     }
 
 
-def _cells(objects: IntArray) -> list[tuple[int, ...]]:
-    return [tuple(row) for row in objects.tolist()]
-
-
 def _packed(values: FloatArray) -> str:
     return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode()
 
@@ -298,20 +279,16 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             f"The recorded answers can not be read: {error.strerror}", where=str(path), expected=_FORMAT
         ) from error
     with file:
-        yield from _lines(path, file)
-
-
-def _lines(path: Path, file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(file, 1):
-        if not line.strip() or not line.endswith(b"\n"):
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise _malformed(path, number, error) from error
-        if not isinstance(record, dict):
-            raise _malformed(path, number, "no object")
-        yield number, record
+        for number, line in enumerate(file, 1):
+            if not line.strip() or not line.endswith(b"\n"):
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise _malformed(path, number, error) from error
+            if not isinstance(record, dict):
+                raise _malformed(path, number, "no object")
+            yield number, record
 
 
 def _malformed(path: Path, number: int, why: object) -> OracleError:

@@ -74,20 +74,21 @@ class OracleStore:
         self._pid = 0
         self._ids: dict[Asked, int] = {}
 
-    def get(self, asked: Asked, cells: Sequence[bytes]) -> dict[bytes, Any]:
-        """Return what is known of these cells: cell → ``(logit, mass)``, or the text for a query."""
-        known: dict[bytes, Any] = {}
+    def get(self, asked: Asked, cells: Sequence[bytes]) -> dict[bytes, tuple[Any, ...]]:
+        """Return what is known of these cells: cell → ``(logit, mass)``, or ``(text,)`` for a query."""
+        known: dict[bytes, tuple[Any, ...]] = {}
         with self._use() as db:
             number = self._ids.get(asked) or self._find(db, asked)
-            if number is None:
+            if not number:
                 return known
+            self._ids[asked] = number
             select = (
                 f"SELECT cell, {_COLUMNS[asked.kind]} FROM {_TABLE[asked.kind]} WHERE asked = ? AND cell IN "
             )
             for start in range(0, len(cells), _AT_ONCE):
                 part = cells[start : start + _AT_ONCE]
                 for cell, *values in db.execute(select + f"({','.join('?' * len(part))})", (number, *part)):
-                    known[cell] = tuple(values) if asked.kind == "score" else values[0]
+                    known[cell] = tuple(values)
         return known
 
     def put(self, rows: Iterable[tuple[Asked, bytes, tuple[Any, ...]]]) -> None:
@@ -103,7 +104,8 @@ class OracleStore:
             for asked, found in by_asked.items():
                 number = self._ids.get(asked)
                 if number is None or not db.execute("SELECT 1 FROM asked WHERE id = ?", (number,)).fetchone():
-                    number = new[asked] = self._make(db, asked)
+                    self._make(db, asked)
+                    number = new[asked] = self._find(db, asked)
                 marks = ",".join("?" * (2 + len(found[0][1])))
                 db.executemany(
                     f"INSERT OR IGNORE INTO {_TABLE[asked.kind]} VALUES ({marks})",
@@ -129,12 +131,12 @@ class OracleStore:
         with self._use() as db:
             db.execute("BEGIN IMMEDIATE")
             for name in identities:
-                mine = "(SELECT id FROM asked WHERE oracle = (SELECT id FROM oracle WHERE identity = ?))"
-                db.execute(f"DELETE FROM score WHERE asked IN {mine}", (name,))
-                db.execute(f"DELETE FROM text WHERE asked IN {mine}", (name,))
-                db.execute(
-                    "DELETE FROM asked WHERE oracle = (SELECT id FROM oracle WHERE identity = ?)", (name,)
-                )
+                mine = "oracle = (SELECT id FROM oracle WHERE identity = ?)"
+                for table in ("score", "text"):
+                    db.execute(
+                        f"DELETE FROM {table} WHERE asked IN (SELECT id FROM asked WHERE {mine})", (name,)
+                    )
+                db.execute(f"DELETE FROM asked WHERE {mine}", (name,))
                 db.execute("DELETE FROM oracle WHERE identity = ?", (name,))
             db.execute("COMMIT")
             db.execute("VACUUM")
@@ -150,31 +152,22 @@ class OracleStore:
 
     # --- inside ---
 
-    def _find(self, db: sqlite3.Connection, asked: Asked) -> int | None:
+    def _find(self, db: sqlite3.Connection, asked: Asked) -> int:
+        """Return the number of what was asked, from 1; 0 where it is not in the file."""
         row = db.execute(
             "SELECT a.id FROM asked a JOIN oracle o ON a.oracle = o.id WHERE o.identity = ? AND a.picture = ? "
             "AND a.kind = ? AND a.question = ? AND a.arity = ? AND a.choices = ?",
             asked,
         ).fetchone()
-        if row is None:
-            return None
-        self._ids[asked] = int(row[0])
-        return int(row[0])
+        return int(row[0]) if row else 0
 
-    def _make(self, db: sqlite3.Connection, asked: Asked) -> int:
+    def _make(self, db: sqlite3.Connection, asked: Asked) -> None:
         db.execute("INSERT OR IGNORE INTO oracle (identity) VALUES (?)", (asked.identity,))
-        (oracle,) = db.execute("SELECT id FROM oracle WHERE identity = ?", (asked.identity,)).fetchone()
-        row = (oracle, *asked[1:])
         db.execute(
-            "INSERT OR IGNORE INTO asked (oracle, picture, kind, question, arity, choices) VALUES (?,?,?,?,?,?)",
-            row,
+            "INSERT OR IGNORE INTO asked (oracle, picture, kind, question, arity, choices) "
+            "SELECT id, ?, ?, ?, ?, ? FROM oracle WHERE identity = ?",
+            (*asked[1:], asked.identity),
         )
-        (number,) = db.execute(
-            "SELECT id FROM asked WHERE oracle = ? AND picture = ? AND kind = ? AND question = ? AND arity = ? "
-            "AND choices = ?",
-            row,
-        ).fetchone()
-        return int(number)
 
     @contextmanager
     def _use(self) -> Iterator[sqlite3.Connection]:

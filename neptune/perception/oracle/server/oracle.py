@@ -15,11 +15,9 @@ import math
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from neptune.errors import ConfigError, OracleFailedError
 from neptune.perception.oracle.caching.cache import Done
@@ -44,14 +42,15 @@ FEWER = 5
 _LOG = logging.getLogger("neptune")
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What came of one cell: a value, or why there is none; and what it took."""
+class _Said(NamedTuple):
+    """What came of one cell, ``(logit, mass)`` or ``(text,)``, and what it took; failures are said in the cost."""
 
-    value: Any
-    failure: str
-    spent: tuple[int, int]
-    """Tokens of prompts and of completions."""
+    value: tuple[Any, ...]
+    cost: Cost
+
+    @staticmethod
+    def of(value: tuple[Any, ...], failure: str, took: Sequence[Cost]) -> _Said:
+        return _Said(value, sum(took, Cost(failures={failure: 1} if failure else {})))
 
 
 class OpenAIOracle:
@@ -134,13 +133,12 @@ class OpenAIOracle:
         tokens_per_minute: float | None = None,
         prices: Mapping[str, float] | None = None,
     ) -> None:
-        positive = {"max_pixels": max_pixels, "query_tokens": query_tokens, "timeout": timeout}
-        positive |= {"top_logprobs": top_logprobs, "concurrency": concurrency}
-        positive |= {"samples": 1 if samples is None else samples}
-        limits = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
-        positive |= {name: value for name, value in limits.items() if value is not None}
+        positive: dict[str, float | None] = {"max_pixels": max_pixels, "query_tokens": query_tokens}
+        positive |= {"timeout": timeout, "top_logprobs": top_logprobs, "concurrency": concurrency}
+        positive |= {"samples": samples, "requests_per_minute": requests_per_minute}
+        positive |= {"tokens_per_minute": tokens_per_minute}
         for name, value in positive.items():
-            if not value > 0:
+            if value is not None and not value > 0:
                 raise ConfigError(f"{name} is {value}", where="vlm_options", expected="a number above 0")
         if retries < 0:
             raise ConfigError(f"retries is {retries}", where="vlm_options", expected="0 or more")
@@ -234,69 +232,52 @@ class OpenAIOracle:
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
         """Answer open questions; ``None`` where a request failed for good or none of the choices was named.
 
-        Raises
-        ------
-        OracleError, OracleFailedError
-            As :meth:`score`.
+        Errors as :meth:`score`.
         """
         return self.query_each(requests, lambda request, row, value: None)
 
     def score_each(self, requests: Sequence[ScoreRequest], done: Done) -> list[Scores]:
         """Answer as :meth:`score` does, and call `done` with each cell as it comes."""
-
-        def tell(k: int, row: int, said: _Said) -> None:
-            done(k, row, (said.value.logit, said.value.mass))
-
-        answers = []
-        for cells in self._all(requests, self._score, tell):
-            logits = np.array([said.value.logit for said in cells], dtype=np.float32)
-            mass = np.array([said.value.mass for said in cells], dtype=np.float32)
-            answers.append(Scores(logits, mass, self._cost(cells, scored=bool(cells))))
-        return answers
+        return [
+            Scores.of_cells([said.value for said in cells], self._cost(cells, scored=bool(cells)))
+            for cells in self._all(requests, self._score, done)
+        ]
 
     def query_each(self, requests: Sequence[QueryRequest], done: Done) -> list[list[str | None]]:
         """Answer as :meth:`query` does, and call `done` with each cell as it comes."""
+        found = self._all(requests, self._query, done)
+        return [Texts([text for said in cells for text in said.value], self._cost(cells)) for cells in found]
 
-        def tell(k: int, row: int, said: _Said) -> None:
-            done(k, row, (said.value,))
-
-        found = self._all(requests, self._query, tell)
-        return [Texts([said.value for said in cells], self._cost(cells)) for cells in found]
-
-    def _all(self, requests: Sequence[Any], ask: Any, tell: Any) -> list[list[_Said]]:
+    def _all(self, requests: Sequence[Any], ask: Any, done: Done) -> list[list[_Said]]:
         self._prompts.model = self.model  # an error if it can not be known, before anything is asked
-        return side_by_side(self._pool, requests, ask, tell)
+        return side_by_side(self._pool, requests, ask, lambda k, row, said: done(k, row, said.value))
 
     def _cost(self, cells: Sequence[_Said], scored: bool = False) -> Cost:
-        failures: dict[str, int] = {}
-        prompt, completion = read.total([said.spent for said in cells])
-        for said in cells:
-            if said.failure:
-                failures[said.failure] = failures.get(said.failure, 0) + 1
-        money = prompt * self.prices.get("prompt", 0.0)
-        money += completion * self.prices.get("completion", 0.0)
+        total = sum((said.cost for said in cells), Cost())
+        money = total.prompt_tokens * self.prices.get("prompt", 0.0)
+        money += total.completion_tokens * self.prices.get("completion", 0.0)
         remarks = [f"the server gives {self._why}"] if scored and self._why else []
         if scored and self._sampling:
             remarks.append(
                 f"yes and no from n = {self.samples or SAMPLES} samples a cell, k of which say yes: "
                 "logit log((k + ½) / (n - k + ½)), variance 1 / (k + ½) + 1 / (n - k + ½)"
             )
-        return Cost(0, prompt, completion, money / 1e6, failures, tuple(remarks))
+        return replace(total, money=money / 1e6, remarks=tuple(remarks))
 
     # --- one cell --------------------------------------------------------------------------------
 
     def _score(self, request: ScoreRequest, row: int, stop: threading.Event) -> _Said:
         fields = self._prompts.fields(request, row, "score")
-        took: list[tuple[int, int]] = []
+        took: list[Cost] = []
         try:
             said = self._yes_no(fields, took, stop)
         except RequestFailedError as error:
             said, failure = YesNo(math.nan, 0.0), str(error)
         else:
             failure = "the model said neither yes nor no" if math.isnan(said.logit) else ""
-        return _Said(said, failure, read.total(took))
+        return _Said.of(said, failure, took)
 
-    def _yes_no(self, fields: dict[str, Any], took: list[tuple[int, int]], stop: threading.Event) -> YesNo:
+    def _yes_no(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> YesNo:
         if self._sampling is None:
             with self._finding:  # one request finds out; the others wait for it
                 if self._sampling is None:
@@ -317,9 +298,7 @@ class OpenAIOracle:
         )
         return known
 
-    def _listed(
-        self, fields: dict[str, Any], took: list[tuple[int, int]], stop: threading.Event
-    ) -> YesNo | None:
+    def _listed(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> YesNo | None:
         """Ask with log-probabilities a server of which it is not known whether it has any; ``None``: it has none."""
         refused: RequestFailedError | None = None
         for top in (self._prompts.top, FEWER)[: 2 if self._prompts.top > FEWER else 1]:
@@ -349,9 +328,7 @@ class OpenAIOracle:
         self._why = f"no log-probabilities: {refused}"
         return None
 
-    def _by_samples(
-        self, fields: dict[str, Any], took: list[tuple[int, int]], stop: threading.Event
-    ) -> YesNo:
+    def _by_samples(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> YesNo:
         wanted = self.samples or SAMPLES
         votes: list[str] = []
         while len(votes) < wanted:
@@ -364,15 +341,14 @@ class OpenAIOracle:
         return read.sampled(votes[:wanted])
 
     def _query(self, request: QueryRequest, row: int, stop: threading.Event) -> _Said:
-        took: list[tuple[int, int]] = []
+        took: list[Cost] = []
         fields = self._prompts.sized(self._prompts.fields(request, row, "query"), self.query_tokens)
         try:
             text = self._client.ask(fields, read.noting(took, read.first_text), stop)
         except RequestFailedError as error:
-            return _Said(None, str(error), read.total(took))
+            return _Said.of((None,), str(error), took)
         value = read.matched(text, request.choices)
-        failure = "" if value is not None else "the model named none of the choices"
-        return _Said(value, failure, read.total(took))
+        return _Said.of((value,), "the model named none of the choices" if value is None else "", took)
 
 
 class VllmOracle(OpenAIOracle):

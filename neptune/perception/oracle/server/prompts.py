@@ -6,9 +6,10 @@ import base64
 import io
 import threading
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import LRUCache, cachedmethod
 from PIL import Image
 
 from neptune.perception.oracle.canvas import Canvases
@@ -30,20 +31,8 @@ class PictureFormat:
 class Prompts:
     """Makes requests. Threads may share it.
 
-    Parameters
-    ----------
-    endpoint
-        The provider, some of which call fields by other names.
-    form
-        How objects are shown.
-    pictures
-        How pictures travel.
-    seed
-        Sent with each request where the provider takes one.
-    top
-        Alternatives of a token that are asked for.
-    extra
-        Further fields of each request.
+    Parameters are those of :class:`~neptune.perception.oracle.server.oracle.OpenAIOracle`; providers call some fields
+    by names of their own.
     """
 
     def __init__(
@@ -60,7 +49,7 @@ class Prompts:
         self.model = ""
         self._canvases = Canvases(pictures.max_pixels)
         self._lock = threading.Lock()
-        self._whole: LRUCache[int, tuple[Image.Image, str]] = LRUCache(self._canvases.kept)
+        self._whole: LRUCache[int, tuple[str, Image.Image]] = LRUCache(self._canvases.kept)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -89,7 +78,7 @@ class Prompts:
         if self.pictures.send:
             image = self.form.picture(canvas, boxes)
             drawn = self.form.draws(len(boxes))
-            shown = {"url": self._encoded(image) if drawn else self._encoded_once(image)}
+            shown = {"url": self._encoded(image) if drawn else self._encoded_once(image)[0]}
             if self.pictures.detail is not None:
                 shown["detail"] = self.pictures.detail
             # The picture first: servers share the beginning of a prompt between requests.
@@ -119,11 +108,6 @@ class Prompts:
         image.save(buffer, kind, **({"quality": 95} if kind == "jpeg" else {"compress_level": 1}))
         return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
-    def _encoded_once(self, image: Image.Image) -> str:
-        with self._lock:
-            known = self._whole.get(id(image))
-        if known is None:
-            known = (image, self._encoded(image))
-            with self._lock:
-                self._whole[id(image)] = known  # with the image, so that no other has its id
-        return known[1]
+    @cachedmethod(attrgetter("_whole"), lambda self, image: id(image), attrgetter("_lock"))
+    def _encoded_once(self, image: Image.Image) -> tuple[str, Image.Image]:
+        return self._encoded(image), image  # with the image, so that no other has its id

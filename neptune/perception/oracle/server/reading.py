@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from neptune.perception.oracle.yesno import YesNo, from_top, meaning
+from neptune.scene.types import Cost
 from neptune.servers.client import EmptyAnswerError, RequestFailedError, UnusableError, short, tokens_of
 
 THINKING = (
@@ -139,16 +140,11 @@ def matched(text: str, choices: Sequence[str]) -> str | None:
     return min(found)[2] if found else None
 
 
-def total(spent: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Return the tokens of prompts and of completions of several responses together."""
-    return sum(prompt for prompt, _ in spent), sum(completion for _, completion in spent)
-
-
-def noting(took: list[tuple[int, int]], reader: Any) -> Any:
+def noting(took: list[Cost], reader: Any) -> Any:
     """Return a reader that also notes the tokens of what it reads, usable or not."""
 
     def noting(response: Any) -> Any:
-        took.append(tokens_of(response))
+        took.append(Cost(0, *tokens_of(response)))
         return reader(response)
 
     return noting

@@ -15,13 +15,7 @@ CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 def need_peft() -> None:
-    """Raise unless peft is installed.
-
-    Raises
-    ------
-    MissingExtraError
-        With the command that installs it.
-    """
+    """Raise :class:`~neptune.errors.MissingExtraError` unless peft is installed."""
     need("peft", "neptune-reasoner[finetune]")
 
 

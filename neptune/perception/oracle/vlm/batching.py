@@ -118,7 +118,12 @@ class Batches:
                     raise
                 if not self.relieve():
                     if len(part) == 1:
-                        raise _does_not_fit(length(part[0]), what) from error
+                        raise OracleFailedError(
+                            f"Memory runs out for {what} of about {length(part[0])} tokens, even alone",
+                            expected="room for the model and one picture",
+                            hint='Lower "max_pixels" in vlm_options, use "quantisation": "4bit", a smaller model, '
+                            "or a device_map",
+                        ) from error
                     self._shrink(part, length)
                 failed = True
             if failed:  # outside of the handler, which would keep the failed tensors alive
@@ -153,11 +158,3 @@ class Batches:
         self.tokens = min(self.tokens, max(length(item) for item in part) * (len(part) // 2))
         if self.most is not None:
             self.most = min(self.most, len(part) // 2)
-
-
-def _does_not_fit(length: int, what: str) -> OracleFailedError:
-    return OracleFailedError(
-        f"Memory runs out for {what} of about {length} tokens, even alone",
-        expected="room for the model and one picture",
-        hint='Lower "max_pixels" in vlm_options, use "quantisation": "4bit", a smaller model, or a device_map',
-    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import ConfigError, OracleError, OracleFailedError
-from neptune.perception.checkpoints import DTYPES, device_of, need, need_transformers
+from neptune.perception.checkpoints import DTYPES, device_of, need, need_transformers, one_line
 from neptune.perception.device_failures import is_out_of_memory
 from neptune.perception.oracle.models import short_names
 
@@ -102,13 +102,10 @@ def _unloadable(model: str, local: bool, error: Exception) -> OracleError:
             f"The model '{model}' does not fit into the GPU's memory",
             hint='Use "quantisation": "4bit" or "device_map": "auto" in vlm_options, or a smaller model',
         )
-    said = " ".join(str(error).split())
-    said = said if len(said) <= 300 else said[:299] + "…"
-    where = "local files only" if local else ""
     folder = Path(model).exists()
     return OracleFailedError(
-        f"The model '{model}' can not be loaded: {said}",
-        where=where,
+        f"The model '{model}' can not be loaded: {one_line(error)}",
+        where="local files only" if local else "",
         expected="a vision-language model that transformers knows (AutoModelForImageTextToText)",
         hint="Look at the folder's files" if folder else _elsewhere(model),
     )

@@ -98,10 +98,7 @@ class Network:
     def answer_ids(self, prompt: Prompt) -> list[int]:
         """Return the tokens that a prompt's answer adds to it, at least one."""
         whole, start = self.ids(prompt.text + prompt.answer), self.ids(prompt.text)
-        common = next(
-            (k for k, (a, b) in enumerate(zip(whole, start)) if a != b), min(len(whole), len(start))
-        )
-        return whole[common:]
+        return whole[common(start, [whole]) :]
 
     @cached_property
     def ends(self) -> frozenset[int]:
@@ -138,3 +135,11 @@ class Network:
         if getattr(made, "deepstack_features", None) is not None:
             made.deepstack_features = [[layer[k] for k in shown] for layer in made.deepstack_features]
         return made
+
+
+def common(stem: Sequence[int], rows: Sequence[Sequence[int]]) -> int:
+    """Return how many first tokens the stem and all rows have in common."""
+    for k, token in enumerate(stem):
+        if any(k >= len(row) or row[k] != token for row in rows):
+            return k
+    return len(stem)

@@ -5,22 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from neptune.errors import ConfigError, OracleError, OracleFailedError
+from neptune.errors import ConfigError, OracleFailedError
 from neptune.perception.checkpoints import fingerprint, need_transformers
 from neptune.perception.device_failures import failures_said
-from neptune.perception.oracle.canvas import MAX_PIXELS, Canvas, Canvases
+from neptune.perception.oracle.canvas import MAX_PIXELS, Canvas, Canvases, object_rows
 from neptune.perception.oracle.visual import VisualForm
 from neptune.perception.oracle.vlm import adapters
 from neptune.perception.oracle.vlm import load as loading
 from neptune.perception.oracle.vlm.prompts import Chat, Prompt
 from neptune.scene.identity import identity
-from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
+from neptune.scene.types import IntArray, QueryRequest, ScoreRequest, Scores
 
 LESS_MEMORY = (
     'Lower "max_pixels" in vlm_options, use "quantisation": "4bit", a smaller model, or a device_map'
@@ -168,25 +169,22 @@ class TransformersOracle:
             logits, mass = self.reader.yes_no(prompts)
         return [Scores(logits[at], mass[at]) for at in places]
 
-    def cells(self, requests: Sequence[ScoreRequest]) -> tuple[list[Prompt], list[IntArray]]:
+    def cells(self, requests: Sequence[ScoreRequest | QueryRequest]) -> tuple[list[Prompt], list[IntArray]]:
         """Return the different prompts of requests, and for each request the places of its M prompts among them.
 
-        Raises
-        ------
-        OracleError, PictureError
-            As :meth:`score`.
+        Errors as :meth:`score`.
         """
-        prompts: dict[tuple[Hashable, str], Prompt] = {}
-        row: dict[tuple[Hashable, str], int] = {}
+        prompts: list[Prompt] = []
+        row: dict[Hashable, int] = {}
         places = []
         for request in requests:
             at = []
             for prompt in self.prompts(request):
-                key = prompt.picture, prompt.text
-                at.append(row.setdefault(key, len(row)))
-                prompts.setdefault(key, prompt)
+                at.append(row.setdefault((prompt.picture, prompt.text, prompt.choices), len(prompts)))
+                if len(row) > len(prompts):
+                    prompts.append(prompt)
             places.append(np.array(at, dtype=np.int64))
-        return list(prompts.values()), places
+        return prompts, places
 
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
         """Answer open questions: for each request M texts, ``None`` where the model says nothing.
@@ -194,41 +192,27 @@ class TransformersOracle:
         With `choices`, the likeliest of them, as it is spelt there (read with and without a capital); else what the
         model writes, greedily, without a full stop.
 
-        Raises
-        ------
-        OracleError, PictureError
-            As :meth:`score`.
+        Errors as :meth:`score`.
         """
-        prompts: dict[tuple[Hashable, str, tuple[str, ...]], Prompt] = {}
-        asked: list[list[tuple[Hashable, str, tuple[str, ...]]]] = []
-        for request in requests:
-            choices = tuple(request.choices)
-            asked.append([])
-            for prompt in self.prompts(request, choices):
-                key = prompt.picture, prompt.text, choices
-                asked[-1].append(key)
-                prompts.setdefault(key, prompt)
-        free, closed = ([key for key in prompts if bool(key[2]) is chosen] for chosen in (False, True))
-        known: dict[Any, str | None] = {}
+        prompts, places = self.cells(requests)
+        free, closed = (
+            [k for k, p in enumerate(prompts) if bool(p.choices) is chosen] for chosen in (False, True)
+        )
+        known: dict[int, str | None] = {}
         with self._inference():
             if free:
-                written = self.reader.generate([prompts[key] for key in free], self.max_new_tokens)
-                known |= {key: _first_line(text) for key, text in zip(free, written)}
+                written = self.reader.generate([prompts[k] for k in free], self.max_new_tokens)
+                known |= {k: _first_line(text) for k, text in zip(free, written)}
             if closed:
-                known |= zip(closed, self._choose([(prompts[key], key[2]) for key in closed]))
-        return [[known[key] for key in cells] for cells in asked]
+                known |= zip(closed, self._choose([prompts[k] for k in closed]))
+        return [[known[k] for k in at.tolist()] for at in places]
 
-    def prompts(self, request: ScoreRequest | QueryRequest, choices: Sequence[str] = ()) -> Iterator[Prompt]:
-        """Yield what the model is given for each tuple of objects of a request.
-
-        Raises
-        ------
-        OracleError, PictureError
-            As :meth:`score`.
-        """
+    def prompts(self, request: ScoreRequest | QueryRequest) -> Iterator[Prompt]:
+        """Yield what the model is given for each tuple of objects of a request. Errors as :meth:`score`."""
         canvas = self.canvases.of(request.scene)
         kind = "score" if isinstance(request, ScoreRequest) else "query"
-        for boxes in _checked(request.objects, request.question):
+        choices: tuple[str, ...] = tuple(getattr(request, "choices", ()))
+        for boxes in map(tuple, object_rows(request.objects, request.question).tolist()):
             words = self.form.text(request.question, canvas, boxes, kind, choices)
             yield Prompt(
                 draw=lambda boxes=boxes: self.form.picture(canvas, boxes),  # type: ignore[misc]
@@ -236,6 +220,7 @@ class TransformersOracle:
                 picture=self._picture(canvas, boxes),
                 text=self.chat.wrap(words),
                 stem=self.chat.before + self.form.intro,
+                choices=choices,
             )
 
     def close(self) -> None:
@@ -249,21 +234,19 @@ class TransformersOracle:
         assert picture is not None  # else there is no canvas
         return (picture.digest, corners if self.form.draws(len(boxes)) else ())
 
-    def _choose(self, asked: Sequence[tuple[Prompt, tuple[str, ...]]]) -> list[str]:
+    def _choose(self, asked: Sequence[Prompt]) -> list[str]:
         """Return the likeliest of each prompt's choices, the first of several; spellings of a choice add up."""
-        from dataclasses import replace
-
         rows: list[Prompt] = []
         places: list[tuple[int, int]] = []
-        for n, (prompt, choices) in enumerate(asked):
-            for k, choice in enumerate(choices):
+        for n, prompt in enumerate(asked):
+            for k, choice in enumerate(prompt.choices):
                 for answer in self.chat.answers(choice):
                     rows.append(replace(prompt, answer=answer))
                     places.append((n, k))
-        totals = [np.full(len(choices), -np.inf) for _, choices in asked]
+        totals = [np.full(len(prompt.choices), -np.inf) for prompt in asked]
         for (n, k), score in zip(places, self.reader.likelihood(rows)):
             totals[n][k] = np.logaddexp(totals[n][k], score)
-        return [choices[int(total.argmax())] for (_, choices), total in zip(asked, totals)]
+        return [prompt.choices[int(total.argmax())] for prompt, total in zip(asked, totals)]
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
@@ -281,17 +264,6 @@ class TransformersOracle:
 def _first_line(text: str) -> str | None:
     """Return what is said in an answer's first line, without its full stop; ``None`` for nothing."""
     return (text.splitlines()[0].strip().rstrip(".") or None) if text else None
-
-
-def _checked(objects: IntArray, question: Question) -> list[tuple[int, ...]]:
-    rows = np.asarray(objects, dtype=np.int64)
-    if rows.ndim != 2 or rows.shape[1] != question.arity:
-        raise OracleError(
-            f"The object indices have shape {rows.shape}",
-            where=f"question '{question.text}'",
-            expected=f"shape (M, {question.arity})",
-        )
-    return [tuple(row) for row in rows.tolist()]
 
 
 def _positive(option: str, value: object, least: int = 1) -> None:

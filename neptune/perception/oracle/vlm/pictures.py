@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from neptune.perception.oracle.vlm.network import Network
+from neptune.perception.oracle.vlm.network import Network, common
 from neptune.perception.oracle.vlm.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -84,14 +84,9 @@ class Row:
 
 
 class Pictures:
-    """The rows of the prompts of one call.
+    """The rows of the prompts of one call, made by a network's processor and threads.
 
-    Parameters
-    ----------
-    network
-        Whose processor and threads are used.
-    prompts
-        The prompts; all methods speak of them by their indices.
+    All methods speak of the prompts by their indices.
     """
 
     def __init__(self, network: Network, prompts: Sequence[Prompt]) -> None:
@@ -195,14 +190,6 @@ class Pictures:
         along = {name: value for name, value in made.items() if value.shape[:2] == start}
         pixels = {name: value for name, value in made.items() if name not in along}
         return Row(self.ids[k], along, pixels, self.network.positions(made))
-
-
-def common(stem: Sequence[int], rows: Sequence[Sequence[int]]) -> int:
-    """Return how many first tokens the stem and all rows have in common."""
-    for k, token in enumerate(stem):
-        if any(k >= len(row) or row[k] != token for row in rows):
-            return k
-    return len(stem)
 
 
 def _stacked(values: Sequence[Tensor], longest: int, padding: int, dim: int = 1) -> Tensor:

@@ -62,13 +62,7 @@ class Prefix:
 
 
 class Prefixes:
-    """Runs groups of prompts on shared prefixes.
-
-    Parameters
-    ----------
-    network
-        Whose model is run.
-    """
+    """Runs groups of prompts on shared prefixes, by the model of a network."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -196,17 +190,7 @@ class Prefixes:
 
 
 class Continued:
-    """Rows that go on from one prefix, side by side.
-
-    Parameters
-    ----------
-    network
-        Whose model reads them.
-    prefix
-        What they have in common.
-    count
-        How many there are.
-    """
+    """So many rows that go on from one prefix, side by side."""
 
     def __init__(self, network: Network, prefix: Prefix, count: int) -> None:
         import torch

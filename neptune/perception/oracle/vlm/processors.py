@@ -11,14 +11,9 @@ from typing import Any
 
 
 def image_only(kind: Any) -> Any:
-    """Return a processor class without its video processor; the class itself where it has none.
+    """Return a subclass of ``transformers.ProcessorMixin`` without its video processor, or itself if it has none.
 
     Its constructor still has the parameter `video_processor`, which should be ``None``.
-
-    Parameters
-    ----------
-    kind
-        A subclass of ``transformers.ProcessorMixin``.
     """
     parts = kind.get_attributes()
     if parts[-1:] != ["video_processor"]:
@@ -41,21 +36,9 @@ def image_only(kind: Any) -> Any:
 
 
 def load_processor(model: str, model_type: str, **hub: Any) -> Any:
-    """Return the processor of a checkpoint, without video where torchvision is not installed.
+    """Return the processor of a model id or folder, without video where torchvision is not installed.
 
-    Parameters
-    ----------
-    model
-        A model id or folder.
-    model_type
-        ``config.model_type``.
-    hub
-        ``revision``, ``local_files_only``, …
-
-    Raises
-    ------
-    OSError, ValueError, ImportError
-        As transformers does.
+    `model_type` is that of its config; `hub` is ``revision``, ``local_files_only``, … Errors as transformers raises.
     """
     transformers: Any = import_module("transformers")
     names: Any = import_module("transformers.models.auto.processing_auto").PROCESSOR_MAPPING_NAMES

@@ -35,6 +35,8 @@ class Prompt:
         The beginning of `text` that does not depend on the question.
     answer
         A continuation whose likelihood is asked for, or ``""``.
+    choices
+        The admissible answers of an open question, or empty.
     """
 
     draw: Callable[[], Image.Image]
@@ -43,6 +45,7 @@ class Prompt:
     text: str
     stem: str
     answer: str = ""
+    choices: tuple[str, ...] = ()
 
     @property
     def pixels(self) -> int:
@@ -52,11 +55,6 @@ class Prompt:
 
 class Chat:
     """Renders prompts with a processor's chat template.
-
-    Parameters
-    ----------
-    processor
-        A processor with a tokenizer.
 
     Raises
     ------

@@ -38,10 +38,8 @@ class Reader(Network):
 
     Parameters
     ----------
-    model, processor
-        As transformers loads them.
-    batch_size
-        See :class:`~neptune.perception.oracle.vlm.batching.Batches`.
+    model, processor, batch_size
+        See :class:`~neptune.perception.oracle.vlm.network.Network`.
     share
         Compute the prefix of a picture once for all prompts that show it, where the architecture allows it.
 
@@ -81,12 +79,9 @@ class Reader(Network):
         return found[:, 0].copy(), found[:, 1].copy()
 
     def logits(self, inputs: dict[str, Any]) -> Tensor:
-        """Return the yes/no logits of one batch, shape ``(B,)``, float32, with gradient to the model's weights.
+        """Return the yes/no logits of one batch of :meth:`inputs`, ``(B,)``, float32, with gradient to the weights.
 
-        Parameters
-        ----------
-        inputs
-            Of :meth:`inputs`. The prefix is not shared: a cache of keys and values would carry no gradient.
+        The prefix is not shared: a cache of keys and values would carry no gradient.
         """
         made = self.forward(keep=1, **self.on_device(inputs))
         return from_logits(made.logits[:, -1], self.words)[0]
@@ -94,10 +89,7 @@ class Reader(Network):
     def likelihood(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
         """Return the log-probability of each prompt's answer, token by token: shape ``(len(prompts),)``.
 
-        Raises
-        ------
-        OracleError
-            As :meth:`yes_no`.
+        Errors as :meth:`yes_no`.
         """
         import torch
 
@@ -116,10 +108,7 @@ class Reader(Network):
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[str]:
         """Return what the model writes, greedily, at most so many tokens each; stripped of space around it.
 
-        Raises
-        ------
-        OracleError
-            As :meth:`yes_no`.
+        Errors as :meth:`yes_no`.
         """
         texts = [""] * len(prompts)
 
@@ -198,16 +187,8 @@ class Reader(Network):
     ) -> None:
         """Call `work` with indices of prompts and their inputs: batches of similar sizes, same pictures together.
 
-        Parameters
-        ----------
-        indices
-            Of prompts, each of which is given once.
-        pictures
-            Of all prompts.
-        work
-            See :meth:`neptune.perception.oracle.vlm.batching.Batches.run`.
-        once
-            See :meth:`neptune.perception.oracle.vlm.pictures.Pictures.inputs`.
+        Each prompt is given once. `work` is that of :meth:`~neptune.perception.oracle.vlm.batching.Batches.run`, `once`
+        that of :meth:`~neptune.perception.oracle.vlm.pictures.Pictures.inputs`.
 
         Raises
         ------
@@ -219,8 +200,17 @@ class Reader(Network):
             work(part, inputs)
             pictures.forget(part)
 
+        prompts = pictures.prompts
+        seen: dict[Hashable, int] = {}
+        for k in indices:
+            seen.setdefault(prompts[k].picture, len(seen))
+
+        def size(k: int) -> tuple[Any, ...]:
+            prompt = prompts[k]
+            return prompt.pixels, prompt.size, seen[prompt.picture], len(prompt.text)
+
         self.batches.run(
-            by_size(indices, pictures.prompts),
+            sorted(indices, key=size),
             lambda k: len(pictures.row(k)),
             lambda part: pictures.inputs(part, once),
             answered,
@@ -231,14 +221,3 @@ class Reader(Network):
     def inputs(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
         """Return the model's inputs for prompts, padded on the left, on the CPU."""
         return Pictures(self, prompts).inputs(range(len(prompts)))
-
-
-def by_size(indices: Sequence[int], prompts: Sequence[Prompt]) -> list[int]:
-    """Return indices of prompts sorted so that neighbours are of similar size, and those on one picture together."""
-    seen: dict[Hashable, int] = {}
-    for k in indices:
-        seen.setdefault(prompts[k].picture, len(seen))
-    return sorted(
-        indices,
-        key=lambda k: (prompts[k].pixels, prompts[k].size, seen[prompts[k].picture], len(prompts[k].text)),
-    )
