@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import repeat
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import (
     Annotated,
     Any,
@@ -126,6 +126,8 @@ class Schema:
         The names of those that hold no subformula.
     single, many
         Positions of the fields that hold one subformula each, or else of the one field that holds a tuple of them.
+    inner
+        Reads the subformulas off the values of all fields.
     parts
         The roles of `single`, or of `many`.
     mixed
@@ -141,6 +143,7 @@ class Schema:
     data: tuple[str, ...]
     single: tuple[int, ...]
     many: int | None
+    inner: Callable[[tuple[Any, ...]], tuple[Node, ...]]
     parts: tuple[Part, ...]
     mixed: bool
     terms: int | None
@@ -173,6 +176,7 @@ class Schema:
             tuple(name for i, name in enumerate(names) if i not in at),
             tuple(at) if many is None else (),
             many,
+            _reader(at, many),
             parts,
             mixed,
             roles.index("terms") if "terms" in roles else None,
@@ -187,6 +191,12 @@ class Schema:
     def parts_of(self, node: Node) -> Iterator[tuple[Node, Part]]:
         """Yield the children with their roles."""
         return zip(node.children, self.parts if self.many is None else repeat(self.parts[0]), strict=False)
+
+
+def _reader(at: list[int], many: int | None) -> Callable[[tuple[Any, ...]], tuple[Node, ...]]:
+    if many is not None or len(at) > 1:
+        return itemgetter(*at)
+    return lambda values: (values[at[0]],) if at else ()
 
 
 @dataclass_transform(eq_default=False, frozen_default=True)
@@ -210,15 +220,16 @@ def make(cls: type[NodeT], *values: Any) -> NodeT:
         if found is not None:
             return found  # type: ignore[return-value]
         node = cls(*values)
-        schema = cls.schema
-        inner: tuple[Node, ...] = (
-            tuple([values[i] for i in schema.single]) if schema.many is None else values[schema.many]
-        )
-        object.__setattr__(node, "children", inner)
-        object.__setattr__(node, "free", _free(node, values))
-        object.__setattr__(node, "depth", 1 + max([child.depth for child in inner], default=0))
+        inner = cls.schema.inner(values)
+        _set_children(node, inner)
+        _set_free(node, _free(node, values))
+        _set_depth(node, 1 + (max([child.depth for child in inner]) if inner else 0))
         _table[key] = node
         return node
+
+
+# The slots' own setters: nodes are frozen, and made often.
+_set_children, _set_free, _set_depth = (Node.__dict__[name].__set__ for name in ("children", "free", "depth"))
 
 
 def _free(node: Node, values: tuple[Any, ...]) -> frozenset[str]:

@@ -113,8 +113,8 @@ def transform(node: Node, change: Callable[[Node], Node]) -> Node:
         found = memo.get(current)
         if found is None:
             children = current.children
-            found = change(rebuild(current, map(visit, children)) if children else current)
-            memo[current] = found
+            inner = tuple([visit(child) for child in children])
+            found = memo[current] = change(current if inner == children else rebuild(current, inner))
         return found
 
     return visit(node)
