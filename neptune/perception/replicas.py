@@ -84,7 +84,7 @@ def detector_on(name: str | Detector, devices: Sequence[str], options: dict[str,
 
 def takes_device(kind: str, name: object) -> bool:
     """Return whether a model, by its name, runs on a device that can be chosen."""
-    return isinstance(name, str) and "device" in registry.options_of(kind, name)
+    return isinstance(name, str) and "device" in registry.signature_of(kind, name).parameters
 
 
 def check_placed(kind: str, name: object, options: Mapping[str, Any]) -> None:
