@@ -108,7 +108,8 @@ class ProgramError(Exception):
             text += f"; expected {self.expected.rstrip('.')}"
         if self.hint:
             # A question ("did you mean …?") has its mark already.
-            text += f". {_capital(self.hint.rstrip('.'))}" + ("" if self.hint.endswith(("?", "!")) else ".")
+            hint = self.hint.rstrip(".")
+            text += f". {hint[:1].upper()}{hint[1:]}" + ("" if self.hint.endswith(("?", "!")) else ".")
         if len(self.errors) > 1:
             text += f" ({len(self.errors) - 1} more)"
         return " ".join(text.split())
@@ -202,7 +203,3 @@ def closest(name: str, known: Iterable[str], limit: int = 3, cutoff: float = 0.6
         return []
     scores = [difflib.SequenceMatcher(None, word, f).ratio() for f in found]
     return [by_lower[f] for f, s in zip(found, scores, strict=True) if s >= scores[0] - 0.12]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -199,11 +199,8 @@ class _Checker(Expressions):
 
 def _gives_result(body: tuple[ast.Stmt, ...]) -> bool:
     last = body[-1]
-    if isinstance(last, ast.ExprStatement):
-        return True
-    if isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name):
-        return True
-    return _returns(body)
+    named = isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name)
+    return named or isinstance(last, ast.ExprStatement) or _returns(body)
 
 
 def _returns(body: tuple[ast.Stmt, ...]) -> bool:

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dsl.builtins import (
-    BUILTINS,
-    METHODS,
-    METHODS_MISSED,
-    RESERVED,
-    Builtin,
-)
+from dsl.builtins import BUILTINS, METHODS, METHODS_MISSED, RESERVED, Builtin
 from dsl.check.scopes import Binding, Scope
 from dsl.errors import LimitError, ProgramError, any_of, closest, did_you_mean
 from dsl.limits import Limits
@@ -99,9 +93,7 @@ class Expressions:
         if scope.find(name) is not None or name in BUILTINS:
             return
         words = self.vocabulary
-        if self._reserved(node):
-            return
-        if name == "objects" or words.value_named(name) is not None:
+        if self._reserved(node) or name == "objects" or words.value_named(name) is not None:
             return
         sort = words.sort_named(name)
         if sort is not None:
@@ -119,13 +111,10 @@ class Expressions:
         self.fault(f"unknown name '{name}'", node, expected="a variable, a value or a sort", hint=hint)
 
     def _reserved(self, node: ast.Name) -> bool:
-        if node.id.startswith("__"):
-            self.fault(f"'{node.id}' is not in the language", node, hint=_INSIDES)
-            return True
-        if node.id in RESERVED:
-            self.fault(f"'{node.id}' is not in the language", node, hint=RESERVED[node.id])
-            return True
-        return False
+        hint = _INSIDES if node.id.startswith("__") else RESERVED.get(node.id)
+        if hint is not None:
+            self.fault(f"'{node.id}' is not in the language", node, hint=hint)
+        return hint is not None
 
     def _lambda(self, node: ast.Lambda, scope: Scope) -> None:
         inner = Scope(scope)
@@ -186,11 +175,9 @@ class Expressions:
             self._attribute(function, scope, called=True)
             if function.name in METHODS:
                 method = METHODS[function.name]
-                given = len(node.args) + len(node.keywords)
-                self._count(f".{function.name}", given, method.least, method.most, node)
-                allowed = method.keywords
+                self._count(f".{function.name}", method.least, method.most, node)
                 for keyword in node.keywords:
-                    if keyword.name not in allowed and "*" not in allowed:
+                    if keyword.name not in method.keywords and "*" not in method.keywords:
                         self.fault(
                             f"'.{function.name}' has no argument '{keyword.name}'",
                             keyword,
@@ -198,8 +185,7 @@ class Expressions:
                         )
         elif isinstance(function, ast.Lambda):
             self.expression(function, scope)
-            n = len(function.params)
-            self._count("the lambda", len(node.args) + len(node.keywords), n, n, node)
+            self._count("the lambda", len(function.params), len(function.params), node)
         elif isinstance(function, ast.Number | ast.Text | ast.Truth | ast.Nothing | ast.FString):
             self.fault("a plain value can not be called", function, hint="put a function's name before '('")
         else:
@@ -236,8 +222,7 @@ class Expressions:
         return found is not None and found.kind == "variable"
 
     def _defined_function(self, node: ast.Call, name: str, binding: Binding) -> None:
-        given = len(node.args) + len(node.keywords)
-        self._count(f"'{name}'", given, binding.least, binding.most, node)
+        self._count(f"'{name}'", binding.least, binding.most, node)
         for keyword in node.keywords:
             if keyword.name not in binding.params:
                 self.fault(
@@ -254,8 +239,7 @@ class Expressions:
                 )
 
     def _builtin(self, node: ast.Call, builtin: Builtin, scope: Scope) -> None:
-        given = len(node.args) + len(node.keywords)
-        self._count(f"'{builtin.name}'", given, builtin.least, builtin.most, node, builtin.signature)
+        self._count(f"'{builtin.name}'", builtin.least, builtin.most, node, builtin.signature)
         for keyword in node.keywords:
             if keyword.name not in builtin.keywords and "*" not in builtin.keywords:
                 self.fault(
@@ -350,9 +334,8 @@ class Expressions:
         first = node.args[0].id
         return scope.find(first) is None and (first == OBJECT or first in self.vocabulary.sorts)
 
-    def _count(
-        self, what: str, given: int, least: int, most: int, node: ast.Call, signature: str = ""
-    ) -> None:
+    def _count(self, what: str, least: int, most: int, node: ast.Call, signature: str = "") -> None:
+        given = len(node.args) + len(node.keywords)
         if not least <= given <= most:
             self.fault(
                 f"{what} takes {_range(least, most)}, not {given}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dsl.syntax import ast
@@ -38,15 +39,15 @@ class Scope:
     parent: Scope | None = None
     names: dict[str, Binding] = field(default_factory=dict)
 
-    def find(self, name: str) -> Binding | None:
-        """Return what the name is bound to here or further out, or ``None``."""
+    def _around(self) -> Iterator[Scope]:
         scope: Scope | None = self
         while scope is not None:
-            found = scope.names.get(name)
-            if found is not None:
-                return found
+            yield scope
             scope = scope.parent
-        return None
+
+    def find(self, name: str) -> Binding | None:
+        """Return what the name is bound to here or further out, or ``None``."""
+        return next((scope.names[name] for scope in self._around() if name in scope.names), None)
 
     def bind(self, name: str, binding: Binding) -> None:
         """Bind a name here. A function bound twice with different arguments becomes a plain value."""
@@ -57,21 +58,12 @@ class Scope:
 
     def variables(self) -> list[str]:
         """Return the variables of the lambdas around, innermost first."""
-        out: dict[str, None] = {}
-        scope: Scope | None = self
-        while scope is not None:
-            out.update(dict.fromkeys(n for n, b in scope.names.items() if b.kind == "variable"))
-            scope = scope.parent
-        return list(out)
+        found = (n for scope in self._around() for n, b in scope.names.items() if b.kind == "variable")
+        return list(dict.fromkeys(found))
 
     def visible(self) -> list[str]:
         """Return all names that can be used here."""
-        out: dict[str, None] = {}
-        scope: Scope | None = self
-        while scope is not None:
-            out.update(dict.fromkeys(scope.names))
-            scope = scope.parent
-        return list(out)
+        return list(dict.fromkeys(name for scope in self._around() for name in scope.names))
 
 
 def assigned(body: tuple[ast.Stmt, ...]) -> dict[str, Place]:

@@ -145,23 +145,18 @@ def greedy_width(factors: Sequence[Node], variables: Iterable[str]) -> int:
 def split_apart(kind: Quantifier, factors: Sequence[Node], bound: set[str]) -> tuple[list[Node], list[Node]]:
     """Split factors into inequations of two bound variables (for ∀: equations) that no other factor carries, and
     the rest."""
-    pairs = [f for f in factors if _pair(kind, f) is not None]
-    rest = [f for f in factors if _pair(kind, f) is None]
-    apart = []
-    for factor in pairs:
-        scope = _pair(kind, factor)
-        assert scope is not None
-        if scope <= bound and not any(scope <= other.free for other in rest):
-            apart.append(factor)
+    rest = [f for f in factors if not _is_pair(kind, f)]
+    apart = [
+        f
+        for f in factors
+        if _is_pair(kind, f) and f.free <= bound and not any(f.free <= other.free for other in rest)
+    ]
     return apart, [f for f in factors if f not in apart]
 
 
-def _pair(kind: Quantifier, node: Node) -> frozenset[str] | None:
-    if kind is Exists:
-        if not isinstance(node, Not):
-            return None
-        node = node.body
-    return node.free if isinstance(node, Same) and len(node.free) == 2 else None
+def _is_pair(kind: Quantifier, node: Node) -> bool:
+    same = node if kind is not Exists else node.body if isinstance(node, Not) else None
+    return isinstance(same, Same) and len(same.free) == 2
 
 
 def _ordered(kind: Quantifier, variables: list[str], factors: list[Node]) -> Node:

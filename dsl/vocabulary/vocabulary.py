@@ -7,6 +7,7 @@ turns a misspelt name into an error with a suggestion.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -114,17 +115,7 @@ class Vocabulary:
         VocabularyError
             If a field is unknown, missing or of the wrong type, or names something that is not there.
         """
-        known = {
-            "name",
-            "closed",
-            "sorts",
-            "sort_synonyms",
-            "predicates",
-            "vacuous",
-            "superlatives",
-            "synonyms",
-        }
-        fields.only(data, known, where)
+        fields.only(data, [f.name for f in dataclasses.fields(cls) if not f.name.startswith("_")], where)
         if not isinstance(data.get("name"), str):
             raise VocabularyError(f"{where}: 'name' is missing")
         sorts = {}

@@ -88,9 +88,5 @@ def _node_key(node: plan.Node, known: dict[plan.Node, Hashable]) -> Hashable:
     elif isinstance(node, plan.Atom) and node.predicate.symmetric:
         values = [node.predicate, tuple(sorted(node.terms, key=repr))]
     text = f"{type(node).__name__}[{';'.join(show(v) for v in values)}]"
-    known[node] = _digest(text)
+    known[node] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return known[node]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from math import perm
 from typing import Any
 
 import dsl
@@ -128,8 +129,7 @@ _WAITS = {
     "number": "a number that the program waits for",
     "object": "an object that the program waits for",
     "text": "a value that the program waits for",
-    "probability": "scores that the program waits for",
-    "ranking": "scores that the program waits for",
+    **dict.fromkeys(("probability", "ranking"), "scores that the program waits for"),
     "query": "an open question",
 }
 _ANSWERS = {
@@ -224,9 +224,4 @@ def _cells(predicate: Predicate, n: int) -> int:
     of what is read off the boxes."""
     if predicate.boxes:
         return 0
-    if predicate.arity == 2 and predicate.symmetric:
-        return n * (n - 1) // 2
-    cells = 1
-    for place in range(predicate.arity):
-        cells *= max(n - place, 0)
-    return cells
+    return perm(n, predicate.arity) // (2 if predicate.arity == 2 and predicate.symmetric else 1)

@@ -16,26 +16,7 @@ import torch
 import dsl
 from dsl import plan
 from dsl.errors import LimitError
-from dsl.plan import (
-    And,
-    Atom,
-    Compare,
-    Const,
-    Count,
-    CountTrue,
-    Describe,
-    Description,
-    Exists,
-    ExpectationOver,
-    Forall,
-    Node,
-    Not,
-    Number,
-    Or,
-    Same,
-    Xor,
-    make,
-)
+from dsl.plan import Atom, Node, Not, Same, make
 from dsl.plan.guards import insert_guards
 from dsl.syntax import ast
 from neptune.answer import Answer
@@ -254,16 +235,16 @@ class _Shown:
         """Return the value of a node; nothing for what has none of its own."""
         evaluator = self.evaluator
         match node:
-            case Number() | Const():
+            case plan.Number() | plan.Const():
                 return {}
-            case Describe():
+            case plan.Describe():
                 best, known, _ = evaluator.choose(node)
                 return {"value": node.values[best] if known else "?"}
-            case CountTrue():
+            case plan.CountTrue():
                 return self._number(node)
-            case Description() | Count():
+            case plan.Description() | plan.Count():
                 found = self._scores(evaluator.over(node), (node.var, *sorted(node.free)), names)
-                return found | self._number(node) if isinstance(node, Count) and not node.free else found
+                return found | self._number(node) if isinstance(node, plan.Count) and not node.free else found
             case _:
                 found = self._scores(evaluator.truth(node), tuple(sorted(node.free)), names)
                 atom = node.body if isinstance(node, Not) else node
@@ -307,19 +288,19 @@ def _plain(value: Any) -> str:
 
 
 _LABELS: dict[type[Node], str] = {
-    Const: "{node.value:g}",
+    plan.Const: "{node.value:g}",
     Not: "¬",
-    And: "all of",
-    Or: "any of",
-    Xor: "one of",
-    Exists: "∃{var}",
-    Forall: "∀{var}",
-    Description: "ι{var}  the one that is",
-    Count: "#{var}  how many are",
-    ExpectationOver: "of the {var} meant",
-    Compare: "compare {node.op}",
-    CountTrue: "how many hold",
-    Describe: "which fits best",
+    plan.And: "all of",
+    plan.Or: "any of",
+    plan.Xor: "one of",
+    plan.Exists: "∃{var}",
+    plan.Forall: "∀{var}",
+    plan.Description: "ι{var}  the one that is",
+    plan.Count: "#{var}  how many are",
+    plan.ExpectationOver: "of the {var} meant",
+    plan.Compare: "compare {node.op}",
+    plan.CountTrue: "how many hold",
+    plan.Describe: "which fits best",
 }
 """Node class → what its line says; the text of any other node is its line."""
 
@@ -341,7 +322,7 @@ def _parts(node: Node, depth: int, names: dict[str, str]) -> Iterator[tuple[int,
     yield depth, node, label
     for k, child in enumerate(inner):
         said = list(_parts(child, depth + 1, names))
-        if isinstance(node, Describe):
+        if isinstance(node, plan.Describe):
             first = said[0]
             said[0] = (first[0], first[1], f"{node.values[k]}: {first[2]}")
         yield from said

@@ -76,7 +76,7 @@ class Atoms:
                 )
             name, args = " ".join([name, *values]), objects
         if len(args) == 1 and self.vocabulary.is_vacuous(name):
-            self._places(args, where, name)
+            self._place(args[0], where, name)
             return plan.const(1.0)
         return self._atom(name, args, where, argmax, note)
 
@@ -121,12 +121,13 @@ class Atoms:
         self, name: str, args: list[Any], where: ast.Node, argmax: bool, note: Callable[[str], None]
     ) -> Node:
         predicate = self.predicate(name, len(args))
-        places = self._places(args, where, name)
+        places = [self._place(arg, where, name) for arg in args]
         if predicate.name == "same_object" and len(args) == 2:
             return self.about(places, lambda terms: plan.same(terms[0], terms[1]), argmax)
-        if self._is_plural(predicate, places):
+        meant = [p.description for p in places if isinstance(p, DescribedObject)]
+        if predicate.reflexive and len(meant) == 2 and meant[0] is meant[1]:
             note(f"{name} of two equal descriptions was read as a plural: of all objects that fit")
-            return self._plural(predicate, places[0])  # type: ignore[arg-type]
+            return self._plural(predicate, meant[0])
         converse = self.vocabulary.converse(predicate.name) if len(args) == 2 else None
         if converse is not None and converse < predicate.name:
             # One relation of each converse pair is asked: right(x, y) is left(y, x).
@@ -163,24 +164,12 @@ class Atoms:
             node = make(ExpectationOver, var, place.description, node, place.argmax or argmax)
         return node
 
-    @staticmethod
-    def _is_plural(predicate: Predicate, places: list[Term | DescribedObject]) -> bool:
-        if not predicate.reflexive:
-            return False
-        first, second = places
-        both = isinstance(first, DescribedObject) and isinstance(second, DescribedObject)
-        return both and first.description is second.description  # type: ignore[union-attr]
-
-    def _plural(self, predicate: Predicate, described: DescribedObject) -> Node:
-        meant = described.description
+    def _plural(self, predicate: Predicate, meant: plan.Description) -> Node:
         first = plan.fresh(meant)
         second = f"@{int(first[1:]) + 1}"
         fits = [plan.substitute(meant.body, {meant.var: v}) for v in (first, second)]
         body = plan.disjunction([*(plan.negation(f) for f in fits), self.atom(predicate, (first, second))])
         return make(Forall, first, make(Forall, second, body))
-
-    def _places(self, args: list[Any], where: ast.Node, name: str) -> list[Term | DescribedObject]:
-        return [self._place(arg, where, name) for arg in args]
 
     def _place(self, arg: Any, where: ast.Node, name: str) -> Term | DescribedObject:
         match arg:

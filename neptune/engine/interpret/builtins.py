@@ -157,12 +157,9 @@ def _topk(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> lis
             expected="a formula, e.g. topk(score(…), 2), or iota(…)",
         )
     formula, k = args[0], int(run.number(args[1] if len(args) > 1 else keywords.get("k", 1), node))
-    body = (
-        quantifiers.description(run, formula, False, node).description
-        if isinstance(formula, Formula)
-        else formula.description
-    )
-    scores = run.need("ranking", body.body, node)
+    if isinstance(formula, Formula):
+        formula = quantifiers.description(run, formula, False, node)
+    scores = run.need("ranking", formula.description.body, node)
     best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
     return [ObjectRef(i) for i in best[: max(k, 0)]]
 

@@ -49,9 +49,6 @@ class Interpreter(Statements):
         finally:
             self._depth -= 1
 
-    def _constant(self, node: Any) -> Any:
-        return node.value
-
     def _fstring(self, node: ast.FString) -> str:
         parts = [p.value if isinstance(p, ast.Text) else self._formatted(p) for p in node.parts]
         return self.bounded("".join(parts), node)
@@ -108,9 +105,6 @@ class Interpreter(Statements):
         made = dict(zip(keys, (self.eval(v) for v in node.values), strict=True))
         return self.weigh(made, node)
 
-    def _subscript(self, node: ast.Subscript) -> Any:
-        return methods.get_item(self, self.eval(node.value), node.index, node)
-
     def _lambda(self, node: ast.Lambda) -> Any:
         return Closure("lambda", tuple(ast.Param(p) for p in node.params), node.body, self.scope)
 
@@ -126,7 +120,8 @@ class Interpreter(Statements):
                     expected="a formula, e.g. red(x)",
                 )
             return not self.truth(value, node.operand)
-        return operators.unary(self, node.op, value, node)
+        number = self.number(value, node)
+        return -number if node.op == "-" else number
 
     def _binary(self, node: ast.Binary) -> Any:
         return operators.binary(self, node.op, self.eval(node.left), self.eval(node.right), node)
@@ -182,10 +177,7 @@ class Interpreter(Statements):
         test = self.eval(node.test)
         if isinstance(test, Formula) and test.node.free:
             # Inside a quantifier the test is soft: (test ∧ then) ∨ (¬test ∧ otherwise).
-            then, otherwise = (
-                self.formula(self.eval(node.then), node.then),
-                self.formula(self.eval(node.otherwise), node.otherwise),
-            )
+            then, otherwise = (self.formula(self.eval(part), part) for part in (node.then, node.otherwise))
             yes = plan.conjunction([test.node, then])
             no = plan.conjunction([plan.negation(test.node), otherwise])
             return self.made(plan.disjunction([yes, no]), node)
@@ -224,16 +216,13 @@ class Interpreter(Statements):
             missing = self._without_value(node.func)
             if missing is not None:
                 raise missing
-            if node.func.id in BUILTINS and not self._meant_as_predicate(node.func.id, args):
+            builtin = BUILTINS.get(node.func.id)
+            # round(x) of a quantifier's variable is the predicate, not the built-in.
+            one_variable = len(args) == 1 and isinstance(args[0], Variable)
+            if builtin is not None and not (builtin.also_predicate and one_variable):
                 return builtins.call(self, node.func.id, args, keywords, node)
             return operators.predicate(self, node.func.id, args, node)
-        function = self.eval(node.func)
-        return self.call_value(function, args, node, keywords)
-
-    @staticmethod
-    def _meant_as_predicate(name: str, args: list[Any]) -> bool:
-        """``round(x)`` of a quantifier's variable is the predicate, not the built-in."""
-        return BUILTINS[name].also_predicate and len(args) == 1 and isinstance(args[0], Variable)
+        return self.call_value(self.eval(node.func), args, node, keywords)
 
     def _arguments(self, node: ast.Call) -> tuple[list[Any], dict[str, Any]]:
         return [self.eval(a) for a in node.args], {k.name: self.eval(k.value) for k in node.keywords}
@@ -287,9 +276,9 @@ class Interpreter(Statements):
         return operators.attribute_value(self, sort, target, node)
 
     _eval: ClassVar[dict[type, Callable[[Interpreter, Any], Any]]] = {
-        ast.Number: _constant,
-        ast.Text: _constant,
-        ast.Truth: _constant,
+        ast.Number: lambda self, node: node.value,
+        ast.Text: lambda self, node: node.value,
+        ast.Truth: lambda self, node: node.value,
         ast.Nothing: lambda self, node: None,
         ast.FString: _fstring,
         ast.Name: _name,
@@ -297,7 +286,7 @@ class Interpreter(Statements):
         ast.TupleDisplay: _display,
         ast.SetDisplay: _display,
         ast.DictDisplay: _dict,
-        ast.Subscript: _subscript,
+        ast.Subscript: lambda self, node: methods.get_item(self, self.eval(node.value), node.index, node),
         ast.Lambda: _lambda,
         ast.Unary: _unary,
         ast.Binary: _binary,

@@ -42,12 +42,6 @@ _OBJECTS = Variable | ObjectRef | DescribedObject
 _MIRROR = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 
 
-def unary(run: RunningProgram, op: str, value: Any, node: ast.Unary) -> int | float:
-    """Return ``-value`` or ``+value`` of a number."""
-    number = run.number(value, node)
-    return -number if op == "-" else number
-
-
 def binary(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr | ast.Stmt) -> Any:
     """Return ``left op right`` of numbers, texts or lists; ``& | ^ >>`` are the soft connectives on formulas.
 
@@ -63,7 +57,8 @@ def binary(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr |
     if op == "+" and isinstance(left, str) and isinstance(right, str):
         return run.bounded(left + right, node)
     if op == "+" and isinstance(left, list | tuple) and type(left) is type(right):
-        _check_length(run, len(left) + len(right), node)
+        if len(left) + len(right) > run.limits.iterations:
+            raise LimitError("iterations", run.limits.iterations, len(left) + len(right), node.span)
         return type(left)([*left, *right])
     if isinstance(left, set) and isinstance(right, set) and op in "&|^-":
         return {"&": left & right, "|": left | right, "^": left ^ right, "-": left - right}[op]
@@ -104,18 +99,10 @@ def _power(run: RunningProgram, a: float, b: float, node: ast.Node) -> Any:
 
 
 def _bounded(run: RunningProgram, value: int | float, node: ast.Node) -> int | float:
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise LimitError("number_digits", run.limits.number_digits, None, node.span)
-        return value
-    if abs(value) >= 10**run.limits.number_digits:
+    digits = run.limits.number_digits
+    if not math.isfinite(value) if isinstance(value, float) else abs(value) >= 10**digits:
         raise LimitError("number_digits", run.limits.number_digits, None, node.span)
     return value
-
-
-def _check_length(run: RunningProgram, length: int, node: ast.Node) -> None:
-    if length > run.limits.iterations:
-        raise LimitError("iterations", run.limits.iterations, length, node.span)
 
 
 def sides(node: ast.Expr | ast.Stmt) -> tuple[ast.Expr | ast.Stmt, ast.Expr | ast.Stmt]:
@@ -320,11 +307,8 @@ def _relation(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -
 
 def _parity(run: RunningProgram, count: Quantity, odd: bool, node: ast.Expr) -> Formula:
     """Return ``even(count(…))`` as "it is 0, or 2, …": a count has no more than all objects."""
-    exact = [
-        plan.make(plan.Compare, "==", count.node, plan.make(plan.Number, float(k)))
-        for k in range(int(odd), run.evaluator.objects + 1, 2)
-    ]
-    return run.made(plan.disjunction(exact), node)
+    numbers = (make(Number, float(k)) for k in range(int(odd), run.evaluator.objects + 1, 2))
+    return run.made(plan.disjunction([make(Compare, "==", count.node, n) for n in numbers]), node)
 
 
 def sort_of(run: RunningProgram, value: Any) -> str | None:

@@ -133,18 +133,23 @@ def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
             for var in sorted(args[0].node.free):
                 body = make(kind, var, body)
             return run.made(body, node)
-        if len(args) == 1 and isinstance(args[0], list | tuple) and all(_truth_like(a) for a in args[0]):
-            join = plan.disjunction if kind is plan.Exists else plan.conjunction
+        join = plan.disjunction if kind is plan.Exists else plan.conjunction
+        truths = Formula | bool | Quantity | DescribedObject
+        if (
+            len(args) == 1
+            and isinstance(args[0], list | tuple)
+            and all(isinstance(a, truths) for a in args[0])
+        ):
             return joined(run, join, list(args[0]), node)
         domain, function = parts(run, args, node)
         if not _is_object(domain):
-            bodies = bodies_of(run, domain, function, node)
-            return run.made((plan.disjunction if kind is plan.Exists else plan.conjunction)(bodies), node)
+            return run.made(join(bodies_of(run, domain, function, node)), node)
         names, body = bind(run, function, node)
         if run.distinct_variables == "true":
             around = (f"@{i}" for i in range(run.binders) if f"@{i}" in body.free)
             body = _among(kind, plan.distinct((*names, *around)), body)
-        for name, label in reversed(list(zip(names, _labels(function, names), strict=True))):
+        labels = [p.name for p in function.params] if isinstance(function, Closure) else names
+        for name, label in zip(names[::-1], labels[::-1], strict=True):
             body = make(kind, name, body)
             run.variable_names[body] = label
         return run.made(body, node)
@@ -157,14 +162,6 @@ def _among(kind: type[plan.Exists] | type[plan.Forall], condition: Node, body: N
     if kind is plan.Exists:
         return plan.conjunction([condition, body])
     return plan.disjunction([plan.negation(condition), body])
-
-
-def _labels(function: Any, names: list[str]) -> list[str]:
-    return [p.name for p in function.params] if isinstance(function, Closure) else names
-
-
-def _truth_like(value: Any) -> bool:
-    return isinstance(value, Formula | bool | Quantity | DescribedObject)
 
 
 def joined(run: RunningProgram, join: Callable[[list[Node]], Node], values: list[Any], node: Any) -> Any:
@@ -302,13 +299,8 @@ def _largest_of_objects(run: RunningProgram, var: str, total: Quantity, node: as
 def _largest_of_values(run: RunningProgram, totals: list[Quantity], node: ast.Node) -> list[Node]:
     """Return for each count the formula that none of the others is larger."""
     run.note(LARGEST)
-    return [
-        plan.conjunction(
-            [
-                run.made(make(Compare, ">=", mine.node, other.node), node).node
-                for other in totals
-                if other is not mine
-            ]
-        )
-        for mine in totals
-    ]
+
+    def no_less(mine: Quantity, other: Quantity) -> Node:
+        return run.made(make(Compare, ">=", mine.node, other.node), node).node
+
+    return [plan.conjunction([no_less(mine, o) for o in totals if o is not mine]) for mine in totals]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import Any
 
 from dsl.check.scopes import Place, assigned
@@ -37,11 +36,6 @@ class Statements(RunningProgram):
 
     _statements = 0
 
-    @cached_property
-    def _assigned(self) -> dict[int, Mapping[str, Place]]:
-        """By the identity of a body, which the program holds."""
-        return {}
-
     def run(self, program: ast.Program) -> Any:
         """Run the program and return its result, possibly still lazy.
 
@@ -50,6 +44,8 @@ class Statements(RunningProgram):
         dsl.ProgramError
             For a mistake that shows only while running, or a limit that is reached.
         """
+        # By the identity of a body, which the program holds.
+        self._assigned: dict[int, Mapping[str, Place]] = {}
         *first, last = program.body
         self.scope.assigned = self.assigned_by(program.body)
         try:
