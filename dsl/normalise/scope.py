@@ -82,18 +82,15 @@ def _moved(node: ast.Node, seen: frozenset[str], astray: set[str], context: Cont
         k = 1
         while k < len(parts):
             lost = (free_names(parts[k]) & astray) - seen
-            home = None
-            for j in range(k - 1, -1, -1):
-                if lost:
-                    home = _inserted(parts[j], parts[k], lost)
-                if home is not None:
-                    parts[j] = home
-                    del parts[k]
-                    names = ", ".join(f"'{n}'" for n in sorted(lost))
-                    context.note(f"a condition on {names} outside the lambda was read as inside it")
-                    break
+            homes = ((j, _inserted(parts[j], parts[k], lost)) for j in reversed(range(k)) if lost)
+            j, home = next(((j, made) for j, made in homes if made is not None), (k, None))
             if home is None:
                 k += 1
+                continue
+            parts[j] = home
+            del parts[k]
+            names = ", ".join(f"'{n}'" for n in sorted(lost))
+            context.note(f"a condition on {names} outside the lambda was read as inside it")
         node = conjunction(parts, node) if len(parts) < len(conjuncts(node)) else node
     inner = seen | set(node.params) if isinstance(node, ast.Lambda) else seen
     return rebuild(node, lambda child: _moved(child, inner, astray, context))

@@ -69,7 +69,9 @@ def fold_constants(node: Node, laws: Laws) -> Node:
         case And() | Or():
             absorbing = const(1.0 - node.neutral)
             operands = [o for o in node.operands if o is not const(node.neutral)]
-            return absorbing if absorbing in operands or _contradict(operands) else join(type(node), operands)
+            known = {o for o in operands if isinstance(o, Same)}
+            contradict = any(isinstance(o, Not) and o.body in known for o in operands)
+            return absorbing if absorbing in operands or contradict else join(type(node), operands)
         case Not():
             return negation(node.body)
         case Xor(left=Const(value=value), right=other) | Xor(left=other, right=Const(value=value)) if (
@@ -79,11 +81,6 @@ def fold_constants(node: Node, laws: Laws) -> Node:
         case Compare(left=Number(value=a), right=Number(value=b)):
             return const(float(_compares(node.op, a, b)))
     return node
-
-
-def _contradict(operands: list[Node]) -> bool:
-    known = {o for o in operands if isinstance(o, Same)}
-    return any(isinstance(o, Not) and o.body in known for o in operands)
 
 
 def _compares(op: str, a: float, b: float) -> bool:

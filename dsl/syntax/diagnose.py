@@ -52,8 +52,10 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
     token, allowed = fault.token, fault.allowed
     before = tokens[at - 1] if at else None
     kind, value, span = token
-    if kind == "FOREIGN":
-        return ProgramError(f"the language has no '{value}'", span, hint=NOT_IN_LANGUAGE[value])
+    foreign = next((t for t in (token, before) if t is not None and t.type == "FOREIGN"), None)
+    if foreign is not None:
+        hint = NOT_IN_LANGUAGE[foreign.value]
+        return ProgramError(f"the language has no '{foreign.value}'", foreign.span, hint=hint)
     if kind == "_INDENT":
         return ProgramError(
             "this line is indented, but no block is open",
@@ -67,10 +69,6 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
             span,
             expected="an indented line",
             hint="indent the block by four spaces, or write 'pass'",
-        )
-    if before is not None and before.type == "FOREIGN":
-        return ProgramError(
-            f"the language has no '{before.value}'", before.span, hint=NOT_IN_LANGUAGE[before.value]
         )
     if kind == "COLON" and at + 1 < len(tokens) and tokens[at + 1].type == "EQUAL":
         return ProgramError("the language has no ':='", span, hint="assign on a line of its own")

@@ -12,7 +12,7 @@ _TUPLE, _EXPR, _OR, _AND, _NOT, _COMPARE, _BAR, _CARET = range(8)
 _AMPERSAND, _SHIFT, _SUM, _TERM, _FACTOR, _POWER, _PRIMARY = range(8, 15)
 _BINARY = {
     "|": _BAR, "^": _CARET, "&": _AMPERSAND, ">>": _SHIFT, "+": _SUM, "-": _SUM,
-    "*": _TERM, "/": _TERM, "//": _TERM, "%": _TERM, "**": _POWER,
+    "*": _TERM, "/": _TERM, "//": _TERM, "%": _TERM,
 }  # fmt: skip
 
 
@@ -131,16 +131,12 @@ def _render(node: ast.Node) -> tuple[str, int]:
             if node.op == "not":
                 return f"not {_expr(node.operand, _NOT)}", _NOT
             return f"{node.op}{_expr(node.operand, _FACTOR)}", _FACTOR
+        case ast.Binary(op="**"):
+            return f"{_expr(node.left, _PRIMARY)} ** {_expr(node.right, _FACTOR)}", _POWER
         case ast.Binary():
-            return _binary(node)
+            level = _BINARY[node.op]
+            return f"{_expr(node.left, level)} {node.op} {_expr(node.right, level + 1)}", level
     return _display(node), _TUPLE if isinstance(node, ast.TupleDisplay) and node.items else _PRIMARY
-
-
-def _binary(node: ast.Binary) -> tuple[str, int]:
-    level = _BINARY[node.op]
-    if node.op == "**":
-        return f"{_expr(node.left, _PRIMARY)} ** {_expr(node.right, _FACTOR)}", level
-    return f"{_expr(node.left, level)} {node.op} {_expr(node.right, level + 1)}", level
 
 
 def _primary(node: Expr) -> str:

@@ -137,18 +137,13 @@ def _find(tokens: list[Token], start: int, word: str) -> int | None:
         if inside < 0 or token.type in ("_NEWLINE", "_INDENT", "_DEDENT", "$END"):
             return None
         if word == "else" and not inside and token.type == "NAME" and token.value == "then" and k > start:
-            return _find(tokens, _skip_inner(tokens, k), word)
+            inner = _find(tokens, k + 1, "else")  # the one that belongs to an inner 'then'
+            return _find(tokens, len(tokens) if inner is None else inner + 1, word)
         if not inside and token.value == word and token.type in ("NAME", "ELSE"):
             return k
         if not inside and token.type == "COMMA":
             return None
     return None
-
-
-def _skip_inner(tokens: list[Token], then: int) -> int:
-    """Return the place after the 'else' that belongs to an inner 'then'."""
-    inner = _find(tokens, then + 1, "else")
-    return len(tokens) if inner is None else inner + 1
 
 
 def _end(tokens: list[Token], start: int) -> int:

@@ -35,6 +35,9 @@ class PredicateFacts:
     derived: Derivation | None = None
 
 
+_UNKNOWN = PredicateFacts(frozenset())
+
+
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
     """The words of one domain, made with :meth:`load`, :meth:`from_data` or :meth:`open`.
@@ -202,34 +205,28 @@ class Vocabulary:
 
     def symmetric(self, name: str) -> bool:
         """Tell whether ``name(x, y)`` and ``name(y, x)`` are the same question."""
-        facts = self.predicates.get(self.canonical(name, 2))
-        return facts is not None and facts.symmetric
+        return self.predicates.get(self.canonical(name, 2), _UNKNOWN).symmetric
 
     def converse(self, name: str) -> str | None:
         """Return the predicate that means the same with its two arguments swapped, or ``None``."""
-        facts = self.predicates.get(self.canonical(name, 2))
-        return facts.converse if facts is not None else None
+        return self.predicates.get(self.canonical(name, 2), _UNKNOWN).converse
 
     def same(self, name: str) -> str | None:
         """Return the attribute that a predicate such as ``same_color`` compares, or ``None``."""
-        facts = self.predicates.get(self.canonical(name, 2))
-        return facts.same if facts is not None else None
+        return self.predicates.get(self.canonical(name, 2), _UNKNOWN).same
 
     def derived(self, name: str, arity: int) -> Derivation | None:
         """Return what a predicate of so many objects is derived from, or ``None``: then the oracle is asked."""
-        facts = self.predicates.get(self.canonical(name, arity))
-        derived = facts.derived if facts is not None else None
+        derived = self.predicates.get(self.canonical(name, arity), _UNKNOWN).derived
         return derived if derived is not None and derived.tells(arity) else None
 
     def wording(self, name: str) -> str | None:
         """Return the words for a predicate in a question, if the file gives them."""
-        facts = self.predicates.get(name)
-        return facts.wording if facts is not None else None
+        return self.predicates.get(name, _UNKNOWN).wording
 
     def is_vacuous(self, name: str) -> bool:
         """Tell whether the predicate is true of every object, so that nobody needs to be asked."""
-        found = self._by_key.get(_key(name), name)
-        return found in self.vacuous
+        return self._by_key.get(_key(name), name) in self.vacuous
 
     def comparative(self, name: str) -> str | None:
         """Return the relation of a superlative (``larger`` for ``largest``), or ``None``."""
@@ -257,18 +254,15 @@ class Vocabulary:
 
     def values(self, sort: str) -> tuple[str, ...]:
         """Return the values of a sort in order; empty if they are not known."""
-        found = self.sorts.get(sort)
-        return found.values if found is not None else ()
+        return self.sorts[sort].values if sort in self.sorts else ()
 
     def attribute(self, sort: str) -> str:
         """Return the word for a sort in a question: ``color`` for ``Color``."""
-        found = self.sorts.get(sort)
-        return found.attribute if found is not None else _spaced(sort)
+        return self.sorts[sort].attribute if sort in self.sorts else _spaced(sort)
 
     def is_ordered(self, sort: str) -> bool:
         """Tell whether the values of a sort have an order."""
-        found = self.sorts.get(sort)
-        return found is not None and found.ordered
+        return sort in self.sorts and self.sorts[sort].ordered
 
     def value_named(self, word: str) -> str | None:
         """Return the value that a word or its synonym stands for (``shiny`` → ``metal``), or ``None``."""

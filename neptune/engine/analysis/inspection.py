@@ -219,10 +219,8 @@ class _Shown:
     def line(self, line: int, name: str, value: Any) -> dict[str, Any]:
         """Return the value of a name that the program bound."""
         node = node_of(value)
-        row: dict[str, Any] = {"line": line, "name": name}
-        if node is None:
-            return row | {"value": _plain(value)}
-        return row | self.known(node)
+        shown = {"value": _plain(value)} if node is None else self.known(node)
+        return {"line": line, "name": name, **shown}
 
     def known(self, node: Node) -> dict[str, Any]:
         """Return the value of a lazy formula, if the run has asked about all its atoms."""

@@ -214,13 +214,12 @@ def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
     """``iota`` over a value sort or a list: the member whose formula is truest."""
     members = list(run.iterate(domain, node))
     if not members or function is None:
-        what = (
-            f"the values of {domain.name} are not known"
-            if isinstance(domain, SortRef)
-            else "nothing to choose from"
-        )
+        what = "A choice among values needs a condition"
+        if function is not None:
+            known = f"the values of {domain.name} are not known" if isinstance(domain, SortRef) else ""
+            what = known or "nothing to choose from"
         raise ProgramError(
-            what if function is not None else "A choice among values needs a condition",
+            what,
             node.span,
             expected="a sort with known values and a lambda, e.g. describe(Color, lambda c: color(x, c))",
             hint="ask openly instead: describe(…, iota(Object, lambda x: …))"

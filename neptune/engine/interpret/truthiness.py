@@ -57,28 +57,21 @@ def no_truth(
     vocabulary: Vocabulary, scope: Scope, value: Any, operand: ast.Expr, others: Iterable[ast.Expr] = ()
 ) -> ProgramError:
     """Return the error for a value that is no truth, with what was probably meant; `others` stand beside it."""
+    hint = "compare it with something"
+    compared = [o for o in others if isinstance(o, ast.Comparison) and o.ops[0] in ("==", "!=")]
+    word = operand.id if isinstance(operand, ast.Name) else value
+    if isinstance(value, str) and compared:
+        hint = f'did you mean {print_expression(compared[0].left)} {compared[0].ops[0]} "{value}"?'
+    elif isinstance(value, str) and vocabulary.knows(word, 1):
+        variable = _innermost(scope)
+        meant = f"{word}({variable})" if variable else f"exists(Object, lambda x: {word}(x))"
+        hint = f"did you mean {meant}?"
     return ProgramError(
         f"{kind_name(value).capitalize()} is no truth value",
         operand.span,
         expected="a formula, e.g. red(x) or count(…) > 2",
-        hint=_meant(vocabulary, scope, value, operand, others) or "compare it with something",
+        hint=hint,
     )
-
-
-def _meant(
-    vocabulary: Vocabulary, scope: Scope, value: Any, operand: ast.Expr, others: Iterable[ast.Expr]
-) -> str:
-    if not isinstance(value, str):
-        return ""
-    compared = [o for o in others if isinstance(o, ast.Comparison) and o.ops[0] in ("==", "!=")]
-    if compared:
-        return f'did you mean {print_expression(compared[0].left)} {compared[0].ops[0]} "{value}"?'
-    word = operand.id if isinstance(operand, ast.Name) else value
-    if not vocabulary.knows(word, 1):
-        return ""
-    variable = _innermost(scope)
-    meant = f"{word}({variable})" if variable else f"exists(Object, lambda x: {word}(x))"
-    return f"did you mean {meant}?"
 
 
 def _innermost(scope: Scope | None) -> str:
