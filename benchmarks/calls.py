@@ -220,7 +220,9 @@ def proved(engine: Engine, cases: list[tuple[str, Scene]]) -> dict[str, Any]:
     for program, scene in cases:
         checked = dsl.check(program, vocabulary=engine.vocabulary)
         session = Session(engine.context, engine.evidence(scene))
-        interpreter = Interpreter(session, engine.vocabulary, engine.limits, engine.distinct_variables)
+        interpreter = Interpreter(
+            session, engine.vocabulary, engine.limits, engine.context.distinct_variables
+        )
         answer_of(interpreter, session, checked.program)
         cells = Cells(session.goals, scene, engine.context)
         proof = certificate(cells)

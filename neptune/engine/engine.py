@@ -133,26 +133,17 @@ class Engine:
         writer: Writer | Callable[[], Writer | None] | None = None,
     ) -> None:
         self.logic = _logic(logic)
-        self.seed, self.planner = seed, planner
         if isinstance(schedule, str):
             _one_of("schedule", schedule, ("all", "lazy"))
-        self.schedule = schedule if isinstance(schedule, str) else "lazy"
-        self._schedule = (
-            {"all": None, "lazy": Schedule()}[schedule] if isinstance(schedule, str) else schedule
-        )
         _one_of("planner", planner, ("naive", "optimised"))
         _one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
-        self.distinct_variables = distinct_variables
         _in_range("seed", seed, Integral, -inf, inf, "an integer")
         if max_oracle_calls is not None:
             _in_range("max_oracle_calls", max_oracle_calls, Integral, 1, inf, "an integer ≥ 1, or None")
         _in_range("probability_tolerance", probability_tolerance, Real, 0, 1, "a number in [0, 1]")
-        self.max_oracle_calls = max_oracle_calls
         self.limits = limits or Limits()
         self.parameters = parameters or LogicParameters()
         self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else vocabulary_of(vocabulary)
-        self.probability_tolerance = probability_tolerance
-        self.estimates = Estimates(self.vocabulary, prior)
         options = dict(oracle_options or {})
         if isinstance(oracle, str) and oracle in ("random", "scene"):
             options.setdefault("seed", seed)
@@ -167,7 +158,6 @@ class Engine:
             max_batch=max_batch,
             wait_ms=wait_ms,
         )
-        self.detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
         self.detector = detector_stack(detector, devices, detector_options or {}, cache=detection_cache)
         self.wording = Wording.load(vocabulary=self.vocabulary)
         self._writer = writer
@@ -178,15 +168,16 @@ class Engine:
             self.logic,
             self.parameters,
             self.limits,
-            self.estimates,
+            Estimates(self.vocabulary, prior),
             distinct_variables,
             planner,
-            self._schedule,
+            {"all": None, "lazy": Schedule()}[schedule] if isinstance(schedule, str) else schedule,
             max_oracle_calls,
             probability_tolerance,
         )
         """What programs are run with."""
-        self._scenes = Scenes(self.detector, self.detector_name)
+        detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
+        self._scenes = Scenes(self.detector, detector_name)
 
     @classmethod
     def from_config(cls, config: str | Path | Config, **arguments: Any) -> Engine:

@@ -6,7 +6,6 @@ red cube" and "is there a green ball" have one template, on every scene.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -117,16 +116,3 @@ def laws_of(logic: Logic, parameters: LogicParameters) -> Laws:
     may be learned."""
     tau = parameters.quantifier_tau
     return Laws(logic.name.partition(":")[0], logic.idempotent, isinstance(tau, float) and tau == 0.0)
-
-
-class Timer:
-    """Adds the milliseconds spent inside to `spent`."""
-
-    def __init__(self) -> None:
-        self.spent, self._since = 0.0, 0.0
-
-    def __enter__(self) -> None:
-        self._since = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.spent += 1000 * (time.perf_counter() - self._since)

@@ -106,7 +106,7 @@ class Padded(Generic[RowT]):
         laws = plans.laws_of(run.logic, run.parameters) if run.planner == "optimised" else None
         by_template: dict[Any, list[int]] = defaultdict(list)
         for i, stage in enumerate(stages):
-            by_template[stage.shape.node, stage.main, len(rows[i].scene) == 0].append(i)
+            by_template[stage.template.node, stage.main, len(rows[i].scene) == 0].append(i)
         for (node, _, empty), members in by_template.items():
             program = plans.plan(node, "parts", laws, empty)
             cells = program.peak_cells(max(len(rows[i].scene) for i in members))
@@ -119,12 +119,12 @@ class Padded(Generic[RowT]):
         return groups
 
     def _group(self, program: Program, rows: list[RowT], stages: list[Stage]) -> Group[RowT]:
-        logic, first, batch = self.run.logic, stages[0].shape, len(rows)
+        logic, first, batch = self.run.logic, stages[0].template, len(rows)
         sizes = [len(row.scene) for row in rows]
         n = max(sizes)
         mask = None if min(sizes) == n else torch.arange(n) < torch.tensor(sizes).unsqueeze(1)
         places = [
-            [row.objects[p] for p in stage.shape.objects] for row, stage in zip(rows, stages, strict=True)
+            [row.objects[p] for p in stage.template.objects] for row, stage in zip(rows, stages, strict=True)
         ]
         objects = torch.tensor(places, dtype=torch.int64).reshape(batch, -1)
         frame = ExecutionContext(logic, self.run.parameters, batch, n, mask, objects)
@@ -155,7 +155,7 @@ class Padded(Generic[RowT]):
     ) -> dict[int, tuple[Tensor, Tensor | None]]:
         """Return for each predicate of one arity its carrier values in every row, ``(B, N, …)``, and where evidence
         is missing (``None``: nowhere). A pair of one object with itself is never used: guards decide it."""
-        whole = [[s.parts.get(p, (p,)) for s in stages for p in (s.shape.predicates[k],)] for k in of]
+        whole = [[s.parts.get(p, (p,)) for s in stages for p in (s.template.predicates[k],)] for k in of]
         depth = max(len(names) for row in whole for names in row)
         layers = [[ps[d] if d < len(ps) else ps[0] for ps in row] for row in whole for d in range(depth)]
         cells, unknown = self._internal(layers, rows, n)

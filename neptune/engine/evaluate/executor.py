@@ -9,6 +9,7 @@ rules (:mod:`neptune.engine.compile.rules`), on rows ``[low, high]`` where somet
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -80,6 +81,8 @@ class Executor:
         The same values node by node (itself, if naive). They are kept until its :meth:`forget`.
     peak_cells
         Cells of the largest table made.
+    plan_ms
+        Milliseconds spent on planning, until whoever counts them sets this to 0.
     work, most_work
         Node by node, the cells of all tables made so far, and how many are allowed before a :class:`WorkError`.
     """
@@ -95,10 +98,9 @@ class Executor:
         branches: int | None = None,
     ) -> None:
         self.objects, self.logic, self.parameters, self.atoms = objects, logic, parameters, atoms
-        self.cell_limit, self.peak_cells = cell_limit, 0
+        self.cell_limit, self.peak_cells, self.plan_ms = cell_limit, 0, 0.0
         self.work, self.most_work = 0, math.inf
         self._laws = plans.laws_of(logic, parameters)
-        self._timer = plans.Timer()
         self._memo: dict[Node, Interval] = {}
         self._tables: dict[tuple[Any, ...], Tensor] = {}
         self._state, self._seen_state = 0, 0
@@ -120,11 +122,6 @@ class Executor:
             torch.tensor([list(given)], dtype=torch.int64),
             cells=self.cell_limit, bounds=bounds, branches_allowed=branches,
         )  # fmt: skip
-
-    def take_plan_ms(self) -> float:
-        """Return the milliseconds spent on planning since this was last asked."""
-        spent, self._timer.spent = self._timer.spent, 0.0
-        return spent
 
     def forget(self) -> None:
         """Drop what was computed: answers came in."""
@@ -273,9 +270,10 @@ class Executor:
         bounds = any(len(self._rows(atom)) > 1 for atom in atoms_of(node))
         if bounds and (kind != "truth" or width(node) < WIDE):
             return None
-        with self._timer:
-            template = plans.template(node)
-            program = plans.plan(template.node, kind, self._laws)
+        started = time.perf_counter()
+        template = plans.template(node)
+        program = plans.plan(template.node, kind, self._laws)
+        self.plan_ms += 1000 * (time.perf_counter() - started)
         cells = program.peak_cells(self.objects, self.cell_limit)
         if cells > self.cell_limit:
             raise LimitError(

@@ -29,7 +29,7 @@ class Stage:
 
     Attributes
     ----------
-    shape, parts
+    template, parts
         What is planned: the truths with conjunctions of atoms of one object fused, and what the fused ones stand for.
     leaves
         The atoms of the truths, as they are asked.
@@ -38,13 +38,13 @@ class Stage:
     truths: tuple[Node, ...]
     main: int
     presupposed: tuple[tuple[Description, str], ...] = ()
-    shape: plans.Template = field(init=False)
+    template: plans.Template = field(init=False)
     parts: Parts = field(init=False)
     leaves: tuple[Atom, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         fused, self.parts = fuse(self.truths)
-        self.shape = plans.template(make(Describe, tuple(map(str, range(len(fused)))), fused))
+        self.template = plans.template(make(Describe, tuple(map(str, range(len(fused)))), fused))
         self.leaves = atoms_of(self.truths)
 
     @staticmethod

@@ -117,7 +117,7 @@ class Session:
         reading: Reading = getattr(self, f"_{need.kind}")(prepared, need.of)
         usage = self.record.usage
         usage.execute_ms += 1000 * (time.perf_counter() - started)
-        planned = self._executor.take_plan_ms()
+        planned, self._executor.plan_ms = self._executor.plan_ms, 0.0
         usage.plan_ms += planned
         usage.execute_ms = max(usage.execute_ms - planned, 0.0)
         usage.peak_cells = max(usage.peak_cells, self._executor.peak_cells)
