@@ -55,14 +55,17 @@ class OracleTemperature(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         """Return calibrated logits, any shape, in the dtype of `logits`; ±∞ stays, and gives T and b no
         gradient."""
-        finite = logits.isfinite()
-        safe = torch.where(finite, logits, torch.zeros_like(logits))
-        T, b = self.T.to(logits), self.b.clamp(-B_LIMIT, B_LIMIT).to(logits)
-        return torch.where(finite, safe / T + b, logits)
+        return _scaled(logits, self.T.to(logits), self.b.clamp(-B_LIMIT, B_LIMIT).to(logits))
 
     def to_dict(self) -> dict[str, float]:
         """Return ``{"T": …, "b": …}``."""
         return {"T": float(self.T.detach()), "b": float(self.b.detach().clamp(-B_LIMIT, B_LIMIT))}
+
+
+def _scaled(logits: Tensor, T: Tensor, b: Tensor) -> Tensor:
+    finite = logits.isfinite()
+    safe = torch.where(finite, logits, torch.zeros_like(logits))
+    return torch.where(finite, safe / T + b, logits)
 
 
 class LogicParameters(nn.Module):
@@ -168,9 +171,7 @@ class LogicParameters(nn.Module):
         shape = (len(names), *([1] * (logits.dim() - 1)))
         T = torch.stack([m.T for m in modules]).to(logits)[rows].reshape(shape)
         b = torch.stack([m.b.clamp(-B_LIMIT, B_LIMIT) for m in modules]).to(logits)[rows].reshape(shape)
-        finite = logits.isfinite()
-        safe = torch.where(finite, logits, torch.zeros_like(logits))
-        return torch.where(finite, safe / T + b, logits)
+        return _scaled(logits, T, b)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON-ready types; :meth:`from_dict` reads them."""

@@ -16,9 +16,8 @@ from neptune.cli.dryrun_models import (
     Findings,
     check_engine,
     check_extra,
-    check_judge,
     check_model,
-    check_writer,
+    check_provider,
 )
 from neptune.config import Config
 from neptune.config.read import examine_run
@@ -75,9 +74,9 @@ def check(config: Config, found: Findings) -> None:
 
         picture = Picture(config.image)
         found.try_("image", lambda: picture.image)
-    check_writer(config, found)
+    check_provider(config.code_gen_provider, "code_gen_provider", found)
     if config.evaluate:
-        check_judge(config, found)
+        check_provider(config.judge_provider, "judge_provider", found)
     folder = config.folder("") / "config.json" if config.output_dir else None
     if folder is not None and folder.exists():
         found.notes.append(f"{folder.parent} holds a run already: it is resumed, unless --resume false")
@@ -139,7 +138,7 @@ def _sample_problems(
 def _programs(config: Config, task: Task, found: Findings) -> Callable[[Sample], str | None]:
     """Return what says why a sample has no program, or ``None`` where it has one or a model will write it."""
     if config.code_gen_provider == "gold":
-        return lambda sample: None if sample.program else _reason(sample)
+        return _lacks_gold
     if config.code_gen_provider != "cache" or config.program_cache_address is None:
         return lambda sample: None
     from neptune.writer.store import ProgramStore
@@ -157,9 +156,9 @@ def _programs(config: Config, task: Task, found: Findings) -> Callable[[Sample],
     return missing
 
 
-def _reason(sample: Sample) -> str:
+def _lacks_gold(sample: Sample) -> str | None:
     problem = sample.program_problem
-    return problem.one_line() if problem is not None else "no gold program"
+    return None if sample.program else problem.one_line() if problem is not None else "no gold program"
 
 
 # --- tasks with fields of their own ---

@@ -165,19 +165,8 @@ def check_extra(extra: str, who: str, found: Findings) -> bool:
     return not missing
 
 
-def check_writer(config: Config, found: Findings) -> None:
-    """Check key and package of the language model that writes programs."""
-    if config.code_gen_provider in ENDPOINTS:
-        check_provider(config.code_gen_provider, "code_gen_provider", found)
-
-
-def check_judge(config: Config, found: Findings) -> None:
-    """Check key and package of the judge."""
-    if config.judge_provider in ENDPOINTS:
-        check_provider(str(config.judge_provider), "judge_provider", found)
-
-
-def check_provider(name: str, where: str, found: Findings) -> None:
-    """Check that the package ``openai`` is installed, and that the provider's key is there."""
-    check_extra("openai", f"{where} {name}", found)
-    found.try_(where, lambda: find_key(ENDPOINTS[name]))
+def check_provider(name: str | None, where: str, found: Findings) -> None:
+    """Check that the package ``openai`` is installed and the key is there, if `name` is one of a language model."""
+    if name in ENDPOINTS:
+        check_extra("openai", f"{where} {name}", found)
+        found.try_(where, partial(find_key, ENDPOINTS[name]))

@@ -14,25 +14,10 @@ DATASETS = tasks.NAMES
 """Datasets that this version reads."""
 
 NEUTRAL = frozenset(
-    {
-        "record_oracle",
-        "oracle_cache",
-        "detection_cache",
-        "bundle",
-        "bundle_pictures",
-        "prune",
-        "output_dir",
-        "resume",
-        "num_samples",
-        "workers",
-        "gpus",
-        "max_batch",
-        "batch_wait_ms",
-        "evaluate",
-        "judge_model",
-        "judge_provider",
-    }
-    | {"estimate", "estimate_objects", "prices", "max_run_calls", "dry_run", "blame", "judge_base_url"}
+    {"record_oracle", "oracle_cache", "detection_cache", "bundle", "bundle_pictures", "prune"}
+    | {"output_dir", "resume", "num_samples", "workers", "gpus", "max_batch", "batch_wait_ms"}
+    | {"evaluate", "judge_model", "judge_provider", "judge_base_url", "blame"}
+    | {"estimate", "estimate_objects", "prices", "max_run_calls", "dry_run"}
     | {"inspect", "watch", "watch_port"}
     | {"code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from neptune.errors import ConfigError, MissingExtraError
@@ -27,12 +27,7 @@ class Spent:
     cost: float = 0.0
 
     def __add__(self, other: Spent) -> Spent:
-        return Spent(
-            self.calls + other.calls,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.cost + other.cost,
-        )
+        return Spent(*(mine + its for mine, its in zip(astuple(self), astuple(other))))
 
     def as_dict(self) -> dict[str, float]:
         """Return the counters under the names of a record's usage."""
@@ -232,30 +227,18 @@ class Chat:
             text = getattr(custom, "input", None) or text
         finish = getattr(choice, "finish_reason", None)
         refusal = getattr(message, "refusal", None)
+        where = self._where()
+        failure: failures.ReplyError | None = None
         if refusal or finish == "content_filter":
             why = f": {short(refusal)}" if refusal else " (a content filter)"
-            return Reply(
-                text, failures.RefusedError(f"The model refused to write a program{why}", where=self._where())
-            )
-        if finish == "length":
-            return Reply(
-                text,
-                failures.TruncatedError(
-                    f"The program was cut off at {self.settings.max_tokens} tokens",
-                    where=self._where(),
-                    hint="Raise code_gen_max_tokens",
-                ),
-            )
-        if not text.strip():
-            return Reply(
-                text,
-                failures.EmptyReplyError(
-                    "The model's reply is empty",
-                    where=self._where(),
-                    hint="Try another model or a temperature above 0",
-                ),
-            )
-        return Reply(text)
+            failure = failures.RefusedError(f"The model refused to write a program{why}", where=where)
+        elif finish == "length":
+            what = f"The program was cut off at {self.settings.max_tokens} tokens"
+            failure = failures.TruncatedError(what, where=where, hint="Raise code_gen_max_tokens")
+        elif not text.strip():
+            hint = "Try another model or a temperature above 0"
+            failure = failures.EmptyReplyError("The model's reply is empty", where=where, hint=hint)
+        return Reply(text, failure)
 
     def _spent(self, response: Any) -> Spent:
         prompt, completion = tokens_of(response)

@@ -1,7 +1,6 @@
 """Regular expressions of the grammar's words, as trees: literals, classes, groups, repeats. No lookaround, no laziness.
 
-The grammar promises that its words for constrained decoding need nothing more (DESIGN §2), so that they can be
-written in any grammar format.
+The grammar's words for constrained decoding need nothing more, so that they can be written in any grammar format.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -113,7 +112,7 @@ def vocabulary_summary(vocabulary: Vocabulary) -> str:
         for sort in vocabulary.sorts.values()
     ]
     for arity, what in ((1, "Of one object"), (2, "Of two objects"), (3, "Of three objects")):
-        names = _listed(n for n, facts in vocabulary.predicates.items() if arity in facts.arities)
+        names = ", ".join(n for n, facts in vocabulary.predicates.items() if arity in facts.arities)
         if names:
             lines.append(f"{what}: {names}")
     if not lines:
@@ -126,10 +125,6 @@ def _again(name: str, error: str, question: str) -> dict[str, str]:
     head, _, tail = _text(name).partition("{{question}}")
     content = head.replace("{{error}}", error.strip()) + " ".join(question.split()) + tail
     return {"role": "user", "content": content.strip()}
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
 
 
 def _task(name: str) -> dict[str, Any]:

@@ -104,13 +104,8 @@ class Writer:
     ) -> None:
         self.chat, self.store = chat, store
         self.vocabulary = vocabulary if vocabulary is not None else Vocabulary.open()
-        self.samples, self.repairs, self.dialect, self.length, self.model = (
-            samples,
-            repairs,
-            dialect,
-            length,
-            model,
-        )
+        self.samples, self.repairs, self.model = samples, repairs, model
+        self.dialect, self.length = dialect, length
         self.limits = limits or Limits()
         self.examine = examine or examine_text(self.vocabulary, self.limits)
         self._prompts: dict[str, Prompt] = {}
@@ -228,16 +223,9 @@ class Writer:
 
     def _settings(self) -> dict[str, Any]:
         assert self.chat is not None
-        s = self.chat.settings
-        return {
-            "provider": s.provider,
-            "temperature": s.temperature,
-            "seed": s.seed,
-            "max_tokens": s.max_tokens,
-            "constrained": s.constrained,
-            "samples": self.samples,
-            "repairs": self.repairs,
-        }
+        asked = ("provider", "temperature", "seed", "max_tokens", "constrained")
+        fields = {name: getattr(self.chat.settings, name) for name in asked}
+        return fields | {"samples": self.samples, "repairs": self.repairs}
 
     def _entry(self, question: str, task: str, written: Written) -> Entry:
         return {

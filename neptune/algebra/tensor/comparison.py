@@ -67,17 +67,11 @@ def compare_counts(
     )
     if op == "<":
         table_a, table_b = table_b, table_a
-    if op == "==":
-        out = (
-            counting.equal_godel(a.logic, table_a, table_b)
-            if godel
-            else counting.equal_distribution(table_a, table_b)
-        )
-    elif godel:
-        out = counting.greater_godel(a.logic, table_a, table_b)
-    else:
-        out = counting.greater_distribution(table_a, table_b)
-    return a._like(out, vars, domain)
+    if godel:
+        soft = counting.equal_godel if op == "==" else counting.greater_godel
+        return a._like(soft(a.logic, table_a, table_b), vars, domain)
+    chance = counting.equal_distribution if op == "==" else counting.greater_distribution
+    return a._like(chance(table_a, table_b), vars, domain)
 
 
 def _with_number(a: ProbabilisticTensor, k: int, op: str, var: Names) -> ProbabilisticTensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -203,13 +203,11 @@ class Table:
                 f"align to {list(name_list(vars))} of {show(self._vars, self.shape)}",
                 expected="every variable once",
             )
-        values, logits = (None if x is None else x.permute(order) for x in (self._values, self._logits))
-        return self._make(name_list(vars), self._domain, self._logic, values=values, logits=logits)
+        return self._mapped(lambda x: x.permute(order), name_list(vars), self._domain)
 
     def detach(self) -> Self:
         """Return the same table without gradient."""
-        values, logits = (None if x is None else x.detach() for x in (self._values, self._logits))
-        return self._make(self._vars, self._domain, self._logic, values=values, logits=logits)
+        return self._mapped(Tensor.detach, self._vars, self._domain)
 
     def to(self, to: torch.dtype | torch.device | str) -> Self:
         """Return the same table in another floating dtype or on another device."""
@@ -217,11 +215,14 @@ class Table:
             raise AlgebraError(
                 f"to({to})", expected="a floating dtype or a device", hint="decide() gives booleans"
             )
-        values, logits = (None if x is None else x.to(to) for x in (self._values, self._logits))
-        domain = (
-            self._domain if isinstance(to, torch.dtype) else {v: m.to(to) for v, m in self._domain.items()}
-        )
-        return self._make(self._vars, domain, self._logic, values=values, logits=logits)
+        domain = self._domain
+        if not isinstance(to, torch.dtype):
+            domain = {v: m.to(to) for v, m in domain.items()}
+        return self._mapped(lambda x: x.to(to), self._vars, domain)
+
+    def _mapped(self, change: Callable[[Tensor], Tensor], vars: tuple[str, ...], domain: Domain) -> Self:
+        values, logits = (None if x is None else change(x) for x in (self._values, self._logits))
+        return self._make(vars, domain, self._logic, values=values, logits=logits)
 
     def with_logic(self, logic: Logic | str) -> Self:
         """Return the same table under another logic."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from neptune.algebra import counting, iota
 from neptune.algebra.convert import to_probability
 from neptune.algebra.errors import AlgebraError
 from neptune.algebra.quantifiers import move_last, quantify
-from neptune.algebra.tensor.axes import Domain, mask_of, merge, name_list, positions, show, view
+from neptune.algebra.tensor.axes import mask_of, merge, name_list, positions, show, view
 from neptune.algebra.tensor.expectation import expectation
 from neptune.algebra.tensor.table import Names, Table
 
@@ -51,7 +52,9 @@ class ProbabilisticTensor(Table):
 
     # ---- connectives ----
 
-    def _pair(self, other: ProbabilisticTensor) -> tuple[Tensor, Tensor, tuple[str, ...], Domain]:
+    def _joined(
+        self, other: ProbabilisticTensor, connective: Callable[[Tensor, Tensor], Tensor]
+    ) -> ProbabilisticTensor:
         if not isinstance(other, ProbabilisticTensor):
             raise AlgebraError(
                 f"{show(self._vars, self.shape)} with a {type(other).__name__}",
@@ -68,7 +71,8 @@ class ProbabilisticTensor(Table):
                     hint="convert one with " + (".with_logic(…)" if what == "logic" else ".to(…)"),
                 )
         vars, domain = merge(self._vars, self.shape, self._domain, other._vars, other.shape, other._domain)
-        return view(self.internal, self._vars, vars), view(other.internal, other._vars, vars), vars, domain
+        a, b = view(self.internal, self._vars, vars), view(other.internal, other._vars, vars)
+        return self._like(connective(a, b), vars, domain)
 
     def and_op(self, other: ProbabilisticTensor) -> ProbabilisticTensor:
         """Return ``self ∧ other`` over the variables of both (the left one's first).
@@ -78,23 +82,19 @@ class ProbabilisticTensor(Table):
         AlgebraError
             If a variable of both has two sizes or domains, or dtype, device or logic differ.
         """
-        a, b, vars, domain = self._pair(other)
-        return self._like(self._logic.and_(a, b), vars, domain)
+        return self._joined(other, self._logic.and_)
 
     def or_op(self, other: ProbabilisticTensor) -> ProbabilisticTensor:
         """Return ``self ∨ other``; see :meth:`and_op`."""
-        a, b, vars, domain = self._pair(other)
-        return self._like(self._logic.or_(a, b), vars, domain)
+        return self._joined(other, self._logic.or_)
 
     def implies(self, other: ProbabilisticTensor) -> ProbabilisticTensor:
         """Return ``¬self ∨ other``; see :meth:`and_op`."""
-        a, b, vars, domain = self._pair(other)
-        return self._like(self._logic.implies(a, b), vars, domain)
+        return self._joined(other, self._logic.implies)
 
     def xor_op(self, other: ProbabilisticTensor) -> ProbabilisticTensor:
         """Return ``(self ∧ ¬other) ∨ (¬self ∧ other)``; see :meth:`and_op`."""
-        a, b, vars, domain = self._pair(other)
-        return self._like(self._logic.xor(a, b), vars, domain)
+        return self._joined(other, self._logic.xor)
 
     def not_op(self) -> ProbabilisticTensor:
         """Return ``¬self``. Negating twice gives this very tensor back."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from neptune.config import Config
 from neptune.engine.assemble import engine_arguments, writer_of
@@ -194,16 +195,10 @@ def _print_answer(answer: Answer, shown: Any) -> None:
         table.add_column("value", overflow="fold")
         for step in answer.trace:
             # Program text holds [brackets], which rich would take for markup.
-            table.add_row(str(step.line), _plain(step.source), _plain(step.value))
+            table.add_row(str(step.line), Text(step.source), Text(step.value))
         console.print(table)
     for note in [*(f"Nothing in the picture matches: {p}" for p in answer.presuppositions), *answer.notes]:
         print(f"note: {note}")
     usage = answer.usage
     print(f"{usage.oracle_calls} oracle calls in {usage.oracle_rounds} rounds")
     print(f"Answer: {shown}{doubt}{'  (a tie)' if answer.tie else ''}")
-
-
-def _plain(text: str) -> Any:
-    from rich.text import Text
-
-    return Text(text)

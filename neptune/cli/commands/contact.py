@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 from PIL import Image
@@ -71,11 +71,6 @@ class Card:
     texts: list[str] = field(default_factory=list)
 
     @property
-    def size(self) -> str:
-        """Width × height in pixels."""
-        return f"{self.picture.width} × {self.picture.height}"
-
-    @property
     def image(self) -> str:
         """The picture as a data URL."""
         file = io.BytesIO()
@@ -103,7 +98,9 @@ def contact_sheet(config: Config, name: str) -> int:
 
     task, sample = find_sample(config)
     sample.check()
-    form, canvases = shown_as(config.vlm_options)
+    options = config.vlm_options
+    form = VisualForm.load(options.get("form", "mark"), options.get("form_options"))
+    canvases = Canvases(options.get("max_pixels", MAX_PIXELS))
     with Programs(config) as programs:
         program = next(write() for _, _, write in programs.ahead([(task, sample)])).program
     oracle = WatchedOracle(config.seed)
@@ -122,7 +119,9 @@ def contact_sheet(config: Config, name: str) -> int:
         raise ConfigError(error.one_line(), where=f"sample {sample.id}") from error
     found = cards(oracle.asked, form, canvases)
     total = sum(len(request.objects) for request in oracle.asked)
-    page = _template().render(
+    source = (PACKAGE / "runs" / "report" / "contact.html").read_text(encoding="utf-8")
+    template = Environment(autoescape=True).from_string(source)
+    page = template.render(
         title=f"{task.name}, sample {sample.id}",
         question=sample.question,
         program=program,
@@ -165,12 +164,6 @@ def find_sample(config: Config) -> tuple[Task, Sample]:
     )
 
 
-def shown_as(options: dict[str, Any]) -> tuple[VisualForm, Canvases]:
-    """Return form and canvases that the options of an oracle describe."""
-    form = VisualForm.load(options.get("form", "mark"), options.get("form_options"))
-    return form, Canvases(options.get("max_pixels", MAX_PIXELS))
-
-
 def cards(asked: Sequence[ScoreRequest | QueryRequest], form: VisualForm, canvases: Canvases) -> list[Card]:
     """Return the pictures shown for requests, each once, with the words asked of it.
 
@@ -191,8 +184,3 @@ def cards(asked: Sequence[ScoreRequest | QueryRequest], form: VisualForm, canvas
                 found[key] = Card(form.picture(canvas, boxes))
             found[key].texts.append(form.text(request.question, canvas, boxes, kind, choices))
     return list(found.values())
-
-
-def _template() -> Any:
-    source = (PACKAGE / "runs" / "report" / "contact.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True).from_string(source)

@@ -52,15 +52,9 @@ class Swapper:
         from neptune.engine import Engine
 
         alone = {"record_oracle": None, "workers": 1}
-        true = {
-            "vlm_model_name": "scene",
-            "vlm_options": {},
-            "od_model": "scene",
-            "od_options": {},
-            "gpus": [],
-        }
+        seen = {"vlm_model_name": "scene", "vlm_options": {}, "od_model": "scene", "od_options": {}}
         self._run = Engine.from_config(config.model_copy(update=alone))
-        self._true = Engine.from_config(config.model_copy(update=alone | true))
+        self._true = Engine.from_config(config.model_copy(update=alone | seen | {"gpus": []}))
 
     def right(self, task: Task, sample: Sample, program: str | None, swaps: Swaps) -> tuple[bool, str]:
         """Run a sample with `swaps` made; return whether the answer is right, and why there is none.

@@ -57,13 +57,10 @@ def interval(
     if not len(flat):
         return None
     sums, sizes = _by_cluster(flat, clusters)
-    tail = (1.0 - level) / 2
     each = sums / sizes
     if (each == each[0]).all():
-        return _exact(float(each[0]), len(each), tail)
-    means = _resampled_means(sums, sizes, resamples, seed)
-    low, high = np.quantile(means, (tail, 1.0 - tail))
-    return float(low), float(high)
+        return _exact(float(each[0]), len(each), (1.0 - level) / 2)
+    return _percentiles(sums, sizes, level, resamples, seed)
 
 
 def _exact(share: float, trials: int, tail: float) -> tuple[float, float]:
@@ -92,10 +89,7 @@ def difference_interval(
     paired = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     if not len(paired):
         return None
-    sums, sizes = _by_cluster(paired, clusters)
-    tail = (1.0 - level) / 2
-    low, high = np.quantile(_resampled_means(sums, sizes, resamples, seed), (tail, 1.0 - tail))
-    return float(low), float(high)
+    return _percentiles(*_by_cluster(paired, clusters), level, resamples, seed)
 
 
 def _by_cluster(
@@ -109,13 +103,15 @@ def _by_cluster(
     return np.bincount(at, weights=values).astype(np.float64), np.bincount(at).astype(np.float64)
 
 
-def _resampled_means(
-    sums: NDArray[np.float64], sizes: NDArray[np.float64], resamples: int, seed: int
-) -> NDArray[np.float64]:
+def _percentiles(
+    sums: NDArray[np.float64], sizes: NDArray[np.float64], level: float, resamples: int, seed: int
+) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
     step = max(1, _BLOCK // len(sums))
     means = []
     for start in range(0, resamples, step):
         drawn = rng.integers(0, len(sums), (min(step, resamples - start), len(sums)))
         means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
-    return np.concatenate(means)
+    tail = (1.0 - level) / 2
+    low, high = np.quantile(np.concatenate(means), (tail, 1.0 - tail))
+    return float(low), float(high)

@@ -170,12 +170,8 @@ def summarise_judge(records: Sequence[Record], n: int) -> dict[str, Any]:
     if not marked:
         return {}
     pairs = [(r.get("correct") is True, bool(r["judge"]["right"])) for r in judged]
-    final = [
-        bool(r["judge"]["right"])
-        if (r.get("judge") or {}).get("right") is not None
-        else r.get("correct") is True
-        for r in records
-    ]
+    verdicts = [(r.get("judge") or {}).get("right") for r in records]
+    final = [r.get("correct") is True if v is None else bool(v) for r, v in zip(records, verdicts)]
     total = len(pairs)
     agreement = sum(a == b for a, b in pairs) / total if total else None
     ends = interval(final, [picture_of(r) for r in records]) if len(records) == n else None

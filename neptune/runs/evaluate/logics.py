@@ -74,14 +74,8 @@ def _row(task: Task, sample: Sample, scene: Scene, answer: Answer) -> dict[str, 
     }
 
 
-_NOTHING: dict[str, Any] = {
-    "answer": None,
-    "correct": False,
-    "probability": None,
-    "abstained": False,
-    "error": None,
-    "oracle_calls": 0,
-}
+_NOTHING: dict[str, Any] = {"answer": None, "correct": False, "probability": None, "abstained": False}
+_NOTHING |= {"error": None, "oracle_calls": 0}
 """What the row of a logic says where it says nothing else."""
 
 

@@ -20,13 +20,8 @@ from neptune.config import NEUTRAL, PASSING, Config
 from neptune.errors import ConfigError, NeptuneError
 from neptune.runs.record.files import jsonable, write_json
 
-SAMPLES, CONFIG, RESULTS, REPORT, ERRORS = (
-    "samples.jsonl",
-    "config.json",
-    "results.json",
-    "report.html",
-    "errors.log",
-)
+SAMPLES, CONFIG, RESULTS = "samples.jsonl", "config.json", "results.json"
+REPORT, ERRORS = "report.html", "errors.log"
 META = "_run"
 """The key of ``config.json`` that holds what is no config field: versions, commit, hashes, times."""
 
@@ -66,15 +61,9 @@ def read_samples(path: Path) -> tuple[list[Record], int]:
         except (ValueError, KeyError, TypeError, RecursionError):
             if content.find(b"\n", end + 1) < 0 and not content[end + 1 :].strip(b"\0"):
                 break  # the last line: torn by a power cut
-            raise ConfigError(
-                f"Line {number} is damaged", where=str(path), hint="Use --resume false to start afresh"
-            ) from None
+            raise _broken(f"Line {number} is damaged", path) from None
         if identity in seen:
-            raise ConfigError(
-                f"Line {number} repeats sample {identity[1]!r}",
-                where=str(path),
-                hint="Use --resume false to start afresh",
-            )
+            raise _broken(f"Line {number} repeats sample {identity[1]!r}", path)
         seen.add(identity)
         records.append(record)
         start = end + 1
@@ -98,6 +87,10 @@ def first_cut_short(records: Sequence[Mapping[str, Any]], budget: int | None, ea
             return position
         left -= _calls(record)
     return len(records)
+
+
+def _broken(what: str, path: Path) -> ConfigError:
+    return ConfigError(what, where=str(path), hint="Use --resume false to start afresh")
 
 
 def _calls(record: Mapping[str, Any]) -> int:
@@ -191,11 +184,7 @@ class RunFolder:
                 before = json.loads(config_file.read_text(encoding="utf-8"))
                 old = before.pop(META)
             except (ValueError, KeyError, OSError, AttributeError) as error:
-                raise ConfigError(
-                    f"The run's config can not be read: {error}",
-                    where=str(config_file),
-                    hint="Use --resume false to start afresh",
-                ) from error
+                raise _broken(f"The run's config can not be read: {error}", config_file) from error
             records, length = read_samples(self.path / SAMPLES)
             if records:  # a run that never answered anything may be mended and started again
                 self._refuse_difference(before, old.get("hashes", {}))

@@ -10,6 +10,7 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from neptune.runs.record import Record, jsonable
@@ -17,51 +18,11 @@ from neptune.runs.record import Record, jsonable
 CHUNK = 100
 """Samples inflated together."""
 
-_INDEX = (
-    "id",
-    "dataset",
-    "family",
-    "question",
-    "program",
-    "answer",
-    "expected",
-    "state",
-    "doubt",
-    "calls",
-    "flip",
+_FIELDS: dict[str, list[str]] = json.loads(
+    Path(__file__).with_name("fields.json").read_text(encoding="utf-8")
 )
-"""The columns of the index."""
-
-_SAMPLE = (
-    *(
-        "value",
-        "kind",
-        "probability",
-        "bounds",
-        "settled",
-        "tie",
-        "error",
-        "notes",
-        "presuppositions",
-        "judge",
-    ),
-    *(
-        "objects",
-        "witness",
-        "scores",
-        "boxes",
-        "size",
-        "trace",
-        "plan",
-        "lines",
-        "flip",
-        "skipped",
-        "blame",
-        "iou",
-    ),
-    *("usage", "seconds", "program_source"),
-)
-"""What else the page shows of a sample."""
+_INDEX, _SAMPLE = _FIELDS["index"], _FIELDS["sample"]
+"""The columns of the index, and what else the page shows of a sample."""
 
 
 def state_of(record: Mapping[str, Any]) -> str:

@@ -154,15 +154,10 @@ class _Pictures:
         from neptune.engine import Engine
         from neptune.engine.assemble import engine_arguments
 
-        unseeing: dict[str, Any] = {
-            "oracle": "random",
-            "oracle_options": {},
-            "detector": None,
-            "detector_options": {},
-        }
-        unkept = {"record": None, "cache": None, "detection_cache": None}
         arguments = engine_arguments(config.model_copy(update={"gpus": [], "workers": 1}))
-        self._engine = Engine(**(arguments | unseeing | unkept))
+        arguments |= {"oracle": "random", "oracle_options": {}, "detector": None, "detector_options": {}}
+        arguments |= {"record": None, "cache": None, "detection_cache": None}
+        self._engine = Engine(**arguments)
         self._objects = config.estimate_objects
         self._logics = len(config.logics)
         self._kept: OrderedDict[tuple[str, int], _Picture] = OrderedDict()

@@ -33,15 +33,8 @@ if TYPE_CHECKING:
 
 TIMES = frozenset({"plan_ms", "execute_ms", "oracle_ms", "inspect_ms"})
 ELSEWHERE = frozenset(
-    {
-        "code_gen_calls",
-        "prompt_tokens",
-        "completion_tokens",
-        "code_gen_cost",
-        "oracle_stored",
-        "oracle_failed",
-    }
-    | {"oracle_prompt_tokens", "oracle_completion_tokens", "oracle_cost"}
+    {"code_gen_calls", "prompt_tokens", "completion_tokens", "code_gen_cost"}
+    | {"oracle_stored", "oracle_failed", "oracle_prompt_tokens", "oracle_completion_tokens", "oracle_cost"}
 )
 """Usage of models and of the disk, which a replay does not touch."""
 
@@ -89,8 +82,10 @@ def replay_bundle(path: str, output_dir: str | None = None) -> int:
             if (folder / PICTURES).is_dir():
                 shutil.copytree(folder / PICTURES, target / PICTURES)
             shown = [_with_picture(record, manifest["pictures"], target) for record in again]
-            recorded = _results(folder)
-            totals = {d: counts["n"] for d, counts in recorded["by_dataset"].items()} if recorded else {}
+            totals: dict[str, int] = {}
+            if (kept := folder / records.RESULTS).is_file():
+                by_dataset = json.loads(kept.read_text(encoding="utf-8")).get("by_dataset", {})
+                totals = {d: counts["n"] for d, counts in by_dataset.items()}
             for record in again:
                 totals.setdefault(record["dataset"], 0)
             results = summarise(again, totals)
@@ -178,7 +173,9 @@ class _Player:
             if old.get("error") and "never recorded" in str(error):
                 outcome = {}  # what the oracle failed at is not in the record, but how is
         said = describe_answer(answer)
-        said["usage"] = _kept(old) | {k: v for k, v in said["usage"].items() if k not in ELSEWHERE}
+        said["usage"] = {k: v for k, v in (old.get("usage") or {}).items() if k in ELSEWHERE} | {
+            k: v for k, v in said["usage"].items() if k not in ELSEWHERE
+        }
         return old | outcome | said | describe_scene(scene)
 
     def _at(self, evidence: str, digest: str) -> tuple[Engine, Scene]:
@@ -203,11 +200,6 @@ def _shown(answer: Answer, old: Record) -> dict[str, Any]:
     value = records.jsonable(plain(answer))
     same = value == old.get("value", old.get("answer"))
     return {"value": value} if same and "value" in old else {} if same else {"answer": value, "value": value}
-
-
-def _kept(old: Record) -> dict[str, Any]:
-    """The usage that a replay does not have."""
-    return {k: v for k, v in (old.get("usage") or {}).items() if k in ELSEWHERE}
 
 
 def _comparable(record: Record) -> dict[str, str]:
@@ -240,8 +232,3 @@ def _config(folder: Path) -> Config:
         )
     # GPUs and workers are those of the machine that ran it.
     return make_config(known | {"gpus": [], "workers": 1, "bundle": None}, "bundle")
-
-
-def _results(folder: Path) -> dict[str, Any]:
-    path = folder / records.RESULTS
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

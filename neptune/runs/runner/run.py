@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from functools import partial
@@ -85,29 +85,12 @@ def run_dataset(config: Config, name: str) -> int:
         return EXIT_OK
     check_engine(config)  # before an earlier run is moved aside for one that can not start
     hashes = hash_inputs(config)
-    with Programs(config) as programs:
-        meta = {
-            **describe_code(),
-            "name": name,
-            "prompt_hashes": programs.prompt_hashes(t.name for t in loaded),
-        }
-        return _run(config, name, loaded, programs, hashes, meta)
-
-
-def _run(
-    config: Config,
-    name: str,
-    loaded: Sequence[Task],
-    programs: Programs,
-    hashes: dict[str, str],
-    meta: dict[str, Any],
-) -> int:
-    failure: ProviderError | ModelFailedError | None = None
     begun = time.monotonic()
-    with (
-        RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume) as folder,
-        ExitStack() as stack,
-    ):
+    with Programs(config) as programs, ExitStack() as stack:
+        hashed = programs.prompt_hashes(t.name for t in loaded)
+        meta = {**describe_code(), "name": name, "prompt_hashes": hashed}
+        opened = RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume)
+        folder = stack.enter_context(opened)
         watch = None
         if config.watch:
             from neptune.runs.report.watch import Watch
@@ -125,7 +108,7 @@ def _run(
         forget_others(folder.path, folder.records)  # of an earlier process too, killed before it came here
         if folder.records:
             print(f"Resuming: {len(folder.records)} samples are there", file=sys.stderr)
-        interrupted, unexamined = False, None
+        failure, unexamined, interrupted = None, None, False
         try:
             failure = answer_samples(config, loaded, programs, folder)
             unexamined = examine(config, folder, loaded) if failure is None else None
@@ -193,7 +176,12 @@ def answer_samples(
     """
     done = {records.key(r) for r in folder.records}
     total = sum(len(task.samples) for task in loaded)
-    todo = list(_unanswered(loaded, done))
+    todo = [
+        (task, index)
+        for task in loaded
+        for index in range(len(task.samples))
+        if not done or (task.name, str(task.samples[index].id)) not in done
+    ]
     if len(done) + len(todo) != total:
         raise ConfigError(
             "The run folder holds samples that are not among those asked for",
@@ -210,10 +198,11 @@ def answer_samples(
     def begin(item: tuple[Task, Sample, Write]) -> Callable[[], Record]:
         return partial(answer_sample, config, engine, *item, folder, budget.left)
 
+    replayed = {"record": folder.path / RECORD} if config.record_oracle == "auto" else {}
     # Samples are made when their turn comes: only their indices are kept in memory.
     samples = programs.ahead((task, task.samples[index]) for task, index in todo)
     with (
-        Engine.from_config(config, **recording(config, folder)) as engine,
+        Engine.from_config(config, **replayed) as engine,
         Progress(total) as progress,
         Flight(samples, begin, max(config.workers, len(config.gpus)), budget.allows) as flight,
     ):
@@ -236,19 +225,6 @@ def answer_samples(
             folder.append(record)
             progress.add(record)
     return failure
-
-
-def recording(config: Config, folder: RunFolder) -> dict[str, Any]:
-    """Return the argument of the engine that says where the record for replay goes."""
-    return {"record": folder.path / RECORD} if config.record_oracle == "auto" else {}
-
-
-def _unanswered(loaded: Sequence[Task], done: set[tuple[str, str]]) -> Iterator[tuple[Task, int]]:
-    """The samples without a record, as (task, index)."""
-    for task in loaded:
-        for index in range(len(task.samples)):
-            if not done or (task.name, str(task.samples[index].id)) not in done:
-                yield task, index
 
 
 def answer_sample(
@@ -281,13 +257,8 @@ def answer_sample(
     inside: dict[str, Any] = {}
     seconds: float | None = None
     looked: dict[str, float] = {}
-    outcome: dict[str, Any] = {
-        "answer": None,
-        "expected": None,
-        "correct": False,
-        "error": None,
-        "error_kind": None,
-    }
+    outcome: dict[str, Any] = {"answer": None, "expected": None, "correct": False}
+    outcome |= {"error": None, "error_kind": None}
     try:
         sample.check()
         if sample.expected is None:
