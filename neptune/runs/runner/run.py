@@ -108,7 +108,8 @@ def run_dataset(config: Config, name: str) -> int:
         forget_others(folder.path, folder.records)  # of an earlier process too, killed before it came here
         if folder.records:
             print(f"Resuming: {len(folder.records)} samples are there", file=sys.stderr)
-        failure, unexamined, interrupted = None, None, False
+        failure: ProviderError | ModelFailedError | None = None
+        unexamined, interrupted = None, False
         try:
             failure = answer_samples(config, loaded, programs, folder)
             unexamined = examine(config, folder, loaded) if failure is None else None
@@ -198,7 +199,7 @@ def answer_samples(
     def begin(item: tuple[Task, Sample, Write]) -> Callable[[], Record]:
         return partial(answer_sample, config, engine, *item, folder, budget.left)
 
-    replayed = {"record": folder.path / RECORD} if config.record_oracle == "auto" else {}
+    replayed: dict[str, Any] = {"record": folder.path / RECORD} if config.record_oracle == "auto" else {}
     # Samples are made when their turn comes: only their indices are kept in memory.
     samples = programs.ahead((task, task.samples[index]) for task, index in todo)
     with (
