@@ -27,7 +27,7 @@ def rows() -> list[tuple[list[str], str]]:
 
 def test_every_room_stands_on_the_map() -> None:
     named = {room for rooms, _ in rows() for room in rooms}
-    holds_rooms_only = {"neptune/learn", "neptune/runs"}
+    holds_rooms_only = {"neptune/runs"}
     assert set(ROOMS) - named == holds_rooms_only
     assert all((ROOT / room).is_dir() for room in named)
 
