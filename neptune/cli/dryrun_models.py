@@ -167,6 +167,6 @@ def check_extra(extra: str, who: str, found: Findings) -> bool:
 
 def check_provider(name: str | None, where: str, found: Findings) -> None:
     """Check that the package ``openai`` is installed and the key is there, if `name` is one of a language model."""
-    if name in ENDPOINTS:
+    if name is not None and name in ENDPOINTS:
         check_extra("openai", f"{where} {name}", found)
         found.try_(where, partial(find_key, ENDPOINTS[name]))
