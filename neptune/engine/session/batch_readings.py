@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
+from dsl import plan
+from dsl.plan import Description, Term, with_terms
 from neptune.algebra import counting, iota
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.answer import Answer
@@ -44,7 +47,9 @@ class Reader:
         note_peak(group)
         main = group.stages[0].main
         for k in range(main, len(group.internal)):
-            note_described(group, k, [stage.presupposed[k - main][1] for stage in group.stages])
+            described = [stage.presupposed[k - main] for stage in group.stages]
+            texts = [_filled(*d, job.objects) for d, job in zip(described, group.rows, strict=True)]
+            note_described(group, k, texts)
         by_kind: dict[str, list[int]] = defaultdict(list)
         for b, job in enumerate(group.rows):
             if not group.missing[b]:
@@ -154,6 +159,17 @@ class Reader:
             readout.text(group.rows[b].made.need.of.values[best[b]], values[b][best[b]], ties[b])
             for b in rows
         ]
+
+
+def _filled(description: Description, text: str, objects: list[int]) -> str:
+    """Return the text of a description with the object that was chosen first, if it speaks of it by its place."""
+    if not objects or "object " not in text:
+        return text
+    return plan.show(plan.transform(description, lambda node: with_terms(node, partial(_at, objects))))
+
+
+def _at(objects: list[int], term: Term) -> Term:
+    return objects[term] if isinstance(term, int) else term
 
 
 def note_peak(group: Group[Job]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from helpers.four_objects import scene
 from helpers.made_programs import LEVELS, LevelOracle, programs
 from helpers.made_programs import world as made
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import dsl
@@ -175,6 +175,9 @@ def clear(answer: Answer, tied: bool) -> bool:
     st.sampled_from([1.0, 0.0, 2.5]),
     st.sampled_from([None, "crisp", "ties"]),
     st.integers(0, 10**6),
+)
+@example(  # a description that speaks of a chosen object is shown with that object
+    ["red(iota(Object, lambda x: left(x, point(Object, lambda y: red(y)))))"], "godel", 0.0, 1.0, None, 2
 )
 def test_a_run_a_batch_and_a_soft_answer_agree(
     texts: list[str], name: str, quantifier_tau: float, iota_tau: float, levels: str | None, seed: int
