@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsl.limits import Limits
 from neptune.config import Config, ConfigProblems, load_config
 from neptune.config.validation import read_json
 from neptune.perception import registry
@@ -25,7 +26,6 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
     ConfigError
         If a file can not be read (the config's, or that of `logic_params`), or a GPU of `gpus` is not there.
     """
-    from dsl.limits import Limits
     from neptune.perception.replicas import devices_of
 
     if not isinstance(config, Config):
@@ -90,7 +90,6 @@ def writer_of(config: Config) -> Writer | None:
     """Return the writer of a config, which compares programs by their plans; ``None`` for gold programs."""
     if config.code_gen_provider == "gold":
         return None
-    from dsl.limits import Limits
     from neptune.engine.analysis.equivalence import plan_key
     from neptune.writer.vote import examine_text
     from neptune.writer.writer import Writer

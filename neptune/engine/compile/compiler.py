@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
 from dsl.plan import Atom, Node
-from neptune.engine.compile.program import ExecutionContext, Operation, Program, Register, Registers, Vars
+from neptune.engine.compile.program import Operation, Program, Register, Vars
 
 Rule = Callable[["Compiler", Any], Register]
 """Emits the operations of a node and returns where its value is: a truth's table, or the cells that a number counts."""
@@ -98,8 +96,4 @@ class Compiler:
         if have == want:
             return slot, have
         order = [0, *(1 + have.index(v) for v in want)]
-
-        def turned(context: ExecutionContext, r: Registers) -> Tensor:
-            return r[slot].permute(order)
-
-        return self.emit(want, turned)
+        return self.emit(want, lambda context, r: r[slot].permute(order))

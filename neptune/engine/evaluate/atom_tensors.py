@@ -7,7 +7,7 @@ of tables is one gather, and one scatter on the way back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from dsl.plan import Predicate
 from neptune.answer import Usage
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.indexing import diagonal, off_diagonal
+from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence, ask_many
 from neptune.errors import OracleError
 from neptune.scene import Scene
@@ -48,37 +49,25 @@ class AskedRow(Row, Protocol):
         """What is known of the scene."""
 
 
-RowIn = TypeVar("RowIn", bound=Row, contravariant=True)
+RowT = TypeVar("RowT", bound=Row)
+Source: TypeAlias = Callable[[Sequence[Sequence[Predicate]], Sequence[RowT], int], Tensor]
+"""Gives the scores of P × B predicates of one arity on B rows of at most N objects: uncalibrated logits,
+``(P, B, N, …)`` float32. NaN where there is no evidence; any number at padding and for an object paired with itself."""
 
 
-class Source(Protocol[RowIn]):
-    """Where the scores of atoms come from."""
-
-    def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[RowIn], size: int) -> Tensor:
-        """Return uncalibrated logits, ``(P, B, N, …)`` float32, for P × B predicates of one arity on B rows.
-
-        N is `size`. NaN where there is no evidence; any number at padding and for an object paired with itself.
-        """
-
-
-class FromEvidence:
-    """What the oracle has said, without gradient."""
-
-    def __init__(self, run: RunContext) -> None:
-        self._wording = run.wording
-
-    def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[AskedRow], size: int) -> Tensor:
-        """Return the logits that have been asked; see :class:`Source`."""
-        arity = predicates[0][0].arity
-        raw = np.zeros((len(predicates), len(rows), *([size] * arity)), dtype=np.float32)
-        for b, row in enumerate(rows):
-            inside: tuple[Any, ...] = (slice(len(row.scene)),) * arity
-            for k, of in enumerate(predicates):
-                table = row.evidence.table(self._wording.question(of[b]), of[b].symmetric)
-                raw[(k, b, *inside)] = table.logits
-        if arity > 1:
-            raw[:, :, diagonal(size, arity)] = 0.0
-        return torch.from_numpy(raw)
+def from_evidence(
+    wording: Wording, predicates: Sequence[Sequence[Predicate]], rows: Sequence[AskedRow], size: int
+) -> Tensor:
+    """Return what the oracle has said, without gradient; see :data:`Source`."""
+    arity = predicates[0][0].arity
+    raw = np.zeros((len(predicates), len(rows), *([size] * arity)), dtype=np.float32)
+    for b, row in enumerate(rows):
+        inside: tuple[Any, ...] = (slice(len(row.scene)),) * arity
+        for k, of in enumerate(predicates):
+            raw[(k, b, *inside)] = row.evidence.table(wording.question(of[b]), of[b].symmetric).logits
+    if arity > 1:
+        raw[:, :, diagonal(size, arity)] = 0.0
+    return torch.from_numpy(raw)
 
 
 class AtomTensors:
@@ -176,7 +165,7 @@ class AtomTensors:
         return self._at[id(scene), question.text, question.arity, symmetric]
 
     def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[Row], size: int) -> Tensor:
-        """Return uncalibrated logits, ``(P, B, N, …)``: see :class:`Source`."""
+        """Return uncalibrated logits, ``(P, B, N, …)``: see :data:`Source`."""
         arity = predicates[0][0].arity
         places = np.zeros((len(predicates), len(rows), *([size] * arity)), dtype=np.int64)
         for b, row in enumerate(rows):

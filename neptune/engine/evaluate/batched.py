@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import torch
 from torch import Tensor
@@ -28,14 +28,11 @@ from neptune.engine.compile.program import (
     missing_axes,
 )
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.atom_tensors import Row, Source
+from neptune.engine.evaluate.atom_tensors import RowT, Source
 from neptune.engine.evaluate.stage import Stage
 
 MOST_CELLS = 20_000_000
 """Cells of the largest table that one batch may hold; a group that would need more is run in parts."""
-
-
-RowT = TypeVar("RowT", bound=Row)
 
 
 @dataclass
@@ -174,7 +171,7 @@ class Padded(Generic[RowT]):
         self, predicates: list[list[Predicate]], rows: list[RowT], n: int
     ) -> tuple[Tensor, Tensor | None]:
         """Return carrier values ``(P, B, N, …)`` of P × B atoms, and where evidence is missing."""
-        cells = self._source.raw(predicates, rows, n).to(self.run.logic.dtype)
+        cells = self._source(predicates, rows, n).to(self.run.logic.dtype)
         unknown = torch.isnan(cells)
         where = unknown if bool(unknown.any()) else None
         if where is not None:

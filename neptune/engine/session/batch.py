@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from cachetools import LRUCache
 from dsl.errors import ProgramError
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.atom_tensors import FromEvidence
+from neptune.engine.evaluate.atom_tensors import from_evidence
 from neptune.engine.evaluate.batched import Padded
 from neptune.engine.evaluate.stage import NotBatchable, Stage
 from neptune.engine.evidence.store import Evidence, Want, ask_many
@@ -34,7 +35,7 @@ class Batch:
         self._context = context
         self._programs: LRUCache[str, Precompiled | None] = LRUCache(PROGRAMS_KEPT)
         self._lock = threading.Lock()
-        self._padded: Padded[Job] = Padded(context, FromEvidence(context))
+        self._padded: Padded[Job] = Padded(context, partial(from_evidence, context.wording))
         self._reader = Reader(context, self._padded)
 
     @torch.no_grad()

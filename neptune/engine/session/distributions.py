@@ -141,7 +141,7 @@ class Distributions:
 
     def __init__(self, context: RunContext, scores: AtomTensors) -> None:
         self._context, self._scores = context, scores
-        self._padded: Padded[_Row] = Padded(context, scores)
+        self._padded: Padded[_Row] = Padded(context, scores.raw)
 
     def evaluate(self, wanted: Sequence[tuple[Scene, Need]]) -> list[Soft]:
         """Return the distribution over each need's values; all atoms are asked in one round.
