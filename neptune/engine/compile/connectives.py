@@ -96,11 +96,9 @@ def fold(compiler: Compiler, operands: Sequence[Node], universal: bool) -> Regis
 
 def join(compiler: Compiler, a: Register, b: Register, universal: bool) -> Register:
     """Return a ∧ b (`universal`: a ∨ b)."""
-
-    def both(context: ExecutionContext, x: Tensor, y: Tensor) -> Tensor:
-        return context.logic.or_(x, y) if universal else context.logic.and_(x, y)
-
-    return joined(compiler, a, b, both)
+    if universal:
+        return joined(compiler, a, b, lambda context, x, y: context.logic.or_(x, y))
+    return joined(compiler, a, b, lambda context, x, y: context.logic.and_(x, y))
 
 
 def joined(
