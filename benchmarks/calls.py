@@ -70,13 +70,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=40, help="made programs of each kind and size; 0: none")
     parser.add_argument("--data_dir", help="folder of CLEVR's tasks: adds their questions")
     parser.add_argument("--num_samples", type=int, help="the first samples of each task; by default all")
-    parser.add_argument(
-        "--llm_programs", type=Path, help="folder of *.jsonl.gz: adds language models' programs"
-    )
+    parser.add_argument("--llm_programs", type=Path, help="folder of *.jsonl.gz: adds language models' programs")
     parser.add_argument("--llm_step", type=int, default=40, help="every so-many-th of them")
-    parser.add_argument(
-        "--certificates", type=int, default=10, help="programs of each kind to look for one for"
-    )
+    parser.add_argument("--certificates", type=int, default=10, help="programs of each kind to look for one for")
     parser.add_argument("--out", default="calls.json", help="JSON file to write")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -93,9 +89,7 @@ def main() -> int:
 
 def synthetic(count: int, certificates: int) -> Iterator[dict[str, Any]]:
     """Yield one row for each kind of program, number of objects and schedule."""
-    print(
-        f"{'programs':10} {'N':>3} {'schedule':22} {'calls':>7} {'worst':>6} {'rounds':>7} {'worst':>6}  asked for"
-    )
+    print(f"{'programs':10} {'N':>3} {'schedule':22} {'calls':>7} {'worst':>6} {'rounds':>7} {'worst':>6}  asked for")
     kinds: dict[str, Callable[[Scene, int], tuple[str, Any]]] = {"puzzles": puzzle, "refexps": refexp}
     for kind, make in kinds.items():
         for n in (20, 50):
@@ -165,9 +159,7 @@ def questions(data_dir: str, num_samples: int | None, certificates: int) -> Iter
             row = {"task": name, "schedule": label, "count": len(calls), **summary(calls, rounds)}
             row |= {"share": sum(calls) / totals[False], "share_alike": sum(calls) / totals[kept]}
             row |= {"wrong": wrong, "seconds": time.perf_counter() - started}
-            print(
-                f"{name:15} {label:22} {show(row)} {row['share']:7.1%} {row['share_alike']:7.1%}", flush=True
-            )
+            print(f"{name:15} {label:22} {show(row)} {row['share']:7.1%} {row['share_alike']:7.1%}", flush=True)
             yield row
         engine = Engine(oracle="scene", detector="scene", schedule="lazy")
         some = list(task.samples)[:: max(len(task.samples) // max(certificates, 1), 1)][:certificates]
@@ -220,9 +212,7 @@ def proved(engine: Engine, cases: list[tuple[str, Scene]]) -> dict[str, Any]:
     for program, scene in cases:
         checked = dsl.check(program, vocabulary=engine.vocabulary)
         session = Session(engine.context, engine.evidence(scene))
-        interpreter = Interpreter(
-            session, engine.vocabulary, engine.limits, engine.context.distinct_variables
-        )
+        interpreter = Interpreter(session, engine.vocabulary, engine.limits, engine.context.distinct_variables)
         answer_of(interpreter, session, checked.program)
         cells = Cells(session.goals, scene, engine.context)
         proof = certificate(cells)

@@ -101,9 +101,7 @@ class Cells:
 
     def _evaluator(self, evidence: Evidence) -> Executor:
         context, known = self.context, KnownAtoms(evidence, self.context)
-        return Executor(
-            len(self.scene), context.logic, context.parameters, known, context.limits.tensor_cells
-        )
+        return Executor(len(self.scene), context.logic, context.parameters, known, context.limits.tensor_cells)
 
     def settles(self, known: Mask) -> bool:
         """Tell whether the cells known, shape ``(size,)``, settle every goal."""

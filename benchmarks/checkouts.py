@@ -111,27 +111,10 @@ def seconds(checkout: Path, measure: str, data_dir: str, count: int) -> float:
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(checkout), "PYTHONHASHSEED": "0"}
     with tempfile.TemporaryDirectory() as folder:
         if measure == RUN:
-            words = [
-                "run.py",
-                "--config",
-                "configs/clevr.json",
-                "--od_model",
-                "scene",
-                "--vlm_model_name",
-                "scene",
-            ]
-            words += [
-                "--data_dir",
-                data_dir,
-                "--output_dir",
-                f"{folder}/run",
-                "--num_samples",
-                str(count or 20),
-            ]
+            words = ["run.py", "--config", "configs/clevr.json", "--od_model", "scene", "--vlm_model_name", "scene"]
+            words += ["--data_dir", data_dir, "--output_dir", f"{folder}/run", "--num_samples", str(count or 20)]
             before = os.times()
-            done = subprocess.run(
-                [sys.executable, *words], cwd=checkout, env=env, capture_output=True, text=True
-            )
+            done = subprocess.run([sys.executable, *words], cwd=checkout, env=env, capture_output=True, text=True)
             after = os.times()
             used = after.children_user + after.children_system - before.children_user - before.children_system
         else:
@@ -144,17 +127,13 @@ def seconds(checkout: Path, measure: str, data_dir: str, count: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
     parser.add_argument("--data_dir", default=str(ROOT / "examples" / "clevr"), help="in CLEVR's format")
     parser.add_argument("--num_samples", type=int, default=0, help="0: all")
     parser.add_argument("--rounds", type=int, default=3, help="pairs of each measure")
-    parser.add_argument(
-        "--measures", nargs="*", default=[*MEASURES, RUN], choices=[*MEASURES, RUN], metavar="NAME"
-    )
+    parser.add_argument("--measures", nargs="*", default=[*MEASURES, RUN], choices=[*MEASURES, RUN], metavar="NAME")
     parser.add_argument("--output", default=str(Path(__file__).parent / "results" / "checkouts.json"))
     options = parser.parse_args()
     data_dir, rows = str(Path(options.data_dir).resolve()), {}

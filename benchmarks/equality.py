@@ -82,9 +82,7 @@ def compare(oracle: str, cases: list[Case]) -> bool:
     for source, program, scene in cases:
         (everything, asked_all), (lazy, asked) = (outcome(engine, program, scene) for engine in ways)
         if everything != lazy:
-            print(
-                f"{source}: {program}\non {scene.name}\nnaive, all:      {everything}\noptimised, lazy: {lazy}"
-            )
+            print(f"{source}: {program}\non {scene.name}\nnaive, all:      {everything}\noptimised, lazy: {lazy}")
             return False
         if everything[0] == "error":
             failed[source] += 1

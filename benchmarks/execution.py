@@ -71,14 +71,7 @@ PROGRAMS: dict[str, Node] = {
     "distinct 4": distinct_puzzle(4),
     "triangle": closed(3, atom("left", 0, 1), atom("behind", 1, 2), atom("near", 0, 2)),
 }
-VARIABLES = {
-    "puzzle of 2": 2,
-    "puzzle of 3": 3,
-    "puzzle of 4": 4,
-    "chain of 6": 6,
-    "distinct 4": 4,
-    "triangle": 3,
-}
+VARIABLES = {"puzzle of 2": 2, "puzzle of 3": 3, "puzzle of 4": 4, "chain of 6": 6, "distinct 4": 4, "triangle": 3}
 
 
 class Bench:
@@ -198,9 +191,7 @@ def rows(names: list[str], sizes: list[int], logics: list[str], dense_limit: int
 
 
 def line(row: dict[str, Any]) -> str:
-    naive = (
-        f"{row['naive_ms']:12.3f} {row['speedup']:10.1f}×" if "naive_ms" in row else f"{'–':>12} {'–':>11}"
-    )
+    naive = f"{row['naive_ms']:12.3f} {row['speedup']:10.1f}×" if "naive_ms" in row else f"{'–':>12} {'–':>11}"
     way = "backward" if row["backward"] else "forward"
     return (
         f"{row['program']:12} {row['n']:4} {row['logic']:11} {way:9} {row['optimised_ms']:10.3f} {naive}"
@@ -209,16 +200,12 @@ def line(row: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="N up to 20")
     parser.add_argument("--sizes", type=int, nargs="*")
     parser.add_argument("--programs", nargs="*", default=list(PROGRAMS), choices=list(PROGRAMS))
     parser.add_argument("--logics", nargs="*", default=["godel", "product"])
-    parser.add_argument(
-        "--dense_limit", type=int, default=50_000_000, help="cells of the largest naive table"
-    )
+    parser.add_argument("--dense_limit", type=int, default=50_000_000, help="cells of the largest naive table")
     parser.add_argument("--output", default=str(Path(__file__).parent / "results" / "execution.json"))
     parser.add_argument("--memory", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -228,9 +215,7 @@ def main() -> None:
         print(measure_memory(name, int(n), grad == "1"))
         return
     sizes = options.sizes or ([6, 10, 20] if options.quick else [6, 10, 20, 40, 80, 160])
-    print(
-        f"{'program':12} {'N':>4} {'logic':11} {'':9} {'ms':>10} {'naive ms':>12} {'speedup':>11} {'/product':>9}"
-    )
+    print(f"{'program':12} {'N':>4} {'logic':11} {'':9} {'ms':>10} {'naive ms':>12} {'speedup':>11} {'/product':>9}")
     table = rows(options.programs, sizes, options.logics, options.dense_limit)
     memory = []
     for name in [p for p in ("puzzle of 4", "chain of 6", "distinct 4", "triangle") if p in options.programs]:

@@ -69,9 +69,7 @@ def measure(mode: str, url: str, words: argparse.Namespace) -> dict[str, object]
         "local", words.model, url, max_tokens=words.max_tokens, timeout=600, retries=0, concurrency=1,
         constrained=MODES[mode]["constrained"],
     )  # fmt: skip
-    writer = Writer(
-        Chat(settings), vocabulary=engine.vocabulary, repairs=MODES[mode]["repairs"], length=words.length
-    )
+    writer = Writer(Chat(settings), vocabulary=engine.vocabulary, repairs=MODES[mode]["repairs"], length=words.length)
     counts = dict.fromkeys(("right", "wrong", "no program", "fails when run"), 0)
     start = time.perf_counter()
     for sample in samples:
@@ -88,13 +86,7 @@ def measure(mode: str, url: str, words: argparse.Namespace) -> dict[str, object]
         if words.show:
             print(f"  {outcome}: {sample.question}\n    {program}", flush=True)
     seconds = (time.perf_counter() - start) / len(samples)
-    return {
-        "mode": mode,
-        "n": len(samples),
-        **counts,
-        "seconds each": round(seconds, 1),
-        **writer.spent.as_dict(),
-    }
+    return {"mode": mode, "n": len(samples), **counts, "seconds each": round(seconds, 1), **writer.spent.as_dict()}
 
 
 if __name__ == "__main__":

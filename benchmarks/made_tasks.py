@@ -21,9 +21,7 @@ TRIES = 20_000
 DescribedObject = tuple[tuple[str, str], ...]
 
 
-def describe(
-    rng: np.random.Generator, truth: Annotation, index: int, sizes: tuple[float, ...]
-) -> DescribedObject:
+def describe(rng: np.random.Generator, truth: Annotation, index: int, sizes: tuple[float, ...]) -> DescribedObject:
     """Describe an object by some of its attributes."""
     names = list(ATTRIBUTES)
     chosen = sorted(rng.choice(4, rng.choice(5, p=np.array(sizes) / sum(sizes)), replace=False))
@@ -85,9 +83,7 @@ def puzzle(scene: Scene, seed: int) -> tuple[str, bool]:
     raise RuntimeError("no such puzzle was found")
 
 
-def solvable(
-    truth: Annotation, descriptions: list[DescribedObject], relations: list[tuple[int, int, str]]
-) -> bool:
+def solvable(truth: Annotation, descriptions: list[DescribedObject], relations: list[tuple[int, int, str]]) -> bool:
     """Tell whether some four objects fit (two of them may be one)."""
     candidates = [fits(truth, d) for d in descriptions]
     total = np.ones((1, 1, 1, 1), dtype=bool)

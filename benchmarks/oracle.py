@@ -48,12 +48,7 @@ WORDS = ("red", "a ball", "a cube", "small", "made of metal")
 
 def two_billion(device: str) -> tuple[Any, Any]:
     """Return a random Qwen2-VL with the configuration of Qwen2-VL-2B-Instruct, in bfloat16, and a processor."""
-    from transformers import (
-        Qwen2VLConfig,
-        Qwen2VLForConditionalGeneration,
-        Qwen2VLImageProcessorPil,
-        Qwen2VLProcessor,
-    )
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLImageProcessorPil, Qwen2VLProcessor
 
     special = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
     tok = tokenizer(*special)
@@ -192,9 +187,7 @@ def show_profile(
     order = "self_device_time_total" if cuda else "self_cpu_time_total"
     print(found.key_averages().table(sort_by=order, row_limit=15, max_name_column_width=60))
     if cuda:
-        spans = [
-            (e.time_range.start, e.time_range.end) for e in found.events() if e.device_type.name == "CUDA"
-        ]
+        spans = [(e.time_range.start, e.time_range.end) for e in found.events() if e.device_type.name == "CUDA"]
         busy = covered(spans) / 1e6
         print(f"the device is idle for {100 * (1 - busy / seconds):.0f} % of {seconds:.2f} s, profiled\n")
 
@@ -226,20 +219,14 @@ def _wait(device: torch.device) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--device", default="auto", help="cuda, cuda:1, cpu, or auto: cuda where there is one"
-    )
-    parser.add_argument(
-        "--tiny", action="store_true", help="the tiny model of the tests; the default on a CPU"
-    )
+    parser.add_argument("--device", default="auto", help="cuda, cuda:1, cpu, or auto: cuda where there is one")
+    parser.add_argument("--tiny", action="store_true", help="the tiny model of the tests; the default on a CPU")
     parser.add_argument("--objects", type=int, default=10)
     parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--single", type=int, default=64, help="cells that are asked one by one")
     parser.add_argument("--peak", type=float, help="operations a second of the card; known for some")
     parser.add_argument(
-        "--profile",
-        action="store_true",
-        help="the longest operations, and the share of time the device is idle",
+        "--profile", action="store_true", help="the longest operations, and the share of time the device is idle"
     )
     options = parser.parse_args()
     try:
@@ -254,11 +241,7 @@ def main() -> None:
     peak = options.peak or next((value for part, value in PEAKS.items() if part in name), None)
     print(f"{pair[0].num_parameters() / 1e9:.3g} billion parameters, {pair[0].dtype}, {name}")
     ways = (
-        (
-            "(a) one call a marked picture",
-            {"form": "mark", "batch_size": 1, "share_prefix": False},
-            one_by_one,
-        ),
+        ("(a) one call a marked picture", {"form": "mark", "batch_size": 1, "share_prefix": False}, one_by_one),
         ("(b) marked pictures, batched", {"form": "mark", "share_prefix": False}, together),
         ("    coordinates, batched", {"form": "coordinates", "share_prefix": False}, together),
         ("(c) coordinates, shared prefix", {"form": "coordinates"}, together),

@@ -29,9 +29,7 @@ def texts(folder: Path | None, count: int) -> list[str]:
 
         found = list(dict.fromkeys(p for _, _, p in programs(folder)))
         return random.Random(0).sample(found, min(count, len(found)))
-    blocks = re.findall(
-        r"^```neptune\n(.*?)^```", (ROOT / "docs/language.md").read_text(encoding="utf-8"), re.M | re.S
-    )
+    blocks = re.findall(r"^```neptune\n(.*?)^```", (ROOT / "docs/language.md").read_text(encoding="utf-8"), re.M | re.S)
     return [f"{blocks[i % len(blocks)].strip()}  # {i}" for i in range(count)]
 
 

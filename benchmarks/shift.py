@@ -62,9 +62,7 @@ def row(first: str, side: dict[str, Any], turned: str) -> str:
 
 def main() -> None:
     """Run, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data_dir", required=True)
     parser.add_argument("--val_dir", required=True)
     parser.add_argument("--out", type=Path, default=Path("experiments/shift"))

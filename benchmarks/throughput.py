@@ -84,16 +84,12 @@ def profile(engine: Engine, asked: list[tuple[str, Scene]], batch: int, rows: in
     busiest = sorted(calls.items(), key=lambda item: -item[1][0])[:rows]
     return {
         "parts": parts,
-        "functions": [
-            {"function": name, "share": own / total, "calls": count} for name, (own, _, count) in busiest
-        ],
+        "functions": [{"function": name, "share": own / total, "calls": count} for name, (own, _, count) in busiest],
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data_dir", default=str(ROOT / "examples" / "clevr"))
     parser.add_argument("--task", default="clevr")
     parser.add_argument("--num_samples", type=int)
@@ -106,9 +102,7 @@ def main() -> None:
     asked = questions(options.data_dir, options.task, options.num_samples)
     engine = Engine(oracle="scene", schedule="all", planner="optimised", logic=options.logic)
     passes: dict[str, Any] = {"cold": once(engine, asked, options.batch)}
-    passes["warm"] = max(
-        (once(engine, asked, options.batch) for _ in range(3)), key=lambda r: r["per_second"]
-    )
+    passes["warm"] = max((once(engine, asked, options.batch) for _ in range(3)), key=lambda r: r["per_second"])
     fresh = {id(s): Scene(s.boxes, s.size, s.picture, s.annotation, s.scores, s.name) for _, s in asked}
     passes["new scenes"] = once(engine, [(p, fresh[id(s)]) for p, s in asked], options.batch)
     print(f"{len(asked)} questions, {plans.planned} shapes planned, batches of {options.batch}")

@@ -54,9 +54,7 @@ def stays() -> list[tuple[str, str]]:
         if ROOT in path.parents and path.relative_to(ROOT).parts[0] in ("dsl", "neptune"):
             file = path.relative_to(ROOT).as_posix()
             names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-            if file != here and any(
-                holds(frame.f_locals.get(name), scene) for name in names if name != "self"
-            ):
+            if file != here and any(holds(frame.f_locals.get(name), scene) for name in names if name != "self"):
                 if (here, file, code.co_qualname) not in seen:
                     seen.add((here, file, code.co_qualname))
                     way.append((file, code.co_qualname))

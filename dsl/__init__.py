@@ -16,13 +16,4 @@ from dsl.syntax.parser import parse
 from dsl.syntax.printer import print_program
 from dsl.vocabulary import Vocabulary
 
-__all__ = [
-    "Checked",
-    "LimitError",
-    "Limits",
-    "ProgramError",
-    "Vocabulary",
-    "check",
-    "parse",
-    "print_program",
-]
+__all__ = ["Checked", "LimitError", "Limits", "ProgramError", "Vocabulary", "check", "parse", "print_program"]

@@ -83,14 +83,7 @@ class ProgramError(Exception):
         first = errors[0]
         if len(errors) == 1:
             return first
-        return cls(
-            first.what,
-            first.span,
-            expected=first.expected,
-            hint=first.hint,
-            source=first.source,
-            errors=errors,
-        )
+        return cls(first.what, first.span, expected=first.expected, hint=first.hint, source=first.source, errors=errors)
 
     def with_source(self, source: str) -> ProgramError:
         """Give this error (and those bundled in it) the text that it speaks of; return it."""

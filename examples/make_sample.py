@@ -62,9 +62,7 @@ def question_features(sample: Sample) -> list[Any]:
 
 def main() -> None:
     """Choose, copy, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data_dir", required=True, help="a folder in CLEVR format")
     parser.add_argument("--output", default=str(ROOT / "examples" / "clevr"))
     parser.add_argument("--programs", default=str(ROOT / "programs"))
@@ -130,9 +128,7 @@ def make(options: argparse.Namespace) -> None:
         print(f"{path.name}: {len(programs)} programs")
 
 
-def write(
-    path: Path, source: Path, key: str, records: list[dict[str, Any]], number: Mapping[str, int]
-) -> None:
+def write(path: Path, source: Path, key: str, records: list[dict[str, Any]], number: Mapping[str, int]) -> None:
     """Write records in the source file's format, one a line, with pictures and questions numbered anew."""
     for position, record in enumerate(records):
         for field in ("image_index", "scene_index"):

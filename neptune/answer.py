@@ -169,9 +169,7 @@ class Answer:
                 f'<td style="text-align:left;white-space:nowrap">{strip}</td></tr>'
             )
         for text in (*(f"nothing matches: {p}" for p in self.presuppositions), *self.notes):
-            rows.append(
-                f'<tr><td></td><td colspan="3" style="{QUIET};text-align:left">{escape(text)}</td></tr>'
-            )
+            rows.append(f'<tr><td></td><td colspan="3" style="{QUIET};text-align:left">{escape(text)}</td></tr>')
         usage = self.usage
         cost = f"{usage.oracle_calls:,} oracle calls, {usage.cache_hits:,} cache hits"
         return (

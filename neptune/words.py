@@ -10,14 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-_NAMES = {
-    int: "an integer",
-    float: "a number",
-    str: "text",
-    bool: "true or false",
-    type(None): "null",
-    Path: "a path",
-}
+_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null", Path: "a path"}
 
 
 def describe_type(annotation: Any) -> str:

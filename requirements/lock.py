@@ -49,9 +49,7 @@ def main(uv: str, upgrade: bool) -> None:
     for name, extras in SETS.items():
         file = HERE / f"{name}.txt"
         held = [f"--constraint={HERE / 'torch.in'}", *([] if file == first else [f"--constraint={first}"])]
-        chosen = resolve(
-            uv, file, str(PROJECT), *(f"--extra={e}" for e in extras), "--generate-hashes", *held, *newest
-        )
+        chosen = resolve(uv, file, str(PROJECT), *(f"--extra={e}" for e in extras), "--generate-hashes", *held, *newest)
         hashed, plain = split(chosen)
         file.write_text("".join(hashed), encoding="utf-8")
         if file == first:

@@ -86,9 +86,7 @@ def check(
         faults = sorted(checker.errors, key=lambda e: (e.line or 0, e.column or 0))[:_MOST_ERRORS]
         error = ProgramError.bundle(faults)
         raise error.with_source(source) if source is not None else error
-    done = Checked(
-        tree, frozenset(checker.predicates), tuple(dict.fromkeys((*notes, *changed, *checker.notes)))
-    )
+    done = Checked(tree, frozenset(checker.predicates), tuple(dict.fromkeys((*notes, *changed, *checker.notes))))
     if key is not None and source is not None and len(source) <= 2000:
         if len(_memory) >= _REMEMBERED:
             _memory.popitem(last=False)
@@ -131,9 +129,7 @@ class _Checker(Expressions):
                 self.bind(inner, param.name, param, Binding("value"))
             self.block(node.body, inner, loop=False)
 
-    def _statements(
-        self, body: tuple[ast.Stmt, ...], scope: Scope, loop: bool, later: list[ast.FunctionDef]
-    ) -> None:
+    def _statements(self, body: tuple[ast.Stmt, ...], scope: Scope, loop: bool, later: list[ast.FunctionDef]) -> None:
         for node in body:
             if isinstance(node, ast.ExprStatement):
                 self.expression(node.value, scope)
@@ -160,9 +156,7 @@ class _Checker(Expressions):
                 later.append(node)
             elif isinstance(node, ast.Break | ast.Continue) and not loop:
                 word = "break" if isinstance(node, ast.Break) else "continue"
-                self.fault(
-                    f"'{word}' outside a for statement", node, hint=f"leave '{word}' out, or put it in a loop"
-                )
+                self.fault(f"'{word}' outside a for statement", node, hint=f"leave '{word}' out, or put it in a loop")
 
     def _assign(self, node: ast.Assign, scope: Scope) -> None:
         if isinstance(node.value, ast.Lambda):

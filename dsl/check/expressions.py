@@ -143,9 +143,7 @@ class Expressions:
         if node.name.startswith("_"):
             self.fault(f"'.{node.name}' is not in the language", node, hint=_INSIDES)
         elif node.name in METHODS:
-            self.fault(
-                f"'.{node.name}' is a method", node, expected=f".{node.name}(…)", hint="call it, with ()"
-            )
+            self.fault(f"'.{node.name}' is a method", node, expected=f".{node.name}(…)", hint="call it, with ()")
         else:
             near = closest(node.name, METHODS, 3, 0.75) if called and not self._is_word(node.name) else []
             bound = isinstance(node.value, ast.Name) and scope.find(node.value.id) is not None
@@ -232,11 +230,7 @@ class Expressions:
                     hint=did_you_mean(keyword.name, binding.params),
                 )
             elif keyword.name in binding.params[: len(node.args)]:
-                self.fault(
-                    f"'{name}' gets its argument '{keyword.name}' twice",
-                    keyword,
-                    hint="leave one of them out",
-                )
+                self.fault(f"'{name}' gets its argument '{keyword.name}' twice", keyword, hint="leave one of them out")
 
     def _builtin(self, node: ast.Call, builtin: Builtin, scope: Scope) -> None:
         self._count(f"'{builtin.name}'", builtin.least, builtin.most, node, builtin.signature)
@@ -317,9 +311,7 @@ class Expressions:
                 f"unknown predicate '{name}' of {_range(arity, arity)}",
                 function,
                 expected=takes or f"a predicate of the vocabulary '{words.name}'",
-                hint=words.suggest(name, arity)
-                or did_you_mean(name, BUILTINS)
-                or "use a word of the vocabulary",
+                hint=words.suggest(name, arity) or did_you_mean(name, BUILTINS) or "use a word of the vocabulary",
             )
         elif words.sort_named(name) is None:
             self.predicates.add((words.canonical(name, arity), arity))

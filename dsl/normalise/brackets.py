@@ -14,9 +14,7 @@ _ORDERS = ("==", "!=", "<", ">", "<=", ">=")
 _TOO_LATE = {
     f"describe(_s, lambda _k: _of(_k, _o) {op} _value)": f"describe(_s, lambda _k: _of(_k, _o)) {op} _value"
     for op in _ORDERS
-} | {
-    f"describe(_s, _description {op} _word)": f"describe(_s, _description) {op} _word" for op in ("==", "!=")
-}
+} | {f"describe(_s, _description {op} _word)": f"describe(_s, _description) {op} _word" for op in ("==", "!=")}
 
 
 @rule(*_TOO_LATE, note="a comparison inside 'describe' was read as one of the value described")
@@ -39,9 +37,7 @@ def counts_compared_outside(m: Match) -> Expr | None:
     assert isinstance(whole, ast.Comparison)
 
     def compared(node: Expr) -> Expr | None:
-        return (
-            ast.Comparison(node, whole.ops, whole.rights, span=node.span) if called(node) == "count" else None
-        )
+        return ast.Comparison(node, whole.ops, whole.rights, span=node.span) if called(node) == "count" else None
 
     return at_its_end(m["formula"], compared)
 
@@ -62,11 +58,7 @@ def arguments_after_lambda(m: Match) -> Expr | None:
     """``iota(Object, lambda x: between(x, a), b)`` has its bracket too early: ``between(x, a, b)``."""
     rest = (m["first"], *m.many("more"))
     parts = list(conjuncts(m["body"]))
-    short = [
-        i
-        for i, p in enumerate(parts)
-        if isinstance(p, ast.Call) and "between" in called(p) and len(p.args) == 2
-    ]
+    short = [i for i, p in enumerate(parts) if isinstance(p, ast.Call) and "between" in called(p) and len(p.args) == 2]
     if len(short) != 1 or len(rest) > 2 or any(isinstance(a, ast.Lambda) for a in rest):
         return None
     between = parts[short[0]]
@@ -99,10 +91,7 @@ def restricted_quantifiers(m: Match) -> Expr | None:
     every = name in EVERY
     m.say(reading=": all that fit the first fit the second" if every else " both of them")
     return m.build(
-        f"_restricted(Object, lambda _x: {'implies(_p, _q)' if every else '_p and _q'})",
-        x=var,
-        p=body,
-        q=second.body,
+        f"_restricted(Object, lambda _x: {'implies(_p, _q)' if every else '_p and _q'})", x=var, p=body, q=second.body
     )
 
 

@@ -68,11 +68,7 @@ class Context:
 
     def may_be_variable(self, name: str) -> bool:
         """Tell whether a name is neither built in nor one of the vocabulary's sorts and values."""
-        return (
-            name not in BUILTINS
-            and self.words.sort_named(name) is None
-            and self.words.value_named(name) is None
-        )
+        return name not in BUILTINS and self.words.sort_named(name) is None and self.words.value_named(name) is None
 
 
 def _bound(nodes: list[ast.Node]) -> frozenset[str]:

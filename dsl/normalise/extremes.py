@@ -7,17 +7,7 @@ from typing import cast
 from dsl.normalise.context import Context
 from dsl.normalise.kinds import sole_attribute
 from dsl.normalise.patterns import Match, build, rule
-from dsl.normalise.tree import (
-    alike,
-    called,
-    conjunction,
-    conjuncts,
-    described,
-    free_names,
-    fresh,
-    rebuild,
-    substitute,
-)
+from dsl.normalise.tree import alike, called, conjunction, conjuncts, described, free_names, fresh, rebuild, substitute
 from dsl.normalise.values import group_of
 from dsl.syntax import ast
 from dsl.syntax.ast import Expr
@@ -35,11 +25,7 @@ def extreme_objects(m: Match) -> Expr | None:
     among = m["description"] if "_description" in m.found else ast.Name("Object")
     group = group_of(m, (among, *m.many("args")))
     keys = [sole_attribute(arg, m.words) for arg in m.many("args")]
-    if (
-        group is None
-        or not m.words.is_ordered(m.said["sort"])
-        or any(key is not None and key[2] for key in keys)
-    ):
+    if group is None or not m.words.is_ordered(m.said["sort"]) or any(key is not None and key[2] for key in keys):
         return None
     no_other = f"_attribute(_x) {'>=' if '_largest' in m.found else '<='} _attribute(_y)"
     x, whole = str(group["x"]), cast(Expr, group["all"])
@@ -49,9 +35,7 @@ def extreme_objects(m: Match) -> Expr | None:
         no_other = f"implies(_too, {no_other})"
     too = substitute(whole, x, ast.Name(y, span=m.node.span))
     m.say(called=called(m.node))
-    return m.build(
-        f"iota(Object, lambda _x: __fits and forall(Object, lambda _y: {no_other}))", **group, y=y, too=too
-    )
+    return m.build(f"iota(Object, lambda _x: __fits and forall(Object, lambda _y: {no_other}))", **group, y=y, too=too)
 
 
 @rule("_superlative(_name, Object)", note="'{superlative}(x, Object)' was read as '{superlative}(x)'")
@@ -107,9 +91,7 @@ def largest_counts(m: Match) -> Expr | None:
         m.context.copied(total)
         other = substitute(total, x, ast.Name(y, span=parts[i].span))
         op, size = (">=", "larger") if word == "max" else ("<=", "smaller")
-        parts[i] = m.build(
-            f"forall(_name, lambda _y: _total {op} _other)", parts[i], y=y, total=total, other=other
-        )
+        parts[i] = m.build(f"forall(_name, lambda _y: _total {op} _other)", parts[i], y=y, total=total, other=other)
         m.say(word=word, sort=sort, size=size)
     return m.build("_binder(_name, lambda _x: _body)", body=conjunction(parts, m.node)) if peaks else None
 
@@ -186,11 +168,7 @@ def _written_out(node: ast.Call, relation: str, fits: _Fits, context: Context) -
     target, *among = node.args
     members: tuple[Expr, ...] = ()
     if among and not _everything(among[0]):
-        inner = (
-            among[0]
-            if isinstance(among[0], ast.Lambda) and len(among[0].params) == 1
-            else described(among[0])
-        )
+        inner = among[0] if isinstance(among[0], ast.Lambda) and len(among[0].params) == 1 else described(among[0])
         if inner is None or not isinstance(target, ast.Name):
             return None
         var, conditions = inner.params[0], conjuncts(inner.body)
@@ -214,9 +192,7 @@ def _written_out(node: ast.Call, relation: str, fits: _Fits, context: Context) -
     if conditions:
         fits_too = conjunction([substitute(c, var, ast.Name(y, span=node.span)) for c in conditions], node)
         other = build("implies(_p, _q)", node, {}, p=fits_too, q=other)
-    return build(
-        "__members and forall(Object, lambda _y: _other)", node, {}, members=members, y=y, other=other
-    )
+    return build("__members and forall(Object, lambda _y: _other)", node, {}, members=members, y=y, other=other)
 
 
 def _everything(node: Expr) -> bool:

@@ -24,9 +24,7 @@ VARIABLE = re.compile(r"[a-z]\d*\Z")
 
 _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _EMPTY = frozenset({"the", "object", "thing", "item", "shape"})
-_NO_SUPERLATIVES = frozenset(
-    {"west", "rest", "test", "most", "almost", "nest", "chest", "best", "forest", "interest"}
-)
+_NO_SUPERLATIVES = frozenset({"west", "rest", "test", "most", "almost", "nest", "chest", "best", "forest", "interest"})
 
 
 def spellings(table: Mapping[str, str]) -> dict[str, str]:
@@ -181,9 +179,7 @@ NAMES: Mapping[str, Callable[[str, Context], bool]] = {
     "variable": lambda name, context: VARIABLE.match(name) is not None,
     "parameter": lambda name, context: name in context.parameters,
     "sort": lambda name, context: context.value_sort(name) is not None,
-    "known": lambda name, context: (
-        context.sort_of(name) in context.words.sorts and name not in context.parameters
-    ),
+    "known": lambda name, context: context.sort_of(name) in context.words.sorts and name not in context.parameters,
 }
 """Word of a hole → a test of the name that it takes, in a program."""
 

@@ -70,9 +70,7 @@ RULES: tuple[Rule, ...] = (
 _ROUNDS = 8
 
 
-def normalise(
-    program: ast.Program, vocabulary: Vocabulary, limits: Limits
-) -> tuple[ast.Program, tuple[str, ...]]:
+def normalise(program: ast.Program, vocabulary: Vocabulary, limits: Limits) -> tuple[ast.Program, tuple[str, ...]]:
     """Return the program in normal form, and a note for each kind of change.
 
     Idempotent; a program without malformed input is returned as it is, the same object.

@@ -20,15 +20,11 @@ def named_objects(m: Match) -> Expr | None:
     """``behind(x, red_cube)``, ``describe(Color, rightmost_cylinder())``: the object that the name describes."""
     name = m["named"]
     nouns = nouns_of(name, m.context)
-    m.say(
-        shown=f"{called(name)}()" if isinstance(name, ast.Call) else m.name("named"),
-        nouns=" and ".join(nouns),
-    )
+    m.say(shown=f"{called(name)}()" if isinstance(name, ast.Call) else m.name("named"), nouns=" and ".join(nouns))
     conditions = conjunction([build("_noun(_y)", name, {}, noun=noun, y="y") for noun in nouns], name)
     meant = build("iota(Object, lambda _y: _all)", name, {}, y="y", all=conditions)
     return m.build(
-        "_predicate(__before, _meant, __after)" if "__before" in m.found else "describe(_s, _meant)",
-        meant=meant,
+        "_predicate(__before, _meant, __after)" if "__before" in m.found else "describe(_s, _meant)", meant=meant
     )
 
 
@@ -99,10 +95,7 @@ def properties_of_descriptions(m: Match) -> Expr | None:
     elif words.knows(name, 1) or words.is_vacuous(name) or is_superlative(name, words):
         m.say(meant=f"one described that is {name}")
         made = m.build(
-            "iota(Object, lambda _x: _body and _property2(_x))",
-            m["description"],
-            x=inner.params[0],
-            body=inner.body,
+            "iota(Object, lambda _x: _body and _property2(_x))", m["description"], x=inner.params[0], body=inner.body
         )
     else:
         return None
@@ -126,9 +119,7 @@ def properties_of_variables(m: Match) -> Expr | None:
     if words.knows(name, 2) and words.comparative(name) is None and words.sort_named(name) is None:
         m.say(meant=f"the object that is {name} of x")
         z = fresh("z", {m.name("variable")})
-        return m.build(
-            "_property(__before, iota(Object, lambda _z: _predicate(_z, _variable)), __after)", z=z
-        )
+        return m.build("_property(__before, iota(Object, lambda _z: _predicate(_z, _variable)), __after)", z=z)
     return None
 
 
@@ -144,11 +135,7 @@ def numbers_in_predicates(m: Match) -> Expr | None:
     objects = [a for a in args if not isinstance(a, ast.Number)]
     if not objects or len(args) > 3 or len(numbers) + len(objects) < len(args) or words.closed:
         return None
-    if (
-        words.is_vacuous(name)
-        or words.comparative(name) is not None
-        or any(words.knows(name, n) for n in (1, 2, 3))
-    ):
+    if words.is_vacuous(name) or words.comparative(name) is not None or any(words.knows(name, n) for n in (1, 2, 3)):
         return None
     if not all(described(a) is not None or VARIABLE.match(name_of(a)) for a in objects):
         return None

@@ -139,9 +139,7 @@ class Match:
 
     def many(self, *holes: str) -> tuple[Expr, ...]:
         """Return what the holes for any number took, named without ``__``; nothing of one that the pattern lacks."""
-        return tuple(
-            item for hole in holes for item in cast(tuple[Expr, ...], self.found.get(f"__{hole}", ()))
-        )
+        return tuple(item for hole in holes for item in cast(tuple[Expr, ...], self.found.get(f"__{hole}", ())))
 
     def name(self, hole: str) -> str:
         """Return the name that a hole took; ``""`` of anything else."""
@@ -151,9 +149,7 @@ class Match:
         """Give words for the rule's note, beside those that the holes give."""
         self.said.update(words)
 
-    def build(
-        self, template: str, at: ast.Node | None = None, /, **holes: Expr | tuple[Expr, ...] | str
-    ) -> Expr:
+    def build(self, template: str, at: ast.Node | None = None, /, **holes: Expr | tuple[Expr, ...] | str) -> Expr:
         """Return a template filled with what the holes took, and with `holes`: a text is a name.
 
         New nodes are placed where `at` is, by default the node matched.

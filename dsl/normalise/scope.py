@@ -8,16 +8,7 @@ from dsl.builtins import BUILTINS
 from dsl.normalise.context import Context
 from dsl.normalise.kinds import DESCRIBING, SOME, VARIABLE
 from dsl.normalise.patterns import build
-from dsl.normalise.tree import (
-    at_its_end,
-    called,
-    conjunction,
-    conjuncts,
-    described,
-    free_names,
-    fresh,
-    rebuild,
-)
+from dsl.normalise.tree import at_its_end, called, conjunction, conjuncts, described, free_names, fresh, rebuild
 from dsl.syntax import ast
 from dsl.syntax.ast import Expr
 
@@ -109,9 +100,7 @@ def _inserted(place: Expr, part: Expr, lost: set[str]) -> Expr | None:
             missing.add("")  # what binds them takes no condition, and no lambda further in is meant
         if missing:
             return None
-        whole = ast.Lambda(
-            function.params, conjunction([function.body, part], function.body), span=function.span
-        )
+        whole = ast.Lambda(function.params, conjunction([function.body, part], function.body), span=function.span)
         return ast.Call(node.func, (*node.args[:-1], whole), span=node.span)
 
     return at_its_end(place, change, _BINDERS | {"describe"})

@@ -132,9 +132,7 @@ def _numbered(node: ast.Node, bound: dict[str, str]) -> ast.Node:
     return rebuild(node, lambda child: _numbered(child, bound))
 
 
-def at_its_end(
-    node: Expr, change: Callable[[Expr], Expr | None], entered: Container[str] | None = None
-) -> Expr | None:
+def at_its_end(node: Expr, change: Callable[[Expr], Expr | None], entered: Container[str] | None = None) -> Expr | None:
     """Return the expression with one node at its right edge changed: the outermost that `change` does not refuse.
 
     The edge goes through last arguments, last operands of ``and`` and bodies of lambdas; with `entered` only of the

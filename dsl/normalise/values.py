@@ -25,10 +25,7 @@ def described_sorts(m: Match) -> Expr | None:
     return m.build("describe(_named, _o)", named=named)
 
 
-@rule(
-    "describe(_sort, _parameter, _parameter2)",
-    note="'describe({sort}, a, b)' was read as '{attribute}(a, b)'",
-)
+@rule("describe(_sort, _parameter, _parameter2)", note="'describe({sort}, a, b)' was read as '{attribute}(a, b)'")
 def describe_of_three(m: Match) -> Expr | None:
     """``describe(Color, c, x)`` with two variables says that c is the colour of x."""
     sort = str(m.context.sort_of(m.name("sort")))
@@ -139,11 +136,7 @@ def majorities(m: Match) -> Expr | None:
     return m.build(_COMMONEST, **group) if group is not None else None
 
 
-@rule(
-    "_all_same(__args)",
-    "_same(Object)",
-    note="'{called}' was read as: all that fit have the same {attribute}",
-)
+@rule("_all_same(__args)", "_same(Object)", note="'{called}' was read as: all that fit have the same {attribute}")
 def all_the_same(m: Match) -> Expr | None:
     """``all_same(Material, lambda x: cube(x))``: the plural, ``same_material`` of all that fit."""
     args = m.many("args")
@@ -161,6 +154,4 @@ def all_the_same(m: Match) -> Expr | None:
 
 def _sort_named(attribute: str, m: Match) -> Expr:
     name = attribute.title()
-    return ast.Name(
-        name if m.words.values(m.words.sort_named(name) or "") else name.rstrip("s"), span=m.node.span
-    )
+    return ast.Name(name if m.words.values(m.words.sort_named(name) or "") else name.rstrip("s"), span=m.node.span)

@@ -12,8 +12,7 @@ from dsl.syntax.ast import Expr
 _NUMBERS = frozenset({"count", "len", "max", "min", "sum", "abs", "int", "float"})
 
 conditionals = rewriting(
-    {"_choice(_test, _then, _else)": "_then if _test else _else"},
-    "'{choice}' was read as a conditional expression",
+    {"_choice(_test, _then, _else)": "_then if _test else _else"}, "'{choice}' was read as a conditional expression"
 )
 """``if_else(a, b, c)`` is ``b if a else c``."""
 
@@ -60,9 +59,7 @@ def truths(m: Match) -> Expr | None:
     return m.build(m.pattern.title())
 
 
-called_truths = rewriting(
-    {"True()": "True", "True(_x)": "True", "False()": "False", "False(_x)": "False"}, ""
-)
+called_truths = rewriting({"True()": "True", "True(_x)": "True", "False()": "False", "False(_x)": "False"}, "")
 """``True()`` and ``true(x)`` are the truth values too."""
 
 
@@ -87,9 +84,7 @@ def attributes_had(m: Match) -> Expr | None:
 
 
 @rule(
-    "_alike(_known, _a, _b)",
-    "_alike(_a, _b, _known)",
-    note="'{alike}' of {sort} and two objects was read with {same}",
+    "_alike(_known, _a, _b)", "_alike(_a, _b, _known)", note="'{alike}' of {sort} and two objects was read with {same}"
 )
 def attributes_compared(m: Match) -> Expr | None:
     """``same(Color, a, b)`` is ``same_color(a, b)``."""
@@ -116,11 +111,7 @@ compared_with_none = rewriting(
 def plurals_of_sorts(m: Match) -> Expr | None:
     """``for c in colors``: over the values of Color."""
     word = m.name("items").lower().removeprefix("all_")
-    sort = (
-        m.words.sort_named(word[:-1])
-        if word.endswith("s") and m.name("items") not in m.context.bound
-        else None
-    )
+    sort = m.words.sort_named(word[:-1]) if word.endswith("s") and m.name("items") not in m.context.bound else None
     if sort not in m.words.sorts or not m.words.values(str(sort)):
         return None
     m.say(sort=str(sort))

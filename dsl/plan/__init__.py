@@ -32,19 +32,7 @@ from dsl.plan.nodes import (
     Xor,
 )
 from dsl.plan.schema import Node, Term, make
-from dsl.plan.tree import (
-    Visit,
-    descend,
-    fresh,
-    prefix,
-    rebuild,
-    rejoin,
-    show,
-    substitute,
-    transform,
-    walk,
-    with_terms,
-)
+from dsl.plan.tree import Visit, descend, fresh, prefix, rebuild, rejoin, show, substitute, transform, walk, with_terms
 
 __all__ = [
     "And",

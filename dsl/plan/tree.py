@@ -178,7 +178,5 @@ def _substitute(node: Node, mapping: dict[str, Term], visit: Visit[dict[str, Ter
     if var in inner.values() or any(var in free for free in around):  # it would be captured
         used = frozenset().union(*(child.free for child in made), inner.values())
         inner[var] = renamed = next(f"@{k}" for k in itertools.count() if f"@{k}" not in used)
-    made = [
-        into(child, inner) if part.scoped else child for child, (_, part) in zip(made, parts, strict=True)
-    ]
+    made = [into(child, inner) if part.scoped else child for child, (_, part) in zip(made, parts, strict=True)]
     return rebuild(node, made, renamed)

@@ -85,9 +85,7 @@ def _block(kind: Quantifier, variables: Sequence[str], factors: Sequence[Node]) 
     pairs = sorted({_pair(f) for f in apart})
     relaxed = arrange(Exists, [*variables, *free], atoms)
     universal = kind is Forall
-    return Block(
-        universal, tuple(variables), tuple(free), tuple(grouped), tuple(scopes), tuple(pairs), relaxed
-    )
+    return Block(universal, tuple(variables), tuple(free), tuple(grouped), tuple(scopes), tuple(pairs), relaxed)
 
 
 def _atom(i: int, scope: tuple[str, ...]) -> Atom:

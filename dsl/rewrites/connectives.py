@@ -74,9 +74,7 @@ def fold_constants(node: Node, laws: Laws) -> Node:
             return absorbing if absorbing in operands or contradict else join(type(node), operands)
         case Not():
             return negation(node.body)
-        case Xor(left=Const(value=value), right=other) | Xor(left=other, right=Const(value=value)) if (
-            value in (0, 1)
-        ):
+        case Xor(left=Const(value=value), right=other) | Xor(left=other, right=Const(value=value)) if value in (0, 1):
             return negation(other) if value else other
         case Compare(left=Number(value=a), right=Number(value=b)):
             return const(float(_compares(node.op, a, b)))

@@ -147,9 +147,7 @@ def split_apart(kind: Quantifier, factors: Sequence[Node], bound: set[str]) -> t
     the rest."""
     rest = [f for f in factors if not _is_pair(kind, f)]
     apart = [
-        f
-        for f in factors
-        if _is_pair(kind, f) and f.free <= bound and not any(f.free <= other.free for other in rest)
+        f for f in factors if _is_pair(kind, f) and f.free <= bound and not any(f.free <= other.free for other in rest)
     ]
     return apart, [f for f in factors if f not in apart]
 
@@ -174,9 +172,7 @@ def _ordered(kind: Quantifier, variables: list[str], factors: list[Node]) -> Nod
         inside = [f for f in chosen if any(v in f.free for v in done)]
         outside = [f for f in chosen if f not in inside]
         groups.append(
-            [*outside, quantify(kind, sorted(done, reverse=True), _join(connective, inside))]
-            if inside
-            else outside
+            [*outside, quantify(kind, sorted(done, reverse=True), _join(connective, inside))] if inside else outside
         )
     return _join(connective, [f for g in groups for f in g])
 

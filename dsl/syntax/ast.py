@@ -302,9 +302,7 @@ class Continue(Node):
     """``continue``."""
 
 
-Stmt: TypeAlias = (
-    Assign | AugAssign | ExprStatement | If | For | FunctionDef | Return | Pass | Break | Continue
-)
+Stmt: TypeAlias = Assign | AugAssign | ExprStatement | If | For | FunctionDef | Return | Pass | Break | Continue
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,9 +144,7 @@ class _Builder(Transformer[Token, Any]):
                 keywords.append(item)
             elif keywords:
                 raise ProgramError(
-                    "an argument by position after one by name",
-                    item.span,
-                    hint="put the arguments by position first",
+                    "an argument by position after one by name", item.span, hint="put the arguments by position first"
                 )
             else:
                 args.append(item)
@@ -190,9 +188,7 @@ class _Builder(Transformer[Token, Any]):
     generator_group = _node(lambda c, span: ast.Comprehension("generator", c[1], tuple(c[2:-1]), span=span))
     list_comprehension = _node(lambda c, span: ast.Comprehension("list", c[1], tuple(c[2:-1]), span=span))
     set_comprehension = _node(lambda c, span: ast.Comprehension("set", c[1], tuple(c[2:-1]), span=span))
-    dict_comprehension = _node(
-        lambda c, span: ast.Comprehension("dict", c[1], tuple(c[3:-1]), c[2], span=span)
-    )
+    dict_comprehension = _node(lambda c, span: ast.Comprehension("dict", c[1], tuple(c[3:-1]), c[2], span=span))
     clause = _node(lambda c, span: ast.Clause(c[1], c[3], tuple(c[4:]), span=span))
 
 

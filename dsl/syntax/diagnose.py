@@ -74,9 +74,7 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         return ProgramError("the language has no ':='", span, hint="assign on a line of its own")
     if before is not None and before.value == value and value in _DOUBLED and _touch(before, token):
         return ProgramError(
-            f"the language has no '{value}{value}'",
-            join(before, token),
-            hint=f"write '{_DOUBLED[value]}'",
+            f"the language has no '{value}{value}'", join(before, token), hint=f"write '{_DOUBLED[value]}'"
         )
     binding = _unbound_variable(tokens, at)
     if binding is not None:
@@ -92,17 +90,11 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         if header in _HEADERS.values() and (kind == "_NEWLINE" or header == "lambda"):
             after = Span(before.span.end_line, before.span.end_column, span.line, before.span.end_column + 1)
             return ProgramError(
-                f"missing ':' after '{_shown(before)}'",
-                after,
-                expected=f"':' to end the '{header}'",
-                hint="add ':'",
+                f"missing ':' after '{_shown(before)}'", after, expected=f"':' to end the '{header}'", hint="add ':'"
             )
     if "ELSE" in allowed and kind != "ELSE" and _inside_conditional(fault):
         return ProgramError(
-            "'if' inside an expression needs an 'else'",
-            span,
-            expected="'else'",
-            hint="write a if test else b",
+            "'if' inside an expression needs an 'else'", span, expected="'else'", hint="write a if test else b"
         )
     if kind in ("STAR", "POWER") and before is not None and before.type in ("LPAR", "COMMA", "EQUAL", "LSQB"):
         return ProgramError(
@@ -112,9 +104,7 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
         )
     if kind in ("AND", "OR", "IN") and _opens_call(tokens, at):
         instead = "x in y" if kind == "IN" else f"a {value} b, or {value}_(a, b)"
-        return ProgramError(
-            f"'{value}' used like a function", span, expected="an expression", hint=f"write {instead}"
-        )
+        return ProgramError(f"'{value}' used like a function", span, expected="an expression", hint=f"write {instead}")
     if before is not None and before.value in ("-", "=", "==") and value == ">" and _touch(before, token):
         return ProgramError(
             "the language has no arrows",
@@ -145,9 +135,7 @@ def _unbound_variable(tokens: Sequence[Token], at: int) -> ProgramError | None:
     before = tokens[at - 1]
     if before.type == "LAMBDA" and token.type == "LPAR":
         return ProgramError(
-            "'lambda' takes its variables without brackets",
-            token.span,
-            hint="write lambda x: …, or lambda x, y: …",
+            "'lambda' takes its variables without brackets", token.span, hint="write lambda x: …, or lambda x, y: …"
         )
     short = re.fullmatch(r"[a-z]\d*", token.value) is not None
     followed = at + 1 < len(tokens) and tokens[at + 1].type == "COLON"

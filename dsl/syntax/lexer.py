@@ -92,9 +92,7 @@ class Lexer:
         parts.append("(?P<SIGN>" + "|".join(re.escape(t) for t in signs if len(t) == 1) + ")")
         parts.append("(?P<WORD>" + "|".join(SIGNS) + ")")
         self._match = re.compile(
-            r"[ \t\f\u00a0]*(?:"
-            + "|".join([r"(?P<NL>(?:\#[^\n]*)?(?:\n|\Z))", r"(?P<JOIN>\\\n)", *parts])
-            + ")"
+            r"[ \t\f\u00a0]*(?:" + "|".join([r"(?P<NL>(?:\#[^\n]*)?(?:\n|\Z))", r"(?P<JOIN>\\\n)", *parts]) + ")"
         ).match
         self.terminals = set(literals.values()) | set(patterns)
 
@@ -291,8 +289,7 @@ def _unmatched(token: Token, opened: list[Token]) -> Token:
         return error_token(f"'{token.value}' closes nothing", token.span, hint=f"remove this '{token.value}'")
     last = opened[-1]
     return error_token(
-        f"'{token.value}' does not close '{last.value}' "
-        f"opened at line {last.span.line} column {last.span.column}",
+        f"'{token.value}' does not close '{last.value}' opened at line {last.span.line} column {last.span.column}",
         token.span,
         hint=f"close '{last.value}' first, or remove this '{token.value}'",
     )

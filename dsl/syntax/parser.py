@@ -56,9 +56,7 @@ class Accept:
             if not tokens:
                 raise ProgramError("the program is empty", expected="at least one line that gives a result")
             last = tokens[-1].span
-            tokens.append(
-                Token("$END", "", Span(last.end_line, last.end_column, last.end_line, last.end_column + 1))
-            )
+            tokens.append(Token("$END", "", Span(last.end_line, last.end_column, last.end_line, last.end_column + 1)))
             following = iter(tokens)
             found_tree = _run(self.lark, start, lambda _: next(following))
             if isinstance(found_tree, Unexpected):
@@ -185,9 +183,7 @@ def parse(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) 
     return parsed(text, start=start, limits=limits)[0]
 
 
-def parsed(
-    text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS
-) -> tuple[ast.Program, tuple[str, ...]]:
+def parsed(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) -> tuple[ast.Program, tuple[str, ...]]:
     """Return what :func:`parse` returns, and a note for each malformed spelling that was normalised on the way."""
     if not isinstance(text, str):
         raise TypeError(f"a program is a text, not {type(text).__name__}")
@@ -274,16 +270,9 @@ _accept, _generate = lru_cache(maxsize=1)(Accept), lru_cache(maxsize=1)(Generate
 
 def _lark(starts: list[str]) -> Lark:
     lark = Lark(
-        resources.grammar(),
-        start=starts,
-        parser="lalr",
-        lexer="basic",
-        transformer=builder(),
-        maybe_placeholders=False,
+        resources.grammar(), start=starts, parser="lalr", lexer="basic", transformer=builder(), maybe_placeholders=False
     )
-    for rule in (
-        lark.rules
-    ):  # Lark's tokens are compared by a function: the table of a parser finds plain text sooner
+    for rule in lark.rules:  # Lark's tokens are compared by a function: the table of a parser finds plain text sooner
         rule.origin.name = str(rule.origin.name)
     return lark
 
@@ -310,6 +299,4 @@ def _spoken(row: Iterable[str], words: dict[str, Callable[..., Any]]) -> str:
             plain = re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL)
             kind = {STRICT_NAME: "a name", "STRICT_NUMBER": "a number", "STRICT_TEXT": "a text"}.get(name)
             shown.append(kind or repr(plain))
-    return " or ".join(sorted(set(shown), key=lambda s: (s[0] != "a", s))[:8]) + (
-        " …" if len(shown) > 8 else ""
-    )
+    return " or ".join(sorted(set(shown), key=lambda s: (s[0] != "a", s))[:8]) + (" …" if len(shown) > 8 else "")

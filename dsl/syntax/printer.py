@@ -48,9 +48,7 @@ def _statement(node: Stmt, indent: str) -> list[str]:
         case ast.AugAssign():
             return [f"{indent}{_expr(node.target, _TUPLE)} {node.op}= {_expr(node.value, _TUPLE)}"]
         case ast.Return():
-            return [
-                f"{indent}return {_expr(node.value, _TUPLE)}" if node.value is not None else f"{indent}return"
-            ]
+            return [f"{indent}return {_expr(node.value, _TUPLE)}" if node.value is not None else f"{indent}return"]
         case ast.If():
             return _if(node, indent)
         case ast.For():
@@ -105,9 +103,7 @@ def _render(node: ast.Node) -> tuple[str, int]:
         case ast.FString():
             return _fstring(node), _PRIMARY
         case ast.Call():
-            args = [_expr(a, _EXPR) for a in node.args] + [
-                f"{k.name}={_expr(k.value, _EXPR)}" for k in node.keywords
-            ]
+            args = [_expr(a, _EXPR) for a in node.args] + [f"{k.name}={_expr(k.value, _EXPR)}" for k in node.keywords]
             return f"{_primary(node.func)}({', '.join(args)})", _PRIMARY
         case ast.Subscript():
             return f"{_primary(node.value)}[{_index(node.index)}]", _PRIMARY
@@ -189,11 +185,7 @@ def quoted(text: str, quote: str = '"') -> str:
 def escaped(text: str, quote: str = '"') -> str:
     """Return `text` with a backslash before what a literal can not hold as it is."""
     return "".join(
-        "\\" + c
-        if c == quote
-        else c
-        if c.isprintable() and c != "\\"
-        else c.encode("unicode_escape").decode()
+        "\\" + c if c == quote else c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode()
         for c in text
     )
 
@@ -211,10 +203,7 @@ def _fstring(node: ast.FString) -> str:
     quote = next((q for q in ('"', "'", '"""', "'''") if q not in codes), None)
     if quote is None:
         raise TypeError("f-strings inside one another too deeply to print")
-    parts = [
-        text if code else escaped(text, quote[0]).replace("{", "{{").replace("}", "}}")
-        for code, text in pieces
-    ]
+    parts = [text if code else escaped(text, quote[0]).replace("{", "{{").replace("}", "}}") for code, text in pieces]
     return f"f{quote}{''.join(parts)}{quote}"
 
 

@@ -155,10 +155,6 @@ def _end(tokens: list[Token], start: int) -> int:
             inside -= 1
         elif kind in _OPENING:
             inside += 1
-        if (
-            inside < 0
-            or kind in ("_NEWLINE", "_INDENT", "_DEDENT", "$END")
-            or (not inside and kind == "COMMA")
-        ):
+        if inside < 0 or kind in ("_NEWLINE", "_INDENT", "_DEDENT", "$END") or (not inside and kind == "COMMA"):
             return k
     return len(tokens)

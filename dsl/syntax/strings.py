@@ -39,9 +39,7 @@ def number_value(token: Token) -> int | float:
     text, limit = token.value, LIMITS.get().number_digits
     digits = sum(c.isdigit() for c in text)
     if digits > limit:
-        raise LimitError(
-            "number_digits", limit, digits, token.span, what="the number", hint="use fewer digits"
-        )
+        raise LimitError("number_digits", limit, digits, token.span, what="the number", hint="use fewer digits")
     if re.search(r"__|_(?![0-9])", text):
         raise ProgramError("a number with a stray '_'", token.span, hint="leave the '_' out")
     plain = text.replace("_", "")
@@ -51,9 +49,7 @@ def number_value(token: Token) -> int | float:
         return int(plain)
     value = float(plain)
     if value in (float("inf"), float("-inf")):
-        raise LimitError(
-            "number_digits", limit, None, token.span, what="the number", hint="use a smaller number"
-        )
+        raise LimitError("number_digits", limit, None, token.span, what="the number", hint="use a smaller number")
     return value
 
 
@@ -207,22 +203,16 @@ class _Format:
                 break
             at += 1
         if at < 0 or at >= len(body):
-            raise self.fail(
-                "a '{' in an f-string that is not closed", start - 1, "close it with '}', or write '{{'"
-            )
+            raise self.fail("a '{' in an f-string that is not closed", start - 1, "close it with '}', or write '{{'")
         inner = body[start : colon if colon >= 0 else at]
         if not inner.strip():
             raise self.fail("nothing between '{' and '}'", start - 1, "put a value there, or write '{{}}'")
         if "\\" in inner:
-            raise self.fail(
-                "a '\\' inside the braces of an f-string", start, "name the value before the f-string"
-            )
+            raise self.fail("a '\\' inside the braces of an f-string", start, "name the value before the f-string")
         form = body[colon + 1 : at] if colon >= 0 else ""
         if not _FORMAT.fullmatch(form):
             raise self.fail(f"the format '{form}'", colon + 1, "use one such as .2f, 3d or >5, or none")
         line, column = self.place(start)
         end_line, end_column = self.place(at + 1)
-        node = Formatted(
-            INNER.get()(inner, line, column), form, span=Span(line, column - 1, end_line, end_column)
-        )
+        node = Formatted(INNER.get()(inner, line, column), form, span=Span(line, column - 1, end_line, end_column))
         return node, at + 1

@@ -126,9 +126,7 @@ class Vocabulary:
             place = f"{where}: sorts.{name}"
             fields.only(row, {"attribute", "values", "ordered"}, place)
             values = fields.words(row.get("values", []), f"{place}.values")
-            sorts[name] = Sort(
-                name, str(row.get("attribute", name.lower())), values, bool(row.get("ordered", False))
-            )
+            sorts[name] = Sort(name, str(row.get("attribute", name.lower())), values, bool(row.get("ordered", False)))
         predicates = {}
         for name, row in fields.object(data, "predicates", where).items():
             predicates[name] = _facts(row, sorts, f"{where}: predicates.{name}")
@@ -166,9 +164,7 @@ class Vocabulary:
                 raise VocabularyError(f"{where}: sort_synonyms.{word}: no sort '{sort}'")
         for word, facts in self.predicates.items():
             if facts.converse and self.predicates.get(facts.converse, facts).converse != word:
-                raise VocabularyError(
-                    f"{where}: '{word}' and '{facts.converse}' do not name each other as converse"
-                )
+                raise VocabularyError(f"{where}: '{word}' and '{facts.converse}' do not name each other as converse")
             other = self.predicates.get(facts.converse or "")
             if facts.derived and other and other.derived != facts.derived.converse:
                 raise VocabularyError(
@@ -311,9 +307,7 @@ def _facts(row: Mapping[str, Any], sorts: Mapping[str, Sort], where: str) -> Pre
         same, symmetric = attribute, True
     elif derived is not None and symmetric:
         raise VocabularyError(f"{where}: what is derived from '{derived.kind}' is not symmetric")
-    return PredicateFacts(
-        frozenset(arities), symmetric, row.get("converse"), same, row.get("wording"), derived
-    )
+    return PredicateFacts(frozenset(arities), symmetric, row.get("converse"), same, row.get("wording"), derived)
 
 
 @lru_cache(maxsize=32)

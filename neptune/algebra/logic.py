@@ -306,9 +306,7 @@ def frank(s: float) -> Frank:
         If s is negative or NaN.
     """
     if math.isnan(s) or s < 0:
-        raise AlgebraError(
-            f"frank(s) with s = {s}", expected="s ≥ 0 (0: godel, 1: product, inf: lukasiewicz)"
-        )
+        raise AlgebraError(f"frank(s) with s = {s}", expected="s ≥ 0 (0: godel, 1: product, inf: lukasiewicz)")
     return Frank(-math.inf if s == 0 else math.log(s))
 
 

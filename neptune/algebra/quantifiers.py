@@ -36,9 +36,7 @@ def check_tau(tau: float | Tensor, what: str = "tau") -> float:
         raise AlgebraError(f"{what} has the shape {tuple(tau.shape)}", expected="one number")
     size = as_float(tau)
     if not 0.0 <= size <= TAU_MAX:
-        raise AlgebraError(
-            f"{what} is {size}", expected=f"a number in [0, {TAU_MAX:g}]; 0 is the crisp limit"
-        )
+        raise AlgebraError(f"{what} is {size}", expected=f"a number in [0, {TAU_MAX:g}]; 0 is the crisp limit")
     return size if size >= TAU_MIN else 0.0
 
 
@@ -94,13 +92,7 @@ def noisy_or(logic: Logic, x: Tensor, dims: list[int], mask: Tensor | None) -> T
 
 
 def quantify(
-    logic: Logic,
-    x: Tensor,
-    dims: list[int],
-    mask: Tensor | None,
-    tau: float | Tensor,
-    quantifier: str,
-    universal: bool,
+    logic: Logic, x: Tensor, dims: list[int], mask: Tensor | None, tau: float | Tensor, quantifier: str, universal: bool
 ) -> Tensor:
     """Return ∃ (or ∀, as ¬∃¬) over `dims` by the named quantifier.
 
@@ -110,9 +102,7 @@ def quantify(
         If the quantifier is neither ``max`` nor ``noisy_or``, or noisy-or is given a temperature.
     """
     if quantifier not in ("max", "noisy_or"):
-        raise AlgebraError(
-            f"unknown quantifier {quantifier!r}", expected="'max' (with tau ≥ 0) or 'noisy_or'"
-        )
+        raise AlgebraError(f"unknown quantifier {quantifier!r}", expected="'max' (with tau ≥ 0) or 'noisy_or'")
     crisp = check_tau(tau) == 0.0
     if quantifier == "noisy_or" and not crisp:
         raise AlgebraError("noisy_or has no temperature", hint="leave tau out, or use quantifier='max'")
@@ -120,7 +110,5 @@ def quantify(
         return logic.forall(x, dims, mask) if universal else logic.exists(x, dims, mask)
     if universal:
         x = logic.not_(x)
-    out = (
-        noisy_or(logic, x, dims, mask) if quantifier == "noisy_or" else soft_exists(logic, x, dims, mask, tau)
-    )
+    out = noisy_or(logic, x, dims, mask) if quantifier == "noisy_or" else soft_exists(logic, x, dims, mask, tau)
     return logic.not_(out) if universal else out

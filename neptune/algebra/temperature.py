@@ -180,9 +180,7 @@ class LogicParameters(nn.Module):
             "logic": "frank" if theta is not None else self._name,
             "theta": theta,
             **{f"{what}_tau": as_float(self._tau(what)) for what in ("quantifier", "iota", "comparison")},
-            "oracle": {
-                kind: cast(OracleTemperature, module).to_dict() for kind, module in self.oracle.items()
-            },
+            "oracle": {kind: cast(OracleTemperature, module).to_dict() for kind, module in self.oracle.items()},
             **({"kinds": {kind: list(names) for kind, names in self.kinds.items()}} if self.kinds else {}),
         }
 

@@ -92,9 +92,7 @@ def _replay(path: str, given: dict[str, list[str]]) -> int:
     """``run.py --config FILE.zip``: a packed run."""
     output_dir = given.pop("output_dir", [None])
     if given or len(output_dir) != 1:
-        raise ConfigProblems(
-            ["a packed run takes --output_dir and no other field: its config is packed too"], path
-        )
+        raise ConfigProblems(["a packed run takes --output_dir and no other field: its config is packed too"], path)
     from neptune.runs.runner.replay import replay_bundle
 
     return replay_bundle(path, output_dir[0])

@@ -12,13 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from neptune import tasks
-from neptune.cli.dryrun_models import (
-    Findings,
-    check_engine,
-    check_extra,
-    check_model,
-    check_provider,
-)
+from neptune.cli.dryrun_models import Findings, check_engine, check_extra, check_model, check_provider
 from neptune.config import Config
 from neptune.config.read import examine_run
 from neptune.errors import DatasetError, NeptuneError
@@ -44,9 +38,7 @@ def dry_run(path: str, given: Mapping[str, Sequence[str]]) -> int:
     ConfigProblems
         If the file can not be read.
     """
-    config, problems = examine_run(
-        path, {field: words for field, words in given.items() if field != "dry_run"}
-    )
+    config, problems = examine_run(path, {field: words for field, words in given.items() if field != "dry_run"})
     found = Findings([f"config: {problem}" for problem in problems])
     if isinstance(config, Config):
         check(config, found)

@@ -119,9 +119,7 @@ def check_weights(kind: str, name: str, options: Mapping[str, Any], found: Findi
     if isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str):
         found.notes.append(f"{kind} '{name}': {model} is in the cache")
     elif constants.HF_HUB_OFFLINE:
-        found.problems.append(
-            f"{kind} '{name}': {model} is not in the cache, and HF_HUB_OFFLINE forbids downloads"
-        )
+        found.problems.append(f"{kind} '{name}': {model} is not in the cache, and HF_HUB_OFFLINE forbids downloads")
     else:
         billions = re.search(r"(\d+(?:\.\d+)?)B\b", model)
         size = f" (about {2 * float(billions[1]):.0f} GB)" if billions else ""
@@ -151,9 +149,7 @@ def check_server(name: str, options: Mapping[str, Any], found: Findings) -> None
         return
     address = options.get("base_url") or ENDPOINTS[provider].base_url
     if not address and not (name == "intern_vllm" and VllmOracle.default_url):
-        found.problems.append(
-            f"oracle '{name}': the option 'base_url' is not given; provider {provider} needs it"
-        )
+        found.problems.append(f"oracle '{name}': the option 'base_url' is not given; provider {provider} needs it")
     found.try_(f"oracle '{name}'", lambda: find_key(ENDPOINTS[provider]))
 
 

@@ -43,16 +43,12 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, validate_default=False)
 
     # What is run
-    dataset: str | list[str] | None = Field(
-        None, description=f"Dataset, or several, to answer: {', '.join(DATASETS)}."
-    )
+    dataset: str | list[str] | None = Field(None, description=f"Dataset, or several, to answer: {', '.join(DATASETS)}.")
     task: str | None = Field(None, description=f"Instead of answering a dataset: {', '.join(TASKS)}.")
     data_dir: str | None = Field(None, description="Folder of the dataset's files (images/, scenes.json, …).")
     split: str | None = Field(None, description="train, val, … where the folder holds several.")
     num_samples: Count | None = Field(None, description="The first samples of each dataset; null: all.")
-    output_dir: str | None = Field(
-        None, description="Run folder; by default experiments/<name of the config>."
-    )
+    output_dir: str | None = Field(None, description="Run folder; by default experiments/<name of the config>.")
     resume: bool = Field(True, description="Continue the run folder; false moves it aside first.")
     seed: int = Field(0, description="Seed of everything random.")
 
@@ -108,8 +104,7 @@ class Config(BaseModel):
         "auto", description="Decoding bound to the grammar: auto (where the server can), off, or a form."
     )
     code_gen_dialect: Literal["first_order", "neptune"] = Field(
-        "first_order",
-        description="Dialect of the programs: quantifiers with lambdas, or statements over scores.",
+        "first_order", description="Dialect of the programs: quantifiers with lambdas, or statements over scores."
     )
     code_gen_prompt: Literal["full", "short"] = Field(
         "full", description="Length of the prompt; short is for small models."
@@ -118,13 +113,10 @@ class Config(BaseModel):
         default_factory=dict, description='Money for a million tokens: {"prompt": 0.15, "completion": 0.6}.'
     )
     code_gen_timeout: Annotated[float, Field(gt=0)] = Field(60.0, description="Seconds for one request.")
-    code_gen_retries: Annotated[int, Field(ge=0)] = Field(
-        4, description="Retries after a provider's failure."
-    )
+    code_gen_retries: Annotated[int, Field(ge=0)] = Field(4, description="Retries after a provider's failure.")
     code_gen_concurrency: Count = Field(4, description="Requests for programs at once.")
     program_cache_address: str | None = Field(
-        None,
-        description="JSON file (also .gz) of programs by question; a language model's are added to it.",
+        None, description="JSON file (also .gz) of programs by question; a language model's are added to it."
     )
 
     # How it is answered
@@ -138,9 +130,7 @@ class Config(BaseModel):
         description="JSON file of temperatures, as written by task tune (tuned.json). The logic that it names "
         "answers, instead of 'logic'.",
     )
-    schedule: Literal["all", "lazy"] = Field(
-        "all", description="Ask all cells, or only those that a decision needs."
-    )
+    schedule: Literal["all", "lazy"] = Field("all", description="Ask all cells, or only those that a decision needs.")
     planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or not.")
     max_oracle_calls: Count | None = Field(None, description="Budget of oracle calls a question.")
     max_run_calls: Count | None = Field(
@@ -152,8 +142,7 @@ class Config(BaseModel):
         0.0, description="Bounds of a probability as close as this are reported as one number."
     )
     dry_run: bool = Field(
-        False,
-        description="Check config, data, models, extras and keys, list all that is missing, run nothing.",
+        False, description="Check config, data, models, extras and keys, list all that is missing, run nothing."
     )
     estimate: bool = Field(False, description="Print what the run would cost at most, and ask nothing.")
     estimate_objects: Count = Field(
@@ -167,20 +156,16 @@ class Config(BaseModel):
         "clevr", description="Vocabulary of the domain, by name or file; null allows any predicate."
     )
     distinct_variables: Literal["auto"] | bool = Field(
-        "auto",
-        description='Nested quantifiers mean different objects. auto: .exists("y") do, lambdas not.',
+        "auto", description='Nested quantifiers mean different objects. auto: .exists("y") do, lambdas not.'
     )
-    limits: dict[str, Any] = Field(
-        default_factory=dict, description="Limits of programs: --limits.nodes 1000."
-    )
+    limits: dict[str, Any] = Field(default_factory=dict, description="Limits of programs: --limits.nodes 1000.")
 
     # Task ask
     image: str | None = Field(None, description="Task ask: the picture.")
     question: str | None = Field(None, description="Task ask: the question in words.")
     program: str | None = Field(None, description="Task ask: the program, instead of a question.")
     explain: bool = Field(
-        False,
-        description="Task ask: print how the program would be planned, and ask nothing (no image needed).",
+        False, description="Task ask: print how the program would be planned, and ask nothing (no image needed)."
     )
 
     # What comes of it
@@ -190,8 +175,7 @@ class Config(BaseModel):
         "change of scores that gives another answer, which costs several times the run's own computing.",
     )
     watch: bool = Field(
-        False,
-        description="Serve the report on this machine while the run goes on, and until Ctrl-C after it.",
+        False, description="Serve the report on this machine while the run goes on, and until Ctrl-C after it."
     )
     watch_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8642, description="Port of --watch; 0, or one that is taken: any free one."
@@ -205,9 +189,7 @@ class Config(BaseModel):
     )
 
     # Task contact-sheet
-    sample: str | None = Field(
-        None, description="Task contact-sheet: id of the sample; by default the first one."
-    )
+    sample: str | None = Field(None, description="Task contact-sheet: id of the sample; by default the first one.")
 
     # How it runs
     gpus: list[int] = Field(default_factory=list, description="GPUs to use, e.g. --gpus 0 1; none: the CPU.")

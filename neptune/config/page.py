@@ -112,11 +112,7 @@ def _default(field: FieldInfo) -> str:
 
 def _lines(name: str, field: FieldInfo) -> list[str]:
     said = textwrap.wrap(
-        field.description or "",
-        WIDTH,
-        initial_indent=" " * 8,
-        subsequent_indent=" " * 8,
-        break_on_hyphens=False,
+        field.description or "", WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8, break_on_hyphens=False
     )
     default = _default(field)
     shown = default if default == "needed" else f"default {default}"

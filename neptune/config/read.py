@@ -12,14 +12,7 @@ from pydantic import BaseModel
 from neptune.config.model import Config
 from neptune.config.semantic import semantic_problems
 from neptune.config.tasks import MODELS
-from neptune.config.validation import (
-    ConfigProblems,
-    examine,
-    override,
-    parse_value,
-    read_json,
-    validate,
-)
+from neptune.config.validation import ConfigProblems, examine, override, parse_value, read_json, validate
 
 
 def model_of(task: Any) -> type[BaseModel]:

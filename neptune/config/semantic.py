@@ -50,19 +50,13 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
             f"neither 'dataset' nor 'task' is given; expected a dataset ({', '.join(DATASETS)}) "
             f"or a task ({', '.join(TASKS)})"
         )
-    if (
-        (config.dataset is not None or config.task == "train")
-        and config.data_dir is None
-        and "data_dir" not in skip
-    ):
+    if (config.dataset is not None or config.task == "train") and config.data_dir is None and "data_dir" not in skip:
         problems.append("'data_dir' is not given; expected the folder that holds the dataset's files")
     if config.task == "ask":
         if config.image is None and not config.explain and "image" not in skip:
             problems.append("'image' is not given; expected a picture: --image photo.jpg")
         if config.question is None and config.program is None and not skip & {"question", "program"}:
-            problems.append(
-                "neither 'question' nor 'program' is given; expected --question \"…\" or --program \"…\""
-            )
+            problems.append("neither 'question' nor 'program' is given; expected --question \"…\" or --program \"…\"")
     if config.bundle is not None and config.task is not None and not skip & {"task", "bundle"}:
         problems.append(f"'bundle' does not go with task {config.task}; expected the run of a dataset")
     if config.bundle is not None and not config.bundle.lower().endswith(".zip") and "bundle" not in skip:
@@ -115,9 +109,7 @@ def _writer_problems(config: Config, skip: set[str]) -> list[str]:
             problems.append(f"'code_gen_model_name' is not given; code_gen_provider {provider} needs it")
         url = config.code_gen_base_url or ENDPOINTS[provider].base_url
         if url is None and "code_gen_base_url" not in skip:
-            problems.append(
-                "'code_gen_base_url' is not given; code_gen_provider local needs the server's address"
-            )
+            problems.append("'code_gen_base_url' is not given; code_gen_provider local needs the server's address")
     return problems + _price_problems("code_gen_prices", config.code_gen_prices, ("prompt", "completion"))
 
 
@@ -160,12 +152,7 @@ def _limit_problems(limits: Mapping[str, Any]) -> list[str]:
 
 
 def _entry_problems(
-    what: str,
-    field: str,
-    entries: Mapping[str, Any],
-    known: Sequence[str],
-    right: Callable[[Any], bool],
-    expected: str,
+    what: str, field: str, entries: Mapping[str, Any], known: Sequence[str], right: Callable[[Any], bool], expected: str
 ) -> list[str]:
     problems = []
     for name, value in entries.items():

@@ -64,8 +64,7 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
         if "logic" in numbers:
             if len(config.logics) > 1:
                 raise ConfigProblems(
-                    ["'logic' names several logics, but the file of 'logic_params' fixes one"],
-                    config.logic_params,
+                    ["'logic' names several logics, but the file of 'logic_params' fixes one"], config.logic_params
                 )
             # Temperatures are fitted for a logic; under another they would mean something else.
             arguments["logic"] = parameters.logic

@@ -149,14 +149,7 @@ class Engine:
             options.setdefault("seed", seed)
         check_devices(devices, oracle=oracle, detector=detector)
         self.oracle, self.recorder, self._batcher = oracle_stack(
-            oracle,
-            devices,
-            options,
-            cache=cache,
-            record=record,
-            workers=workers,
-            max_batch=max_batch,
-            wait_ms=wait_ms,
+            oracle, devices, options, cache=cache, record=record, workers=workers, max_batch=max_batch, wait_ms=wait_ms
         )
         self.detector = detector_stack(detector, devices, detector_options or {}, cache=detection_cache)
         self.wording = Wording.load(vocabulary=self.vocabulary)
@@ -212,10 +205,7 @@ class Engine:
         return labels_of(programs, self.wording, self.vocabulary, self.limits)
 
     def scene(
-        self,
-        picture: Picture | str | Path | None,
-        annotation: Annotation | None = None,
-        labels: Sequence[str] = (),
+        self, picture: Picture | str | Path | None, annotation: Annotation | None = None, labels: Sequence[str] = ()
     ) -> Scene:
         """Return the scene of a picture: its detected boxes, or with the detector ``scene`` the annotated ones.
 

@@ -40,10 +40,7 @@ class Scenes:
         self._lock = threading.Lock()
 
     def scene(
-        self,
-        picture: Picture | str | Path | None,
-        annotation: Annotation | None = None,
-        labels: Sequence[str] = (),
+        self, picture: Picture | str | Path | None, annotation: Annotation | None = None, labels: Sequence[str] = ()
     ) -> Scene:
         """Return the scene of a picture: see :meth:`neptune.engine.Engine.scene`.
 
@@ -56,9 +53,7 @@ class Scenes:
             picture = Picture(picture)
         if self.detector is None:
             if self.name != "scene":
-                raise DetectorError(
-                    "No detector is configured", expected="od_model", hint='e.g. od_model "embedded"'
-                )
+                raise DetectorError("No detector is configured", expected="od_model", hint='e.g. od_model "embedded"')
             if annotation is None:
                 raise DetectorError(
                     "The detector 'scene' needs an annotated picture",
@@ -83,9 +78,7 @@ class Scenes:
             self._detecting.pop(key, None)
         return found[2]
 
-    def _detect(
-        self, picture: Picture | None, annotation: Annotation | None, labels: tuple[str, ...]
-    ) -> Scene:
+    def _detect(self, picture: Picture | None, annotation: Annotation | None, labels: tuple[str, ...]) -> Scene:
         if self.detector is None:
             assert annotation is not None
             return Scene.from_annotation(annotation, picture)

@@ -28,9 +28,7 @@ def hold_out(pictures: int, holdout: int, seed: int) -> tuple[list[int], list[in
     """
     if holdout >= pictures:
         raise ConfigError(
-            f"{holdout} pictures are held out of {pictures}",
-            where="holdout",
-            expected=f"fewer than {pictures}",
+            f"{holdout} pictures are held out of {pictures}", where="holdout", expected=f"fewer than {pictures}"
         )
     shuffled = np.random.default_rng(seed).permutation(pictures).tolist()
     return shuffled[:holdout], shuffled[holdout:]

@@ -77,9 +77,7 @@ def fingerprint(model: Any, source: str | None) -> str:
                 found.update(_sampled(path))
     else:
         for name, parameter in model.named_parameters():
-            found.update(
-                f"{name} {tuple(parameter.shape)} {parameter.detach().double().sum().item()!r}\n".encode()
-            )
+            found.update(f"{name} {tuple(parameter.shape)} {parameter.detach().double().sum().item()!r}\n".encode())
     return found.hexdigest()[:32]
 
 

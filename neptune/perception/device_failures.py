@@ -79,9 +79,7 @@ def failures_said(kind: type[ModelFailedError], who: str, hint: str) -> Iterator
         if is_out_of_memory(error):
             raise kind(f"Memory runs out for {who}", hint=hint) from error
         if is_device_failure(error):
-            said = next(
-                (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
-            )
+            said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise kind(
                 f"The device fails under {who}: {said[:200]}",
                 hint="No sample is charged with it, and the same command resumes; "

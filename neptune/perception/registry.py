@@ -98,15 +98,8 @@ def detector(name: str | Detector, **options: Any) -> Detector:
 def _make(kind: str, name: object, protocol: type, options: dict[str, Any]) -> object:
     if not isinstance(name, str):
         if isinstance(name, type) or not isinstance(name, protocol):
-            shown = (
-                f"The class {name.__name__}"
-                if isinstance(name, type)
-                else f"A value of type {type(name).__name__}"
-            )
-            raise ConfigError(
-                f"{shown} is no {kind}",
-                expected=f"a name, or a neptune.scene.types.{protocol.__name__}",
-            )
+            shown = f"The class {name.__name__}" if isinstance(name, type) else f"A value of type {type(name).__name__}"
+            raise ConfigError(f"{shown} is no {kind}", expected=f"a name, or a neptune.scene.types.{protocol.__name__}")
         if options:
             raise ConfigError(
                 f"Options ({', '.join(options)}) do not go with a finished {kind}",
@@ -181,9 +174,7 @@ def _maker(kind: str, name: str) -> Callable[..., object]:
     except ModuleNotFoundError as error:
         if error.name != module_name:
             raise
-        raise ConfigError(
-            f"The {kind} '{name}' is not part of this installation", where=module_name
-        ) from error
+        raise ConfigError(f"The {kind} '{name}' is not part of this installation", where=module_name) from error
     if name in ORACLES or name in DETECTORS:
         return maker
     short = short_names().get(name) if kind == "oracle" else None

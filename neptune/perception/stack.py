@@ -45,11 +45,7 @@ def oracle_stack(
 
 
 def detector_stack(
-    detector: str | Detector | None,
-    devices: Sequence[str],
-    options: dict[str, Any],
-    *,
-    cache: str | Path | None,
+    detector: str | Detector | None, devices: Sequence[str], options: dict[str, Any], *, cache: str | Path | None
 ) -> Detector | None:
     """Return the detector, behind a cache where it has an identity; ``None`` where annotated boxes are taken.
 

@@ -40,9 +40,7 @@ def iou(a: Sequence[Any] | FloatArray, b: Sequence[Any] | FloatArray) -> FloatAr
         np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2]), 0, None
     ).prod(axis=-1)
     union = (
-        (first[..., 2:] - first[..., :2]).prod(axis=-1)
-        + (second[..., 2:] - second[..., :2]).prod(axis=-1)
-        - overlap
+        (first[..., 2:] - first[..., :2]).prod(axis=-1) + (second[..., 2:] - second[..., :2]).prod(axis=-1) - overlap
     )
     ratios: FloatArray = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
     return ratios

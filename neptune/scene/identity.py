@@ -28,9 +28,7 @@ def identity(adapter: str, **parts: Any) -> str:
     >>> identity("openai", model="m", form="mark")
     '{"adapter":"openai","form":"mark","model":"m"}'
     """
-    return json.dumps(
-        {"adapter": adapter, **parts}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
+    return json.dumps({"adapter": adapter, **parts}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def picture_key(scene: Scene) -> str:

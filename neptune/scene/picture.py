@@ -29,9 +29,7 @@ another limit."""
 # Pillow warns of pictures from half of that on, on two lines of stderr; their limit is ours. Filters of the user win.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, append=True)
 # A damaged EXIF block costs the picture nothing but its orientation; Pillow would say so on two lines for each picture.
-warnings.filterwarnings(
-    "ignore", "Corrupt EXIF|Truncated File Read", module=r"PIL\.TiffImagePlugin", append=True
-)
+warnings.filterwarnings("ignore", "Corrupt EXIF|Truncated File Read", module=r"PIL\.TiffImagePlugin", append=True)
 
 _LYING = (5, 6, 7, 8)
 """The orientations of EXIF in which width and height change places."""
@@ -180,9 +178,7 @@ def _check_size(size: tuple[int, int], where: str) -> None:
             f"The picture has {width * height:,} pixels",
             where=where,
             expected=f"1 to {most:,}",
-            hint="Scale it down first, or set NEPTUNE_MAX_PIXELS in the environment"
-            if width * height
-            else "",
+            hint="Scale it down first, or set NEPTUNE_MAX_PIXELS in the environment" if width * height else "",
         )
 
 

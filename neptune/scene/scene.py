@@ -180,9 +180,7 @@ class Scene:
             "behind": depth[:, None] < depth[None, :],
             "front": depth[:, None] > depth[None, :],
         }
-        side = np.array([44.0 if size == "large" else 24.0 for size in attributes["size"]]) * (
-            0.7 + 0.6 * depth
-        )
+        side = np.array([44.0 if size == "large" else 24.0 for size in attributes["size"]]) * (0.7 + 0.6 * depth)
         centre_x, centre_y = 30 + 420 * across, 80 + 200 * depth
         boxes = np.stack(
             [centre_x - side / 2, centre_y - side / 2, centre_x + side / 2, centre_y + side / 2], axis=1

@@ -203,9 +203,7 @@ class Client:
         if gone is not None and time.monotonic() - gone[0] < GONE_SECONDS:
             raise gone[1]
         try:
-            result = self._try(
-                str(request["model"]), lambda api: api.chat.completions.create(**request), read, stop
-            )
+            result = self._try(str(request["model"]), lambda api: api.chat.completions.create(**request), read, stop)
         except RequestFailedError as error:
             self._failed(error)
             raise
@@ -215,9 +213,7 @@ class Client:
         self._count_answer()
         return result
 
-    def _try(
-        self, model: str, send: Callable[[Any], Any], read: Callable[[Any], T], stop: threading.Event
-    ) -> T:
+    def _try(self, model: str, send: Callable[[Any], Any], read: Callable[[Any], T], stop: threading.Event) -> T:
         import openai
 
         trying = self._trying
@@ -300,14 +296,10 @@ class Client:
         status, where = getattr(error, "status_code", None), f"{self.endpoint.name}, {self.base_url}"
         if status in (401, 403):
             raise OracleFailedError(
-                f"The server refuses the key ({status})",
-                where=where,
-                hint=f"Check {self.endpoint.key_variable}",
+                f"The server refuses the key ({status})", where=where, hint=f"Check {self.endpoint.key_variable}"
             ) from error
         if status == 402 or getattr(error, "code", None) == "insufficient_quota":
-            raise OracleFailedError(
-                f"The account has no credit ({status}): {_said(error)}", where=where
-            ) from error
+            raise OracleFailedError(f"The account has no credit ({status}): {_said(error)}", where=where) from error
         if status == 404:
             what = f"There is no model '{model}' at {self.base_url}" if model else "There is no such address"
             raise OracleFailedError(

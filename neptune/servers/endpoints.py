@@ -71,9 +71,7 @@ ENDPOINTS = MappingProxyType(
 )
 """Provider's name → its row. ``local``: llama.cpp, vLLM, SGLang, … at the address that the config gives."""
 
-OWNERS = MappingProxyType(
-    {"llamacpp": "gbnf", "llama.cpp": "gbnf", "vllm": "llguidance", "sglang": "llguidance"}
-)
+OWNERS = MappingProxyType({"llamacpp": "gbnf", "llama.cpp": "gbnf", "vllm": "llguidance", "sglang": "llguidance"})
 """``owned_by`` of a local server's models → the form of grammar that it takes."""
 
 

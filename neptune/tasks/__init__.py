@@ -34,11 +34,7 @@ NAMES = tuple(REGISTRY)
 
 
 def load(
-    name: str,
-    data_dir: str | Path,
-    num_samples: int | None = None,
-    seed: int | None = None,
-    split: str | None = None,
+    name: str, data_dir: str | Path, num_samples: int | None = None, seed: int | None = None, split: str | None = None
 ) -> Task:
     """Load a dataset.
 

@@ -203,9 +203,7 @@ def choose(n: int, num_samples: int | None, seed: int | None) -> Sequence[int]:
         return range(n)
     if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 1:
         raise ConfigError(
-            f"num_samples is {num_samples!r}",
-            where="num_samples",
-            expected="a whole number from 1, or null for all",
+            f"num_samples is {num_samples!r}", where="num_samples", expected="a whole number from 1, or null for all"
         )
     if num_samples >= n or seed is None:
         return range(min(n, num_samples))

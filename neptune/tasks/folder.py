@@ -48,9 +48,7 @@ class PictureFolder(PointingTask, ListedTask):
             raise DatasetError(f"The questions can not be read: {error}", where=str(path)) from error
         lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         if not lines:
-            raise DatasetError(
-                "The file of questions is empty", where=str(path), expected="one JSON object a line"
-            )
+            raise DatasetError("The file of questions is empty", where=str(path), expected="one JSON object a line")
         self._ids = _own_ids(line for _, line in lines)
         """Of each line its own id, or ``None``."""
         # An id belongs to one line: one made of a place to that place, any other to the first that gives it.
@@ -69,9 +67,7 @@ class PictureFolder(PointingTask, ListedTask):
             return found[0]
         names = ", ".join(p.name for p in found[:6]) or "no .jsonl file"
         raise DatasetError(
-            f"There is no {wanted.name}",
-            where=str(self.root),
-            expected=f"one JSON object a line; found {names}",
+            f"There is no {wanted.name}", where=str(self.root), expected=f"one JSON object a line; found {names}"
         )
 
     def read(self, record: Any, draft: Draft, where: str) -> None:
@@ -87,9 +83,7 @@ class PictureFolder(PointingTask, ListedTask):
             ) from error
         unknown = sorted(set(record) - set(KNOWN))
         if unknown:
-            raise DatasetError(
-                f"The line has the unknown field '{unknown[0]}'", where=where, expected=", ".join(KNOWN)
-            )
+            raise DatasetError(f"The line has the unknown field '{unknown[0]}'", where=where, expected=", ".join(KNOWN))
         draft.question = field(record, "question", str, where)
         draft.family = str(record.get("family") or "all")
         own = _own_id(record)

@@ -17,15 +17,7 @@ from neptune.errors import DatasetError
 from neptune.scene import Annotation, Scene
 from neptune.tasks.base import Sample, plain
 from neptune.tasks.clevr.clevr import plain_word
-from neptune.tasks.listed import (
-    Draft,
-    ListedTask,
-    a_mapping,
-    boxes_only,
-    corners,
-    data_folder,
-    find_picture,
-)
+from neptune.tasks.listed import Draft, ListedTask, a_mapping, boxes_only, corners, data_folder, find_picture
 from neptune.tasks.reading import field, read_json_file
 
 
@@ -58,9 +50,7 @@ class Gqa(ListedTask):
         if not named:
             if found and split:
                 known = ", ".join(p.name.removesuffix("_questions.json") for p in found)
-                raise DatasetError(
-                    f"There is no split '{split}'", where=str(self.root), expected=f"one of {known}"
-                )
+                raise DatasetError(f"There is no split '{split}'", where=str(self.root), expected=f"one of {known}")
             return self.root / f"{split or 'testdev'}_balanced_questions.json"
         if len(named) > 1 and not split:
             known = ", ".join(p.name.removesuffix("_questions.json") for p in named)

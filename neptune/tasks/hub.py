@@ -58,9 +58,7 @@ def rows(data_dir: str | Path, split: str | None = None) -> Sequence[Any]:
         ) from error
     names = list(loaded)
     if split is None and len(names) > 1:
-        raise DatasetError(
-            f"The dataset has the splits {', '.join(names)}", where=str(data_dir), hint="Set split"
-        )
+        raise DatasetError(f"The dataset has the splits {', '.join(names)}", where=str(data_dir), hint="Set split")
     if split is not None and split not in names:
         raise DatasetError(
             f"There is no split '{split}'",

@@ -40,11 +40,7 @@ class ListedTask(Task):
     """
 
     def __init__(
-        self,
-        data_dir: str | Path,
-        num_samples: int | None = None,
-        seed: int | None = None,
-        split: str | None = None,
+        self, data_dir: str | Path, num_samples: int | None = None, seed: int | None = None, split: str | None = None
     ) -> None:
         self.records, self.source = self.open(data_dir, split)
         self.samples = Samples(choose(len(self.records), num_samples, seed), self._sample)
@@ -81,9 +77,7 @@ class ListedTask(Task):
         except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
             problem = DatasetError(f"The record can not be read: {error!r}"[:300], where=where)
         if draft.program is None and draft.program_problem is None:
-            draft.program_problem = DatasetError(
-                "The dataset has no gold programs", where=self.name, hint=NO_PROGRAMS
-            )
+            draft.program_problem = DatasetError("The dataset has no gold programs", where=self.name, hint=NO_PROGRAMS)
         return Sample(
             id=self.sample_id(index),
             dataset=self.name,
@@ -158,9 +152,7 @@ def corners(box: Any, where: str, *, size: bool = True) -> list[float]:
         numbers = [numbers[0], numbers[1], numbers[0] + numbers[2], numbers[1] + numbers[3]]
     if not numbers or numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
         kind = "[x, y, width, height]" if size else "[x0, y0, x1, y1]"
-        raise DatasetError(
-            f"The box is {str(box)[:60]}", where=where, expected=f"{kind} with an area above 0"
-        )
+        raise DatasetError(f"The box is {str(box)[:60]}", where=where, expected=f"{kind} with an area above 0")
     return numbers
 
 
@@ -192,8 +184,4 @@ def a_mapping(record: Any, where: str) -> Mapping[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float | np.number)
-        and not isinstance(value, bool)
-        and bool(np.isfinite(value))
-    )
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))

@@ -63,17 +63,11 @@ def read_records(path: Path, key: str) -> list[Any]:
         If the file is missing, unreadable, no JSON, has no such list, or the list is empty.
     """
     content = read_json_file(
-        path,
-        missing="Check data_dir (and split)",
-        damaged="The file may be cut off: make or download it again",
+        path, missing="Check data_dir (and split)", damaged="The file may be cut off: make or download it again"
     )
     records = content.get(key) if isinstance(content, dict) else None
     if not isinstance(records, list):
-        found = (
-            "the fields " + ", ".join(list(content)[:6])
-            if isinstance(content, dict)
-            else type(content).__name__
-        )
+        found = "the fields " + ", ".join(list(content)[:6]) if isinstance(content, dict) else type(content).__name__
         expected = f'{{"{key}": […]}}; found {found}'
         raise DatasetError(f"The file has no list '{key}'", where=str(path), expected=expected)
     if not records:
@@ -180,9 +174,7 @@ class Folder:
         self._scenes = {}
         if not path.is_file():
             self.scenes_problem = DatasetError(
-                "There is no scenes file",
-                where=str(path),
-                hint="Use a detector and an oracle that need no annotation",
+                "There is no scenes file", where=str(path), hint="Use a detector and an oracle that need no annotation"
             )
             return
         for record in read_records(path, "scenes"):
@@ -250,13 +242,7 @@ def field(record: Any, name: str, kind: type | tuple[type, ...], where: str) -> 
     value = record[name]
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        words = {
-            str: "a text",
-            int: "a whole number",
-            bool: "true or false",
-            dict: "an object",
-            list: "a list",
-        }
+        words = {str: "a text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
         raise DatasetError(
             f"The field '{name}' is {json.dumps(value, default=str)[:60]}",
             where=where,

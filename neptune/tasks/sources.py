@@ -35,8 +35,6 @@ class Source:
 
 SOURCES: dict[str, Source] = {
     name: Source(**facts)
-    for name, facts in json.loads(
-        Path(__file__).with_name("sources.json").read_text(encoding="utf-8")
-    ).items()
+    for name, facts in json.loads(Path(__file__).with_name("sources.json").read_text(encoding="utf-8")).items()
 }
 """Dataset → where it comes from."""

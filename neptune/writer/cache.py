@@ -49,9 +49,7 @@ class ProgramCache:
         DatasetError
             If the file is missing, unreadable, or not an object of texts.
         """
-        return ProgramCache(
-            {q: _program(q, p, str(path)) for q, p in read_object(Path(path)).items()}, str(path)
-        )
+        return ProgramCache({q: _program(q, p, str(path)) for q, p in read_object(Path(path)).items()}, str(path))
 
     def get(self, question: str) -> str | None:
         """Return the program of a question, or ``None``."""
@@ -75,9 +73,7 @@ def read_object(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise DatasetError(
-            f"The program cache can not be read: {error}",
-            where=str(path),
-            expected='JSON: {"question": "program", …}',
+            f"The program cache can not be read: {error}", where=str(path), expected='JSON: {"question": "program", …}'
         ) from error
     if not isinstance(data, dict):
         raise DatasetError(
@@ -91,8 +87,6 @@ def _program(question: str, value: Any, where: str) -> str:
         value = value[0]
     if not isinstance(value, str):
         raise DatasetError(
-            f"The program of {question[:60]!r} is not text",
-            where=where,
-            expected='{"question": "program", …}',
+            f"The program of {question[:60]!r} is not text", where=where, expected='{"question": "program", …}'
         )
     return value

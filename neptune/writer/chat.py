@@ -110,9 +110,7 @@ class Chat:
             settings.timeout,
             settings.retries,
             no_address=ConfigError(
-                f"The provider '{settings.provider}' has no address",
-                where="code_gen_base_url",
-                expected=ADDRESS,
+                f"The provider '{settings.provider}' has no address", where="code_gen_base_url", expected=ADDRESS
             ),
             no_package=MissingExtraError(
                 "Programs from a language model need the package 'openai'",
@@ -259,9 +257,7 @@ class Chat:
         status = getattr(error, "status_code", None)
         if status in (401, 403):
             return failures.MissingKeyError(
-                f"The provider refuses the key ({status})",
-                where=where,
-                hint=f"Check {self.endpoint.key_variable}",
+                f"The provider refuses the key ({status})", where=where, hint=f"Check {self.endpoint.key_variable}"
             )
         if status == 404:
             return failures.UnknownModelError(
@@ -293,7 +289,5 @@ class Chat:
         else:
             what = f"The provider's answer can not be read: {short(error)}"
         return failures.ConnectionFailedError(
-            what,
-            where=where,
-            hint=f"Check that the server runs (code_gen_base_url, code_gen_timeout). {again}",
+            what, where=where, hint=f"Check that the server runs (code_gen_base_url, code_gen_timeout). {again}"
         )

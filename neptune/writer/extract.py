@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import dsl
 
-_THOUGHT = re.compile(
-    r"<think(?:ing)?>.*?</think(?:ing)?>\s*|\A.*?</think(?:ing)?>\s*", re.DOTALL | re.IGNORECASE
-)
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>\s*|\A.*?</think(?:ing)?>\s*", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
 _LABEL = re.compile(r"\A\s*(?:program|answer|code|output|python)\s*:[ \t]*", re.IGNORECASE)
 _MOST_LINES = 60

@@ -69,13 +69,9 @@ def rules() -> Mapping[str, tuple[Way, ...]]:
     from dsl import resources
     from dsl.syntax.keywords import STRICT_NAME, name_pattern
 
-    grammar = lark.Lark(
-        resources.grammar(), start=["generate"], parser="lalr", lexer="basic", maybe_placeholders=False
-    )
+    grammar = lark.Lark(resources.grammar(), start=["generate"], parser="lalr", lexer="basic", maybe_placeholders=False)
     words = {
-        t.name: Word(t.name, t.pattern.value)
-        if t.pattern.type == "str"
-        else Word(t.name, regex=t.pattern.value)
+        t.name: Word(t.name, t.pattern.value) if t.pattern.type == "str" else Word(t.name, regex=t.pattern.value)
         for t in grammar.terminals
     }
     words[STRICT_NAME] = Word(STRICT_NAME, regex=name_pattern())
@@ -83,9 +79,7 @@ def rules() -> Mapping[str, tuple[Way, ...]]:
     for rule in grammar.rules:
         if any(s.is_term and s.name not in words for s in rule.expansion):
             continue  # a rule of `accept`, whose indents come from its lexer
-        symbols: list[Word | Rule] = [
-            words[s.name] if s.is_term else Rule(str(s.name)) for s in rule.expansion
-        ]
+        symbols: list[Word | Rule] = [words[s.name] if s.is_term else Rule(str(s.name)) for s in rule.expansion]
         raw.setdefault(str(rule.origin.name), []).append(symbols)
     helpers = {name for name in raw if name.startswith("__")}
     # Short rules that only name other things are written out, so that what begins alike can be factored.
@@ -142,12 +136,7 @@ def _factored(ways: tuple[Way, ...]) -> tuple[Way, ...]:
         inner = _factored(tuple(rest for rest in rests if rest))
         if () not in rests:
             out.append((first, *inner[0]) if len(inner) == 1 else (first, Group(inner, "")))
-        elif (
-            len(inner) == 1
-            and len(inner[0]) == 1
-            and isinstance(inner[0][0], Group)
-            and inner[0][0].sign == "+"
-        ):
+        elif len(inner) == 1 and len(inner[0]) == 1 and isinstance(inner[0][0], Group) and inner[0][0].sign == "+":
             out.append((first, Group(inner[0][0].ways, "*")))
         else:
             out.append((first, Group(inner, "?")))
@@ -308,9 +297,7 @@ def request_fields(form: str) -> dict[str, Any]:
     if form == "llguidance":
         # vLLM reads the first, SGLang the second; each leaves the other's alone.
         text = llguidance()
-        return {
-            "extra_body": {"structured_outputs": {"grammar": text}, "ebnf": f"%llguidance {{}}\n\n{text}"}
-        }
+        return {"extra_body": {"structured_outputs": {"grammar": text}, "ebnf": f"%llguidance {{}}\n\n{text}"}}
     if form == "openai":
         return {"tools": [openai_tool()], "tool_choice": {"type": "custom", "custom": {"name": TOOL}}}
     raise ValueError(f"constrained decoding is off or one of {', '.join(FORMS)}, not {form!r}")

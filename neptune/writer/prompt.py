@@ -42,9 +42,7 @@ class Prompt:
         16 hex digits of the SHA-256 of the messages, repair texts included.
     """
 
-    def __init__(
-        self, task: str, vocabulary: Vocabulary, dialect: str = "first_order", length: str = "full"
-    ) -> None:
+    def __init__(self, task: str, vocabulary: Vocabulary, dialect: str = "first_order", length: str = "full") -> None:
         _one_of("code_gen_dialect", dialect, DIALECTS)
         _one_of("code_gen_prompt", length, LENGTHS)
         facts = _task(task)

@@ -32,9 +32,7 @@ Entry = dict[str, Any]
 def make_key(question: str, task: str, prompt_hash: str, model: str, settings: Mapping[str, Any]) -> str:
     """Return the key of a program: everything that can change it, and nothing else."""
     content = json.dumps(
-        [normal_question(question), task, prompt_hash, model, dict(settings)],
-        sort_keys=True,
-        ensure_ascii=False,
+        [normal_question(question), task, prompt_hash, model, dict(settings)], sort_keys=True, ensure_ascii=False
     )
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -63,11 +61,7 @@ class ProgramStore:
         self._by_question: dict[str, list[Entry]] = {}
         self._lines = 0
         self._lock = threading.RLock()
-        data = (
-            read_object(self.path)
-            if self.path.exists() or not (writable or self._journal().exists())
-            else None
-        )
+        data = read_object(self.path) if self.path.exists() or not (writable or self._journal().exists()) else None
         if data is not None and data.get("format") != FORMAT:
             self.plain = ProgramCache.load(self.path)
             self.path = self.path.with_name(f"{self.path.name.split('.json')[0]}-written.json")
@@ -94,11 +88,7 @@ class ProgramStore:
         A plain file's programs fit every task and model, and come last.
         """
         with self._lock:
-            found = [
-                e
-                for e in self._by_question.get(normal_question(question), ())
-                if model in (None, e.get("model"))
-            ]
+            found = [e for e in self._by_question.get(normal_question(question), ()) if model in (None, e.get("model"))]
         if found:
             return max(found, key=lambda e: e.get("task") == task if task else False) if task else found[-1]
         program = self.plain.get(question) if self.plain else None
@@ -110,9 +100,7 @@ class ProgramStore:
             programs = data.get("programs")
             if data.get("format") != FORMAT or not isinstance(programs, dict):
                 raise DatasetError(
-                    "The program cache holds something else",
-                    where=str(self.path),
-                    expected=f"format {FORMAT!r}",
+                    "The program cache holds something else", where=str(self.path), expected=f"format {FORMAT!r}"
                 )
             for key, entry in programs.items():
                 if _is_entry(entry):
@@ -143,9 +131,7 @@ class ProgramStore:
         DatasetError
             If it can not be written.
         """
-        line = (
-            b"\n" + json.dumps([key, entry], ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-        )
+        line = b"\n" + json.dumps([key, entry], ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
             self._keep(key, entry)
             try:
@@ -174,9 +160,7 @@ class ProgramStore:
         """Write the JSON file anew: what it holds by now, other processes' lines, ours. The lock is held."""
         programs = read_object(self.path).get("programs", {}) if self.path.exists() else {}
         programs |= dict(self._journal_lines())
-        text = json.dumps(
-            {"format": FORMAT, "programs": programs}, ensure_ascii=False, indent=1, sort_keys=True
-        )
+        text = json.dumps({"format": FORMAT, "programs": programs}, ensure_ascii=False, indent=1, sort_keys=True)
         content = text.encode("utf-8", "backslashreplace") + b"\n"
         if self.path.suffix == ".gz":
             content = gzip.compress(content, mtime=0)

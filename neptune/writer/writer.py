@@ -129,9 +129,7 @@ class Writer:
         limits = Limits(**config.limits)
         if provider == "cache":
             if address is None:
-                raise ConfigError(
-                    "program_cache_address is not given", hint="code_gen_provider cache needs it"
-                )
+                raise ConfigError("program_cache_address is not given", hint="code_gen_provider cache needs it")
             store = ProgramStore(address, writable=False)
             return cls(None, store, vocabulary=vocabulary, limits=limits, examine=examine, model=model)
         if not model:
@@ -275,9 +273,7 @@ class Writer:
         model = self.chat.settings.model
         return Written(candidates[0].program, tuple(notes), spent, model, tuple(candidates), prompt.hash)
 
-    def _mend(
-        self, messages: list[Message], reply: Reply, seed_offset: int
-    ) -> tuple[str, Hashable, list[str], Spent]:
+    def _mend(self, messages: list[Message], reply: Reply, seed_offset: int) -> tuple[str, Hashable, list[str], Spent]:
         """Return (program, key, notes, cost) of one reply, sent back with its error while repairs are left."""
         assert self.chat is not None
         spent, notes, question = Spent(), list[str](), messages[-1]["content"]
@@ -319,9 +315,7 @@ class _Failed(Exception):
 def _from_entry(entry: Entry) -> Written:
     candidates = tuple(Candidate(p["program"], float(p.get("weight", 1.0))) for p in entry["programs"])
     notes = tuple(str(n) for n in entry.get("notes", ()))
-    return Written(
-        candidates[0].program, notes, Spent(), "cache", candidates, str(entry.get("prompt_hash") or "")
-    )
+    return Written(candidates[0].program, notes, Spent(), "cache", candidates, str(entry.get("prompt_hash") or ""))
 
 
 def default_cache(model: str) -> Path:

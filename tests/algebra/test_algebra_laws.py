@@ -35,9 +35,7 @@ def draws(draw: st.DrawFn, smallest: int = 0) -> Draws:
     n, m = draw(st.integers(smallest, 3)), draw(st.integers(smallest, 3))
     cells = [draw(st.lists(PROBABILITY, min_size=n * m, max_size=n * m)) for _ in range(3)]
     a, b, c = ([flat[i * m : i * m + m] for i in range(n)] for flat in cells)
-    keep_x, keep_y = (
-        draw(st.just([True] * k) | st.lists(st.booleans(), min_size=k, max_size=k)) for k in (n, m)
-    )
+    keep_x, keep_y = (draw(st.just([True] * k) | st.lists(st.booleans(), min_size=k, max_size=k)) for k in (n, m))
     order = draw(st.permutations(range(n)))
     tau = draw(st.sampled_from([0.01, 0.3, 1.0, 5.0]))
     dtype = draw(st.sampled_from([torch.float32, torch.float64]))
@@ -72,9 +70,7 @@ def test_a_cross_in_the_table_has_its_counterexample(law: Law, key: str) -> None
 
 @pytest.mark.parametrize("law", [law for law in LAWS if law.witness], ids=name)
 def test_hypothesis_finds_a_counterexample_too(law: Law) -> None:
-    found = find(
-        draws(1), lambda d: law.check(d, logic.product) > 1e-3, settings=settings(PROFILE, max_examples=5000)
-    )
+    found = find(draws(1), lambda d: law.check(d, logic.product) > 1e-3, settings=settings(PROFILE, max_examples=5000))
     assert law.check(found, logic.product) > 1e-3
     assert law.check(found, logic.godel) == 0.0
 
@@ -82,6 +78,4 @@ def test_hypothesis_finds_a_counterexample_too(law: Law) -> None:
 def test_the_table_in_the_docs_is_up_to_date() -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "algebra.md"
     text = page.read_text(encoding="utf-8")
-    assert laws.updated(text) == text, (
-        "run: PYTHONPATH=tests python -m reference.laws --write docs/algebra.md"
-    )
+    assert laws.updated(text) == text, "run: PYTHONPATH=tests python -m reference.laws --write docs/algebra.md"

@@ -37,9 +37,7 @@ def pairwise(op: Callable[[str, float, float], float]) -> Callable[[str, Draws],
     return lambda key, d: ref.cellwise(lambda a, b: op(key, a, b), slow(d, "a"), slow(d, "b"))
 
 
-def over(
-    f: Callable[[list[float], Draws, str], Any], vars: Sequence[str]
-) -> Callable[[str, Draws], ref.Cells]:
+def over(f: Callable[[list[float], Draws, str], Any], vars: Sequence[str]) -> Callable[[str, Draws], ref.Cells]:
     return lambda key, d: ref.reduce(lambda cells: f(cells, d, key), slow(d, "a"), vars)
 
 
@@ -59,30 +57,18 @@ OPERATIONS: dict[str, tuple[Fast, Callable[[str, Draws], ref.Cells]]] = {
     "implies": (lambda a, b, d: a >> b, pairwise(lambda k, p, q: ref.or_(k, 1 - p, q))),
     "xor": (lambda a, b, d: a ^ b, pairwise(ref.xor)),
     "not": (lambda a, b, d: ~a, lambda k, d: ref.cellwise(ref.not_, slow(d, "a"))),
-    "and by name": (
-        lambda a, b, d: b.align(("y", "x")) & a,
-        pairwise(lambda k, p, q: ref.conjunction(k)(p, q)),
-    ),
+    "and by name": (lambda a, b, d: b.align(("y", "x")) & a, pairwise(lambda k, p, q: ref.conjunction(k)(p, q))),
     "exists y": (lambda a, b, d: a.exists("y"), over(lambda c, d, k: ref.exists(c), ["y"])),
     "exists x y": (lambda a, b, d: a.exists(["y", "x"]), over(lambda c, d, k: ref.exists(c), ["x", "y"])),
     "forall x": (lambda a, b, d: a.forall("x"), over(lambda c, d, k: ref.forall(c), ["x"])),
-    "soft exists": (
-        lambda a, b, d: a.exists("x", d.tau),
-        over(lambda c, d, k: ref.soft_exists(c, d.tau), ["x"]),
-    ),
+    "soft exists": (lambda a, b, d: a.exists("x", d.tau), over(lambda c, d, k: ref.soft_exists(c, d.tau), ["x"])),
     "soft forall": (
         lambda a, b, d: a.forall(["x", "y"], d.tau),
         over(lambda c, d, k: ref.soft_forall(c, d.tau), ["x", "y"]),
     ),
-    "noisy or": (
-        lambda a, b, d: a.exists("x", quantifier="noisy_or"),
-        over(lambda c, d, k: ref.noisy_or(c), ["x"]),
-    ),
+    "noisy or": (lambda a, b, d: a.exists("x", quantifier="noisy_or"), over(lambda c, d, k: ref.noisy_or(c), ["x"])),
     "iota": (lambda a, b, d: a.iota("y", d.tau), lambda k, d: ref.iota(slow(d, "a"), ["y"], d.tau)),
-    "iota x y": (
-        lambda a, b, d: a.iota(["x", "y"], d.tau),
-        lambda k, d: ref.iota(slow(d, "a"), ["x", "y"], d.tau),
-    ),
+    "iota x y": (lambda a, b, d: a.iota(["x", "y"], d.tau), lambda k, d: ref.iota(slow(d, "a"), ["x", "y"], d.tau)),
     "iota 0": (lambda a, b, d: a.iota("y", 0.0), lambda k, d: ref.iota(slow(d, "a"), ["y"], 0.0)),
     "expectation": (
         lambda a, b, d: expectation(a, b.iota("y", d.tau), "y"),
@@ -97,10 +83,7 @@ OPERATIONS: dict[str, tuple[Fast, Callable[[str, Draws], ref.Cells]]] = {
         for n in (-1, 0, 1, 2, 5)
     },
     **{
-        f"exactly {n}": (
-            lambda a, b, d, n=n: a.exactly(n, "x"),
-            over(lambda c, d, k, n=n: ref.exactly(k, c, n), ["x"]),
-        )
+        f"exactly {n}": (lambda a, b, d, n=n: a.exactly(n, "x"), over(lambda c, d, k, n=n: ref.exactly(k, c, n), ["x"]))
         for n in (-1, 0, 2, 5)
     },
     "at most": (lambda a, b, d: a.at_most(1, "x"), over(lambda c, d, k: 1 - ref.at_least(k, c, 2), ["x"])),
@@ -108,10 +91,7 @@ OPERATIONS: dict[str, tuple[Fast, Callable[[str, Draws], ref.Cells]]] = {
         f"count {op}": (lambda a, b, d, op=op: compare_counts(a, b, op, "y", "y"), compared(op))
         for op in (">", ">=", "<", "<=", "==", "!=")
     },
-    "count == 1": (
-        lambda a, b, d: compare_counts(a, 1, "==", "y"),
-        over(lambda c, d, k: ref.exactly(k, c, 1), ["y"]),
-    ),
+    "count == 1": (lambda a, b, d: compare_counts(a, 1, "==", "y"), over(lambda c, d, k: ref.exactly(k, c, 1), ["y"])),
     "count < 2": (
         lambda a, b, d: compare_counts(a, 2, "<", "y"),
         over(lambda c, d, k: 1 - ref.at_least(k, c, 2), ["y"]),
@@ -148,9 +128,7 @@ def test_argmax_and_decisions_are_the_reference_s(d: Draws) -> None:
             elif best >= 0:  # logits may merge neighbouring floats: the value is the same to rounding
                 at = int(a.argmax("y")[place])
                 assert d.keep_y[at]
-                assert float(a.values[(*place, at)]) == pytest.approx(
-                    float(a.values[(*place, best)]), abs=1e-6
-                )
+                assert float(a.values[(*place, at)]) == pytest.approx(float(a.values[(*place, best)]), abs=1e-6)
         for place, expected in ref.cellwise(lambda p: float(p > 0.5), slow(d, "a")).cells.items():
             assert bool(a.decide()[place]) == bool(expected)
 

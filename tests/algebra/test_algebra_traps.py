@@ -107,9 +107,7 @@ def test_python_not_and_if_are_errors_that_teach() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_decision_survives_negation(dtype: torch.dtype) -> None:
-    below, above = (
-        torch.nextafter(torch.tensor(0.5, dtype=dtype), torch.tensor(t, dtype=dtype)) for t in (0.0, 1.0)
-    )
+    below, above = (torch.nextafter(torch.tensor(0.5, dtype=dtype), torch.tensor(t, dtype=dtype)) for t in (0.0, 1.0))
     a = P(torch.stack([below, torch.tensor(0.5, dtype=dtype), above]), ["x"])
     one = P(torch.tensor(1.0, dtype=dtype))
     for again in (a & one, ~~a, ~(~a & one), P.from_logits((-a.logits).neg(), ["x"])):
@@ -144,10 +142,7 @@ def test_an_empty_domain_and_no_objects(key: str) -> None:
     ):
         assert [a.exists("x", t).item() for t in (0.0, 0.5)] == [0, 0]
         assert [a.forall("x", t).item() for t in (0.0, 0.5)] == [1, 1]
-        assert (a.exists("x", quantifier="noisy_or").item(), a.forall("x", quantifier="noisy_or").item()) == (
-            0,
-            1,
-        )
+        assert (a.exists("x", quantifier="noisy_or").item(), a.forall("x", quantifier="noisy_or").item()) == (0, 1)
         assert (int(a.count("x")), int(a.argmax("x")), float(a.iota("x").values.sum())) == (0, -1, 0)
         assert (a.at_least(1, "x").item(), a.exactly(0, "x").item(), a.at_most(0, "x").item()) == (0, 1, 1)
         assert expectation(a, a.iota("x"), "x").item() == 0
@@ -198,9 +193,7 @@ def test_twice_backward_through_one_tensor() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(
-    "theta", [-29.9, -12.0, -1.01, -0.99, -0.05, -0.009, 0.009, 0.05, 0.99, 1.01, 12.0, 29.9]
-)
+@pytest.mark.parametrize("theta", [-29.9, -12.0, -1.01, -0.99, -0.05, -0.009, 0.009, 0.05, 0.99, 1.01, 12.0, 29.9])
 def test_frank_against_sixty_digits(theta: float, dtype: torch.dtype) -> None:
     a, b = torch.meshgrid(*[torch.tensor(GRID, dtype=dtype)] * 2, indexing="ij")
     got = frank_and(a, b, theta)
@@ -264,9 +257,7 @@ def test_every_parameter_learns() -> None:
     logits = p.calibrate(torch.tensor([0.3, -0.5, math.inf, -math.inf]), "attribute")
     a = P.from_logits(logits[:2], ["x"], logic=p.logic)
     hit = (a & a).exists("x", p.quantifier_tau).values + expectation(a, a.iota("x", p.iota_tau), "x").values
-    (
-        hit + soft_equal(torch.tensor(1.0), torch.tensor(1.2), p.comparison_tau) + logits.sigmoid().sum()
-    ).backward()
+    (hit + soft_equal(torch.tensor(1.0), torch.tensor(1.2), p.comparison_tau) + logits.sigmoid().sum()).backward()
     for name, parameter in p.named_parameters():
         assert parameter.grad is not None, name
         assert bool(parameter.grad.isfinite()), name
@@ -339,9 +330,7 @@ def test_many_cells_at_095_are_counted_not_guessed() -> None:
 def test_a_count_keeps_what_is_missing_to_certainty() -> None:
     """One minus a probability that rounds to 1 is 0; the chance that not all are true must not be."""
     cells = [40.0, 38.0, 50.0]
-    chances = P.from_logits(
-        torch.tensor(cells, dtype=torch.float64), ["x"], logic="product"
-    ).count_distribution("x")
+    chances = P.from_logits(torch.tensor(cells, dtype=torch.float64), ["x"], logic="product").count_distribution("x")
     missing = [math.exp(-c) / (1 + math.exp(-c)) for c in cells]
     assert float(chances[3]) == 1.0
     assert float(chances[2]) == pytest.approx(sum(missing), rel=1e-9, abs=0)

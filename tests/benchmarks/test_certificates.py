@@ -58,9 +58,7 @@ def test_no_smaller_set_settles_and_the_bounds_hold(program, seed):
         return cells.settles(known)
 
     least = next(
-        k
-        for k in range(cells.size + 1)
-        if any(settles(c) for c in itertools.combinations(range(cells.size), k))
+        k for k in range(cells.size + 1) if any(settles(c) for c in itertools.combinations(range(cells.size), k))
     )
     assert found.least <= least <= found.calls <= asked
 

@@ -67,21 +67,7 @@ def test_many_fuzzed_programs_end_well(part: int) -> None:
 
 
 def test_very_long_texts_end_well() -> None:
-    for piece in (
-        "(",
-        "[",
-        "not ",
-        "-",
-        "lambda: ",
-        "x = 1\n",
-        "a and ",
-        "f(",
-        '"',
-        "if x:\n",
-        "∧",
-        "x.",
-        "1 + ",
-    ):
+    for piece in ("(", "[", "not ", "-", "lambda: ", "x = 1\n", "a and ", "f(", '"', "if x:\n", "∧", "x.", "1 + "):
         with pytest.raises(dsl.ProgramError):
             Engine(oracle="random").run(piece * 30_000, Scene.synthetic(2))
         with contextlib.suppress(dsl.ProgramError):

@@ -33,14 +33,7 @@ class Writer:
         self.left -= 1
         ways = self.rules[name]
         if self.left < 0:  # the alternative with the fewest parts ends soonest
-            simple = {
-                "g_primary_base": 0,
-                "g_factor": 0,
-                "g_not": 0,
-                "g_expr": 0,
-                "g_result": -1,
-                "g_small": -1,
-            }
+            simple = {"g_primary_base": 0, "g_factor": 0, "g_not": 0, "g_expr": 0, "g_result": -1, "g_small": -1}
             return self.way(ways[simple.get(name, min(range(len(ways)), key=lambda i: len(ways[i])))])
         return self.way(self.random.choice(ways))
 
@@ -59,9 +52,7 @@ class Writer:
                 self.patterns[part.name] = read_pattern(part.regex)
             return self.pattern(self.patterns[part.name])
         least = part.sign in ("", "+")
-        times = (
-            1 if part.sign == "" else least + (0 if self.left < 0 else self.random.choice((0, 0, 0, 1, 1, 2)))
-        )
+        times = 1 if part.sign == "" else least + (0 if self.left < 0 else self.random.choice((0, 0, 0, 1, 1, 2)))
         if part.sign == "?":
             times = min(times, 1)
         return "".join(
@@ -237,9 +228,7 @@ def test_off_asks_for_nothing_and_unknown_forms_are_errors():
         grammars.request_fields("json")
 
 
-@pytest.mark.parametrize(
-    "regex", ["a*?", "(?=a)", "(?P<n>a)", "^a", "a$", r"\bx", "a**", "(a", "a)", "[a", "*"]
-)
+@pytest.mark.parametrize("regex", ["a*?", "(?=a)", "(?P<n>a)", "^a", "a$", r"\bx", "a**", "(a", "a)", "[a", "*"])
 def test_patterns_refuse_what_other_formats_lack(regex):
     with pytest.raises(ValueError, match="at"):
         read_pattern(regex)

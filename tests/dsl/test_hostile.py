@@ -14,11 +14,7 @@ HERE = Path(__file__).resolve().parent
 
 @pytest.fixture(scope="module")
 def results() -> list[dict]:
-    command = [
-        sys.executable,
-        str(HERE.parent / "helpers" / "watched.py"),
-        str(HERE / "hostile" / "programs.txt"),
-    ]
+    command = [sys.executable, str(HERE.parent / "helpers" / "watched.py"), str(HERE / "hostile" / "programs.txt")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]

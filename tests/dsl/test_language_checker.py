@@ -38,10 +38,7 @@ def fault(text: str, vocabulary: Vocabulary = CLEVR) -> ProgramError:
         ("def f(x, y=1):\n    return g(x)\ndef g(x):\n    return x\nf(1)", set()),
         ("t = 0\nfor i, (a, b) in enumerate(zip([1], [2])):\n    if a:\n        break\n    t += i\nt", set()),
         ("f = lambda x: cube(x)\nexists(Object, f)", {("cube", 1)}),
-        (
-            "best = iota(Object, lambda x: red(x))\npoint(Object, lambda x: left(x, best))",
-            {("red", 1), ("left", 2)},
-        ),
+        ("best = iota(Object, lambda x: red(x))\npoint(Object, lambda x: left(x, best))", {("red", 1), ("left", 2)}),
         ("h = score('is it red?')('x').exists('x')\nreturn h", set()),
         (
             "ball = iota(Object, lambda x: ball(x))\nexists(Object, lambda y: left(y, ball))",
@@ -73,11 +70,7 @@ def test_good_programs(text: str, predicates: set[tuple[str, int]]) -> None:
         ("x = 1\nx.colr", "there is no '.colr'", ""),
         ("x = 'a'\nx.lower", "'.lower' is a method", "call it"),
         ("def f(x):\n    return f(x)\nf(1)", "'f' calls itself (f → f)", "for statement"),
-        (
-            "def f(x):\n    return g(x)\ndef g(x):\n    return f(x)\nf(1)",
-            "'f' calls itself (f → g → f)",
-            "for",
-        ),
+        ("def f(x):\n    return g(x)\ndef g(x):\n    return f(x)\nf(1)", "'f' calls itself (f → g → f)", "for"),
         ("f = lambda x: f(x)\nf(1)", "'f' calls itself (f → f)", "for"),
         ("def f(x, y=1):\n    return x\nf()", "'f' takes 1 to 2 arguments, not 0", ""),
         ("def f(x):\n    return x\nf(z=1)", "'f' has no parameter 'z'", ""),
@@ -93,11 +86,7 @@ def test_good_programs(text: str, predicates: set[tuple[str, int]]) -> None:
         ("f(lambda Color: 1)", "there is no built-in 'f'", ""),
         ("exists(Object, lambda x, x: red(x))", "the parameter 'x' occurs twice", ""),
         ("def f(a, a):\n    return a\nf(1, 2)", "the parameter 'a' occurs twice", ""),
-        (
-            "def f(a=1, b):\n    return a\nf(1, 2)",
-            "the parameter 'b' without a default follows one with a default",
-            "",
-        ),
+        ("def f(a=1, b):\n    return a\nf(1, 2)", "the parameter 'b' without a default follows one with a default", ""),
         ("for x in [1]:\n    x", "the program gives no result", "return"),
         ("def f():\n    return 1", "the program gives no result", ""),
         ("pass", "the program gives no result", ""),
@@ -170,11 +159,7 @@ def test_clevr_words() -> None:
     assert CLEVR.is_ordered("Size")
     assert not CLEVR.is_ordered("Color")
     assert len(CLEVR.values("Color")) == 8
-    assert (CLEVR.converse("left"), CLEVR.converse("front"), CLEVR.converse("cube")) == (
-        "right",
-        "behind",
-        None,
-    )
+    assert (CLEVR.converse("left"), CLEVR.converse("front"), CLEVR.converse("cube")) == ("right", "behind", None)
     assert CLEVR.symmetric("same_colour")
     assert not CLEVR.symmetric("left")
     assert CLEVR.same("same_color") == "color"

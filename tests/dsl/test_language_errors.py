@@ -88,9 +88,7 @@ def test_four_parts_and_the_caret() -> None:
         "  expected: ':' to end the 'if'",
         "  hint: add ':'",
     ]
-    assert (
-        error.one_line() == "missing ':' after 'x' (line 2, column 5); expected ':' to end the 'if'. Add ':'."
-    )
+    assert error.one_line() == "missing ':' after 'x' (line 2, column 5); expected ':' to end the 'if'. Add ':'."
     assert (error.line, error.column, error.end_column) == (2, 5, 6)
 
 
@@ -183,7 +181,5 @@ def test_any_text_is_a_program_or_a_program_error(text: str) -> None:
 def test_program_text_never_reaches_python() -> None:
     for path in Path(dsl.__file__).parent.rglob("*.py"):
         code = re.sub(r'"""(.|\n)*?"""|#[^\n]*|"[^"\n]*"', "", path.read_text(encoding="utf-8"))
-        found = re.findall(
-            r"(?<![\w.])(?:eval|exec|compile|__import__|literal_eval)\s*\(|ast\.literal_eval", code
-        )
+        found = re.findall(r"(?<![\w.])(?:eval|exec|compile|__import__|literal_eval)\s*\(|ast\.literal_eval", code)
         assert not found, f"{path.name}: {found}"

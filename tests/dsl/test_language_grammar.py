@@ -26,9 +26,7 @@ return hit.iota("x")                                            # the object mea
 STYLE_B = "count(Object, lambda x: cube(x) and left(x, iota(Object, lambda y: red(y) and ball(y))))"
 WORDS = {
     **dict.fromkeys(("_NEWLINE", "_INDENT", "_DEDENT"), st.nothing()),  # of accept only
-    "STRICT_NAME": st.sampled_from(
-        ["x", "cube", "Object", "in_", "nota", "ifx", "_a1", "lambd", "defx", "Truth"]
-    ),
+    "STRICT_NAME": st.sampled_from(["x", "cube", "Object", "in_", "nota", "ifx", "_a1", "lambd", "defx", "Truth"]),
     "STRICT_TEXT": st.sampled_from(['""', '"is it red?"', '"it\'s # {x}"', '"é → `"', '"and or not"']),
     "STRICT_NUMBER": st.sampled_from(["0", "7", "120", "0.5", "3.25"]),
 }
@@ -189,15 +187,7 @@ def test_strict_name_excludes_keywords_only() -> None:
     name = re.compile(pattern)
     for word in KEYWORDS:
         assert not name.fullmatch(word)
-        for other in (
-            word + "s",
-            word + "_",
-            word[:-1] + "0",
-            word + "1",
-            "x" + word,
-            word.swapcase(),
-            word[:-1],
-        ):
+        for other in (word + "s", word + "_", word[:-1] + "0", word + "1", "x" + word, word.swapcase(), word[:-1]):
             assert bool(name.fullmatch(other)) == (other not in KEYWORDS and other != "")
     for letters in itertools.product("adfinorst_", repeat=3):
         other = "".join(letters)

@@ -74,9 +74,7 @@ def test_round_trip(text: str) -> None:
 
 def test_nested_quotes_in_f_strings() -> None:
     inner = ast.Call(ast.Name("f"), (ast.Text("a'b"), ast.Text("c")))
-    tree = ast.Program(
-        (ast.ExprStatement(ast.FString((ast.Text('say "'), ast.Formatted(inner), ast.Text("'")))),)
-    )
+    tree = ast.Program((ast.ExprStatement(ast.FString((ast.Text('say "'), ast.Formatted(inner), ast.Text("'")))),))
     assert dsl.parse(dsl.print_program(tree)) == tree
 
 

@@ -37,19 +37,8 @@ def says(*texts: str | None, finish: str = "stop", refusal: str | None = None, *
         }
         for i, text in enumerate(texts)
     ]
-    usage = {
-        "prompt_tokens": 100,
-        "completion_tokens": 10 * len(texts),
-        "total_tokens": 100 + 10 * len(texts),
-    }
-    content = {
-        "id": "1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": "m",
-        "choices": choices,
-        "usage": usage,
-    }
+    usage = {"prompt_tokens": 100, "completion_tokens": 10 * len(texts), "total_tokens": 100 + 10 * len(texts)}
+    content = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": choices, "usage": usage}
     return Answer(body=json.dumps(content).encode())
 
 

@@ -83,9 +83,7 @@ def formula(rng: random.Random, scope: list[str], size: int, described: bool) ->
             tally = make(CountTrue, tuple(sub(scope, 0.4) for _ in range(2)))
             return make(Compare, rng.choice([">", "=="]), tally, make(Number, float(rng.choice([0, 1]))))
     left = make(Count, var, sub(inner))
-    right = (
-        make(Number, rng.choice([0.0, 1.0, 2.0, 1.5])) if rng.random() < 0.5 else make(Count, var, sub(inner))
-    )
+    right = make(Number, rng.choice([0.0, 1.0, 2.0, 1.5])) if rng.random() < 0.5 else make(Count, var, sub(inner))
     return make(Compare, rng.choice([">", ">=", "<", "<=", "==", "!="]), left, right)
 
 

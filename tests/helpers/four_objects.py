@@ -15,9 +15,7 @@ OBJECTS = [  # size, color, material, shape; place across, depth
 
 
 def scene(objects: list[tuple[str, str, str, str, int, int]] = OBJECTS) -> Scene:
-    attributes = {
-        name: tuple(o[i] for o in objects) for i, name in enumerate(("size", "color", "material", "shape"))
-    }
+    attributes = {name: tuple(o[i] for o in objects) for i, name in enumerate(("size", "color", "material", "shape"))}
     x = np.array([o[4] for o in objects], dtype=float)
     depth = np.array([o[5] for o in objects], dtype=float)
     relations = {

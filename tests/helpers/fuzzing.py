@@ -10,37 +10,11 @@ from pathlib import Path
 from dsl.builtins import BUILTINS, METHODS, RESERVED
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = [
-    "x",
-    "y",
-    "z",
-    "k",
-    "a",
-    "f",
-    "found",
-    "x1",
-    "_",
-    "Object",
-    "Color",
-    "Shape",
-    "Size",
-    "Finish",
-    "objects",
-]
+NAMES = ["x", "y", "z", "k", "a", "f", "found", "x1", "_", "Object", "Color", "Shape", "Size", "Finish", "objects"]
 WORDS = ["red", "cube", "large", "left", "right_of", "same_color", "same_object", "largest", "leftmost", "between",
          "color", "shape", "size", "shiny", "near", "object", "closest", "larger",
          "small_cube", "same_finish"]  # fmt: skip
-TEXTS = [
-    '"red"',
-    '"x"',
-    '"is the object in the red box red?"',
-    '""',
-    '"x1"',
-    "'cube'",
-    'f"{x}"',
-    '"@0"',
-    '"é\\n"',
-]
+TEXTS = ['"red"', '"x"', '"is the object in the red box red?"', '""', '"x1"', "'cube'", 'f"{x}"', '"@0"', '"é\\n"']
 NUMBERS = ["0", "1", "2", "3.5", "-1", "1e9", "99999999999", "10 ** 30", "0.0", "True", "False", "None"]
 INFIX = ["and", "or", "==", "!=", "<", ">", "<=", ">=", "in", "not in", "is", "+", "-", "*", "/", "//", "%", "**", "&",
          "|", "^", ">>", "->", "implies"]  # fmt: skip
@@ -121,9 +95,7 @@ def _truth(draw: random.Random, bound: list[str], var: str, depth: int) -> str:
 
     choice = draw.randrange(10) if depth > 0 else 0
     if choice < 2:
-        word = draw.choice(
-            ["red", "cube", "large", "shiny", "largest", "leftmost", "object", "near_the_wall", "color"]
-        )
+        word = draw.choice(["red", "cube", "large", "shiny", "largest", "leftmost", "object", "near_the_wall", "color"])
         return f"{word}({part('object') if depth > 0 or bound else 'iota(Object)'})"
     if choice < 4:
         word = draw.choice(["left", "right_of", "same_color", "same_object", "larger", "closest", "between"])
@@ -132,9 +104,7 @@ def _truth(draw: random.Random, bound: list[str], var: str, depth: int) -> str:
         word = draw.choice(["exists", "forall", "no", "some", "all", "every"])
         return f"{word}(Object, lambda {var}: {_of_kind(draw, 'truth', [*bound, var], depth - 1)})"
     if choice == 6:
-        return (
-            f"({part('truth')} {draw.choice(['and', 'or', '&', '|', '^', '>>', '->', '=='])} {part('truth')})"
-        )
+        return f"({part('truth')} {draw.choice(['and', 'or', '&', '|', '^', '>>', '->', '=='])} {part('truth')})"
     if choice == 7:
         return f"{draw.choice(['not ', 'not ', '~'])}({part('truth')})"
     if choice == 8:
@@ -145,15 +115,7 @@ def _truth(draw: random.Random, bound: list[str], var: str, depth: int) -> str:
 def reworded(draw: random.Random, text: str) -> str:
     """Return the program with some of its words replaced by others of their kind."""
     words = _TOKEN.findall(text) or [" "]
-    classes = [
-        WORDS,
-        NUMBERS,
-        INFIX,
-        list(BUILTINS),
-        list(METHODS),
-        ["x", "y", "z", "k"],
-        ["Object", "Color", "Shape"],
-    ]
+    classes = [WORDS, NUMBERS, INFIX, list(BUILTINS), list(METHODS), ["x", "y", "z", "k"], ["Object", "Color", "Shape"]]
     for i, word in enumerate(words):
         for members in classes:
             if word in members and draw.random() < 0.25:
@@ -172,9 +134,7 @@ def made(draw: random.Random) -> str:
 
 def _statement(draw: random.Random, names: list[str], depth: int, level: int) -> list[str]:
     pad = "    " * level
-    kind = draw.choice(
-        ["assign", "assign", "augment", "if", "for", "def", "expression"] if depth > 1 else ["assign"]
-    )
+    kind = draw.choice(["assign", "assign", "augment", "if", "for", "def", "expression"] if depth > 1 else ["assign"])
     value = expression(draw, names, depth)
     name = draw.choice(["a", "b", "f", "found", "total", "x"])
     if kind == "assign":
@@ -202,14 +162,10 @@ def expression(draw: random.Random, names: list[str], depth: int) -> str:
     if kind < 3:
         var = draw.choice(["x", "y", "z", "k"])
         sort = draw.choice(["Object", "Object", "Object", "Color", "Shape", "Finish", inner()])
-        binder = draw.choice(
-            ["exists", "forall", "iota", "count", "point", "no", "describe", "all", "mode", "most"]
-        )
+        binder = draw.choice(["exists", "forall", "iota", "count", "point", "no", "describe", "all", "mode", "most"])
         return f"{binder}({sort}, lambda {var}: {expression(draw, [var, *names], depth - 1)})"
     if kind < 6:
-        places = [
-            draw.choice([draw.choice(["x", "y"]), inner()]) for _ in range(draw.choice([1, 1, 2, 2, 3]))
-        ]
+        places = [draw.choice([draw.choice(["x", "y"]), inner()]) for _ in range(draw.choice([1, 1, 2, 2, 3]))]
         return f"{draw.choice(WORDS)}({', '.join(places)})"
     if kind == 6:
         name = draw.choice([*BUILTINS, *list(RESERVED)[:3]])
@@ -226,9 +182,7 @@ def expression(draw: random.Random, names: list[str], depth: int) -> str:
             [f"[{inner()}, {inner()}]", f"{{{inner()}: {inner()}}}", f"({inner()} if {inner()} else {inner()})",
              f"[{inner()} for x in {inner()} if {inner()}]", f"{{{inner()}}}", f"({inner()}, {inner()})"]
         )  # fmt: skip
-    return draw.choice(
-        [f"score({draw.choice(TEXTS)}, {draw.choice(['0', '1', '2', '3'])})({inner()})", inner()]
-    )
+    return draw.choice([f"score({draw.choice(TEXTS)}, {draw.choice(['0', '1', '2', '3'])})({inner()})", inner()])
 
 
 def mutated(draw: random.Random, text: str, known: list[str]) -> str:

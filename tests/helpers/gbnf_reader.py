@@ -55,9 +55,7 @@ class Gbnf:
         while position < len(line):
             found = _TOKEN.match(line, position)
             assert found, f"not GBNF: {line[position : position + 40]!r}"
-            tokens.append(
-                (found.lastgroup if found.lastgroup != "defines" else "rule", found.group(found.lastgroup))
-            )
+            tokens.append((found.lastgroup if found.lastgroup != "defines" else "rule", found.group(found.lastgroup)))
             if found.lastgroup == "defines":
                 tokens[-1] = ("rule", found.group("name"))
             position = found.end()

@@ -12,24 +12,17 @@ names = st.one_of(
     st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True).filter(lambda n: n not in KEYWORDS),
 )
 numbers = st.one_of(
-    st.integers(0, 10**20),
-    st.floats(min_value=0, allow_nan=False, allow_infinity=False, max_value=1e30),
+    st.integers(0, 10**20), st.floats(min_value=0, allow_nan=False, allow_infinity=False, max_value=1e30)
 )
 texts = st.text(
-    st.one_of(
-        st.sampled_from(list("ab \"'\\{}\n\t\r#:")),
-        st.characters(exclude_categories=("Cs",)),
-    ),
-    max_size=12,
+    st.one_of(st.sampled_from(list("ab \"'\\{}\n\t\r#:")), st.characters(exclude_categories=("Cs",))), max_size=12
 )
 formats = st.sampled_from(["", "", ".2f", "d", ">5"])
 
 
 def _fstrings(inner: st.SearchStrategy[ast.Expr]) -> st.SearchStrategy[ast.FString]:
     """F-strings whose inner expressions hold no texts (quotes inside quotes are tested apart)."""
-    parts = st.lists(
-        st.one_of(texts.filter(bool).map(ast.Text), st.builds(ast.Formatted, inner, formats)), max_size=4
-    )
+    parts = st.lists(st.one_of(texts.filter(bool).map(ast.Text), st.builds(ast.Formatted, inner, formats)), max_size=4)
     return parts.map(_apart).map(ast.FString)
 
 
@@ -45,11 +38,7 @@ def _tuples(inner: st.SearchStrategy, least: int = 0, most: int = 3) -> st.Searc
     return st.lists(inner, min_size=least, max_size=most).map(tuple)
 
 
-targets = st.recursive(
-    names.map(ast.Name),
-    lambda t: _tuples(t, 1).map(ast.TupleDisplay),
-    max_leaves=3,
-)
+targets = st.recursive(names.map(ast.Name), lambda t: _tuples(t, 1).map(ast.TupleDisplay), max_leaves=3)
 leaves = st.one_of(
     names.map(ast.Name),
     numbers.map(ast.Number),
@@ -80,9 +69,7 @@ def _grow(e: st.SearchStrategy[ast.Expr]) -> st.SearchStrategy[ast.Expr]:
         st.builds(ast.Unary, st.sampled_from(["not", "~", "-", "+"]), e),
         st.builds(ast.Binary, st.sampled_from(OPS), e, e),
         st.builds(ast.Connective, st.sampled_from(["and", "or"]), _tuples(e, 2, 3)),
-        st.builds(
-            lambda a, r: ast.Comparison(a, tuple(o for o, _ in r), tuple(x for _, x in r)), e, comparison
-        ),
+        st.builds(lambda a, r: ast.Comparison(a, tuple(o for o, _ in r), tuple(x for _, x in r)), e, comparison),
         st.builds(ast.Conditional, e, e, e),
         st.builds(ast.Comprehension, st.sampled_from(["list", "set", "generator"]), e, clauses),
         st.builds(ast.Comprehension, st.just("dict"), e, clauses, e),

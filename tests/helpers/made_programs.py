@@ -55,9 +55,7 @@ class LevelOracle:
 
 def world(n: int) -> Scene:
     """Return a scene of n boxes; what is true of them only the oracle says."""
-    boxes = np.array(
-        [[10 + 40 * i, 20 + 13 * (i * 7 % 5), 40 + 40 * i, 60 + 13 * (i * 7 % 5)] for i in range(n)]
-    )
+    boxes = np.array([[10 + 40 * i, 20 + 13 * (i * 7 % 5), 40 + 40 * i, 60 + 13 * (i * 7 % 5)] for i in range(n)])
     return Scene(boxes.astype(np.float32).reshape(-1, 4), (480, 320), name=f"world-{n}")
 
 
@@ -151,13 +149,7 @@ def formulas(draw: st.DrawFn, names: tuple[str, ...], depth: int) -> str:
 
 
 LOGICS = ["godel", "godel", "product", "lukasiewicz", "frank:0.1"]
-SCHEDULES = [
-    Schedule(),
-    Schedule(),
-    Schedule(batch=3),
-    Schedule("best-first"),
-    Schedule("best-first", batch=4),
-]
+SCHEDULES = [Schedule(), Schedule(), Schedule(batch=3), Schedule("best-first"), Schedule("best-first", batch=4)]
 MANY = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 
 

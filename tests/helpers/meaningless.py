@@ -38,10 +38,7 @@ MEANINGLESS = [
         "'cyan' and 'cyan' have no order",
     ),
     ("describe(Color, iota(Object, lambda x: cube(x))) + 1", "'+' does not apply to a text and a number"),
-    (
-        "count(Object, lambda x: count(Object, lambda y: left(x, y)))+ red",
-        "'+' does not apply to a number and a text",
-    ),
+    ("count(Object, lambda x: count(Object, lambda y: left(x, y)))+ red", "'+' does not apply to a number and a text"),
     (
         "exists(Object, lambda x: count(Object, lambda y: left(x, y)) / 2 > 1)",
         "This count depends on a variable that a quantifier binds",

@@ -75,9 +75,7 @@ def owlv2(seed: int = 0) -> tuple[Any, Any]:
     """OWLv2: a picture of 64 × 64 in 16 patches, each a box."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,"
     vocabulary = [*letters, *(f"{c}</w>" for c in letters), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizerFast(
-        vocab={word: k for k, word in enumerate(vocabulary)}, merges=[], model_max_length=48
-    )
+    tokenizer = CLIPTokenizerFast(vocab={word: k for k, word in enumerate(vocabulary)}, merges=[], model_max_length=48)
     images = Owlv2ImageProcessorPil(size={"height": 64, "width": 64})
     torch.manual_seed(seed)
     config = Owlv2Config(

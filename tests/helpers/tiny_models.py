@@ -263,11 +263,7 @@ def _llava_next() -> tuple[Any, Any]:
 
 
 def _gemma3() -> tuple[Any, Any]:
-    names = {
-        "boi_token": "<start_of_image>",
-        "eoi_token": "<end_of_image>",
-        "image_token": "<image_soft_token>",
-    }
+    names = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
     tok = tokenizer(*names.values(), **names)
     vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     vision |= {"model_type": "siglip_vision_model", "image_size": 56, "patch_size": 14}
@@ -290,10 +286,7 @@ def _gemma3() -> tuple[Any, Any]:
     return model.eval(), processor
 
 
-OTHERS: dict[str, Callable[[], tuple[Any, Any]]] = {
-    "llava_next": _llava_next,
-    "gemma3": _gemma3,
-}
+OTHERS: dict[str, Callable[[], tuple[Any, Any]]] = {"llava_next": _llava_next, "gemma3": _gemma3}
 """Architectures that are held to no shared prefix: whatever `AutoModelForImageTextToText` loads is read like them."""
 
 

@@ -65,9 +65,7 @@ def main() -> None:
     watching = True
     open(sys.argv[1]).close()  # the hook works: this one it must see
     watching = False
-    results.append(
-        {"program": "control", "outcome": "control", "text": "", "seconds": 0.0, "seen": list(seen)}
-    )
+    results.append({"program": "control", "outcome": "control", "text": "", "seconds": 0.0, "seen": list(seen)})
     for row in results:
         print(json.dumps(row))
 

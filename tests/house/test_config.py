@@ -76,11 +76,7 @@ def test_unknown_field_has_a_suggestion() -> None:
         ("od_model", "embeded", "'od_model' is 'embeded'; did you mean 'embedded'?"),
         ("limits", {"node": 1}, "unknown limit 'limits.node'; did you mean 'nodes'?"),
         ("limits", {"nodes": -1}, "'limits.nodes' is -1; expected an integer ≥ 1"),
-        (
-            "code_gen_provider",
-            "cache",
-            "'program_cache_address' is not given; code_gen_provider cache needs it",
-        ),
+        ("code_gen_provider", "cache", "'program_cache_address' is not given; code_gen_provider cache needs it"),
         ("dataset", [], "'dataset' is an empty list; expected a name or a list of names"),
     ],
 )
@@ -90,11 +86,7 @@ def test_wrong_values(field: str, value: object, line: str) -> None:
 
 
 def test_logics_by_any_of_their_names() -> None:
-    assert make_config({**GOOD, "logic": "Gödel, frank:0.1, product"}).logics == (
-        "Gödel",
-        "frank:0.1",
-        "product",
-    )
+    assert make_config({**GOOD, "logic": "Gödel, frank:0.1, product"}).logics == ("Gödel", "frank:0.1", "product")
 
 
 def test_a_field_of_a_task_goes_with_that_task_alone() -> None:
@@ -210,9 +202,7 @@ def test_split_words() -> None:
         (b"\xff\xfe", "can not be read"),
     ],
 )
-def test_unreadable_files(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, line: str
-) -> None:
+def test_unreadable_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, line: str) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     assert main(["--config", str(path)]) == 2
@@ -221,9 +211,7 @@ def test_unreadable_files(
     assert printed.count("\n") == 1
 
 
-def test_problems_of_file_and_command_line_together(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_problems_of_file_and_command_line_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps({**GOOD, "sead": 1}))
     assert main(["--config", str(path), "--num_samples", "x", "--loogic", "godel"]) == 2

@@ -51,9 +51,7 @@ def test_the_tables_of_the_language_page_are_up_to_date() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.tables() in (ROOT / "docs" / "language.md").read_text(encoding="utf-8"), (
-        "run docs/language_tables.py"
-    )
+    assert module.tables() in (ROOT / "docs" / "language.md").read_text(encoding="utf-8"), "run docs/language_tables.py"
 
 
 ELSEWHERE = ("qwen2_2b", "MODEL", "DATA", "lora", "--watch")
@@ -77,9 +75,7 @@ def test_the_fields_of_the_tour_are_right(words: list[str], monkeypatch: pytest.
     read_run(path, given)
 
 
-def test_no_command_of_the_tour_finds_the_run_of_another_in_its_folder(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_no_command_of_the_tour_finds_the_run_of_another_in_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     decides: dict[Path, dict[str, object]] = {}
     for words in tour():

@@ -22,10 +22,7 @@ LAYERS = [
     ),
     ("neptune.tasks", ("torch", "dsl", "lark", *HEAVY)),
     ("neptune.perception.detect", ("torch", "dsl", "lark", *HEAVY)),
-    (
-        "neptune.perception.oracle.vlm",
-        ("dsl", "lark", "neptune.algebra", "transformers", "peft", "openai", "ray"),
-    ),
+    ("neptune.perception.oracle.vlm", ("dsl", "lark", "neptune.algebra", "transformers", "peft", "openai", "ray")),
     ("neptune.writer", HEAVY),
     ("neptune.config", ("torch", "dsl", "lark", *HEAVY)),
     ("neptune.cli", ("torch", "dsl", "lark", *HEAVY)),
@@ -53,21 +50,13 @@ def test_room_loads_nothing_it_may_not(room: str, barred: tuple[str, ...]) -> No
 
 
 APART = [
-    (
-        "neptune/perception/oracle",
-        ("dsl", "neptune.algebra", "neptune.perception.detect", "neptune.engine"),
-    ),
-    (
-        "neptune/perception/detect",
-        ("dsl", "neptune.algebra", "neptune.perception.oracle", "neptune.engine"),
-    ),
+    ("neptune/perception/oracle", ("dsl", "neptune.algebra", "neptune.perception.detect", "neptune.engine")),
+    ("neptune/perception/detect", ("dsl", "neptune.algebra", "neptune.perception.oracle", "neptune.engine")),
 ]
 
 
 @pytest.mark.parametrize(("room", "barred"), APART, ids=[room for room, _ in APART])
-def test_rooms_that_stand_apart_import_nothing_of_each_other_even_late(
-    room: str, barred: tuple[str, ...]
-) -> None:
+def test_rooms_that_stand_apart_import_nothing_of_each_other_even_late(room: str, barred: tuple[str, ...]) -> None:
     found = []
     for path in sorted((ROOT / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -78,31 +67,11 @@ def test_rooms_that_stand_apart_import_nothing_of_each_other_even_late(
 
 
 FILES = [
-    (
-        "neptune/perception/oracle",
-        ("dsl", "neptune.algebra", "neptune.engine", "neptune.tasks", "neptune.config"),
-    ),
-    (
-        "neptune/perception/detect",
-        ("dsl", "neptune.algebra", "neptune.engine", "neptune.tasks", "neptune.config"),
-    ),
-    (
-        "neptune/algebra",
-        ("dsl", "neptune.perception.oracle", "neptune.perception.detect", "neptune.engine"),
-    ),
-    (
-        "neptune/tasks",
-        ("dsl", "torch", "neptune.engine", "neptune.runs.runner", "neptune.config"),
-    ),
-    (
-        "neptune/engine",
-        (
-            "neptune.runs.runner",
-            "neptune.tasks",
-            "neptune.learn.tune",
-            "neptune.learn.finetune",
-        ),
-    ),
+    ("neptune/perception/oracle", ("dsl", "neptune.algebra", "neptune.engine", "neptune.tasks", "neptune.config")),
+    ("neptune/perception/detect", ("dsl", "neptune.algebra", "neptune.engine", "neptune.tasks", "neptune.config")),
+    ("neptune/algebra", ("dsl", "neptune.perception.oracle", "neptune.perception.detect", "neptune.engine")),
+    ("neptune/tasks", ("dsl", "torch", "neptune.engine", "neptune.runs.runner", "neptune.config")),
+    ("neptune/engine", ("neptune.runs.runner", "neptune.tasks", "neptune.learn.tune", "neptune.learn.finetune")),
     (
         "neptune/runs/record",
         ("torch", "neptune.engine", "neptune.runs.runner", "neptune.runs.report", "neptune.cli.commands"),

@@ -8,9 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MAP = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 ROOMS = sorted(
-    path.parent.relative_to(ROOT).as_posix()
-    for top in ("dsl", "neptune")
-    for path in (ROOT / top).rglob("__init__.py")
+    path.parent.relative_to(ROOT).as_posix() for top in ("dsl", "neptune") for path in (ROOT / top).rglob("__init__.py")
 )
 MOST_FILES, MOST_LINES = 12, 400
 

@@ -43,19 +43,13 @@ def test_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     notebook = nbformat.read(ROOT / "examples" / "quickstart.ipynb", as_version=4)
     assert all(not c.get("outputs") for c in notebook.cells), "keep the notebook without outputs"
-    client = nbclient.NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": ROOT / "examples"}}
-    )
+    client = nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": ROOT / "examples"}})
     client.execute()
-    shown = [
-        o.data for c in notebook.cells for o in c.get("outputs", ()) if o.output_type == "execute_result"
-    ]
+    shown = [o.data for c in notebook.cells for o in c.get("outputs", ()) if o.output_type == "execute_result"]
     assert len([d for d in shown if "text/html" in d]) >= 5
     for data in shown:
         check(data.get("text/html", ""))
-    printed = "".join(
-        o.text for c in notebook.cells for o in c.get("outputs", ()) if o.output_type == "stream"
-    )
+    printed = "".join(o.text for c in notebook.cells for o in c.get("outputs", ()) if o.output_type == "stream")
     assert "flips it" in printed
 
 

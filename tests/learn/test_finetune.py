@@ -50,9 +50,7 @@ def test_losses_are_those_of_the_books() -> None:
     assert float(loss_of(answer("truth", (False, True), 0.3, 0.7), Target("truth", True))) == pytest.approx(
         -math.log(0.7)
     )
-    assert float(loss_of(answer("number", (0, 1, 2), 0.2, 0.5, 0.3), Target("number", 1))) == pytest.approx(
-        math.log(2)
-    )
+    assert float(loss_of(answer("number", (0, 1, 2), 0.2, 0.5, 0.3), Target("number", 1))) == pytest.approx(math.log(2))
     pointed = answer("objects", (0, 1), 0.9, 0.2)
     expected = -(math.log(0.9) + math.log(0.8)) / 2
     assert float(loss_of(pointed, Target("object", 0))) == pytest.approx(expected)
@@ -147,20 +145,7 @@ def test_the_shipped_scorer_answers_most_questions() -> None:
 
 def test_a_short_run_writes_weights_curve_and_results_and_learns(tmp_path: Path) -> None:
     words = ["--config", "configs/train-answers.json", "--data_dir", str(SAMPLE), "--val_dir", str(SAMPLE)]
-    more = [
-        "--limit",
-        "8",
-        "--holdout",
-        "2",
-        "--epochs",
-        "2",
-        "--batch",
-        "2",
-        "--width",
-        "4",
-        "--features",
-        "8",
-    ]
+    more = ["--limit", "8", "--holdout", "2", "--epochs", "2", "--batch", "2", "--width", "4", "--features", "8"]
     assert main([*words, *more, "--output_dir", str(tmp_path)]) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["labels"] == "answers only"

@@ -101,11 +101,7 @@ def test_a_tiny_model_learns_answers_by_heart(
 
 
 def test_an_interrupted_run_resumed_is_the_run_that_was_not(tmp_path: Path, easy: Path) -> None:
-    fields: dict[str, Any] = {
-        "num_samples": 6,
-        "holdout": 1,
-        "lora": {"dropout": 0.1, "targets": "all-linear"},
-    }
+    fields: dict[str, Any] = {"num_samples": 6, "holdout": 1, "lora": {"dropout": 0.1, "targets": "all-linear"}}
     fields["steps"] = {"batch": 2, "max_steps": 4, "epochs": 3, "eval_every": 2}
     whole = finetune(config(easy, **fields), tmp_path / "whole", silent, tiny())
 
@@ -124,9 +120,7 @@ def test_an_interrupted_run_resumed_is_the_run_that_was_not(tmp_path: Path, easy
     assert len(seen) == 1, "one step was left"
     for name in ("losses", "scores", "accuracy", "steps", "stopped"):
         assert rest[name] == whole[name], name
-    one, two = (
-        torch.load(tmp_path / f / "finetune.checkpoint.pt", weights_only=True) for f in ("whole", "cut")
-    )
+    one, two = (torch.load(tmp_path / f / "finetune.checkpoint.pt", weights_only=True) for f in ("whole", "cut"))
     for a, b in zip(one["parameters"], two["parameters"], strict=True):
         assert torch.equal(a, b)
     files = [(tmp_path / f / "adapter" / "adapter_model.safetensors").read_bytes() for f in ("whole", "cut")]
@@ -150,9 +144,7 @@ def test_bfloat16_gives_about_the_same_losses(tmp_path: Path, easy: Path) -> Non
     fields: dict[str, Any] = {"num_samples": 3, "steps": {"batch": 3, "max_steps": 2, "epochs": 2}}
     exact = finetune(config(easy, **fields), tmp_path / "no", silent, tiny())["losses"]
     AcceleratorState._reset_state(reset_partial_state=True)
-    half = finetune(config(easy, **fields, mixed_precision="bf16"), tmp_path / "bf16", silent, tiny())[
-        "losses"
-    ]
+    half = finetune(config(easy, **fields, mixed_precision="bf16"), tmp_path / "bf16", silent, tiny())["losses"]
     assert half == pytest.approx(exact, rel=0.1)
     assert half != exact
 
@@ -178,14 +170,7 @@ def test_the_command_writes_an_adapter_that_the_oracle_loads(
     model.save_pretrained(base)
     processor.save_pretrained(base)
     words = ["--config", "configs/finetune-lora.json", "--data_dir", str(easy), "--device", "cpu"]
-    words += [
-        "--vlm_model_name",
-        str(base),
-        "--vlm_options",
-        '{"max_pixels": 4096}',
-        "--mixed_precision",
-        "no",
-    ]
+    words += ["--vlm_model_name", str(base), "--vlm_options", '{"max_pixels": 4096}', "--mixed_precision", "no"]
     words += ["--steps.max_steps", "2", "--steps.batch", "2", "--steps.lr", "0.05", "--num_samples", "4"]
     words += ["--holdout", "1", "--lora.targets", "all-linear", "--output_dir", str(tmp_path / "run")]
     assert main(words) == 0
@@ -240,14 +225,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path, easy: Path) -> None:
 
 
 def test_bad_input_is_one_line(easy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [
-        "--config",
-        "configs/finetune-lora.json",
-        "--data_dir",
-        str(easy),
-        "--output_dir",
-        str(tmp_path / "o"),
-    ]
+    words = ["--config", "configs/finetune-lora.json", "--data_dir", str(easy), "--output_dir", str(tmp_path / "o")]
     assert main([*words, "--vlm_model_name", "embedded"]) == 2
     assert main([*words, "--vlm_options", '{"adapter": "somewhere"}']) == 2
     assert main([*words, "--steps.batch", "0"]) == 2
@@ -318,14 +296,7 @@ def test_a_dry_run_looks_for_model_and_adapter(tmp_path: Path, capsys: pytest.Ca
     for name in ("lora", "refgta"):
         assert main(["--config", f"configs/finetune-{name}.json", "--dry_run", "true"]) == 0
         assert "OpenGVLab/InternVL3-1B-hf will be downloaded" in capsys.readouterr().out
-    words = [
-        "--config",
-        "configs/finetune-lora.json",
-        "--dry_run",
-        "true",
-        "--data_dir",
-        str(tmp_path / "none"),
-    ]
+    words = ["--config", "configs/finetune-lora.json", "--dry_run", "true", "--data_dir", str(tmp_path / "none")]
     assert main(words) == 2
     assert "data_dir: The data folder does not exist" in capsys.readouterr().err
     words = ["--config", "configs/clevr.json", "--dry_run", "true", "--vlm_model_name", "intern3_1b"]

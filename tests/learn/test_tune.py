@@ -262,9 +262,7 @@ def examples(scene: Scene) -> list[TrainingExample]:
     both = any(s == "large" and m == "metal" for s, m in zip(sizes, materials, strict=True))
     asked = "exists(Object, lambda x: metal(x) and large(x))"
     return [
-        TrainingExample(
-            "a", "count", "count(Object, lambda x: large(x))", Target("number", sizes.count("large")), 1
-        ),
+        TrainingExample("a", "count", "count(Object, lambda x: large(x))", Target("number", sizes.count("large")), 1),
         TrainingExample(
             "b", "count", "count(Object, lambda x: metal(x))", Target("number", materials.count("metal")), 1
         ),
@@ -346,18 +344,7 @@ def test_a_run_tunes_and_its_numbers_change_answers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: make setup")
-    more = [
-        "--shift.kind",
-        "noise",
-        "--shift.strength",
-        "0.4",
-        "--epochs",
-        "2",
-        "--lr",
-        "0.3",
-        "--batch",
-        "2",
-    ]
+    more = ["--shift.kind", "noise", "--shift.strength", "0.4", "--epochs", "2", "--lr", "0.3", "--batch", "2"]
     out = tmp_path / "tune"
     assert tuned(out, *more) == 0
     assert capsys.readouterr().out.strip().splitlines()[-1] == str(out / "results.json")
@@ -385,9 +372,7 @@ def test_a_run_tunes_and_its_numbers_change_answers(
 
     ask = ["--config", "configs/clevr.json", "--data_dir", str(SAMPLE), "--num_samples", "12"]
     assert main([*ask, "--output_dir", str(tmp_path / "plain")]) == 0
-    assert (
-        main([*ask, "--output_dir", str(tmp_path / "used"), "--logic_params", str(out / "tuned.json")]) == 0
-    )
+    assert main([*ask, "--output_dir", str(tmp_path / "used"), "--logic_params", str(out / "tuned.json")]) == 0
     plain, used = (
         [json.loads(line) for line in (tmp_path / run / "samples.jsonl").read_text().splitlines()]
         for run in ("plain", "used")

@@ -198,9 +198,7 @@ def requests(scenes: list[Scene]) -> list[ScoreRequest]:
     for scene in scenes:
         n = len(scene)
         pairs = np.argwhere(~np.eye(n, dtype=bool))
-        made += [
-            ScoreRequest(scene, q, pairs if q.arity == 2 else np.arange(n)[:, None]) for q in questions()
-        ]
+        made += [ScoreRequest(scene, q, pairs if q.arity == 2 else np.arange(n)[:, None]) for q in questions()]
     return made
 
 

@@ -152,9 +152,7 @@ def test_a_photo_is_seen_upright(
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
 @pytest.mark.parametrize("kept", [KEPT_PIXELS, 200], ids=["whole", "reduced"])
-def test_sixteen_bits_of_grey_are_scaled(
-    form: str, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sixteen_bits_of_grey_are_scaled(form: str, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neptune.scene.picture.KEPT_PIXELS", kept)
     eight = np.repeat(np.arange(0, 200, 10, dtype=np.uint8)[:, None], 40, axis=1)
     paths = [tmp_path / f"{bits}.{form}" for bits in (8, 16)]
@@ -175,12 +173,7 @@ def test_grey_values_of_no_known_range_are_refused(values: np.ndarray, tmp_path:
 
 
 def test_a_damaged_exif_block_costs_nothing_but_the_orientation(tmp_path: Path) -> None:
-    damaged = (
-        b"junk",
-        b"Exif\0\0junkjunkjunk",
-        b"Exif\0\0II*\0\x08\0\0\0\xff\xff",
-        b"Exif\0\0II*\0\xff\xff\xff\xff",
-    )
+    damaged = (b"junk", b"Exif\0\0junkjunkjunk", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"Exif\0\0II*\0\xff\xff\xff\xff")
     for number, exif in enumerate(damaged):
         for form in ("JPEG", "PNG", "WEBP"):
             Image.new("RGB", (40, 20), "red").save(tmp_path / f"{number}.{form.lower()}", form, exif=exif)
@@ -189,12 +182,7 @@ def test_a_damaged_exif_block_costs_nothing_but_the_orientation(tmp_path: Path) 
         "for path in Path(sys.argv[1]).iterdir(): print(Picture(path).size, Picture(path).image.size)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-        check=False,
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
     )
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["(40, 20) (40, 20)"] * 12

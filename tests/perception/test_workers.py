@@ -75,9 +75,7 @@ def test_workers_are_really_at_work_at_once(tmp_path: Path, monkeypatch: pytest.
 def test_a_killed_run_with_workers_resumes(tmp_path: Path) -> None:
     words = [*TRUE, "--num_samples", "30", "--output_dir", str(tmp_path / "run")]
     process = subprocess.Popen(
-        [sys.executable, "run.py", *words, "--workers", "4"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        [sys.executable, "run.py", *words, "--workers", "4"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     samples, deadline = tmp_path / "run" / "samples.jsonl", time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
@@ -182,9 +180,7 @@ def test_an_oracle_that_fails_for_good_ends_the_run_and_charges_no_sample(
 def test_copies_on_several_devices_answer_as_one() -> None:
     samples = tasks.load("clevr", ROOT / "examples" / "clevr", 12).samples
     program = "count(Object, lambda x: cube(x) and exists(Object, lambda y: red(y) and left(x, y)))"
-    single = Engine(
-        "embedded", "embedded", oracle_options={"device": "cpu"}, detector_options={"device": "cpu"}
-    )
+    single = Engine("embedded", "embedded", oracle_options={"device": "cpu"}, detector_options={"device": "cpu"})
     with Engine("embedded", "embedded", devices=("cpu", "cpu", "cpu"), workers=3, max_batch=8) as engine:
         assert isinstance(engine.detector, DetectorReplicas)
 
@@ -261,9 +257,7 @@ def test_a_gpu_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_gpus_for_what_runs_on_none() -> None:
-    with pytest.raises(
-        ConfigError, match="Neither the oracle 'scene' nor the detector 'scene' runs on a GPU"
-    ):
+    with pytest.raises(ConfigError, match="Neither the oracle 'scene' nor the detector 'scene' runs on a GPU"):
         Engine("scene", "scene", devices=("cpu", "cpu"))
     with pytest.raises(ConfigError, match="Both 'gpus' and the option 'device'"):
         Engine("embedded", devices=("cpu",), oracle_options={"device": "cpu"})

@@ -172,10 +172,7 @@ def iota(t: Cells, over: Sequence[str], tau: float) -> Cells:
         if not real:
             continue
         best = max(real, key=t.at)
-        parts = [
-            float(r is best) if tau == 0 else math.exp((logit(t.at(r)) - logit(t.at(best))) / tau)
-            for r in real
-        ]
+        parts = [float(r is best) if tau == 0 else math.exp((logit(t.at(r)) - logit(t.at(best))) / tau) for r in real]
         for r, part in zip(real, parts):
             cells[tuple(r[v] for v in t.vars)] = part / sum(parts)
     return Cells(t.vars, t.sizes, cells, t.domain)
@@ -239,9 +236,6 @@ def compare_counts(logic: str, a: list[float], b: list[float], op: str) -> float
         both = [(exactly(logic, a, k), exactly(logic, b, k)) for k in range(max(len(a), len(b)) + 1)]
         return max(min(p, q) for p, q in both) if logic == "godel" else math.fsum(p * q for p, q in both)
     if logic == "godel":
-        return max(
-            (min(at_least(logic, a, k), 1.0 - at_least(logic, b, k)) for k in range(1, len(a) + 1)),
-            default=0.0,
-        )
+        return max((min(at_least(logic, a, k), 1.0 - at_least(logic, b, k)) for k in range(1, len(a) + 1)), default=0.0)
     pairs = itertools.product(enumerate(distribution(a)), enumerate(distribution(b)))
     return math.fsum(p * q for (i, p), (j, q) in pairs if i > j)

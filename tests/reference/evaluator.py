@@ -117,9 +117,7 @@ class Evaluator:
     def _atom(self, node: Atom) -> Interval:
         vars = tuple(t for t in node.terms if isinstance(t, str))
         kind = "logits" if self.logic.uses_logits else "values"
-        low, *high = (
-            ProbabilisticTensor._make(vars, {}, self.logic, **{kind: end}) for end in self.atoms(node)
-        )
+        low, *high = (ProbabilisticTensor._make(vars, {}, self.logic, **{kind: end}) for end in self.atoms(node))
         return Interval(low, *high) if high else Interval.point(low)
 
     def _tensor(self, values: torch.Tensor, vars: tuple[str, ...]) -> ProbabilisticTensor:
@@ -205,20 +203,14 @@ class Evaluator:
             meant = self._ranked(described.low) if node.pick else described.low
             weights = meant.iota(node.description.var, tau).rename(names)
             low = expectation(atom.low, weights, node.var)
-            return (
-                Interval.point(low)
-                if atom.exact
-                else Interval(low, expectation(atom.high, weights, node.var))
-            )
+            return Interval.point(low) if atom.exact else Interval(low, expectation(atom.high, weights, node.var))
         return self._expect_bounds(node, described, atom, as_float(tau))
 
     def _ranked(self, cells: ProbabilisticTensor) -> ProbabilisticTensor:
         """Return values as a choice between them compares them: see :meth:`neptune.algebra.Logic.ranks`."""
         return cells if self.logic.uses_logits else self._tensor(self.logic.ranks(cells.internal), cells.vars)
 
-    def _expect_bounds(
-        self, node: ExpectationOver, described: Interval, atom: Interval, tau: float
-    ) -> Interval:
+    def _expect_bounds(self, node: ExpectationOver, described: Interval, atom: Interval, tau: float) -> Interval:
         vars = (*sorted((node.body.free | node.description.free) - {node.var}), node.var)
         names = {node.description.var: node.var}
 
@@ -266,9 +258,7 @@ class Evaluator:
 
             low = stacked([p.low for p in parts])
             return (
-                Interval.point(low)
-                if all(p.exact for p in parts)
-                else Interval(low, stacked([p.high for p in parts]))
+                Interval.point(low) if all(p.exact for p in parts) else Interval(low, stacked([p.high for p in parts]))
             )
         assert isinstance(node, Count)
         body = self.over(node)
@@ -278,11 +268,7 @@ class Evaluator:
     def _compare(self, node: Compare) -> Interval:
         left, right = node.left, node.right
         if isinstance(left, Number) and isinstance(right, Number):
-            ops = {
-                ">": left.value > right.value,
-                ">=": left.value >= right.value,
-                "==": left.value == right.value,
-            }
+            ops = {">": left.value > right.value, ">=": left.value >= right.value, "==": left.value == right.value}
             negated = {"<": ">=", "<=": ">", "!=": "=="}
             value = ops[node.op] if node.op in ops else not ops[negated[node.op]]
             return Interval.point(self._tensor(torch.tensor(float(value)), ()))
@@ -295,9 +281,7 @@ class Evaluator:
 
         def bounds(op: str) -> Interval:
             first, second = (
-                ((a.low, b.high), (a.high, b.low))
-                if op in (">", ">=")
-                else ((a.high, b.low), (a.low, b.high))
+                ((a.low, b.high), (a.high, b.low)) if op in (">", ">=") else ((a.high, b.low), (a.low, b.high))
             )
             return Interval(compare_counts(*first, op, "#", "#"), compare_counts(*second, op, "#", "#"))
 
@@ -365,9 +349,7 @@ def equal_bounds(a: Interval, b: Interval, logic: Logic) -> Interval:
     vars = tuple(dict.fromkeys([*rest_a, *rest_b]))
     ends = []
     for counted, rest in ((a, rest_a), (b, rest_b)):
-        low, high = (
-            view(_at_least(t, logic), (*rest, "#"), (*vars, "#")) for t in (counted.low, counted.high)
-        )
+        low, high = (view(_at_least(t, logic), (*rest, "#"), (*vars, "#")) for t in (counted.low, counted.high))
         ends.append((_exactly(low, high, logic), _exactly(high, low, logic)))
     bounds = []
     for first, second in zip(ends[0], ends[1], strict=True):
@@ -375,9 +357,7 @@ def equal_bounds(a: Interval, b: Interval, logic: Logic) -> Interval:
         first, second = first[..., :size], second[..., :size]
         if logic.uses_logits:
             bounds.append(
-                ProbabilisticTensor.from_logits(
-                    logic.exists(logic.and_(first, second), -1), vars, logic=logic
-                )
+                ProbabilisticTensor.from_logits(logic.exists(logic.and_(first, second), -1), vars, logic=logic)
             )
         else:
             total = (first * second).sum(-1).clamp(0.0, 1.0).to(a.low.dtype)

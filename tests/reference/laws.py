@@ -21,9 +21,7 @@ from neptune.algebra.logic import Logic
 from neptune.algebra.tensor import ProbabilisticTensor
 
 
-def _law(
-    name: str, statement: str, *, exact: bool = True, witness: Draws | None = None
-) -> Callable[[Check], Check]:
+def _law(name: str, statement: str, *, exact: bool = True, witness: Draws | None = None) -> Callable[[Check], Check]:
     def add(check: Check) -> Check:
         holds = {f: witness is None or f == "godel" for f in FAMILIES}
         LAWS.append(Law(name, statement, check, holds, exact, witness))
@@ -79,9 +77,7 @@ def _(d: Draws, g: Logic) -> float:
     a = d.of("a", g)
     changed = float(((~~a).decide() != a.decide()).any())
     return max(
-        distance(~~a, a),
-        distance(a._like(g.not_(g.not_(a.internal)), a.vars), a._like(a.internal, a.vars)),
-        changed,
+        distance(~~a, a), distance(a._like(g.not_(g.not_(a.internal)), a.vars), a._like(a.internal, a.vars)), changed
     )
 
 
@@ -124,10 +120,7 @@ def _(d: Draws, g: Logic) -> float:
     a = d.of("a", g)
     b = ProbabilisticTensor(d.raw("b")[0], ["y"], d.domain("y"), logic=g)
     out = [distance((a & b).exists("x"), a.exists("x") & b), distance((a | b).exists("x"), a.exists("x") | b)]
-    out += [
-        distance((a | b).forall("x"), a.forall("x") | b),
-        distance((a & b).forall("x"), a.forall("x") & b),
-    ]
+    out += [distance((a | b).forall("x"), a.forall("x") | b), distance((a & b).forall("x"), a.forall("x") & b)]
     return max(out)
 
 
@@ -155,10 +148,7 @@ def _(d: Draws, g: Logic) -> float:
     out += [distance(small.count("x"), a.count("x"))]
     soft = [distance(small.exists("x", d.tau), a.exists("x", d.tau))]
     soft += [distance(small.exists("x", quantifier="noisy_or"), a.exists("x", quantifier="noisy_or"))]
-    soft += [
-        distance(small.iota("x").values, a.iota("x").values[real]),
-        float(a.iota("x").values[~real].sum()),
-    ]
+    soft += [distance(small.iota("x").values, a.iota("x").values[real]), float(a.iota("x").values[~real].sum())]
     return max(*out, *(0.0 if s <= TOLERANCE[d.dtype] else s for s in soft))
 
 
@@ -180,16 +170,7 @@ def _(d: Draws, g: Logic) -> float:
     leaf = d.raw("a").requires_grad_()
     a = ProbabilisticTensor(leaf, ["x", "y"], d.domain("xy"), logic=g)
     b = d.of("b", g)
-    outs = [
-        a & b,
-        a | b,
-        a ^ b,
-        ~(a >> b),
-        a.exists("x"),
-        a.forall(("x", "y")),
-        a.exists("x", d.tau),
-        a.iota("x"),
-    ]
+    outs = [a & b, a | b, a ^ b, ~(a >> b), a.exists("x"), a.forall(("x", "y")), a.exists("x", d.tau), a.iota("x")]
     outs += [a.exists("x", quantifier="noisy_or"), a.exactly(1, "x"), (a & a).at_most(1, "y")]
     outs += [a.expect(b.iota("y", d.tau), "y")]
     total = sum((o.values.sum() for o in outs), leaf.sum() * 0.0)
@@ -200,25 +181,13 @@ def _(d: Draws, g: Logic) -> float:
 @_law("totality", "every value of every operation is in [0, 1]")
 def _(d: Draws, g: Logic) -> float:
     a, b, c = _three(d, g)
-    outs = [
-        a & b,
-        a | b,
-        a ^ b,
-        a >> b,
-        ~(a & c),
-        a.exists("x"),
-        a.forall("y"),
-        a.exists("x", d.tau),
-        a.iota("y"),
-    ]
+    outs = [a & b, a | b, a ^ b, a >> b, ~(a & c), a.exists("x"), a.forall("y"), a.exists("x", d.tau), a.iota("y")]
     outs += [a.exists("x", quantifier="noisy_or"), a.exactly(1, "x"), a.at_least(2, "x"), a.at_most(1, "x")]
     outs += [a.expect(b.iota("y", d.tau), "y")]
     return max((0.0 if bool(((o.values >= 0) & (o.values <= 1)).all()) else 1.0) for o in outs)
 
 
-@_law(
-    "descriptions are distributions", "Σ iota = 1; the expectation of a constant is the constant", exact=False
-)
+@_law("descriptions are distributions", "Σ iota = 1; the expectation of a constant is the constant", exact=False)
 def _(d: Draws, g: Logic) -> float:
     if not any(d.keep_y):
         return float(d.of("a", g).iota("y").values.abs().sum())
@@ -228,9 +197,7 @@ def _(d: Draws, g: Logic) -> float:
     return max(distance(total, torch.ones_like(total)), distance(b.expect(w, "y"), b))
 
 
-@_law(
-    "counts", "P(count) sums to 1; #a ≤ k is ¬(#a ≥ k+1); a crisp table counts as a whole number", exact=False
-)
+@_law("counts", "P(count) sums to 1; #a ≤ k is ¬(#a ≥ k+1); a crisp table counts as a whole number", exact=False)
 def _(d: Draws, g: Logic) -> float:
     a = d.of("a", g)
     chances = a.count_distribution("y").sum(-1)
@@ -240,11 +207,7 @@ def _(d: Draws, g: Logic) -> float:
     return max(out)
 
 
-@_law(
-    "comparison of counts",
-    "a > b is b < a, a ≥ b is ¬(a < b); a crisp table compares as whole numbers",
-    exact=False,
-)
+@_law("comparison of counts", "a > b is b < a, a ≥ b is ¬(a < b); a crisp table compares as whole numbers", exact=False)
 def _(d: Draws, g: Logic) -> float:
     from neptune.algebra.tensor.comparison import compare_counts
 

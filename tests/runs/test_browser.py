@@ -15,23 +15,14 @@ from neptune.config import make_config
 from neptune.runs.record import read_samples
 from neptune.runs.report.watch import Watch
 
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-    "microsoft-edge",
-)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A browser of this machine, found on the PATH."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: make setup-all"
-    )
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup-all")
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip(f"no browser on the PATH: install Chromium; looked for {', '.join(BROWSERS)}")
@@ -68,9 +59,7 @@ class Page:
         self.context = browser.new_context(viewport={"width": 1360, "height": 860}, **options)
         self.problems: list[str] = []
         self.page = self.context.new_page()
-        self.page.on(
-            "console", lambda m: self.problems.append(m.text) if m.type in ("error", "warning") else None
-        )
+        self.page.on("console", lambda m: self.problems.append(m.text) if m.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda e: self.problems.append(str(e)))
 
         def gate(route: Any) -> None:
@@ -114,9 +103,7 @@ def test_a_report_of_one_answer_opens_on_it(browser: Any, tmp_path: Path) -> Non
         page.keyboard.press("s")
         titles = page.locator("#charts h2").all_inner_texts()
         assert titles
-        assert not any(t.startswith(("Accuracy", "Calibration")) for t in titles), (
-            "nobody knows what is right"
-        )
+        assert not any(t.startswith(("Accuracy", "Calibration")) for t in titles), "nobody knows what is right"
 
 
 def test_summary_filter_step_and_hover(browser: Any, run: Path) -> None:
@@ -131,16 +118,10 @@ def test_summary_filter_step_and_hover(browser: Any, run: Path) -> None:
         page.wait_for_selector("#sample .question")
         assert page.inner_text("#sample .question") == records[0]["question"]
         page.keyboard.press("j")
-        page.wait_for_function(
-            "document.querySelectorAll('.item')[1].getAttribute('aria-selected') === 'true'"
-        )
-        page.wait_for_function(
-            f"document.querySelector('#sample .quiet').textContent.startsWith({records[1]['id']!r})"
-        )
+        page.wait_for_function("document.querySelectorAll('.item')[1].getAttribute('aria-selected') === 'true'")
+        page.wait_for_function(f"document.querySelector('#sample .quiet').textContent.startsWith({records[1]['id']!r})")
         page.keyboard.press("ArrowUp")
-        page.wait_for_function(
-            f"document.querySelector('#sample .quiet').textContent.startsWith({records[0]['id']!r})"
-        )
+        page.wait_for_function(f"document.querySelector('#sample .quiet').textContent.startsWith({records[0]['id']!r})")
         # Filters: by outcome, by words, by family, by doubt.
         wrong = sum(r["correct"] is False and not r["error"] for r in records)
         assert wrong

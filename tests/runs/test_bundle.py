@@ -146,16 +146,7 @@ def test_a_server_that_fails_a_cache_and_a_replay(tmp_path, data, monkeypatch, c
     pytest.importorskip("openai", reason="openai is not installed: make setup")
     monkeypatch.setattr("neptune.servers.client.FIRST_WAIT", 0.005)
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.005)
-    options = [
-        "--vlm_model_name",
-        "openai",
-        "--od_model",
-        "scene",
-        "--dataset",
-        "clevr",
-        "--num_samples",
-        "4",
-    ]
+    options = ["--vlm_model_name", "openai", "--od_model", "scene", "--dataset", "clevr", "--num_samples", "4"]
     # Four failures in a row are the server's; two more are for a machine so busy that an answer comes too late.
     asking = {"model": "m", "form": "coordinates", "timeout": 0.9, "retries": 6}
     options += ["--vlm_options", json.dumps(asking)]
@@ -195,20 +186,8 @@ def test_what_failed_for_good_is_said_and_replayed(tmp_path, data, monkeypatch, 
     monkeypatch.setattr("neptune.servers.client.FIRST_WAIT", 0.005)
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.005)
     inner = Faulty(rate=0.0)
-    options = [
-        "--vlm_model_name",
-        "openai",
-        "--od_model",
-        "scene",
-        "--dataset",
-        "clevr",
-        "--num_samples",
-        "6",
-    ]
-    options += [
-        "--vlm_options",
-        json.dumps({"model": "m", "form": "coordinates", "send_picture": False, "retries": 1}),
-    ]
+    options = ["--vlm_model_name", "openai", "--od_model", "scene", "--dataset", "clevr", "--num_samples", "6"]
+    options += ["--vlm_options", json.dumps({"model": "m", "form": "coordinates", "send_picture": False, "retries": 1})]
 
     def behave(request, number):
         return fails(500) if int(fingerprint(request), 16) % 9 == 4 else inner(request, number)
@@ -229,27 +208,13 @@ def test_what_failed_for_good_is_said_and_replayed(tmp_path, data, monkeypatch, 
 
 def test_a_run_that_stops_for_want_of_a_server_loses_nothing(tmp_path, data, capsys):
     pytest.importorskip("openai", reason="openai is not installed: make setup")
-    options = [
-        "--vlm_model_name",
-        "openai",
-        "--od_model",
-        "scene",
-        "--dataset",
-        "clevr",
-        "--num_samples",
-        "3",
-    ]
-    options += [
-        "--vlm_options",
-        json.dumps({"model": "m", "form": "coordinates", "send_picture": False, "retries": 0}),
-    ]
+    options = ["--vlm_model_name", "openai", "--od_model", "scene", "--dataset", "clevr", "--num_samples", "3"]
+    options += ["--vlm_options", json.dumps({"model": "m", "form": "coordinates", "send_picture": False, "retries": 0})]
     with serving(lambda request, n: fails(401)) as server:
         words = [*options, "--vlm_options.base_url", server.url]
         assert main([*CLEVR, "--data_dir", str(data), "--output_dir", str(tmp_path / "run"), *words]) == 2
         said = capsys.readouterr().err.splitlines()
-        assert [
-            line for line in said if "3 samples have no answer yet: The server refuses the key (401)" in line
-        ]
+        assert [line for line in said if "3 samples have no answer yet: The server refuses the key (401)" in line]
         samples = tmp_path / "run" / "samples.jsonl"
         assert not samples.exists() or not samples.read_text()  # no sample is charged with it
         server.behave = Faulty(rate=0.0)
@@ -323,20 +288,11 @@ def none(path: Path, good: Path) -> Path:
         (empty, "can not be read"),
         (foreign, "list of files is wrong"),
         (none, "does not exist"),
-        (
-            lambda p, g: rewritten(p, g, lambda f, m: f.update({"samples.jsonl": b"{}\n"}), False),
-            "not what was packed",
-        ),
+        (lambda p, g: rewritten(p, g, lambda f, m: f.update({"samples.jsonl": b"{}\n"}), False), "not what was packed"),
         (lambda p, g: rewritten(p, g, lambda f, m: f.pop("evidence.jsonl")), "it has no evidence.jsonl"),
         (lambda p, g: rewritten(p, g, lambda f, m: m.update(format=2)), "format 2"),
-        (
-            lambda p, g: rewritten(p, g, lambda f, m: f.update({"../../out": b"x"})),
-            "names the file '../../out'",
-        ),
-        (
-            lambda p, g: rewritten(p, g, lambda f, m: f.update({"/tmp/out": b"x"})),
-            "names the file '/tmp/out'",
-        ),
+        (lambda p, g: rewritten(p, g, lambda f, m: f.update({"../../out": b"x"})), "names the file '../../out'"),
+        (lambda p, g: rewritten(p, g, lambda f, m: f.update({"/tmp/out": b"x"})), "names the file '/tmp/out'"),
         (lambda p, g: rewritten(p, g, lambda f, m: f.update({"config.json": b"[]"})), "JSON object"),
         (lambda p, g: rewritten(p, g, lambda f, m: f.update({"config.json": b'{"wings": 2}'})), "wings"),
         (lambda p, g: rewritten(p, g, lambda f, m: f.update({"samples.jsonl": b"x\ny\n"})), "damaged"),

@@ -45,9 +45,7 @@ def test_with_coordinates_there_is_one_picture(tmp_path: Path) -> None:
     assert "The red box is [" in page
 
 
-def test_a_sample_is_found_by_its_id_or_missed_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sample_is_found_by_its_id_or_missed_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "sample clevr-000003" in sheet(tmp_path, "--sample", "clevr-000003")
     sheet(tmp_path, "--sample", "clevr-00003", code=2)
     error = capsys.readouterr().err

@@ -30,9 +30,7 @@ def dry(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str]
     """Return exit code, problems and notes."""
     code = main([*words, "--dry_run", "true"])
     printed = capsys.readouterr()
-    problems = [
-        line.removeprefix("error: ") for line in printed.err.splitlines() if line.startswith("error: ")
-    ]
+    problems = [line.removeprefix("error: ") for line in printed.err.splitlines() if line.startswith("error: ")]
     notes = [line.removeprefix("note: ") for line in printed.out.splitlines() if line.startswith("note: ")]
     assert "Traceback" not in printed.err
     assert ("ready" in printed.out) == (code == 0) == (not problems)
@@ -48,17 +46,13 @@ def test_every_experiment_has_a_ready_config(name: str, capsys: pytest.CaptureFi
     code, problems, notes = dry(capsys, "--config", path)
     assert (code, problems) == (0, [])
     assert any(n.startswith(f"dataset {name}: ") and "samples in" in n for n in notes)
-    assert (name in PUBLISHED) == any("OpenGVLab/InternVL2_5-2B" in n for n in notes), (
-        "said, where it is large"
-    )
+    assert (name in PUBLISHED) == any("OpenGVLab/InternVL2_5-2B" in n for n in notes), "said, where it is large"
 
 
 def test_what_a_hub_and_a_server_need(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    constants = pytest.importorskip(
-        "huggingface_hub.constants", reason="transformers is not installed: make setup"
-    )
+    constants = pytest.importorskip("huggingface_hub.constants", reason="transformers is not installed: make setup")
     words = ["--config", "configs/refadv.json", "--od_model", "scene", "--vlm_model_name"]
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     _, problems, notes = dry(capsys, *words, "Qwen/Qwen2-VL-7B-Instruct")
@@ -141,9 +135,7 @@ def test_a_config_may_ask_for_it_itself(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("name", tasks.NAMES)
-def test_every_dataset_says_where_it_comes_from(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_dataset_says_where_it_comes_from(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps({"dataset": name, "data_dir": str(tmp_path), "vocabulary": None}))
     code, problems, notes = dry(capsys, "--config", str(path))
@@ -152,9 +144,7 @@ def test_every_dataset_says_where_it_comes_from(
     assert SOURCES[name].advice() in notes
 
 
-def test_pictures_programs_and_annotations_are_looked_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pictures_programs_and_annotations_are_looked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(ROOT / "examples/clevr/questions.json", tmp_path)
     words = ["--config", "configs/clevr.json", "--data_dir", str(tmp_path), "--od_model", "scene"]
     code, problems, _ = dry(capsys, *words, "--code_gen_provider", "cache", "--program_cache_address",
@@ -228,20 +218,11 @@ def test_ask_looks_at_its_picture(capsys: pytest.CaptureFixture[str]) -> None:
     assert dry(capsys, *words, "examples/clevr/images/CLEVR_val_000049.png")[0] == 0
 
 
-def test_a_missing_extra_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from neptune.cli import dryrun_models
 
     monkeypatch.setattr(dryrun_models, "find_spec", lambda package: None)
-    words = [
-        "--code_gen_provider",
-        "local",
-        "--code_gen_model_name",
-        "m",
-        "--code_gen_base_url",
-        "http://x/v1",
-    ]
+    words = ["--code_gen_provider", "local", "--code_gen_model_name", "m", "--code_gen_base_url", "http://x/v1"]
     code, problems, _ = dry(capsys, "--config", "configs/clevr.json", *words)
     assert code == 2
     assert problems == ["code_gen_provider local needs openai: pip install 'neptune-reasoner[openai]'"]

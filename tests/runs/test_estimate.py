@@ -46,9 +46,7 @@ def test_no_run_costs_more(sample_dir, dataset, schedule):
     found = estimate_dataset(config, task, [])
     assert (found.samples, found.unknown, found.certain) == (60, 0, True)
     engine = Engine(oracle="scene", detector="scene", schedule=schedule)
-    spent = [
-        engine.run(s.gold(), engine.scene(s.picture, s.truth())).usage.oracle_calls for s in task.samples
-    ]
+    spent = [engine.run(s.gold(), engine.scene(s.picture, s.truth())).usage.oracle_calls for s in task.samples]
     assert sum(spent) <= found.calls
     if schedule == "all":
         assert found.calls <= 1.2 * sum(spent)  # hardly a program has more than one way
@@ -62,9 +60,7 @@ def test_a_picture_that_is_no_longer_kept_is_counted_again(sample_dir, monkeypat
     assert first.picture.path != second.picture.path
     task.samples = [first, second, first, second]
     engine = Engine(oracle="scene", detector="scene")
-    spent = [
-        engine.run(s.gold(), engine.scene(s.picture, s.truth())).usage.oracle_calls for s in task.samples
-    ]
+    spent = [engine.run(s.gold(), engine.scene(s.picture, s.truth())).usage.oracle_calls for s in task.samples]
     assert sum(spent) == 2 * sum(spent[:2])
     assert estimate_dataset(config, task, []).calls >= sum(spent)
 
@@ -73,9 +69,7 @@ def test_where_objects_are_not_known_the_table_says_what_was_assumed(sample_dir,
     program = "exists(Object, lambda x: exists(Object, lambda y: left(x, y)))"
     rows = [{"image": "CLEVR_val_000049.png", "question": "Is there?", "program": program}]
     (tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (tmp_path / "CLEVR_val_000049.png").write_bytes(
-        (Path(sample_dir) / "images" / "CLEVR_val_000049.png").read_bytes()
-    )
+    (tmp_path / "CLEVR_val_000049.png").write_bytes((Path(sample_dir) / "images" / "CLEVR_val_000049.png").read_bytes())
     for fields, objects in (({}, 8), ({"estimate_objects": 11}, 11)):
         config = configured(str(tmp_path), dataset="folder", od_model="embedded", **fields)
         text = printed(config)
@@ -99,9 +93,7 @@ def test_what_may_ask_more_is_said(sample_dir):
 
 
 def test_several_logics_may_each_take_another_way(sample_dir):
-    program = (
-        "if score('is it night?', 0):\n    return count(Object, lambda x: red(x))\nreturn count(Object, cube)"
-    )
+    program = "if score('is it night?', 0):\n    return count(Object, lambda x: red(x))\nreturn count(Object, cube)"
     task = tasks.load("clevr", sample_dir, 1)
     task.samples = [replace(task.samples[0], program=program)]
     n = len(task.samples[0].truth())
@@ -136,15 +128,7 @@ def test_the_command_makes_no_call_and_writes_nothing(sample_dir, tmp_path, caps
         "neptune.perception.oracle.scene.SceneOracle.score", lambda *_: pytest.fail("the oracle was asked")
     )
     words = ["--config", "configs/clevr.json", "--data_dir", sample_dir, "--num_samples", "3"]
-    words += [
-        "--vlm_model_name",
-        "scene",
-        "--od_model",
-        "scene",
-        "--output_dir",
-        str(tmp_path / "run"),
-        "--estimate",
-    ]
+    words += ["--vlm_model_name", "scene", "--od_model", "scene", "--output_dir", str(tmp_path / "run"), "--estimate"]
     assert main(words) == 0
     assert "calls at most" in capsys.readouterr().out
     assert not (tmp_path / "run").exists()

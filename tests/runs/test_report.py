@@ -95,9 +95,7 @@ def unpack(text: str) -> Any:
 def test_pictures_are_embedded_once(tmp_path: Path) -> None:
     path = tmp_path / "a picture.png"
     Image.new("RGB", (1000, 500), "red").save(path)
-    records = [sample(i, picture=str(path)) for i in range(3)] + [
-        sample(3, picture=str(tmp_path / "gone.png"))
-    ]
+    records = [sample(i, picture=str(path)) for i in range(3)] + [sample(3, picture=str(tmp_path / "gone.png"))]
     records.append({"id": "e", "dataset": "clevr", "error": "The picture can not be read", "correct": False})
     page, data = build(tmp_path / "run", records)
     first, gone = data["pictures"]

@@ -26,9 +26,7 @@ def _in_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ask(folder: Path, *words: str) -> int:
     image = str(IMAGE.relative_to(ROOT))
-    return main(
-        ["--config", "configs/ask.json", "--image", image, "--output_dir", str(folder / "ask"), *words]
-    )
+    return main(["--config", "configs/ask.json", "--image", image, "--output_dir", str(folder / "ask"), *words])
 
 
 def test_a_program_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -180,9 +180,7 @@ def test_a_run_says_which_code_and_which_files_made_its_answers() -> None:
     assert code["git_commit"].rstrip("+") == head.stdout.strip()
     assert {"python", "torch", "lark"} <= set(code["versions"])
     hashes = hash_inputs(Config(od_model="embedded", vlm_model_name="embedded"))
-    shipped = {
-        f"prompts/{p.relative_to(ROOT / 'prompts')}" for p in (ROOT / "prompts").rglob("*") if p.is_file()
-    }
+    shipped = {f"prompts/{p.relative_to(ROOT / 'prompts')}" for p in (ROOT / "prompts").rglob("*") if p.is_file()}
     assert shipped
     assert shipped <= set(hashes)
     assert any(name.startswith("weights/") for name in hashes)

@@ -73,9 +73,7 @@ def test_five_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads((killed / "config.json").read_text())["_run"]["resumed"]
 
 
-def test_a_finished_run_is_left_as_it_is_and_can_grow(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_finished_run_is_left_as_it_is_and_can_grow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [*WORDS, "--dataset", "clevr", "--output_dir", str(tmp_path / "run")]
     assert main([*words, "--num_samples", "3"]) == 0
     first = lines(tmp_path / "run")

@@ -75,8 +75,7 @@ def test_page_more_and_pictures(run: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["picture/1", "picture/-1", "picture/../secret.txt", "secret.txt", "picture/%2e%2e/secret.txt", "more/"],
+    "path", ["picture/1", "picture/-1", "picture/../secret.txt", "secret.txt", "picture/%2e%2e/secret.txt", "more/"]
 )
 def test_nothing_else_is_served(run: Any, path: str) -> None:
     with Watch(run, {"clevr": 1}) as watch:
@@ -109,16 +108,7 @@ def test_a_port_that_is_taken(run: Any, capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT to a process, which Windows has not")
 def test_a_run_is_watched_and_stays_until_interrupted(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "run.py",
-        "--config",
-        "configs/clevr.json",
-        "--num_samples",
-        "2",
-        "--watch",
-        "true",
-    ]
+    command = [sys.executable, "run.py", "--config", "configs/clevr.json", "--num_samples", "2", "--watch", "true"]
     command += ["--watch_port", "0", "--output_dir", str(tmp_path / "run"), "--od_model", "scene"]
     command += ["--vlm_model_name", "scene"]
     # A shell starts background jobs with SIGINT ignored, which children would inherit.
@@ -162,9 +152,4 @@ def test_the_line_of_progress() -> None:
 
 
 def test_times_are_for_reading() -> None:
-    assert [show_time(s) for s in (0.2, 59.4, 61, 3600 * 2 + 300)] == [
-        "0 s",
-        "59 s",
-        "1 min 01 s",
-        "2 h 05 min",
-    ]
+    assert [show_time(s) for s in (0.2, 59.4, 61, 3600 * 2 + 300)] == ["0 s", "59 s", "1 min 01 s", "2 h 05 min"]

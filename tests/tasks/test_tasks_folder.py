@@ -27,13 +27,7 @@ def picture(tmp_path: Path) -> None:
 
 def test_a_folder_of_pictures(tmp_path: Path) -> None:
     lines = [
-        {
-            "image": "a.jpg",
-            "question": "How many?",
-            "answer": 3,
-            "family": "count",
-            "program": "count(Object)",
-        },
+        {"image": "a.jpg", "question": "How many?", "answer": 3, "family": "count", "program": "count(Object)"},
         {"image": "a.jpg", "question": "Any?", "answer": True},
         {"image": "a.jpg", "question": "the left one", "box": [10, 10, 50, 40], "boxes": [[10, 10, 50, 40]]},
         {"image": "a.jpg", "question": "What is it?", "answer": ["sofa", "couch"]},
@@ -88,9 +82,7 @@ def test_a_line_may_name_itself_and_an_id_belongs_to_one_line(tmp_path: Path) ->
 def test_a_bad_line_is_named_by_its_number_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "questions.jsonl").write_text('\n{"image": "a.jpg", "question": "x"}\n\n{"image": }\n')
     _, bad = tasks.load("folder", tmp_path).samples
-    with pytest.raises(
-        DatasetError, match=r"no JSON: Expecting value, column 11 \(questions.jsonl, line 4\)"
-    ):
+    with pytest.raises(DatasetError, match=r"no JSON: Expecting value, column 11 \(questions.jsonl, line 4\)"):
         bad.check()
 
 
@@ -101,8 +93,7 @@ def test_where_nobody_knows_what_is_right_an_error_is_not_wrong(tmp_path: Path) 
         line | {"answer": 1},
         line | {"answer": 2},
         line,
-        line
-        | {"program": "exists(Object, lambda x: zebra(x))"},  # the oracle of the truth knows no such thing
+        line | {"program": "exists(Object, lambda x: zebra(x))"},  # the oracle of the truth knows no such thing
     )
     fields = {"dataset": "folder", "data_dir": str(tmp_path), "output_dir": str(tmp_path / "run")}
     seers = {"vlm_model_name": "scene", "od_model": "scene", "vocabulary": None}

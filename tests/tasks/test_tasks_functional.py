@@ -62,9 +62,7 @@ def nodes(*steps: str) -> list[dict[str, Any]]:
     for step in steps:
         head, *inputs = step.split()
         name, _, value = head.rstrip("]").partition("[")
-        program.append(
-            {"function": name, "inputs": [int(i) for i in inputs], "value_inputs": [value] if value else []}
-        )
+        program.append({"function": name, "inputs": [int(i) for i in inputs], "value_inputs": [value] if value else []})
     return program
 
 
@@ -129,11 +127,7 @@ for _attribute in ATTRIBUTES:
     CASES[f"exists(Object, lambda x: same_{_attribute}(x, iota(Object, lambda y: object(y))))"] = nodes(
         "scene", "unique 0", f"same_{_attribute} 1", "exist 2"
     )
-for _theirs, _ours in {
-    "equal_integer": "equal",
-    "less_than": "less_than",
-    "greater_than": "greater_than",
-}.items():
+for _theirs, _ours in {"equal_integer": "equal", "less_than": "less_than", "greater_than": "greater_than"}.items():
     CASES[f"{_ours}(count(Object, lambda x: red(x)), count(Object, lambda y: object(y)))"] = nodes(
         "scene", "filter_color[red] 0", "count 1", "count 0", f"{_theirs} 2 3"
     )
@@ -209,8 +203,6 @@ def test_families_and_templates_have_readable_names() -> None:
     assert last["equal_shape"] == "compare shape"
     assert last["less_than"] == "compare integer: less"
     assert last["unique"] == last["filter_size"] == functional.family(None) == "other"
-    assert (
-        functional.template(CASES["count(Object, lambda x: red(x) or (small(x) and cube(x)))"]) == "single or"
-    )
+    assert functional.template(CASES["count(Object, lambda x: red(x) or (small(x) and cube(x)))"]) == "single or"
     assert functional.template(nodes("scene", "unique 0", "relate[left] 1", "count 2")) == "one hop"
     assert functional.template([{"function": {}}, None]) == "other"

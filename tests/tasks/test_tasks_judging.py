@@ -112,9 +112,7 @@ def test_the_labels_of_the_puzzles_are_right() -> None:
     for sample in tasks.load("clevr-puzzle", EXAMPLES).samples:
         truth, descriptions = sample.truth(), sample.extra["descriptions"]
         assert len(descriptions) == 4
-        fitting = [
-            [o for o in range(len(truth)) if satisfies([o], [words], [], truth)] for words in descriptions
-        ]
+        fitting = [[o for o in range(len(truth)) if satisfies([o], [words], [], truth)] for words in descriptions]
         found = any(
             satisfies(objects, descriptions, sample.extra["relations"], truth)
             for objects in itertools.product(*fitting)
@@ -185,9 +183,7 @@ def test_rpm() -> None:
     for sample in task.samples:
         words = str(sample.extra["target"]).split()
         truth = sample.truth()
-        shown = any(
-            set(words) <= {values[o] for values in truth.attributes.values()} for o in range(len(truth))
-        )
+        shown = any(set(words) <= {values[o] for values in truth.attributes.values()} for o in range(len(truth)))
         assert shown == sample.expected
         assert task.judge(sample, Answer(shown, "truth"))
         assert not task.judge(sample, Answer(not shown, "truth"))

@@ -53,10 +53,7 @@ CATEGORIES = [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}]
 
 
 def ref(ref_id: int, ann_id: int, split: str, *sentences: str, **more: Any) -> dict[str, Any]:
-    sents = [
-        {"sent_id": 10 * ref_id + i, "sent": s, "raw": s, "tokens": s.split()}
-        for i, s in enumerate(sentences)
-    ]
+    sents = [{"sent_id": 10 * ref_id + i, "sent": s, "raw": s, "tokens": s.split()} for i, s in enumerate(sentences)]
     return {
         "ref_id": ref_id, "ann_id": ann_id, "image_id": 7, "category_id": 1, "split": split, "sentences": sents,
         "sent_ids": [s["sent_id"] for s in sents], "file_name": "COCO_train2014_000000000007_1.jpg",
@@ -199,9 +196,7 @@ def test_damaged_pickles_and_object_arrays(tmp_path: Path) -> None:
 def test_a_picture_outside_the_folder_is_refused(tmp_path: Path) -> None:
     refer(tmp_path, [ref(1, 70, "val", "x")])
     images = [IMAGES[0] | {"file_name": "../../secret.png"}]
-    write(
-        tmp_path / "refcoco/instances.json", {"images": images, "annotations": ANNOTATIONS, "categories": []}
-    )
+    write(tmp_path / "refcoco/instances.json", {"images": images, "annotations": ANNOTATIONS, "categories": []})
     with pytest.raises(DatasetError, match="The picture's name"):
         tasks.load("refcoco", tmp_path).samples[0].check()
 
@@ -361,12 +356,7 @@ def test_what_is_missing_is_said(tmp_path: Path, name: str) -> None:
         with pytest.raises(NeptuneError) as caught:
             tasks.load(name, place)
         assert "\n" not in caught.value.one_line()
-    for junk in (
-        "questions.json",
-        "instances.json",
-        "refcocog_adv_annotations.json",
-        "CLEVR-Humans-val.json",
-    ):
+    for junk in ("questions.json", "instances.json", "refcocog_adv_annotations.json", "CLEVR-Humans-val.json"):
         write(tmp_path / junk, "[1, 2")
     with pytest.raises(NeptuneError):
         tasks.load(name, tmp_path)

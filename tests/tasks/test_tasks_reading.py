@@ -83,10 +83,7 @@ def test_samples_behave_as_a_sequence() -> None:
 
 
 def test_num_samples() -> None:
-    assert [s.id for s in tasks.load("clevr", EXAMPLES, num_samples=2).samples] == [
-        "clevr-000000",
-        "clevr-000001",
-    ]
+    assert [s.id for s in tasks.load("clevr", EXAMPLES, num_samples=2).samples] == ["clevr-000000", "clevr-000001"]
     assert list(choose(5, 9, 0)) == list(choose(5, None, 0)) == list(range(5))
     some = choose(1000, 10, 3)
     assert list(some) == sorted(some) == list(choose(1000, 10, 3)) != list(choose(1000, 10, 4))
@@ -144,20 +141,14 @@ def test_a_folder_of_splits_is_read(tmp_path: Path) -> None:
 def test_a_flat_folder_is_taken_for_no_split_but_its_own(name: str, tmp_path: Path) -> None:
     """Else the answers on val would be recorded as those on train."""
     for split in ("train", "val"):
-        shutil.copytree(
-            EXAMPLES, tmp_path / split, ignore=shutil.ignore_patterns("images", "CLEVR-Humans-val.json")
-        )
-    shutil.copy(
-        tmp_path / "train" / "questions.json", tmp_path
-    )  # a flat folder with a folder of a split in it
+        shutil.copytree(EXAMPLES, tmp_path / split, ignore=shutil.ignore_patterns("images", "CLEVR-Humans-val.json"))
+    shutil.copy(tmp_path / "train" / "questions.json", tmp_path)  # a flat folder with a folder of a split in it
     assert tasks.load(name, tmp_path, split="val").folder.root == tmp_path / "val"  # type: ignore[attr-defined]
     with pytest.raises(DatasetError, match=r"no split 'nosuch'.*the files of val alone.*Leave split out"):
         tasks.load(name, tmp_path / "val", split="nosuch")
     with pytest.raises(DatasetError, match=rf"no split 'train'.*Set data_dir to {tmp_path / 'train'}"):
         tasks.load(name, tmp_path / "val", split="train")
-    assert len(tasks.load(name, tmp_path / "val").samples) == len(
-        tasks.load(name, tmp_path, split="val").samples
-    )
+    assert len(tasks.load(name, tmp_path / "val").samples) == len(tasks.load(name, tmp_path, split="val").samples)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -175,9 +166,7 @@ def test_a_flat_folder_is_taken_for_no_split_but_its_own(name: str, tmp_path: Pa
         ('{"KEY": []}', "is empty"),
     ],
 )
-def test_a_broken_file_stops_before_the_run(
-    folder: Path, name: str, content: str | None, message: str
-) -> None:
+def test_a_broken_file_stops_before_the_run(folder: Path, name: str, content: str | None, message: str) -> None:
     path = folder / f"{FILES[name]}.json"
     path.unlink()
     if content is not None:
@@ -235,9 +224,7 @@ RECORDS: list[tuple[str, str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("name", "field", "value", "message"), RECORDS)
-def test_a_bad_record_is_its_samples_problem(
-    folder: Path, name: str, field: str, value: Any, message: str
-) -> None:
+def test_a_bad_record_is_its_samples_problem(folder: Path, name: str, field: str, value: Any, message: str) -> None:
     def change(records: list[Any]) -> None:
         if value is None:
             del records[3][field]
@@ -329,10 +316,5 @@ def test_values_are_shown_plainly() -> None:
     assert plain(Answer(True, "truth")) == "yes"
     assert plain(Answer(2.0, "number")) == 2
     assert plain(Answer(float("nan"), "number")) == "nan"
-    assert plain(Answer([np.int64(3), np.float32(0.5), None, {"a": (1,)}], "list")) == [
-        3,
-        0.5,
-        None,
-        {"a": [1]},
-    ]
+    assert plain(Answer([np.int64(3), np.float32(0.5), None, {"a": (1,)}], "list")) == [3, 0.5, None, {"a": [1]}]
     assert [yes_no(v) for v in (True, "Yes", " no ", "maybe", 1)] == [True, True, False, None, None]

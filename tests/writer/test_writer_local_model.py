@@ -37,18 +37,14 @@ def address(tmp_path_factory):
 
 def questions(n: int) -> list[str]:
     names = ("clevr-sample", "clevr-refexps-sample", "clevr-puzzle-sample", "clevr-rpm-sample")
-    files = [
-        list(json.loads((ROOT / "programs" / f"{name}.json").read_text(encoding="utf-8"))) for name in names
-    ]
+    files = [list(json.loads((ROOT / "programs" / f"{name}.json").read_text(encoding="utf-8"))) for name in names]
     per = (n + 3) // 4
     return [q for file in files for q in file[:per]][:n]
 
 
 @pytest.mark.parametrize("temperature", [0.8])
 def test_with_the_grammar_every_completion_that_ends_is_a_program(address, temperature, capsys):
-    settings = Settings(
-        "local", "gemma", address, temperature=temperature, max_tokens=64, timeout=300, retries=0
-    )
+    settings = Settings("local", "gemma", address, temperature=temperature, max_tokens=64, timeout=300, retries=0)
     chat = Chat(settings)
     prompt = Prompt("clevr", CLEVR, length="short")
     ended = cut = checked = 0
@@ -72,14 +68,10 @@ def test_with_the_grammar_every_completion_that_ends_is_a_program(address, tempe
     assert ended + cut == 50
     assert ended >= 20
     with capsys.disabled():
-        print(
-            f"\n50 questions: {ended} completions ended, all programs ({checked} pass the checks); {cut} cut off"
-        )
+        print(f"\n50 questions: {ended} completions ended, all programs ({checked} pass the checks); {cut} cut off")
 
 
 def test_a_truncated_program_is_reported_as_such(address):
     chat = Chat(Settings("local", "gemma", address, max_tokens=4, timeout=300, retries=0))
     with pytest.raises(failures.TruncatedError, match="cut off at 4 tokens"):
-        Writer(chat, vocabulary=CLEVR, repairs=0, length="short").write(
-            "How many red cubes are there?", "clevr"
-        )
+        Writer(chat, vocabulary=CLEVR, repairs=0, length="short").write("How many red cubes are there?", "clevr")

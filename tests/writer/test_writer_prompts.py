@@ -45,9 +45,7 @@ def test_examples_parse_check_and_run(name, row, dialect):
     program = program_of(row, dialect)
     dsl.check(program, vocabulary=CLEVR)
     kinds = {answer.kind for answer in answers(program)}
-    expected = {"refexps": {"object"}, "puzzle": {"truth"}, "rpm": {"truth"}}.get(
-        name, {"truth", "number", "text"}
-    )
+    expected = {"refexps": {"object"}, "puzzle": {"truth"}, "rpm": {"truth"}}.get(name, {"truth", "number", "text"})
     assert kinds <= expected
     assert len(kinds) == 1
 

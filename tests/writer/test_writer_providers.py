@@ -33,9 +33,7 @@ def chat(server, **settings):
 
 def test_a_reply_and_what_it_costs():
     with serving(lambda request, n: "count(Object)") as server:
-        asked = chat(
-            server, prices={"prompt": 1.0, "completion": 2.0}, temperature=0.5, seed=7, max_tokens=99
-        )
+        asked = chat(server, prices={"prompt": 1.0, "completion": 2.0}, temperature=0.5, seed=7, max_tokens=99)
         replies, spent = asked.ask(ASK)
     assert [r.text for r in replies] == ["count(Object)"]
     assert (spent.calls, spent.prompt_tokens, spent.completion_tokens) == (1, 100, 10)
@@ -98,10 +96,7 @@ def test_the_sdk_tries_again(status):
 
 
 def test_a_server_that_hangs():
-    with (
-        serving(lambda request, n: hangs()) as server,
-        pytest.raises(failures.ConnectionFailedError, match=r"0\.2 s"),
-    ):
+    with serving(lambda request, n: hangs()) as server, pytest.raises(failures.ConnectionFailedError, match=r"0\.2 s"):
         chat(server, timeout=0.2, retries=0).ask(ASK)
 
 
@@ -132,8 +127,7 @@ def test_replies_without_a_program(answer, kind):
 
 
 @pytest.mark.parametrize(
-    ("owner", "field", "form"),
-    [("llamacpp", "grammar", "gbnf"), ("vllm", "structured_outputs", "llguidance")],
+    ("owner", "field", "form"), [("llamacpp", "grammar", "gbnf"), ("vllm", "structured_outputs", "llguidance")]
 )
 def test_auto_takes_the_grammar_that_the_local_server_has(owner, field, form):
     with serving(lambda request, n: "x", owner=owner) as server:

@@ -42,9 +42,7 @@ def run(url: str, **more) -> int:
 
 def records() -> list[dict]:
     path = Path("run/samples.jsonl")
-    return (
-        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-    )
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def results() -> dict:
@@ -53,9 +51,7 @@ def results() -> dict:
 
 def test_a_whole_run_and_what_it_records(capsys):
     with serving(gold) as server:
-        assert (
-            run(server.url, code_gen_concurrency=3, code_gen_prices='{"prompt": 1.0, "completion": 2.0}') == 0
-        )
+        assert run(server.url, code_gen_concurrency=3, code_gen_prices='{"prompt": 1.0, "completion": 2.0}') == 0
         assert len(server.requests) == N
     assert results()["correct"] == N
     assert results()["usage"]["code_gen_calls"] == N
@@ -68,13 +64,7 @@ def test_a_whole_run_and_what_it_records(capsys):
     # offline, with what was written: nothing is asked
     kept = str(next(Path("programs").glob("written-*.json")))
     assert (
-        run(
-            "http://127.0.0.1:1/v1",
-            output_dir="offline",
-            code_gen_provider="cache",
-            program_cache_address=kept,
-        )
-        == 0
+        run("http://127.0.0.1:1/v1", output_dir="offline", code_gen_provider="cache", program_cache_address=kept) == 0
     )
     offline = [json.loads(x) for x in Path("offline/samples.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [r["program"] for r in offline] == [r["program"] for r in records()]
@@ -145,9 +135,7 @@ def test_a_useless_reply_is_the_fault_of_its_sample_alone(reply, kind):
 
     with serving(gold) as server:
         assert run(server.url, output_dir="calm", program_cache_address="calm.json") == 0
-    asked_first = [
-        json.loads(Path("calm/samples.jsonl").read_text(encoding="utf-8").splitlines()[1])["question"]
-    ]
+    asked_first = [json.loads(Path("calm/samples.jsonl").read_text(encoding="utf-8").splitlines()[1])["question"]]
     with serving(behave) as server:
         assert run(server.url, code_gen_repairs=1) == 2
     wrong = [r for r in records() if r["error"]]
@@ -205,9 +193,7 @@ def test_a_run_killed_by_the_user_keeps_what_was_written(capsys):
 
 def test_several_programs_vote_in_a_run():
     wrong = "count(Object, lambda x: sphere(x) and cube(x))"
-    with serving(
-        lambda request, n: says(wrong, gold(request, n), gold(request, n).replace("x", "v"))
-    ) as server:
+    with serving(lambda request, n: says(wrong, gold(request, n), gold(request, n).replace("x", "v"))) as server:
         run(server.url, code_gen_samples=3)
     assert results()["correct"] == N
     assert all(len(r["programs"]) == 2 for r in records() if r["error"] is None)
@@ -222,12 +208,7 @@ def test_engine_ask_writes_the_program_itself(tmp_path):
 
     picture = next((ROOT / "examples" / "clevr" / "images").rglob("*.*"))
     with serving(lambda request, n: "count(Object)") as server:
-        config = {
-            "task": "ask",
-            "image": str(picture),
-            "question": "How many things?",
-            "code_gen_provider": "local",
-        }
+        config = {"task": "ask", "image": str(picture), "question": "How many things?", "code_gen_provider": "local"}
         config |= {"code_gen_model_name": "m", "code_gen_base_url": server.url, "vlm_model_name": "random"}
         config |= {"program_cache_address": str(tmp_path / "p.json")}
         answer = Engine.from_config(make_config(config)).ask(picture, "How many things?")

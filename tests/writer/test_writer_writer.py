@@ -148,8 +148,7 @@ def test_plan_keys():
 
 def test_canonical_texts_are_equal_up_to_names():
     shown = [
-        canonical(dsl.parse(t))
-        for t in ("count(Object, lambda x: red(x))", "count(Object, lambda red_1: red(red_1))")
+        canonical(dsl.parse(t)) for t in ("count(Object, lambda x: red(x))", "count(Object, lambda red_1: red(red_1))")
     ]
     assert shown[0] == shown[1]
     quoted = canonical(dsl.parse('x = score("is x red?")\nreturn x.count("x")'))
@@ -170,9 +169,7 @@ def test_first_difference():
     )
     assert first_difference(one, other) == "left/2 against behind/2"
     assert "which only one" in first_difference(one, "exists(Object, lambda x: red(x))")
-    assert "no predicate" in first_difference(
-        "exists(Object, lambda x: a(x))", "forall(Object, lambda x: a(x))"
-    )
+    assert "no predicate" in first_difference("exists(Object, lambda x: a(x))", "forall(Object, lambda x: a(x))")
     assert first_difference('score("a?").count()', 'score("b?").count()') == '"a?" against "b?"'
 
 

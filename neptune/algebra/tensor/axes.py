@@ -27,9 +27,7 @@ def check_vars(vars: Sequence[str], shape: Sequence[int]) -> None:
     if any(not isinstance(v, str) or not v for v in vars):
         raise AlgebraError(f"variables {list(vars)}", expected="non-empty names")
     if len(set(vars)) != len(vars):
-        raise AlgebraError(
-            f"a variable is named twice in {list(vars)}", expected="one distinct name for each axis"
-        )
+        raise AlgebraError(f"a variable is named twice in {list(vars)}", expected="one distinct name for each axis")
     if len(vars) != len(shape):
         raise AlgebraError(
             f"{len(vars)} variables {list(vars)} for values of shape {tuple(shape)}",
@@ -39,18 +37,13 @@ def check_vars(vars: Sequence[str], shape: Sequence[int]) -> None:
 
 
 def check_domain(
-    domain: Mapping[str, Tensor | None] | None,
-    vars: Sequence[str],
-    shape: Sequence[int],
-    device: torch.device,
+    domain: Mapping[str, Tensor | None] | None, vars: Sequence[str], shape: Sequence[int], device: torch.device
 ) -> Domain:
     """Return the masks of a domain, checked; a mask without padding is dropped (it says nothing)."""
     out: Domain = {}
     for var, given in (domain or {}).items():
         if var not in vars:
-            raise AlgebraError(
-                f"the domain names '{var}', which is not in {list(vars)}", hint=did_you_mean(var, vars)
-            )
+            raise AlgebraError(f"the domain names '{var}', which is not in {list(vars)}", hint=did_you_mean(var, vars))
         if given is None:
             continue
         mask = torch.as_tensor(given)
@@ -62,8 +55,7 @@ def check_domain(
             )
         if mask.device != device:
             raise AlgebraError(
-                f"the domain of '{var}' is on {mask.device}, the values on {device}",
-                hint="move one with .to(device)",
+                f"the domain of '{var}' is on {mask.device}, the values on {device}", hint="move one with .to(device)"
             )
         if not bool(mask.all()):
             out[var] = mask
@@ -113,8 +105,7 @@ def merge(
         size_a, size_b = shape_a[vars_a.index(var)], shape_b[vars_b.index(var)]
         if size_a != size_b:
             raise AlgebraError(
-                f"'{var}' has {size_a} objects in {show(vars_a, shape_a)} "
-                f"and {size_b} in {show(vars_b, shape_b)}",
+                f"'{var}' has {size_a} objects in {show(vars_a, shape_a)} and {size_b} in {show(vars_b, shape_b)}",
                 expected="the same objects for the same variable",
                 hint="rename one of them, or build both from the same scene",
             )

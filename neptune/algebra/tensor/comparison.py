@@ -62,9 +62,7 @@ def compare_counts(
     domain_a = {v: m for v, m in (a.domain or {}).items() if v in rest_a}
     domain_b = {v: m for v, m in (b.domain or {}).items() if v in rest_b}
     vars, domain = merge(rest_a, table_a.shape[:-1], domain_a, rest_b, table_b.shape[:-1], domain_b)
-    table_a, table_b = (
-        view(t, (*rest, " k"), (*vars, " k")) for t, rest in ((table_a, rest_a), (table_b, rest_b))
-    )
+    table_a, table_b = (view(t, (*rest, " k"), (*vars, " k")) for t, rest in ((table_a, rest_a), (table_b, rest_b)))
     if op == "<":
         table_a, table_b = table_b, table_a
     if godel:

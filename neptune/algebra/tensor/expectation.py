@@ -51,19 +51,13 @@ def expectation(atom: TableT, weights: Table, var: Names) -> TableT:
     for what in ("dtype", "device"):
         if getattr(atom, what) != getattr(weights, what):
             raise AlgebraError(
-                f"{what}s {getattr(atom, what)} and {getattr(weights, what)}",
-                expected="one",
-                hint="use .to(…)",
+                f"{what}s {getattr(atom, what)} and {getattr(weights, what)}", expected="one", hint="use .to(…)"
             )
-    vars, domain = merge(
-        atom.vars, atom.shape, atom.domain or {}, weights.vars, weights.shape, weights.domain or {}
-    )
+    vars, domain = merge(atom.vars, atom.shape, atom.domain or {}, weights.vars, weights.shape, weights.domain or {})
     w = _masked(weights, names)
     if dims and w.numel() and float(w.detach().sum(dims).max()) > 1.0 + 1e-3:
         raise AlgebraError(
-            f"the weights over {list(names)} sum to more than 1",
-            expected="a distribution",
-            hint="use .iota(…)",
+            f"the weights over {list(names)} sum to more than 1", expected="a distribution", hint="use .iota(…)"
         )
     rest = tuple(v for v in vars if v not in names)
     number = {v: i for i, v in enumerate(vars)}

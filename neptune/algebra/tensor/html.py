@@ -34,9 +34,7 @@ def render(values: Tensor, vars: tuple[str, ...], domain: Mapping[str, Tensor], 
     """
     values = values.detach().cpu()
     sizes = " × ".join(f"{escape(v)}: {n}" for v, n in zip(vars, values.shape)) or "no variables"
-    head = (
-        f'<div style="font:12px sans-serif;color:#555">ProbabilisticTensor · {sizes} · {escape(logic)}</div>'
-    )
+    head = f'<div style="font:12px sans-serif;color:#555">ProbabilisticTensor · {sizes} · {escape(logic)}</div>'
     if len(vars) > 2:
         if not values.numel():
             return head + "<div>no cells</div>"

@@ -61,12 +61,8 @@ class Table:
         check_vars(names, cells.shape)
         good = ~cells.isnan()
         if not bool(good.all()):
-            _bad_cell(
-                cells, good, names, "a logit", "missing evidence has no probability: leave the cell out"
-            )
-        return cls._make(
-            names, check_domain(domain, names, cells.shape, cells.device), get(logic), logits=cells
-        )
+            _bad_cell(cells, good, names, "a logit", "missing evidence has no probability: leave the cell out")
+        return cls._make(names, check_domain(domain, names, cells.shape, cells.device), get(logic), logits=cells)
 
     @classmethod
     def _make(
@@ -200,8 +196,7 @@ class Table:
         order = positions(vars, self._vars, self.shape)
         if len(order) != len(self._vars):
             raise AlgebraError(
-                f"align to {list(name_list(vars))} of {show(self._vars, self.shape)}",
-                expected="every variable once",
+                f"align to {list(name_list(vars))} of {show(self._vars, self.shape)}", expected="every variable once"
             )
         return self._mapped(lambda x: x.permute(order), name_list(vars), self._domain)
 
@@ -212,9 +207,7 @@ class Table:
     def to(self, to: torch.dtype | torch.device | str) -> Self:
         """Return the same table in another floating dtype or on another device."""
         if isinstance(to, torch.dtype) and not to.is_floating_point:
-            raise AlgebraError(
-                f"to({to})", expected="a floating dtype or a device", hint="decide() gives booleans"
-            )
+            raise AlgebraError(f"to({to})", expected="a floating dtype or a device", hint="decide() gives booleans")
         domain = self._domain
         if not isinstance(to, torch.dtype):
             domain = {v: m.to(to) for v, m in domain.items()}
@@ -244,9 +237,7 @@ def _cells(values: Tensor | Sequence[Any] | float) -> Tensor:
         return torch.as_tensor(values, dtype=torch.get_default_dtype())
     if not values.is_floating_point():
         raise AlgebraError(
-            f"values of dtype {values.dtype}",
-            expected="a floating dtype",
-            hint="write values.float() for crisp truth",
+            f"values of dtype {values.dtype}", expected="a floating dtype", hint="write values.float() for crisp truth"
         )
     return values.clone()
 
@@ -255,6 +246,4 @@ def _bad_cell(cells: Tensor, good: Tensor, vars: tuple[str, ...], expected: str,
     at = (~good).nonzero()[0].tolist()
     where = ", ".join(f"{v}={i}" for v, i in zip(vars, at))
     value = float(cells[tuple(at)])
-    raise AlgebraError(
-        f"the cell [{where}] of {show(vars, cells.shape)} is {value}", expected=expected, hint=hint
-    )
+    raise AlgebraError(f"the cell [{where}] of {show(vars, cells.shape)} is {value}", expected=expected, hint=hint)

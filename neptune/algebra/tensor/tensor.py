@@ -65,8 +65,7 @@ class ProbabilisticTensor(Table):
             mine, its = getattr(self, what), getattr(other, what)
             if mine != its:
                 raise AlgebraError(
-                    f"{what}s {mine} of {show(self._vars, self.shape)} "
-                    f"and {its} of {show(other._vars, other.shape)}",
+                    f"{what}s {mine} of {show(self._vars, self.shape)} and {its} of {show(other._vars, other.shape)}",
                     expected=f"one {what} (nothing is converted silently)",
                     hint="convert one with " + (".with_logic(…)" if what == "logic" else ".to(…)"),
                 )

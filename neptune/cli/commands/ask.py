@@ -135,9 +135,7 @@ def find_program(config: Config) -> str:
             writer.close()
     hint = "Give --program, a --program_cache_address that holds the question, or a code_gen_provider"
     if config.program_cache_address is None:
-        raise ConfigError(
-            "The question has no program, and no writer is configured", where="question", hint=hint
-        )
+        raise ConfigError("The question has no program, and no writer is configured", where="question", hint=hint)
     entry = ProgramStore(config.program_cache_address, writable=False).find(config.question)
     if entry is None:
         raise ConfigError(

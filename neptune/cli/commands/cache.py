@@ -26,9 +26,7 @@ def show_cache(config: Config, name: str) -> int:
     path = config.cache_path
     if path is None or not path.is_file():
         raise ConfigError(
-            "There is no cache of oracle answers",
-            where=str(path),
-            hint="Name one: --oracle_cache FILE.sqlite",
+            "There is no cache of oracle answers", where=str(path), hint="Name one: --oracle_cache FILE.sqlite"
         )
     store = OracleStore(path)
     rows = store.contents()
@@ -47,9 +45,7 @@ def show_cache(config: Config, name: str) -> int:
     for column in ("pictures", "questions", "scores", "texts"):
         table.add_column(column, justify="right")
     for row in rows:
-        table.add_row(
-            *_who(row["identity"]), *(f"{row[c]:,}" for c in ("pictures", "questions", "scores", "texts"))
-        )
+        table.add_row(*_who(row["identity"]), *(f"{row[c]:,}" for c in ("pictures", "questions", "scores", "texts")))
     Console().print(table)
     print(path, flush=True)
     return 0

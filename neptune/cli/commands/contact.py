@@ -105,11 +105,7 @@ def contact_sheet(config: Config, name: str) -> int:
         program = next(write() for _, _, write in programs.ahead([(task, sample)])).program
     oracle = WatchedOracle(config.seed)
     engine = Engine(
-        oracle,
-        config.od_model,
-        detector_options=config.od_options,
-        vocabulary=config.vocabulary,
-        schedule="all",
+        oracle, config.od_model, detector_options=config.od_options, vocabulary=config.vocabulary, schedule="all"
     )
     try:
         annotation = sample.truth() if config.od_model == "scene" else sample.annotation

@@ -134,9 +134,7 @@ def cost_bound(context: RunContext, program: str | ast.Program, objects: int, mo
             return found
         asked: list[Need] = []
         try:
-            outcome = follow(
-                tree, _AnyGiven(objects, path.choices), *conventions, partial(_collect, into=asked)
-            )
+            outcome = follow(tree, _AnyGiven(objects, path.choices), *conventions, partial(_collect, into=asked))
         except _UnfollowedError:
             found.followed = False
         else:

@@ -21,9 +21,7 @@ _NOTHING: frozenset[str] = frozenset()
 _PLACE = re.compile(r"\b(?:the |this |that )?(?:\w+ )?in(?:side)? (?:the |a )?\w+ (?:bounding )?box\b")
 _FIRST_WORDS = re.compile(r"^(?:is|are|was|does|do|can|could|would)\b\s*(?:it|this|that|the object)?\b\s*")
 _ARTICLE = re.compile(r"^(?:a|an|the|some|any|one)\s+")
-_END = re.compile(
-    r"\b(?:that|which|who|whose|with|without|in|on|at|of|near|next|from|behind|under|above|\w+ing)\b"
-)
+_END = re.compile(r"\b(?:that|which|who|whose|with|without|in|on|at|of|near|next|from|behind|under|above|\w+ing)\b")
 
 
 def labels_of(
@@ -135,11 +133,7 @@ class _Nouns:
         return frozenset().union(*[self._names(n, scope) for n in nodes])
 
     def _bound(
-        self,
-        node: ast.Node,
-        pairs: list[tuple[ast.Expr, ast.Expr]],
-        parts: list[ast.Node],
-        scope: dict[str, str],
+        self, node: ast.Node, pairs: list[tuple[ast.Expr, ast.Expr]], parts: list[ast.Node], scope: dict[str, str]
     ) -> frozenset[str]:
         """Read what is under ``for x in Object``."""
         inner, fresh = dict(scope), []

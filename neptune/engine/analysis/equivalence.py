@@ -19,10 +19,7 @@ from neptune.engine.session.program_paths import Given, follow
 
 
 def plan_key(
-    program: str,
-    vocabulary: Vocabulary,
-    limits: Limits = DEFAULT_LIMITS,
-    distinct_variables: str = "auto",
+    program: str, vocabulary: Vocabulary, limits: Limits = DEFAULT_LIMITS, distinct_variables: str = "auto"
 ) -> Hashable | None:
     """Return a key that programs with equal plans share; ``None`` if the plan depends on what the oracle says.
 
@@ -32,9 +29,7 @@ def plan_key(
         For everything that the checker, or building the plan, finds wrong. No oracle is asked.
     """
     tree = dsl.check(program, vocabulary=vocabulary, limits=limits).program
-    outcome = follow(
-        tree, Given(None), vocabulary, limits, distinct_variables, lambda run, value, last: value
-    )
+    outcome = follow(tree, Given(None), vocabulary, limits, distinct_variables, lambda run, value, last: value)
     if outcome.error is not None:
         error = outcome.error
         raise error.with_source(program) if error.source is None else error

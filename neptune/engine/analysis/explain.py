@@ -109,16 +109,11 @@ class Explanation:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        head = (
-            f"logic {self.logic}, planner {self.planner}, schedule {self.schedule}, {self.n_objects} objects"
-        )
+        head = f"logic {self.logic}, planner {self.planner}, schedule {self.schedule}, {self.n_objects} objects"
         return "\n".join([head, *map(str, self.parts), *(f"note: {n}" for n in self.notes)])
 
     def _repr_html_(self) -> str:
-        head = (
-            f"logic {self.logic} · planner {self.planner} · schedule {self.schedule} · "
-            f"{self.n_objects} objects"
-        )
+        head = f"logic {self.logic} · planner {self.planner} · schedule {self.schedule} · {self.n_objects} objects"
         notes = "".join(f'<div style="{QUIET}">note: {escape(n)}</div>' for n in self.notes)
         parts = "".join(part.html() for part in self.parts)
         return f'<div><span style="{QUIET}">{escape(head)}</span>{parts}{notes}</div>'
@@ -190,9 +185,7 @@ def _part(context: RunContext, what: str, node: Node, line: int, n: int) -> Part
     laws = plans.laws_of(context.logic, context.parameters)
     guarded = insert_guards(node)
     dense = n ** width(guarded)
-    calls = sum(
-        _cells(p, n) for p in {leaf.predicate for leaf in plan.walk(guarded) if isinstance(leaf, Atom)}
-    )
+    calls = sum(_cells(p, n) for p in {leaf.predicate for leaf in plan.walk(guarded) if isinstance(leaf, Atom)})
     shown = plan.show(node)
     if context.planner == "naive":
         reason = "planner is 'naive': the formula is computed as written"

@@ -73,9 +73,7 @@ class Inside:
                 "at_least": round(self.flip.at_least, 4),
                 "at_most": None if self.flip.at_most is None else round(self.flip.at_most, 4),
                 "answer": self.flip.answer,
-                "changes": [
-                    asdict(c) | {"score": _short(c.score), "to": _short(c.to)} for c in self.flip.changes[:12]
-                ],
+                "changes": [asdict(c) | {"score": _short(c.score), "to": _short(c.to)} for c in self.flip.changes[:12]],
                 "changed": len(self.flip.changes),
             }
         return found
@@ -156,9 +154,7 @@ def inspect(engine: Ran, program: str | ast.Program, scene: Scene, flips: bool =
     goals = [goal for goal, _ in session.decided]
     atoms = [n for goal in goals for n in plan.walk(goal.node) if isinstance(n, Atom)]
     scores = ScoreVector(context, evidence, atoms)
-    evaluator = Executor(
-        len(scene), context.logic, context.parameters, scores.within(0.0), cell_limit(context)
-    )
+    evaluator = Executor(len(scene), context.logic, context.parameters, scores.within(0.0), cell_limit(context))
     shown = _Shown(scores, evaluator)
     needed = [scores.mentioned(atom) for atom in atoms]
     skipped = int(np.isnan(scores.p[np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *needed]))]).sum())

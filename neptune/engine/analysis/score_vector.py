@@ -158,9 +158,7 @@ class ScoreVector:
         for column, table in zip(self.columns.values(), tables, strict=True):
             here = said[column.start : column.start + len(column.flat)]
             # The inverse of the calibration, logit/T + b.
-            zero, one = (
-                self.context.parameters.calibrate(torch.tensor([0.0, 1.0]), column.kind).detach().double()
-            )
+            zero, one = self.context.parameters.calibrate(torch.tensor([0.0, 1.0]), column.kind).detach().double()
             raw = ((here - zero) / (one - zero)).numpy()
             known = ~np.isnan(raw)
             table.write(column.flat[known], raw[known])

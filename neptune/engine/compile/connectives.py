@@ -10,14 +10,7 @@ from torch import Tensor
 from dsl.plan import And, Atom, Const, Node, Not, Or, Same, Xor
 from neptune.algebra import Logic
 from neptune.engine.compile.compiler import Compiler
-from neptune.engine.compile.program import (
-    ExecutionContext,
-    Register,
-    Registers,
-    Vars,
-    expand_axes,
-    missing_axes,
-)
+from neptune.engine.compile.program import ExecutionContext, Register, Registers, Vars, expand_axes, missing_axes
 
 
 def constant(compiler: Compiler, node: Const) -> Register:
@@ -108,9 +101,7 @@ def joined(
     (sa, va), (sb, vb) = a, b
     vars = tuple(sorted({*va, *vb}))
     ia, ib = missing_axes(va, vars), missing_axes(vb, vars)
-    return compiler.emit(
-        vars, lambda context, r: both(context, expand_axes(r[sa], ia), expand_axes(r[sb], ib))
-    )
+    return compiler.emit(vars, lambda context, r: both(context, expand_axes(r[sa], ia), expand_axes(r[sb], ib)))
 
 
 # --- guards: u ≠ v ∧ φ ---------------------------------------------------------------------------
@@ -125,9 +116,7 @@ def is_guard(node: Node, universal: bool) -> bool:
     return isinstance(node, Same) and len(node.free) == 2
 
 
-def _guarded_parts(
-    compiler: Compiler, operands: Sequence[Node], universal: bool
-) -> tuple[list[Register], list[Node]]:
+def _guarded_parts(compiler: Compiler, operands: Sequence[Node], universal: bool) -> tuple[list[Register], list[Node]]:
     """Return the tables of the operands, those guards that a table carries filled in, and the other guards."""
     guards = [o for o in operands if is_guard(o, universal)]
     tables = [o for o in operands if not is_guard(o, universal)]

@@ -93,8 +93,7 @@ def _bounds(logits: Tensor, r: Tensor, tau: float) -> Tensor:
     else:
         w = (logits / tau).exp()
         low, high = (
-            fractional_bounds(w[:1], w[1:], values, upper=upper)
-            for values, upper in ((r[:1], False), (r[-1:], True))
+            fractional_bounds(w[:1], w[1:], values, upper=upper) for values, upper in ((r[:1], False), (r[-1:], True))
         )
     return torch.cat([low, high]).clamp(0.0, 1.0)
 
@@ -122,9 +121,7 @@ def fractional_bounds(w_low: Tensor, w_high: Tensor, r: Tensor, *, upper: bool) 
         rows = max(SLAB // n, 1)
         a, b, c = (t.reshape(-1, n) for t in (w_low, w_high, r))
         slabs = [slice(i, i + rows) for i in range(0, len(c), rows)]
-        return torch.cat([fractional_bounds(a[s], b[s], c[s], upper=upper) for s in slabs]).reshape(
-            shape[:-1]
-        )
+        return torch.cat([fractional_bounds(a[s], b[s], c[s], upper=upper) for s in slabs]).reshape(shape[:-1])
     order = r.argsort(dim=-1, descending=upper)
     w_low, w_high, r = (t.gather(-1, order) for t in (w_low, w_high, r))
     zero = torch.zeros_like(r[..., :1])

@@ -128,9 +128,7 @@ def _searched(compiler: Compiler, search: Search) -> Register:
         compiler.value(gather(group)) if group else constant_of(compiler, 1.0 - float(block.universal))
         for group in block.groups
     ]
-    places = [
-        (slot, missing_axes(vars, scope)) for (slot, vars), scope in zip(parts, block.scopes, strict=True)
-    ]
+    places = [(slot, missing_axes(vars, scope)) for (slot, vars), scope in zip(parts, block.scopes, strict=True)]
     compiler.program.searches.append(len(search.names))
     compiler.program.axes = max(compiler.program.axes, search.program.axes)
 

@@ -94,13 +94,7 @@ class Relaxation:
             given = [t if len(t) == 1 else t[at] for t in self.tables]
             restricted = {v: allowed[:, i] for i, v in enumerate(self.relaxed.names)}
             part = ExecutionContext(
-                context.logic,
-                context.parameters,
-                len(at),
-                context.size,
-                None,
-                at[:, None],
-                domains=restricted,
+                context.logic, context.parameters, len(at), context.size, None, at[:, None], domains=restricted
             )
             registers = program.execute(part, given)
             slot, _ = program.outputs[0]
@@ -157,9 +151,7 @@ class Relaxation:
             joint = joint.masked_fill(expand_axes(context.eye(), missing_axes(pair, axes)), logic.bottom)
         if context.mask is not None:
             for v in axes:
-                joint = joint.masked_fill(
-                    ~expand_axes(context.mask[inside], missing_axes((v,), axes)), logic.bottom
-                )
+                joint = joint.masked_fill(~expand_axes(context.mask[inside], missing_axes((v,), axes)), logic.bottom)
         flat = joint.reshape(len(scenes), n ** len(block.free), -1)
         value, best = flat.max(-1)
         out = torch.zeros(*best.shape, len(relaxed.names), dtype=torch.int64)

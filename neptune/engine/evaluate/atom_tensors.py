@@ -113,9 +113,7 @@ class AtomTensors:
             vectors = self._from_evidence(list(fresh.values()), cells)
         else:
             vectors = self._from_scorer(self._scorer, list(fresh.values()), cells)
-        for (key, (scene, question, symmetric)), of, vector in zip(
-            fresh.items(), cells, vectors, strict=True
-        ):
+        for (key, (scene, question, symmetric)), of, vector in zip(fresh.items(), cells, vectors, strict=True):
             self._at[key] = self._places(len(scene), question.arity, symmetric, of)
             self._size += len(vector)
             self._parts.append(vector)
@@ -131,9 +129,7 @@ class AtomTensors:
             places[tuple(cells.T[::-1])] = numbers
         return places
 
-    def _from_evidence(
-        self, fresh: Sequence[tuple[Scene, Question, bool]], cells: Sequence[IntArray]
-    ) -> list[Tensor]:
+    def _from_evidence(self, fresh: Sequence[tuple[Scene, Question, bool]], cells: Sequence[IntArray]) -> list[Tensor]:
         evidence = [self._run.evidence(scene) for scene, _, _ in fresh]
         wanted = [(e, [(q, symmetric, None)]) for e, (_, q, symmetric) in zip(evidence, fresh, strict=True)]
         ask_many(self._run.oracle, wanted, Usage())
@@ -145,9 +141,7 @@ class AtomTensors:
     def _from_scorer(
         self, scorer: Scorer, fresh: Sequence[tuple[Scene, Question, bool]], cells: Sequence[IntArray]
     ) -> list[Tensor]:
-        requests = [
-            ScoreRequest(s, q, of.copy()) for (s, q, _), of in zip(fresh, cells, strict=True) if not q.boxes
-        ]
+        requests = [ScoreRequest(s, q, of.copy()) for (s, q, _), of in zip(fresh, cells, strict=True) if not q.boxes]
         scored = iter(_checked(scorer(requests), requests) if requests else ())
         return [
             torch.from_numpy(Evidence(s).table(q).logits[tuple(of.T)]) if q.boxes else next(scored)

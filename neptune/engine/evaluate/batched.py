@@ -18,15 +18,7 @@ from dsl.errors import LimitError
 from dsl.plan import Atom, Predicate
 from neptune.algebra import iota
 from neptune.engine.compile import plan_cache as plans
-from neptune.engine.compile.program import (
-    ExecutionContext,
-    Program,
-    Vars,
-    all_rows,
-    expand_axes,
-    full,
-    missing_axes,
-)
+from neptune.engine.compile.program import ExecutionContext, Program, Vars, all_rows, expand_axes, full, missing_axes
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import RowT, Source
 from neptune.engine.evaluate.stage import Stage
@@ -120,9 +112,7 @@ class Padded(Generic[RowT]):
         sizes = [len(row.scene) for row in rows]
         n = max(sizes)
         mask = None if min(sizes) == n else torch.arange(n) < torch.tensor(sizes).unsqueeze(1)
-        places = [
-            [row.objects[p] for p in stage.template.objects] for row, stage in zip(rows, stages, strict=True)
-        ]
+        places = [[row.objects[p] for p in stage.template.objects] for row, stage in zip(rows, stages, strict=True)]
         objects = torch.tensor(places, dtype=torch.int64).reshape(batch, -1)
         frame = ExecutionContext(logic, self.run.parameters, batch, n, mask, objects)
         missing = torch.zeros(batch, dtype=torch.bool)
@@ -138,9 +128,7 @@ class Padded(Generic[RowT]):
                 missing |= _at(unknown, atom, frame).reshape(batch, -1).any(1)
         internal, chances = [], []
         vars: list[Vars] = [tuple(sorted(truth.free)) for truth in first.node.children]
-        for (x, is_probability), (_, have), want in zip(
-            program.run(frame, inputs), program.outputs, vars, strict=True
-        ):
+        for (x, is_probability), (_, have), want in zip(program.run(frame, inputs), program.outputs, vars, strict=True):
             # Rewriting may have shown that a variable does not matter.
             x = full(expand_axes(all_rows(x, batch), missing_axes(have, want)), n)
             internal.append(logic.from_probability(x) if is_probability else x)
@@ -167,9 +155,7 @@ class Padded(Generic[RowT]):
                 unknown = unknown.reshape(len(of), depth, *unknown.shape[1:]).any(1)
         return {k: (cells[row], None if unknown is None else unknown[row]) for row, k in enumerate(of)}
 
-    def _internal(
-        self, predicates: list[list[Predicate]], rows: list[RowT], n: int
-    ) -> tuple[Tensor, Tensor | None]:
+    def _internal(self, predicates: list[list[Predicate]], rows: list[RowT], n: int) -> tuple[Tensor, Tensor | None]:
         """Return carrier values ``(P, B, N, …)`` of P × B atoms, and where evidence is missing."""
         cells = self._source(predicates, rows, n).to(self.run.logic.dtype)
         unknown = torch.isnan(cells)

@@ -18,19 +18,7 @@ from torch import Tensor
 
 from dsl import plan as nodes
 from dsl.errors import LimitError
-from dsl.plan import (
-    And,
-    Atom,
-    Const,
-    Count,
-    Describe,
-    Description,
-    Exists,
-    Node,
-    Number,
-    Same,
-    conjunction,
-)
+from dsl.plan import And, Atom, Const, Count, Describe, Description, Exists, Node, Number, Same, conjunction
 from dsl.rewrites.elimination import width
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.algebra.convert import LOGIT_LIMIT
@@ -181,9 +169,7 @@ class Executor:
             high = torch.stack([p.high.internal.reshape(()) for p in parts])
             exact = all(p.exact for p in parts)
         else:
-            low = high = torch.stack(
-                [self._carrier(x, is_probability).reshape(()) for x, _, is_probability in planned]
-            )
+            low = high = torch.stack([self._carrier(x, is_probability).reshape(()) for x, _, is_probability in planned])
             exact = True
         best, settled = settled_argmax(self.logic, low, low if exact else high)
         logits = self.logic.to_logits(low)
@@ -276,9 +262,7 @@ class Executor:
         self.plan_ms += 1000 * (time.perf_counter() - started)
         cells = program.peak_cells(self.objects, self.cell_limit)
         if cells > self.cell_limit:
-            raise LimitError(
-                "tensor_cells", self.cell_limit, cells, what=f"a formula of {program.axes} variables"
-            )
+            raise LimitError("tensor_cells", self.cell_limit, cells, what=f"a formula of {program.axes} variables")
         context = self._context(template.objects, bounds)
         made = program.run(context, [self._rows(template.atom(atom)) for atom in program.atoms])
         self.peak_cells = max(self.peak_cells, cells, context.peak)

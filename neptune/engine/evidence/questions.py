@@ -59,9 +59,7 @@ class Wording:
         If a template is missing, unknown, or lacks a field.
     """
 
-    def __init__(
-        self, data: Mapping[str, Any], vocabulary: Vocabulary | None = None, where: str = ""
-    ) -> None:
+    def __init__(self, data: Mapping[str, Any], vocabulary: Vocabulary | None = None, where: str = "") -> None:
         _check(data, where)
         self.vocabulary = vocabulary
         self._objects = tuple(data["objects"])
@@ -184,9 +182,7 @@ class Wording:
 
 def _words(name: str) -> str:
     """Return a name as words: ``leftOf`` and ``left_of`` read "left of"."""
-    spaced = "".join(
-        f" {c}" if c.isupper() and i and name[i - 1].islower() else c for i, c in enumerate(name)
-    )
+    spaced = "".join(f" {c}" if c.isupper() and i and name[i - 1].islower() else c for i, c in enumerate(name))
     return " ".join(spaced.replace("_", " ").lower().split())
 
 
@@ -208,9 +204,7 @@ def _read(name: str) -> Mapping[str, Any]:
             hint=did_you_mean(name, known),
         ) from error
     except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"The wording can not be read: {error}", where=str(path), expected="JSON"
-        ) from error
+        raise ConfigError(f"The wording can not be read: {error}", where=str(path), expected="JSON") from error
     if not isinstance(data, dict):
         raise ConfigError("The wording is malformed", where=str(path), expected="a JSON object")
     return data
@@ -224,9 +218,7 @@ def _check(data: Mapping[str, Any], where: str) -> None:
         )
     for kind, needed in _TEMPLATES.items():
         if kind not in templates:
-            raise ConfigError(
-                f"The wording has no template '{kind}'", where=where, expected=", ".join(_TEMPLATES)
-            )
+            raise ConfigError(f"The wording has no template '{kind}'", where=where, expected=", ".join(_TEMPLATES))
         _check_fields(kind, str(templates[kind]), needed, needed | {"article"}, where)
     for kind, text in data.get("questions", {}).items():
         arity = kind.rpartition("/")[2]

@@ -89,9 +89,7 @@ class Evidence:
                 hint="Ask about fewer objects at once",
             )
         shape = (n,) * arity
-        table = Table(
-            question, symmetric, np.full(shape, np.nan, dtype=np.float32), np.zeros(shape, dtype=np.bool_)
-        )
+        table = Table(question, symmetric, np.full(shape, np.nan, dtype=np.float32), np.zeros(shape, dtype=np.bool_))
         if question.boxes:
             flat = all_flat(n, arity, False)
             true = holds(self.scene, question.boxes, arity).reshape(-1)[flat]
@@ -113,12 +111,7 @@ class Evidence:
         return self.table(question, symmetric)
 
     def query(
-        self,
-        oracle: Oracle,
-        question: Question,
-        objects: IntArray,
-        usage: Usage,
-        choices: tuple[str, ...] = (),
+        self, oracle: Oracle, question: Question, objects: IntArray, usage: Usage, choices: tuple[str, ...] = ()
     ) -> list[str | None]:
         """Ask an open question about M tuples of objects, each once: M texts, ``None`` where no answer.
 
@@ -150,9 +143,7 @@ class Evidence:
                 usage.oracle_rounds += 1
                 usage.oracle_calls += len(fresh)
                 if len(answers) != 1 or len(answers[0]) != len(fresh):
-                    raise _wrong_shape(
-                        oracle, question, f"{len(fresh)} texts", f"{[len(a) for a in answers]}"
-                    )
+                    raise _wrong_shape(oracle, question, f"{len(fresh)} texts", f"{[len(a) for a in answers]}")
                 usage.add(getattr(answers[0], "cost", None))
                 known.update(zip(fresh, answers[0]))
             return [known[t] for t in tuples]
@@ -189,9 +180,7 @@ class _Request(NamedTuple):
     flat: IntArray
 
 
-def ask_many(
-    oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], usage: Usage | Sequence[Usage]
-) -> None:
+def ask_many(oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], usage: Usage | Sequence[Usage]) -> None:
     """Ask what is wanted of many scenes and not known yet, in one batch.
 
     Parameters
@@ -260,9 +249,7 @@ def _claim(wants: list[_Wanted], owners: int) -> tuple[list[_Request], list[int]
                     fresh = fresh[~np.isin(fresh, np.concatenate(parts))]
                 parts.append(fresh)
             asked[owner] += len(fresh)
-        requests = [
-            _Request(e, question, np.concatenate(parts)) for (e, _, _), (question, parts) in pending.items()
-        ]
+        requests = [_Request(e, question, np.concatenate(parts)) for (e, _, _), (question, parts) in pending.items()]
         for evidence, question, flat in requests:
             evidence._in_flight.begin(question, flat, len(evidence.scene) ** question.arity)
     return requests, asked, elsewhere

@@ -54,9 +54,7 @@ class Table:
         if arity == 0:
             return np.zeros(min(len(tuples), 1), dtype=np.int64)
         if tuples.ndim != 2 or tuples.shape[1] != arity:
-            raise IndexError(
-                f"cells of shape {tuples.shape}; expected (M, {arity}) for '{self.question.text}'"
-            )
+            raise IndexError(f"cells of shape {tuples.shape}; expected (M, {arity}) for '{self.question.text}'")
         if not len(tuples):
             return np.zeros(0, dtype=np.int64)
         if tuples.min() < 0 or tuples.max() >= n:

@@ -17,14 +17,7 @@ from dsl.limits import Limits
 from dsl.plan import Atom, ExpectationOver, Forall, Node, Predicate, Term, make
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
-from neptune.engine.interpret.values import (
-    AttributeOf,
-    DescribedObject,
-    Formula,
-    ObjectRef,
-    Variable,
-    kind_name,
-)
+from neptune.engine.interpret.values import AttributeOf, DescribedObject, Formula, ObjectRef, Variable, kind_name
 
 _VARIABLE_NAME = re.compile(r"[a-z]\d*\Z")
 MAX_PLAN_DEPTH = 100
@@ -70,9 +63,7 @@ class Atoms:
             objects = [a for a in args if not isinstance(a, str) or self._is_variable(a)]
             if not objects:
                 raise ProgramError(
-                    f"'{name}' is applied to texts only",
-                    where.span,
-                    expected="an object variable, e.g. a lambda's",
+                    f"'{name}' is applied to texts only", where.span, expected="an object variable, e.g. a lambda's"
                 )
             name, args = " ".join([name, *values]), objects
         if len(args) == 1 and self.vocabulary.is_vacuous(name):
@@ -80,9 +71,7 @@ class Atoms:
             return plan.const(1.0)
         return self._atom(name, args, where, argmax, note)
 
-    def _attribute(
-        self, name: str, sort: str, args: list[Any], where: ast.Node, argmax: bool
-    ) -> Node | AttributeOf:
+    def _attribute(self, name: str, sort: str, args: list[Any], where: ast.Node, argmax: bool) -> Node | AttributeOf:
         values = [a for a in args if isinstance(a, str)]
         objects = [a for a in args if not isinstance(a, str)]
         if len(args) == 1 and objects:
@@ -97,12 +86,8 @@ class Atoms:
                 )
             return self._atom(value, objects, where, argmax, lambda _: None)
         if len(objects) == 2 and not values:
-            return self._atom(
-                f"same_{self.vocabulary.attribute(sort)}", objects, where, argmax, lambda _: None
-            )
-        raise ProgramError(
-            f"'{name}' takes an object, or an object and a value", where.span, expected=f"{name}(x)"
-        )
+            return self._atom(f"same_{self.vocabulary.attribute(sort)}", objects, where, argmax, lambda _: None)
+        raise ProgramError(f"'{name}' takes an object, or an object and a value", where.span, expected=f"{name}(x)")
 
     def predicate(self, name: str, arity: int) -> Predicate:
         """Return the predicate of a name: synonyms resolved, with what the vocabulary says of it."""
@@ -117,9 +102,7 @@ class Atoms:
         ways = derived.ways(self.vocabulary.values(derived.of))
         return Predicate(canonical, arity, "", symmetric, same, ways=ways)
 
-    def _atom(
-        self, name: str, args: list[Any], where: ast.Node, argmax: bool, note: Callable[[str], None]
-    ) -> Node:
+    def _atom(self, name: str, args: list[Any], where: ast.Node, argmax: bool, note: Callable[[str], None]) -> Node:
         predicate = self.predicate(name, len(args))
         places = [self._place(arg, where, name) for arg in args]
         if predicate.name == "same_object" and len(args) == 2:

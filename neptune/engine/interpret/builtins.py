@@ -70,9 +70,7 @@ def _describe(run: RunningProgram, args: Args, keywords: Keywords, node: Any) ->
             )
         return quantifiers.choice(run, sorts[0], target, node)
     if not sort:
-        return run.need(
-            "query", ("what is the object in the red box?", "", (run.pointed(target, node),)), node
-        )
+        return run.need("query", ("what is the object in the red box?", "", (run.pointed(target, node),)), node)
     if sort == "Object":
         return target
     return run.attribute_value(sort, target, node)
@@ -84,9 +82,7 @@ def _score(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> An
     arity = args[1] if len(args) > 1 else keywords.get("n", keywords.get("arity", 1))
     if not isinstance(arity, int) or not 0 <= arity <= run.limits.predicate_arity:
         raise ProgramError(
-            f"'score' is asked for {arity!r} objects",
-            node.span,
-            expected=f"0 to {run.limits.predicate_arity}",
+            f"'score' is asked for {arity!r} objects", node.span, expected=f"0 to {run.limits.predicate_arity}"
         )
     predicate = plan.Predicate("", arity, " ".join(text.split()))
     return run.made(make(plan.Atom, predicate, tuple(f"x{i + 1}" for i in range(arity))), node)
@@ -96,9 +92,7 @@ def _query(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> st
     """``query(question, object, …)``: an open question about given objects, or the whole picture."""
     texts = [a for a in args if isinstance(a, str)]
     if len(texts) != 1:
-        raise ProgramError(
-            "'query' takes one question", node.span, expected='query("what color is it?", object)'
-        )
+        raise ProgramError("'query' takes one question", node.span, expected='query("what color is it?", object)')
     objects = tuple(run.pointed(a, node) for a in args if not isinstance(a, str))
     return run.need("query", (texts[0], "", objects), node)  # type: ignore[no-any-return]
 
@@ -172,9 +166,7 @@ def _mode(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any
     domain, function = quantifiers.parts(run, args, node)
     members = list(run.iterate(domain, node))
     if function is None or not members:
-        raise ProgramError(
-            "'mode' needs a sort and a lambda", node.span, expected="mode(Color, lambda c: count(…))"
-        )
+        raise ProgramError("'mode' needs a sort and a lambda", node.span, expected="mode(Color, lambda c: count(…))")
     counts = [run.number(run.call_value(function, [m], node), node) for m in members]
     return members[counts.index(max(counts))]
 

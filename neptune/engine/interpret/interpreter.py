@@ -62,9 +62,7 @@ class Interpreter(Statements):
         try:
             return format(plain, part.format)
         except ValueError as error:
-            raise ProgramError(
-                f"{kind_name(value).capitalize()} has no format '{part.format}'", part.span
-            ) from error
+            raise ProgramError(f"{kind_name(value).capitalize()} has no format '{part.format}'", part.span) from error
 
     def _name(self, node: ast.Name) -> Any:
         found = self.scope.find(node.id)
@@ -115,9 +113,7 @@ class Interpreter(Statements):
                 return Formula(plan.negation(self.formula(value, node.operand)))
             if node.op == "~" and not isinstance(value, bool):
                 raise ProgramError(
-                    f"'~' needs a formula, not {kind_name(value)}",
-                    node.span,
-                    expected="a formula, e.g. red(x)",
+                    f"'~' needs a formula, not {kind_name(value)}", node.span, expected="a formula, e.g. red(x)"
                 )
             return not self.truth(value, node.operand)
         number = self.number(value, node)
@@ -197,9 +193,7 @@ class Interpreter(Statements):
     def _clauses(self, node: ast.Comprehension, k: int, found: list[Any]) -> None:
         if k == len(node.clauses):
             element = self.eval(node.element)
-            found.append(
-                (self.key(element, node), self.eval(node.value)) if node.value is not None else element
-            )
+            found.append((self.key(element, node), self.eval(node.value)) if node.value is not None else element)
             return
         clause = node.clauses[k]
         for item in self.iterate(self.eval(clause.iterable), clause.iterable):
@@ -227,9 +221,7 @@ class Interpreter(Statements):
     def _arguments(self, node: ast.Call) -> tuple[list[Any], dict[str, Any]]:
         return [self.eval(a) for a in node.args], {k.name: self.eval(k.value) for k in node.keywords}
 
-    def call_value(
-        self, function: Any, args: list[Any], node: ast.Expr, keywords: dict[str, Any] | None = None
-    ) -> Any:
+    def call_value(self, function: Any, args: list[Any], node: ast.Expr, keywords: dict[str, Any] | None = None) -> Any:
         """Call a function value: a closure, a built-in, a predicate's name, or a formula (which renames it)."""
         match function:
             case Closure():
@@ -240,9 +232,7 @@ class Interpreter(Statements):
                 return operators.predicate(self, function.name, args, node)
             case Formula():
                 return methods.rename(self, function, args, node)
-        raise ProgramError(
-            f"{kind_name(function).capitalize()} can not be called", node.span, expected="a function"
-        )
+        raise ProgramError(f"{kind_name(function).capitalize()} can not be called", node.span, expected="a function")
 
     def _apply(self, function: Closure, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
         names = dict(zip((p.name for p in function.params), args, strict=False))

@@ -12,22 +12,12 @@ from dsl.plan import make
 from dsl.syntax import ast
 from neptune.engine.interpret import builtins, quantifiers
 from neptune.engine.interpret.running import Args, Keywords, RunningProgram
-from neptune.engine.interpret.values import (
-    DescribedObject,
-    Formula,
-    ObjectRef,
-    Quantity,
-    Variable,
-    bound,
-    kind_name,
-)
+from neptune.engine.interpret.values import DescribedObject, Formula, ObjectRef, Quantity, Variable, bound, kind_name
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 
-def call(
-    run: RunningProgram, target: Any, name: str, arguments: tuple[Args, Keywords], node: ast.Call
-) -> Any:
+def call(run: RunningProgram, target: Any, name: str, arguments: tuple[Args, Keywords], node: ast.Call) -> Any:
     """Call a whitelisted method.
 
     Raises
@@ -61,10 +51,7 @@ def call(
 
 def _vars(run: RunningProgram, target: Formula, args: Args, node: ast.Expr) -> list[str]:
     """Return the variables a method speaks of; by default the only free one."""
-    names = [
-        _variable(a, node)
-        for a in (args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args)
-    ]
+    names = [_variable(a, node) for a in (args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args)]
     if not names:
         free = sorted(target.node.free)
         if len(free) != 1:
@@ -110,9 +97,7 @@ def _variable(value: Any, node: ast.Expr) -> str:
 
 
 def _quantified(kind: type[plan.Exists] | type[plan.Forall]) -> Callable[..., Formula]:
-    def apply(
-        run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr
-    ) -> Formula:
+    def apply(run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr) -> Formula:
         body = target.node
         for var in reversed(_vars(run, target, args, node)):
             others = tuple(sorted(body.free - {var}))
@@ -131,17 +116,13 @@ def _quantified(kind: type[plan.Exists] | type[plan.Forall]) -> Callable[..., Fo
 
 
 def _described(argmax: bool) -> Callable[..., DescribedObject]:
-    def apply(
-        run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr
-    ) -> DescribedObject:
+    def apply(run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr) -> DescribedObject:
         return quantifiers.description(run, target, argmax, node, _one_var(run, target, args[:1], node))
 
     return apply
 
 
-def _counted(
-    run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr
-) -> Quantity:
+def _counted(run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr) -> Quantity:
     return Quantity(make(plan.Count, _one_var(run, target, args, node), target.node))
 
 
@@ -156,9 +137,7 @@ def rename(run: RunningProgram, target: Formula, args: Args, node: ast.Expr) -> 
     order = _variable_order(target.node)
     if len(args) != len(order):
         raise ProgramError(
-            f"The formula has {len(order)} variables, got {len(args)}",
-            node.span,
-            expected=f"{len(order)} names",
+            f"The formula has {len(order)} variables, got {len(args)}", node.span, expected=f"{len(order)} names"
         )
     if any(isinstance(a, DescribedObject) for a in args):
         if not isinstance(target.node, plan.Atom):
@@ -255,9 +234,7 @@ _TEXT: dict[str, Callable[..., Any]] = {
     "capitalize": lambda run, t, a, node: t.capitalize(),
     "strip": lambda run, t, a, node: t.strip(*a),
     "split": lambda run, t, a, node: t.split(*a),
-    "join": lambda run, t, a, node: run.bounded(
-        t.join(run.text(i, node) for i in run.iterate(a[0], node)), node
-    ),
+    "join": lambda run, t, a, node: run.bounded(t.join(run.text(i, node) for i in run.iterate(a[0], node)), node),
     "startswith": lambda run, t, a, node: t.startswith(run.text(a[0], node)),
     "endswith": lambda run, t, a, node: t.endswith(run.text(a[0], node)),
     "replace": _replace,
@@ -292,9 +269,7 @@ METHODS: dict[type, dict[str, Callable[..., Any]]] = {
 def get_item(run: RunningProgram, target: Any, index: ast.Expr | ast.Slice, node: ast.Subscript) -> Any:
     """Return ``target[index]`` of a list, a tuple, a text or a dict."""
     if not isinstance(target, list | tuple | str | dict):
-        raise ProgramError(
-            f"{kind_name(target).capitalize()} has no elements", node.span, expected="a list or a dict"
-        )
+        raise ProgramError(f"{kind_name(target).capitalize()} has no elements", node.span, expected="a list or a dict")
     try:
         if isinstance(index, ast.Slice):
             run.charge([target], node)
@@ -321,6 +296,4 @@ def set_item(run: RunningProgram, target: Any, index: Any, value: Any, node: ast
 
 
 def _no_element(error: Exception, node: ast.Expr) -> ProgramError:
-    return ProgramError(
-        f"There is no such element: {error}", node.span, expected="an index, or a key, that is there"
-    )
+    return ProgramError(f"There is no such element: {error}", node.span, expected="an index, or a key, that is there")

@@ -159,9 +159,7 @@ def _ordered_values(run: RunningProgram, op: str, left: str, right: str, node: a
     values = run.vocabulary.values(sort) if sort is not None else ()
     if sort is None or right not in values or not run.vocabulary.is_ordered(sort):
         raise ProgramError(
-            f"'{left}' and '{right}' have no order",
-            node.span,
-            expected="numbers, or values of an ordered sort",
+            f"'{left}' and '{right}' have no order", node.span, expected="numbers, or values of an ordered sort"
         )
     return bool(_ORDER[op](values.index(left), values.index(right)))
 
@@ -348,6 +346,4 @@ def _bodies(run: RunningProgram, value: Any, values: tuple[str, ...], node: ast.
         value = run.attribute_value(value.sort, value.target, node)
     if not isinstance(value, DescribedValue):
         return {}
-    return {
-        values.index(v): b for v, b in zip(value.node.values, value.node.bodies, strict=True) if v in values
-    }
+    return {values.index(v): b for v, b in zip(value.node.values, value.node.bodies, strict=True) if v in values}

@@ -15,20 +15,12 @@ from neptune.engine.interpret.values import Closure, Formula, Quantity, SortRef,
 
 def _values(run: RunningProgram, args: list[Any], node: ast.Expr) -> list[Any]:
     source = args[0] if len(args) == 1 and isinstance(args[0], list | tuple | set | dict | SortRef) else args
-    return [
-        run.plain(v, node)
-        for v in (run.iterate(source, node) if isinstance(source, SortRef | set) else source)
-    ]
+    return [run.plain(v, node) for v in (run.iterate(source, node) if isinstance(source, SortRef | set) else source)]
 
 
 def _measured(run: RunningProgram, args: list[Any], node: ast.Expr) -> list[Any] | None:
     """Return the numbers of ``max(Shape, lambda s: count(…))``, or ``None`` if that is not what is asked."""
-    if (
-        not args
-        or len(args) > 2
-        or not isinstance(args[-1], Closure)
-        or not isinstance(args[0], SortRef | Closure)
-    ):
+    if not args or len(args) > 2 or not isinstance(args[-1], Closure) or not isinstance(args[0], SortRef | Closure):
         return None
     domain = args[0] if isinstance(args[0], SortRef) else SortRef("Object")
     found = [run.call_value(args[-1], [member], node) for member in run.iterate(domain, node)]
@@ -156,12 +148,8 @@ FUNCTIONS: dict[str, Function] = {
     "bool": lambda run, args, keywords, node: run.truth(args[0], node),
     "list": lambda run, args, keywords, node: list(run.iterate(args[0], node)) if args else [],
     "tuple": lambda run, args, keywords, node: tuple(run.iterate(args[0], node)) if args else (),
-    "set": lambda run, args, keywords, node: (
-        {run.key(v, node) for v in run.iterate(args[0], node)} if args else set()
-    ),
+    "set": lambda run, args, keywords, node: {run.key(v, node) for v in run.iterate(args[0], node)} if args else set(),
     "dict": lambda run, args, keywords, node: {**(dict(args[0]) if args else {}), **keywords},
     "enumerate": lambda run, args, keywords, node: list(enumerate(run.iterate(args[0], node))),
-    "zip": lambda run, args, keywords, node: list(
-        zip(*(list(run.iterate(a, node)) for a in args), strict=False)
-    ),
+    "zip": lambda run, args, keywords, node: list(zip(*(list(run.iterate(a, node)) for a in args), strict=False)),
 }

@@ -28,9 +28,7 @@ from neptune.engine.interpret.values import (
 Binder = TypeVar("Binder", plan.Description, plan.Count)
 
 
-def bind(
-    run: RunningProgram, function: Any, node: ast.Expr, *, choosing: bool = False
-) -> tuple[list[str], Node]:
+def bind(run: RunningProgram, function: Any, node: ast.Expr, *, choosing: bool = False) -> tuple[list[str], Node]:
     """Apply a one- or many-place function to fresh object variables; return them with the formula.
 
     No function (``None``) is true of every object. With `choosing`, a count stands for "no other object has a larger
@@ -101,9 +99,7 @@ def _is_object(domain: Any) -> bool:
     return isinstance(domain, SortRef) and domain.name == "Object"
 
 
-def bodies_of(
-    run: RunningProgram, domain: Any, function: Any, node: Any, *, choosing: bool = False
-) -> list[Node]:
+def bodies_of(run: RunningProgram, domain: Any, function: Any, node: Any, *, choosing: bool = False) -> list[Node]:
     """Return one formula for each member of a finite domain; with `choosing`, a count stands for the largest."""
     members = list(run.iterate(domain, node))
     if isinstance(domain, SortRef) and not members and domain.name != "Object":
@@ -135,11 +131,7 @@ def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
             return run.made(body, node)
         join = plan.disjunction if kind is plan.Exists else plan.conjunction
         truths = Formula | bool | Quantity | DescribedObject
-        if (
-            len(args) == 1
-            and isinstance(args[0], list | tuple)
-            and all(isinstance(a, truths) for a in args[0])
-        ):
+        if len(args) == 1 and isinstance(args[0], list | tuple) and all(isinstance(a, truths) for a in args[0]):
             return joined(run, join, list(args[0]), node)
         domain, function = parts(run, args, node)
         if not _is_object(domain):
@@ -202,10 +194,7 @@ def description(
     free = sorted(formula.node.free)
     if var is None and len(free) != 1:
         raise ProgramError(
-            f"The formula has {len(free)} free variables",
-            node.span,
-            expected="one",
-            hint='say which: .iota("x")',
+            f"The formula has {len(free)} free variables", node.span, expected="one", hint='say which: .iota("x")'
         )
     return DescribedObject(make(plan.Description, var or free[0], formula.node), argmax)
 
@@ -222,15 +211,11 @@ def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
             what,
             node.span,
             expected="a sort with known values and a lambda, e.g. describe(Color, lambda c: color(x, c))",
-            hint="ask openly instead: describe(…, iota(Object, lambda x: …))"
-            if not members
-            else "add the lambda",
+            hint="ask openly instead: describe(…, iota(Object, lambda x: …))" if not members else "add the lambda",
         )
     if not all(isinstance(m, str) for m in members):
         bodies = bodies_of(run, members, function, node, choosing=True)
-        truest = max(
-            range(len(members)), key=[run.need("probability", bound(b), node) for b in bodies].__getitem__
-        )
+        truest = max(range(len(members)), key=[run.need("probability", bound(b), node) for b in bodies].__getitem__)
         return members[truest]
     with run.by_argmax():
         bodies = bodies_of(run, members, function, node, choosing=True)
@@ -258,9 +243,7 @@ def count(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any
     if len(args) == 1 and isinstance(args[0], Formula):
         free = sorted(args[0].node.free)
         if len(free) != 1:
-            raise ProgramError(
-                f"The formula has {len(free)} free variables", node.span, expected="one to count over"
-            )
+            raise ProgramError(f"The formula has {len(free)} free variables", node.span, expected="one to count over")
         return Quantity(make(plan.Count, free[0], args[0].node))
     domain, function = parts(run, args, node)
     if not _is_object(domain):
@@ -268,9 +251,7 @@ def count(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any
     return Quantity(_over_first(run, plan.Count, function, node))
 
 
-def _over_first(
-    run: RunningProgram, kind: type[Binder], function: Any, node: Any, *, choosing: bool = False
-) -> Binder:
+def _over_first(run: RunningProgram, kind: type[Binder], function: Any, node: Any, *, choosing: bool = False) -> Binder:
     """Return the node that binds a function's first variable; its other ones are bound by ∃."""
     names, body = bind(run, function, node, choosing=choosing)
     for inner in names[1:]:

@@ -95,9 +95,7 @@ class RunningProgram(ABC):
         """Evaluate an expression."""
 
     @abstractmethod
-    def call_value(
-        self, function: Any, args: list[Any], node: ast.Expr, keywords: dict[str, Any] | None = None
-    ) -> Any:
+    def call_value(self, function: Any, args: list[Any], node: ast.Expr, keywords: dict[str, Any] | None = None) -> Any:
         """Call a function value: a closure, a built-in, a predicate's name, or a formula (which renames it)."""
 
     @abstractmethod
@@ -301,9 +299,7 @@ class RunningProgram(ABC):
             return str(value)
         if isinstance(value, float):
             return f"{value:g}"
-        raise ProgramError(
-            f"{kind_name(value).capitalize()} is no text", node.span, expected="a text or a number"
-        )
+        raise ProgramError(f"{kind_name(value).capitalize()} is no text", node.span, expected="a text or a number")
 
     def plain(self, value: Any, node: ast.Node) -> Any:
         """Return a lazy value made plain: a described value as text, a count as a number, the rest unchanged."""

@@ -62,10 +62,7 @@ class Statements(RunningProgram):
             self.note(f"the program ends with an assignment; its result is '{last.targets[0].id}'")
             return self.scope.names[last.targets[0].id]
         raise ProgramError(
-            "The program returned nothing",
-            last.span,
-            expected="a result",
-            hint="end with 'return …' or an expression",
+            "The program returned nothing", last.span, expected="a result", hint="end with 'return …' or an expression"
         )
 
     def assigned_by(self, body: ast.Expr | tuple[ast.Stmt, ...]) -> Mapping[str, Place] | None:
@@ -94,9 +91,7 @@ class Statements(RunningProgram):
                     self.assign(target, value)
             case ast.AugAssign():
                 current = self.eval(node.target)
-                self.assign(
-                    node.target, operators.binary(self, node.op, current, self.eval(node.value), node)
-                )
+                self.assign(node.target, operators.binary(self, node.op, current, self.eval(node.value), node))
             case ast.ExprStatement():
                 self.eval(node.value)
             case ast.If():

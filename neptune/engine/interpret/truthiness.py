@@ -44,13 +44,9 @@ def check_kind(value: Any, node: ast.Node) -> None:
         For a described value, a sort, a function, a variable.
     """
     if isinstance(value, DescribedValue):
-        raise ProgramError(
-            "A described value is no truth value", node.span, hint='compare it: describe(…) == "red"'
-        )
+        raise ProgramError("A described value is no truth value", node.span, hint='compare it: describe(…) == "red"')
     if isinstance(value, SortRef | PredicateRef | BuiltinRef | Closure | Variable):
-        raise ProgramError(
-            f"{kind_name(value).capitalize()} is no truth value", node.span, expected="a formula"
-        )
+        raise ProgramError(f"{kind_name(value).capitalize()} is no truth value", node.span, expected="a formula")
 
 
 def no_truth(

@@ -8,22 +8,7 @@ outermost kept for last among equals. A block of distinct variables stays whole.
 
 from __future__ import annotations
 
-from dsl.plan import (
-    And,
-    Exists,
-    Forall,
-    Node,
-    Not,
-    Or,
-    Visit,
-    descend,
-    join,
-    make,
-    negation,
-    prefix,
-    quantify,
-    rejoin,
-)
+from dsl.plan import And, Exists, Forall, Node, Not, Or, Visit, descend, join, make, negation, prefix, quantify, rejoin
 from dsl.plan.nodes import Quantifier
 from dsl.rewrites.elimination import stays_whole
 

@@ -21,9 +21,7 @@ Outcome = Literal["settled", "exhausted", "spent", "heavy"]
 tie, or hangs on missing evidence; the budget ran out before; the search for what to ask took too much work."""
 
 
-def ask_until_settled(
-    goal: Goal, state: State, schedule: Schedule, ask: Callable[[Sequence[Choice]], bool]
-) -> Outcome:
+def ask_until_settled(goal: Goal, state: State, schedule: Schedule, ask: Callable[[Sequence[Choice]], bool]) -> Outcome:
     """Ask until the goal is settled, nothing is left to ask, or the budget is spent.
 
     Parameters

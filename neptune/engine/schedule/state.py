@@ -89,9 +89,7 @@ class State:
         Guesses at ground atoms that were not asked.
     """
 
-    def __init__(
-        self, evaluator: Executor, scene: Scene, table: Callable[[Atom], Table], estimates: Estimates
-    ) -> None:
+    def __init__(self, evaluator: Executor, scene: Scene, table: Callable[[Atom], Table], estimates: Estimates) -> None:
         self.evaluator, self.scene, self.table, self.estimates = evaluator, scene, table, estimates
         self.n = evaluator.objects
         self.middle = evaluator.logic.middle

@@ -25,9 +25,7 @@ MOST_ITEMS = 20_000
 
 
 @torch.no_grad()
-def run_program(
-    context: RunContext, program: str | ast.Program, scene: Scene, budget: int | None = None
-) -> Answer:
+def run_program(context: RunContext, program: str | ast.Program, scene: Scene, budget: int | None = None) -> Answer:
     """Run a program on a scene; see :meth:`neptune.Engine.run`."""
     checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
     budgets = [b for b in (budget, context.budget) if b is not None]
@@ -87,9 +85,7 @@ def _read(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Rea
     """Evaluate what a result, or an item of it, needs, and read it."""
     reading = _reading(run.result(value, last), run, session, last)
     if session.guessed:
-        run.note(
-            f"the budget of {session.context.budget} oracle calls was spent: this is the best answer so far"
-        )
+        run.note(f"the budget of {session.context.budget} oracle calls was spent: this is the best answer so far")
     return reading
 
 
@@ -119,9 +115,7 @@ def _reading(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> 
             return _collection(value, run, session, last)
     if kind is None:
         raise ProgramError(
-            f"The program returned {kind_name(value)}",
-            last.span,
-            expected="a truth, a number, a text or an object",
+            f"The program returned {kind_name(value)}", last.span, expected="a truth, a number, a text or an object"
         )
     return Reading(kind, value)
 

@@ -84,9 +84,7 @@ class Batch:
                     if not job.objects:
                         continue
                     axes = [[job.objects[t]] if isinstance(t, int) else range(n) for t in leaf.terms]
-                    cells = (
-                        np.array(np.meshgrid(*axes, indexing="ij"), dtype=np.int64).reshape(len(axes), -1).T
-                    )
+                    cells = np.array(np.meshgrid(*axes, indexing="ij"), dtype=np.int64).reshape(len(axes), -1).T
                 wants.append((wording.question(leaf.predicate), leaf.predicate.symmetric, cells))
             wanted.append((job.evidence, wants))
         if wanted:

@@ -155,10 +155,7 @@ class Reader:
         best = logic.ranks(cells).argmax(1).tolist()
         ties = ((scores == scores.gather(1, torch.tensor(best).unsqueeze(1))).sum(1) > 1).tolist()
         values = scores.tolist()
-        return [
-            readout.text(group.rows[b].made.need.of.values[best[b]], values[b][best[b]], ties[b])
-            for b in rows
-        ]
+        return [readout.text(group.rows[b].made.need.of.values[best[b]], values[b][best[b]], ties[b]) for b in rows]
 
 
 def _filled(description: Description, text: str, objects: list[int]) -> str:

@@ -14,17 +14,7 @@ from cachetools import LRUCache, cached
 from torch import Tensor
 
 from dsl import plan
-from dsl.plan import (
-    Count,
-    CountTrue,
-    Describe,
-    Description,
-    ExpectationOver,
-    Node,
-    Number,
-    Predicate,
-    make,
-)
+from dsl.plan import Count, CountTrue, Describe, Description, ExpectationOver, Node, Number, Predicate, make
 from dsl.plan.guards import insert_guards
 from neptune.algebra import counting, iota
 from neptune.algebra.convert import clamp_logit
@@ -163,9 +153,7 @@ class Distributions:
             if made.stage is None:  # a number, or how many hold of no formulas
                 found[at] = sure(int(need.of.value) if isinstance(need.of, Number) else 0)
                 continue
-            batches[made.kind, made.var, made.chosen is None].append(
-                (_Row(at, scene, range(len(scene))), made.stage)
-            )
+            batches[made.kind, made.var, made.chosen is None].append((_Row(at, scene, range(len(scene))), made.stage))
             asked += [(scene, leaf.predicate) for leaf in made.stage.leaves]
         self._scores.ask(asked)
         for batch in batches.values():

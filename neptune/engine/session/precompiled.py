@@ -94,9 +94,7 @@ def precompile(context: RunContext, program: str) -> Precompiled:
         notes.append(f"the formula returned has {free} free variables; they were bound by 'exists'")
     settled, choice = _settled(insert_guards(need.of))
     stage = _stage(context, need, settled)
-    made = Precompiled(
-        need, plan.show(need.of), outcome.line, tuple(notes), outcome.names, choice, stage, settled
-    )
+    made = Precompiled(need, plan.show(need.of), outcome.line, tuple(notes), outcome.names, choice, stage, settled)
     node, chain = need.of, []
     while need.kind == "truth" and isinstance(node, Exists):
         chain.append(node)

@@ -66,9 +66,7 @@ class Record:
 
     def step(self, line: int, source: str, value: str, scores: tuple[float, ...] | None = None) -> None:
         """Add a step to the trace, if it is new and there is room."""
-        if len(self.trace) < TRACE_STEPS and not any(
-            s.source == source and s.value == value for s in self.trace
-        ):
+        if len(self.trace) < TRACE_STEPS and not any(s.source == source and s.value == value for s in self.trace):
             self.trace.append(TraceStep(line, source, value, scores))
 
     def unmatched(self, text: str) -> None:
@@ -160,11 +158,7 @@ def described(
 
 
 def text(
-    name: str,
-    probability: float,
-    tie: bool,
-    settled: bool = True,
-    bounds: tuple[float, float] | None = None,
+    name: str, probability: float, tie: bool, settled: bool = True, bounds: tuple[float, float] | None = None
 ) -> Reading:
     """Read a described value, the one whose formula is truest."""
     return Reading("text", name, probability, bounds, settled, tie, shown=f"{name} ({probability:.3f})")

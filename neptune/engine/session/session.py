@@ -162,9 +162,7 @@ class Session:
             cells = self._executor.over(prepared)
             if cells.exact:
                 probability = float(cells.low.exactly(low, prepared.var).values)
-                return readout.number(
-                    low, high, probability, _floats(cells.low.values), _true(cells.low.decide())
-                )
+                return readout.number(low, high, probability, _floats(cells.low.values), _true(cells.low.decide()))
         return readout.number(low, high)
 
     def _objects(self, prepared: Node, node: Node) -> Reading:
@@ -250,12 +248,7 @@ class Session:
 
     def _settle(self, node: Node) -> Node:
         """Replace a closed choice of an object by what it says of that object: what is asked depends on who it is."""
-        if (
-            not isinstance(node, ExpectationOver)
-            or not node.pick
-            or node.description.free
-            or not self.objects
-        ):
+        if not isinstance(node, ExpectationOver) or not node.pick or node.description.free or not self.objects:
             return node
         description = self._fill(node.description, "argmax")
         assert isinstance(description, Description)

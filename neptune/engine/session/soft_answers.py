@@ -168,9 +168,7 @@ class _Search:
         found = self._distributions.evaluate([(self.samples[p.sample][1], need) for p, need in needing])
         done = [path for path in self.paths if path.outcome is not None and path.outcome.need is None]
         forks = [
-            fork
-            for (path, need), soft in zip(needing, found, strict=True)
-            for fork in self._forks(path, need, soft)
+            fork for (path, need), soft in zip(needing, found, strict=True) for fork in self._forks(path, need, soft)
         ]
         self.paths = self._heaviest([*done, *forks])
         return True

@@ -70,9 +70,7 @@ class AnswersConfig(BaseModel):
     features: int = Field(default=256, ge=8, description="length of the feature vector of a box")
 
 
-def train_answers(
-    config: AnswersConfig, output_dir: str | Path, progress: Progress | None = None
-) -> dict[str, Any]:
+def train_answers(config: AnswersConfig, output_dir: str | Path, progress: Progress | None = None) -> dict[str, Any]:
     """Train the scorer from answers, and measure the share of right answers.
 
     Parameters
@@ -155,9 +153,7 @@ def accuracy(net: ScorerNet, pictures: Sequence[PictureExamples]) -> tuple[float
         for picture in pictures:
             scorer = SceneScorer(net, [picture.scene], canvases)
             pairs = [(e.program, picture.scene) for e in picture.examples]
-            for example, answer in zip(
-                picture.examples, soft_answers(engine.context, pairs, scorer), strict=True
-            ):
+            for example, answer in zip(picture.examples, soft_answers(engine.context, pairs, scorer), strict=True):
                 asked[example.family] += 1
                 right[example.family] += is_right(answer, example.target)
     net.train(training)
@@ -183,9 +179,7 @@ def _fit(
     engine = Engine(oracle="scene", logic=parameters.logic, parameters=parameters)
     canvases = Canvases()
 
-    def batches(
-        epoch: int,
-    ) -> Iterator[Batch]:
+    def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([config.seed, epoch])
         generator = torch.Generator().manual_seed(config.seed * 7919 + epoch)
         most = difficulty(config.curriculum, epoch / config.epochs)

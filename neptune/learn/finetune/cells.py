@@ -134,16 +134,12 @@ class CellScorer:
             if needed.intersection(part):
                 work(part, self.reader.inputs([asked.prompts[k] for k in part]), seed)
 
-    def _run(
-        self, which: Sequence[int], prompts: Sequence[Prompt], work: Callable[[Sequence[int], Any], None]
-    ) -> None:
+    def _run(self, which: Sequence[int], prompts: Sequence[Prompt], work: Callable[[Sequence[int], Any], None]) -> None:
         self.reader.each(which, Pictures(self.reader, prompts), work)
 
     def _drawing(self, seed: int | None) -> AbstractContextManager[Any]:
         """Draw from a seed within, and from where it was afterwards."""
-        return (
-            _Drawing(self.reader.model.device, seed) if self._random and seed is not None else nullcontext()
-        )
+        return _Drawing(self.reader.model.device, seed) if self._random and seed is not None else nullcontext()
 
 
 class _Drawing:

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 
 
-def draw_curve(
-    losses: Sequence[float], scores: Sequence[tuple[int, float]], first: float | None, path: Path
-) -> None:
+def draw_curve(losses: Sequence[float], scores: Sequence[tuple[int, float]], first: float | None, path: Path) -> None:
     """Write the picture.
 
     Parameters
@@ -36,9 +34,7 @@ def draw_curve(
     if scores:
         points = ([(0, first)] if first is not None else []) + list(scores)
         other = axis.twinx()
-        other.plot(
-            [s for s, _ in points], [100 * a for _, a in points], color="#2f6f8f", marker="o", markersize=3
-        )
+        other.plot([s for s, _ in points], [100 * a for _, a in points], color="#2f6f8f", marker="o", markersize=3)
         other.set_ylim(0, 102)
         other.set_ylabel("right answers (%)", color="#2f6f8f")
     axis.set_title("LoRA, with the loss at the answers", fontsize=10)

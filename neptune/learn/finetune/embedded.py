@@ -58,11 +58,7 @@ class SceneScorer:
     """
 
     def __init__(
-        self,
-        net: ScorerNet,
-        scenes: Sequence[Scene],
-        canvases: Canvases,
-        generator: torch.Generator | None = None,
+        self, net: ScorerNet, scenes: Sequence[Scene], canvases: Canvases, generator: torch.Generator | None = None
     ) -> None:
         device = next(net.parameters()).device
         pictures, boxes = [], []
@@ -93,9 +89,7 @@ class SceneScorer:
             alike.setdefault(tuple(c.name for c in concepts_of(request.question)), []).append(i)
         out: dict[int, Tensor] = {}
         for names, members in alike.items():
-            rows = torch.cat(
-                [torch.tensor(requests[i].objects) + self._first[id(requests[i].scene)] for i in members]
-            )
+            rows = torch.cat([torch.tensor(requests[i].objects) + self._first[id(requests[i].scene)] for i in members])
             rows = rows.to(self._features.device)
             if names == (CONCEPTS["object"].name,):
                 logits = torch.full((len(rows),), CERTAIN)

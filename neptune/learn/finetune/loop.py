@@ -43,9 +43,7 @@ class Steps(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0)
     warmup: float = Field(default=0.03, ge=0, le=1, description="share of the steps in which the rate rises")
     max_grad_norm: float = Field(default=1.0, gt=0)
-    eval_every: int | None = Field(
-        default=None, ge=1, description="steps between evaluations; null: an epoch"
-    )
+    eval_every: int | None = Field(default=None, ge=1, description="steps between evaluations; null: an epoch")
     save_every: int = Field(default=50, ge=1, description="steps between checkpoints")
     patience: int | None = Field(
         default=None, ge=1, description="stop after so many evaluations without a better; null: never"

@@ -109,9 +109,7 @@ def read_by_picture(
             try:
                 sample.check()
                 program, truth = sample.gold(), sample.truth()
-                example = TrainingExample(
-                    sample.id, sample.family, program, target_of(sample), variables(program)
-                )
+                example = TrainingExample(sample.id, sample.family, program, target_of(sample), variables(program))
                 assert sample.picture is not None  # the sample was checked
                 key = str(sample.picture.path)
                 if key not in found:

@@ -51,14 +51,10 @@ class FinetuneConfig(BaseModel):
     val_dir: str | None = Field(None, description="folder of the questions that choose the best step")
     val_split: str | None = Field(None, description="or their split, in data_dir")
     val_samples: int | None = Field(None, ge=1, description="at most so many of them; null: all")
-    holdout: int = Field(
-        0, ge=0, description="or so many pictures of data_dir, held out with all their questions"
-    )
+    holdout: int = Field(0, ge=0, description="or so many pictures of data_dir, held out with all their questions")
     output_dir: Path | None = None
     seed: int = 0
-    vlm_model_name: str = Field(
-        "intern25_2b", description="vision-language model by short name, id or folder"
-    )
+    vlm_model_name: str = Field("intern25_2b", description="vision-language model by short name, id or folder")
     vlm_options: dict[str, Any] = Field(default_factory=dict, description="its options: form, dtype, …")
     od_model: str = Field("scene", description="detector of the boxes; scene: the annotated ones")
     od_options: dict[str, Any] = Field(default_factory=dict)
@@ -76,9 +72,7 @@ class FinetuneConfig(BaseModel):
     micro_batch: int | Literal["auto"] = Field(
         "auto", description="prompts at once; auto: as many as the memory is found to hold"
     )
-    gradient_checkpointing: bool = Field(
-        True, description="compute activations again instead of keeping them"
-    )
+    gradient_checkpointing: bool = Field(True, description="compute activations again instead of keeping them")
     mixed_precision: Literal["no", "bf16", "fp16"] | None = Field(
         None, description="of the forward passes; null: as accelerate is configured"
     )
@@ -113,10 +107,7 @@ class FinetuneConfig(BaseModel):
 
 
 def finetune(
-    config: FinetuneConfig,
-    output_dir: str | Path,
-    progress: Progress | None = None,
-    oracle: Oracle | None = None,
+    config: FinetuneConfig, output_dir: str | Path, progress: Progress | None = None, oracle: Oracle | None = None
 ) -> dict[str, Any]:
     """Fine-tune a vision-language model with LoRA, and measure the share of right answers before and after.
 
@@ -220,9 +211,7 @@ class Tuner:
             "stopped": stopped,
             "loss": {"first": state.losses[0], "last": state.losses[-1]},
             "losses": state.losses,
-            "cells": dict(
-                zip(("asked", "sent_back"), self._over_all([self.asked, self.sent_back]), strict=True)
-            ),
+            "cells": dict(zip(("asked", "sent_back"), self._over_all([self.asked, self.sent_back]), strict=True)),
             "training_seconds": round(state.seconds, 1),
             "config": config.model_dump(mode="json"),
             "commit": commit(),
@@ -244,17 +233,11 @@ class Tuner:
             return 0.0
         scaler = getattr(self.accelerator, "scaler", None)
         scorer = CellScorer(
-            self.oracle,
-            self.parameters,
-            self.accelerator.autocast,
-            None if scaler is None else scaler.scale,
-            seed,
+            self.oracle, self.parameters, self.accelerator.autocast, None if scaler is None else scaler.scale, seed
         )
         self.oracle.reader.model.train()
         answers = soft_answers(self.engine.context, opened(items), scorer)
-        losses = [
-            loss_of(a, item.example.target) for a, item in zip(answers, items, strict=True) if a is not None
-        ]
+        losses = [loss_of(a, item.example.target) for a, item in zip(answers, items, strict=True) if a is not None]
         if not losses:
             return 0.0
         total = torch.stack(losses).sum() / whole
@@ -304,17 +287,13 @@ class Tuner:
         config = self.config
         if config.val_dir is not None or config.val_split is not None:
             folder, split = config.val_dir or config.data_dir, config.val_split
-            return read_questions(
-                config.run_config("finetune", folder, split, config.val_samples), self.engine
-            )
+            return read_questions(config.run_config("finetune", folder, split, config.val_samples), self.engine)
         if not config.holdout:
             return None
         groups: dict[str, list[Item]] = {}
         for item in self.training.items:
             picture = item.scene.picture
-            groups.setdefault(str(picture.path if picture and picture.path else id(item.scene)), []).append(
-                item
-            )
+            groups.setdefault(str(picture.path if picture and picture.path else id(item.scene)), []).append(item)
         names = list(groups)
         chosen, _ = hold_out(len(names), config.holdout, config.seed)
         held = [item for i in chosen for item in groups[names[i]]]

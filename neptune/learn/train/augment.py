@@ -67,9 +67,7 @@ class Paster:
         covered = np.clip(high - low, 0, None).prod(1) / (hidden[2:] - hidden[:2]).prod()
         fitting = (covered > 0.2) & (covered < 0.9) & (self.boxes[:, 3] > hidden[3] + 2)
         for other in boxes:  # nothing may stand in front of what is added
-            touching = (
-                np.minimum(self.boxes[:, 2:], other[2:]) > np.maximum(self.boxes[:, :2], other[:2])
-            ).all(1)
+            touching = (np.minimum(self.boxes[:, 2:], other[2:]) > np.maximum(self.boxes[:, :2], other[:2])).all(1)
             fitting &= ~(touching & (self.boxes[:, 3] <= other[3]))
         # Two things are never in one place; NaN (no coordinates) compares false: such donors are not used.
         away = np.linalg.norm(self.places[:, None] - example.places.numpy()[None], axis=-1)
@@ -86,9 +84,7 @@ class Paster:
             return pixels, example
         new_boxes = example.boxes.clone()
         for i, box in enumerate(boxes):
-            if (
-                np.minimum(self.boxes[chosen][2:], box[2:]) <= np.maximum(self.boxes[chosen][:2], box[:2])
-            ).any():
+            if (np.minimum(self.boxes[chosen][2:], box[2:]) <= np.maximum(self.boxes[chosen][:2], box[:2])).any():
                 continue
             own = self._outline(pixels, example, box)
             seen = own & ~outline
@@ -137,8 +133,7 @@ def _alone(example: Example) -> list[int]:
     """Return the objects whose box touches no other and not the picture's edge: they are seen whole."""
     boxes = example.boxes
     touching = (
-        torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-        > torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
+        torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) > torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
     ).all(2)
     inside = (boxes[:, 0] > 1) & (boxes[:, 1] > 1) & (boxes[:, 2] < WIDTH - 1) & (boxes[:, 3] < HEIGHT - 1)
     return torch.nonzero((touching.sum(1) == 1) & inside)[:, 0].tolist()

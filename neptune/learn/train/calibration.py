@@ -40,9 +40,7 @@ def _binned(evidence: Evidence, bins: int) -> tuple[list[NDArray[np.float64]], l
     return [confidence[where == b] for b in range(bins)], [right[where == b] for b in range(bins)]
 
 
-def calibrate(
-    net: ScorerNet, folder: ClevrFolder, held_out: Sequence[int], *, jitter: float, seed: int
-) -> list[float]:
+def calibrate(net: ScorerNet, folder: ClevrFolder, held_out: Sequence[int], *, jitter: float, seed: int) -> list[float]:
     """Set the scorer's temperatures by likelihood on held-out pictures.
 
     Boxes are jittered as a detector's would be, three times. A kind without a single mistake would ask for a

@@ -100,9 +100,7 @@ class ClevrFolder:
         truth = Annotation.from_clevr(record)
         path = self.folder / "images" / str(record["image_filename"])
         if not path.is_file():
-            raise DatasetError(
-                "A picture of scenes.json is missing", where=str(path), hint="Complete images/"
-            )
+            raise DatasetError("A picture of scenes.json is missing", where=str(path), hint="Complete images/")
         size = Picture(path).size
         try:
             attributes = [

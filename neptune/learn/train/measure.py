@@ -118,12 +118,7 @@ class Evidence:
 
 @torch.inference_mode()
 def gather(
-    net: ScorerNet,
-    folder: ClevrFolder,
-    indices: Sequence[int],
-    jitter: float = 0.0,
-    seed: int = 0,
-    batch: int = 8,
+    net: ScorerNet, folder: ClevrFolder, indices: Sequence[int], jitter: float = 0.0, seed: int = 0, batch: int = 8
 ) -> tuple[dict[str, Evidence], dict[str, float]]:
     """Ask a scorer everything that the annotation answers.
 
@@ -143,10 +138,7 @@ def gather(
         chosen = indices[start : start + batch]
         pixels = to_float(torch.stack([folder.pixels(i) for i in chosen]).to(device))
         examples = [folder.examples[i] for i in chosen]
-        boxes = [
-            jittered(e.boxes, generator, jitter).to(device) if jitter else e.boxes.to(device)
-            for e in examples
-        ]
+        boxes = [jittered(e.boxes, generator, jitter).to(device) if jitter else e.boxes.to(device) for e in examples]
         features = torch.split(net.encode(pixels, boxes), [len(b) for b in boxes])
         for own, example in zip(features, examples):
             n = len(own)
@@ -156,9 +148,7 @@ def gather(
                 value = example.attributes[:, column]
                 right[attribute].append(net.values(own, attribute).argmax(1).cpu() == value)
                 same = value[pairs[:, 0]] == value[pairs[:, 1]]
-                logits[f"same_{attribute}"].append(
-                    net.logits(own, f"same_{attribute}", pairs.to(device)).cpu()
-                )
+                logits[f"same_{attribute}"].append(net.logits(own, f"same_{attribute}", pairs.to(device)).cpu())
                 truth[f"same_{attribute}"].append(same)
                 for name in ATTRIBUTES[attribute]:
                     logits[name].append(net.logits(own, name, single.to(device)).cpu())
@@ -166,17 +156,14 @@ def gather(
             for name, (axis, sign) in AXES.items():
                 logits[name].append(net.logits(own, name, pairs.to(device)).cpu())
                 truth[name].append(example.order[pairs[:, 0], pairs[:, 1], axis] == sign)
-    evidence = {
-        c: Evidence(torch.cat(logits[c]).double().numpy(), torch.cat(truth[c]).numpy()) for c in logits
-    }
+    evidence = {c: Evidence(torch.cat(logits[c]).double().numpy(), torch.cat(truth[c]).numpy()) for c in logits}
     return evidence, {a: float(torch.cat(r).float().mean()) for a, r in right.items()}
 
 
 def pooled(evidence: dict[str, Evidence], concepts: Sequence[str]) -> Evidence:
     """Return the evidence of some concepts as one."""
     return Evidence(
-        np.concatenate([evidence[c].logits for c in concepts]),
-        np.concatenate([evidence[c].truth for c in concepts]),
+        np.concatenate([evidence[c].logits for c in concepts]), np.concatenate([evidence[c].truth for c in concepts])
     )
 
 

@@ -106,9 +106,7 @@ def train_scorer(
                 batch.attributes.append(example.attributes.to(device))
                 batch.order.append((example.order * turn).to(device))
                 batch.places.append((example.places * turn).to(device))
-            yield Batch(
-                torch.stack(pictures).to(device), batch.boxes, batch.attributes, batch.order, batch.places
-            )
+            yield Batch(torch.stack(pictures).to(device), batch.boxes, batch.attributes, batch.order, batch.places)
 
     def score(module: ScorerNet) -> float:
         evidence, right = gather(module, folder, held_out, jitter=JITTER, seed=settings.seed)

@@ -39,9 +39,7 @@ class PartConfig(BaseModel):
     batch: int = Field(default=16, ge=1, description="pictures a step")
     lr: float = Field(default=2e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(default=1e-4, ge=0)
-    patience: int = Field(
-        default=12, ge=1, description="stop after so many epochs without a better held-out score"
-    )
+    patience: int = Field(default=12, ge=1, description="stop after so many epochs without a better held-out score")
     averaging: float = Field(default=0.998, ge=0, lt=1, description="decay of the averaged weights")
     width: int = Field(default=32, ge=4, description="channels of the first layer")
 
@@ -54,9 +52,7 @@ class TrainConfig(BaseModel):
     task: Literal["train"] = "train"
     name: str = "train-embedded"
     data_dir: Path = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
-    val_dir: Path | None = Field(
-        None, description="another such folder: the figures reported; default: held-out part"
-    )
+    val_dir: Path | None = Field(None, description="another such folder: the figures reported; default: held-out part")
     output_dir: Path | None = None
     seed: int = 0
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
@@ -64,9 +60,7 @@ class TrainConfig(BaseModel):
     parts: list[Part] = Field(default=["detector", "scorer"], min_length=1)
     holdout: int = Field(default=60, ge=1, description="pictures held out for early stopping and calibration")
     limit: int | None = Field(default=None, ge=2, description="use at most so many pictures")
-    max_minutes: float = Field(
-        default=38.0, gt=0, description="both parts together end by then, one half each"
-    )
+    max_minutes: float = Field(default=38.0, gt=0, description="both parts together end by then, one half each")
     features: int = Field(default=256, ge=8, description="length of the scorer's feature vector")
     detector: PartConfig = Field(default_factory=lambda: PartConfig(epochs=24, batch=16, lr=2e-3))
     scorer: PartConfig = Field(default_factory=lambda: PartConfig(epochs=60, batch=8, lr=1.5e-3, patience=20))
@@ -201,9 +195,7 @@ def _scorer(work: _Work, progress: Progress) -> dict[str, Any]:
     return {**figures, "temperatures": temperatures, "bytes": file.stat().st_size, "history": history}
 
 
-def scorer_figures(
-    net: Any, folder: ClevrFolder, indices: list[int], figure: Path | None = None
-) -> dict[str, Any]:
+def scorer_figures(net: Any, folder: ClevrFolder, indices: list[int], figure: Path | None = None) -> dict[str, Any]:
     """Return a scorer's accuracy by attribute, relation and ``same_*``, and its calibration error.
 
     All with the true boxes; `jittered` sums up the same with boxes moved as a detector's may be.

@@ -54,12 +54,8 @@ def draw_curve(history: dict[str, Any], path: Path, title: str) -> None:
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axis = figure.subplots()
     training, validation = history["training"], history["validation"]
-    axis.plot(
-        np.arange(1, len(training) + 1), training, color=ORANGE, marker="o", markersize=3, label="training"
-    )
-    axis.plot(
-        np.arange(len(validation)), validation, color=BLUE, marker="o", markersize=3, label="validation"
-    )
+    axis.plot(np.arange(1, len(training) + 1), training, color=ORANGE, marker="o", markersize=3, label="training")
+    axis.plot(np.arange(len(validation)), validation, color=BLUE, marker="o", markersize=3, label="validation")
     axis.axvline(history["best_epoch"], color="0.6", linewidth=1, linestyle="--", label="kept")
     axis.set_xlabel("epoch")
     axis.set_ylabel("−ln P(right answer), nats")

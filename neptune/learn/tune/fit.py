@@ -133,9 +133,7 @@ def fit(
     current = copy.deepcopy(parameters)
     learned = choose_learnable(current, settings.learn)
     if not learned:
-        raise NeptuneError(
-            "There is nothing to learn", where="learn", expected="some of " + ", ".join(LEARNABLE)
-        )
+        raise NeptuneError("There is nothing to learn", where="learn", expected="some of " + ", ".join(LEARNABLE))
     optimiser = torch.optim.Adam(learned, settings.lr)
     touched = {name: False for name, p in current.named_parameters() if p.requires_grad}
     key = _key(parameters, settings, training, validation)
@@ -205,11 +203,7 @@ def _within_limits(parameters: LogicParameters) -> None:
 
 
 # Just inside the limits of neptune.algebra.temperature: at the limit a number counts as the limit, without gradient.
-_LIMITS = {
-    "log_T": (math.log(0.011), math.log(99.0)),
-    "b": (-19.9, 19.9),
-    "theta": (-29.0, 29.0),
-}
+_LIMITS = {"log_T": (math.log(0.011), math.log(99.0)), "b": (-19.9, 19.9), "theta": (-29.0, 29.0)}
 _TAU = (math.log(1.1e-3), math.log(9e3))
 
 
@@ -217,7 +211,5 @@ def _key(
     parameters: LogicParameters, settings: Settings, training: Sequence[Shown], validation: Sequence[Shown]
 ) -> str:
     told: list[Any] = [parameters.to_dict(), asdict(settings)]
-    told += [
-        [s.scene.name, [(e.program, str(e.target)) for e in s.examples]] for s in (*training, *validation)
-    ]
+    told += [[s.scene.name, [(e.program, str(e.target)) for e in s.examples]] for s in (*training, *validation)]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -68,11 +68,7 @@ class CachedLogits:
     name = "cached"
 
     def __init__(
-        self,
-        file: Path,
-        identity: str,
-        make: Callable[[], Oracle],
-        scenes: Mapping[str, Callable[[], Scene]],
+        self, file: Path, identity: str, make: Callable[[], Oracle], scenes: Mapping[str, Callable[[], Scene]]
     ) -> None:
         self.file, self.identity = file, identity
         self._make, self._scenes = make, scenes
@@ -131,9 +127,7 @@ class CachedLogits:
                 shape = (n,) * arity
                 size = int(np.prod(shape))
                 part = slice(at, at + size)
-                table = Table(
-                    Question(text, arity, predicate), logits[part].reshape(shape), asked[part].reshape(shape)
-                )
+                table = Table(Question(text, arity, predicate), logits[part].reshape(shape), asked[part].reshape(shape))
                 self.tables[scene, text, arity] = table
                 at += size
         except Exception as error:  # zip, numpy and JSON each raise their own

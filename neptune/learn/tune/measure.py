@@ -56,11 +56,7 @@ class Judged:
 
 
 def judge(
-    parameters: LogicParameters,
-    shown: Sequence[Shown],
-    logits: CachedLogits,
-    batch: int = 40,
-    **arguments: Any,
+    parameters: LogicParameters, shown: Sequence[Shown], logits: CachedLogits, batch: int = 40, **arguments: Any
 ) -> list[Judged]:
     """Answer the questions, once as a run does, once as a distribution; those without evidence are wrong.
 
@@ -112,9 +108,7 @@ def _scores(answer: SoftAnswer | None, target: Target) -> tuple[float, float, fl
     return float(loss_of(answer, target).detach()), brier, float(p[best]), bool(hits[best])
 
 
-def calibration_error(
-    confidence: Sequence[float] | Array, right: Sequence[bool] | Array, bins: int = BINS
-) -> float:
+def calibration_error(confidence: Sequence[float] | Array, right: Sequence[bool] | Array, bins: int = BINS) -> float:
     """Return the expected calibration error: the mean gap of confidence and accuracy over bins of equal width.
 
     Parameters
@@ -135,9 +129,7 @@ def calibration_error(
     return float(np.abs(gaps).sum() / max(1.0, weights.sum()))
 
 
-def binned(
-    confidence: Sequence[float] | Array, right: Sequence[bool] | Array, bins: int = BINS
-) -> tuple[Array, Array]:
+def binned(confidence: Sequence[float] | Array, right: Sequence[bool] | Array, bins: int = BINS) -> tuple[Array, Array]:
     """Return for each bin the sum of ``right - confidence`` and the number of answers, each ``(bins,)``."""
     p, hit = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
     where = places(p, bins)
@@ -174,9 +166,7 @@ def calibration_interval(
     np.add.at(gaps, (at, places(p, bins)), hit - p)
     np.add.at(sizes, at, 1.0)
     random = np.random.default_rng(seed)
-    drawn = random.multinomial(len(number), np.full(len(number), 1 / len(number)), resamples).astype(
-        np.float64
-    )
+    drawn = random.multinomial(len(number), np.full(len(number), 1 / len(number)), resamples).astype(np.float64)
     errors = np.abs(drawn @ gaps).sum(1) / (drawn @ sizes)
     low, high = np.quantile(errors, (0.025, 0.975))
     return float(low), float(high)
@@ -249,8 +239,5 @@ def leaf_figures(parameters: LogicParameters, shown: Sequence[Shown], logits: Ca
             "value": float(hit.mean()) if len(hit) else 0.0,
             "interval": _rounded(bootstrap.interval(hit.astype(np.float64), clusters)),
         },
-        "ece": {
-            "value": calibration_error(p, hit),
-            "interval": _rounded(calibration_interval(p, hit, clusters)),
-        },
+        "ece": {"value": calibration_error(p, hit), "interval": _rounded(calibration_interval(p, hit, clusters))},
     }

@@ -37,9 +37,7 @@ class Shift(BaseModel):
     @model_validator(mode="after")
     def _both_or_neither(self) -> Shift:
         if self.kind != "none" and not self.strength:
-            raise ValueError(
-                f"strength 0 changes nothing; expected one for {self.kind}, e.g. {USUAL[self.kind]}"
-            )
+            raise ValueError(f"strength 0 changes nothing; expected one for {self.kind}, e.g. {USUAL[self.kind]}")
         if self.kind == "none" and self.strength:
             raise ValueError(f"strength {self.strength:g} has no kind; expected {' or '.join(USUAL)}")
         return self
@@ -80,9 +78,7 @@ def shifted(
     return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)), boxes
 
 
-def shifted_boxes(
-    size: tuple[int, int], boxes: FloatArray, shift: Shift, random: np.random.Generator
-) -> FloatArray:
+def shifted_boxes(size: tuple[int, int], boxes: FloatArray, shift: Shift, random: np.random.Generator) -> FloatArray:
     """Return what :func:`shifted` returns of the boxes, without the picture; `size` is its width and height."""
     if shift.kind != "crop":
         return boxes

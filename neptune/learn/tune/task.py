@@ -49,9 +49,7 @@ class Numbers(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    logic: str = Field(
-        default="godel", description="godel, product, lukasiewicz or frank:S; frank learns its S"
-    )
+    logic: str = Field(default="godel", description="godel, product, lukasiewicz or frank:S; frank learns its S")
     quantifier_tau: Tau = 0.0
     iota_tau: Tau = 1.0
     comparison_tau: Tau = 0.0
@@ -65,9 +63,7 @@ class TuneConfig(BaseModel):
     task: Literal["tune"] = "tune"
     dataset: str | list[str] = Field("clevr", description="CLEVR tasks whose questions are tuned on")
     data_dir: str = Field(description="a folder in CLEVR's format, with a bbox for each object: fitted on")
-    val_dir: str | None = Field(
-        None, description="another such folder: the figures reported; null: validation"
-    )
+    val_dir: str | None = Field(None, description="another such folder: the figures reported; null: validation")
     output_dir: Path | None = None
     vlm_model_name: str = Field("embedded", description="oracle that is tuned")
     vlm_options: dict[str, Any] = Field(default_factory=dict, description="options of the oracle")
@@ -78,9 +74,7 @@ class TuneConfig(BaseModel):
     threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
     limit: int | None = Field(default=None, ge=2, description="use at most so many pictures of data_dir")
     val_limit: int | None = Field(default=None, ge=1, description="and of val_dir")
-    holdout: float = Field(
-        default=0.25, gt=0, lt=1, description="share of data_dir's pictures for validation"
-    )
+    holdout: float = Field(default=0.25, gt=0, lt=1, description="share of data_dir's pictures for validation")
     before: Numbers = Field(Numbers(), description="what is compared with; T = 1, b = 0")
     start: Numbers = Field(
         Numbers(logic="frank:0.1", quantifier_tau=0.2, comparison_tau=0.2),
@@ -88,16 +82,12 @@ class TuneConfig(BaseModel):
     )
     per: Per = Field("kind", description="what has a T and b of its own: all, kind, predicate")
     learn: list[Literal["T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau"]] = Field(
-        ["T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau"],
-        description="what is learned",
-        min_length=1,
+        ["T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau"], description="what is learned", min_length=1
     )
     epochs: int = Field(default=30, ge=1, description="passes over the training pictures, at most")
     batch: int = Field(default=20, ge=1, description="pictures a step, with all their questions")
     lr: float = Field(default=0.05, gt=0)
-    patience: int = Field(
-        default=4, ge=1, description="stop after so many epochs without a better likelihood"
-    )
+    patience: int = Field(default=4, ge=1, description="stop after so many epochs without a better likelihood")
 
 
 def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None = None) -> dict[str, Any]:
@@ -157,12 +147,8 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
     arguments: dict[str, Any] = {"vocabulary": config.vocabulary}
     with threads(config.threads), on_terminal(progress) as report:
         _fill(logits, list(every.values()), engine_of(before, **arguments), report)
-        settings = Settings(
-            config.epochs, config.batch, config.lr, config.patience, tuple(config.learn), config.seed
-        )
-        tuned, history = fit(
-            start, training, validation, logits, settings, output / CHECKPOINT, report, **arguments
-        )
+        settings = Settings(config.epochs, config.batch, config.lr, config.patience, tuple(config.learn), config.seed)
+        tuned, history = fit(start, training, validation, logits, settings, output / CHECKPOINT, report, **arguments)
         report("measure", 0.0, "before and after")
         judged = {
             name: judge(p, reported, logits, **arguments)
@@ -173,11 +159,7 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
         "task": config.task,
         "shift": config.shift.model_dump(),
         "pictures": {"training": len(training), "validation": len(validation), "reported": len(reported)},
-        "questions": {
-            "training": _count(training),
-            "validation": _count(validation),
-            "reported": _count(reported),
-        },
+        "questions": {"training": _count(training), "validation": _count(validation), "reported": _count(reported)},
         "reported_on": "val_dir" if config.val_dir is not None else "validation",
         "not_used": len(problems),
     }
@@ -189,9 +171,7 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
     title = f"{config.vlm_model_name}, pictures with {config.shift.kind} {config.shift.strength:g}"
     if config.shift.kind == "none":
         title = f"{config.vlm_model_name}, pictures as they are"
-    draw_reliability(
-        [("before", judged["before"]), ("after", judged["after"])], output / "reliability.png", title
-    )
+    draw_reliability([("before", judged["before"]), ("after", judged["after"])], output / "reliability.png", title)
     draw_curve(history, output / "curve.png", title)
     results["seconds"] = round(time.monotonic() - begun, 1)
     write_json(output / "results.json", results)
@@ -204,9 +184,7 @@ def _check(config: TuneConfig) -> None:
     for name in datasets:
         if name not in tasks.NAMES:
             raise ConfigError(
-                f"'dataset' is '{name}'",
-                hint=did_you_mean(name, tasks.NAMES),
-                expected=", ".join(tasks.NAMES),
+                f"'dataset' is '{name}'", hint=did_you_mean(name, tasks.NAMES), expected=", ".join(tasks.NAMES)
             )
     if registry.address_of("oracle", config.vlm_model_name) is None:
         known = registry.names("oracle")

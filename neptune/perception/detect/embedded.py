@@ -37,9 +37,7 @@ class EmbeddedDetector:
     name = "embedded"
     open_vocabulary = False
 
-    def __init__(
-        self, weights: str | Path | None = None, device: str = "auto", threshold: float | None = None
-    ) -> None:
+    def __init__(self, weights: str | Path | None = None, device: str = "auto", threshold: float | None = None) -> None:
         import torch
 
         from neptune.perception.embedded.store import load
@@ -73,9 +71,7 @@ class EmbeddedDetector:
         from neptune.perception.embedded.detector_net import decode
 
         pixels, (fx, fy) = to_canvas(picture)
-        said = failures_said(
-            DetectorFailedError, "the detector 'embedded'", 'Use "device": "cpu" in od_options'
-        )
+        said = failures_said(DetectorFailedError, "the detector 'embedded'", 'Use "device": "cpu" in od_options')
         with torch.inference_mode(), said:
             canvas = to_float(pixels[None].to(self._device)).contiguous(memory_format=torch.channels_last)
             logits, sides = self.module(canvas)

@@ -104,9 +104,7 @@ class Owl(Family):
 
     def find(self, image: Image.Image, labels: Sequence[str]) -> Raw:
         """Return the boxes of all labels, in one pass."""
-        inputs = self.processor(
-            images=image, text=[self._asked(labels)], return_tensors="pt", truncation=True
-        )
+        inputs = self.processor(images=image, text=[self._asked(labels)], return_tensors="pt", truncation=True)
         outputs = self.model(**self._tensors(inputs))
         (found,) = self.processor.post_process_grounded_object_detection(
             outputs, threshold=self.threshold, target_sizes=[image.size[::-1]], text_labels=[list(labels)]
@@ -161,11 +159,7 @@ class Florence(Family):
             found = parsed[self.task]["bboxes"]
             boxes += found
             said += [label] * len(found)
-        return (
-            np.array(boxes, dtype=np.float32).reshape(-1, 4),
-            np.ones(len(boxes), dtype=np.float32),
-            said,
-        )
+        return (np.array(boxes, dtype=np.float32).reshape(-1, 4), np.ones(len(boxes), dtype=np.float32), said)
 
 
 FAMILIES: dict[str, type[Family]] = {

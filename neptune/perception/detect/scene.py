@@ -27,9 +27,7 @@ class SceneDetector:
     def __init__(self, annotation: Annotation | None = None) -> None:
         self.annotation = annotation
 
-    def detect(
-        self, picture: Picture, labels: Sequence[str] = (), annotation: Annotation | None = None
-    ) -> Detections:
+    def detect(self, picture: Picture, labels: Sequence[str] = (), annotation: Annotation | None = None) -> Detections:
         """Return the annotated boxes; `labels` are not needed.
 
         Raises

@@ -101,9 +101,7 @@ class TransformersDetector:
             )
         self.nms, self.max_boxes = _unit("nms", nms), max_boxes
         if max_boxes < 1:
-            raise DetectorError(
-                f"max_boxes is {max_boxes}", where="od_options", expected="a number of boxes ≥ 1"
-            )
+            raise DetectorError(f"max_boxes is {max_boxes}", where="od_options", expected="a number of boxes ≥ 1")
         self.family: Family = kind(
             loaded,
             processor,
@@ -179,9 +177,7 @@ def short_names() -> dict[str, dict[str, str]]:
     return models
 
 
-def load(
-    source: str, revision: str | None, device: str, dtype: str, local_files_only: bool = False
-) -> tuple[Any, Any]:
+def load(source: str, revision: str | None, device: str, dtype: str, local_files_only: bool = False) -> tuple[Any, Any]:
     """Return ``(model, processor)`` of a checkpoint, the model in evaluation mode on its device.
 
     Errors as :class:`TransformersDetector`.
@@ -259,7 +255,5 @@ def _template(prompt: str) -> str:
     except (KeyError, IndexError, ValueError):
         shown = ""
     if "cat" not in shown:
-        raise DetectorError(
-            f"The prompt is '{prompt}'", where="od_options", expected="a text with {label} in it"
-        )
+        raise DetectorError(f"The prompt is '{prompt}'", where="od_options", expected="a text with {label} in it")
     return prompt

@@ -48,9 +48,7 @@ def to_canvas(picture: Picture) -> tuple[Tensor, tuple[float, float]]:
 def scaled(boxes: np.ndarray, factors: tuple[float, float]) -> Tensor:
     """Return boxes ``(N, 4)`` multiplied by ``(x, y)`` factors, as a float32 tensor."""
     fx, fy = factors
-    return torch.from_numpy(np.asarray(boxes, dtype=np.float32).reshape(-1, 4)) * torch.tensor(
-        [fx, fy, fx, fy]
-    )
+    return torch.from_numpy(np.asarray(boxes, dtype=np.float32).reshape(-1, 4)) * torch.tensor([fx, fy, fx, fy])
 
 
 def to_float(pixels: Tensor) -> Tensor:
@@ -109,11 +107,7 @@ def _sample(picture: Tensor, grid: Tensor) -> Tensor:
     """Read one picture ``(1, 3, H, W)`` at grids ``(n, CROP, CROP, 2)``: ``(n, 3, CROP, CROP)``."""
     n = len(grid)
     flat = functional.grid_sample(
-        picture,
-        grid.reshape(1, n * CROP, CROP, 2),
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=False,
+        picture, grid.reshape(1, n * CROP, CROP, 2), mode="bilinear", padding_mode="border", align_corners=False
     )
     return flat.reshape(3, n, CROP, CROP).transpose(0, 1)
 

@@ -35,9 +35,7 @@ class Block(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = conv(channels, channels)
-        self.second = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
-        )
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``relu(x + f(x))``."""
@@ -99,9 +97,7 @@ def targets(boxes: Tensor) -> tuple[Tensor, Tensor]:
     # The bell sits on the cell that holds the centre, so that every object has exactly one cell of heat 1.
     column = ((boxes[:, 0] + boxes[:, 2]) / 2 / STRIDE).floor().clamp(0, COLUMNS - 1)
     row = ((boxes[:, 1] + boxes[:, 3]) / 2 / STRIDE).floor().clamp(0, ROWS - 1)
-    dx = (xs[None] - ((column + 0.5) * STRIDE)[:, None, None]) / (size[:, 0] * 0.1).clamp(min=3.0)[
-        :, None, None
-    ]
+    dx = (xs[None] - ((column + 0.5) * STRIDE)[:, None, None]) / (size[:, 0] * 0.1).clamp(min=3.0)[:, None, None]
     dy = (ys[None] - ((row + 0.5) * STRIDE)[:, None, None]) / (size[:, 1] * 0.1).clamp(min=3.0)[:, None, None]
     heat, which = torch.exp(-(dx**2 + dy**2) / 2).max(0)
     return heat, boxes[which]

@@ -54,9 +54,7 @@ class ScorerNet(nn.Module):
             nn.Dropout(dropout),
         )
         self.attributes = nn.ModuleDict({a: nn.Linear(features, len(v)) for a, v in ATTRIBUTES.items()})
-        self.place = nn.Sequential(
-            nn.Linear(features + 10, features // 2), nn.ReLU(), nn.Linear(features // 2, 4)
-        )
+        self.place = nn.Sequential(nn.Linear(features + 10, features // 2), nn.ReLU(), nn.Linear(features // 2, 4))
         self.register_buffer("temperature", torch.ones(len(KINDS)))
 
     def encode(self, pictures: Tensor, boxes: list[Tensor]) -> Tensor:

@@ -28,9 +28,7 @@ def shipped(part: str) -> Path:
 def save(net: nn.Module, part: str, path: Path, about: dict[str, Any]) -> None:
     """Write a network, and `about` (JSON: network sizes, training, calibration) into its metadata."""
     tensors = {
-        name: (value if name.endswith(_EXACT) or not value.is_floating_point() else value.half())
-        .cpu()
-        .contiguous()
+        name: (value if name.endswith(_EXACT) or not value.is_floating_point() else value.half()).cpu().contiguous()
         for name, value in net.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,9 +46,7 @@ def load(
     file = Path(path) if path is not None else shipped(part)
     expected = f"weights of a {part}, as run.py --config configs/train-embedded.json writes them"
     if not file.is_file():
-        raise error(
-            "The weights do not exist", where=str(file), expected=expected, hint="Check the path, or train"
-        )
+        raise error("The weights do not exist", where=str(file), expected=expected, hint="Check the path, or train")
     try:
         with safe_open(str(file), framework="pt") as opened:
             metadata = opened.metadata() or {}

@@ -65,9 +65,7 @@ class Canvas:
             return known
         if not 0 <= index < len(self.scene):
             raise OracleError(
-                f"The scene has no object {index}",
-                where=self.scene.name,
-                expected=f"0 to {len(self.scene) - 1}",
+                f"The scene has no object {index}", where=self.scene.name, expected=f"0 to {len(self.scene) - 1}"
             )
         box = np.asarray(self.scene.boxes[index], dtype=np.float64)
         width, height = self.content
@@ -146,9 +144,7 @@ def canvas_of(scene: Scene, max_pixels: int = MAX_PIXELS) -> Canvas:
         image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
     content = (width * factor, height * factor)
     if padded != (width, height):
-        whole = Image.new(
-            "RGB", (max(size[0], round(padded[0] * factor)), max(size[1], round(padded[1] * factor)))
-        )
+        whole = Image.new("RGB", (max(size[0], round(padded[0] * factor)), max(size[1], round(padded[1] * factor))))
         whole.paste(image, (0, 0))
         image = whole
     return Canvas(image, scene, factor, content)

@@ -56,11 +56,7 @@ class EmbeddedOracle:
     name = "embedded"
 
     def __init__(
-        self,
-        weights: str | Path | None = None,
-        device: str = "auto",
-        batch_size: int = 64,
-        calibrated: bool = True,
+        self, weights: str | Path | None = None, device: str = "auto", batch_size: int = 64, calibrated: bool = True
     ) -> None:
         import torch
 
@@ -145,9 +141,7 @@ class EmbeddedOracle:
         return torch.stack(found).amin(0)
 
     @cachedmethod(
-        attrgetter("_seen"),
-        lambda self, scene: (picture_of(scene).digest, scene.boxes.tobytes()),
-        attrgetter("_lock"),
+        attrgetter("_seen"), lambda self, scene: (picture_of(scene).digest, scene.boxes.tobytes()), attrgetter("_lock")
     )
     def features(self, scene: Scene) -> Tensor:
         """Return what the network sees in each box, ``(N, F)``; kept for the last scenes asked about.

@@ -44,8 +44,6 @@ def short_names() -> Mapping[str, ShortName]:
     data = json.loads((Path(__file__).parent / "models.json").read_text(encoding="utf-8"))
     words = data["verified"]
     return {
-        name: ShortName(
-            m["id"], m["revision"], m["architecture"], words[m["verified"]], m["verified"] != "unconfirmed"
-        )
+        name: ShortName(m["id"], m["revision"], m["architecture"], words[m["verified"]], m["verified"] != "unconfirmed")
         for name, m in data["models"].items()
     }

@@ -59,9 +59,7 @@ class SceneOracle:
         if not 0.0 <= noise < np.inf:
             raise ConfigError(f"noise is {noise}", where="oracle 'scene'", expected="a number ≥ 0")
         if not 0.5 < confidence <= 1.0:
-            raise ConfigError(
-                f"confidence is {confidence}", where="oracle 'scene'", expected="a number in (0.5, 1]"
-            )
+            raise ConfigError(f"confidence is {confidence}", where="oracle 'scene'", expected="a number in (0.5, 1]")
         self.noise, self.seed, self.confidence = float(noise), seed, float(confidence)
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:

@@ -91,9 +91,7 @@ class VisualForm:
         for option, value in (options or {}).items():
             _check_option(name, option, value, merged)
             merged[option] = value
-        words = {k: data[k] for k in ("intro", "alone", "box")} | {
-            k: answers[k] for k in ("score", "query", "choices")
-        }
+        words = {k: data[k] for k in ("intro", "alone", "box")} | {k: answers[k] for k in ("score", "query", "choices")}
         colors = {color: (r, g, b) for color, (r, g, b) in answers["colors"].items()}
         return VisualForm(name, data["about"], merged, words, colors)
 
@@ -248,11 +246,7 @@ def draw_boxes(
 
 
 def _write_label(
-    pen: ImageDraw.ImageDraw,
-    text: str,
-    at: tuple[int, int],
-    color: tuple[int, int, int],
-    size: tuple[int, int],
+    pen: ImageDraw.ImageDraw, text: str, at: tuple[int, int], color: tuple[int, int, int], size: tuple[int, int]
 ) -> None:
     font = ImageFont.load_default(max(12, min(size) // 24))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
@@ -279,9 +273,7 @@ def _check_option(form: str, option: str, value: object, known: Mapping[str, Any
         fits = number and low <= value <= high and (not whole or isinstance(value, int))  # type: ignore[operator]
         expected = f"{'an integer' if whole else 'a number'} from {low:g} to {high:g}"
     if not fits:
-        raise ConfigError(
-            f"The option '{option}' of the visual form '{form}' is {value!r}", expected=expected
-        )
+        raise ConfigError(f"The option '{option}' of the visual form '{form}' is {value!r}", expected=expected)
 
 
 @cache
@@ -290,15 +282,9 @@ def _read(name: str) -> Mapping[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"The visual form can not be read: {error}", where=str(path), expected="JSON"
-        ) from error
-    needed = (
-        ("score", "query", "choices", "colors") if name == "answers" else ("options", "intro", "alone", "box")
-    )
+        raise ConfigError(f"The visual form can not be read: {error}", where=str(path), expected="JSON") from error
+    needed = ("score", "query", "choices", "colors") if name == "answers" else ("options", "intro", "alone", "box")
     lacking = [key for key in needed if key not in data]
     if lacking:
-        raise ConfigError(
-            f"The visual form lacks '{lacking[0]}'", where=str(path), expected=", ".join(needed)
-        )
+        raise ConfigError(f"The visual form lacks '{lacking[0]}'", where=str(path), expected=", ".join(needed))
     return dict(data)

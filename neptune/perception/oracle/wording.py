@@ -280,10 +280,7 @@ def vocabulary() -> Mapping[str, str]:
         for name, synonyms in entries.items():
             if name not in known:
                 raise OracleError(
-                    f"'{name}' is no concept",
-                    where=str(path),
-                    expected=_known(),
-                    hint=did_you_mean(name, known),
+                    f"'{name}' is no concept", where=str(path), expected=_known(), hint=did_you_mean(name, known)
                 )
             for word in (name, *synonyms):
                 if words.setdefault(_normal(word), name) != name:
@@ -294,9 +291,7 @@ def vocabulary() -> Mapping[str, str]:
                     )
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise OracleError(
-            f"The vocabulary can not be read: {error}",
-            where=str(path),
-            expected='JSON, {"concept": ["synonym", …]}',
+            f"The vocabulary can not be read: {error}", where=str(path), expected='JSON, {"concept": ["synonym", …]}'
         ) from error
     return words
 

@@ -89,11 +89,7 @@ class Swapper:
 
 
 def attribute_run(
-    config: Config,
-    folder: Path,
-    loaded: Sequence[Task],
-    records: Sequence[Record],
-    swapper: Swapper | None = None,
+    config: Config, folder: Path, loaded: Sequence[Task], records: Sequence[Record], swapper: Swapper | None = None
 ) -> None:
     """Find out who is to blame for every answer of a run that is not right, and keep it in ``blame.jsonl``.
 

@@ -34,13 +34,7 @@ def under(engine: Engine, name: str) -> RunContext:
 
 
 def answer_under(
-    engine: Engine,
-    names: Sequence[str],
-    program: str,
-    task: Task,
-    sample: Sample,
-    scene: Scene,
-    answer: Answer,
+    engine: Engine, names: Sequence[str], program: str, task: Task, sample: Sample, scene: Scene, answer: Answer
 ) -> dict[str, Any]:
     """Return the field ``logics`` of a record: logic → its answer, the first being `answer`; empty for one logic.
 
@@ -99,12 +93,8 @@ def summarise_logics(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         lost = sum(_right(r, names[0]) and not _right(r, name) for r in several)
         sure = [row["probability"] for row in rows if row["probability"] is not None]
         figures = counts([*rows, *failed], len(rows) + len(failed))
-        found[name] = {
-            k: figures[k] for k in ("n", "correct", "accuracy", "interval", "abstained", "errors")
-        } | {
-            "changed": sum(
-                r["logics"][name].get("answer") != r["logics"][names[0]].get("answer") for r in several
-            ),
+        found[name] = {k: figures[k] for k in ("n", "correct", "accuracy", "interval", "abstained", "errors")} | {
+            "changed": sum(r["logics"][name].get("answer") != r["logics"][names[0]].get("answer") for r in several),
             "won": won,
             "lost": lost,
             "p": mcnemar(lost, won),

@@ -50,9 +50,7 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
             kinds[kind] = kinds.get(kind, 0) + 1
         count(failures, record.get("oracle_failures") or {})
         for name, value in (record.get("usage") or {}).items():
-            usage[name] = (
-                max(usage.get(name, 0), value) if name == "peak_cells" else usage.get(name, 0) + value
-            )
+            usage[name] = max(usage.get(name, 0), value) if name == "peak_cells" else usage.get(name, 0) + value
     total = sum(totals.values())
     return {
         **counts(records, total),

@@ -66,16 +66,10 @@ def print_results(results: dict[str, Any], console: Console | None = None, wall:
     console.print(describe_usage(results["usage"], results["seconds"], wall), highlight=False)
     if failures := results.get("oracle_failures"):
         reasons = "; ".join(f"{n:,} × {reason}" for reason, n in failures.items())
-        print(
-            f"{sum(failures.values()):,} oracle calls failed for good, without evidence: {reasons}",
-            flush=True,
-        )
+        print(f"{sum(failures.values()):,} oracle calls failed for good, without evidence: {reasons}", flush=True)
     if results["errors_by_kind"]:
         kinds = ", ".join(f"{n} {kind}" for kind, n in results["errors_by_kind"].items())
-        print(
-            f"{results['errors']} samples could not be answered ({kinds}); see 'error' in samples.jsonl",
-            flush=True,
-        )
+        print(f"{results['errors']} samples could not be answered ({kinds}); see 'error' in samples.jsonl", flush=True)
 
 
 def describe_usage(usage: Mapping[str, float], seconds: float, wall: float | None = None) -> str:
@@ -154,6 +148,4 @@ def _print_blame(blame: dict[str, Any], console: Console) -> None:
         table.add_row(culprit, f"{row['share']:.1f}", str(row["mainly"]), alone)
     console.print(table)
     if blame["unknown"]:
-        console.print(
-            f"{blame['unknown']} errors are not explained: the truth is not known.", highlight=False
-        )
+        console.print(f"{blame['unknown']} errors are not explained: the truth is not known.", highlight=False)

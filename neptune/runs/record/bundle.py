@@ -91,9 +91,7 @@ def pack(folder: Path, path: str | Path, pictures: bool = True) -> Path:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise ConfigError(
-            f"The bundle can not be written: {error.strerror or error}",
-            where=str(path),
-            hint="Choose another --bundle",
+            f"The bundle can not be written: {error.strerror or error}", where=str(path), hint="Choose another --bundle"
         ) from error
     return path
 
@@ -119,9 +117,7 @@ def unpack(path: str | Path, folder: Path) -> Mapping[str, Any]:
         with zipfile.ZipFile(path) as bundle:
             manifest = json.loads(bundle.read(MANIFEST))
             if manifest["format"] != FORMAT:
-                raise _unreadable(
-                    path, f"it has the format {manifest['format']}, and this program reads {FORMAT}"
-                )
+                raise _unreadable(path, f"it has the format {manifest['format']}, and this program reads {FORMAT}")
             files: Mapping[str, str] = manifest["files"]
             missing = [name for name in _NEEDED if name not in files]
             if missing:
@@ -163,6 +159,4 @@ def pack_run(config: Config, folder: Path) -> None:
     """Pack a run as its config says, and print where."""
     if config.bundle is not None:
         packed = pack(folder, config.bundle, config.bundle_pictures)
-        print(
-            f"Packed into {packed} ({packed.stat().st_size / 1e6:.1f} MB); run.py --config {packed} replays it"
-        )
+        print(f"Packed into {packed} ({packed.stat().st_size / 1e6:.1f} MB); run.py --config {packed} replays it")

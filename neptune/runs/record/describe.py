@@ -28,14 +28,7 @@ def describe_answer(answer: Answer | None, spent: Spent | None = None) -> dict[s
     """Return the fields of a record that say how sure an answer is, how it came about and what it cost."""
     writing = spent.as_dict() if spent is not None and spent.calls else {}
     if answer is None:
-        return {
-            "kind": None,
-            "probability": None,
-            "bounds": None,
-            "abstained": False,
-            "tie": False,
-            "usage": writing,
-        }
+        return {"kind": None, "probability": None, "bounds": None, "abstained": False, "tie": False, "usage": writing}
     return {
         "kind": answer.kind,
         "probability": _rounded(answer.probability),
@@ -49,11 +42,9 @@ def describe_answer(answer: Answer | None, spent: Spent | None = None) -> dict[s
         "presuppositions": answer.presuppositions,
         "notes": answer.notes,
         "trace": [
-            {"line": s.line, "source": s.source, "value": s.value, "scores": _rounded(s.scores)}
-            for s in answer.trace
+            {"line": s.line, "source": s.source, "value": s.value, "scores": _rounded(s.scores)} for s in answer.trace
         ],
-        "usage": {k: round(v, 8 if k == "oracle_cost" else 3) for k, v in answer.usage.as_dict().items()}
-        | writing,
+        "usage": {k: round(v, 8 if k == "oracle_cost" else 3) for k, v in answer.usage.as_dict().items()} | writing,
         **({"oracle_failures": dict(answer.usage.failures)} if answer.usage.failures else {}),
         **({"oracle_remarks": list(answer.usage.remarks)} if answer.usage.remarks else {}),
     }

@@ -207,9 +207,7 @@ class RunFolder:
             if name not in NEUTRAL and name in before and before[name] != value
         ]
         differences += [
-            f"the content of {name} has changed"
-            for name, value in self._facts.items()
-            if hashes.get(name) != value
+            f"the content of {name} has changed" for name, value in self._facts.items() if hashes.get(name) != value
         ]
         if differences:
             raise ConfigError(
@@ -295,9 +293,7 @@ def _lock(path: Path) -> int:
         descriptor = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise ConfigError(
-            f"The run folder can not be written: {error.strerror}",
-            where=str(path),
-            hint="Choose another --output_dir",
+            f"The run folder can not be written: {error.strerror}", where=str(path), hint="Choose another --output_dir"
         ) from error
     try:
         # The system drops the lock when the process dies, however it dies: no stale locks.

@@ -52,15 +52,7 @@ def hash_inputs(config: Config) -> dict[str, str]:
     files: dict[str, Path] = {}
     if config.data_dir and config.datasets:
         root = Path(config.data_dir).expanduser()
-        for pattern in (
-            "*.json",
-            "*.jsonl",
-            "*.p",
-            "questions/*.json",
-            "scenes/*.json",
-            "ref*/*.json",
-            "ref*/*.p",
-        ):
+        for pattern in ("*.json", "*.jsonl", "*.p", "questions/*.json", "scenes/*.json", "ref*/*.json", "ref*/*.p"):
             files |= {f"data_dir/{p.relative_to(root)}": p for p in sorted(root.glob(pattern))}
     for name in ("program_cache_address", "logic_params", "vocabulary"):
         value = getattr(config, name)

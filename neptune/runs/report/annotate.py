@@ -43,9 +43,7 @@ def annotate(
     """
     scale = max(1.0, 320 / image.width)
     if scale > 1:
-        image = image.resize(
-            (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
-        )
+        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
     drawn = image.convert("RGB")
     if drawn is image:
         drawn = image.copy()
@@ -56,13 +54,7 @@ def annotate(
     # Those that matter are drawn last, on top.
     for index in sorted(range(len(boxes)), key=lambda i: (i in chosen, scores[i] if scores else 0)):
         score = scores[index] if scores is not None and index < len(scores) else None
-        color = (
-            score_color(score)
-            if score is not None
-            else score_color(1)
-            if index in chosen
-            else (150, 154, 160)
-        )
+        color = score_color(score) if score is not None else score_color(1) if index in chosen else (150, 154, 160)
         box = [float(v) * scale for v in boxes[index]]
         draw.rectangle(box, outline=color, width=unit * (3 if index in chosen else 1))
         label = f"{index}" if score is None else f"{index} · {score:.2f}"

@@ -60,11 +60,7 @@ def write_report(folder: Path, records: Sequence[Record], results: Mapping[str, 
 
 
 def page(
-    title: str,
-    records: Sequence[Record],
-    results: Mapping[str, Any],
-    picture: Callable[[str], str],
-    live: bool = False,
+    title: str, records: Sequence[Record], results: Mapping[str, Any], picture: Callable[[str], str], live: bool = False
 ) -> str:
     """Return the page.
 

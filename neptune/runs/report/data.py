@@ -18,9 +18,7 @@ from neptune.runs.record import Record, jsonable
 CHUNK = 100
 """Samples inflated together."""
 
-_FIELDS: dict[str, list[str]] = json.loads(
-    Path(__file__).with_name("fields.json").read_text(encoding="utf-8")
-)
+_FIELDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("fields.json").read_text(encoding="utf-8"))
 _INDEX, _SAMPLE = _FIELDS["index"], _FIELDS["sample"]
 """The columns of the index, and what else the page shows of a sample."""
 
@@ -95,10 +93,7 @@ def packed(data: Any) -> str:
 
 def chunks(records: Sequence[Record]) -> list[str]:
     """Return the samples, packed, :data:`CHUNK` at a time."""
-    return [
-        packed([sample_of(r) for r in records[start : start + CHUNK]])
-        for start in range(0, len(records), CHUNK)
-    ]
+    return [packed([sample_of(r) for r in records[start : start + CHUNK]]) for start in range(0, len(records), CHUNK)]
 
 
 def _short(scores: Sequence[float | None]) -> list[float | None]:

@@ -162,9 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             start = parse_qs(address.query).get("from", ["0"])[0]
             body = self.run.more(int(start) if start.isascii() and start.isdigit() else 0)
             self._send(200, json.dumps(jsonable(body)).encode(), "application/json")
-        elif (
-            first == "picture" and rest.isascii() and rest.isdigit() and (path := self.run.picture(int(rest)))
-        ):
+        elif first == "picture" and rest.isascii() and rest.isdigit() and (path := self.run.picture(int(rest))):
             try:
                 content = path.read_bytes()
             except OSError:

@@ -245,9 +245,7 @@ def print_estimate(
 
     expected = [row.expected_calls for row in found]
     line("samples", [row.samples for row in found])
-    line(
-        "calls at most" if all(row.certain for row in found) else "calls, about", [row.calls for row in found]
-    )
+    line("calls at most" if all(row.certain for row in found) else "calls, about", [row.calls for row in found])
     line("calls expected", expected)
     line("rounds, all at once", [row.rounds for row in found])
     line("rounds expected", [row.expected_rounds for row in found])
@@ -255,14 +253,10 @@ def print_estimate(
     line("tokens expected", [None if e is None else sum(r.tokens(e, image)) for r, e in zip(found, expected)])
     if prices:
         line("money for these, about", [row.money(row.calls, prices) for row in found], 2)
-        line(
-            "money expected", [None if e is None else r.money(e, prices) for r, e in zip(found, expected)], 2
-        )
+        line("money expected", [None if e is None else r.money(e, prices) for r, e in zip(found, expected)], 2)
     console.print(table)
     if config.max_oracle_calls is not None:
-        console.print(
-            f"The budget of {config.max_oracle_calls:,} calls a question is not taken into account."
-        )
+        console.print(f"The budget of {config.max_oracle_calls:,} calls a question is not taken into account.")
     if config.max_run_calls is not None:
         console.print(f"The run stops asking after {config.max_run_calls:,} calls.")
     for row in found:
@@ -286,6 +280,4 @@ def _remarks(row: Estimate, config: Config) -> Iterable[str]:
             "(--estimate_objects: another number)"
         )
     if row.unfollowed:
-        yield (
-            f"{row.unfollowed} programs go on in more ways than the {PATHS} that were followed, and may ask more"
-        )
+        yield (f"{row.unfollowed} programs go on in more ways than the {PATHS} that were followed, and may ask more")

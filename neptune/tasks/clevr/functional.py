@@ -137,9 +137,7 @@ def _node(record: Any, index: int, earlier: Sequence[Node], where: str) -> Node:
         # `bool` is an `int` in Python; a forward reference is also the only way to make a cycle.
         if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position < index:
             raise DatasetError(
-                f"'{function}' refers to node {position!r}",
-                where=where,
-                expected="the index of an earlier node",
+                f"'{function}' refers to node {position!r}", where=where, expected="the index of an earlier node"
             )
         given = FUNCTIONS[earlier[position].function].output
         if given != kind:
@@ -156,9 +154,7 @@ def _side_input(record: Mapping[str, Any], function: str, signature: Signature, 
     given = record.get("value_inputs", record.get("side_inputs", [])) or []
     wanted = 1 if signature.values else 0
     if not isinstance(given, list) or len(given) != wanted:
-        raise DatasetError(
-            f"'{function}' has value_inputs {given!r}", where=where, expected=f"a list of {wanted}"
-        )
+        raise DatasetError(f"'{function}' has value_inputs {given!r}", where=where, expected=f"a list of {wanted}")
     if not wanted:
         return ""
     if given[0] not in signature.values:
@@ -233,10 +229,7 @@ class _Writer:
         if function == "scene":
             return []
         if function.startswith("filter_"):
-            return [
-                *self._conjuncts(node.inputs[0], variable),
-                _Conjunct(f"{node.value}({variable})", plain=True),
-            ]
+            return [*self._conjuncts(node.inputs[0], variable), _Conjunct(f"{node.value}({variable})", plain=True)]
         if function == "intersect":
             return [part for i in node.inputs for part in self._conjuncts(i, variable)]
         if function == "union":

@@ -70,10 +70,7 @@ class ClevrPuzzle(ClevrTask):
 
     def show_expected(self, sample: Sample) -> Any:
         """Return ``{"answer": "yes", "objects": [the dataset's solution, indices in the annotation]}``."""
-        return {
-            "answer": "yes" if sample.expected else "no",
-            "objects": list(sample.extra.get("solution", ())),
-        }
+        return {"answer": "yes" if sample.expected else "no", "objects": list(sample.extra.get("solution", ()))}
 
 
 def read_slots(slots: Mapping[str, Any], where: str) -> tuple[list[list[str]], list[tuple[int, int, str]]]:
@@ -126,9 +123,7 @@ def satisfies(
         for o, words in zip(objects, descriptions, strict=True)
         for word in words
     )
-    return described and all(
-        truth.relations[name][objects[a - 1], objects[b - 1]] for a, b, name in relations
-    )
+    return described and all(truth.relations[name][objects[a - 1], objects[b - 1]] for a, b, name in relations)
 
 
 def _solution(given: Any, n: int) -> list[int]:

@@ -18,15 +18,7 @@ from typing import Any
 from neptune.errors import DatasetError
 from neptune.scene.picture import Picture
 from neptune.tasks.hub import PREFIX, parquet_files, rows
-from neptune.tasks.listed import (
-    Draft,
-    ListedTask,
-    a_mapping,
-    boxes_only,
-    corners,
-    data_folder,
-    find_picture,
-)
+from neptune.tasks.listed import Draft, ListedTask, a_mapping, boxes_only, corners, data_folder, find_picture
 from neptune.tasks.reading import field, read_json_file
 from neptune.tasks.referring.pointing import PointingTask
 from neptune.tasks.referring.refcoco import COCO_FOLDERS
@@ -58,9 +50,7 @@ class RefAdv(PointingTask, ListedTask):
         content = read_json_file(path or self.root / FILES[0], "Ref-Adv's annotations, or its parquet files")
         records = list(content.values()) if isinstance(content, Mapping) else content
         if not isinstance(records, list) or not records:
-            raise DatasetError(
-                "The file holds no records", where=str(path), expected='{"id": {"img_file_name": …}, …}'
-            )
+            raise DatasetError("The file holds no records", where=str(path), expected='{"id": {"img_file_name": …}, …}')
         return records, path.name if path else ""
 
     def read(self, record: Any, draft: Draft, where: str) -> None:

@@ -14,15 +14,7 @@ from typing import Any, ClassVar
 
 from neptune.errors import DatasetError, did_you_mean
 from neptune.scene import Annotation
-from neptune.tasks.listed import (
-    Draft,
-    ListedTask,
-    a_mapping,
-    boxes_only,
-    corners,
-    data_folder,
-    find_picture,
-)
+from neptune.tasks.listed import Draft, ListedTask, a_mapping, boxes_only, corners, data_folder, find_picture
 from neptune.tasks.reading import field, read_json_file
 from neptune.tasks.referring.pointing import PointingTask
 from neptune.tasks.referring.unpickle import read_pickle
@@ -150,9 +142,7 @@ def _indices(
         )
     images = {i["id"]: i for i in instances["images"] if isinstance(i, Mapping) and "id" in i}
     boxes = {a["id"]: a for a in instances["annotations"] if isinstance(a, Mapping) and "id" in a}
-    categories = {
-        c["id"]: str(c.get("name")) for c in instances.get("categories") or [] if isinstance(c, Mapping)
-    }
+    categories = {c["id"]: str(c.get("name")) for c in instances.get("categories") or [] if isinstance(c, Mapping)}
     return images, boxes, categories
 
 
@@ -162,10 +152,7 @@ def _of_split(refs: list[Any], split: str | None, path: Path) -> list[Any]:
     if split is None and len(known) > 1:
         hint = f"Set split, e.g. to '{'val' if 'val' in known else known[-1]}'"
         raise DatasetError(
-            f"The file holds the splits {', '.join(known)}",
-            where=str(path),
-            expected="one of them",
-            hint=hint,
+            f"The file holds the splits {', '.join(known)}", where=str(path), expected="one of them", hint=hint
         )
     if split is not None and split not in known:
         raise DatasetError(
@@ -174,9 +161,7 @@ def _of_split(refs: list[Any], split: str | None, path: Path) -> list[Any]:
             expected=f"one of {', '.join(known)}",
             hint=did_you_mean(split, known),
         )
-    return [
-        r for r in refs if not isinstance(r, Mapping) or r.get("split") in (None, split or r.get("split"))
-    ]
+    return [r for r in refs if not isinstance(r, Mapping) or r.get("split") in (None, split or r.get("split"))]
 
 
 def _sentences(ref: Any) -> int:

@@ -75,9 +75,7 @@ def read_pickle(path: Path) -> Any:
             # Texts of Python 2 are bytes; those of these datasets are ASCII but for a few UTF-8 letters.
             return _PlainUnpickler(file, encoding="utf-8", errors="replace").load()
     except FileNotFoundError:
-        raise DatasetError(
-            "The dataset's file does not exist", where=str(path), hint="Check data_dir"
-        ) from None
+        raise DatasetError("The dataset's file does not exist", where=str(path), hint="Check data_dir") from None
     except pickle.UnpicklingError as error:
         raise DatasetError(
             f"The pickle holds more than plain values, and was not loaded: {error}",

@@ -110,9 +110,7 @@ def test_no_run_asks_more(texts, n, levels, seed, schedule, logic):
         except dsl.ProgramError:
             continue
         calls = asked(engine, text, scene)  # after the others: what they asked is known
-        alone = asked(
-            Engine(oracle=Counting(seed, oracle.levels), schedule=schedule, logic=logic), text, scene
-        )
+        alone = asked(Engine(oracle=Counting(seed, oracle.levels), schedule=schedule, logic=logic), text, scene)
         if not worst.followed:
             return
         assert alone <= worst.calls <= worst.cells.total()
@@ -161,9 +159,7 @@ def test_the_bound_is_what_the_worst_course_asks(program, n, calls, union):
 
 
 def test_what_is_read_off_the_boxes_is_not_counted():
-    words = Vocabulary.from_data(
-        {"name": "places", "predicates": {"left": {"arity": 2, "derive": {"boxes": "left"}}}}
-    )
+    words = Vocabulary.from_data({"name": "places", "predicates": {"left": {"arity": 2, "derive": {"boxes": "left"}}}})
     program = "exists(Object, lambda x: exists(Object, lambda y: left(x, y) and red(y)))"
     assert cost_bound(Engine(oracle="random", vocabulary=words).context, program, 5).calls == 5
     assert cost_bound(Engine(oracle="random", vocabulary=None).context, program, 5).calls == 25

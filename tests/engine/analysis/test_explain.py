@@ -41,12 +41,7 @@ def test_every_stage_is_named_with_its_law() -> None:
     (only,) = part.order  # left(x, y) and left(y, z) meet in one product over y
     assert len(only.reduced) == 3
     longer = PATH.replace("left(y, z)", "left(y, z) and exists(Object, lambda w: left(z, w))")
-    assert [len(r.reduced) for r in Engine(oracle=Forbidden()).explain(longer, 20).parts[0].order] == [
-        1,
-        1,
-        1,
-        1,
-    ]
+    assert [len(r.reduced) for r in Engine(oracle=Forbidden()).explain(longer, 20).parts[0].order] == [1, 1, 1, 1]
     assert part.dense == ""
 
 

@@ -42,9 +42,7 @@ def brute(engine: Engine, program: str, scene: Scene, value: object, deltas: np.
     """
     tables = engine.evidence(scene)._tables.values()
     known = [(t, int(i)) for t in tables for i in np.flatnonzero(~np.isnan(t.logits.reshape(-1)))]
-    p = torch.sigmoid(
-        torch.tensor([float(t.logits.reshape(-1)[i]) for t, i in known], dtype=torch.float64)
-    ).numpy()
+    p = torch.sigmoid(torch.tensor([float(t.logits.reshape(-1)[i]) for t, i in known], dtype=torch.float64)).numpy()
     assert len(p) <= 8
 
     def flips(delta: float) -> bool:
@@ -73,9 +71,7 @@ class Told:
         out = []
         for r in requests:
             places = [int(np.ravel_multi_index(tuple(row), (self.n,) * len(row))) for row in r.objects]
-            p = torch.tensor(
-                [self.scores.get((r.question.text, i), 0.5) for i in places], dtype=torch.float64
-            )
+            p = torch.tensor([self.scores.get((r.question.text, i), 0.5) for i in places], dtype=torch.float64)
             out.append(Scores.of(to_logit(p).clamp(-50, 50).numpy()))
         return out
 
@@ -166,9 +162,7 @@ def test_no_listed_change_can_be_left_out(program: str, logic: str, seed: int) -
     }
 
     def with_changes(changes: Iterable[Change]) -> object:
-        moved = {
-            (c.question, int(np.ravel_multi_index(c.objects, (3,) * len(c.objects)))): c.to for c in changes
-        }
+        moved = {(c.question, int(np.ravel_multi_index(c.objects, (3,) * len(c.objects)))): c.to for c in changes}
         return Engine(oracle=Told(scores | moved, 3), logic=logic).run(program, scene).value
 
     assert with_changes(flip.changes) == flip.answer
@@ -177,9 +171,7 @@ def test_no_listed_change_can_be_left_out(program: str, logic: str, seed: int) -
 
 
 def test_a_contradiction_can_not_be_proved_to_flip() -> None:
-    _, flip = flip_of(
-        Engine(oracle=LevelOracle(1)), "exists(Object, lambda x: red(x) and not red(x))", world(2)
-    )
+    _, flip = flip_of(Engine(oracle=LevelOracle(1)), "exists(Object, lambda x: red(x) and not red(x))", world(2))
     assert flip is not None
     assert flip.at_most is None
 
@@ -228,6 +220,4 @@ def test_calibrated_scores_are_moved_and_put_back() -> None:
     evidence = engine.evidence(scene)
     box = ScoreVector(engine.context, evidence, [node])
     back = box.moved(box.p).table(engine.wording.question(node.predicate)).logits
-    np.testing.assert_allclose(
-        back, evidence.table(engine.wording.question(node.predicate)).logits, atol=1e-5
-    )
+    np.testing.assert_allclose(back, evidence.table(engine.wording.question(node.predicate)).logits, atol=1e-5)

@@ -48,9 +48,7 @@ def scenes() -> list[Scene]:
 def agree(one: Answer, many: Answer, exact: bool) -> None:
     for name in FIELDS:
         assert getattr(one, name) == getattr(many, name), name
-    assert [(s.line, s.source, s.value) for s in one.trace] == [
-        (s.line, s.source, s.value) for s in many.trace
-    ]
+    assert [(s.line, s.source, s.value) for s in one.trace] == [(s.line, s.source, s.value) for s in many.trace]
     close = (lambda x: x) if exact else (lambda x: pytest.approx(x, abs=1e-5))
     assert many.probability == close(one.probability)
     assert many.bounds == close(one.bounds)
@@ -152,9 +150,7 @@ FORMS = (
 def repeating(draw: st.DrawFn) -> str:
     """A program whose few atoms come back, or vanish."""
     literals = draw(st.lists(st.sampled_from(LITERALS), min_size=1, max_size=5))
-    return draw(st.sampled_from(FORMS)).format(
-        draw(st.sampled_from([" and ", " and ", " or "])).join(literals)
-    )
+    return draw(st.sampled_from(FORMS)).format(draw(st.sampled_from([" and ", " and ", " or "])).join(literals))
 
 
 def clear(answer: Answer, tied: bool) -> bool:

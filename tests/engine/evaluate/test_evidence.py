@@ -154,17 +154,11 @@ def test_many_scenes_in_one_batch() -> None:
     first, second, oracle = Evidence(Scene.synthetic(2)), Evidence(Scene.synthetic(3)), Counter()
     usages = [Usage(), Usage(), Usage()]
     ask_many(
-        oracle,
-        [(first, [(RED, False, None)]), (second, [(RED, False, None)]), (first, [(RED, False, None)])],
-        usages,
+        oracle, [(first, [(RED, False, None)]), (second, [(RED, False, None)]), (first, [(RED, False, None)])], usages
     )
     assert len(oracle.batches) == 1
     assert [len(cells) for _, cells in oracle.batches[0]] == [2, 3]
-    assert [(u.oracle_calls, u.oracle_rounds, u.cache_hits) for u in usages] == [
-        (2, 1, 0),
-        (3, 1, 0),
-        (0, 0, 2),
-    ]
+    assert [(u.oracle_calls, u.oracle_rounds, u.cache_hits) for u in usages] == [(2, 1, 0), (3, 1, 0), (0, 0, 2)]
 
 
 def test_objects_that_the_scene_does_not_have() -> None:

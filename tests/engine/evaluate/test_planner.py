@@ -6,19 +6,7 @@ import random
 
 import pytest
 import torch
-from helpers.formulas import (
-    BINARY,
-    LOGICS,
-    SCENES,
-    UNARY,
-    both,
-    evaluator,
-    formula,
-    formulas,
-    gap,
-    optimised,
-    tables,
-)
+from helpers.formulas import BINARY, LOGICS, SCENES, UNARY, both, evaluator, formula, formulas, gap, optimised, tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference.evaluator import Evaluator
@@ -133,9 +121,7 @@ def same_bounds(node: Node, n: int, seed: int, name: str) -> None:
     with torch.no_grad():
         for inner in walk(node):
             if not isinstance(inner, Count | CountTrue | Description | Describe | Number):
-                expected, planned, as_written = (
-                    e.truth(inner) for e in (reference, executor, executor.by_node)
-                )
+                expected, planned, as_written = (e.truth(inner) for e in (reference, executor, executor.by_node))
                 for end in ("low", "high"):
                     assert gap(getattr(expected, end), getattr(as_written, end)) <= allowed(name), show(inner)
                     assert gap(getattr(expected, end), getattr(planned, end)) <= allowed(name), show(inner)
@@ -212,9 +198,7 @@ def test_soft_quantifiers_run_dense_and_explain_says_so() -> None:
     assert text.count("does not apply") == sum(s.crisp for s in STAGES) == 2
     assert width(rewrite(node, laws)) == 3
     tau = LogicParameters(quantifier_tau=0.5)
-    values = [
-        evaluator(k, 3, tables(3, 1), "godel", tau).truth(node).low.values for k in (Evaluator, optimised)
-    ]
+    values = [evaluator(k, 3, tables(3, 1), "godel", tau).truth(node).low.values for k in (Evaluator, optimised)]
     torch.testing.assert_close(*values)
 
 
@@ -280,9 +264,7 @@ def same_gradients(node: Node, n: int, seed: int, name: str) -> None:
             value.backward()
         tau = parameters.log_tau["iota"].grad
         # One score fills both cells of a symmetric predicate: the two tie, and their gradients count together.
-        each = [
-            t.grad + t.grad.T if p.symmetric and t.grad is not None else t.grad for p, t in leaves.items()
-        ]
+        each = [t.grad + t.grad.T if p.symmetric and t.grad is not None else t.grad for p, t in leaves.items()]
         grads.append([*each, tau])
     for a, b in zip(*grads, strict=True):
         if a is not None or b is not None:
@@ -295,11 +277,7 @@ def same_gradients(node: Node, n: int, seed: int, name: str) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_gradients_are_the_naive_ones(name: str, seed: int) -> None:
     rng = random.Random(seed)
-    for node in (
-        chain(Exists, 4, *PUZZLE),
-        chain(Forall, 4, *PUZZLE),
-        insert_guards(formula(rng, [], 8, True)),
-    ):
+    for node in (chain(Exists, 4, *PUZZLE), chain(Forall, 4, *PUZZLE), insert_guards(formula(rng, [], 8, True))):
         same_gradients(node, 4, seed, name)
 
 
@@ -342,10 +320,7 @@ def test_chunks_change_nothing(name: str, universal: bool, chunk: int) -> None:
     assert torch.equal(contract(chosen, a[:1], b, universal, chunk)[0], expected[0])
     weights = torch.rand(3, 4, 6, generator=generator)
     grads = []
-    for made in (
-        lambda x, y: contract(chosen, x, y, universal, chunk),
-        lambda x, y: _dense(chosen, x, y, universal),
-    ):
+    for made in (lambda x, y: contract(chosen, x, y, universal, chunk), lambda x, y: _dense(chosen, x, y, universal)):
         x, y = a.clone().requires_grad_(), b.clone().requires_grad_()
         (made(x, y) * weights).sum().backward()
         grads.append((x.grad, y.grad))
@@ -363,9 +338,7 @@ def test_a_known_shape_is_not_planned_again() -> None:
     before = plans.planned
     evaluator(optimised, 6, tables(6, 1), "godel").truth(node)
     other = {"red": "cube", "left": "behind", "behind": "left"}
-    swapped = chain(
-        Exists, 4, *(make(Atom, Predicate(other[f.predicate.name], len(f.terms)), f.terms) for f in PUZZLE)
-    )  # type: ignore[attr-defined]
+    swapped = chain(Exists, 4, *(make(Atom, Predicate(other[f.predicate.name], len(f.terms)), f.terms) for f in PUZZLE))  # type: ignore[attr-defined]
     evaluator(optimised, 5, tables(5, 1), "godel").truth(swapped)
     assert plans.planned == before
 
@@ -377,9 +350,7 @@ def test_the_cell_limit_holds_for_the_plan_as_run() -> None:
     assert small.peak_cells <= 200
     with pytest.raises(Exception, match="tensor_cells"):
         evaluator(Evaluator, 12, tables(12, 0), "godel", limit=200).truth(node)
-    triangle = chain(
-        Exists, 3, *(atom(r, i, j) for r, i, j in (("left", 0, 1), ("left", 1, 2), ("behind", 0, 2)))
-    )
+    triangle = chain(Exists, 3, *(atom(r, i, j) for r, i, j in (("left", 0, 1), ("left", 1, 2), ("behind", 0, 2))))
     assert evaluator(optimised, 12, tables(12, 0), "godel", limit=200).truth(triangle).exact
 
 

@@ -117,11 +117,7 @@ def test_a_branch_blends() -> None:
     world, net = Scene.synthetic(4, seed=3), Net()
     blended, condition, then = soft_answers(
         engine().context,
-        [
-            (program, world),
-            ("exists(Object, lambda x: red(x))", world),
-            ("count(Object, lambda x: cube(x))", world),
-        ],
+        [(program, world), ("exists(Object, lambda x: red(x))", world), ("count(Object, lambda x: cube(x))", world)],
         net,
     )
     assert blended is not None
@@ -190,9 +186,7 @@ def test_every_leaf_that_the_loss_depends_on_gets_a_gradient(program: str) -> No
 
 def test_temperatures_and_the_strictness_of_and_get_gradients_without_a_scorer() -> None:
     parameters = LogicParameters("frank:0.5", quantifier_tau=0.5, oracle={"red": (1.0, 0.0)})
-    noisy = Engine(
-        oracle="scene", logic=parameters.logic, parameters=parameters, oracle_options={"noise": 0.2}
-    )
+    noisy = Engine(oracle="scene", logic=parameters.logic, parameters=parameters, oracle_options={"noise": 0.2})
     asked = [(p, s) for p in PROGRAMS[:8] for s in worlds()]
     loss_of(soft_answers(noisy.context, asked)).backward()
     for name, parameter in parameters.named_parameters():
@@ -205,11 +199,7 @@ def test_temperatures_and_the_strictness_of_and_get_gradients_without_a_scorer()
 def test_learning_only_from_answers_finds_the_leaves() -> None:
     """Free logits for every cell, trained on yes/no and counts, give the right answers afterwards."""
     world = scene()
-    asked = [
-        (f"count(Object, lambda x: {c}(x) and {s}(x))", world)
-        for c in ("red", "blue")
-        for s in ("cube", "ball")
-    ]
+    asked = [(f"count(Object, lambda x: {c}(x) and {s}(x))", world) for c in ("red", "blue") for s in ("cube", "ball")]
     branch = "if exists(Object, green):\n    return describe(Shape, iota(Object, green))\nreturn 'cube'"
     asked.append((branch, world))
     expected = [1, 1, 1, 0, "sphere"]

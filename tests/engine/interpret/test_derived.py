@@ -23,11 +23,7 @@ from neptune.scene.types import QueryRequest, ScoreRequest, Scores
 
 CLEVR = Vocabulary.load("clevr")
 SCENES = [Scene.synthetic(n, seed) for n in (1, 2, 3, 4, 6) for seed in range(6)]
-SCHEDULES: dict[str, str | Schedule] = {
-    "all": "all",
-    "lazy": "lazy",
-    "best-first": Schedule("best-first", 1),
-}
+SCHEDULES: dict[str, str | Schedule] = {"all": "all", "lazy": "lazy", "best-first": Schedule("best-first", 1)}
 
 DERIVING = Vocabulary.from_data(
     {
@@ -265,10 +261,7 @@ def test_an_open_vocabulary_asks() -> None:
     engine = Engine(oracle="random", vocabulary=None)
     scene = Scene.synthetic(4, 0)
     assert (
-        engine.run(
-            "exists(Object, lambda x: exists(Object, lambda y: larger(x, y)))", scene
-        ).usage.oracle_calls
-        == 12
+        engine.run("exists(Object, lambda x: exists(Object, lambda y: larger(x, y)))", scene).usage.oracle_calls == 12
     )
     assert engine.run("exists(Object, lambda x: largest(x))", scene).usage.oracle_calls == 4
 
@@ -359,10 +352,7 @@ def test_a_wrong_derivation_says_so(derive: Any, arity: int, message: str) -> No
 
 def test_converses_are_derived_from_converses() -> None:
     def made(left: dict[str, Any], right: dict[str, Any]) -> Vocabulary:
-        words = {
-            "left": {"arity": 2, "converse": "right", **left},
-            "right": {"arity": 2, "converse": "left", **right},
-        }
+        words = {"left": {"arity": 2, "converse": "right", **left}, "right": {"arity": 2, "converse": "left", **right}}
         return Vocabulary.from_data({"name": "a", "predicates": words})
 
     assert made({}, {"derive": {"boxes": "right"}}).derived("left", 2) == Derivation("boxes", "left")

@@ -95,27 +95,19 @@ def test_meanings(engine: Engine, program: str, kind: str, value: object) -> Non
 def test_an_object_is_not_left_of_itself(engine: Engine) -> None:
     alone = scene(OBJECTS[:1])
     assert engine.run("exists(Object, lambda x: exists(Object, lambda y: left(x, y)))", alone).value is False
-    assert (
-        engine.run("exists(Object, lambda x: exists(Object, lambda y: not left(x, y)))", alone).value is False
-    )
+    assert engine.run("exists(Object, lambda x: exists(Object, lambda y: not left(x, y)))", alone).value is False
     assert engine.run("all(Object, lambda x: all(Object, lambda y: left(x, y)))", alone).value is True
     assert engine.run("all(Object, lambda x: all(Object, lambda y: not left(x, y)))", alone).value is True
     # "Everything is left of the green ball": the ball itself does not spoil it.
-    assert (
-        engine.run("all(Object, lambda x: left(x, iota(Object, lambda y: green(y))))", scene()).value is True
-    )
+    assert engine.run("all(Object, lambda x: left(x, iota(Object, lambda y: green(y))))", scene()).value is True
 
 
 def test_distinct_variables_are_said_not_spelt(engine: Engine) -> None:
     one_ball = scene(OBJECTS[:2])
     lambdas = "exists(Object, lambda x: exists(Object, lambda y: ball(x) and ball(y)))"
-    methods = (
-        "b = score('is the object in the red box a ball?')\nreturn (b('x') & b('y')).exists('y').exists('x')"
-    )
+    methods = "b = score('is the object in the red box a ball?')\nreturn (b('x') & b('y')).exists('y').exists('x')"
     assert engine.run(lambdas, one_ball).value is True
-    assert (
-        engine.run(lambdas.replace("ball(x) and", "distinct(x, y) and ball(x) and"), one_ball).value is False
-    )
+    assert engine.run(lambdas.replace("ball(x) and", "distinct(x, y) and ball(x) and"), one_ball).value is False
     assert engine.run(methods, one_ball).value is False
     assert Engine(oracle="scene", distinct_variables="true").run(lambdas, one_ball).value is False
     assert Engine(oracle="scene", distinct_variables="false").run(methods, one_ball).value is True
@@ -152,9 +144,7 @@ def test_empty_scene(engine: Engine) -> None:
     assert engine.run("exists(Object, lambda x: red(x))", empty).value is False
     assert engine.run("all(Object, lambda x: red(x))", empty).value is True
     assert engine.run("count(Object)", empty).value == 0
-    assert (
-        engine.run("exists(Object, lambda x: left(x, iota(Object, lambda y: red(y))))", empty).value is False
-    )
+    assert engine.run("exists(Object, lambda x: left(x, iota(Object, lambda y: red(y))))", empty).value is False
     assert engine.run("point(Object, lambda x: red(x))", empty).kind == "nothing"
 
 
@@ -174,9 +164,7 @@ class Fixed:
 
 
 def test_exactly_half_is_no_and_a_tie() -> None:
-    answer = Engine(oracle=Fixed(red=[0.0, -1.0, -2.0, -3.0])).run(
-        "exists(Object, lambda x: red(x))", scene()
-    )
+    answer = Engine(oracle=Fixed(red=[0.0, -1.0, -2.0, -3.0])).run("exists(Object, lambda x: red(x))", scene())
     assert (answer.value, answer.probability, answer.tie) == (False, 0.5, True)
 
 
@@ -187,9 +175,7 @@ def test_argmax_of_equals_is_the_lowest_index() -> None:
 
 def test_missing_evidence_abstains_only_where_it_matters() -> None:
     nan = float("nan")
-    settled = Engine(oracle=Fixed(red=[3.0, nan, -2.0, -3.0])).run(
-        "exists(Object, lambda x: red(x))", scene()
-    )
+    settled = Engine(oracle=Fixed(red=[3.0, nan, -2.0, -3.0])).run("exists(Object, lambda x: red(x))", scene())
     assert (settled.value, settled.abstained) == (True, False)
     assert settled.bounds is not None
     assert settled.bounds[1] == 1.0
@@ -250,9 +236,7 @@ def test_mistakes_are_program_errors(program: str, what: str) -> None:
 
 def test_oracle_call_limit_names_the_amount() -> None:
     with pytest.raises(dsl.ProgramError, match="oracle calls"):
-        Engine(oracle="scene", limits=dsl.Limits(oracle_calls=3)).run(
-            "count(Object, lambda x: red(x))", scene()
-        )
+        Engine(oracle="scene", limits=dsl.Limits(oracle_calls=3)).run("count(Object, lambda x: red(x))", scene())
 
 
 def test_a_recorded_run_replays_bit_for_bit(tmp_path: Path) -> None:
@@ -262,9 +246,7 @@ def test_a_recorded_run_replays_bit_for_bit(tmp_path: Path) -> None:
     again = Engine(oracle="replay", oracle_options={"path": record}).run(program, where)
     assert (again.value, again.scores) == (first.value, first.scores)
     with pytest.raises(NeptuneError, match="record"):
-        Engine(oracle="replay", oracle_options={"path": record}).run(
-            "exists(Object, lambda x: blue(x))", where
-        )
+        Engine(oracle="replay", oracle_options={"path": record}).run("exists(Object, lambda x: blue(x))", where)
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,7 @@ def refused(engine: Engine, program: str, scene: Scene) -> dsl.ProgramError:
         ("exists(Color, lambda c: exists(Object, lambda x: color(x, c)) and c)", "compare it with something"),
     ],
 )  # fmt: skip
-def test_a_text_or_a_number_is_no_truth_beside_a_formula(
-    engine: Engine, eight: Scene, program: str, hint: str
-) -> None:
+def test_a_text_or_a_number_is_no_truth_beside_a_formula(engine: Engine, eight: Scene, program: str, hint: str) -> None:
     error = refused(engine, program, eight)
     assert "is no truth value" in error.what
     assert error.hint == hint
@@ -86,9 +84,7 @@ def test_what_a_variable_holds_keeps_pythons_meaning_and_is_reported(
         ("exists(Object, lambda x: red(x) and True)", True),
     ],
 )
-def test_plain_values_among_themselves_are_pythons(
-    engine: Engine, eight: Scene, program: str, value: object
-) -> None:
+def test_plain_values_among_themselves_are_pythons(engine: Engine, eight: Scene, program: str, value: object) -> None:
     answer = engine.run(program, eight)
     assert answer.value == value
     assert answer.notes == ()
@@ -104,9 +100,7 @@ def test_a_count_chooses_the_largest(logic: str, seed: int) -> None:
     colors = engine.run("[count(Object, lambda x: color(x, c)) for c in Color]", scene).value
     values = engine.vocabulary.values("Color")
     for word in ("iota", "the", "point", "describe", "argmax"):
-        answer = engine.run(
-            f"{word}(Color, lambda c: count(Object, lambda x: describe(Color, x) == c))", scene
-        )
+        answer = engine.run(f"{word}(Color, lambda c: count(Object, lambda x: describe(Color, x) == c))", scene)
         assert colors[values.index(answer.value)] == max(colors)
         assert "a count as what is chosen by was read as: no other has a larger one" in answer.notes
     lefts = engine.run("[count(Object, lambda y: left(y, o)) for o in Object]", scene).value

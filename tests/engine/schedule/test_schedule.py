@@ -9,17 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.made_programs import (
-    LEVELS,
-    LOGICS,
-    MANY,
-    SCHEDULES,
-    LevelOracle,
-    answer,
-    check_same,
-    programs,
-    world,
-)
+from helpers.made_programs import LEVELS, LOGICS, MANY, SCHEDULES, LevelOracle, answer, check_same, programs, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -239,9 +229,7 @@ return len(said) + count(Object, lambda x: red(x))
     assert free.settled
     assert free.usage.oracle_calls == 8
     for budget in range(1, 8):
-        found = answer(
-            program, LevelOracle(3, LEVELS["sure"]), world(4), schedule=schedule, max_oracle_calls=budget
-        )
+        found = answer(program, LevelOracle(3, LEVELS["sure"]), world(4), schedule=schedule, max_oracle_calls=budget)
         assert found.usage.oracle_calls == budget
         assert not found.settled
         assert found.abstained == (budget < 4), "a text has no best guess; a count has"

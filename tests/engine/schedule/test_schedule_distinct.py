@@ -83,8 +83,7 @@ def different(k, said):
 
 
 DESCRIBED = (
-    "exists(Object, lambda a: exists(Object, lambda b: "
-    "left(iota(Object, lambda z: left(z, a) and behind(z, b)), a)))"
+    "exists(Object, lambda a: exists(Object, lambda b: left(iota(Object, lambda z: left(z, a) and behind(z, b)), a)))"
 )
 
 

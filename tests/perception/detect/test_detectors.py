@@ -89,9 +89,7 @@ def test_each_finds_boxes_of_the_labels_in_the_picture(tiny: dict[str, Any], nam
 def test_owlv2_is_what_the_library_computes(tiny: dict[str, Any]) -> None:
     model, processor = tiny["owlv2"]
     picture = Picture(PICTURE)
-    inputs = processor(
-        images=picture.image, text=[["a photo of a cube", "a photo of a cat"]], return_tensors="pt"
-    )
+    inputs = processor(images=picture.image, text=[["a photo of a cube", "a photo of a cat"]], return_tensors="pt")
     with torch.no_grad():
         outputs = model(**inputs)
     # Decoded here by hand: the best label of each patch, boxes relative to the picture padded to a square.
@@ -223,14 +221,7 @@ def test_a_saved_model_is_found_by_its_folder(tiny: dict[str, Any], tmp_path: Pa
 
 def test_boxes_are_clipped_and_doubles_go() -> None:
     boxes = np.array(
-        [
-            [-5, -5, 20, 20],
-            [0, 0, 20, 21],
-            [50, 50, 300, 90],
-            [99.5, 0, 120, 9],
-            [5, 5, 5, 9],
-            [np.nan, 0, 9, 9],
-        ]
+        [[-5, -5, 20, 20], [0, 0, 20, 21], [50, 50, 300, 90], [99.5, 0, 120, 9], [5, 5, 5, 9], [np.nan, 0, 9, 9]]
     )
     scores = np.array([0.8, 0.9, 0.7, 0.99, 0.99, 0.99])
     found = tidy(boxes, scores, list("abcdef"), (100, 80), nms=0.8)
@@ -271,11 +262,7 @@ CLEVR, WORDS = Vocabulary.load("clevr"), Wording.load()
     [
         ("exists(Object, lambda x: ball(x) and red(x))", "sphere", "ball"),
         ("count(Object, lambda x: red(x))", "object", "object"),
-        (
-            "exists(Object, lambda x: cube(x) and left(x, iota(Object, lambda y: red(y))))",
-            "cube object",
-            None,
-        ),
+        ("exists(Object, lambda x: cube(x) and left(x, iota(Object, lambda y: red(y))))", "cube object", None),
         ("count(Object, lambda x: cube(x) or ball(x))", "cube sphere", "ball cube"),
         ("count(Object, lambda x: cube(x) or red(x))", "cube object", None),
         ("count(Object, lambda x: not cube(x))", "cube object", None),
@@ -294,10 +281,7 @@ def test_nouns_of_programs(program: str, clevr: str, open_words: str | None) -> 
 
 
 def test_nouns_of_several_programs_and_of_unknown_words() -> None:
-    programs = [
-        "exists(Object, lambda x: wombat(x))",
-        "exists(Object, lambda x: fireHydrant(x) and shiny(x))",
-    ]
+    programs = ["exists(Object, lambda x: wombat(x))", "exists(Object, lambda x: fireHydrant(x) and shiny(x))"]
     assert labels_of(programs, WORDS) == ("fire hydrant", "wombat")
     assert labels_of([], WORDS) == ("object",)
 
@@ -373,25 +357,16 @@ def test_detections_are_kept_on_disk(tiny: dict[str, Any], tmp_path: Path) -> No
         first.detect(picture, ["dog"])
 
 
-def test_a_run_with_a_detector_by_folder(
-    tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_with_a_detector_by_folder(tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     for part in tiny["dino"]:
         part.save_pretrained(tmp_path / "model")
     words = ["--config", "configs/clevr.json", "--num_samples", "6", "--vlm_model_name", "random"]
-    words += [
-        "--od_model",
-        str(tmp_path / "model"),
-        "--od_options",
-        json.dumps(OPTIONS["dino"] | {"device": "cpu"}),
-    ]
+    words += ["--od_model", str(tmp_path / "model"), "--od_options", json.dumps(OPTIONS["dino"] | {"device": "cpu"})]
     runs = []
     for name in ("one", "two"):
         assert main([*words, "--output_dir", str(tmp_path / name), "--workers", "2"]) == 0
-        runs.append(
-            [json.loads(line) for line in (tmp_path / name / "samples.jsonl").read_text().splitlines()]
-        )
+        runs.append([json.loads(line) for line in (tmp_path / name / "samples.jsonl").read_text().splitlines()])
     assert (tmp_path / "detections.sqlite").is_file()
     assert [r["boxes"] for r in runs[0]] == [r["boxes"] for r in runs[1]]
     assert all(r["error"] is None and r["boxes"] for r in runs[0])

@@ -123,10 +123,7 @@ def test_the_embedded_detector_fails_in_the_same_way() -> None:
 def test_what_goes_wrong_with_one_picture_is_no_failure_of_the_detector(tiny: dict[str, Any]) -> None:
     detector = made(tiny, "dino")
     error = RuntimeError("The size of tensor a (3) must match the size of tensor b (4)")
-    with (
-        failing(detector.family.model, error),
-        pytest.raises(DetectorError, match="fails on this") as caught,
-    ):
+    with failing(detector.family.model, error), pytest.raises(DetectorError, match="fails on this") as caught:
         detector.detect(Picture(PICTURE), ["cube"])
     assert not isinstance(caught.value, DetectorFailedError)
 
@@ -214,10 +211,7 @@ def test_a_run_whose_detector_fails_charges_no_sample_and_resumes(
         part.save_pretrained(tmp_path / "model")
     words = ["--config", "configs/clevr.json", "--num_samples", "14", "--vlm_model_name", "random"]
     words += ["--od_model", str(tmp_path / "model"), "--workers", workers, "--detection_cache", "null"]
-    words += [
-        "--od_options",
-        json.dumps({"threshold": 0.0, "text_threshold": 0.0, "nms": 1.0, "device": "cpu"}),
-    ]
+    words += ["--od_options", json.dumps({"threshold": 0.0, "text_threshold": 0.0, "nms": 1.0, "device": "cpu"})]
     words += ["--output_dir", str(tmp_path / "run")]
     samples, whole, calls = tmp_path / "run" / "samples.jsonl", TransformersDetector.detect, []
 

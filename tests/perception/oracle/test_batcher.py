@@ -38,9 +38,7 @@ class Watched:
     def _see(self, requests: Sequence[ScoreRequest] | Sequence[QueryRequest]) -> None:
         with self._lock:
             self.batches.append([(r.question.text, len(r.objects)) for r in requests])
-            self.cells += [
-                (r.scene.name, r.question.text, tuple(o)) for r in requests for o in r.objects.tolist()
-            ]
+            self.cells += [(r.scene.name, r.question.text, tuple(o)) for r in requests for o in r.objects.tolist()]
         self.entered.set()
         assert self.open.wait(30)
         self.meet.wait(30)
@@ -56,9 +54,7 @@ class Watched:
 
 
 def request(scene: Scene, question: Question, objects: np.ndarray | None = None) -> ScoreRequest:
-    return ScoreRequest(
-        scene, question, off_diagonal(len(scene), question.arity) if objects is None else objects
-    )
+    return ScoreRequest(scene, question, off_diagonal(len(scene), question.arity) if objects is None else objects)
 
 
 def together(*calls: Callable[[], object]) -> list[object]:
@@ -74,9 +70,7 @@ def test_threads_get_what_they_would_get_alone_in_few_batches() -> None:
     batcher = MicroBatcher(watched, max_batch=10_000, wait_ms=10_000, callers=len(scenes))
     found = together(*[lambda s=s: batcher.score([request(s, RED), request(s, LEFT)]) for s in scenes])
     for scene, answers in zip(scenes, found, strict=True):
-        for mine, alone in zip(
-            answers, plain.score([request(scene, RED), request(scene, LEFT)]), strict=True
-        ):  # type: ignore[call-overload]
+        for mine, alone in zip(answers, plain.score([request(scene, RED), request(scene, LEFT)]), strict=True):  # type: ignore[call-overload]
             assert mine.logits.tobytes() == alone.logits.tobytes()
             assert mine.mass.tobytes() == alone.mass.tobytes()
     # All eight callers waited for each other, not for ten seconds.

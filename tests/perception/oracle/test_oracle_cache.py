@@ -111,9 +111,7 @@ def test_a_cell_that_comes_twice_is_asked_once(tmp_path):
     assert one.logits[1] == two.logits[0]
     expected = RandomOracle(seed=1).score([ScoreRequest(seen, ONE, np.arange(3)[:, None])])[0].logits
     assert (one.logits[:2].tolist(), two.logits[1]) == (expected[:2].tolist(), expected[2])
-    assert (
-        ask(oracle, seen, objects=[[0], [1], [0]]).cost.stored == 3
-    )  # rows that were answered from the file
+    assert ask(oracle, seen, objects=[[0], [1], [0]]).cost.stored == 3  # rows that were answered from the file
 
 
 def test_missing_evidence_is_not_kept(tmp_path):
@@ -135,9 +133,7 @@ def test_missing_evidence_is_not_kept(tmp_path):
     assert known == texts
     assert known.cost.stored == 2
     assert inner.cells == before
-    oracle.query(
-        [QueryRequest(seen, COLOR, np.array([[0]]), ("red", "green"))]
-    )  # other choices: another question
+    oracle.query([QueryRequest(seen, COLOR, np.array([[0]]), ("red", "green"))])  # other choices: another question
     assert inner.cells == before + 1
 
 
@@ -220,9 +216,7 @@ def check(path: Path) -> int:
     db = sqlite3.connect(path)
     assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     keys = dict(zip(cell_keys(scene(), pairs()), range(len(pairs()))))
-    rows = db.execute(
-        "SELECT question, cell, logit, mass FROM score JOIN asked ON asked.id = score.asked"
-    ).fetchall()
+    rows = db.execute("SELECT question, cell, logit, mass FROM score JOIN asked ON asked.id = score.asked").fetchall()
     assert len({(question, cell) for question, cell, *_ in rows}) == len(rows)
     right = {q.text: logits(ScoreRequest(scene(), q, pairs())) for q in LEFT}
     for question, cell, logit, mass in rows:

@@ -215,9 +215,7 @@ def test_noise_of_a_symmetric_question_is_symmetric() -> None:
     cells = off_diagonal(8, 2)
     same, left = named("same_color", 2), named("left", 2)
     assert np.array_equal(ask(oracle, scene, same), ask(oracle, scene, same, cells[:, ::-1]))
-    assert not np.array_equal(
-        np.abs(ask(oracle, scene, left)), np.abs(ask(oracle, scene, left, cells[:, ::-1]))
-    )
+    assert not np.array_equal(np.abs(ask(oracle, scene, left)), np.abs(ask(oracle, scene, left, cells[:, ::-1])))
 
 
 def test_noise_belongs_to_what_a_box_shows() -> None:
@@ -241,9 +239,7 @@ def test_draws() -> None:
     assert abs(u.var() - 1 / 12) < 0.002
     assert abs(z.mean()) < 0.02
     assert abs(z.std() - 1) < 0.02
-    assert (
-        abs(np.corrcoef(u.reshape(300, 300)[:, :-1].ravel(), u.reshape(300, 300)[:, 1:].ravel())[0, 1]) < 0.02
-    )
+    assert abs(np.corrcoef(u.reshape(300, 300)[:, :-1].ravel(), u.reshape(300, 300)[:, 1:].ravel())[0, 1]) < 0.02
     assert len(np.unique(u)) == len(u)
     assert key_of("ab", "c") != key_of("a", "bc")
     assert uniform(key_of("a", 1), np.zeros((1, 0), dtype=np.int64)).shape == (1,)
@@ -254,17 +250,13 @@ def test_random_oracle_answers_anything() -> None:
     assert ask(oracle, scene, Question("is it raining?", 0)).shape == (1,)
     assert ask(oracle, scene, named("between", 3)).shape == (24,)
     assert np.isfinite(ask(oracle, scene, named("zebra", 1))).all()
-    assert not np.array_equal(
-        ask(oracle, scene, named("zebra", 1)), ask(RandomOracle(2), scene, named("zebra", 1))
-    )
+    assert not np.array_equal(ask(oracle, scene, named("zebra", 1)), ask(RandomOracle(2), scene, named("zebra", 1)))
     moved = replace(scene, boxes=scene.boxes + 1)
     assert not np.array_equal(ask(oracle, scene, named("red", 1)), ask(oracle, moved, named("red", 1)))
     cells = off_diagonal(4, 1)
     texts = oracle.query([QueryRequest(scene, WORDING.query("mood"), cells, ("good", "bad"))])[0]
     assert set(texts) <= {"good", "bad"}
-    assert set(oracle.query([QueryRequest(scene, WORDING.query("shape"), cells)])[0]) <= set(
-        ATTRIBUTES["shape"]
-    )
+    assert set(oracle.query([QueryRequest(scene, WORDING.query("shape"), cells)])[0]) <= set(ATTRIBUTES["shape"])
 
 
 # --- replay ------------------------------------------------------------------------------------------

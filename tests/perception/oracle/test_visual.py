@@ -48,9 +48,7 @@ def test_coinciding_boxes_are_both_seen() -> None:
 
 
 def test_labels_are_drawn() -> None:
-    plain, labelled = (
-        VisualForm.load("mark", {"label": v}).picture(canvas_of(TWO), (0,)) for v in (False, True)
-    )
+    plain, labelled = (VisualForm.load("mark", {"label": v}).picture(canvas_of(TWO), (0,)) for v in (False, True))
     assert (np.asarray(labelled) == RED).all(-1).sum() > (np.asarray(plain) == RED).all(-1).sum()
 
 
@@ -95,11 +93,7 @@ def test_choices_are_said() -> None:
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize(
     ("box", "problem"),
-    [
-        ([300, 0, 400, 50], "lies outside the picture"),
-        ([20, 20, 20, 60], "has no area"),
-        ([9, 9, 3, 3], "has no"),
-    ],
+    [([300, 0, 400, 50], "lies outside the picture"), ([20, 20, 20, 60], "has no area"), ([9, 9, 3, 3], "has no")],
 )
 def test_a_box_that_shows_nothing_is_an_error(name: str, box: list[float], problem: str) -> None:
     canvas = canvas_of(scene([box]))

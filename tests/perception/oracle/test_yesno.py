@@ -12,17 +12,13 @@ from neptune.perception.oracle.yesno import Buckets, buckets, from_logits, from_
 
 
 @pytest.mark.parametrize("word", ["yes", "no"])
-@pytest.mark.parametrize(
-    "form", ["{}", " {}", "▁{}", "Ġ{}", "Ċ{}", "{}.", "{},", "**{}**", '"{}"', "\n\n{}!"]
-)
+@pytest.mark.parametrize("form", ["{}", " {}", "▁{}", "Ġ{}", "Ċ{}", "{}.", "{},", "**{}**", '"{}"', "\n\n{}!"])
 def test_every_spelling_counts(word: str, form: str) -> None:
     for spelt in (word, word.upper(), word.capitalize()):
         assert meaning(form.format(spelt)) == word
 
 
-@pytest.mark.parametrize(
-    "token", ["", " ", "not", "yesterday", "nope", "##no", "<no>", "No1", "y", "know", "yes no"]
-)
+@pytest.mark.parametrize("token", ["", " ", "not", "yesterday", "nope", "##no", "<no>", "No1", "y", "know", "yes no"])
 def test_other_words_do_not(token: str) -> None:
     assert meaning(token) is None
 

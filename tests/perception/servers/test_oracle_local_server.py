@@ -26,13 +26,7 @@ SKY = [Question("is the sky blue on a sunny day?", 0), Question("is snow black?"
 TOP = 20_000
 """An untaught model does not say yes or no; this far down the list both occur."""
 
-OPTIONS = {
-    "form": "coordinates",
-    "send_picture": False,
-    "timeout": 120.0,
-    "concurrency": 2,
-    "top_logprobs": TOP,
-}
+OPTIONS = {"form": "coordinates", "send_picture": False, "timeout": 120.0, "concurrency": 2, "top_logprobs": TOP}
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +57,7 @@ def test_scores_are_those_of_the_servers_log_probabilities(address, scene):
         request = {"model": "x", "messages": [{"role": "user", "content": text}], "max_tokens": 1}
         request |= {"temperature": 0, "logprobs": True, "top_logprobs": TOP, "seed": 0}
         body = json.dumps(request).encode()
-        asked = urllib.request.Request(
-            f"{address}/chat/completions", body, {"content-type": "application/json"}
-        )
+        asked = urllib.request.Request(f"{address}/chat/completions", body, {"content-type": "application/json"})
         with urllib.request.urlopen(asked, timeout=120) as response:
             top = json.load(response)["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         p = {k: sum(math.exp(t["logprob"]) for t in top if meaning(t["token"]) == k) for k in ("yes", "no")}
@@ -93,9 +85,7 @@ def test_samples_and_open_questions(address, scene):
     assert scores.cost.remarks
     assert 0 <= scores.mass[0] <= 1
     color = Question("what color is grass?", 0)
-    (texts,) = oracle.query(
-        [QueryRequest(scene, color, np.zeros((1, 0), dtype=np.int64), ("green", "red", "blue"))]
-    )
+    (texts,) = oracle.query([QueryRequest(scene, color, np.zeros((1, 0), dtype=np.int64), ("green", "red", "blue"))])
     assert texts[0] in ("green", "red", "blue", None)
 
 

@@ -46,9 +46,7 @@ def test_it_is_an_oracle(scene):
 
 def test_what_is_sent_and_what_is_read(scene):
     with serving(lambda request, n: answers(request, spread=0.8)) as server:
-        asked = oracle(
-            server, prices={"prompt": 1.0, "completion": 10.0}, seed=3, request={"thinking": False}
-        )
+        asked = oracle(server, prices={"prompt": 1.0, "completion": 10.0}, seed=3, request={"thinking": False})
         (scores,) = asked.score([ones(scene)])
     assert len(server.requests) == 5
     for request in server.requests:
@@ -245,9 +243,7 @@ def test_the_limits_a_minute_are_kept(scene):
         )  # 2 s' worth at once, the rest 10 a s
         assert time.monotonic() - begin > (25 - 1) / 10 - 2.0
         begin = time.monotonic()
-        oracle(server, tokens_per_minute=200 * 600).score(
-            [ones(scene)]
-        )  # the first are taken for 1000 tokens
+        oracle(server, tokens_per_minute=200 * 600).score([ones(scene)])  # the first are taken for 1000 tokens
         assert time.monotonic() - begin < 2.0
 
 
@@ -289,10 +285,7 @@ def test_options_that_are_wrong(options, line, monkeypatch, tmp_path):
 
 def test_a_box_without_area_is_said(scene):
     flat = Scene(np.array([[5, 5, 5, 9], [0, 0, 9, 9]]), scene.size, scene.picture, name="flat")
-    with (
-        serving(lambda request, n: answers(request)) as server,
-        pytest.raises(OracleError, match="has no area"),
-    ):
+    with serving(lambda request, n: answers(request)) as server, pytest.raises(OracleError, match="has no area"):
         oracle(server).score([ScoreRequest(flat, RED, np.array([[0], [1]]))])
 
 

@@ -22,8 +22,7 @@ pytest.importorskip("openai", reason="openai is not installed: make setup")
 
 
 QUOTA = Answer(
-    429,
-    b'{"error": {"message": "You exceeded your current quota", "type": "x", "code": "insufficient_quota"}}',
+    429, b'{"error": {"message": "You exceeded your current quota", "type": "x", "code": "insufficient_quota"}}'
 )
 
 
@@ -230,12 +229,8 @@ def test_one_answer_without_log_probabilities_is_a_fault(scene):
 
 def test_retry_after_is_honoured_and_each_try_keeps_to_the_limits(scene, monkeypatch):
     waited = []
-    monkeypatch.setattr(
-        openai_client.Client, "_wait", lambda self, seconds, stop: waited.append(round(seconds, 3))
-    )
-    monkeypatch.setattr(
-        "openai._base_client.INITIAL_RETRY_DELAY", 3600
-    )  # if the server did not say a millisecond
+    monkeypatch.setattr(openai_client.Client, "_wait", lambda self, seconds, stop: waited.append(round(seconds, 3)))
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 3600)  # if the server did not say a millisecond
     monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 3600)
     with serving(lambda request, n: fails(429) if n == 0 else answers(request)) as server:
         (scores,) = oracle(server).score([ScoreRequest(scene, RED, np.array([[0]]))])

@@ -10,19 +10,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.tiny_models import VLMS, tiny_vlm
-from helpers.vlm_scenes import (
-    BALL,
-    COLOR,
-    LEFT,
-    ONES,
-    PAIRS,
-    TOLERANCE,
-    logits,
-    make,
-    requests,
-    scene,
-    watched,
-)
+from helpers.vlm_scenes import BALL, COLOR, LEFT, ONES, PAIRS, TOLERANCE, logits, make, requests, scene, watched
 
 from neptune.perception import registry
 from neptune.perception.oracle.vlm.oracle import TransformersOracle
@@ -56,10 +44,7 @@ def test_a_score_is_what_the_model_says_to_the_chat(kind: str) -> None:
     oracle, of = make(kind, form="mark"), scene()
     model, processor = tiny_vlm(kind)
     image = oracle.form.picture(oracle.canvases.of(of), (1,))
-    words = [
-        {"type": "image"},
-        {"type": "text", "text": "Is the object in the red box a ball? Answer with yes or no."},
-    ]
+    words = [{"type": "image"}, {"type": "text", "text": "Is the object in the red box a ball? Answer with yes or no."}]
     chat = processor.tokenizer.apply_chat_template(
         [{"role": "user", "content": words}],
         chat_template=processor.chat_template,
@@ -128,8 +113,7 @@ def test_open_questions_of_many_requests_go_through_the_model_together() -> None
     pictures = [scene(seed=k) for k in range(4)]
     free = [QueryRequest(of, COLOR, ONES) for of in pictures]
     closed = [
-        QueryRequest(of, COLOR, ONES, ("red", "blue", "light blue")[: 2 + k % 2])
-        for k, of in enumerate(pictures)
+        QueryRequest(of, COLOR, ONES, ("red", "blue", "light blue")[: 2 + k % 2]) for k, of in enumerate(pictures)
     ]
     expected = [make(batch_size=1).query([request])[0] for request in (*free, *closed)]
     oracle = make(share_prefix=False)
@@ -157,9 +141,7 @@ def test_a_saved_model_is_loaded_from_its_folder(kind: str, tmp_path: Path) -> N
     processor.save_pretrained(tmp_path)
     loaded = registry.oracle(str(tmp_path), device="cpu", local_files_only=True)
     assert isinstance(loaded, TransformersOracle)
-    np.testing.assert_allclose(
-        logits(loaded, requests(scene())), logits(make(kind), requests(scene())), atol=TOLERANCE
-    )
+    np.testing.assert_allclose(logits(loaded, requests(scene())), logits(make(kind), requests(scene())), atol=TOLERANCE)
 
 
 # --- what is asked -----------------------------------------------------------------------------------
@@ -175,9 +157,7 @@ def test_a_choice_is_as_likely_as_the_model_writes_it() -> None:
         total = 0.0
         for spelt in (choice, choice.capitalize()):
             ids = processor.tokenizer(spelt + "<|im_end|>")["input_ids"]
-            made = processor(
-                text=[prompt.text + spelt + "<|im_end|>"], images=[[prompt.draw()]], return_tensors="pt"
-            )
+            made = processor(text=[prompt.text + spelt + "<|im_end|>"], images=[[prompt.draw()]], return_tensors="pt")
             with torch.inference_mode():
                 log_p = model(**made).logits[0, -len(ids) - 1 : -1].log_softmax(-1)
             total += math.exp(log_p.gather(1, torch.tensor(ids)[:, None]).sum())

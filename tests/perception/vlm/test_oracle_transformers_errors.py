@@ -12,17 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.tiny_models import VLMS, tiny_vlm
-from helpers.vlm_scenes import (
-    BALL,
-    LEFT,
-    ONES,
-    TOLERANCE,
-    logits,
-    make,
-    requests,
-    scene,
-    watched,
-)
+from helpers.vlm_scenes import BALL, LEFT, ONES, TOLERANCE, logits, make, requests, scene, watched
 from PIL import Image
 
 from neptune.cli import main
@@ -245,9 +235,7 @@ def test_wrong_options_of_loading(options: dict[str, Any], problem: str, tmp_pat
 
 
 def test_a_model_that_can_not_be_found_or_read(tmp_path: Path) -> None:
-    with pytest.raises(
-        OracleFailedError, match=r"'nobody/nothing' can not be loaded.*Check the id"
-    ) as caught:
+    with pytest.raises(OracleFailedError, match=r"'nobody/nothing' can not be loaded.*Check the id") as caught:
         registry.oracle("nobody/nothing", local_files_only=True)
     assert "\n" not in caught.value.one_line()
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
@@ -274,9 +262,7 @@ def test_a_model_without_a_chat_template_is_an_error() -> None:
 # --- names and identity ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["intern25_1b", "intern25_26b", "ovis2_1b", "ovis2_8b", "qwen2", "qwen3", "smolvlm"]
-)
+@pytest.mark.parametrize("name", ["intern25_1b", "intern25_26b", "ovis2_1b", "ovis2_8b", "qwen2", "qwen3", "smolvlm"])
 def test_neptunes_short_names_are_known(name: str) -> None:
     model = short_names()[name]
     assert model.architecture in SHARING

@@ -61,9 +61,7 @@ def shapes(oracle: TransformersOracle, seen: list[Sequence[int]]) -> Any:
 
 @pytest.mark.parametrize("kind", VLMS)
 def test_a_marked_picture_is_processed_and_encoded_once_for_all_its_questions(kind: str) -> None:
-    asked = requests(
-        scene()
-    )  # 13 prompts on 10 pictures: two questions about each of 3 boxes, 6 pairs, the whole
+    asked = requests(scene())  # 13 prompts on 10 pictures: two questions about each of 3 boxes, 6 pairs, the whole
     oracle = make(kind, share_prefix=False, batch_size=64)
     with processed(oracle) as pictures, encoded(oracle) as once:
         oracle.score(asked)

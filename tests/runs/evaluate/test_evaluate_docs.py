@@ -64,9 +64,7 @@ def test_the_commands_of_the_datasets_page_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    dry, sample = (
-        shlex.split(line)[2:] for line in indented("datasets.md") if line.startswith("python run.py")
-    )
+    dry, sample = (shlex.split(line)[2:] for line in indented("datasets.md") if line.startswith("python run.py"))
     assert main(dry) == 2, "PATH/TO/refgta does not exist"
     printed = capsys.readouterr()
     assert "The data folder does not exist" in printed.err

@@ -160,11 +160,5 @@ def test_the_report_shows_what_was_found(tmp_path: Any) -> None:
     page = write_report(tmp_path, rows, found).read_text(encoding="utf-8")
     low, high = found["interval"]
     assert page.count(f"{low * 100:.1f}–{high * 100:.1f}") >= 3
-    for words in (
-        "mean IoU",
-        "a &lt;b&gt; judged",
-        "Who is to blame for 2 of 20",
-        "Logics, on one run",
-        "40.0–60.0",
-    ):
+    for words in ("mean IoU", "a &lt;b&gt; judged", "Who is to blame for 2 of 20", "Logics, on one run", "40.0–60.0"):
         assert words in page

@@ -113,9 +113,7 @@ def test_several_logics_ask_the_oracle_once(tmp_path: Path, capsys: pytest.Captu
     # Another logic may point to another object, and ask what that one is like; nothing is asked twice.
     assert asked <= total <= 1.01 * asked
     assert table["godel"]["correct"] == results(tmp_path / "many")["correct"]
-    assert table["lukasiewicz"]["changed"] > 0, (
-        "the noise must make logics differ, or this test shows nothing"
-    )
+    assert table["lukasiewicz"]["changed"] > 0, "the noise must make logics differ, or this test shows nothing"
     for name in table:
         run(tmp_path / name, logic=name, **options)
         alone = records(tmp_path / name)
@@ -290,13 +288,10 @@ def test_a_blind_detector_is_to_blame(tmp_path: Path) -> None:
 def test_a_wrong_program_is_to_blame(tmp_path: Path) -> None:
     programs = json.loads((ROOT / "programs/clevr-sample.json").read_text(encoding="utf-8"))
     broken = {
-        q: p.replace("left(", "right(") if i % 2 else "count(nonsense"
-        for i, (q, p) in enumerate(programs.items())
+        q: p.replace("left(", "right(") if i % 2 else "count(nonsense" for i, (q, p) in enumerate(programs.items())
     }
     (tmp_path / "programs.json").write_text(json.dumps(broken), encoding="utf-8")
-    found = blame_of(
-        tmp_path, "run", code_gen_provider="cache", program_cache_address=tmp_path / "programs.json"
-    )
+    found = blame_of(tmp_path, "run", code_gen_provider="cache", program_cache_address=tmp_path / "programs.json")
     assert found["by"]["program"]["share"] == found["wrong"]
     assert found["by"]["program"]["mended_alone"] == found["wrong"]
 
@@ -319,12 +314,7 @@ def test_without_the_truth_nobody_is_blamed(tmp_path: Path) -> None:
     line = {"image": "a.png", "question": "How many?", "answer": 99, "program": "count(Object)"}
     (tmp_path / "d" / "questions.jsonl").write_text(json.dumps(line))
     (tmp_path / "d" / "a.png").symlink_to(ROOT / "examples/clevr/images/CLEVR_val_000004.png")
-    words = {
-        "dataset": "folder",
-        "data_dir": tmp_path / "d",
-        "od_model": "embedded",
-        "vlm_model_name": "random",
-    }
+    words = {"dataset": "folder", "data_dir": tmp_path / "d", "od_model": "embedded", "vlm_model_name": "random"}
     assert run(tmp_path / "run", blame="true", **words) == 0
     found = results(tmp_path / "run")["blame"]
     assert (found["wrong"], found["explained"], found["unknown"]) == (1, 0, 1)

@@ -52,13 +52,7 @@ class MicroBatcher:
     """
 
     def __init__(
-        self,
-        oracle: Oracle,
-        max_batch: int = 256,
-        wait_ms: float = 2.0,
-        *,
-        callers: int | None = None,
-        lanes: int = 1,
+        self, oracle: Oracle, max_batch: int = 256, wait_ms: float = 2.0, *, callers: int | None = None, lanes: int = 1
     ) -> None:
         if max_batch < 1 or lanes < 1 or wait_ms < 0:
             raise ValueError(f"max_batch {max_batch}, lanes {lanes}, wait_ms {wait_ms}: out of range")
@@ -98,10 +92,7 @@ class MicroBatcher:
         """Answer open questions, in order; costs and errors as :meth:`score`."""
         return [
             Texts(
-                _gather(
-                    parts, len(r.objects), lambda texts: np.array(list(texts), dtype=object), object
-                ).tolist(),
-                cost,
+                _gather(parts, len(r.objects), lambda texts: np.array(list(texts), dtype=object), object).tolist(), cost
             )
             for r, (parts, cost) in zip(requests, self._ask("query", requests))
         ]
@@ -118,9 +109,7 @@ class MicroBatcher:
 
     # --- the callers' side ---
 
-    def _ask(
-        self, kind: str, requests: Sequence[ScoreRequest | QueryRequest]
-    ) -> list[tuple[list[_Part], Cost | None]]:
+    def _ask(self, kind: str, requests: Sequence[ScoreRequest | QueryRequest]) -> list[tuple[list[_Part], Cost | None]]:
         """Return for each request its parts, all answered, and the cost of those that it was the first to ask."""
         keys = [_key(kind, r) for r in requests]  # outside the lock: a picture may have to be read
         found: list[tuple[list[_Part], list[_Ask]]] = []
@@ -143,9 +132,7 @@ class MicroBatcher:
                 raise ask.error
         return [(parts, _sum(getattr(a.answer, "cost", None) for a in mine)) for parts, mine in found]
 
-    def _place(
-        self, kind: str, request: ScoreRequest | QueryRequest, key: Any
-    ) -> tuple[list[_Part], list[_Ask]]:
+    def _place(self, kind: str, request: ScoreRequest | QueryRequest, key: Any) -> tuple[list[_Part], list[_Ask]]:
         """Find the cells that are in flight and queue the others; return all parts, and those that are new."""
         codes = _codes(request.objects, len(request.scene))
         rest = np.arange(len(codes))

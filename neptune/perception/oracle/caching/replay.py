@@ -91,8 +91,7 @@ class RecordingOracle:
         """Answer as the inner oracle does, and record it."""
         answers = self.inner.query(requests)
         self._append(
-            {**_head("query", r), "choices": list(r.choices), "texts": texts}
-            for r, texts in zip(requests, answers)
+            {**_head("query", r), "choices": list(r.choices), "texts": texts} for r, texts in zip(requests, answers)
         )
         return answers
 
@@ -292,6 +291,4 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _malformed(path: Path, number: int, why: object) -> OracleError:
-    return OracleError(
-        f"The recorded answers are malformed: {why!r}", where=f"{path}, line {number}", expected=_FORMAT
-    )
+    return OracleError(f"The recorded answers are malformed: {why!r}", where=f"{path}, line {number}", expected=_FORMAT)

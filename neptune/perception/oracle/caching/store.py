@@ -82,9 +82,7 @@ class OracleStore:
             if not number:
                 return known
             self._ids[asked] = number
-            select = (
-                f"SELECT cell, {_COLUMNS[asked.kind]} FROM {_TABLE[asked.kind]} WHERE asked = ? AND cell IN "
-            )
+            select = f"SELECT cell, {_COLUMNS[asked.kind]} FROM {_TABLE[asked.kind]} WHERE asked = ? AND cell IN "
             for start in range(0, len(cells), _AT_ONCE):
                 part = cells[start : start + _AT_ONCE]
                 for cell, *values in db.execute(select + f"({','.join('?' * len(part))})", (number, *part)):
@@ -133,9 +131,7 @@ class OracleStore:
             for name in identities:
                 mine = "oracle = (SELECT id FROM oracle WHERE identity = ?)"
                 for table in ("score", "text"):
-                    db.execute(
-                        f"DELETE FROM {table} WHERE asked IN (SELECT id FROM asked WHERE {mine})", (name,)
-                    )
+                    db.execute(f"DELETE FROM {table} WHERE asked IN (SELECT id FROM asked WHERE {mine})", (name,))
                 db.execute(f"DELETE FROM asked WHERE {mine}", (name,))
                 db.execute("DELETE FROM oracle WHERE identity = ?", (name,))
             db.execute("COMMIT")
@@ -186,9 +182,7 @@ class OracleStore:
             return self._connection
         # A connection must not cross a fork: the child makes its own.
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             # SQLite refuses the change to WAL at once, without waiting, while another process makes it.
             patiently(connection, "PRAGMA journal_mode = WAL")

@@ -293,9 +293,7 @@ class OpenAIOracle:
                     )
         if self._sampling:
             return self._by_samples(fields, took, stop)
-        known: YesNo = self._client.ask(
-            self._prompts.with_top(fields, self._top), read.noting(took, read.listed), stop
-        )
+        known: YesNo = self._client.ask(self._prompts.with_top(fields, self._top), read.noting(took, read.listed), stop)
         return known
 
     def _listed(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> YesNo | None:
@@ -304,9 +302,7 @@ class OpenAIOracle:
         for top in (self._prompts.top, FEWER)[: 2 if self._prompts.top > FEWER else 1]:
             try:
                 found: YesNo | None = None
-                for _ in range(
-                    2
-                ):  # a server may fail in just this way once: it is asked again before it is believed
+                for _ in range(2):  # a server may fail in just this way once: it is asked again before it is believed
                     found = found or self._client.ask(
                         self._prompts.with_top(fields, top), read.noting(took, read.yes_no), stop
                     )

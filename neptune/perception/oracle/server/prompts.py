@@ -36,13 +36,7 @@ class Prompts:
     """
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        form: VisualForm,
-        pictures: PictureFormat,
-        seed: int,
-        top: int,
-        extra: dict[str, Any],
+        self, endpoint: Endpoint, form: VisualForm, pictures: PictureFormat, seed: int, top: int, extra: dict[str, Any]
     ) -> None:
         self.endpoint, self.form, self.pictures = endpoint, form, pictures
         self.seed, self.top, self.extra = seed, top, extra

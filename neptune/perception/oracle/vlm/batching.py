@@ -94,9 +94,7 @@ class Batches:
             while stop < len(items):
                 longest = max(longest, length(items[stop]))
                 most = self.rows(longest)
-                if (
-                    self.ahead and begin is not None
-                ):  # the model would wait for all items of a large first slice
+                if self.ahead and begin is not None:  # the model would wait for all items of a large first slice
                     most = min(most, max(-(-most // 4), 2 * start))
                 if stop > start and stop - start >= most:
                     break

@@ -87,9 +87,7 @@ def _quantisation(name: str, device: str) -> Any:
 
     bits_and_bytes: Any = import_module("transformers").BitsAndBytesConfig
     if device == "cpu":
-        raise ConfigError(
-            "Quantised weights need a GPU", where="vlm_options.quantisation", hint="Leave it out"
-        )
+        raise ConfigError("Quantised weights need a GPU", where="vlm_options.quantisation", hint="Leave it out")
     need("bitsandbytes", "bitsandbytes")
     if name == "8bit":
         return bits_and_bytes(load_in_8bit=True)

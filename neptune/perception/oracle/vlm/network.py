@@ -115,9 +115,7 @@ class Network:
             inputs["logits_to_keep"] = keep
         inputs.setdefault("use_cache", False)
         if "shown" in inputs:
-            inputs["mm_encoder_outputs"] = {
-                "image": self._features(inputs, inputs.pop("shown"), inputs.pop("parts"))
-            }
+            inputs["mm_encoder_outputs"] = {"image": self._features(inputs, inputs.pop("shown"), inputs.pop("parts"))}
         return self.model(**inputs)
 
     def _features(self, inputs: dict[str, Any], shown: Sequence[int], parts: Sequence[int]) -> Any:

@@ -23,9 +23,7 @@ from neptune.perception.oracle.vlm.prompts import Chat, Prompt
 from neptune.scene.identity import identity
 from neptune.scene.types import IntArray, QueryRequest, ScoreRequest, Scores
 
-LESS_MEMORY = (
-    'Lower "max_pixels" in vlm_options, use "quantisation": "4bit", a smaller model, or a device_map'
-)
+LESS_MEMORY = 'Lower "max_pixels" in vlm_options, use "quantisation": "4bit", a smaller model, or a device_map'
 
 
 class TransformersOracle:
@@ -133,9 +131,7 @@ class TransformersOracle:
         model = self.reader.model
         return identity(
             "transformers",
-            model=self._source
-            if self._source and not Path(self._source).is_dir()
-            else self.reader.model_type,
+            model=self._source if self._source and not Path(self._source).is_dir() else self.reader.model_type,
             form=self.form.name,
             weights=fingerprint(model, self._source),
             dtype=str(model.dtype),
@@ -195,9 +191,7 @@ class TransformersOracle:
         Errors as :meth:`score`.
         """
         prompts, places = self.cells(requests)
-        free, closed = (
-            [k for k, p in enumerate(prompts) if bool(p.choices) is chosen] for chosen in (False, True)
-        )
+        free, closed = ([k for k, p in enumerate(prompts) if bool(p.choices) is chosen] for chosen in (False, True))
         known: dict[int, str | None] = {}
         with self._inference():
             if free:

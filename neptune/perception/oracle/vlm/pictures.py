@@ -64,8 +64,7 @@ class Row:
         if at is None:
             return None
         along = {
-            name: torch.cat([value[:, :at], value[:, -1:].expand_as(tail)], dim=1)
-            for name, value in self.along.items()
+            name: torch.cat([value[:, :at], value[:, -1:].expand_as(tail)], dim=1) for name, value in self.along.items()
         }
         along["input_ids"][:, at:] = tail
         positions = self.positions
@@ -144,8 +143,7 @@ class Pictures:
         longest = max(map(len, rows))
         padding = {"input_ids": int(self.network.tokenizer.pad_token_id)}
         inputs: dict[str, Any] = {
-            name: _stacked([row.along[name] for row in rows], longest, padding.get(name, 0))
-            for name in rows[0].along
+            name: _stacked([row.along[name] for row in rows], longest, padding.get(name, 0)) for name in rows[0].along
         }
         if rows[0].positions is not None:
             positions = _stacked([row.positions[None] for row in rows], longest, 0, dim=2)  # type: ignore[index]
@@ -180,11 +178,7 @@ class Pictures:
         prompt = self.prompts[k]
         text = prompt.text + prompt.answer
         made = self.network.own_processor()(
-            text=[text],
-            images=[[prompt.draw()]],
-            padding=True,
-            return_tensors="pt",
-            **self.network.tokenizing(text),
+            text=[text], images=[[prompt.draw()]], padding=True, return_tensors="pt", **self.network.tokenizing(text)
         )
         start = made["input_ids"].shape
         along = {name: value for name, value in made.items() if value.shape[:2] == start}

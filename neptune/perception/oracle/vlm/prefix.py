@@ -131,9 +131,7 @@ class Prefixes:
         )
         return True
 
-    def _prefix(
-        self, key: tuple[Hashable, tuple[int, ...]], pictures: Pictures, k: int, shared: int
-    ) -> Prefix | None:
+    def _prefix(self, key: tuple[Hashable, tuple[int, ...]], pictures: Pictures, k: int, shared: int) -> Prefix | None:
         """Return the prefix of a picture; ``None`` if the prompt, its picture expanded, does not end with its words."""
         found = self._known.get(key)
         if found is not None:

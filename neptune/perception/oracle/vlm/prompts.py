@@ -72,17 +72,12 @@ class Chat:
             )
         content = [{"type": "image"}, {"type": "text", "text": _MARK}]
         rendered = processor.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}],
-            chat_template=template,
-            tokenize=False,
-            add_generation_prompt=True,
+            [{"role": "user", "content": content}], chat_template=template, tokenize=False, add_generation_prompt=True
         )
         before, found, after = str(rendered).partition(_MARK)
         self.before, self.after = before, after
         if not found:
-            raise OracleError(
-                "The model's chat template drops the question's words", hint="Use another model"
-            )
+            raise OracleError("The model's chat template drops the question's words", hint="Use another model")
         self.eos = processor.tokenizer.eos_token or ""
 
     def wrap(self, words: str) -> str:
