@@ -43,6 +43,14 @@ def test_links_point_to_files() -> None:
             assert (page.parent / link.split("#")[0]).exists(), f"{page.name}: {link}"
 
 
+def test_files_that_prose_names_are_there() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "grammars" / "neptune.lark"]:
+        for path in re.findall(
+            r"\b(?:neptune|dsl|tests|benchmarks|grammars|configs|prompts)/[\w./-]*\w", page.read_text()
+        ):
+            assert (ROOT / path).exists(), f"{page.name}: {path}"
+
+
 def test_the_tables_of_the_language_page_are_up_to_date() -> None:
     import importlib.util
 

@@ -1,4 +1,4 @@
-"""Programs of both dialects on scenes: what DESIGN.md and MEANINGS.md fix, and what goes wrong."""
+"""Programs of both dialects on scenes: what the language means, and what goes wrong."""
 
 from __future__ import annotations
 
