@@ -89,7 +89,8 @@ class Cells:
         self.size = 0
         for leaf in atoms.values():
             question, symmetric = context.wording.question(leaf.predicate), leaf.predicate.symmetric
-            table = self.full.full(context.oracle, question, Usage(), symmetric)
+            self.full.ask(context.oracle, [(question, symmetric, None)], Usage())
+            table = self.full.table(question, symmetric)
             flat = table.normalised(None)
             n = len(scene)
             mirrored = flat % n * n + flat // n if symmetric and n else flat

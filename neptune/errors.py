@@ -78,6 +78,12 @@ class MissingExtraError(NeptuneError):
     """An optional dependency is not installed."""
 
 
+def one_of(name: str, known: Iterable[str]) -> dict[str, str]:
+    """Return ``expected`` and ``hint`` of an error about a name that is none of those known."""
+    known = list(known)
+    return {"expected": f"one of {', '.join(known)}", "hint": did_you_mean(name, known)}
+
+
 def did_you_mean(name: str, known: Iterable[str], limit: int = 3) -> str:
     """Return ``"did you mean 'a' or 'b'?"`` for the known names closest to `name`, or ``""``."""
     by_lower = {k.lower(): k for k in known}

@@ -54,9 +54,8 @@ def _for_some(variables: list[str], body: Expr) -> Expr:
 def early_brackets(program: ast.Program, context: Context) -> ast.Program:
     """Take variables that are used outside their lambda inside it.
 
-    ``exists(Object, lambda x: red(x)) and cube(x)``, where nothing else binds x, is
-    ``exists(Object, lambda x: red(x) and cube(x))``. Beside a description, ``same_size(iota(…x…), f(x))``, the
-    variable stands for the object described.
+    ``exists(Object, lambda x: red(x)) and cube(x)``, where nothing else binds x, is ``exists(Object, lambda x: red(x)
+    and cube(x))``. Beside a description, ``same_size(iota(…x…), f(x))``, the variable stands for the object described.
     """
     free = (free_names(program) & context.parameters) - context.bound
     astray = {n for n in free if context.may_be_variable(n)}

@@ -34,46 +34,9 @@ from dsl.plan.nodes import (
 from dsl.plan.schema import Node, Term, make
 from dsl.plan.tree import Visit, descend, fresh, prefix, rebuild, rejoin, show, substitute, transform, walk, with_terms
 
-__all__ = [
-    "And",
-    "Atom",
-    "Compare",
-    "Connective",
-    "Const",
-    "Count",
-    "CountTrue",
-    "Describe",
-    "Description",
-    "Exists",
-    "ExpectationOver",
-    "Forall",
-    "Node",
-    "Not",
-    "Number",
-    "Or",
-    "Predicate",
-    "Quantifier",
-    "Same",
-    "Term",
-    "Visit",
-    "Xor",
-    "conjunction",
-    "const",
-    "descend",
-    "disjunction",
-    "distinct",
-    "fresh",
-    "join",
-    "make",
-    "negation",
-    "prefix",
-    "quantify",
-    "rebuild",
-    "rejoin",
-    "same",
-    "show",
-    "substitute",
-    "transform",
-    "walk",
-    "with_terms",
-]
+__all__ = ["And", "Atom", "Compare", "Connective", "Const", "Count", "CountTrue", "Describe", "Description", "Exists"]
+__all__ += ["ExpectationOver", "Forall", "Not", "Number", "Or", "Predicate", "Quantifier", "Same", "Xor"]
+__all__ += ["Node", "Term", "make"]
+__all__ += ["conjunction", "const", "disjunction", "distinct", "join", "negation", "quantify", "same"]
+__all__ += ["Visit", "descend", "fresh", "prefix", "rebuild"]
+__all__ += ["rejoin", "show", "substitute", "transform", "walk", "with_terms"]

@@ -15,21 +15,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dsl.plan import (
-    Atom,
-    Node,
-    Predicate,
-    Visit,
-    conjunction,
-    const,
-    descend,
-    disjunction,
-    make,
-    negation,
-    rejoin,
-    same,
-    walk,
-)
+from dsl import plan
 
 
 class _Binding(NamedTuple):
@@ -43,7 +29,7 @@ class _Binding(NamedTuple):
 _Context = dict[str, _Binding]
 
 
-def insert_guards(node: Node) -> Node:
+def insert_guards(node: plan.Node) -> plan.Node:
     """Return the plan with a guard at every atom of two or more objects, and nodes that the engine has no rules for
     written with others.
 
@@ -51,11 +37,11 @@ def insert_guards(node: Node) -> Node:
     the work is bounded by the size of the plan times the number of such ways.
     """
     context = {var: _Binding(-1, "∃", True) for var in node.free}
-    return descend(node, context, _guard)
+    return plan.descend(node, context, _guard)
 
 
-def _guard(node: Node, context: _Context, visit: Visit[_Context]) -> Node:
-    if isinstance(node, Atom):
+def _guard(node: plan.Node, context: _Context, visit: plan.Visit[_Context]) -> plan.Node:
+    if isinstance(node, plan.Atom):
         return _guard_atom(node, context)
     schema = node.schema
     if not node.basic or (schema.mixed and _has_pairs(node)):
@@ -72,10 +58,10 @@ def _guard(node: Node, context: _Context, visit: Visit[_Context]) -> Node:
             order = 1 + max([b.order for b in context.values()], default=-1)
             inner = {**inner, **{v: _Binding(order, schema.kind, True) for v in schema.variable(node)}}
         guarded.append(visit(child, inner))
-    return rejoin(node, guarded)
+    return plan.rejoin(node, guarded)
 
 
-def _guard_atom(atom: Atom, context: _Context) -> Node:
+def _guard_atom(atom: plan.Atom, context: _Context) -> plan.Node:
     terms = atom.terms
     pairs = [(a, b) for i, a in enumerate(terms) for b in terms[i + 1 :]]
     if not pairs:
@@ -87,24 +73,24 @@ def _guard_atom(atom: Atom, context: _Context) -> Node:
         true_on_diagonal = (innermost.kind == "∀") == innermost.positive
     else:
         true_on_diagonal = atom.predicate.reflexive
-    equalities = [e for e in (same(a, b) for a, b in pairs) if e is not const(0.0)]
-    if const(1.0) in equalities:
-        return const(1.0 if true_on_diagonal else 0.0)
+    equalities = [e for e in (plan.same(a, b) for a, b in pairs) if e is not plan.const(0.0)]
+    if plan.const(1.0) in equalities:
+        return plan.const(1.0 if true_on_diagonal else 0.0)
     meant = _written_out(atom)
     if true_on_diagonal:
-        return disjunction([*equalities, meant])
-    return conjunction([*(negation(e) for e in equalities), meant])
+        return plan.disjunction([*equalities, meant])
+    return plan.conjunction([*(plan.negation(e) for e in equalities), meant])
 
 
-def _written_out(atom: Atom) -> Node:
+def _written_out(atom: plan.Atom) -> plan.Node:
     """Return a relation that is derived from values as what it means, any other atom as it is."""
     if not atom.predicate.ways:
         return atom
-    return disjunction(
-        conjunction(make(Atom, Predicate(v, 1), (t,)) for v, t in zip(way, atom.terms, strict=True))
+    return plan.disjunction(
+        plan.conjunction(plan.make(plan.Atom, plan.Predicate(v, 1), (t,)) for v, t in zip(way, atom.terms, strict=True))
         for way in atom.predicate.ways
     )
 
 
-def _has_pairs(node: Node) -> bool:
-    return any(isinstance(n, Atom) and len(n.terms) > 1 for n in walk(node))
+def _has_pairs(node: plan.Node) -> bool:
+    return any(isinstance(n, plan.Atom) and len(n.terms) > 1 for n in plan.walk(node))

@@ -8,21 +8,12 @@ are made by :func:`make`, which gives each formula its one object.
 from __future__ import annotations
 
 import threading
+import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import repeat
 from operator import attrgetter, itemgetter
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    Literal,
-    TypeAlias,
-    TypeVar,
-    dataclass_transform,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 Term: TypeAlias = str | int
@@ -160,11 +151,11 @@ class Schema:
             If it has a tuple of parts and another part, or may grow or fall with a part and says not what it stands
             for.
         """
-        hints = get_type_hints(cls, include_extras=True)
+        hints = typing.get_type_hints(cls, include_extras=True)
         names = tuple(f.name for f in fields(cls))  # type: ignore[arg-type]
         roles = [next(iter(getattr(hints[name], "__metadata__", ())), None) for name in names]
         at = [i for i, role in enumerate(roles) if isinstance(role, Part)]
-        many = next((i for i in at if get_origin(hints[names[i]].__origin__) is tuple), None)
+        many = next((i for i in at if typing.get_origin(hints[names[i]].__origin__) is tuple), None)
         bound = next((i for i, role in enumerate(roles) if isinstance(role, Bound)), None)
         parts = tuple(role for role in roles if isinstance(role, Part))
         mixed = any(part.sign == "±" for part in parts)
@@ -199,7 +190,7 @@ def _reader(at: list[int], many: int | None) -> Callable[[tuple[Any, ...]], tupl
     return lambda values: (values[at[0]],) if at else ()
 
 
-@dataclass_transform(eq_default=False, frozen_default=True)
+@typing.dataclass_transform(eq_default=False, frozen_default=True)
 def node(cls: type[NodeT]) -> type[NodeT]:
     """Declare a class of plan nodes: a frozen dataclass, compared by identity, with its :class:`Schema`."""
     made: type[NodeT] = dataclass(frozen=True, slots=True, eq=False)(cls)

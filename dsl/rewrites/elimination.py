@@ -12,22 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dsl.plan import (
-    Connective,
-    Exists,
-    Forall,
-    Node,
-    Not,
-    Quantifier,
-    Same,
-    Visit,
-    descend,
-    make,
-    quantify,
-    rebuild,
-    substitute,
-    walk,
-)
+from dsl import plan
 from dsl.rewrites.normal import Keys
 from dsl.rewrites.rule import Laws, of_plans
 
@@ -39,23 +24,23 @@ whose cost grows with the cycles: half a minute for six variables all related); 
 
 
 @of_plans("eliminate variables", "∃x∃y(φ(x) ∧ ψ(x, y)) = ∃x(φ(x) ∧ ∃y ψ(x, y))", crisp=True)
-def eliminate(plan: Node, laws: Laws) -> Node:
+def eliminate(root: plan.Node, laws: Laws) -> plan.Node:
     """Rewrite every block of like quantifiers into an order of least width. Holds in every logic (crisp quantifiers).
 
     A block whose variables must all be different (more inequations than the factors carry anyway) is left as one
     block; :mod:`dsl.rewrites.all_different` says how it is searched.
     """
-    return descend(plan, None, _eliminated)
+    return plan.descend(root, None, _eliminated)
 
 
-def _eliminated(node: Node, _: None, visit: Visit[None]) -> Node:
-    if not isinstance(node, Exists | Forall):
-        return rebuild(node, [visit(child, None) for child in node.children])
+def _eliminated(node: plan.Node, _: None, visit: plan.Visit[None]) -> plan.Node:
+    if not isinstance(node, plan.Exists | plan.Forall):
+        return plan.rebuild(node, [visit(child, None) for child in node.children])
     variables, factors = collect(node)
     return arrange(type(node), variables, [visit(factor, None) for factor in factors])
 
 
-def collect(node: Exists | Forall) -> tuple[list[str], list[Node]]:
+def collect(node: plan.Exists | plan.Forall) -> tuple[list[str], list[plan.Node]]:
     """Return the variables of a block of like quantifiers and the factors under it, nested blocks drawn in.
 
     ``∃x(φ ∧ ∃yψ) = ∃x∃y(φ ∧ ψ)``: a nested block's variable is renamed where it would collide. Variables come
@@ -63,17 +48,17 @@ def collect(node: Exists | Forall) -> tuple[list[str], list[Node]]:
     """
     kind = type(node)
     variables: list[str] = []
-    factors: list[Node] = []
-    taken = {v for n in walk(node) for v in n.free}
+    factors: list[plan.Node] = []
+    taken = {v for n in plan.walk(node) for v in n.free}
 
-    def gather(current: Node, inside: bool) -> None:
+    def gather(current: plan.Node, inside: bool) -> None:
         if isinstance(current, kind) and (inside or current.free):
             var, body = current.var, current.body
             if var in variables or var in node.free:
                 k = 0
                 while f"${k}" in taken or f"${k}" in variables:
                     k += 1
-                body = substitute(body, {var: f"${k}"})
+                body = plan.substitute(body, {var: f"${k}"})
                 var = f"${k}"
             variables.append(var)
             gather(body, True)
@@ -87,24 +72,24 @@ def collect(node: Exists | Forall) -> tuple[list[str], list[Node]]:
     return variables, factors
 
 
-def arrange(kind: Quantifier, variables: Sequence[str], factors: Sequence[Node]) -> Node:
+def arrange(kind: plan.Quantifier, variables: Sequence[str], factors: Sequence[plan.Node]) -> plan.Node:
     """Return the block as a formula of least width; see :func:`eliminate`."""
     factors = sorted(factors, key=Keys())
     bound = set(variables)
-    parts: list[Node] = []
+    parts: list[plan.Node] = []
     for members in components(factors, bound):
         inner = [v for v in variables if any(v in f.free for f in members)]
         if inner and not stays_whole(kind, inner, members):
             parts.append(_ordered(kind, inner, members))
         else:
-            parts.append(quantify(kind, reversed(inner), _join(kind.connective, members)))
+            parts.append(plan.quantify(kind, reversed(inner), _join(kind.connective, members)))
     return _join(kind.connective, parts)
 
 
-def components(factors: Sequence[Node], bound: Iterable[str]) -> list[list[Node]]:
+def components(factors: Sequence[plan.Node], bound: Iterable[str]) -> list[list[plan.Node]]:
     """Group factors that share a bound variable, directly or through others; those without one come alone."""
     left = set(bound)
-    groups: list[tuple[set[str], list[Node]]] = []
+    groups: list[tuple[set[str], list[plan.Node]]] = []
     for factor in factors:
         scope = set(factor.free) & left
         touching = [g for g in groups if g[0] & scope]
@@ -113,7 +98,7 @@ def components(factors: Sequence[Node], bound: Iterable[str]) -> list[list[Node]
     return [members for _, members in groups]
 
 
-def stays_whole(kind: Quantifier, variables: Sequence[str], factors: Sequence[Node]) -> bool:
+def stays_whole(kind: plan.Quantifier, variables: Sequence[str], factors: Sequence[plan.Node]) -> bool:
     """Return whether the inequations of a block would widen its elimination: it is then searched instead.
 
     See :mod:`dsl.rewrites.all_different`. Two variables are no wider than a table of pairs.
@@ -124,7 +109,7 @@ def stays_whole(kind: Quantifier, variables: Sequence[str], factors: Sequence[No
     return greedy_width(factors, variables) > max(greedy_width(others, variables), 2)
 
 
-def greedy_width(factors: Sequence[Node], variables: Iterable[str]) -> int:
+def greedy_width(factors: Sequence[plan.Node], variables: Iterable[str]) -> int:
     """Return the variables of the largest table if they are eliminated greedily, fewest neighbours first: an upper
     bound of the least width, and it where there are few cycles (Bodlaender and Koster 2010)."""
     scopes = [f.free for f in factors]
@@ -142,7 +127,9 @@ def greedy_width(factors: Sequence[Node], variables: Iterable[str]) -> int:
     return most
 
 
-def split_apart(kind: Quantifier, factors: Sequence[Node], bound: set[str]) -> tuple[list[Node], list[Node]]:
+def split_apart(
+    kind: plan.Quantifier, factors: Sequence[plan.Node], bound: set[str]
+) -> tuple[list[plan.Node], list[plan.Node]]:
     """Split factors into inequations of two bound variables (for ∀: equations) that no other factor carries, and
     the rest."""
     rest = [f for f in factors if not _is_pair(kind, f)]
@@ -152,12 +139,12 @@ def split_apart(kind: Quantifier, factors: Sequence[Node], bound: set[str]) -> t
     return apart, [f for f in factors if f not in apart]
 
 
-def _is_pair(kind: Quantifier, node: Node) -> bool:
-    same = node if kind is not Exists else node.body if isinstance(node, Not) else None
-    return isinstance(same, Same) and len(same.free) == 2
+def _is_pair(kind: plan.Quantifier, node: plan.Node) -> bool:
+    same = node if kind is not plan.Exists else node.body if isinstance(node, plan.Not) else None
+    return isinstance(same, plan.Same) and len(same.free) == 2
 
 
-def _ordered(kind: Quantifier, variables: list[str], factors: list[Node]) -> Node:
+def _ordered(kind: plan.Quantifier, variables: list[str], factors: list[plan.Node]) -> plan.Node:
     connective = kind.connective
     groups = by_scope(factors)
     kept = {v for f in factors for v in f.free} - set(variables)
@@ -172,19 +159,21 @@ def _ordered(kind: Quantifier, variables: list[str], factors: list[Node]) -> Nod
         inside = [f for f in chosen if any(v in f.free for v in done)]
         outside = [f for f in chosen if f not in inside]
         groups.append(
-            [*outside, quantify(kind, sorted(done, reverse=True), _join(connective, inside))] if inside else outside
+            [*outside, plan.quantify(kind, sorted(done, reverse=True), _join(connective, inside))]
+            if inside
+            else outside
         )
     return _join(connective, [f for g in groups for f in g])
 
 
-def by_scope(factors: Sequence[Node]) -> list[list[Node]]:
+def by_scope(factors: Sequence[plan.Node]) -> list[list[plan.Node]]:
     """Group factors so that no group's scope lies within another's: each goes to the smallest scope around it."""
     scopes: list[frozenset[str]] = []
     for factor in factors:
         if factor.free not in scopes:
             scopes.append(factor.free)
     top = [s for s in scopes if not any(s < other for other in scopes)]
-    groups: dict[frozenset[str], list[Node]] = {s: [] for s in top}
+    groups: dict[frozenset[str], list[plan.Node]] = {s: [] for s in top}
     for factor in factors:
         home = min((s for s in top if factor.free <= s), key=len)
         groups[home].append(factor)
@@ -215,10 +204,10 @@ def order(scopes: Sequence[frozenset[str]], kept: set[str]) -> list[tuple[int, .
     return [tuple(int(i) for i in step) for step in path]
 
 
-def _join(connective: Connective, operands: Sequence[Node]) -> Node:
-    return operands[0] if len(operands) == 1 else make(connective, tuple(operands))
+def _join(connective: plan.Connective, operands: Sequence[plan.Node]) -> plan.Node:
+    return operands[0] if len(operands) == 1 else plan.make(connective, tuple(operands))
 
 
-def width(node: Node) -> int:
+def width(node: plan.Node) -> int:
     """Return the number of variables of the largest table that computing the plan node by node makes."""
-    return max(len(inner.joint) for inner in walk(node))
+    return max(len(inner.joint) for inner in plan.walk(node))

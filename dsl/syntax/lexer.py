@@ -1,8 +1,7 @@
 """Text to tokens: blanks and comments dropped, indentation turned into ``_INDENT`` and ``_DEDENT``.
 
-The words themselves come from ``grammars/neptune.lark``. A fault of the text (an odd character, a
-text without its closing quote) becomes a last ``ERROR`` token, so that whichever
-fault comes first is the one reported.
+The words themselves come from ``grammars/neptune.lark``. A fault of the text (an odd character, a text without its
+closing quote) becomes a last ``ERROR`` token, so that whichever fault comes first is the one reported.
 """
 
 from __future__ import annotations

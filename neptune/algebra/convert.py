@@ -1,9 +1,8 @@
 """Between probabilities and logits, finite where the textbook forms are not.
 
-A crisp probability (exactly 0 or 1) is the logit ∓∞: harmless in min, max and negation, and lossless. The
-derivatives of both conversions are floored at ``EPSILON`` (the logit clamp), which makes them finite,
-positive and inverse to each other everywhere: a crisp leaf that is selected by min or max gets the gradient
-1, never NaN.
+A crisp probability (exactly 0 or 1) is the logit ∓∞: harmless in min, max and negation, and lossless. The derivatives
+of both conversions are floored at ``EPSILON`` (the logit clamp), which makes them finite, positive and inverse to each
+other everywhere: a crisp leaf that is selected by min or max gets the gradient 1, never NaN.
 """
 
 from __future__ import annotations
@@ -94,6 +93,5 @@ def clamp_logit(logits: Tensor) -> Tensor:
 
 
 def into_unit(p: Tensor) -> Tensor:
-    """Return p clamped to [0, 1], straight-through: takes off rounding beyond the ends, keeps the
-    gradient."""
+    """Return p clamped to [0, 1], straight-through: takes off rounding beyond the ends, keeps the gradient."""
     return cast(Tensor, _Clamp.apply(p, 0.0, 1.0))  # type: ignore[no-untyped-call]

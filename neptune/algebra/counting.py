@@ -17,8 +17,7 @@ from neptune.algebra.logic import Logic
 
 
 def descending(cells: Tensor, keep: Tensor | None) -> Tensor:
-    """Return logits sorted from high to low along the last axis (stable: the first of equals first), padding
-    as -∞."""
+    """Return logits sorted from high to low along the last axis (stable: the first of equals first), padding as -∞."""
     if keep is not None:
         cells = cells.masked_fill(~keep, -math.inf)
     return cells.sort(stable=True, dim=-1, descending=True).values
@@ -66,8 +65,7 @@ def distribution(p: Tensor, q: Tensor) -> Tensor:
 
 
 def greater_godel(logic: Logic, a: Tensor, b: Tensor) -> Tensor:
-    """Return godel's "more a than b", ``maxₖ min(a₍ₖ₎, 1 - b₍ₖ₎)`` for k ≥ 1, from :func:`at_least_each` of
-    both."""
+    """Return godel's "more a than b", ``maxₖ min(a₍ₖ₎, 1 - b₍ₖ₎)`` for k ≥ 1, from :func:`at_least_each` of both."""
     a = a[..., 1:-1]
     b = b[..., 1:]
     if b.shape[-1] < a.shape[-1]:

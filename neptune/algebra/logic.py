@@ -1,9 +1,8 @@
 """The logics: what ∧, ∨ and ¬ mean. A logic is a value that is handed around, never a global switch.
 
-Each works on its own *internal* numbers: ``godel`` on logits, where negation is a sign flip and every
-rewrite is bit-exact; the others on probabilities. ∃ and ∀ are max and min in every logic: every t-norm
-distributes over max, so that eliminating a variable early is exact (Hájek 1998, "Metamathematics of Fuzzy
-Logic").
+Each works on its own *internal* numbers: ``godel`` on logits, where negation is a sign flip and every rewrite is
+bit-exact; the others on probabilities. ∃ and ∀ are max and min in every logic: every t-norm distributes over max, so
+that eliminating a variable early is exact (Hájek 1998, "Metamathematics of Fuzzy Logic").
 
 Ties: max and min hand their gradient to the *first* of equal cells (lowest index; the left operand).
 """
@@ -18,8 +17,9 @@ import torch
 from torch import Tensor
 
 from neptune.algebra.convert import as_float, into_unit, to_logit, to_probability
-from neptune.algebra.errors import AlgebraError, did_you_mean
+from neptune.algebra.errors import AlgebraError
 from neptune.algebra.frank import THETA_LIMIT, frank_and, lukasiewicz_and
+from neptune.errors import did_you_mean
 
 
 def _tracks(*xs: Tensor) -> bool:
@@ -234,8 +234,7 @@ class Lukasiewicz(Logic):
 
 
 class Frank(Logic):
-    """The Frank family with ``θ = ln s``: -∞ godel, 0 product, +∞ lukasiewicz. How strict "and" is, as a
-    number.
+    """The Frank family with ``θ = ln s``: -∞ godel, 0 product, +∞ lukasiewicz. How strict "and" is, as a number.
 
     Parameters
     ----------
@@ -311,8 +310,7 @@ def frank(s: float) -> Frank:
 
 
 def get(name: str | Logic) -> Logic:
-    """Return the logic with that name: ``godel``, ``product``, ``lukasiewicz`` or ``frank:S``
-    (``frank:0.1``).
+    """Return the logic with that name: ``godel``, ``product``, ``lukasiewicz`` or ``frank:S`` (``frank:0.1``).
 
     Raises
     ------

@@ -1,9 +1,8 @@
 """Options beside max and min: the soft quantifier with a temperature, and noisy-or.
 
-Neither distributes over the connectives, so formulas with them run unoptimised. The soft quantifier is the
-Dombi t-conorm (Dombi 1982, "A general class of fuzzy operators"), ``∃τ = σ(τ·logsumexp(ℓ/τ))`` with ℓ the
-clamped logit, and ``∀τ = ¬∃τ¬``: monotone, invariant under permutation and padding, and every cell gets a
-positive gradient.
+Neither distributes over the connectives, so formulas with them run unoptimised. The soft quantifier is the Dombi
+t-conorm (Dombi 1982, "A general class of fuzzy operators"), ``∃τ = σ(τ·logsumexp(ℓ/τ))`` with ℓ the clamped logit, and
+``∀τ = ¬∃τ¬``: monotone, invariant under permutation and padding, and every cell gets a positive gradient.
 """
 
 from __future__ import annotations

@@ -53,8 +53,7 @@ class OracleTemperature(nn.Module):
         return self.log_T.clamp(math.log(T_MIN), math.log(T_MAX)).exp()
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Return calibrated logits, any shape, in the dtype of `logits`; ±∞ stays, and gives T and b no
-        gradient."""
+        """Return calibrated logits, any shape, in the dtype of `logits`; ±∞ stays, and gives T and b no gradient."""
         return _scaled(logits, self.T.to(logits), self.b.clamp(-B_LIMIT, B_LIMIT).to(logits))
 
     def to_dict(self) -> dict[str, float]:

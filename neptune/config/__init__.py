@@ -10,16 +10,5 @@ from neptune.config.semantic import PROVIDERS
 from neptune.config.tasks import MODELS, TASKS
 from neptune.config.validation import ConfigProblems
 
-__all__ = [
-    "DATASETS",
-    "MODELS",
-    "NEUTRAL",
-    "PASSING",
-    "PROVIDERS",
-    "TASKS",
-    "Config",
-    "ConfigProblems",
-    "load_config",
-    "make_config",
-    "model_of",
-]
+__all__ = ["DATASETS", "MODELS", "NEUTRAL", "PASSING", "PROVIDERS", "TASKS", "Config", "ConfigProblems"]
+__all__ += ["load_config", "make_config", "model_of"]

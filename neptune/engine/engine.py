@@ -77,8 +77,7 @@ class Engine:
     prior
         Guesses at cells, for the order of asking only; by default from the boxes.
     probability_tolerance
-        In [0, 1]. Bounds of an answer's probability as close as this are reported as their middle; else as bounds
-        only.
+        In [0, 1]. Bounds of an answer's probability as close as this are reported as their middle; else as bounds only.
     oracle_options, detector_options
         Passed to the constructors of oracle and detector.
     record

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from neptune.errors import ConfigError, NeptuneError, did_you_mean
+from neptune.errors import ConfigError, NeptuneError, one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,7 @@ def find_endpoint(name: str, where: str) -> Endpoint:
     """
     found = ENDPOINTS.get(name)
     if found is None:
-        raise ConfigError(
-            f"Unknown provider '{name}'",
-            where=where,
-            expected="one of " + ", ".join(ENDPOINTS),
-            hint=did_you_mean(name, ENDPOINTS),
-        )
+        raise ConfigError(f"Unknown provider '{name}'", where=where, **one_of(name, ENDPOINTS))
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from neptune.errors import ConfigError, did_you_mean
+from neptune.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
     from neptune.tasks.base import Sample as Sample
@@ -61,12 +61,7 @@ def load(
         is not an error here: it becomes its sample's ``problem``.
     """
     if name not in REGISTRY:
-        raise ConfigError(
-            f"Unknown dataset {name!r}",
-            where="dataset",
-            expected="one of " + ", ".join(NAMES),
-            hint=did_you_mean(str(name).replace("_", "-"), NAMES),
-        )
+        raise ConfigError(f"Unknown dataset {name!r}", where="dataset", **one_of(str(name).replace("_", "-"), NAMES))
     task: Task = resolve_name(REGISTRY[name])(data_dir, num_samples=num_samples, seed=seed, split=split)
     return task
 

@@ -138,8 +138,7 @@ class Task(ABC):
         answer
             What the program returned. An answer of a wrong kind is wrong, not an error.
         scene
-            The scene it was run on, whose boxes the answer's objects are; needed where an answer names
-            objects.
+            The scene it was run on, whose boxes the answer's objects are; needed where an answer names objects.
 
         Raises
         ------

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from neptune.errors import DatasetError, MissingExtraError, did_you_mean
+from neptune.errors import DatasetError, MissingExtraError, one_of
 
 PREFIX = "hf:"
 """What a `data_dir` on the hub begins with: ``hf:owner/name``."""
@@ -60,10 +60,5 @@ def rows(data_dir: str | Path, split: str | None = None) -> Sequence[Any]:
     if split is None and len(names) > 1:
         raise DatasetError(f"The dataset has the splits {', '.join(names)}", where=str(data_dir), hint="Set split")
     if split is not None and split not in names:
-        raise DatasetError(
-            f"There is no split '{split}'",
-            where=str(data_dir),
-            expected=f"one of {', '.join(names)}",
-            hint=did_you_mean(split, names),
-        )
+        raise DatasetError(f"There is no split '{split}'", where=str(data_dir), **one_of(split, names))
     return cast("Sequence[Any]", loaded[split or names[0]])

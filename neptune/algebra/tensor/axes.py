@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from neptune.algebra.errors import AlgebraError, did_you_mean
+from neptune.algebra.errors import AlgebraError
+from neptune.errors import did_you_mean
 
 Domain = dict[str, Tensor]
 
@@ -91,8 +92,7 @@ def merge(
     shape_b: Sequence[int],
     domain_b: Domain,
 ) -> tuple[tuple[str, ...], Domain]:
-    """Return the variables and domain of two tensors together: the left one's axes, then what the right one
-    adds.
+    """Return the variables and domain of two tensors together: the left one's axes, then what the right one adds.
 
     Raises
     ------
@@ -135,8 +135,7 @@ def view(x: Tensor, vars: Sequence[str], out: Sequence[str]) -> Tensor:
 
 
 def mask_of(domain: Domain, vars: Sequence[str], names: Sequence[str]) -> Tensor | None:
-    """Return one mask, broadcastable to axes `vars`, that is False where any of the variables `names` is
-    padding."""
+    """Return one mask, broadcastable to axes `vars`, that is False where any of the variables `names` is padding."""
     out: Tensor | None = None
     for name in names:
         if name in domain:

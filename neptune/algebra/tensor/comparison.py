@@ -111,8 +111,7 @@ def soft_greater(a: Tensor, b: Tensor, tau: float | Tensor = 0.0) -> Tensor:
 
 
 def soft_equal(a: Tensor, b: Tensor, tau: float | Tensor = 0.0) -> Tensor:
-    """Return ``a = b`` softly: 1 at gap 0, exactly ½ at the gap τ, falling to 0: ``sech²(c·(a - b)/τ)``,
-    sech²(c) = ½.
+    """Return ``a = b`` softly: 1 at gap 0, exactly ½ at the gap τ, falling to 0: ``sech²(c·(a - b)/τ)``, sech²(c) = ½.
 
     So τ is the tolerance: numbers closer than τ decide as equal. τ = 0 (the limit) is exactly 1 where a = b,
     else 0. Parameters as for :func:`soft_greater`.

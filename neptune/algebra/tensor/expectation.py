@@ -1,5 +1,4 @@
-"""A description used as an argument: ``left(x, the y)`` is the expectation of the atom under the
-description."""
+"""A description used as an argument: ``left(x, the y)`` is the expectation of the atom under the description."""
 
 from __future__ import annotations
 

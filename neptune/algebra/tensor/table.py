@@ -18,8 +18,7 @@ Names = str | Sequence[str]
 
 
 class Table:
-    """An immutable table of probabilities; :class:`ProbabilisticTensor` is one with the operations of the
-    algebra."""
+    """An immutable table of probabilities; :class:`ProbabilisticTensor` is one with the operations of the algebra."""
 
     __slots__ = ("_domain", "_logic", "_logits", "_negation", "_values", "_vars")
 
@@ -159,8 +158,7 @@ class Table:
         return self.shape[positions(var, self._vars, self.shape)[0]]
 
     def item(self) -> float:
-        """Return the probability of a tensor without variables as a float; AlgebraError if it has
-        variables."""
+        """Return the probability of a tensor without variables as a float; AlgebraError if it has variables."""
         if self._vars:
             raise AlgebraError(
                 f"item() of a tensor with the variables {show(self._vars, self.shape)}",

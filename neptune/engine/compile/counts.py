@@ -16,16 +16,9 @@ from torch import Tensor
 from dsl.plan import Compare, Count, CountTrue, Description, Node, Number
 from neptune.algebra import counting
 from neptune.algebra.convert import into_unit
+from neptune.engine.compile import program
 from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.connectives import constant_of
-from neptune.engine.compile.program import (
-    ExecutionContext,
-    Register,
-    Registers,
-    counted_cells,
-    expand_axes,
-    missing_axes,
-)
 
 COMPARISONS: dict[str, Any] = {
     ">": lambda a, b: a > b,
@@ -37,7 +30,7 @@ COMPARISONS: dict[str, Any] = {
 }
 
 
-def over(compiler: Compiler, node: Description | Count) -> Register:
+def over(compiler: Compiler, node: Description | Count) -> program.Register:
     """Return the body of a description or count, with an axis for its variable, which comes last."""
     slot, have = compiler.value(node.body)
     vars = (*(v for v in have if v != node.var), node.var)
@@ -45,36 +38,36 @@ def over(compiler: Compiler, node: Description | Count) -> Register:
         return slot, have
     order = [0, *(1 + have.index(v) for v in vars)] if node.var in have else None
 
-    def turned(context: ExecutionContext, r: Registers) -> Tensor:
+    def turned(context: program.ExecutionContext, r: program.Registers) -> Tensor:
         x = r[slot]
         return x.permute(order) if order else x.unsqueeze(-1).expand(*x.shape, context.size)
 
     return compiler.emit(vars, turned)
 
 
-def count(compiler: Compiler, node: Count) -> Register:
+def count(compiler: Compiler, node: Count) -> program.Register:
     """How many objects fit the body."""
     slot, vars = over(compiler, node)
     return slot, (*vars[:-1], "#")
 
 
-def count_true(compiler: Compiler, node: CountTrue) -> Register:
+def count_true(compiler: Compiler, node: CountTrue) -> program.Register:
     """How many of finitely many formulas are true."""
     parts = [compiler.value(b) for b in node.bodies]
     free = tuple(sorted({v for _, vars in parts for v in vars}))
-    places = [(slot, missing_axes(vars, free)) for slot, vars in parts]
+    places = [(slot, program.missing_axes(vars, free)) for slot, vars in parts]
 
-    def stacked(context: ExecutionContext, r: Registers) -> Tensor:
+    def stacked(context: program.ExecutionContext, r: program.Registers) -> Tensor:
         if not places:
             return torch.zeros(1, 0, dtype=context.logic.dtype)
-        tables = [expand_axes(r[slot], index) for slot, index in places]
+        tables = [program.expand_axes(r[slot], index) for slot, index in places]
         shape = (max(len(t) for t in tables), *([context.size] * len(free)))
         return torch.stack([t.expand(shape) for t in tables], -1)
 
     return compiler.emit((*free, "#"), stacked, axes=len(free) + (not compiler.as_written))
 
 
-def comparison(compiler: Compiler, node: Compare) -> Register:
+def comparison(compiler: Compiler, node: Compare) -> program.Register:
     """How true a comparison of two counts, or of a count with a number, is."""
     left, right, op = node.left, node.right, node.op
     if isinstance(right, Number):
@@ -83,12 +76,12 @@ def comparison(compiler: Compiler, node: Compare) -> Register:
         return _with_number(compiler, op, left, right.value)
     (sa, (*rest_a, _)), (sb, (*rest_b, _)) = compiler.value(left), compiler.value(right)
     vars = tuple(sorted({*rest_a, *rest_b}))
-    ia, ib = missing_axes(tuple(rest_a), vars), missing_axes(tuple(rest_b), vars)
+    ia, ib = program.missing_axes(tuple(rest_a), vars), program.missing_axes(tuple(rest_b), vars)
     of_objects = isinstance(left, Count), isinstance(right, Count)
 
-    def compared(context: ExecutionContext, r: Registers) -> Tensor:
+    def compared(context: program.ExecutionContext, r: program.Registers) -> Tensor:
         a, b = (
-            expand_axes(counted_cells(context, r[slot]) if objects else r[slot], index)
+            program.expand_axes(program.counted_cells(context, r[slot]) if objects else r[slot], index)
             for slot, objects, index in ((sa, of_objects[0], ia), (sb, of_objects[1], ib))
         )
         if op in ("==", "!="):
@@ -100,7 +93,7 @@ def comparison(compiler: Compiler, node: Compare) -> Register:
     return compiler.emit(vars, compared)
 
 
-def _with_number(compiler: Compiler, op: str, left: Node, value: float) -> Register:
+def _with_number(compiler: Compiler, op: str, left: Node, value: float) -> program.Register:
     slot, vars = compiler.value(left)
     of_objects = isinstance(left, Count)
     never = value != int(value) and op in ("==", "!=")
@@ -109,8 +102,8 @@ def _with_number(compiler: Compiler, op: str, left: Node, value: float) -> Regis
     # a ≤ k is ¬(a ≥ k + 1), and a < k is ¬(a ≥ k).
     least = k + 1 if op in (">", "<=") else k
 
-    def compared(context: ExecutionContext, r: Registers) -> Tensor:
-        cells = counted_cells(context, r[slot]) if of_objects else r[slot]
+    def compared(context: program.ExecutionContext, r: program.Registers) -> Tensor:
+        cells = program.counted_cells(context, r[slot]) if of_objects else r[slot]
         if never:
             hard = context.logic.top if op == "!=" else context.logic.bottom
             return torch.full(cells.shape[:-1], hard, dtype=context.logic.dtype)
@@ -121,7 +114,7 @@ def _with_number(compiler: Compiler, op: str, left: Node, value: float) -> Regis
     return compiler.emit(vars[:-1], compared)
 
 
-def _negated(context: ExecutionContext, x: Tensor, really: bool) -> Tensor:
+def _negated(context: program.ExecutionContext, x: Tensor, really: bool) -> Tensor:
     return context.logic.not_(context.opposite(x)) if really else x
 
 
@@ -129,7 +122,7 @@ def _distribution(cells: Tensor) -> Tensor:
     return counting.distribution(cells, 1.0 - cells)
 
 
-def _at_least(context: ExecutionContext, cells: Tensor, k: int) -> Tensor:
+def _at_least(context: program.ExecutionContext, cells: Tensor, k: int) -> Tensor:
     """Return how true "at least k" is, in any logic."""
     if context.logic.uses_logits:
         each = counting.at_least_each(cells, None)
@@ -137,7 +130,7 @@ def _at_least(context: ExecutionContext, cells: Tensor, k: int) -> Tensor:
     return counting.tail(_distribution(cells), k)
 
 
-def _exactly(context: ExecutionContext, cells: Tensor, k: int) -> Tensor:
+def _exactly(context: program.ExecutionContext, cells: Tensor, k: int) -> Tensor:
     """Return how true "exactly k" is: "at least k" rises with the cells, "at least k + 1" is the opposite way."""
     logic = context.logic
     if not logic.uses_logits and not context.is_open(cells):
@@ -147,7 +140,7 @@ def _exactly(context: ExecutionContext, cells: Tensor, k: int) -> Tensor:
     return logic.and_(least, logic.not_(more)) if logic.uses_logits else (least - more).clamp(0.0, 1.0)
 
 
-def _more(context: ExecutionContext, a: Tensor, b: Tensor) -> Tensor:
+def _more(context: program.ExecutionContext, a: Tensor, b: Tensor) -> Tensor:
     """Return how true "more a than b" is, which rises with a and falls with b."""
     b = context.opposite(b)
     if context.logic.uses_logits:
@@ -156,7 +149,7 @@ def _more(context: ExecutionContext, a: Tensor, b: Tensor) -> Tensor:
     return counting.greater_distribution(_distribution(a), _distribution(b))
 
 
-def _equal(context: ExecutionContext, a: Tensor, b: Tensor) -> Tensor:
+def _equal(context: program.ExecutionContext, a: Tensor, b: Tensor) -> Tensor:
     """Return how true "as many a as b" is: godel's ``maxₖ min(a₌ₖ, b₌ₖ)``, else ``Σₖ P(a=k)·P(b=k)``.
 
     Where evidence is missing, "exactly k" lies between "at least k" and "not at least k + 1" at opposite ends of the

@@ -8,24 +8,16 @@ from torch import Tensor
 from dsl.plan import ExpectationOver
 from neptune.algebra import iota
 from neptune.algebra.convert import LOGIT_LIMIT, as_float, into_unit
+from neptune.engine.compile import program
 from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.connectives import constant_of
 from neptune.engine.compile.counts import over
-from neptune.engine.compile.program import (
-    ExecutionContext,
-    Register,
-    Registers,
-    all_rows,
-    expand_axes,
-    full,
-    missing_axes,
-)
 
 SLAB = 1 << 17
 """Cells sorted at once: what fits the processor's cache is done five times as fast."""
 
 
-def expectation(compiler: Compiler, node: ExpectationOver) -> Register:
+def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
     """An atom about a described object: Σ w·atom, w the softmax of the description (`pick`: at its largest alone)."""
     if compiler.empty:
         return constant_of(compiler, 0.0)
@@ -38,31 +30,31 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> Register:
     at_atom = [number[v] for v in atom_vars]
     at_weights = [*(number[v] for v in weights_vars[:-1]), number[node.var]]
     at_out = [number[v] for v in rest]
-    mask_index = missing_axes((node.var,), (*weights_vars[:-1], node.var))
+    mask_index = program.missing_axes((node.var,), (*weights_vars[:-1], node.var))
     # For bounds: both tables over all axes, that of the variable last.
     order = [0, *(1 + atom_vars.index(v) for v in (*rest, node.var) if v in atom_vars)]
-    atom_index = missing_axes(atom_vars, (*rest, node.var))
-    weights_index = missing_axes(weights_vars[:-1], rest)
+    atom_index = program.missing_axes(atom_vars, (*rest, node.var))
+    weights_index = program.missing_axes(weights_vars[:-1], rest)
     probability = compiler.probabilities.get(atom)
 
-    def expected(context: ExecutionContext, r: Registers) -> Tensor:
-        logic, cells = context.logic, full(r[described], context.size)
+    def expected(context: program.ExecutionContext, r: program.Registers) -> Tensor:
+        logic, cells = context.logic, program.full(r[described], context.size)
         p = logic.to_probability(r[atom]) if probability is None else r[probability]
         tau = 0.0 if node.pick else context.parameters.iota_tau
         logits = logic.to_logits(logic.ranks(cells) if node.pick else cells)
         if context.is_open(cells):
             shape = [-1, *([context.size] * len(number))]
-            logits = expand_axes(logits, weights_index).expand(shape)
-            return _bounds(logits, expand_axes(p.permute(order), atom_index).expand(shape), as_float(tau))
+            logits = program.expand_axes(logits, weights_index).expand(shape)
+            return _bounds(logits, program.expand_axes(p.permute(order), atom_index).expand(shape), as_float(tau))
         keep = None
         if context.mask is not None:
-            logits = all_rows(logits, context.batch)
-            keep = expand_axes(context.mask, mask_index).expand(logits.shape)
+            logits = program.all_rows(logits, context.batch)
+            keep = program.expand_axes(context.mask, mask_index).expand(logits.shape)
         p, w = p.double(), iota.weights(logits, keep, tau).double()
         if len(w) == 1 and len(p) == 1:
             summed = torch.einsum(p[0], at_atom, w[0], at_weights, at_out).unsqueeze(0)
         else:
-            p, w = all_rows(p, context.batch), all_rows(w, context.batch)
+            p, w = program.all_rows(p, context.batch), program.all_rows(w, context.batch)
             summed = torch.einsum(p, [0, *at_atom], w, [0, *at_weights], [0, *at_out])
         return into_unit(summed.to(cells.dtype))
 

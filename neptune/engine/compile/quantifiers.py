@@ -13,25 +13,15 @@ from dsl.plan import And, Exists, Forall, Node, Or, conjunction, disjunction
 from dsl.rewrites.all_different import Block, block_of, collected_block
 from dsl.rewrites.elimination import by_scope
 from neptune.algebra.quantifiers import quantify
+from neptune.engine.compile import program
 from neptune.engine.compile.assignment import Search
 from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.connectives import constant_of, fold, is_guard, join, junction
 from neptune.engine.compile.kernels import contract
-from neptune.engine.compile.program import (
-    ExecutionContext,
-    Register,
-    Registers,
-    Vars,
-    all_rows,
-    expand_axes,
-    full,
-    mask,
-    missing_axes,
-)
 from neptune.engine.compile.relaxation import steps_of
 
 
-def quantified(compiler: Compiler, node: Exists | Forall) -> Register:
+def quantified(compiler: Compiler, node: Exists | Forall) -> program.Register:
     """∃x φ or ∀x φ."""
     kind, universal = type(node), isinstance(node, Forall)
     if compiler.empty:
@@ -59,7 +49,7 @@ def quantified(compiler: Compiler, node: Exists | Forall) -> Register:
     return reduce(compiler, compiler.value(body), vars, universal)
 
 
-def reduce(compiler: Compiler, body: Register, gone: Sequence[str], universal: bool) -> Register:
+def reduce(compiler: Compiler, body: program.Register, gone: Sequence[str], universal: bool) -> program.Register:
     """Return ∃ (`universal`: ∀) over the variables `gone` of a register."""
     slot, have = body
     gone = [v for v in have if v in gone]
@@ -67,13 +57,13 @@ def reduce(compiler: Compiler, body: Register, gone: Sequence[str], universal: b
         return body
     vars = tuple(v for v in have if v not in gone)
     dims = [1 + have.index(v) for v in gone]
-    masks = [(v, missing_axes((v,), have)) for v in gone]
+    masks = [(v, program.missing_axes((v,), have)) for v in gone]
 
-    def run(context: ExecutionContext, r: Registers) -> Tensor:
+    def run(context: program.ExecutionContext, r: program.Registers) -> Tensor:
         x, logic = r[slot], context.logic
-        keep = mask(context, masks)
+        keep = program.mask(context, masks)
         if keep is not None and len(x) < context.batch:
-            x = all_rows(x, context.batch)
+            x = program.all_rows(x, context.batch)
         if isinstance(context.tau, float) and context.tau == 0.0:
             return logic.forall(x, dims, keep) if universal else logic.exists(x, dims, keep)
         return quantify(logic, x, dims, keep, context.tau, "max", universal)
@@ -81,7 +71,9 @@ def reduce(compiler: Compiler, body: Register, gone: Sequence[str], universal: b
     return compiler.emit(vars, run)
 
 
-def _contract(compiler: Compiler, a: Register, b: Register, gone: Sequence[str], universal: bool) -> Register:
+def _contract(
+    compiler: Compiler, a: program.Register, b: program.Register, gone: Sequence[str], universal: bool
+) -> program.Register:
     """Join and reduce at once; what only one operand mentions is reduced beforehand."""
     a = reduce(compiler, a, [v for v in gone if v not in b[1]], universal)
     b = reduce(compiler, b, [v for v in gone if v not in a[1]], universal)
@@ -94,22 +86,22 @@ def _contract(compiler: Compiler, a: Register, b: Register, gone: Sequence[str],
     order_a = [0, *(1 + va.index(v) for v in (*both, *rows, *shared))]
     order_b = [0, *(1 + vb.index(v) for v in (*both, *columns, *shared))]
     made = (*both, *rows, *columns)
-    vars: Vars = tuple(sorted(made))
+    vars: program.Vars = tuple(sorted(made))
     order_out = [0, *(1 + made.index(v) for v in vars)]
-    masks = [(v, missing_axes((v,), (*both, *rows, *shared))) for v in shared]
+    masks = [(v, program.missing_axes((v,), (*both, *rows, *shared))) for v in shared]
     counts = len(both), len(rows), len(columns)
 
-    def product(context: ExecutionContext, r: Registers) -> Tensor:
+    def product(context: program.ExecutionContext, r: program.Registers) -> Tensor:
         logic, n = context.logic, context.size
         x, y = r[sa].permute(order_a), r[sb].permute(order_b)
-        keep = mask(context, masks)
+        keep = program.mask(context, masks)
         if keep is not None:  # Enough on one side: false ∧ φ is false.
-            x = all_rows(x, context.batch).masked_fill(~keep, logic.top if universal else logic.bottom)
-        x, y = full(x, n), full(y, n)
+            x = program.all_rows(x, context.batch).masked_fill(~keep, logic.top if universal else logic.bottom)
+        x, y = program.full(x, n), program.full(y, n)
         k, i, j = (n**c for c in counts)
         batch = max(len(x), len(y))
         if len(x) != len(y) and k > 1:
-            x, y = all_rows(x, batch), all_rows(y, batch)
+            x, y = program.all_rows(x, batch), program.all_rows(y, batch)
         cells = contract(logic, x.reshape(len(x) * k, i, -1), y.reshape(len(y) * k, j, -1), universal)
         return cells.reshape(batch, *([n] * len(made))).permute(order_out)
 
@@ -119,7 +111,7 @@ def _contract(compiler: Compiler, a: Register, b: Register, gone: Sequence[str],
 # --- blocks of variables that must all differ ----------------------------------------------------
 
 
-def _searched(compiler: Compiler, search: Search) -> Register:
+def _searched(compiler: Compiler, search: Search) -> program.Register:
     """A block of distinct variables, by relaxing, checking and branching. The best distinct objects at the lower bounds
     of the factors give the lower bound of the block, and those at the upper bounds the upper one."""
     block = search.block
@@ -128,12 +120,14 @@ def _searched(compiler: Compiler, search: Search) -> Register:
         compiler.value(gather(group)) if group else constant_of(compiler, 1.0 - float(block.universal))
         for group in block.groups
     ]
-    places = [(slot, missing_axes(vars, scope)) for (slot, vars), scope in zip(parts, block.scopes, strict=True)]
+    places = [
+        (slot, program.missing_axes(vars, scope)) for (slot, vars), scope in zip(parts, block.scopes, strict=True)
+    ]
     compiler.program.searches.append(len(search.names))
     compiler.program.axes = max(compiler.program.axes, search.program.axes)
 
-    def run(context: ExecutionContext, r: Registers) -> Tensor:
-        tables = [full(expand_axes(r[slot], index), context.size) for slot, index in places]
+    def run(context: program.ExecutionContext, r: program.Registers) -> Tensor:
+        tables = [program.full(program.expand_axes(r[slot], index), context.size) for slot, index in places]
         if not context.is_open(*tables):
             return search.run(context, tables)
         low, high = ([t[end : end + 1] if len(t) > 1 else t for t in tables] for end in (0, 1))
@@ -145,8 +139,8 @@ def _searched(compiler: Compiler, search: Search) -> Register:
 def searching(block: Block) -> Search:
     """Return the search for a block, its relaxation compiled."""
     compiler = Compiler({And: junction, Exists: quantified}, as_written=False, searched=True)
-    program = compiler.finish(block.atoms(), [block.relaxed])
-    return Search(block, program, list(steps_of(block.relaxed, compiler.value)))
+    compiled = compiler.finish(block.atoms(), [block.relaxed])
+    return Search(block, compiled, list(steps_of(block.relaxed, compiler.value)))
 
 
 @cached(LRUCache(20_000), lock=Lock())

@@ -12,19 +12,10 @@ from torch import Tensor
 
 from dsl.plan import And, Exists, Node
 from dsl.rewrites.all_different import Block
-from neptune.engine.compile.program import (
-    SEARCH_CELLS,
-    ExecutionContext,
-    Program,
-    Register,
-    Vars,
-    expand_axes,
-    full,
-    missing_axes,
-)
+from neptune.engine.compile import program
 
 Domains = NDArray[np.bool_]
-Step = tuple[Vars, tuple[Register, ...]]
+Step = tuple[program.Vars, tuple[program.Register, ...]]
 """One elimination: the variables that it reduces, and the registers of what it joins."""
 
 
@@ -35,10 +26,10 @@ class RelaxedBlock:
     ----------
     block
         The block.
-    program
+    compiled
         Computes the relaxation from one table for each group.
     steps
-        The eliminations of `program`, the last first.
+        The eliminations of `compiled`, the last first.
 
     Attributes
     ----------
@@ -46,9 +37,9 @@ class RelaxedBlock:
         Its bound variables, outermost first, then the free ones: they index assignments and domains.
     """
 
-    def __init__(self, block: Block, program: Program, steps: Sequence[Step]) -> None:
-        self.block, self.program, self.steps = block, program, steps
-        self.names: Vars = (*block.variables, *block.free)
+    def __init__(self, block: Block, compiled: program.Program, steps: Sequence[Step]) -> None:
+        self.block, self.program, self.steps = block, compiled, steps
+        self.names: program.Vars = (*block.variables, *block.free)
         self.place = {v: i for i, v in enumerate(self.names)}
 
 
@@ -63,7 +54,7 @@ class Relaxation:
         As for :meth:`neptune.engine.compile.assignment.Search.best`.
     """
 
-    def __init__(self, relaxed: RelaxedBlock, context: ExecutionContext, tables: Sequence[Tensor]) -> None:
+    def __init__(self, relaxed: RelaxedBlock, context: program.ExecutionContext, tables: Sequence[Tensor]) -> None:
         self.relaxed, self.context, self.tables = relaxed, context, tables
         self._most: dict[int, NDArray[Any]] = {}
 
@@ -85,24 +76,24 @@ class Relaxation:
 
     def solve(self, scenes: Sequence[int], domains: Domains) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return for each row of `domains` ``(R, names, N)`` the value of the relaxation, and where it is reached."""
-        context, program = self.context, self.relaxed.program
-        step = max(min(SEARCH_CELLS, context.cells) // max(context.size**program.axes, 1), 1)
+        context, compiled = self.context, self.relaxed.program
+        step = max(min(program.SEARCH_CELLS, context.cells) // max(context.size**compiled.axes, 1), 1)
         bounds, assigned = [], []
         for start in range(0, len(domains), step):
             allowed = torch.from_numpy(domains[start : start + step])
             at = torch.tensor(scenes[start : start + step])
             given = [t if len(t) == 1 else t[at] for t in self.tables]
             restricted = {v: allowed[:, i] for i, v in enumerate(self.relaxed.names)}
-            part = ExecutionContext(
+            part = program.ExecutionContext(
                 context.logic, context.parameters, len(at), context.size, None, at[:, None], domains=restricted
             )
-            registers = program.execute(part, given)
-            slot, _ = program.outputs[0]
+            registers = compiled.execute(part, given)
+            slot, _ = compiled.outputs[0]
             bounds.append(registers[slot].expand(len(at)).numpy())
             assigned.append(self._read(part, registers))
         return np.concatenate(bounds), np.concatenate(assigned)
 
-    def _read(self, context: ExecutionContext, registers: Sequence[Tensor]) -> NDArray[np.int64]:
+    def _read(self, context: program.ExecutionContext, registers: Sequence[Tensor]) -> NDArray[np.int64]:
         """Return an assignment that reaches the relaxation: each step's variables given those of the steps after."""
         relaxed = self.relaxed
         rows = torch.arange(context.batch)
@@ -110,19 +101,19 @@ class Relaxation:
         for vars, operands in relaxed.steps:
             joint: Tensor | None = None
             for slot, have in operands:
-                table = full(registers[slot], context.size)
+                table = program.full(registers[slot], context.size)
                 known = [v for v in have if v not in vars]
                 loose = tuple(v for v in vars if v in have)
                 table = table.permute(0, *(1 + have.index(v) for v in (*known, *loose)))
                 index = rows if len(table) > 1 else torch.zeros_like(rows)
                 cells = table[(index, *(at[:, relaxed.place[v]] for v in known))]
-                cells = expand_axes(cells, missing_axes(loose, vars))
+                cells = program.expand_axes(cells, program.missing_axes(loose, vars))
                 joint = cells if joint is None else context.logic.and_(joint, cells)
             assert joint is not None
             joint = joint.expand(context.batch, *([context.size] * len(vars)))
             for v in vars:
                 joint = joint.masked_fill(
-                    ~expand_axes(context.domains[v], missing_axes((v,), vars)), context.logic.bottom
+                    ~program.expand_axes(context.domains[v], program.missing_axes((v,), vars)), context.logic.bottom
                 )
             best = joint.reshape(context.batch, -1).argmax(1)
             for v in reversed(vars):
@@ -134,24 +125,28 @@ class Relaxation:
         """Return the lowest best assignments by the joint table of all variables; see
         :meth:`neptune.engine.compile.assignment.Search.best`."""
         context, relaxed, block = self.context, self.relaxed, self.relaxed.block
-        axes: Vars = (*block.free, *block.variables)
+        axes: program.Vars = (*block.free, *block.variables)
         logic, n = context.logic, context.size
         inside = slice(scenes.start, scenes.stop)
         joint: Tensor | None = None
         for table, scope in zip(self.tables, block.scopes, strict=True):
             ordered = tuple(v for v in axes if v in scope)
-            table = full(table if len(table) == 1 else table[inside], n)
+            table = program.full(table if len(table) == 1 else table[inside], n)
             table = table.permute(0, *(1 + scope.index(v) for v in ordered))
-            table = expand_axes(table, missing_axes(ordered, axes))
+            table = program.expand_axes(table, program.missing_axes(ordered, axes))
             joint = table if joint is None else logic.and_(joint, table)
         assert joint is not None
         joint = joint.expand(len(scenes), *([n] * len(axes)))
         for a, b in block.apart:
             pair = tuple(v for v in axes if v in (a, b))
-            joint = joint.masked_fill(expand_axes(context.eye(), missing_axes(pair, axes)), logic.bottom)
+            joint = joint.masked_fill(
+                program.expand_axes(context.eye(), program.missing_axes(pair, axes)), logic.bottom
+            )
         if context.mask is not None:
             for v in axes:
-                joint = joint.masked_fill(~expand_axes(context.mask[inside], missing_axes((v,), axes)), logic.bottom)
+                joint = joint.masked_fill(
+                    ~program.expand_axes(context.mask[inside], program.missing_axes((v,), axes)), logic.bottom
+                )
         flat = joint.reshape(len(scenes), n ** len(block.free), -1)
         value, best = flat.max(-1)
         out = torch.zeros(*best.shape, len(relaxed.names), dtype=torch.int64)
@@ -163,7 +158,7 @@ class Relaxation:
         return out.masked_fill((value == logic.bottom).unsqueeze(-1), -1)
 
 
-def steps_of(node: Node, truth: Callable[[Node], Register]) -> Iterator[Step]:
+def steps_of(node: Node, truth: Callable[[Node], program.Register]) -> Iterator[Step]:
     """Yield the eliminations of a relaxation, those that run last first.
 
     Parameters

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dsl.plan import Predicate
-from neptune.errors import ConfigError, did_you_mean
+from neptune.errors import ConfigError, one_of
 from neptune.resources import prompts
 from neptune.scene.types import Question
 
@@ -197,12 +197,7 @@ def _read(name: str) -> Mapping[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         known = sorted(p.stem for p in path.parent.glob("*.json"))
-        raise ConfigError(
-            f"There is no wording '{name}'",
-            where=str(path),
-            expected=f"one of {', '.join(known)}",
-            hint=did_you_mean(name, known),
-        ) from error
+        raise ConfigError(f"There is no wording '{name}'", where=str(path), **one_of(name, known)) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"The wording can not be read: {error}", where=str(path), expected="JSON") from error
     if not isinstance(data, dict):

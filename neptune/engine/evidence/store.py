@@ -105,11 +105,6 @@ class Evidence:
         """Ask what is wanted and not known yet, in one batch: see :func:`ask_many`."""
         ask_many(oracle, [(self, wants)], usage)
 
-    def full(self, oracle: Oracle, question: Question, usage: Usage, symmetric: bool = False) -> Table:
-        """Ask all of a question that is not known yet, and return its table."""
-        self.ask(oracle, [(question, symmetric, None)], usage)
-        return self.table(question, symmetric)
-
     def query(
         self, oracle: Oracle, question: Question, objects: IntArray, usage: Usage, choices: tuple[str, ...] = ()
     ) -> list[str | None]:

@@ -13,18 +13,8 @@ from dsl.builtins import BUILTINS
 from dsl.errors import ProgramError
 from dsl.plan import make
 from dsl.syntax import ast
-from neptune.engine.interpret import operators, plain_builtins, quantifiers
+from neptune.engine.interpret import operators, plain_builtins, quantifiers, values
 from neptune.engine.interpret.running import Args, Function, Keywords, RunningProgram
-from neptune.engine.interpret.values import (
-    AttributeOf,
-    Closure,
-    DescribedObject,
-    Formula,
-    ObjectRef,
-    PredicateRef,
-    SortRef,
-    kind_name,
-)
 
 
 def call(run: RunningProgram, name: str, args: Args, keywords: Keywords, node: ast.Expr) -> Any:
@@ -49,9 +39,9 @@ def call(run: RunningProgram, name: str, args: Args, keywords: Keywords, node: a
 
 
 def _describe(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
-    sorts = [a for a in args if isinstance(a, SortRef)]
-    names = [a.name for a in args if isinstance(a, PredicateRef)] + [a for a in args if isinstance(a, str)]
-    rest = [a for a in args if not isinstance(a, SortRef | PredicateRef | str)]
+    sorts = [a for a in args if isinstance(a, values.SortRef)]
+    names = [a.name for a in args if isinstance(a, values.PredicateRef)] + [a for a in args if isinstance(a, str)]
+    rest = [a for a in args if not isinstance(a, values.SortRef | values.PredicateRef | str)]
     if len(rest) != 1 or len(sorts) + len(names) > 1:
         raise ProgramError(
             "'describe' takes a sort and an object, or a sort and a lambda",
@@ -60,10 +50,10 @@ def _describe(run: RunningProgram, args: Args, keywords: Keywords, node: Any) ->
             hint="write describe(Color, iota(Object, lambda x: …))",
         )
     target = rest[0]
-    if isinstance(target, AttributeOf):
+    if isinstance(target, values.AttributeOf):
         return run.attribute_value(target.sort, target.target, node)
     sort = sorts[0].name if sorts else (names[0] if names else "")
-    if isinstance(target, Closure):
+    if isinstance(target, values.Closure):
         if not sorts or sort == "Object":
             raise ProgramError(
                 "'describe' needs the sort of a value", node.span, expected="describe(Color, lambda c: …)"
@@ -102,10 +92,10 @@ def _query(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> st
 
 def _connective(op: str) -> Function:
     def apply(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
-        values = list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
-        if not values:
+        given = list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else args
+        if not given:
             raise ProgramError("A connective needs operands", node.span)
-        result, *others = values
+        result, *others = given
         for value in others:
             result = operators.binary(run, op, result, value, node)
         return result
@@ -115,7 +105,7 @@ def _connective(op: str) -> Function:
 
 def _not(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     (value,) = args
-    return (not value) if isinstance(value, bool) else Formula(plan.negation(run.formula(value, node)))
+    return (not value) if isinstance(value, bool) else values.Formula(plan.negation(run.formula(value, node)))
 
 
 def _compared(op: str) -> Function:
@@ -142,20 +132,20 @@ def _among(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> An
     return operators.compare(run, "in", first, items, node)
 
 
-def _topk(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> list[ObjectRef]:
+def _topk(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> list[values.ObjectRef]:
     """``topk(φ, k)``: the k most probable objects, best first."""
-    if not isinstance(args[0], Formula | DescribedObject):
+    if not isinstance(args[0], values.Formula | values.DescribedObject):
         raise ProgramError(
-            f"'topk' is asked of {kind_name(args[0])}",
+            f"'topk' is asked of {values.kind_name(args[0])}",
             node.span,
             expected="a formula, e.g. topk(score(…), 2), or iota(…)",
         )
     formula, k = args[0], int(run.number(args[1] if len(args) > 1 else keywords.get("k", 1), node))
-    if isinstance(formula, Formula):
+    if isinstance(formula, values.Formula):
         formula = quantifiers.description(run, formula, False, node)
     scores = run.need("ranking", formula.description.body, node)
     best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
-    return [ObjectRef(i) for i in best[: max(k, 0)]]
+    return [values.ObjectRef(i) for i in best[: max(k, 0)]]
 
 
 def _mode(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:

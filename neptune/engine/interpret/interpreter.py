@@ -14,19 +14,8 @@ from dsl.builtins import BUILTINS
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Node
 from dsl.syntax import ast
-from neptune.engine.interpret import builtins, methods, operators, truthiness
+from neptune.engine.interpret import builtins, methods, operators, truthiness, values
 from neptune.engine.interpret.statements import MAX_DEPTH, Returned, Statements
-from neptune.engine.interpret.values import (
-    BuiltinRef,
-    Closure,
-    Formula,
-    ObjectRef,
-    PredicateRef,
-    Scope,
-    SortRef,
-    Variable,
-    kind_name,
-)
 
 
 class Interpreter(Statements):
@@ -62,7 +51,9 @@ class Interpreter(Statements):
         try:
             return format(plain, part.format)
         except ValueError as error:
-            raise ProgramError(f"{kind_name(value).capitalize()} has no format '{part.format}'", part.span) from error
+            raise ProgramError(
+                f"{values.kind_name(value).capitalize()} has no format '{part.format}'", part.span
+            ) from error
 
     def _name(self, node: ast.Name) -> Any:
         found = self.scope.find(node.id)
@@ -72,12 +63,12 @@ class Interpreter(Statements):
         if missing is not None:
             raise missing
         if node.id in BUILTINS:
-            return BuiltinRef(node.id)
+            return values.BuiltinRef(node.id)
         if node.id in ("objects", "Objects") or self.vocabulary.sort_named(node.id) is not None:
-            return SortRef(self.vocabulary.sort_named(node.id) or "Object")
+            return values.SortRef(self.vocabulary.sort_named(node.id) or "Object")
         if self.vocabulary.sort_of_value(node.id) is not None:
             return self.vocabulary.value_named(node.id)
-        return PredicateRef(node.id)
+        return values.PredicateRef(node.id)
 
     def _without_value(self, node: ast.Name) -> ProgramError | None:
         """Return the error of a name that the program may bind, but has not bound on the way here."""
@@ -104,16 +95,16 @@ class Interpreter(Statements):
         return self.weigh(made, node)
 
     def _lambda(self, node: ast.Lambda) -> Any:
-        return Closure("lambda", tuple(ast.Param(p) for p in node.params), node.body, self.scope)
+        return values.Closure("lambda", tuple(ast.Param(p) for p in node.params), node.body, self.scope)
 
     def _unary(self, node: ast.Unary) -> Any:
         value = self.eval(node.operand)
         if node.op in ("not", "~"):
             if self.is_soft(value):
-                return Formula(plan.negation(self.formula(value, node.operand)))
+                return values.Formula(plan.negation(self.formula(value, node.operand)))
             if node.op == "~" and not isinstance(value, bool):
                 raise ProgramError(
-                    f"'~' needs a formula, not {kind_name(value)}", node.span, expected="a formula, e.g. red(x)"
+                    f"'~' needs a formula, not {values.kind_name(value)}", node.span, expected="a formula, e.g. red(x)"
                 )
             return not self.truth(value, node.operand)
         number = self.number(value, node)
@@ -151,11 +142,11 @@ class Interpreter(Statements):
     def _beside_formula(self, value: Any, operand: ast.Expr) -> None:
         """Check a plain value beside a formula: a text is no truth, nor is a literal, nor what stands in a quantifier's
         lambda, where Python's idea of a branch can not be meant."""
-        if isinstance(value, bool | ObjectRef):
+        if isinstance(value, bool | values.ObjectRef):
             return
         if self.binders or isinstance(value, str) or truthiness.is_written(self.scope, operand):
             raise truthiness.no_truth(self.vocabulary, self.scope, value, operand)
-        self.note(f"{kind_name(value)} beside a formula was read as in Python: 0, empty and None are false")
+        self.note(f"{values.kind_name(value)} beside a formula was read as in Python: 0, empty and None are false")
 
     def _comparison(self, node: ast.Comparison) -> Any:
         left = self.eval(node.left)
@@ -166,12 +157,12 @@ class Interpreter(Statements):
             if results[-1] is False:
                 return False
             left = right
-        soft = [r.node for r in results if isinstance(r, Formula)]
+        soft = [r.node for r in results if isinstance(r, values.Formula)]
         return self.made(plan.conjunction(soft), node) if soft else True
 
     def _conditional(self, node: ast.Conditional) -> Any:
         test = self.eval(node.test)
-        if isinstance(test, Formula) and test.node.free:
+        if isinstance(test, values.Formula) and test.node.free:
             # Inside a quantifier the test is soft: (test ∧ then) ∨ (¬test ∧ otherwise).
             then, otherwise = (self.formula(self.eval(part), part) for part in (node.then, node.otherwise))
             yes = plan.conjunction([test.node, then])
@@ -181,7 +172,7 @@ class Interpreter(Statements):
 
     def _comprehension(self, node: ast.Comprehension) -> Any:
         found: list[Any] = []
-        outer, self.scope = self.scope, Scope({}, self.scope)
+        outer, self.scope = self.scope, values.Scope({}, self.scope)
         try:
             self._clauses(node, 0, found)
         finally:
@@ -212,7 +203,7 @@ class Interpreter(Statements):
                 raise missing
             builtin = BUILTINS.get(node.func.id)
             # round(x) of a quantifier's variable is the predicate, not the built-in.
-            one_variable = len(args) == 1 and isinstance(args[0], Variable)
+            one_variable = len(args) == 1 and isinstance(args[0], values.Variable)
             if builtin is not None and not (builtin.also_predicate and one_variable):
                 return builtins.call(self, node.func.id, args, keywords, node)
             return operators.predicate(self, node.func.id, args, node)
@@ -224,17 +215,19 @@ class Interpreter(Statements):
     def call_value(self, function: Any, args: list[Any], node: ast.Expr, keywords: dict[str, Any] | None = None) -> Any:
         """Call a function value: a closure, a built-in, a predicate's name, or a formula (which renames it)."""
         match function:
-            case Closure():
+            case values.Closure():
                 return self._apply(function, args, keywords or {}, node)
-            case BuiltinRef():
+            case values.BuiltinRef():
                 return builtins.call(self, function.name, args, keywords or {}, node)
-            case PredicateRef():
+            case values.PredicateRef():
                 return operators.predicate(self, function.name, args, node)
-            case Formula():
+            case values.Formula():
                 return methods.rename(self, function, args, node)
-        raise ProgramError(f"{kind_name(function).capitalize()} can not be called", node.span, expected="a function")
+        raise ProgramError(
+            f"{values.kind_name(function).capitalize()} can not be called", node.span, expected="a function"
+        )
 
-    def _apply(self, function: Closure, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
+    def _apply(self, function: values.Closure, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
         names = dict(zip((p.name for p in function.params), args, strict=False))
         unknown = set(keywords) - {p.name for p in function.params}
         if len(args) > len(function.params) or unknown or names.keys() & keywords.keys():
@@ -244,7 +237,7 @@ class Interpreter(Statements):
             )
         names.update(keywords)
         outer = self.scope
-        self.scope = Scope(names, function.scope, self.assigned_by(function.body))
+        self.scope = values.Scope(names, function.scope, self.assigned_by(function.body))
         try:
             for param in function.params:
                 if param.name not in names:

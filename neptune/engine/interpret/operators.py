@@ -15,18 +15,8 @@ from dsl import plan
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Compare, Node, Number, make
 from dsl.syntax import ast
+from neptune.engine.interpret import values
 from neptune.engine.interpret.running import RunningProgram
-from neptune.engine.interpret.values import (
-    AttributeOf,
-    DescribedObject,
-    DescribedValue,
-    Formula,
-    ObjectRef,
-    Quantity,
-    SortRef,
-    Variable,
-    kind_name,
-)
 
 _OPERATIONS = {
     "+": operator.add,
@@ -38,7 +28,7 @@ _OPERATIONS = {
 }
 _CONNECTIVES = ("&", "|", "^", ">>")
 _ORDER = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
-_OBJECTS = Variable | ObjectRef | DescribedObject
+_OBJECTS = values.Variable | values.ObjectRef | values.DescribedObject
 _MIRROR = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 
 
@@ -64,7 +54,7 @@ def binary(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr |
         return {"&": left & right, "|": left | right, "^": left ^ right, "-": left - right}[op]
     if isinstance(left, str) or isinstance(right, str):
         raise ProgramError(
-            f"'{op}' does not apply to {kind_name(left)} and {kind_name(right)}",
+            f"'{op}' does not apply to {values.kind_name(left)} and {values.kind_name(right)}",
             node.span,
             hint='join texts with f"…{value}…"',
         )
@@ -127,13 +117,13 @@ def _numbers(run: RunningProgram, left: Any, right: Any, node: ast.Expr | ast.St
     return [run.number(v, at) for v, at in zip((left, right), sides(node), strict=True)]
 
 
-def compare(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
+def compare(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr) -> bool | values.Formula:
     """Return ``left op right``: a bool for plain values, a formula where counts, objects or variables take part."""
     if op in ("is", "is not"):
         op = "==" if op == "is" else "!="
     if op in ("in", "not in"):
         return _member(run, op == "not in", left, right, node)
-    if isinstance(left, Quantity) or isinstance(right, Quantity):
+    if isinstance(left, values.Quantity) or isinstance(right, values.Quantity):
         return _counts(run, op, left, right, node)
     if op in ("==", "!="):
         return equality(run, op == "!=", left, right, node)
@@ -141,7 +131,7 @@ def compare(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr)
         ordered_sorts = [s for s in run.vocabulary.sorts if run.vocabulary.is_ordered(s)]
         if len(ordered_sorts) == 1:
             run.note(f"objects compared by '{op}' were read as compared by {ordered_sorts[0]}")
-            left, right = AttributeOf(ordered_sorts[0], left), AttributeOf(ordered_sorts[0], right)
+            left, right = values.AttributeOf(ordered_sorts[0], left), values.AttributeOf(ordered_sorts[0], right)
     sort = sort_of(run, left)
     if sort is not None and run.vocabulary.is_ordered(sort):
         ordered = soft(run, left, right, _ORDER[op], node)
@@ -156,17 +146,17 @@ def compare(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr)
 
 def _ordered_values(run: RunningProgram, op: str, left: str, right: str, node: ast.Expr) -> bool:
     sort = run.vocabulary.sort_of_value(left)
-    values = run.vocabulary.values(sort) if sort is not None else ()
-    if sort is None or right not in values or not run.vocabulary.is_ordered(sort):
+    known = run.vocabulary.values(sort) if sort is not None else ()
+    if sort is None or right not in known or not run.vocabulary.is_ordered(sort):
         raise ProgramError(
             f"'{left}' and '{right}' have no order", node.span, expected="numbers, or values of an ordered sort"
         )
-    return bool(_ORDER[op](values.index(left), values.index(right)))
+    return bool(_ORDER[op](known.index(left), known.index(right)))
 
 
-def _counts(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
+def _counts(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr) -> bool | values.Formula:
     both = [
-        v.node if isinstance(v, Quantity) else make(Number, float(run.number(v, at)))
+        v.node if isinstance(v, values.Quantity) else make(Number, float(run.number(v, at)))
         for v, at in zip((left, right), sides(node), strict=True)
     ]
     if isinstance(both[0], Number):
@@ -177,22 +167,24 @@ def _counts(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr)
     return run.made(make(Compare, op, *both), node)
 
 
-def equality(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
+def equality(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast.Expr) -> bool | values.Formula:
     """Return ``left == right`` (or ``!=``) of anything.
 
     Objects are compared by identity, which is true or false; a described value with a text by its formula where it
     depends on a bound variable, and by the value chosen otherwise.
     """
-    if isinstance(left, Quantity) or isinstance(right, Quantity):
+    if isinstance(left, values.Quantity) or isinstance(right, values.Quantity):
         return _counts(run, "!=" if negated else "==", left, right, node)
-    if isinstance(left, AttributeOf) and isinstance(right, AttributeOf) and left.sort == right.sort:
+    if isinstance(left, values.AttributeOf) and isinstance(right, values.AttributeOf) and left.sort == right.sort:
         attribute = run.vocabulary.attribute(left.sort)
         return _signed(predicate(run, f"same_{attribute}", [left.target, right.target], node), negated)
     if isinstance(left, _OBJECTS) and isinstance(right, _OBJECTS):
         return _signed(predicate(run, "same_object", [left, right], node), negated)
     if isinstance(left, str) and not isinstance(right, str):
         left, right = right, left
-    if isinstance(left, AttributeOf | DescribedValue) and isinstance(right, AttributeOf | DescribedValue):
+    if isinstance(left, values.AttributeOf | values.DescribedValue) and isinstance(
+        right, values.AttributeOf | values.DescribedValue
+    ):
         both_ways = soft(run, left, right, operator.eq, node)
         if both_ways is not None:
             return _signed(both_ways, negated)
@@ -200,15 +192,15 @@ def equality(run: RunningProgram, negated: bool, left: Any, right: Any, node: as
         sort = run.vocabulary.sort_of_value(right)
         if sort is not None:
             run.note(f"an object compared with '{right}' was read as its {run.vocabulary.attribute(sort)}")
-            left = AttributeOf(sort, left)
-    if isinstance(left, AttributeOf) and isinstance(right, str):
+            left = values.AttributeOf(sort, left)
+    if isinstance(left, values.AttributeOf) and isinstance(right, str):
         return _signed(predicate(run, left.sort, [left.target, right], node), negated)
-    if isinstance(left, DescribedValue) and left.node.free and isinstance(right, str):
+    if isinstance(left, values.DescribedValue) and left.node.free and isinstance(right, str):
         value = run.vocabulary.value_named(right) or right
         if value in left.node.values:
-            return _signed(Formula(left.node.bodies[left.node.values.index(value)]), negated)
+            return _signed(values.Formula(left.node.bodies[left.node.values.index(value)]), negated)
         return negated
-    if isinstance(left, Formula) or isinstance(right, Formula):
+    if isinstance(left, values.Formula) or isinstance(right, values.Formula):
         first, second = (run.formula(v, at) for v, at in zip((left, right), sides(node), strict=True))
         both = plan.make(plan.Xor, first, second)
         return run.made(both if negated else plan.negation(both), node)
@@ -220,18 +212,18 @@ def equality(run: RunningProgram, negated: bool, left: Any, right: Any, node: as
     return bool((left != right) if negated else (left == right))
 
 
-def _signed(formula: Formula, negated: bool) -> Formula:
-    return Formula(plan.negation(formula.node)) if negated else formula
+def _signed(formula: values.Formula, negated: bool) -> values.Formula:
+    return values.Formula(plan.negation(formula.node)) if negated else formula
 
 
-def _member(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast.Expr) -> bool | Formula:
+def _member(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast.Expr) -> bool | values.Formula:
     if isinstance(right, str):
         return (run.text(left, node) in right) != negated
     results = [equality(run, False, left, item, node) for item in run.iterate(right, node)]
-    soft = [r.node for r in results if isinstance(r, Formula)]
+    soft = [r.node for r in results if isinstance(r, values.Formula)]
     if any(r is True for r in results):
         return not negated
-    return _signed(Formula(plan.disjunction(soft)), negated) if soft else negated
+    return _signed(values.Formula(plan.disjunction(soft)), negated) if soft else negated
 
 
 # --- predicates and values ------------------------------------------------------------------------
@@ -250,16 +242,16 @@ def attribute_value(run: RunningProgram, sort: str, target: Any, node: Any) -> A
     """Return the value of a sort at an object: by the vocabulary's values, or by an open question."""
     if not isinstance(target, _OBJECTS | str):
         raise ProgramError(
-            f"The {run.vocabulary.attribute(sort)} of {kind_name(target)} is asked for",
+            f"The {run.vocabulary.attribute(sort)} of {values.kind_name(target)} is asked for",
             node.span,
             expected="an object: describe(Color, iota(Object, lambda x: …))",
-            hint="put the condition inside an iota" if isinstance(target, Formula) else "",
+            hint="put the condition inside an iota" if isinstance(target, values.Formula) else "",
         )
-    values = run.vocabulary.values(sort)
-    if values:
+    known = run.vocabulary.values(sort)
+    if known:
         with run.by_argmax():
-            bodies = [run.formula(predicate(run, v, [target], node), node) for v in values]
-        return DescribedValue(make(plan.Describe, tuple(values), tuple(bodies)), sort)
+            bodies = [run.formula(predicate(run, v, [target], node), node) for v in known]
+        return values.DescribedValue(make(plan.Describe, tuple(known), tuple(bodies)), sort)
     attribute = run.vocabulary.attribute(sort)
     return run.need("query", ("", attribute, (run.pointed(target, node),)), node)
 
@@ -273,15 +265,15 @@ def _relation(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -
     words = run.vocabulary
     sort = words.sort_named(name)
     if len(args) == 1:
-        if isinstance(args[0], Quantity) and name in ("even", "odd", "is_even", "is_odd"):
+        if isinstance(args[0], values.Quantity) and name in ("even", "odd", "is_even", "is_odd"):
             return _parity(run, args[0], name.endswith("odd"), node)
         meant = sort if sort is not None else words.sort_of_value(name)
         if meant is None or sort_of(run, args[0]) != meant:
             return None
         if sort is not None:
-            return Formula(plan.const(1.0))
+            return values.Formula(plan.const(1.0))
         found = equality(run, False, args[0], words.value_named(name), node)
-        return Formula(plan.const(float(found))) if isinstance(found, bool) else found
+        return values.Formula(plan.const(float(found))) if isinstance(found, bool) else found
     if len(args) != 2:
         return None
     if sort is None:
@@ -292,18 +284,18 @@ def _relation(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -
     if sort is None or sort == "Object" or not words.values(sort):
         return None
     kinds = [sort_of(run, a) == sort for a in args]
-    if isinstance(args[1], SortRef) and args[1].name == sort and isinstance(args[0], _OBJECTS):
-        return AttributeOf(sort, args[0])
-    described = any(isinstance(a, DescribedValue | AttributeOf) for a in args)
+    if isinstance(args[1], values.SortRef) and args[1].name == sort and isinstance(args[0], _OBJECTS):
+        return values.AttributeOf(sort, args[0])
+    described = any(isinstance(a, values.DescribedValue | values.AttributeOf) for a in args)
     if not any(kinds) or not (described or all(kinds) or words.sort_named(name) is None):
         return None
     if not all(k or isinstance(a, _OBJECTS) for k, a in zip(kinds, args, strict=True)):
         return None
-    first, second = (a if k else AttributeOf(sort, a) for k, a in zip(kinds, args, strict=True))
+    first, second = (a if k else values.AttributeOf(sort, a) for k, a in zip(kinds, args, strict=True))
     return equality(run, False, first, second, node)
 
 
-def _parity(run: RunningProgram, count: Quantity, odd: bool, node: ast.Expr) -> Formula:
+def _parity(run: RunningProgram, count: values.Quantity, odd: bool, node: ast.Expr) -> values.Formula:
     """Return ``even(count(…))`` as "it is 0, or 2, …": a count has no more than all objects."""
     numbers = (make(Number, float(k)) for k in range(int(odd), run.evaluator.objects + 1, 2))
     return run.made(plan.disjunction([make(Compare, "==", count.node, n) for n in numbers]), node)
@@ -311,14 +303,14 @@ def _parity(run: RunningProgram, count: Quantity, odd: bool, node: ast.Expr) -> 
 
 def sort_of(run: RunningProgram, value: Any) -> str | None:
     """Return the sort of a value, described or given; of anything else ``None``."""
-    if isinstance(value, DescribedValue | AttributeOf):
+    if isinstance(value, values.DescribedValue | values.AttributeOf):
         return value.sort
     return run.vocabulary.sort_of_value(value) if isinstance(value, str) else None
 
 
 def soft(
     run: RunningProgram, left: Any, right: Any, holds: Callable[[int, int], bool], node: ast.Expr
-) -> Formula | None:
+) -> values.Formula | None:
     """Return the relation of two values of one sort, or ``None`` if both are settled without it.
 
     Parameters
@@ -327,23 +319,23 @@ def soft(
         Tells whether the relation is true of two values, given by their positions in the sort.
     """
     sort = sort_of(run, left)
-    values = run.vocabulary.values(sort) if sort is not None else ()
-    if not values or sort_of(run, right) != sort:
+    known = run.vocabulary.values(sort) if sort is not None else ()
+    if not known or sort_of(run, right) != sort:
         return None
-    sides = [_bodies(run, value, values, node) for value in (left, right)]
+    sides = [_bodies(run, value, known, node) for value in (left, right)]
     if not any(body.free for side in sides for body in side.values()):
         return None
     ways = [plan.conjunction([a, b]) for i, a in sides[0].items() for j, b in sides[1].items() if holds(i, j)]
     return run.made(plan.disjunction(ways), node)
 
 
-def _bodies(run: RunningProgram, value: Any, values: tuple[str, ...], node: ast.Expr) -> dict[int, Node]:
+def _bodies(run: RunningProgram, value: Any, known: tuple[str, ...], node: ast.Expr) -> dict[int, Node]:
     """Return, for each value that `value` may have, the formula that says so."""
     if isinstance(value, str):
         named = run.vocabulary.value_named(value)
-        return {values.index(named): plan.const(1.0)} if named in values else {}
-    if isinstance(value, AttributeOf):
+        return {known.index(named): plan.const(1.0)} if named in known else {}
+    if isinstance(value, values.AttributeOf):
         value = run.attribute_value(value.sort, value.target, node)
-    if not isinstance(value, DescribedValue):
+    if not isinstance(value, values.DescribedValue):
         return {}
-    return {values.index(v): b for v, b in zip(value.node.values, value.node.bodies, strict=True) if v in values}
+    return {known.index(v): b for v, b in zip(value.node.values, value.node.bodies, strict=True) if v in known}

@@ -9,21 +9,8 @@ from dsl import plan
 from dsl.errors import ProgramError
 from dsl.plan import Compare, Forall, Node, make
 from dsl.syntax import ast
+from neptune.engine.interpret import values
 from neptune.engine.interpret.running import Args, Function, Keywords, RunningProgram
-from neptune.engine.interpret.values import (
-    BuiltinRef,
-    Closure,
-    DescribedObject,
-    DescribedValue,
-    Formula,
-    ObjectRef,
-    PredicateRef,
-    Quantity,
-    SortRef,
-    Variable,
-    bound,
-    kind_name,
-)
 
 Binder = TypeVar("Binder", plan.Description, plan.Count)
 
@@ -36,10 +23,10 @@ def bind(run: RunningProgram, function: Any, node: ast.Expr, *, choosing: bool =
     """
     if function is None:
         return [f"@{run.binders}"], plan.const(1.0)
-    arity = len(function.params) if isinstance(function, Closure) else 1
+    arity = len(function.params) if isinstance(function, values.Closure) else 1
     with run.fresh(arity) as names:
-        value = run.call_value(function, [Variable(n) for n in names], node)
-        if choosing and isinstance(value, Quantity) and arity == 1:
+        value = run.call_value(function, [values.Variable(n) for n in names], node)
+        if choosing and isinstance(value, values.Quantity) and arity == 1:
             body = _largest_of_objects(run, names[0], value, node)
         else:
             body = run.formula(value, _body_of(function, node))
@@ -49,7 +36,7 @@ def bind(run: RunningProgram, function: Any, node: ast.Expr, *, choosing: bool =
 
 def _body_of(function: Any, node: ast.Expr) -> ast.Expr:
     """Return where a function's value is written, for errors: a lambda's body, else the call that asks for it."""
-    written = isinstance(function, Closure) and not isinstance(function.body, tuple)
+    written = isinstance(function, values.Closure) and not isinstance(function.body, tuple)
     return function.body if written and function.body.span is not None else node
 
 
@@ -62,10 +49,10 @@ def _check_free(run: RunningProgram, function: Any, body: Node, node: ast.Expr) 
         For ``exists(Object, lambda x: red("x"))``.
     """
     for name in sorted(v for v in body.free if not v.startswith("@")):
-        if isinstance(function, Closure):
+        if isinstance(function, values.Closure):
             around = function.scope.find(name)
             if name in (p.name for p in function.params) or (
-                around is not None and isinstance(around.names[name], Variable)
+                around is not None and isinstance(around.names[name], values.Variable)
             ):
                 raise ProgramError(
                     f'"{name}" is a text, and names another variable than the lambda\'s {name}',
@@ -79,11 +66,11 @@ def _check_free(run: RunningProgram, function: Any, body: Node, node: ast.Expr) 
 def parts(run: RunningProgram, args: list[Any], node: Any) -> tuple[Any, Any]:
     """Return (domain, function): a missing domain is Object; a missing function is 'all of them' (None)."""
     # A bare predicate's name is a value of the vocabulary too: exists(Object, cube).
-    args = [PredicateRef(a) if isinstance(a, str) and run.vocabulary.knows(a, 1) else a for a in args]
-    functions = [a for a in args if isinstance(a, Closure | PredicateRef | BuiltinRef)]
-    domains = [a for a in args if isinstance(a, SortRef | list | tuple | set)]
+    args = [values.PredicateRef(a) if isinstance(a, str) and run.vocabulary.knows(a, 1) else a for a in args]
+    functions = [a for a in args if isinstance(a, values.Closure | values.PredicateRef | values.BuiltinRef)]
+    domains = [a for a in args if isinstance(a, values.SortRef | list | tuple | set)]
     if len(functions) > 1 or len(domains) > 1 or len(functions) + len(domains) != len(args) or not args:
-        found = ", ".join(kind_name(a) for a in args) or "nothing"
+        found = ", ".join(values.kind_name(a) for a in args) or "nothing"
         raise ProgramError(
             f"A quantifier got {found}",
             node.span,
@@ -92,17 +79,17 @@ def parts(run: RunningProgram, args: list[Any], node: Any) -> tuple[Any, Any]:
         )
     if not domains:
         run.note("a quantifier without a sort was read as one over Object")
-    return (domains[0] if domains else SortRef("Object")), (functions[0] if functions else None)
+    return (domains[0] if domains else values.SortRef("Object")), (functions[0] if functions else None)
 
 
 def _is_object(domain: Any) -> bool:
-    return isinstance(domain, SortRef) and domain.name == "Object"
+    return isinstance(domain, values.SortRef) and domain.name == "Object"
 
 
 def bodies_of(run: RunningProgram, domain: Any, function: Any, node: Any, *, choosing: bool = False) -> list[Node]:
     """Return one formula for each member of a finite domain; with `choosing`, a count stands for the largest."""
     members = list(run.iterate(domain, node))
-    if isinstance(domain, SortRef) and not members and domain.name != "Object":
+    if isinstance(domain, values.SortRef) and not members and domain.name != "Object":
         raise ProgramError(
             f"the values of {domain.name} are not known",
             node.span,
@@ -111,26 +98,26 @@ def bodies_of(run: RunningProgram, domain: Any, function: Any, node: Any, *, cho
         )
     if function is None:
         return [plan.const(1.0)] * len(members)
-    values = [run.call_value(function, [m], node) for m in members]
-    if choosing and values and all(isinstance(v, Quantity) for v in values):
-        return _largest_of_values(run, values, node)
+    given = [run.call_value(function, [m], node) for m in members]
+    if choosing and given and all(isinstance(v, values.Quantity) for v in given):
+        return _largest_of_values(run, given, node)
     where = _body_of(function, node)
-    return [run.formula(v, where) for v in values]
+    return [run.formula(v, where) for v in given]
 
 
 def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
     """Return the built-in ``exists`` or ``forall``, by the kind of its node."""
 
     def apply(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
-        if len(args) == 1 and isinstance(args[0], DescribedObject):
-            return Formula(run.formula(args[0], node))
-        if len(args) == 1 and isinstance(args[0], Formula):
+        if len(args) == 1 and isinstance(args[0], values.DescribedObject):
+            return values.Formula(run.formula(args[0], node))
+        if len(args) == 1 and isinstance(args[0], values.Formula):
             body = args[0].node
             for var in sorted(args[0].node.free):
                 body = make(kind, var, body)
             return run.made(body, node)
         join = plan.disjunction if kind is plan.Exists else plan.conjunction
-        truths = Formula | bool | Quantity | DescribedObject
+        truths = values.Formula | bool | values.Quantity | values.DescribedObject
         if len(args) == 1 and isinstance(args[0], list | tuple) and all(isinstance(a, truths) for a in args[0]):
             return joined(run, join, list(args[0]), node)
         domain, function = parts(run, args, node)
@@ -140,7 +127,7 @@ def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
         if run.distinct_variables == "true":
             around = (f"@{i}" for i in range(run.binders) if f"@{i}" in body.free)
             body = _among(kind, plan.distinct((*names, *around)), body)
-        labels = [p.name for p in function.params] if isinstance(function, Closure) else names
+        labels = [p.name for p in function.params] if isinstance(function, values.Closure) else names
         for name, label in zip(names[::-1], labels[::-1], strict=True):
             body = make(kind, name, body)
             run.variable_names[body] = label
@@ -156,47 +143,47 @@ def _among(kind: type[plan.Exists] | type[plan.Forall], condition: Node, body: N
     return plan.disjunction([plan.negation(condition), body])
 
 
-def joined(run: RunningProgram, join: Callable[[list[Node]], Node], values: list[Any], node: Any) -> Any:
+def joined(run: RunningProgram, join: Callable[[list[Node]], Node], given: list[Any], node: Any) -> Any:
     """Join truths by "and" or "or": a plain truth if all are plain, else a formula."""
-    if all(isinstance(v, bool) for v in values):
-        return all(values) if join is plan.conjunction else any(values)
-    return run.made(join([run.formula(v, node) for v in values]), node)
+    if all(isinstance(v, bool) for v in given):
+        return all(given) if join is plan.conjunction else any(given)
+    return run.made(join([run.formula(v, node) for v in given]), node)
 
 
 def none(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     """``no(Object, …)``: not one of them."""
     found = quantifier(plan.Exists)(run, args, keywords, node)
-    return (not found) if isinstance(found, bool) else Formula(plan.negation(found.node))
+    return (not found) if isinstance(found, bool) else values.Formula(plan.negation(found.node))
 
 
 def iota(argmax: bool) -> Function:
     """Return the built-in ``iota``, or with `argmax` ``point``: the object itself, not a distribution."""
 
     def apply(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
-        if len(args) == 1 and isinstance(args[0], DescribedObject):
-            return DescribedObject(args[0].description, argmax or args[0].argmax)
-        if len(args) == 1 and isinstance(args[0], ObjectRef | Variable):
+        if len(args) == 1 and isinstance(args[0], values.DescribedObject):
+            return values.DescribedObject(args[0].description, argmax or args[0].argmax)
+        if len(args) == 1 and isinstance(args[0], values.ObjectRef | values.Variable):
             return args[0]
-        if len(args) == 1 and isinstance(args[0], Formula):
+        if len(args) == 1 and isinstance(args[0], values.Formula):
             return description(run, args[0], argmax, node)
         domain, function = parts(run, args, node)
         if not _is_object(domain):
             return choice(run, domain, function, node)
-        return DescribedObject(_over_first(run, plan.Description, function, node, choosing=True), argmax)
+        return values.DescribedObject(_over_first(run, plan.Description, function, node, choosing=True), argmax)
 
     return apply
 
 
 def description(
-    run: RunningProgram, formula: Formula, argmax: bool, node: Any, var: str | None = None
-) -> DescribedObject:
+    run: RunningProgram, formula: values.Formula, argmax: bool, node: Any, var: str | None = None
+) -> values.DescribedObject:
     """Return the description of the object of `var` (by default the only free variable) in a formula."""
     free = sorted(formula.node.free)
     if var is None and len(free) != 1:
         raise ProgramError(
             f"The formula has {len(free)} free variables", node.span, expected="one", hint='say which: .iota("x")'
         )
-    return DescribedObject(make(plan.Description, var or free[0], formula.node), argmax)
+    return values.DescribedObject(make(plan.Description, var or free[0], formula.node), argmax)
 
 
 def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
@@ -205,7 +192,7 @@ def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
     if not members or function is None:
         what = "A choice among values needs a condition"
         if function is not None:
-            known = f"the values of {domain.name} are not known" if isinstance(domain, SortRef) else ""
+            known = f"the values of {domain.name} are not known" if isinstance(domain, values.SortRef) else ""
             what = known or "nothing to choose from"
         raise ProgramError(
             what,
@@ -215,7 +202,9 @@ def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
         )
     if not all(isinstance(m, str) for m in members):
         bodies = bodies_of(run, members, function, node, choosing=True)
-        truest = max(range(len(members)), key=[run.need("probability", bound(b), node) for b in bodies].__getitem__)
+        truest = max(
+            range(len(members)), key=[run.need("probability", values.bound(b), node) for b in bodies].__getitem__
+        )
         return members[truest]
     with run.by_argmax():
         bodies = bodies_of(run, members, function, node, choosing=True)
@@ -226,29 +215,29 @@ def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
             expected="a condition on the value, e.g. color(x, c)",
             hint="to ask for a value at an object write describe(Color, iota(Object, lambda x: …))",
         )
-    name = domain.name if isinstance(domain, SortRef) else "value"
-    return DescribedValue(make(plan.Describe, tuple(members), tuple(bodies)), name)
+    name = domain.name if isinstance(domain, values.SortRef) else "value"
+    return values.DescribedValue(make(plan.Describe, tuple(members), tuple(bodies)), name)
 
 
 def count(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
     """``count``: how many objects, members of a sort or items."""
     if len(args) == 1 and isinstance(args[0], list | tuple | set | dict):
-        if not any(isinstance(a, Formula) for a in args[0]):
+        if not any(isinstance(a, values.Formula) for a in args[0]):
             return len(args[0])
-        return Quantity(make(plan.CountTrue, tuple(run.formula(a, node) for a in args[0])))
-    if len(args) == 1 and isinstance(args[0], Quantity | int):
+        return values.Quantity(make(plan.CountTrue, tuple(run.formula(a, node) for a in args[0])))
+    if len(args) == 1 and isinstance(args[0], values.Quantity | int):
         return args[0]
-    if len(args) == 1 and isinstance(args[0], DescribedObject):
-        args = [Formula(args[0].description.body)]
-    if len(args) == 1 and isinstance(args[0], Formula):
+    if len(args) == 1 and isinstance(args[0], values.DescribedObject):
+        args = [values.Formula(args[0].description.body)]
+    if len(args) == 1 and isinstance(args[0], values.Formula):
         free = sorted(args[0].node.free)
         if len(free) != 1:
             raise ProgramError(f"The formula has {len(free)} free variables", node.span, expected="one to count over")
-        return Quantity(make(plan.Count, free[0], args[0].node))
+        return values.Quantity(make(plan.Count, free[0], args[0].node))
     domain, function = parts(run, args, node)
     if not _is_object(domain):
-        return Quantity(make(plan.CountTrue, tuple(bodies_of(run, domain, function, node))))
-    return Quantity(_over_first(run, plan.Count, function, node))
+        return values.Quantity(make(plan.CountTrue, tuple(bodies_of(run, domain, function, node))))
+    return values.Quantity(_over_first(run, plan.Count, function, node))
 
 
 def _over_first(run: RunningProgram, kind: type[Binder], function: Any, node: Any, *, choosing: bool = False) -> Binder:
@@ -268,7 +257,7 @@ def _over_first(run: RunningProgram, kind: type[Binder], function: Any, node: An
 LARGEST = "a count as what is chosen by was read as: no other has a larger one"
 
 
-def _largest_of_objects(run: RunningProgram, var: str, total: Quantity, node: ast.Node) -> Node:
+def _largest_of_objects(run: RunningProgram, var: str, total: values.Quantity, node: ast.Node) -> Node:
     """Return the formula that no object has a larger count than the object `var`."""
     run.note(LARGEST)
     other = plan.fresh(total.node, make(plan.Same, (var, var)))
@@ -276,11 +265,11 @@ def _largest_of_objects(run: RunningProgram, var: str, total: Quantity, node: as
     return run.made(make(Forall, other, make(Compare, ">=", total.node, rival)), node).node
 
 
-def _largest_of_values(run: RunningProgram, totals: list[Quantity], node: ast.Node) -> list[Node]:
+def _largest_of_values(run: RunningProgram, totals: list[values.Quantity], node: ast.Node) -> list[Node]:
     """Return for each count the formula that none of the others is larger."""
     run.note(LARGEST)
 
-    def no_less(mine: Quantity, other: Quantity) -> Node:
+    def no_less(mine: values.Quantity, other: values.Quantity) -> Node:
         return run.made(make(Compare, ">=", mine.node, other.node), node).node
 
     return [plan.conjunction([no_less(mine, o) for o in totals if o is not mine]) for mine in totals]

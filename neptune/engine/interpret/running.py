@@ -17,24 +17,8 @@ from dsl.limits import Limits
 from dsl.plan import Node
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
-from neptune.engine.interpret import truthiness
+from neptune.engine.interpret import truthiness, values
 from neptune.engine.interpret.atoms import Atoms
-from neptune.engine.interpret.values import (
-    AttributeOf,
-    DescribedObject,
-    DescribedValue,
-    Evaluator,
-    Formula,
-    Need,
-    NeedKind,
-    ObjectRef,
-    Quantity,
-    Scope,
-    SortRef,
-    bound,
-    kind_name,
-    node_of,
-)
 
 Args: TypeAlias = list[Any]
 Keywords: TypeAlias = dict[str, Any]
@@ -75,12 +59,12 @@ class RunningProgram(ABC):
     """
 
     def __init__(
-        self, evaluator: Evaluator, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
+        self, evaluator: values.Evaluator, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
     ) -> None:
         self.evaluator, self.vocabulary, self.limits = evaluator, vocabulary, limits
         self.distinct_variables = distinct_variables
         self.atoms = Atoms(vocabulary, limits)
-        self.scope = Scope({})
+        self.scope = values.Scope({})
         self.notes: list[str] = []
         self.variable_names: dict[Node, str] = {}
         self.binders = 0
@@ -137,7 +121,7 @@ class RunningProgram(ABC):
         if self._iterations > self.limits.iterations:
             raise LimitError("iterations", self.limits.iterations, None, node.span)
 
-    def charge(self, values: Iterable[Any], node: ast.Node) -> None:
+    def charge(self, given: Iterable[Any], node: ast.Node) -> None:
         """Count the items that one operation on lists walks over, as turns of a loop would be; short lists are free.
 
         ``max(r)`` inside a loop is a loop inside a loop; without this it would not meet the limit of loops.
@@ -147,7 +131,7 @@ class RunningProgram(ABC):
         LimitError
             If there were more than ``limits.iterations`` in the run.
         """
-        amount, level = 0, [v for v in values if isinstance(v, list | tuple | dict | set | str)]
+        amount, level = 0, [v for v in given if isinstance(v, list | tuple | dict | set | str)]
         while level:
             inner: list[Any] = []
             for value in level:
@@ -188,10 +172,10 @@ class RunningProgram(ABC):
             raise LimitError("text_chars", self.limits.text_chars, len(text), node.span)
         return text
 
-    def made(self, node: Node, where: ast.Node) -> Formula:
+    def made(self, node: Node, where: ast.Node) -> values.Formula:
         """Wrap a new formula, checking that the plan stays within the limits."""
         self.atoms.check_size(node, where)
-        return Formula(node)
+        return values.Formula(node)
 
     def note(self, text: str) -> None:
         """Report something that was normalised, once."""
@@ -202,17 +186,17 @@ class RunningProgram(ABC):
         """Return the line of a node, for the trace."""
         return node.span.line if node.span is not None else 0
 
-    def need(self, kind: NeedKind, of: Any, node: ast.Node) -> Any:
+    def need(self, kind: values.NeedKind, of: Any, node: ast.Node) -> Any:
         """Return a plain value that the evaluator gives."""
-        return self.evaluator.need(Need(kind, of), self.line(node))
+        return self.evaluator.need(values.Need(kind, of), self.line(node))
 
     # --- truths ----------------------------------------------------------------------------------
 
     def is_soft(self, value: Any) -> bool:
         """Return whether the value is a formula, or stands for one."""
-        if isinstance(value, DescribedValue):
+        if isinstance(value, values.DescribedValue):
             return bool(value.node.free)
-        return isinstance(value, Formula | DescribedObject | Quantity | AttributeOf)
+        return isinstance(value, values.Formula | values.DescribedObject | values.Quantity | values.AttributeOf)
 
     def formula(self, value: Any, node: ast.Expr | ast.Stmt) -> Node:
         """Return the truth node for a value.
@@ -223,23 +207,23 @@ class RunningProgram(ABC):
             If the value is no truth.
         """
         match value:
-            case Formula():
+            case values.Formula():
                 return value.node
             case bool():
                 return plan.const(float(value))
-            case AttributeOf() | ObjectRef():
+            case values.AttributeOf() | values.ObjectRef():
                 return plan.const(1.0)
-            case DescribedObject():
+            case values.DescribedObject():
                 self.note("a description used as a truth value was read as 'exists'")
                 return plan.make(plan.Exists, value.description.var, value.description.body)
-            case Quantity():
+            case values.Quantity():
                 self.note("a count used as a truth value was read as 'count > 0'")
                 return plan.make(plan.Compare, ">", value.node, plan.make(plan.Number, 0.0))
-            case DescribedValue() if value.node.free:
+            case values.DescribedValue() if value.node.free:
                 self.note("a described value beside conditions was read as true: everything has one")
                 return plan.const(1.0)
         raise ProgramError(
-            f"{kind_name(value).capitalize()} is no truth value",
+            f"{values.kind_name(value).capitalize()} is no truth value",
             node.span,
             expected="a formula, e.g. red(x) or count(…) > 2",
             hint="compare it with something",
@@ -262,7 +246,7 @@ class RunningProgram(ABC):
                     expected="a formula without bound variables",
                     hint="write 'a and b or not a and c' instead of a branch inside the quantifier",
                 )
-            return bool(self.need("truth", bound(made), node))
+            return bool(self.need("truth", values.bound(made), node))
         truthiness.check_kind(value, node)
         if isinstance(value, str) and truthiness.is_written(self.scope, node):
             raise truthiness.no_truth(self.vocabulary, self.scope, value, node, others)
@@ -270,7 +254,7 @@ class RunningProgram(ABC):
 
     def number(self, value: Any, node: ast.Expr | ast.Stmt) -> int | float:
         """Return a plain number, counting if need be."""
-        if isinstance(value, Quantity):
+        if isinstance(value, values.Quantity):
             if value.node.free:
                 raise ProgramError(
                     "This count depends on a variable that a quantifier binds",
@@ -284,13 +268,13 @@ class RunningProgram(ABC):
             return int(value)
         if isinstance(value, int | float):
             return value
-        if isinstance(value, Formula) and not value.node.free:
+        if isinstance(value, values.Formula) and not value.node.free:
             return self.need("probability", value.node, node)  # type: ignore[no-any-return]
-        raise ProgramError(f"{kind_name(value).capitalize()} is no number", node.span, expected="a number")
+        raise ProgramError(f"{values.kind_name(value).capitalize()} is no number", node.span, expected="a number")
 
     def text(self, value: Any, node: ast.Node) -> str:
         """Return the value as text, choosing or counting if need be."""
-        if isinstance(value, Formula):
+        if isinstance(value, values.Formula):
             return "yes" if self.truth(value, node) else "no"  # type: ignore[arg-type]
         value = self.plain(value, node)
         if isinstance(value, bool):
@@ -299,35 +283,37 @@ class RunningProgram(ABC):
             return str(value)
         if isinstance(value, float):
             return f"{value:g}"
-        raise ProgramError(f"{kind_name(value).capitalize()} is no text", node.span, expected="a text or a number")
+        raise ProgramError(
+            f"{values.kind_name(value).capitalize()} is no text", node.span, expected="a text or a number"
+        )
 
     def plain(self, value: Any, node: ast.Node) -> Any:
         """Return a lazy value made plain: a described value as text, a count as a number, the rest unchanged."""
-        if isinstance(value, AttributeOf):
+        if isinstance(value, values.AttributeOf):
             value = self.attribute_value(value.sort, value.target, node)
-        if isinstance(value, DescribedValue):
+        if isinstance(value, values.DescribedValue):
             if value.node.free:
                 raise ProgramError("This value depends on a variable that a quantifier binds", node.span)
             return self.need("text", value.node, node)
-        if isinstance(value, Quantity):
+        if isinstance(value, values.Quantity):
             return self.number(value, node)  # type: ignore[arg-type]
         return value
 
     def pointed(self, value: Any, node: ast.Node) -> int:
         """Return the index of the object that a value stands for."""
-        if isinstance(value, ObjectRef):
+        if isinstance(value, values.ObjectRef):
             return value.index
-        if isinstance(value, DescribedObject) and not value.description.free:
+        if isinstance(value, values.DescribedObject) and not value.description.free:
             index = int(self.need("object", value.description, node))
             if index < 0:
                 raise ProgramError("There is no object in the picture to point to", node.span)
             return index
-        raise ProgramError(f"{kind_name(value).capitalize()} is no object", node.span, expected="an object")
+        raise ProgramError(f"{values.kind_name(value).capitalize()} is no object", node.span, expected="an object")
 
     def iterate(self, value: Any, node: ast.Node) -> Iterable[Any]:
         """Yield the items of a finite value: a list, a text, a dict's keys, a sort's objects or values."""
         items: Iterable[Any]
-        if isinstance(value, SortRef):
+        if isinstance(value, values.SortRef):
             items = self.members(value)
         elif isinstance(value, list | tuple | dict | str):
             items = list(value)
@@ -335,7 +321,7 @@ class RunningProgram(ABC):
             items = sorted(value, key=str)
         else:
             raise ProgramError(
-                f"{kind_name(value).capitalize()} can not be looped over",
+                f"{values.kind_name(value).capitalize()} can not be looped over",
                 node.span,
                 expected="a list, a range or a sort",
             )
@@ -343,10 +329,10 @@ class RunningProgram(ABC):
             self.spend(1, node)
             yield item
 
-    def members(self, sort: SortRef) -> list[Any]:
+    def members(self, sort: values.SortRef) -> list[Any]:
         """Return the objects of the scene, or the values of a value sort."""
         if sort.name == "Object":
-            return [ObjectRef(i) for i in range(self.evaluator.objects)]
+            return [values.ObjectRef(i) for i in range(self.evaluator.objects)]
         return list(self.vocabulary.values(sort.name))
 
     def key(self, value: Any, node: ast.Node) -> Any:
@@ -354,9 +340,9 @@ class RunningProgram(ABC):
         value = self.plain(value, node)
         if isinstance(value, tuple):
             self.charge((value,), node)
-        if isinstance(value, str | int | float | bool | tuple | ObjectRef | type(None)):
+        if isinstance(value, str | int | float | bool | tuple | values.ObjectRef | type(None)):
             return value
-        raise ProgramError(f"{kind_name(value).capitalize()} can be no key or set element", node.span)
+        raise ProgramError(f"{values.kind_name(value).capitalize()} can be no key or set element", node.span)
 
     def result(self, value: Any, last: ast.Stmt) -> Any:
         """Return what a program returned, an attribute made a value; `last` is its last statement.
@@ -366,9 +352,9 @@ class RunningProgram(ABC):
         dsl.ProgramError
             If it depends on a variable that nothing binds; a formula may.
         """
-        if isinstance(value, AttributeOf):
+        if isinstance(value, values.AttributeOf):
             value = self.attribute_value(value.sort, value.target, last)
-        node = None if isinstance(value, Formula) else node_of(value)
+        node = None if isinstance(value, values.Formula) else values.node_of(value)
         if node is not None and node.free:
             raise ProgramError(
                 f"The result depends on {', '.join(sorted(node.free))}, which nothing binds",

@@ -13,22 +13,12 @@ from dsl.errors import ProgramError
 from dsl.syntax import ast
 from dsl.syntax.printer import print_expression
 from dsl.vocabulary import Vocabulary
-from neptune.engine.interpret.values import (
-    BuiltinRef,
-    Closure,
-    DescribedValue,
-    ObjectRef,
-    PredicateRef,
-    Scope,
-    SortRef,
-    Variable,
-    kind_name,
-)
+from neptune.engine.interpret import values
 
 _DISPLAYS = ast.ListDisplay | ast.TupleDisplay | ast.SetDisplay | ast.DictDisplay
 
 
-def is_written(scope: Scope, operand: ast.Node) -> bool:
+def is_written(scope: values.Scope, operand: ast.Node) -> bool:
     """Tell whether a plain value stands in the program itself: a literal, or a value's word such as ``cube``."""
     if isinstance(operand, ast.Name):
         return scope.find(operand.id) is None
@@ -43,14 +33,14 @@ def check_kind(value: Any, node: ast.Node) -> None:
     dsl.ProgramError
         For a described value, a sort, a function, a variable.
     """
-    if isinstance(value, DescribedValue):
+    if isinstance(value, values.DescribedValue):
         raise ProgramError("A described value is no truth value", node.span, hint='compare it: describe(…) == "red"')
-    if isinstance(value, SortRef | PredicateRef | BuiltinRef | Closure | Variable):
-        raise ProgramError(f"{kind_name(value).capitalize()} is no truth value", node.span, expected="a formula")
+    if isinstance(value, values.SortRef | values.PredicateRef | values.BuiltinRef | values.Closure | values.Variable):
+        raise ProgramError(f"{values.kind_name(value).capitalize()} is no truth value", node.span, expected="a formula")
 
 
 def no_truth(
-    vocabulary: Vocabulary, scope: Scope, value: Any, operand: ast.Expr, others: Iterable[ast.Expr] = ()
+    vocabulary: Vocabulary, scope: values.Scope, value: Any, operand: ast.Expr, others: Iterable[ast.Expr] = ()
 ) -> ProgramError:
     """Return the error for a value that is no truth, with what was probably meant; `others` stand beside it."""
     hint = "compare it with something"
@@ -63,18 +53,18 @@ def no_truth(
         meant = f"{word}({variable})" if variable else f"exists(Object, lambda x: {word}(x))"
         hint = f"did you mean {meant}?"
     return ProgramError(
-        f"{kind_name(value).capitalize()} is no truth value",
+        f"{values.kind_name(value).capitalize()} is no truth value",
         operand.span,
         expected="a formula, e.g. red(x) or count(…) > 2",
         hint=hint,
     )
 
 
-def _innermost(scope: Scope | None) -> str:
+def _innermost(scope: values.Scope | None) -> str:
     """Return the name of the innermost variable that stands for an object, or ``""``."""
     while scope is not None:
         for name, value in reversed(scope.names.items()):
-            if isinstance(value, Variable | ObjectRef):
+            if isinstance(value, values.Variable | values.ObjectRef):
                 return name
         scope = scope.outer
     return ""

@@ -16,21 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dsl.plan import (
-    And,
-    Atom,
-    Count,
-    CountTrue,
-    Describe,
-    Description,
-    Exists,
-    ExpectationOver,
-    Forall,
-    Node,
-    Not,
-    Number,
-    Or,
-)
+from dsl import plan
 from dsl.rewrites.all_different import Block
 from neptune.engine.schedule.all_different import MOST_SPLITS, relaxations
 from neptune.engine.schedule.conditions import Conditions
@@ -51,7 +37,7 @@ from neptune.engine.schedule.state import (
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""
 
-NO_TRUTH = Description | Describe | Count | CountTrue | Number
+NO_TRUTH = plan.Description | plan.Describe | plan.Count | plan.CountTrue | plan.Number
 """Nodes that are no formulas: whether they are open, their rules say."""
 
 
@@ -78,13 +64,13 @@ class Relevance:
         How likely the best witness through each of these is.
     """
 
-    def __init__(self, state: State, exact: bool, width: float = math.inf, goal: Node | None = None) -> None:
+    def __init__(self, state: State, exact: bool, width: float = math.inf, goal: plan.Node | None = None) -> None:
         self.state, self.exact, self.width = state, exact, width
-        self.wanted: dict[Atom, Mask] = {}
-        self.weights: dict[Atom, Floats] = {}
+        self.wanted: dict[plan.Atom, Mask] = {}
+        self.weights: dict[plan.Atom, Floats] = {}
         self._conditions = Conditions(state, goal)
-        self._masks: dict[tuple[Node, bool], tuple[Mask, Floats]] = {}
-        self._queue: list[tuple[int, int, Node, bool]] = []
+        self._masks: dict[tuple[plan.Node, bool], tuple[Mask, Floats]] = {}
+        self._queue: list[tuple[int, int, plan.Node, bool]] = []
         self._serial = itertools.count()
         if goal is not None:
             self._push(goal, axes(goal), np.ones((state.n,) * len(goal.free), dtype=np.bool_), exact)
@@ -95,10 +81,10 @@ class Relevance:
             _, _, node, exact = heapq.heappop(self._queue)
             self._visit(node, *self._masks.pop((node, exact)), exact)
 
-    def _visit(self, node: Node, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _visit(self, node: plan.Node, mask: Mask, weight: Floats, exact: bool) -> None:
         RULES.get(type(node), Relevance._parts)(self, node, mask, weight, exact)
 
-    def _push(self, node: Node, have: Axes, mask: Mask, exact: bool, weight: Floats | None = None) -> None:
+    def _push(self, node: plan.Node, have: Axes, mask: Mask, exact: bool, weight: Floats | None = None) -> None:
         """Make a node relevant at the assignments of the mask (over `have`, which holds the node's free variables).
 
         `weight`: how likely the best witness through each assignment is.
@@ -125,27 +111,27 @@ class Relevance:
 
     # --- rules: where the parts of a node matter, which matters itself where the mask (over its axes) says ---
 
-    def _parts(self, node: Node, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _parts(self, node: plan.Node, mask: Mask, weight: Floats, exact: bool) -> None:
         """Any other node: all its parts, for every object that it binds."""
         have = axes(node)
         for part in node.children:
             joint = (*have, *sorted(part.free - node.free))
             self._push(part, joint, spread(mask, have, joint, self.state.n), exact)
 
-    def _atom(self, node: Atom, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _atom(self, node: plan.Atom, mask: Mask, weight: Floats, exact: bool) -> None:
         fresh = mask & self.state.askable(node)
         if fresh.any():
             before = self.wanted.get(node)
             self.wanted[node] = fresh if before is None else before | fresh
             self.weights[node] = weight if before is None else np.maximum(self.weights[node], weight)
 
-    def _not(self, node: Not, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _not(self, node: plan.Not, mask: Mask, weight: Floats, exact: bool) -> None:
         self._push(node.body, axes(node), mask, exact, weight)
 
-    def _connective(self, node: And | Or, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _connective(self, node: plan.And | plan.Or, mask: Mask, weight: Floats, exact: bool) -> None:
         """Operands that speak of the same object (or of none) one at a time, the likeliest to decide first."""
-        have, conjunctive = axes(node), isinstance(node, And)
-        groups: dict[Axes, list[Node]] = {}
+        have, conjunctive = axes(node), isinstance(node, plan.And)
+        groups: dict[Axes, list[plan.Node]] = {}
         for operand in node.operands:
             plain = operand if exact else self._conditions.said(operand)
             if len(plain.free) <= 1 and not quantified(plain):
@@ -161,7 +147,7 @@ class Relevance:
             for operand, where in zip(operands, chosen, strict=True):
                 self._push(operand, want, where, exact, likely)
 
-    def _quantifier(self, node: Exists | Forall, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _quantifier(self, node: plan.Exists | plan.Forall, mask: Mask, weight: Floats, exact: bool) -> None:
         state, have, want = self.state, axes(node), axes(node.body)
         block = block_of(node)
         if block is not None:
@@ -181,14 +167,14 @@ class Relevance:
         where = wide(mask) & state.is_open(low, high, exact)
         if exact:
             outer_low, outer_high = state.bounds(node)
-            where &= high > wide(outer_low) if isinstance(node, Exists) else low < wide(outer_high)
+            where &= high > wide(outer_low) if isinstance(node, plan.Exists) else low < wide(outer_high)
         above = np.maximum(_decisive(state.guess(node), node), 1e-9)
         likely = np.asarray(wide(weight) * _decisive(state.guess(node.body), node) / wide(above))
         if not exact and self.width < math.inf:
             where &= self._likeliest(node, where, likely)
         self._push(node.body, want, where, exact, likely)
 
-    def _likeliest(self, node: Exists | Forall, wide: Mask, likely: Floats) -> Mask:
+    def _likeliest(self, node: plan.Exists | plan.Forall, wide: Mask, likely: Floats) -> Mask:
         """Return which objects to ask about now (over the body's axes): enough for `width` witnesses, as guessed."""
         own, want = (node.var,), axes(node.body)
         alive = project(wide, want, own)
@@ -199,16 +185,16 @@ class Relevance:
         keep[order] = reached < self.width
         return spread(keep, own, want, self.state.n)
 
-    def _fitting(self, node: Exists | Forall) -> Floats:
+    def _fitting(self, node: plan.Exists | plan.Forall) -> Floats:
         """Return how likely each object fits the conditions on the quantified variable alone."""
-        gather = And if isinstance(node, Exists) else Or
+        gather = plan.And if isinstance(node, plan.Exists) else plan.Or
         out = np.ones(self.state.n)
         for part in node.body.operands if isinstance(node.body, gather) else (node.body,):
             if part.free == {node.var} and not quantified(part):
                 out = out * _decisive(self.state.guess(part), node)
         return out
 
-    def _relaxations(self, node: Exists | Forall, block: Block, mask: Mask, weight: Floats) -> None:
+    def _relaxations(self, node: plan.Exists | plan.Forall, block: Block, mask: Mask, weight: Floats) -> None:
         """A block of distinct variables by its relaxations (:mod:`neptune.engine.schedule.all_different`)."""
         left = MOST_SPLITS
         for place in map(tuple, np.argwhere(mask)):
@@ -220,7 +206,7 @@ class Relevance:
             if left <= 0:
                 break
 
-    def _factors(self, node: Exists | Forall, block: Block, mask: Mask) -> None:
+    def _factors(self, node: plan.Exists | plan.Forall, block: Block, mask: Mask) -> None:
         """A block of distinct variables by the values of its factors, where an assignment could still better it: none
         is truer than the least of its factors."""
         state, have = self.state, axes(node)
@@ -233,7 +219,7 @@ class Relevance:
             floor = spread(-project(-least, have, shared), shared, scope, state.n)
             self._push(joined, scope, sign * (low if block.universal else high) > floor, True)
 
-    def _expectation(self, node: ExpectationOver, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _expectation(self, node: plan.ExpectationOver, mask: Mask, weight: Floats, exact: bool) -> None:
         """First who is meant, then what is said of them."""
         state, description = self.state, node.description
         have, inside = axes(node), over_axes(description)
@@ -259,7 +245,7 @@ class Relevance:
         wide = spread(mask, have, joint, state.n) & spread(possible, names, joint, state.n)
         self._push(node.body, joint, wide, exact, spread(weight, have, joint, state.n))
 
-    def _leads_on(self, description: Description, inside: Axes, mask: Mask, exact: bool) -> bool:
+    def _leads_on(self, description: plan.Description, inside: Axes, mask: Mask, exact: bool) -> bool:
         """Make a description's body relevant, if that leads to any ground atom to ask; tell whether it does."""
         trial = Relevance(self.state, exact)
         trial._push(description.body, inside, mask, exact)
@@ -268,20 +254,20 @@ class Relevance:
             self._push(description.body, inside, mask, exact)
         return bool(trial.wanted)
 
-    def _count(self, node: Count, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _count(self, node: plan.Count, mask: Mask, weight: Floats, exact: bool) -> None:
         low, high = self.state.over(node)
         where = mask[..., None] & self.state.is_open(low, high, exact)
         self._push(node.body, over_axes(node), where, exact)
 
     # --- goals that are no formulas ---
 
-    def _description(self, node: Description, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _description(self, node: plan.Description, mask: Mask, weight: Floats, exact: bool) -> None:
         """The objects that may still be the one meant."""
         low, high = self.state.over(node)
         where = (high >= low.max()) & self.state.is_open(low, high, exact)
         self._push(node.body, over_axes(node), where, exact)
 
-    def _describe(self, node: Describe, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _describe(self, node: plan.Describe, mask: Mask, weight: Floats, exact: bool) -> None:
         """The values that may still be the truest."""
         bounds = [self.state.bounds(body) for body in node.bodies]
         best = max(float(low) for low, _ in bounds)
@@ -290,23 +276,23 @@ class Relevance:
                 self._push(body, (), mask, exact)
 
 
-RULES: dict[type[Node], Callable[[Relevance, Any, Mask, Floats, bool], None]] = {
-    Atom: Relevance._atom,
-    Not: Relevance._not,
-    And: Relevance._connective,
-    Or: Relevance._connective,
-    Exists: Relevance._quantifier,
-    Forall: Relevance._quantifier,
-    ExpectationOver: Relevance._expectation,
-    Count: Relevance._count,
-    Description: Relevance._description,
-    Describe: Relevance._describe,
+RULES: dict[type[plan.Node], Callable[[Relevance, Any, Mask, Floats, bool], None]] = {
+    plan.Atom: Relevance._atom,
+    plan.Not: Relevance._not,
+    plan.And: Relevance._connective,
+    plan.Or: Relevance._connective,
+    plan.Exists: Relevance._quantifier,
+    plan.Forall: Relevance._quantifier,
+    plan.ExpectationOver: Relevance._expectation,
+    plan.Count: Relevance._count,
+    plan.Description: Relevance._description,
+    plan.Describe: Relevance._describe,
 }
 
 
-def _decisive(guess: Floats, node: Exists | Forall) -> Floats:
+def _decisive(guess: Floats, node: plan.Exists | plan.Forall) -> Floats:
     """Return the probability of what decides a quantifier at once: a witness of ∃, a counterexample to ∀."""
-    return guess if isinstance(node, Exists) else 1.0 - guess
+    return guess if isinstance(node, plan.Exists) else 1.0 - guess
 
 
 def _logits(internal: Floats, are_logits: bool) -> Floats:

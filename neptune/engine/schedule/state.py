@@ -11,23 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.plan import (
-    And,
-    Atom,
-    Count,
-    CountTrue,
-    Description,
-    Exists,
-    ExpectationOver,
-    Forall,
-    Node,
-    Not,
-    Or,
-    conjunction,
-    disjunction,
-    make,
-    walk,
-)
+from dsl import plan
 from dsl.rewrites.all_different import Block
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.bounds import Interval
@@ -47,12 +31,12 @@ SURE = 0.98
 """The probability of what follows from the other values of a sort, were they exclusive."""
 
 
-def axes(node: Node) -> Axes:
+def axes(node: plan.Node) -> Axes:
     """Return the order of the axes of every array about a node: its free variables, sorted."""
     return tuple(sorted(node.free))
 
 
-def over_axes(node: Count | Description) -> Axes:
+def over_axes(node: plan.Count | plan.Description) -> Axes:
     """Return the axes of the body of a count or description, its own variable last."""
     return (*axes(node), node.var)
 
@@ -89,13 +73,15 @@ class State:
         Guesses at ground atoms that were not asked.
     """
 
-    def __init__(self, evaluator: Executor, scene: Scene, table: Callable[[Atom], Table], estimates: Estimates) -> None:
+    def __init__(
+        self, evaluator: Executor, scene: Scene, table: Callable[[plan.Atom], Table], estimates: Estimates
+    ) -> None:
         self.evaluator, self.scene, self.table, self.estimates = evaluator, scene, table, estimates
         self.n = evaluator.objects
         self.middle = evaluator.logic.middle
-        self._bounds: dict[tuple[Node, bool], tuple[Floats, Floats]] = {}
-        self._guesses: dict[Node, Floats] = {}
-        self._probabilities: dict[Atom, Floats] = {}
+        self._bounds: dict[tuple[plan.Node, bool], tuple[Floats, Floats]] = {}
+        self._guesses: dict[plan.Node, Floats] = {}
+        self._probabilities: dict[plan.Atom, Floats] = {}
 
     def refresh(self) -> None:
         """Forget what follows from the evidence, after a round of new answers."""
@@ -106,21 +92,21 @@ class State:
 
     # --- bounds ----------------------------------------------------------------------------------
 
-    def bounds(self, node: Node) -> tuple[Floats, Floats]:
+    def bounds(self, node: plan.Node) -> tuple[Floats, Floats]:
         """Return lower and upper bounds over :func:`axes`, as internal numbers of the logic."""
         found = self._bounds.get((node, False))
         if found is None:
             found = self._bounds[node, False] = _ends(self.evaluator.truth(node), axes(node))
         return found
 
-    def over(self, node: Count | Description) -> tuple[Floats, Floats]:
+    def over(self, node: plan.Count | plan.Description) -> tuple[Floats, Floats]:
         """Return the bounds of the body over :func:`over_axes`."""
         found = self._bounds.get((node, True))
         if found is None:
             found = self._bounds[node, True] = _ends(self.evaluator.over(node), over_axes(node))
         return found
 
-    def open(self, node: Node, exact: bool) -> Mask:
+    def open(self, node: plan.Node, exact: bool) -> Mask:
         """Return where the node is undecided (`exact`: where its value is unknown)."""
         return self.is_open(*self.bounds(node), exact)
 
@@ -130,7 +116,7 @@ class State:
 
     # --- atoms -----------------------------------------------------------------------------------
 
-    def askable(self, atom: Atom) -> Mask:
+    def askable(self, atom: plan.Atom) -> Mask:
         """Return which ground atoms have not been asked, over :func:`axes`."""
         table = self.table(atom)
         index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
@@ -138,7 +124,7 @@ class State:
         names = tuple(t for t in atom.terms if isinstance(t, str))
         return np.asarray(fresh.transpose([names.index(v) for v in axes(atom)]))
 
-    def tuples(self, atom: Atom, places: IntArray) -> IntArray:
+    def tuples(self, atom: plan.Atom, places: IntArray) -> IntArray:
         """Return the objects that stand for the terms at places over :func:`axes`: ``(M, axes)`` → ``(M, arity)``."""
         out = np.empty((len(places), len(atom.terms)), dtype=np.int64)
         names = axes(atom)
@@ -146,7 +132,7 @@ class State:
             out[:, at] = term if isinstance(term, int) else places[:, names.index(term)]
         return out
 
-    def probability(self, atom: Atom) -> Floats:
+    def probability(self, atom: plan.Atom) -> Floats:
         """Return estimated probabilities of an atom over :func:`axes`, whether asked or not."""
         found = self._probabilities.get(atom)
         if found is None:
@@ -158,7 +144,7 @@ class State:
             self._probabilities[atom] = found
         return found
 
-    def _given_siblings(self, atom: Atom, probability: Floats) -> Floats:
+    def _given_siblings(self, atom: plan.Atom, probability: Floats) -> Floats:
         """Return the probabilities of a value, given what is known of the other values of its sort: a red object is
         not blue."""
         siblings = self.estimates.siblings(atom.predicate)
@@ -166,7 +152,7 @@ class State:
             return probability
         taken, left = np.zeros(self.n, dtype=np.bool_), np.ones(self.n)
         for sibling in siblings:
-            logits = self.table(make(Atom, sibling, atom.terms)).logits
+            logits = self.table(plan.make(plan.Atom, sibling, atom.terms)).logits
             taken |= logits > 0
             left -= np.where(logits <= 0, self.estimates.frequency(sibling), 0.0)
         (term,) = atom.terms
@@ -177,7 +163,7 @@ class State:
 
     # --- guesses ---------------------------------------------------------------------------------
 
-    def guess(self, node: Node) -> Floats:
+    def guess(self, node: plan.Node) -> Floats:
         """Return the estimated probability that a formula is true, over :func:`axes`: 0 or 1 where it is decided, and
         ½ where it is open and :data:`GUESSES` has no rule for it."""
         found = self._guesses.get(node)
@@ -189,7 +175,7 @@ class State:
             self._guesses[node] = found
         return found
 
-    def _jointly(self, operands: Sequence[Node], want: Axes, negated: bool = False) -> Floats:
+    def _jointly(self, operands: Sequence[plan.Node], want: Axes, negated: bool = False) -> Floats:
         """Guess that all operands are true (`negated`: false), as if they were independent."""
         out = np.ones((self.n,) * len(want))
         for operand in operands:
@@ -197,7 +183,7 @@ class State:
             out = out * spread(1.0 - part if negated else part, axes(operand), want, self.n)
         return out
 
-    def _quantified(self, node: Exists | Forall) -> Floats:
+    def _quantified(self, node: plan.Exists | plan.Forall) -> Floats:
         """Guess at the likeliest witness, not that there is one: it is a witness that will be asked about."""
         block, have = block_of(node), axes(node.body)
         if block is not None:
@@ -206,7 +192,7 @@ class State:
         if node.var not in have:
             return body
         axis = have.index(node.var)
-        return np.asarray(body.max(axis) if isinstance(node, Exists) else body.min(axis))
+        return np.asarray(body.max(axis) if isinstance(node, plan.Exists) else body.min(axis))
 
     def _all_different(self, block: Block, want: Axes) -> Floats:
         """Guess at a block of distinct variables by each group of factors alone: they need no joint table."""
@@ -217,7 +203,7 @@ class State:
             out = out * spread(project(guess, scope, kept), kept, want, self.n)
         return np.asarray(1.0 - out if block.universal else out)
 
-    def _expectation(self, node: ExpectationOver) -> Floats:
+    def _expectation(self, node: plan.ExpectationOver) -> Floats:
         description, joint = node.description, (*axes(node), node.var)
         names = tuple(node.var if v == description.var else v for v in axes(description.body))
         described = spread(self.guess(description.body), names, joint, self.n)
@@ -225,14 +211,14 @@ class State:
         return np.asarray((described * said).sum(-1) / np.maximum(described.sum(-1), 1e-9))
 
 
-GUESSES: dict[type[Node], Callable[[State, Any], Floats]] = {
-    Atom: State.probability,
-    Not: lambda state, node: 1.0 - state.guess(node.body),
-    And: lambda state, node: state._jointly(node.operands, axes(node)),
-    Or: lambda state, node: 1.0 - state._jointly(node.operands, axes(node), negated=True),
-    Exists: State._quantified,
-    Forall: State._quantified,
-    ExpectationOver: State._expectation,
+GUESSES: dict[type[plan.Node], Callable[[State, Any], Floats]] = {
+    plan.Atom: State.probability,
+    plan.Not: lambda state, node: 1.0 - state.guess(node.body),
+    plan.And: lambda state, node: state._jointly(node.operands, axes(node)),
+    plan.Or: lambda state, node: 1.0 - state._jointly(node.operands, axes(node), negated=True),
+    plan.Exists: State._quantified,
+    plan.Forall: State._quantified,
+    plan.ExpectationOver: State._expectation,
 }
 """Node class → its estimated probability, of its parts'."""
 
@@ -242,18 +228,21 @@ def _ends(interval: Interval, want: Axes) -> tuple[Floats, Floats]:
     return low, low if interval.exact else interval.high.align(want).internal.detach().numpy()
 
 
-def block_of(node: Exists | Forall) -> Block | None:
+def block_of(node: plan.Exists | plan.Forall) -> Block | None:
     """Return the block of distinct variables that a formula starts with, if it does."""
     search = search_of(node)
     return None if search is None else search.block
 
 
-def groups_of(block: Block) -> list[tuple[Node, Axes]]:
+def groups_of(block: Block) -> list[tuple[plan.Node, Axes]]:
     """Return the factors of a block, joined group by group, each with the order of the group's variables."""
-    join = disjunction if block.universal else conjunction
+    join = plan.disjunction if block.universal else plan.conjunction
     return [(join(group), scope) for group, scope in zip(block.groups, block.scopes, strict=True) if group]
 
 
-def quantified(node: Node) -> bool:
+def quantified(node: plan.Node) -> bool:
     """Tell whether there is a quantifier, count or description under the node."""
-    return any(isinstance(n, Exists | Forall | Description | Count | CountTrue) for n in walk(node))
+    return any(
+        isinstance(n, plan.Exists | plan.Forall | plan.Description | plan.Count | plan.CountTrue)
+        for n in plan.walk(node)
+    )

@@ -102,9 +102,8 @@ def soft_answers(
     samples
         Programs (texts or parsed) and scenes. A scene that several samples share is asked once.
     scorer
-        Called with a list of :class:`~neptune.scene.types.ScoreRequest` (scene, question, M tuples of
-        objects), returns a
-        list of logits, each ``(M,)``, with gradient. They are brought to the CPU as float32. Without a scorer the
+        Called with a list of :class:`~neptune.scene.types.ScoreRequest` (scene, question, M tuples of objects), returns
+        a list of logits, each ``(M,)``, with gradient. They are brought to the CPU as float32. Without a scorer the
         logits are those that the engine's oracle says, or has said; then only temperatures get a gradient.
 
     Returns

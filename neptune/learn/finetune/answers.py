@@ -75,12 +75,8 @@ def train_answers(config: AnswersConfig, output_dir: str | Path, progress: Progr
 
     Parameters
     ----------
-    config
-        What to train, on what, and for how long.
-    output_dir
-        Where weights, results and curve are written; a checkpoint found there is resumed.
-    progress
-        Called with part, share done and message; ``None``: a progress bar on the terminal.
+    config, output_dir, progress
+        As for :func:`neptune.learn.train.train.train`.
 
     Returns
     -------

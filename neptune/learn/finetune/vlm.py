@@ -87,20 +87,9 @@ class FinetuneConfig(BaseModel):
         ConfigProblems
             If names do not exist, or fields are missing.
         """
-        same = [
-            "dataset",
-            "seed",
-            "vlm_model_name",
-            "od_model",
-            "od_options",
-            "vocabulary",
-            "distinct_variables",
-            "code_gen_provider",
-            "code_gen_model_name",
-            "code_gen_base_url",
-            "program_cache_address",
-        ]
-        given = {field: getattr(self, field) for field in same}
+        same = "dataset seed vlm_model_name od_model od_options vocabulary distinct_variables code_gen_provider "
+        same += "code_gen_model_name code_gen_base_url program_cache_address"
+        given = {field: getattr(self, field) for field in same.split()}
         given |= {"data_dir": data_dir, "split": split, "num_samples": samples}
         output = None if self.output_dir is None else str(self.output_dir)
         return make_config(given | {"output_dir": output}, name)
@@ -113,12 +102,8 @@ def finetune(
 
     Parameters
     ----------
-    config
-        What to train, on what, and for how long.
-    output_dir
-        Where adapter, results and curve are written; a checkpoint found there is resumed.
-    progress
-        Called with part, share done and message; ``None``: a progress bar on the terminal.
+    config, output_dir, progress
+        As for :func:`neptune.learn.train.train.train`.
     oracle
         A loaded oracle, instead of the one that the configuration names; its model is changed in place.
 

@@ -62,24 +62,10 @@ def read_shown(
 
     Parameters
     ----------
-    datasets
-        Names of CLEVR tasks.
-    data_dir
-        Their folder.
+    datasets, data_dir, limit
+        As for :func:`neptune.learn.finetune.training_examples.read_training_examples`, as are results and errors.
     shift, seed
         What is done to the pictures.
-    limit
-        At most so many pictures, the first ones of the files.
-
-    Returns
-    -------
-    tuple
-        The pictures in the order of the files, and one line for each record that can not be used.
-
-    Raises
-    ------
-    DatasetError
-        If no question can be used, or there is no such dataset.
     """
 
     def shown(picture: Picture, truth: Annotation) -> Shown:

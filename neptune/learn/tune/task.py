@@ -95,12 +95,8 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
 
     Parameters
     ----------
-    config
-        What is fitted, on what.
-    output_dir
-        Where results, figures and the cached logits are written; what is found there is used.
-    progress
-        Called with part, share done and message; ``None``: a progress bar on the terminal.
+    config, output_dir, progress
+        As for :func:`neptune.learn.train.train.train`; cached logits found in the folder are used.
 
     Returns
     -------

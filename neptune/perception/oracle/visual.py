@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from neptune.errors import ConfigError, OracleError, did_you_mean
+from neptune.errors import ConfigError, OracleError, one_of
 from neptune.perception.oracle.canvas import Canvas
 from neptune.resources import prompts
 from neptune.scene.types import Question
@@ -81,11 +81,7 @@ class VisualForm:
             For a form or an option that does not exist, or a value out of range.
         """
         if name not in FORMS:
-            raise ConfigError(
-                f"There is no visual form '{name}'",
-                expected=f"one of {', '.join(FORMS)}",
-                hint=did_you_mean(name, FORMS),
-            )
+            raise ConfigError(f"There is no visual form '{name}'", **one_of(name, FORMS))
         data, answers = _read(name), _read("answers")
         merged = dict(data["options"])
         for option, value in (options or {}).items():
@@ -259,11 +255,7 @@ def _write_label(
 
 def _check_option(form: str, option: str, value: object, known: Mapping[str, Any]) -> None:
     if option not in known:
-        raise ConfigError(
-            f"The visual form '{form}' has no option '{option}'",
-            expected=f"one of {', '.join(known)}",
-            hint=did_you_mean(option, known),
-        )
+        raise ConfigError(f"The visual form '{form}' has no option '{option}'", **one_of(option, known))
     if option == "label":
         fits, expected = isinstance(value, bool), "true or false"
     else:

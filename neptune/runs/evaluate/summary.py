@@ -27,14 +27,13 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
     Returns
     -------
     dict
-        ``n answered errors abstained correct accuracy interval error_rate abstention_rate complete by_family
-        by_dataset errors_by_kind ties usage oracle_failures seconds``. Rates and `accuracy` are over all n, in
-        [0, 1], ``None`` for n = 0; samples of which no right answer is known (`unjudged`, where there are some) do
-        not count for `accuracy`, whatever became of them.
-        `interval` is the 95 % bootstrap interval of `accuracy` over pictures (:mod:`neptune.runs.evaluate.bootstrap`),
-        ``None`` while samples are missing; `seconds` is the samples' own time. For datasets whose answers point to
-        objects, also `mean_iou`, `mean_iou_interval` and `iou_accuracy` (the share with an IoU ≥ 0.5) over their
-        records: errors and answers that point to nothing have an IoU of 0.
+        ``n answered errors abstained correct accuracy interval error_rate abstention_rate complete by_family by_dataset
+        errors_by_kind ties usage oracle_failures seconds``. Rates and `accuracy` are over all n, in [0, 1], ``None``
+        for n = 0; samples of which no right answer is known (`unjudged`, where there are some) do not count for
+        `accuracy`, whatever became of them. `interval` is the 95 % bootstrap interval of `accuracy` over pictures
+        (:mod:`neptune.runs.evaluate.bootstrap`), ``None`` while samples are missing; `seconds` is the samples' own
+        time. For datasets whose answers point to objects, also `mean_iou`, `mean_iou_interval` and `iou_accuracy` (the
+        share with an IoU ≥ 0.5) over their records: errors and answers that point to nothing have an IoU of 0.
     """
     records = list(records)
     several = len(totals) > 1

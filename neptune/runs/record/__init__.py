@@ -14,18 +14,5 @@ from neptune.runs.record.folder import (
     read_samples,
 )
 
-__all__ = [
-    "CONFIG",
-    "ERRORS",
-    "META",
-    "REPORT",
-    "RESULTS",
-    "SAMPLES",
-    "Record",
-    "RunFolder",
-    "jsonable",
-    "key",
-    "read_samples",
-    "write_atomic",
-    "write_json",
-]
+__all__ = ["CONFIG", "ERRORS", "META", "REPORT", "RESULTS", "SAMPLES", "Record", "RunFolder", "key", "read_samples"]
+__all__ += ["jsonable", "write_atomic", "write_json"]

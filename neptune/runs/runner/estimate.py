@@ -1,10 +1,9 @@
 """What a run would cost, before a call is made: ``run.py --config X.json --estimate``.
 
 The worst case comes from the programs: every way through each is followed, and every cell that its plans name is
-counted (:mod:`neptune.engine.analysis.cost_bound`); cells of one picture are counted once as long as a run
-keeps them. Where the
-number of objects is known, that is a bound. What to expect comes from past runs: the calls and rounds of the records
-in the run folder.
+counted (:mod:`neptune.engine.analysis.cost_bound`); cells of one picture are counted once as long as a run keeps them.
+Where the number of objects is known, that is a bound. What to expect comes from past runs: the calls and rounds of the
+records in the run folder.
 """
 
 from __future__ import annotations

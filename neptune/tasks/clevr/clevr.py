@@ -80,9 +80,8 @@ class ClevrTask(ListedTask):
 class Clevr(ClevrTask):
     """CLEVR's questions: right if the answer is the expected word, number, yes or no.
 
-    Families are those of CLEVR's results: ``count``, ``exist``, ``query color`` …, ``compare integer: less``
-    …, ``compare color`` …; ``extra["template"]`` is the official template file (``"one hop"``, ``"same
-    relate"``, …).
+    Families are those of CLEVR's results: ``count``, ``exist``, ``query color`` …, ``compare integer: less`` …,
+    ``compare color`` …; ``extra["template"]`` is the official template file (``"one hop"``, ``"same relate"``, …).
     """
 
     name = "clevr"

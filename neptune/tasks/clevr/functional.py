@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import count as count_from
 from typing import Any
 
-from neptune.errors import DatasetError, did_you_mean
+from neptune.errors import DatasetError, did_you_mean, one_of
 from neptune.scene import ATTRIBUTES, RELATIONS
 
 MAX_NODES = 256
@@ -159,10 +159,7 @@ def _side_input(record: Mapping[str, Any], function: str, signature: Signature, 
         return ""
     if given[0] not in signature.values:
         raise DatasetError(
-            f"'{function}' has the unknown value {given[0]!r}",
-            where=where,
-            expected="one of " + ", ".join(signature.values),
-            hint=did_you_mean(str(given[0]), signature.values),
+            f"'{function}' has the unknown value {given[0]!r}", where=where, **one_of(str(given[0]), signature.values)
         )
     return str(given[0])
 

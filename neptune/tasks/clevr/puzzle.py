@@ -76,8 +76,7 @@ class ClevrPuzzle(ClevrTask):
 def read_slots(slots: Mapping[str, Any], where: str) -> tuple[list[list[str]], list[tuple[int, int, str]]]:
     """Read ``slot_dict``: ``OBJ1``: ``"large cyan metal object"``, …, and ``R0``: ``[a, b, "left"]``, ….
 
-    Returns the value words of each object, and ``(a, b, relation)`` with a and b from 1: object a is left of
-    b.
+    Returns the value words of each object, and ``(a, b, relation)`` with a and b from 1: object a is left of b.
 
     Raises
     ------

@@ -17,9 +17,8 @@ from neptune.tasks.referring.pointing import PointingTask, rounded
 class ClevrRefExps(PointingTask, ClevrTask):
     """Right if the box pointed to has an IoU ≥ 0.5 with the true object's.
 
-    Families: ``"0 relations"``, ``"1 relation"``, ``"2 relations"``. ``sample.expected`` is the true object's
-    index in the annotation; the answer's index is that of a box of the scene, which a detector may order
-    otherwise.
+    Families: ``"0 relations"``, ``"1 relation"``, ``"2 relations"``. ``sample.expected`` is the true object's index in
+    the annotation; the answer's index is that of a box of the scene, which a detector may order otherwise.
     """
 
     name = "clevr-refexps"

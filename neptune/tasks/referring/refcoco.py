@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from neptune.errors import DatasetError, did_you_mean
+from neptune.errors import DatasetError, one_of
 from neptune.scene import Annotation
 from neptune.tasks.listed import Draft, ListedTask, a_mapping, boxes_only, corners, data_folder, find_picture
 from neptune.tasks.reading import field, read_json_file
@@ -155,12 +155,7 @@ def _of_split(refs: list[Any], split: str | None, path: Path) -> list[Any]:
             f"The file holds the splits {', '.join(known)}", where=str(path), expected="one of them", hint=hint
         )
     if split is not None and split not in known:
-        raise DatasetError(
-            f"There is no split '{split}'",
-            where=str(path),
-            expected=f"one of {', '.join(known)}",
-            hint=did_you_mean(split, known),
-        )
+        raise DatasetError(f"There is no split '{split}'", where=str(path), **one_of(split, known))
     return [r for r in refs if not isinstance(r, Mapping) or r.get("split") in (None, split or r.get("split"))]
 
 

@@ -15,12 +15,17 @@ from neptune.engine.evidence.store import Evidence, ask_many
 from neptune.engine.evidence.tables import Table
 from neptune.errors import OracleError
 from neptune.scene import Scene
-from neptune.scene.types import QueryRequest, Question, ScoreRequest, Scores
+from neptune.scene.types import Oracle, QueryRequest, Question, ScoreRequest, Scores
 
 RED = Question("is the object in the red box red?", 1)
 LEFT = Question("is the object in the red box left of the object in the green box?", 2)
 SAME = Question("does the object in the red box have the same color as the object in the green box?", 2)
 DARK = Question("is the picture dark?", 0)
+
+
+def everything(evidence: Evidence, oracle: Oracle, question: Question, usage: Usage, symmetric: bool = False) -> Table:
+    evidence.ask(oracle, [(question, symmetric, None)], usage)
+    return evidence.table(question, symmetric)
 
 
 class Counter:
@@ -94,18 +99,18 @@ def test_symmetric_questions_are_asked_once_a_pair() -> None:
     assert table.logits[2, 0] == table.logits[0, 2] == 2
     assert table.asked.sum() == 2
     # The same words as a plain question: what was said is shared, what was mirrored is not.
-    plain = evidence.full(oracle, SAME, usage)
+    plain = everything(evidence, oracle, SAME, usage)
     assert plain.logits[2, 0] == 20
     assert plain.logits[0, 2] == 2
     assert usage.oracle_calls == 6
-    assert evidence.full(oracle, SAME, usage, symmetric=True).logits[2, 1] == 12
+    assert everything(evidence, oracle, SAME, usage, symmetric=True).logits[2, 1] == 12
     assert usage.oracle_calls == 6
 
 
 def test_plain_answers_serve_a_symmetric_question_asked_later() -> None:
     evidence, oracle, usage = Evidence(Scene.synthetic(3)), Counter(), Usage()
-    evidence.full(oracle, SAME, usage)
-    table = evidence.full(oracle, SAME, usage, symmetric=True)
+    everything(evidence, oracle, SAME, usage)
+    table = everything(evidence, oracle, SAME, usage, symmetric=True)
     assert usage.oracle_calls == 6
     assert np.array_equal(table.logits, table.logits.T, equal_nan=True)
 
@@ -117,7 +122,7 @@ def test_many_objects_at_once() -> None:
         def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
             return [Scores.of(r.objects[:, 0] - r.objects[:, 1]) for r in requests]
 
-    table = evidence.full(Fast(), LEFT, usage)
+    table = everything(evidence, Fast(), LEFT, usage)
     assert usage.oracle_calls == 160 * 159
     assert table.logits[159, 0] == 50  # 159, clamped
     assert not len(unasked(table))
@@ -130,10 +135,10 @@ def test_missing_evidence_is_asked_and_not_asked_again() -> None:
             return [Scores.of(np.array([np.nan, np.inf])) for _ in requests]
 
     evidence, oracle, usage = Evidence(Scene.synthetic(2)), Silent(), Usage()
-    table = evidence.full(oracle, RED, usage)
+    table = everything(evidence, oracle, RED, usage)
     assert (table.asked & np.isnan(table.logits)).tolist() == [True, False]
     assert table.logits[1] == 50
-    evidence.full(oracle, RED, usage)
+    everything(evidence, oracle, RED, usage)
     assert len(oracle.batches) == 1
 
 
@@ -145,7 +150,7 @@ def test_an_answer_of_the_wrong_shape_changes_nothing(answer: list[Scores]) -> N
 
     evidence, usage = Evidence(Scene.synthetic(2)), Usage()
     with pytest.raises(OracleError, match="'counter'"):
-        evidence.full(Wrong(), RED, usage)
+        everything(evidence, Wrong(), RED, usage)
     assert not evidence.table(RED).asked.any()
     assert usage.oracle_calls == 0
 
