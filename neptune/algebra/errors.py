@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class AlgebraError(ValueError):
     """A mistake in the use of the algebra.
@@ -24,3 +27,9 @@ class AlgebraError(ValueError):
         if hint:
             text += f". {hint}" + ("" if hint.endswith(("?", ".")) else ".")
         super().__init__(text)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``"did you mean 'x'?"`` for the known names closest to `name`, or ``""``."""
+    close = difflib.get_close_matches(name.lower(), list(known), n=2, cutoff=0.6)
+    return "did you mean " + " or ".join(f"'{c}'" for c in close) + "?" if close else ""

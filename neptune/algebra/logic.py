@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from neptune.algebra.convert import as_float, into_unit, to_logit, to_probability
-from neptune.algebra.errors import AlgebraError
+from neptune.algebra.errors import AlgebraError, did_you_mean
 from neptune.algebra.frank import THETA_LIMIT, frank_and, lukasiewicz_and
-from neptune.errors import did_you_mean
 
 
 def _tracks(*xs: Tensor) -> bool:

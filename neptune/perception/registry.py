@@ -85,13 +85,7 @@ def oracle(name: str | Oracle, **options: Any) -> Oracle:
 
 
 def detector(name: str | Detector, **options: Any) -> Detector:
-    """Return the detector of a name, made with these options; a :class:`~neptune.scene.types.Detector` passes.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown name, or an option that the detector does not take.
-    """
+    """Return the detector of a name, as :func:`oracle` does for oracles."""
     return cast(Detector, _make("detector", name, Detector, options))
 
 

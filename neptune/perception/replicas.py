@@ -72,13 +72,7 @@ def oracle_on(name: str | Oracle, devices: Sequence[str], options: dict[str, Any
 
 
 def detector_on(name: str | Detector, devices: Sequence[str], options: dict[str, Any]) -> Detector:
-    """Return the detector of a name, as :func:`oracle_on` does for oracles.
-
-    Raises
-    ------
-    ConfigError
-        As :func:`neptune.perception.registry.detector`, and if the options name a device of their own.
-    """
+    """Return the detector of a name, as :func:`oracle_on` does for oracles."""
     return _copies("detector", registry.detector, DetectorReplicas, name, devices, options)
 
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from neptune.algebra.errors import AlgebraError
-from neptune.errors import did_you_mean
+from neptune.algebra.errors import AlgebraError, did_you_mean
 
 Domain = dict[str, Tensor]
 
