@@ -50,6 +50,10 @@ class DatasetError(NeptuneError):
     """A dataset's file is missing, unreadable or does not have the expected fields."""
 
 
+class ForeignPathError(DatasetError):
+    """A path that somebody else's file names leads out of its folder, or to no regular file."""
+
+
 class PictureError(NeptuneError):
     """A picture can not be read, or does not fit its annotation."""
 

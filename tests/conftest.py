@@ -27,3 +27,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             wanted = mark in asked or (mark == "full" and config.getoption("--run-full"))
             if item.get_closest_marker(mark) and not wanted:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether the long profile was asked for."""
+    return bool(request.config.getoption("--run-full"))
