@@ -18,11 +18,11 @@ from neptune.errors import ForeignPathError
 
 FOLLOW = "Name the folder itself, or set follow_links to true if you trust where the link leads"
 
-_HUB_REPOSITORY = re.compile(r"(datasets|models|spaces)--[^/\\]+--[^/\\]+")
+_HUB_REPOSITORY = re.compile(r"(datasets|models|spaces)--[^/\\]+")
 """A repository's folder in the cache of a hub: it holds ``snapshots/<revision>/`` with links, and ``blobs/``."""
 
 
-def below(root: Path, name: Any, where: str = "", *, follow_links: bool = False) -> Path:
+def below(root: Path, name: Any, where: str = "", *, what: str = "file", follow_links: bool = False) -> Path:
     """Return ``root / name`` for a name that a foreign file gives; nothing need be there.
 
     Parameters
@@ -31,8 +31,8 @@ def below(root: Path, name: Any, where: str = "", *, follow_links: bool = False)
         A folder that the user named.
     name
         What the file says: the name of a file below `root`, folders in it allowed.
-    where
-        What errors name.
+    where, what
+        What errors name: the place of the name, and what it is of.
     follow_links
         Whether links below `root` may lead out of it.
 
@@ -45,7 +45,7 @@ def below(root: Path, name: Any, where: str = "", *, follow_links: bool = False)
     relative = Path(name) if isinstance(name, str) and name and "\0" not in name else None
     if relative is None or relative.anchor or ".." in relative.parts or not relative.parts:
         raise ForeignPathError(
-            f"The file's name is {str(name)[:200]!r}", where=where, expected="the name of a file in the data folder"
+            f"The {what}'s name is {str(name)[:200]!r}", where=where, expected="the name of a file in the data folder"
         )
     return trusted(root / relative, [root], where, follow_links=follow_links)
 
@@ -90,5 +90,6 @@ def trusted(path: Path, roots: Iterable[Path], where: str = "", *, follow_links:
 def _holds(root: Path, real: str, follow_links: bool) -> bool:
     resolved = Path(os.path.realpath(root))
     places = [resolved, *([Path(os.path.abspath(root))] if follow_links else [])]
-    places += [above for above in resolved.parents if _HUB_REPOSITORY.fullmatch(above.name) and (above / "blobs").is_dir()]
+    hubs = (above for above in resolved.parents if _HUB_REPOSITORY.fullmatch(above.name))
+    places += [hub for hub in hubs if (hub / "blobs").is_dir()]
     return any(Path(real).is_relative_to(place) for place in places)

@@ -81,7 +81,9 @@ def check_dataset(config: Config, name: str, found: Findings) -> None:
     """Check that a dataset's files are there, that its records are whole, and that its pictures exist."""
     assert config.data_dir is not None
     try:
-        task = tasks.load(name, config.data_dir, config.num_samples, split=config.split)
+        task = tasks.load(
+            name, config.data_dir, config.num_samples, split=config.split, follow_links=config.follow_links
+        )
     except NeptuneError as error:
         found.problems.append(f"dataset {name}: {error.one_line()}")
         missing = not isinstance(error.__cause__, ImportError)
@@ -172,10 +174,12 @@ def check_task(config: Any, found: Findings) -> None:
         places.append(("val_dir", config.val_dir or config.data_dir, val_split))
     for field, folder, split in places:
         if config.task == "train":
-            found.try_(field, partial(_scenes, folder))
+            found.try_(field, partial(_scenes, folder, config.follow_links))
             continue
         for name in [config.dataset] if isinstance(config.dataset, str) else config.dataset:
-            found.try_(field, partial(_questions, name, folder, split, boxed=config.task != "finetune"))
+            found.try_(
+                field, partial(_questions, name, folder, split, config.follow_links, boxed=config.task != "finetune")
+            )
     if config.task in ("tune", "finetune"):
         model = partial(registry.check, "oracle", config.vlm_model_name, config.vlm_options)
         found.try_("vlm_model_name", model)
@@ -183,14 +187,14 @@ def check_task(config: Any, found: Findings) -> None:
         check_model("oracle", config.vlm_model_name, config.vlm_options, found)
 
 
-def _scenes(folder: Any) -> None:
+def _scenes(folder: Any, follow_links: bool) -> None:
     from neptune.learn.train.data import ClevrFolder
 
-    ClevrFolder(folder, limit=1)
+    ClevrFolder(folder, limit=1, follow_links=follow_links)
 
 
-def _questions(name: str, folder: Any, split: str | None, *, boxed: bool) -> None:
-    sample = tasks.load(name, folder, 1, split=split).samples[0]
+def _questions(name: str, folder: Any, split: str | None, follow_links: bool, *, boxed: bool) -> None:
+    sample = tasks.load(name, folder, 1, split=split, follow_links=follow_links).samples[0]
     sample.check()
     if boxed and not len(sample.truth()):
         raise DatasetError("The first scene has no boxes", where=str(folder), hint=BOXES)

@@ -47,6 +47,9 @@ class Config(BaseModel):
     task: str | None = Field(None, description=f"Instead of answering a dataset: {', '.join(TASKS)}.")
     data_dir: str | None = Field(None, description="Folder of the dataset's files (images/, scenes.json, …).")
     split: str | None = Field(None, description="train, val, … where the folder holds several.")
+    follow_links: bool = Field(
+        False, description="Symbolic links below data_dir may lead out of it; without, a sample that needs one fails."
+    )
     num_samples: Count | None = Field(None, description="The first samples of each dataset; null: all.")
     output_dir: str | None = Field(None, description="Run folder; by default experiments/<name of the config>.")
     resume: bool = Field(True, description="Continue the run folder; false moves it aside first.")

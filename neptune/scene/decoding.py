@@ -31,7 +31,7 @@ FORMATS = {
 }
 """What is read, by Pillow's names → its media type where browsers show it. MPO is what some cameras make of JPEG."""
 
-SUFFIXES = frozenset(".png .jpg .jpeg .webp .gif .bmp .avif .tif .tiff .ppm .pgm .pbm .mpo .jfif".split())
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff", ".ppm", ".pgm")
 """Endings of the names of such files, by which viewers and browsers go."""
 
 KEPT_PIXELS = 16_000_000

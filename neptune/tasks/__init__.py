@@ -34,7 +34,12 @@ NAMES = tuple(REGISTRY)
 
 
 def load(
-    name: str, data_dir: str | Path, num_samples: int | None = None, seed: int | None = None, split: str | None = None
+    name: str,
+    data_dir: str | Path,
+    num_samples: int | None = None,
+    seed: int | None = None,
+    split: str | None = None,
+    follow_links: bool = False,
 ) -> Task:
     """Load a dataset.
 
@@ -51,6 +56,8 @@ def load(
         Fixes the random subset.
     split
         ``"train"``, ``"val"``, … where the folder holds several.
+    follow_links
+        Whether symbolic links below `data_dir` may lead out of it.
 
     Raises
     ------
@@ -62,7 +69,8 @@ def load(
     """
     if name not in REGISTRY:
         raise ConfigError(f"Unknown dataset {name!r}", where="dataset", **one_of(str(name).replace("_", "-"), NAMES))
-    task: Task = resolve_name(REGISTRY[name])(data_dir, num_samples=num_samples, seed=seed, split=split)
+    make = resolve_name(REGISTRY[name])
+    task: Task = make(data_dir, num_samples=num_samples, seed=seed, split=split, follow_links=follow_links)
     return task
 
 

@@ -127,9 +127,16 @@ class Task(ABC):
     name: ClassVar[str]
     samples: Sequence[Sample]
 
-    @abstractmethod
     def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
         """Tell whether an answer is right; ``None`` where the dataset does not say what is.
+
+        Parameters and errors as for :meth:`is_right`.
+        """
+        return None if sample.expected is None else self.is_right(sample, answer, scene)
+
+    @abstractmethod
+    def is_right(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
+        """Tell whether an answer to a sample with an expected one is right.
 
         Parameters
         ----------
@@ -148,7 +155,7 @@ class Task(ABC):
 
     @abstractmethod
     def show_expected(self, sample: Sample) -> Any:
-        """Return the right answer as a JSON-able value, in the form of :meth:`show_answer`."""
+        """Return the right answer as a JSON-able value, in the form of :meth:`show_answer`; ``None``: not known."""
 
     def measures(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> dict[str, float]:
         """Return what is measured of an answer besides right or wrong, by the name of its field in the record.

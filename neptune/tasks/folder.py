@@ -17,11 +17,22 @@ from typing import Any
 
 from neptune.answer import Answer
 from neptune.errors import DatasetError
+from neptune.files import trusted
 from neptune.scene import Scene
 from neptune.tasks.base import Sample, plain
 from neptune.tasks.clevr.clevr import plain_word
-from neptune.tasks.listed import Draft, ListedTask, a_mapping, boxes_only, corners, data_folder, find_picture
-from neptune.tasks.reading import field
+from neptune.tasks.json_files import parse_json
+from neptune.tasks.listed import (
+    Draft,
+    ListedTask,
+    a_mapping,
+    boxes_only,
+    corners,
+    data_folder,
+    find_picture,
+    objects_of,
+)
+from neptune.tasks.reading import field, shown
 from neptune.tasks.referring.pointing import PointingTask, pointed, rounded
 
 KNOWN = ("image", "question", "answer", "box", "boxes", "program", "family", "id")
@@ -41,7 +52,7 @@ class PictureFolder(PointingTask, ListedTask):
     def open(self, data_dir: str | Path, split: str | None) -> tuple[Sequence[Any], str]:
         """Return the lines of the file of questions, with their numbers."""
         self.root = data_folder(data_dir)
-        path = self._file(split)
+        path = trusted(self._file(split), [self.root], follow_links=self.follow_links)
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
@@ -74,7 +85,7 @@ class PictureFolder(PointingTask, ListedTask):
         """Read one line."""
         line, text = record
         try:
-            record = a_mapping(json.loads(text), where)
+            record = a_mapping(parse_json(text), where)
         except json.JSONDecodeError as error:
             raise DatasetError(
                 f"The line is no JSON: {error.msg}, column {error.colno}",
@@ -83,16 +94,18 @@ class PictureFolder(PointingTask, ListedTask):
             ) from error
         unknown = sorted(set(record) - set(KNOWN))
         if unknown:
-            raise DatasetError(f"The line has the unknown field '{unknown[0]}'", where=where, expected=", ".join(KNOWN))
+            name = unknown[0][:60]
+            raise DatasetError(f"The line has the unknown field '{name}'", where=where, expected=", ".join(KNOWN))
         draft.question = field(record, "question", str, where)
-        draft.family = str(record.get("family") or "all")
+        draft.family = str(field(record, "family", (str, int), where) if record.get("family") else "all")
         own = _own_id(record)
         if own is not None and (first := self._line_of[own]) != line:
             raise DatasetError(f"The id {own!r} is that of line {first} already", where=where)
-        draft.picture = find_picture(self.root, (".", "images"), field(record, "image", str, where), where)
+        image = field(record, "image", str, where)
+        draft.picture = find_picture(self.root, (".", "images"), image, where, follow_links=self.follow_links)
         if "boxes" in record:
-            boxes = [corners(b, where, size=False) for b in field(record, "boxes", list, where)]
-            draft.annotation = boxes_only(boxes, None)
+            objects = objects_of(field(record, "boxes", list, where), where, size=False)
+            draft.annotation = boxes_only(list(objects.values()), None)
         if "program" in record:
             draft.program = field(record, "program", str, where)
         if "box" in record:
@@ -101,7 +114,7 @@ class PictureFolder(PointingTask, ListedTask):
             answers = record["answer"] if isinstance(record["answer"], list) else [record["answer"]]
             if not answers or not all(isinstance(a, str | int | float | bool) for a in answers):
                 raise DatasetError(
-                    f"The answer is {json.dumps(record['answer'])[:60]}",
+                    f"The answer is {shown(record['answer'])}",
                     where=where,
                     expected="true or false, a number, a word, or a list of them",
                 )
@@ -117,12 +130,10 @@ class PictureFolder(PointingTask, ListedTask):
         """Return the line's number in the file, from 1."""
         return f"{self.source}, line {self.records[index][0]}"
 
-    def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
-        """Tell whether the answer is right; ``None`` where the line does not say."""
-        if sample.expected is None:
-            return None
+    def is_right(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
+        """Tell whether the answer is among those given, or points to the box."""
         if "box" in sample.expected:
-            return super().judge(sample, answer, scene)
+            return super().is_right(sample, answer, scene)
         if answer.abstained or answer.kind not in ("truth", "number", "text"):
             return False
         said = plain_word(plain(answer)).replace("_", " ")
@@ -157,7 +168,7 @@ def _own_ids(lines: Iterable[str]) -> list[str | None]:
     found = []
     for line in lines:
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except (ValueError, RecursionError):
             record = None
         found.append(_own_id(record))

@@ -14,11 +14,22 @@ from typing import Any
 
 from neptune.answer import Answer
 from neptune.errors import DatasetError
+from neptune.files import trusted
 from neptune.scene import Annotation, Scene
 from neptune.tasks.base import Sample, plain
 from neptune.tasks.clevr.clevr import plain_word
-from neptune.tasks.listed import Draft, ListedTask, a_mapping, boxes_only, corners, data_folder, find_picture
-from neptune.tasks.reading import field, read_json_file
+from neptune.tasks.json_files import read_json_file
+from neptune.tasks.listed import (
+    Draft,
+    ListedTask,
+    a_mapping,
+    boxes_only,
+    data_folder,
+    find_picture,
+    objects_of,
+    picture_size,
+)
+from neptune.tasks.reading import field
 
 
 class Gqa(ListedTask):
@@ -33,7 +44,7 @@ class Gqa(ListedTask):
     def open(self, data_dir: str | Path, split: str | None) -> tuple[Sequence[Any], str]:
         """Return the questions of a split."""
         self.root = data_folder(data_dir)
-        path = self._questions(split)
+        path = trusted(self._questions(split), [self.root], follow_links=self.follow_links)
         content = read_json_file(path, "GQA's questions")
         if not isinstance(content, Mapping) or not content:
             raise DatasetError(
@@ -57,29 +68,38 @@ class Gqa(ListedTask):
             raise DatasetError(f"The folder holds the splits {known}", where=str(self.root), hint="Set split")
         return named[0]
 
+    @staticmethod
+    def answered(record: Any) -> bool:
+        """Tell whether a question has an answer; those of ``submission_all`` and ``test`` have none."""
+        return ListedTask.answered(record[1])
+
     def _scene_graphs(self, questions: Path) -> Mapping[str, Any] | None:
         name = f"{questions.name.split('_')[0]}_sceneGraphs.json"
         for place in (self.root, self.root / "sceneGraphs", questions.parent):
             if (place / name).is_file():
-                return a_mapping(read_json_file(place / name, "GQA's scene graphs"), name)
+                path = trusted(place / name, [self.root], follow_links=self.follow_links)
+                return a_mapping(read_json_file(path, "GQA's scene graphs"), name)
         return None
 
     def read(self, record: Any, draft: Draft, where: str) -> None:
         """Read one question, and the boxes of its picture where there is a scene graph."""
-        number, record = record
-        record = a_mapping(record, where)
-        where = f"{where} ({number})"
+        number, content = record
+        hidden, record = self.unanswered(record), a_mapping(content, where)
+        where = f"{where} ({number[:60]})"
         image = str(field(record, "imageId", (str, int), where))
         draft.question = field(record, "question", str, where)
-        draft.picture = find_picture(self.root, ("images", ".", "allImages/images"), f"{image}.jpg", where)
+        places = ("images", ".", "allImages/images")
+        draft.picture = find_picture(self.root, places, f"{image}.jpg", where, follow_links=self.follow_links)
         types = record.get("types")
         draft.family = str(types.get("structural") or "other") if isinstance(types, Mapping) else "other"
-        draft.extra = {"question_id": number, "full_answer": record.get("fullAnswer")}
+        full = record.get("fullAnswer")
+        draft.extra = {"question_id": number, "full_answer": full if isinstance(full, str) else None}
         try:
             draft.annotation = self._annotation(image, where)
         except DatasetError as error:
             draft.annotation_problem = error
-        draft.expected = plain_word(field(record, "answer", str, where))
+        if not hidden:
+            draft.expected = plain_word(field(record, "answer", str, where))
 
     def _annotation(self, image: str, where: str) -> Annotation:
         if self._graphs is None:
@@ -91,14 +111,12 @@ class Gqa(ListedTask):
         if image not in self._graphs:
             raise DatasetError(f"The scene graphs have no picture {image}", where=where)
         graph = a_mapping(self._graphs[image], where)
-        objects = [a_mapping(o, where) for o in a_mapping(graph.get("objects"), where).values()]
-        boxes = [corners([o.get(k) for k in ("x", "y", "w", "h")], where) for o in objects]
-        size = (graph.get("width"), graph.get("height"))
-        known = all(isinstance(x, int) and x > 0 for x in size)
-        names = [str(o.get("name", "object")) for o in objects]
-        return boxes_only(boxes, size if known else None, name=names)  # type: ignore[arg-type]
+        objects = {k: a_mapping(o, where) for k, o in a_mapping(graph.get("objects"), where).items()}
+        boxes = objects_of({k: [o.get(side) for side in ("x", "y", "w", "h")] for k, o in objects.items()}, where)
+        names = [str(objects[k].get("name", "object")) for k in boxes]
+        return boxes_only(list(boxes.values()), picture_size(graph), name=names)
 
-    def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
+    def is_right(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
         """Tell whether the answer is the expected word, yes or no."""
         if answer.abstained or answer.kind not in ("truth", "number", "text"):
             return False

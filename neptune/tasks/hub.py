@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from neptune.errors import DatasetError, MissingExtraError, one_of
+from neptune.files import trusted
+from neptune.scene.decoding import decode
+from neptune.scene.picture import Picture
 
 PREFIX = "hf:"
 """What a `data_dir` on the hub begins with: ``hf:owner/name``."""
@@ -17,8 +21,8 @@ def parquet_files(root: Path) -> list[str]:
     return sorted(str(p) for pattern in ("*.parquet", "data/*.parquet") for p in root.glob(pattern))
 
 
-def rows(data_dir: str | Path, split: str | None = None) -> Sequence[Any]:
-    """Return the rows of a dataset as a sequence of dicts; pictures are decoded when a row is looked at.
+def rows(data_dir: str | Path, split: str | None = None, follow_links: bool = False) -> Sequence[Any]:
+    """Return the rows of a dataset as a sequence of dicts; pictures stay the bytes that they are in the file.
 
     Parameters
     ----------
@@ -26,6 +30,8 @@ def rows(data_dir: str | Path, split: str | None = None) -> Sequence[Any]:
         ``"hf:owner/name"``, or a folder of parquet files.
     split
         Which split; may be left out where there is only one.
+    follow_links
+        Whether links below a folder may lead out of it.
 
     Raises
     ------
@@ -48,8 +54,11 @@ def rows(data_dir: str | Path, split: str | None = None) -> Sequence[Any]:
         else:
             files: dict[str, list[str]] = {}
             for file in parquet_files(Path(data_dir)):
+                trusted(Path(file), [Path(data_dir)], follow_links=follow_links)
                 files.setdefault(Path(file).name.split("-")[0].removesuffix(".parquet"), []).append(file)
             loaded = datasets.load_dataset("parquet", data_files=files)
+    except DatasetError:
+        raise
     except Exception as error:  # of the network, the hub, arrow, the file system
         raise DatasetError(
             f"The dataset can not be loaded: {' '.join(str(error).split())[:200]}",
@@ -61,4 +70,28 @@ def rows(data_dir: str | Path, split: str | None = None) -> Sequence[Any]:
         raise DatasetError(f"The dataset has the splits {', '.join(names)}", where=str(data_dir), hint="Set split")
     if split is not None and split not in names:
         raise DatasetError(f"There is no split '{split}'", where=str(data_dir), **one_of(split, names))
-    return cast("Sequence[Any]", loaded[split or names[0]])
+    chosen = loaded[split or names[0]]
+    for name, kind in chosen.features.items():
+        if isinstance(kind, datasets.Image):
+            # Else the package would decode any format, and open what a row names: a file of this machine, an address.
+            chosen = chosen.cast_column(name, datasets.Image(decode=False))
+    return cast("Sequence[Any]", chosen)
+
+
+def stored_picture(stored: Any, where: str, root: Path | None, follow_links: bool = False) -> Picture:
+    """Return the picture whose bytes a row holds, or whose file below `root` it names.
+
+    Raises
+    ------
+    DatasetError
+        If there are no bytes, and the file lies elsewhere: on this machine, at an address.
+    PictureError
+        If the bytes are no picture.
+    """
+    content = stored.get("bytes") if isinstance(stored, Mapping) else None
+    if isinstance(stored, Mapping) and content is None and isinstance(stored.get("path"), str) and root is not None:
+        return Picture(trusted(root / stored["path"], [root], where, follow_links=follow_links))
+    if not isinstance(content, bytes):
+        raise DatasetError("The row holds no picture", where=where, expected="the bytes of one")
+    image, _, _ = decode(io.BytesIO(content), where)
+    return Picture(image)

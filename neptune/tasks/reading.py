@@ -16,63 +16,16 @@ from typing import Any
 import numpy as np
 
 from neptune.errors import DatasetError, NeptuneError, did_you_mean
+from neptune.files import trusted
 from neptune.scene import Annotation
 from neptune.scene.picture import Picture
+from neptune.tasks.json_files import Twice, read_records
+
+FARTHEST = 1_000_000.0
+"""Pixels: a coordinate beyond is a mistake; up to there single precision tells sixteenths of a pixel apart."""
 
 KEPT = 64
 """Pictures and annotations kept in memory: questions about one picture follow each other in CLEVR's files."""
-
-
-def read_json_file(
-    path: Path,
-    expected: str = "",
-    *,
-    missing: str = "--dry_run true says what to download and where to put it",
-    damaged: str = "The file may be cut off: download it again",
-) -> Any:
-    """Return the content of a JSON file of a dataset.
-
-    Raises
-    ------
-    DatasetError
-        If it is missing, unreadable or no JSON; `expected` says what the file is, the others what to do then.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise DatasetError(
-            "The dataset's file does not exist", where=str(path), expected=expected, hint=missing
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"The dataset's file can not be read: {error}", where=str(path)) from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(
-            f"The dataset's file is no valid JSON: {error or 'nested too deeply'}",
-            where=str(path),
-            expected=expected,
-            hint=damaged,
-        ) from error
-
-
-def read_records(path: Path, key: str) -> list[Any]:
-    """Read the list under `key` of a JSON file.
-
-    Raises
-    ------
-    DatasetError
-        If the file is missing, unreadable, no JSON, has no such list, or the list is empty.
-    """
-    content = read_json_file(
-        path, missing="Check data_dir (and split)", damaged="The file may be cut off: make or download it again"
-    )
-    records = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(records, list):
-        found = "the fields " + ", ".join(list(content)[:6]) if isinstance(content, dict) else type(content).__name__
-        expected = f'{{"{key}": […]}}; found {found}'
-        raise DatasetError(f"The file has no list '{key}'", where=str(path), expected=expected)
-    if not records:
-        raise DatasetError(f"The list '{key}' is empty", where=str(path), expected="at least one record")
-    return records
 
 
 class Folder:
@@ -84,6 +37,8 @@ class Folder:
         The folder.
     split
         ``"train"``, ``"val"``, …: needed where the folder holds several splits.
+    follow_links
+        Whether links below `data_dir` may lead out of it.
 
     Raises
     ------
@@ -91,8 +46,9 @@ class Folder:
         If the folder does not exist, it holds several splits and none is named, or not the one that is.
     """
 
-    def __init__(self, data_dir: str | Path, split: str | None = None) -> None:
-        root = Path(data_dir).expanduser()
+    def __init__(self, data_dir: str | Path, split: str | None = None, *, follow_links: bool = False) -> None:
+        root = self._named = Path(data_dir).expanduser()
+        self._follow_links = follow_links
         if not root.is_dir():
             raise DatasetError(
                 "The data folder does not exist",
@@ -129,13 +85,22 @@ class Folder:
         return found[0] if found else None
 
     def file(self, name: str) -> Path:
-        """Return the path of ``questions``, ``scenes``, ``rpm``, …; the file may be missing."""
-        flat = self.root / f"{name}.json"
-        if self.split and not flat.is_file():
+        """Return the path of ``questions``, ``scenes``, ``rpm``, …; the file may be missing.
+
+        Raises
+        ------
+        ForeignPathError
+            If a link leads out of the folder that the user named.
+        """
+        path = self.root / f"{name}.json"
+        if self.split and not path.is_file():
             official = self.root / name / f"CLEVR_{self.split}_{name}.json"
-            if official.parent.is_dir():
-                return official
-        return flat
+            path = official if official.parent.is_dir() else path
+        return self.trusted(path)
+
+    def trusted(self, path: Path) -> Path:
+        """Return a path of this folder; errors as of :meth:`file`."""
+        return trusted(path, [self._named], follow_links=self._follow_links)
 
     def _picture(self, filename: str) -> Picture:
         """Return the picture of a name, not opened; the same object for the same name while it is kept.
@@ -143,7 +108,7 @@ class Folder:
         Raises
         ------
         DatasetError
-            If the name leads out of the folder.
+            If the name, or a link, leads out of the folder.
         """
         # A dataset is somebody else's file: it must not make the program read pictures from elsewhere.
         if Path(filename).name != filename or filename in ("", ".", ".."):
@@ -157,7 +122,7 @@ class Folder:
             official = self.root / "images" / self.split / filename
             if official.is_file():
                 path = official
-        return Picture(path)
+        return Picture(self.trusted(path))
 
     def load_scenes(self) -> None:
         """Read the scenes file, once.
@@ -202,9 +167,13 @@ class Folder:
                 raise DatasetError("An index in 'relationships' is below 0", where=where)
             if not np.isfinite(annotation.boxes).all():
                 raise DatasetError("A box has a coordinate that is no finite number", where=where)
+            if abs(annotation.boxes).max(initial=0) > FARTHEST:
+                raise DatasetError("A box has a coordinate beyond any picture", where=where)
+            if (annotation.boxes[:, 2:] <= annotation.boxes[:, :2]).any():
+                raise DatasetError("A box has no area", where=where)
         except NeptuneError as error:
             return None, error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
             return None, DatasetError(f"The scene is malformed: {error}", where=where)
         return annotation, None
 
@@ -240,12 +209,24 @@ def field(record: Any, name: str, kind: type | tuple[type, ...], where: str) -> 
     if name not in record:
         raise DatasetError(f"The record has no field '{name}'", where=where)
     value = record[name]
+    if isinstance(value, Twice):
+        raise DatasetError(f"The field '{name}' is given twice", where=where, expected="once")
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         words = {str: "a text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
         raise DatasetError(
-            f"The field '{name}' is {json.dumps(value, default=str)[:60]}",
+            f"The field '{name}' is {shown(value)}",
             where=where,
             expected=" or ".join(words.get(k, k.__name__) for k in kinds),
         )
     return value
+
+
+def shown(value: Any) -> str:
+    """Return a value of a record as an error shows it: as JSON, short."""
+    if isinstance(value, dict | list | tuple) and len(value) > 20:
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
+    try:
+        return json.dumps(value, default=str, ensure_ascii=False)[:60]
+    except (ValueError, RecursionError):
+        return f"a nested {'object' if isinstance(value, dict) else 'list'}"

@@ -47,6 +47,7 @@ class AnswersConfig(BaseModel):
     task: Literal["train-answers"] = "train-answers"
     dataset: str | list[str] = Field("clevr", description="CLEVR tasks whose questions are trained on")
     data_dir: str = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
+    follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
     val_dir: str | None = Field(None, description="another such folder: the figures reported")
     output_dir: Path | None = None
     weights: str | None = Field(None, description="start from this scorer; null: from random weights")
@@ -96,7 +97,9 @@ def train_answers(config: AnswersConfig, output_dir: str | Path, progress: Progr
     output.mkdir(parents=True, exist_ok=True)
     require_matplotlib("train-answers")
     datasets = [config.dataset] if isinstance(config.dataset, str) else config.dataset
-    pictures, problems = read_training_examples(datasets, config.data_dir, config.limit)
+    pictures, problems = read_training_examples(
+        datasets, config.data_dir, config.limit, follow_links=config.follow_links
+    )
     held, rest = hold_out(len(pictures), config.holdout, config.seed)
     held_out, training = [pictures[i] for i in held], [pictures[i] for i in rest]
     with threads(config.threads):
@@ -113,7 +116,7 @@ def train_answers(config: AnswersConfig, output_dir: str | Path, progress: Progr
             "seed": config.seed,
         }
         if config.val_dir is not None:
-            val, left = read_training_examples(datasets, config.val_dir)
+            val, left = read_training_examples(datasets, config.val_dir, follow_links=config.follow_links)
             share, families = accuracy(net, val)
             results["accuracy"] |= {"val": share, "by_family": families}
             results["val_not_used"] = len(left)

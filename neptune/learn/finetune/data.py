@@ -15,6 +15,7 @@ from neptune.learn.finetune.training_examples import TrainingExample, variables
 from neptune.runs.runner.programs import Programs
 from neptune.scene import Scene, iou
 from neptune.scene.picture import Picture
+from neptune.tasks.base import Task
 from neptune.tasks.referring.pointing import THRESHOLD, PointingTask
 
 if TYPE_CHECKING:
@@ -72,12 +73,7 @@ def read_questions(config: Config, engine: Engine) -> Questions:
     items: list[Item] = []
     problems: list[str] = []
     lost = 0
-    pairs = [
-        (task, sample)
-        for name in config.datasets
-        for task in (tasks.load(name, str(config.data_dir), config.num_samples, split=config.split),)
-        for sample in task.samples
-    ]
+    pairs = [(task, sample) for name in config.datasets for task in (_task(config, name),) for sample in task.samples]
     with Programs(config) as programs:
         for task, sample, write in programs.ahead(pairs):
             try:
@@ -107,6 +103,12 @@ def read_questions(config: Config, engine: Engine) -> Questions:
     return Questions(items, problems, lost)
 
 
+def _task(config: Config, name: str) -> Task:
+    return tasks.load(
+        name, str(config.data_dir), config.num_samples, split=config.split, follow_links=config.follow_links
+    )
+
+
 def target_on(task: Task, sample: Sample, scene: Scene) -> Target:
     """Return the right answer of a sample on the boxes of a scene.
 
@@ -120,7 +122,7 @@ def target_on(task: Task, sample: Sample, scene: Scene) -> Target:
     DatasetError
         If the sample expects something that a soft answer can not be.
     """
-    if not isinstance(task, PointingTask):
+    if not isinstance(task, PointingTask) or sample.expected is None:
         return target_of(sample)
     overlaps = iou(scene.boxes, task.target(sample))[:, 0]
     fits = [int(i) for i in overlaps.argsort()[::-1] if overlaps[i] >= THRESHOLD]

@@ -49,7 +49,7 @@ def target_of(sample: Sample) -> Target:
         If the sample expects something that a soft answer can not be.
     """
     expected = sample.expected
-    if sample.dataset == "clevr-refexps":
+    if sample.dataset == "clevr-refexps" and expected is not None:
         return Target("object", int(expected))
     if isinstance(expected, bool):
         return Target("truth", expected)

@@ -48,7 +48,7 @@ class PictureExamples:
 
 
 def read_training_examples(
-    datasets: Sequence[str], data_dir: str, limit: int | None = None
+    datasets: Sequence[str], data_dir: str, limit: int | None = None, *, follow_links: bool = False
 ) -> tuple[list[PictureExamples], list[str]]:
     """Read questions with gold programs and annotated boxes; attributes of objects are not looked at.
 
@@ -60,6 +60,8 @@ def read_training_examples(
         Their folder.
     limit
         At most so many pictures.
+    follow_links
+        Whether links below `data_dir` may lead out of it.
 
     Returns
     -------
@@ -76,17 +78,22 @@ def read_training_examples(
         # What the objects are is not there to be seen.
         return PictureExamples(Scene(truth.boxes, picture.size, picture=picture))
 
-    return read_by_picture(datasets, data_dir, boxes_only, limit)
+    return read_by_picture(datasets, data_dir, boxes_only, limit, follow_links=follow_links)
 
 
 def read_by_picture(
-    datasets: Sequence[str], data_dir: str, make: Callable[[Picture, Annotation], Kept], limit: int | None
+    datasets: Sequence[str],
+    data_dir: str,
+    make: Callable[[Picture, Annotation], Kept],
+    limit: int | None,
+    *,
+    follow_links: bool = False,
 ) -> tuple[list[Kept], list[str]]:
     """Read questions with gold programs about annotated pictures, and gather them by picture.
 
     Parameters
     ----------
-    datasets, data_dir, limit
+    datasets, data_dir, limit, follow_links
         As of :func:`read_training_examples`.
     make
         Makes what holds the questions of a picture, from the picture and its annotation.
@@ -105,7 +112,7 @@ def read_by_picture(
     found: dict[str, Kept] = {}
     problems: list[str] = []
     for name in datasets:
-        for sample in tasks.load(name, data_dir).samples:
+        for sample in tasks.load(name, data_dir, follow_links=follow_links).samples:
             try:
                 sample.check()
                 program, truth = sample.gold(), sample.truth()

@@ -46,6 +46,7 @@ class FinetuneConfig(BaseModel):
     task: Literal["finetune"] = "finetune"
     dataset: str | list[str] = Field("clevr", description="datasets whose questions are trained on")
     data_dir: str = Field(description="their folder")
+    follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
     split: str | None = Field(None, description="train, … where the folder holds several")
     num_samples: int | None = Field(None, ge=2, description="the first questions of each dataset; null: all")
     val_dir: str | None = Field(None, description="folder of the questions that choose the best step")
@@ -87,8 +88,8 @@ class FinetuneConfig(BaseModel):
         ConfigProblems
             If names do not exist, or fields are missing.
         """
-        same = "dataset seed vlm_model_name od_model od_options vocabulary distinct_variables code_gen_provider "
-        same += "code_gen_model_name code_gen_base_url program_cache_address"
+        same = "dataset follow_links seed vlm_model_name od_model od_options vocabulary distinct_variables "
+        same += "code_gen_provider code_gen_model_name code_gen_base_url program_cache_address"
         given = {field: getattr(self, field) for field in same.split()}
         given |= {"data_dir": data_dir, "split": split, "num_samples": samples}
         output = None if self.output_dir is None else str(self.output_dir)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,13 @@ import torch
 from torch import Tensor
 
 from neptune.errors import DatasetError
+from neptune.files import below, trusted
 from neptune.perception.embedded.canvas import HEIGHT, WIDTH, scaled, to_canvas
 from neptune.scene import ATTRIBUTES, Annotation
 from neptune.scene.picture import Picture
+from neptune.tasks.json_files import read_records
+from neptune.tasks.listed import a_mapping
+from neptune.tasks.reading import field
 
 KEEP_BYTES = 2_000_000_000
 """Decoded pictures are kept in memory up to this many bytes; beyond, they are decoded again when needed."""
@@ -54,6 +58,8 @@ class ClevrFolder:
         Holds ``scenes.json`` and ``images/``.
     limit
         Read at most so many scenes; ``None``: all.
+    follow_links
+        Whether links below `folder` may lead out of it.
 
     Raises
     ------
@@ -61,21 +67,11 @@ class ClevrFolder:
         If a file is missing or a scene is malformed.
     """
 
-    def __init__(self, folder: str | Path, limit: int | None = None) -> None:
-        self.folder = Path(folder)
-        file = self.folder / "scenes.json"
-        try:
-            records = json.loads(file.read_text(encoding="utf-8"))["scenes"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DatasetError(
-                f"The scenes can not be read: {type(error).__name__} {error}",
-                where=str(file),
-                expected="JSON in CLEVR's format, {'scenes': [...]}",
-                hint="Set data_dir to a folder with scenes.json and images/",
-            ) from error
-        self.examples = [self._example(record) for record in records[:limit]]
-        if not self.examples:
-            raise DatasetError("There are no scenes", where=str(file), expected="at least one scene")
+    def __init__(self, folder: str | Path, limit: int | None = None, follow_links: bool = False) -> None:
+        self.folder, self._follow_links = Path(folder), follow_links
+        file = trusted(self.folder / "scenes.json", [self.folder], follow_links=follow_links)
+        records = read_records(file, "scenes")[:limit]
+        self.examples = [self._example(a_mapping(r, f"{file.name}, scene {k}")) for k, r in enumerate(records)]
         self._kept: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
@@ -96,9 +92,11 @@ class ClevrFolder:
             self._kept[index] = found
         return self._kept[index]
 
-    def _example(self, record: dict[str, Any]) -> Example:
+    def _example(self, record: Mapping[str, Any]) -> Example:
         truth = Annotation.from_clevr(record)
-        path = self.folder / "images" / str(record["image_filename"])
+        name = field(record, "image_filename", str, "scenes.json")
+        path = below(self.folder / "images", name, "scenes.json", what="picture", follow_links=True)
+        trusted(path, [self.folder], follow_links=self._follow_links)
         if not path.is_file():
             raise DatasetError("A picture of scenes.json is missing", where=str(path), hint="Complete images/")
         size = Picture(path).size
@@ -127,7 +125,7 @@ class ClevrFolder:
         )
 
 
-def _places(record: dict[str, Any]) -> Tensor:
+def _places(record: Mapping[str, Any]) -> Tensor:
     """Return the objects' places along the camera's own axes, or NaN."""
     try:
         places = np.array([o["3d_coords"] for o in record["objects"]], dtype=np.float64).reshape(-1, 3)

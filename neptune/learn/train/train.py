@@ -52,6 +52,7 @@ class TrainConfig(BaseModel):
     task: Literal["train"] = "train"
     name: str = "train-embedded"
     data_dir: Path = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
+    follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
     val_dir: Path | None = Field(None, description="another such folder: the figures reported; default: held-out part")
     output_dir: Path | None = None
     seed: int = 0
@@ -98,9 +99,9 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
     if "scorer" in config.parts:
         require_matplotlib("train")
     device = torch.device(device_of(config.device))
-    folder = ClevrFolder(config.data_dir, config.limit)
+    folder = ClevrFolder(config.data_dir, config.limit, config.follow_links)
     held_out, training = hold_out(len(folder), config.holdout, config.seed)
-    val = ClevrFolder(config.val_dir) if config.val_dir else None
+    val = ClevrFolder(config.val_dir, None, config.follow_links) if config.val_dir else None
     measured, indices = (val, list(range(len(val)))) if val else (folder, held_out)
     pictures = {"training": len(training), "held_out": len(held_out), "measured": len(indices)}
     results: dict[str, Any] = {

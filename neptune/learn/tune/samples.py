@@ -56,13 +56,19 @@ class Shown:
 
 
 def read_shown(
-    datasets: Sequence[str], data_dir: str, shift: Shift, seed: int, limit: int | None = None
+    datasets: Sequence[str],
+    data_dir: str,
+    shift: Shift,
+    seed: int,
+    limit: int | None = None,
+    *,
+    follow_links: bool = False,
 ) -> tuple[list[Shown], list[str]]:
     """Read questions with gold programs about annotated pictures.
 
     Parameters
     ----------
-    datasets, data_dir, limit
+    datasets, data_dir, limit, follow_links
         As for :func:`neptune.learn.finetune.training_examples.read_training_examples`, as are results and errors.
     shift, seed
         What is done to the pictures.
@@ -72,7 +78,7 @@ def read_shown(
         assert picture.path is not None  # a dataset's picture is a file
         return _shown(picture.path, truth, shift, seed)
 
-    return read_by_picture(datasets, data_dir, shown, limit)
+    return read_by_picture(datasets, data_dir, shown, limit, follow_links=follow_links)
 
 
 def _shown(path: Path, truth: Annotation, shift: Shift, seed: int) -> Shown:

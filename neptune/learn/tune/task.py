@@ -63,6 +63,7 @@ class TuneConfig(BaseModel):
     task: Literal["tune"] = "tune"
     dataset: str | list[str] = Field("clevr", description="CLEVR tasks whose questions are tuned on")
     data_dir: str = Field(description="a folder in CLEVR's format, with a bbox for each object: fitted on")
+    follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
     val_dir: str | None = Field(None, description="another such folder: the figures reported; null: validation")
     output_dir: Path | None = None
     vlm_model_name: str = Field("embedded", description="oracle that is tuned")
@@ -118,7 +119,9 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
     output = Path(output_dir)
     output.mkdir(parents=True, exist_ok=True)
     datasets = [config.dataset] if isinstance(config.dataset, str) else config.dataset
-    pictures, problems = read_shown(datasets, config.data_dir, config.shift, config.seed, config.limit)
+    pictures, problems = read_shown(
+        datasets, config.data_dir, config.shift, config.seed, config.limit, follow_links=config.follow_links
+    )
     held = max(1, round(config.holdout * len(pictures)))
     if held >= len(pictures):
         raise ConfigError(
@@ -130,7 +133,9 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
     validation, training = [pictures[i] for i in order[:held]], [pictures[i] for i in order[held:]]
     reported = validation
     if config.val_dir is not None:
-        reported, more = read_shown(datasets, config.val_dir, config.shift, config.seed, config.val_limit)
+        reported, more = read_shown(
+            datasets, config.val_dir, config.shift, config.seed, config.val_limit, follow_links=config.follow_links
+        )
         problems += more
     every = {s.scene.name: s for s in (*pictures, *reported)}
     logits = CachedLogits(

@@ -77,7 +77,10 @@ def run_dataset(config: Config, name: str) -> int:
     from neptune import tasks
 
     assert config.data_dir is not None  # the config was checked
-    loaded = [tasks.load(d, config.data_dir, config.num_samples, split=config.split) for d in config.datasets]
+    loaded = [
+        tasks.load(d, config.data_dir, config.num_samples, split=config.split, follow_links=config.follow_links)
+        for d in config.datasets
+    ]
     if config.estimate:
         from neptune.runs.runner.estimate import print_estimate
 

@@ -12,8 +12,9 @@ from neptune.errors import DatasetError, NeptuneError
 from neptune.scene import Scene
 from neptune.tasks.base import Sample, plain, yes_no
 from neptune.tasks.clevr import functional
+from neptune.tasks.json_files import read_records
 from neptune.tasks.listed import Draft, ListedTask
-from neptune.tasks.reading import Folder, read_records
+from neptune.tasks.reading import Folder, shown
 from neptune.tasks.reading import field as get
 
 
@@ -29,11 +30,12 @@ class ClevrTask(ListedTask):
 
     def open(self, data_dir: str | Path, split: str | None) -> tuple[Sequence[Any], str]:
         """Return the questions of a split."""
-        self.folder = Folder(data_dir, split)
+        self.folder = Folder(data_dir, split, follow_links=self.follow_links)
         path = self.path()
         records = read_records(path, self.key)
         self.folder.load_scenes()
-        if self.needs_annotation and self.folder.scenes_problem is not None:
+        judged = self.needs_annotation and not self.hidden(records, split, path.name)
+        if judged and self.folder.scenes_problem is not None:
             raise DatasetError(
                 self.folder.scenes_problem.what,
                 where=self.folder.scenes_problem.where,
@@ -54,7 +56,7 @@ class ClevrTask(ListedTask):
         draft.picture = self.folder.picture(filename)
         draft.annotation, draft.annotation_problem = self.folder.annotation(filename)
         self.read_more(record, draft, where)
-        if self.needs_annotation and draft.annotation_problem is not None:
+        if self.needs_annotation and draft.expected is not None and draft.annotation_problem is not None:
             raise draft.annotation_problem
 
     @abstractmethod
@@ -69,12 +71,13 @@ class ClevrTask(ListedTask):
         except NeptuneError as error:
             draft.program_problem = error
 
-    @staticmethod
-    def read_truth(record: Mapping[str, Any], draft: Draft, where: str) -> None:
+    def read_truth(self, record: Mapping[str, Any], draft: Draft, where: str) -> None:
         """Read an ``answer`` that is yes or no."""
+        if self.unanswered(record):
+            return
         draft.expected = yes_no(get(record, "answer", (bool, str), where))
         if draft.expected is None:
-            raise DatasetError(f"The answer is {record['answer']!r}", where=where, expected="true or false")
+            raise DatasetError(f"The answer is {shown(record['answer'])}", where=where, expected="true or false")
 
 
 class Clevr(ClevrTask):
@@ -92,17 +95,19 @@ class Clevr(ClevrTask):
         """Read the answer, and translate the functional program."""
         program = record.get("program")
         draft.family = functional.family(program)
+        index = record.get("question_family_index")
         draft.extra = {
             "template": functional.template(program),
-            "question_family_index": record.get("question_family_index"),
+            "question_family_index": index if isinstance(index, int) else None,
         }
         try:
             draft.program = functional.translate(program, where)
         except NeptuneError as error:
             draft.program_problem = error
-        draft.expected = str(plain_word(get(record, "answer", (str, bool, int), where)))
+        if not self.unanswered(record):
+            draft.expected = plain_word(get(record, "answer", (str, bool, int), where))
 
-    def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool:
+    def is_right(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool:
         """Tell whether the answer is the expected word (any case), number, yes or no."""
         if answer.abstained or answer.kind not in ("truth", "number", "text"):
             return False

@@ -33,16 +33,19 @@ class ClevrHumans(Clevr):
         split = self.folder.split
         named = [p for p in found if split and p.stem.rpartition("-")[2] == split]
         if named or not found:
-            return named[0] if named else root / f"CLEVR-Humans-{split or 'val'}.json"
+            return self.folder.trusted(named[0] if named else root / f"CLEVR-Humans-{split or 'val'}.json")
         if len(found) > 1 or split:
             splits = ", ".join(p.stem.rpartition("-")[2] for p in found)
             raise DatasetError(f"The folder holds the splits {splits}", where=str(root), hint="Set split")
-        return found[0]
+        return self.folder.trusted(found[0])
 
     def read_more(self, record: Mapping[str, Any], draft: Draft, where: str) -> None:
         """Read the answer."""
-        draft.expected = plain_word(field(record, "answer", (str, bool, int), where))
-        if draft.expected in ("yes", "no"):
+        if not self.unanswered(record):
+            draft.expected = plain_word(field(record, "answer", (str, bool, int), where))
+        if draft.expected is None:
+            draft.family = "other"
+        elif draft.expected in ("yes", "no"):
             draft.family = "yes/no"
         else:
             draft.family = "number" if draft.expected.isdecimal() else "word"

@@ -36,7 +36,7 @@ class ClevrPuzzle(ClevrTask):
         """Read the answer, the descriptions and the relations."""
         self.read_program(record, draft, where)
         self.read_truth(record, draft, where)
-        draft.family = "yes" if draft.expected else "no"
+        draft.family = "other" if draft.expected is None else "yes" if draft.expected else "no"
         descriptions, relations = read_slots(field(record, "slot_dict", dict, where), where)
         draft.extra = {
             "descriptions": descriptions,
@@ -44,7 +44,7 @@ class ClevrPuzzle(ClevrTask):
             "solution": _solution(record.get("solution"), len(descriptions)),
         }
 
-    def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool:
+    def is_right(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool:
         """Tell whether yes or no is right and, for yes, the witness fits."""
         if answer.abstained or answer.kind != "truth" or bool(answer.value) != sample.expected:
             return False
@@ -70,6 +70,8 @@ class ClevrPuzzle(ClevrTask):
 
     def show_expected(self, sample: Sample) -> Any:
         """Return ``{"answer": "yes", "objects": [the dataset's solution, indices in the annotation]}``."""
+        if sample.expected is None:
+            return None
         return {"answer": "yes" if sample.expected else "no", "objects": list(sample.extra.get("solution", ()))}
 
 
@@ -83,17 +85,17 @@ def read_slots(slots: Mapping[str, Any], where: str) -> tuple[list[list[str]], l
     DatasetError
         If there is no object, a word or relation is unknown, or a relation names an object that is not there.
     """
-    numbered = {int(m[1]): text for slot, text in slots.items() if (m := re.fullmatch(r"OBJ(\d+)", slot))}
+    numbered = {int(m[1]): text for slot, text in slots.items() if (m := re.fullmatch(r"OBJ([0-9]{1,3})", slot))}
     if not numbered or sorted(numbered) != list(range(1, len(numbered) + 1)):
         raise DatasetError("slot_dict does not describe its objects", where=where, expected="OBJ1, OBJ2, …")
     descriptions = [[w for w in str(numbered[i]).lower().split() if w not in NOUNS] for i in sorted(numbered)]
     for word in (word for description in descriptions for word in description):
         if word not in ATTRIBUTE_OF:
             raise DatasetError(
-                f"slot_dict has the unknown word {word!r}",
+                f"slot_dict has the unknown word {word[:60]!r}",
                 where=where,
                 expected="CLEVR's sizes, colors, materials and shapes",
-                hint=did_you_mean(word, [*ATTRIBUTE_OF, *NOUNS]),
+                hint=did_you_mean(word[:60], [*ATTRIBUTE_OF, *NOUNS]),
             )
     relations = []
     for slot, given in slots.items():
@@ -102,7 +104,7 @@ def read_slots(slots: Mapping[str, Any], where: str) -> tuple[list[list[str]], l
         good = isinstance(given, list) and len(given) == 3 and given[2] in RELATIONS
         if not good or not all(type(i) is int and 1 <= i <= len(descriptions) for i in given[:2]):
             raise DatasetError(
-                f"slot_dict has the relation {given!r}", where=where, expected='[1, 4, "left"] and the like'
+                f"slot_dict has the relation {given!r}"[:200], where=where, expected='[1, 4, "left"] and the like'
             )
         relations.append((given[0], given[1], given[2]))
     return descriptions, relations

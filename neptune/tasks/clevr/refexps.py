@@ -34,6 +34,8 @@ class ClevrRefExps(PointingTask, ClevrTask):
             n = sum(re.fullmatch(r"R\d+", str(slot)) is not None for slot in slots)
             draft.family = f"{n} relation" + ("" if n == 1 else "s")
             draft.extra = {"slots": dict(slots)}
+        if self.unanswered(record):
+            return
         index = field(record, "answer", int, where)
         draft.expected = index
         if index < 0 or (draft.annotation is not None and index >= len(draft.annotation)):
@@ -49,6 +51,8 @@ class ClevrRefExps(PointingTask, ClevrTask):
 
     def show_expected(self, sample: Sample) -> Any:
         """Return ``{"object": index in the annotation, "box": its true box}``."""
+        if sample.expected is None:
+            return None
         shown: dict[str, Any] = {"object": sample.expected}
         if sample.annotation is not None and sample.problem is None:
             shown["box"] = rounded(sample.annotation.boxes[sample.expected])

@@ -29,12 +29,12 @@ class ClevrRpm(ClevrTask):
         rules = (record.get("rule1_cat"), record.get("rule2_cat"))
         if all(rule in tuple(ATTRIBUTES) for rule in rules):
             draft.family = " and ".join(name for name in ATTRIBUTES if name in rules)
-        draft.extra = {"target": str(record.get("target_object", ""))}
+        draft.extra = {"target": str(record.get("target_object", ""))[:200]}
 
-    def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool:
+    def is_right(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool:
         """Tell whether yes or no is right."""
         return not answer.abstained and answer.kind == "truth" and bool(answer.value) == sample.expected
 
     def show_expected(self, sample: Sample) -> Any:
         """Return ``"yes"`` or ``"no"``."""
-        return "yes" if sample.expected else "no"
+        return None if sample.expected is None else "yes" if sample.expected else "no"

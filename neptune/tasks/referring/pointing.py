@@ -35,12 +35,14 @@ class PointingTask(Task):
         """Return ``{"box": […]}``."""
         return {"box": rounded(sample.expected)} if sample.expected is not None else None
 
-    def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
+    def is_right(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
         """Tell whether the box pointed to overlaps the true one."""
         return self._overlap(sample, answer, scene) >= THRESHOLD
 
     def measures(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> dict[str, float]:
         """Return the IoU of the box pointed to with the true one; 0 for an answer that points to none."""
+        if sample.expected is None:
+            return {}
         return {"iou": round(self._overlap(sample, answer, scene), 6)}
 
     def show_answer(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> Any:

@@ -10,16 +10,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from neptune.errors import DatasetError
-from neptune.scene.picture import Picture
-from neptune.tasks.hub import PREFIX, parquet_files, rows
-from neptune.tasks.listed import Draft, ListedTask, a_mapping, boxes_only, corners, data_folder, find_picture
-from neptune.tasks.reading import field, read_json_file
+from neptune.files import trusted
+from neptune.tasks.hub import PREFIX, parquet_files, rows, stored_picture
+from neptune.tasks.json_files import parse_json, read_json_file
+from neptune.tasks.listed import (
+    Draft,
+    ListedTask,
+    a_mapping,
+    boxes_only,
+    corners,
+    data_folder,
+    find_picture,
+    objects_of,
+)
+from neptune.tasks.reading import field
 from neptune.tasks.referring.pointing import PointingTask
 from neptune.tasks.referring.refcoco import COCO_FOLDERS
 
@@ -41,45 +50,57 @@ class RefAdv(PointingTask, ListedTask):
 
     def open(self, data_dir: str | Path, split: str | None) -> tuple[Sequence[Any], str]:
         """Return the expressions of a split."""
+        self.root: Path | None = None
         if str(data_dir).startswith(PREFIX):
             return rows(data_dir, split), str(data_dir)
-        self.root = data_folder(data_dir)
-        path = next((self.root / f for f in FILES if (self.root / f).is_file()), None)
-        if path is None and parquet_files(self.root):
-            return rows(self.root, split), str(self.root)
-        content = read_json_file(path or self.root / FILES[0], "Ref-Adv's annotations, or its parquet files")
+        root = self.root = data_folder(data_dir)
+        path = next((root / f for f in FILES if (root / f).is_file()), None)
+        if path is None and parquet_files(root):
+            return rows(root, split, self.follow_links), str(root)
+        if path is not None:
+            path = trusted(path, [root], follow_links=self.follow_links)
+        content = read_json_file(path or root / FILES[0], "Ref-Adv's annotations, or its parquet files")
         records = list(content.values()) if isinstance(content, Mapping) else content
         if not isinstance(records, list) or not records:
             raise DatasetError("The file holds no records", where=str(path), expected='{"id": {"img_file_name": …}, …}')
         return records, path.name if path else ""
 
+    @staticmethod
+    def answered(record: Any) -> bool:
+        """Tell whether a record names the true box."""
+        fields = ("most_confused_bbox_number", "gt_bbox", "solution")
+        return isinstance(record, Mapping) and any(record.get(name) is not None for name in fields)
+
     def read(self, record: Any, draft: Draft, where: str) -> None:
         """Read one expression with its candidates."""
         record = a_mapping(record, where)
-        if "solution" in record:
+        if "solution" in record or "normal_caption" in record:
             self._read_row(record, draft, where)
             return
         boxes, number, expression = CONFUSED if CONFUSED[0] in record else LABELLED
-        draft.picture = find_picture(
-            self.root, ("Images", *COCO_FOLDERS), field(record, "img_file_name", str, where), where
-        )
+        draft.question = field(record, expression, str, where)
+        draft.family = str(record.get("label") or "adv")[:60]
+        image = field(record, "img_file_name", str, where)
+        assert self.root is not None  # rows of a hub are of the other kind
+        places = ("Images", *COCO_FOLDERS)
+        draft.picture = find_picture(self.root, places, image, where, follow_links=self.follow_links)
         given = field(record, boxes, (str, dict), where)
-        candidates = a_mapping(json.loads(given) if isinstance(given, str) else given, where)
+        candidates = a_mapping(parse_json(given) if isinstance(given, str) else given, where)
+        draft.annotation = boxes_only(list(objects_of(candidates, where).values()), None)
+        if self.unanswered(record):
+            return
         target = str(field(record, number, (str, int), where))
         if target not in candidates:
             raise DatasetError(
-                f"The true box is number {target}", where=where, expected=f"one of {', '.join(candidates)}"
+                f"The true box is number {target[:20]}", where=where, expected=f"one of {', '.join(candidates)}"[:200]
             )
         draft.expected = corners(candidates[target], where)
-        draft.annotation = boxes_only([corners(box, where) for box in candidates.values()], None)
-        draft.family = str(record.get("label") or "adv")
-        draft.question = field(record, expression, str, where)
 
-    @staticmethod
-    def _read_row(record: Mapping[str, Any], draft: Draft, where: str) -> None:
-        draft.picture = Picture(record["image"])
-        draft.expected = corners(record["solution"], where, size=False)
-        draft.annotation = boxes_only([draft.expected], None)
+    def _read_row(self, record: Mapping[str, Any], draft: Draft, where: str) -> None:
+        draft.picture = stored_picture(record.get("image"), where, self.root, self.follow_links)
         draft.family = "negation" if record.get("use_negation") else "no negation"
         draft.extra = {"file_name": record.get("file_name"), "image_source": record.get("image_source")}
+        if not self.unanswered(record):
+            draft.expected = corners(record.get("solution"), where, size=False)
+            draft.annotation = boxes_only([draft.expected], None)
         draft.question = field(record, "normal_caption", str, where)

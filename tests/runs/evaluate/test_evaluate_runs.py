@@ -305,7 +305,7 @@ def test_a_wrong_label_is_left_to_the_logic(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "d" / "questions.json").read_text())
     content["questions"][0]["answer"] = "9"
     (tmp_path / "d" / "questions.json").write_text(json.dumps(content))
-    found = blame_of(tmp_path, "run", data_dir=tmp_path / "d", num_samples=3)
+    found = blame_of(tmp_path, "run", data_dir=tmp_path / "d", num_samples=3, follow_links="true")
     assert (found["wrong"], found["by"]["logic"]["share"]) == (1, 1.0)
 
 
@@ -315,7 +315,7 @@ def test_without_the_truth_nobody_is_blamed(tmp_path: Path) -> None:
     (tmp_path / "d" / "questions.jsonl").write_text(json.dumps(line))
     (tmp_path / "d" / "a.png").symlink_to(ROOT / "examples/clevr/images/CLEVR_val_000004.png")
     words = {"dataset": "folder", "data_dir": tmp_path / "d", "od_model": "embedded", "vlm_model_name": "random"}
-    assert run(tmp_path / "run", blame="true", **words) == 0
+    assert run(tmp_path / "run", blame="true", follow_links="true", **words) == 0
     found = results(tmp_path / "run")["blame"]
     assert (found["wrong"], found["explained"], found["unknown"]) == (1, 0, 1)
 

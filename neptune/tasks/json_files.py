@@ -1,0 +1,155 @@
+"""Reads JSON that somebody else wrote: what is wrong with one record never costs the others.
+
+JSON that is cut off is an error of the file. Three things that parsers choke on, or pass over, are errors of the record
+that holds them instead: a number of thousands of digits (read as infinite), values nested deeper than anyone means
+(:data:`DEEPEST`, read as ``null``), and a field that is given twice (read as :class:`Twice`, which is of no type).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from neptune.errors import DatasetError
+
+DEEPEST = 100
+"""Levels of nesting that are read."""
+
+_MOST_KEPT = 30
+"""Levels of what a reader takes over into a sample."""
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
+class Twice:
+    """Stands for the value of a field that an object gives twice: which one is meant can not be known."""
+
+    def __repr__(self) -> str:
+        return "given twice"
+
+
+def parse_json(text: str) -> Any:
+    """Return the values in a JSON text; see the module for what is read leniently.
+
+    Raises
+    ------
+    json.JSONDecodeError
+        If it is no JSON.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_fields)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        text = _cut(text)
+    except ValueError:
+        pass  # Python converts no number of more than 4,300 digits
+    return json.loads(text, object_pairs_hook=_fields, parse_int=_whole)
+
+
+def read_json_file(
+    path: Path,
+    expected: str = "",
+    *,
+    missing: str = "--dry_run true says what to download and where to put it",
+    damaged: str = "The file may be cut off: download it again",
+) -> Any:
+    """Return the content of a JSON file of a dataset.
+
+    Raises
+    ------
+    DatasetError
+        If it is missing, unreadable or no JSON; `expected` says what the file is, the others what to do then.
+    """
+    try:
+        return parse_json(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise DatasetError(
+            "The dataset's file does not exist", where=str(path), expected=expected, hint=missing
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"The dataset's file can not be read: {error}", where=str(path)) from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(
+            f"The dataset's file is no valid JSON: {error}", where=str(path), expected=expected, hint=damaged
+        ) from error
+
+
+def read_records(path: Path, key: str) -> list[Any]:
+    """Read the list under `key` of a JSON file.
+
+    Raises
+    ------
+    DatasetError
+        If the file is missing, unreadable, no JSON, has no such list, or the list is empty.
+    """
+    content = read_json_file(
+        path, missing="Check data_dir (and split)", damaged="The file may be cut off: make or download it again"
+    )
+    records = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(records, list):
+        found = "the fields " + ", ".join(list(content)[:6]) if isinstance(content, dict) else type(content).__name__
+        expected = f'{{"{key}": […]}}; found {found}'
+        raise DatasetError(f"The file has no list '{key}'", where=str(path), expected=expected)
+    if not records:
+        raise DatasetError(f"The list '{key}' is empty", where=str(path), expected="at least one record")
+    return records
+
+
+def shallow(value: Any, where: str) -> None:
+    """Check that what a sample keeps of a record can be written and shown.
+
+    Raises
+    ------
+    DatasetError
+        If it is nested too deeply.
+    """
+    level: list[Any] = [value]
+    for _ in range(_MOST_KEPT):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list | tuple)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise DatasetError("The record is nested too deeply", where=where, expected=f"at most {_MOST_KEPT} levels")
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                fields[name] = Twice()
+            seen.add(name)
+    return fields
+
+
+def _whole(digits: str) -> float:
+    try:
+        return int(digits)
+    except ValueError:
+        return -math.inf if digits.startswith("-") else math.inf
+
+
+def _cut(text: str) -> str:
+    """Return the text with every list and object below :data:`DEEPEST` levels as ``null``."""
+    kept: list[str] = []
+    depth = start = 0
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if mark in "[{":
+            depth += 1
+            if depth == DEEPEST + 1:
+                kept += [text[start : token.start()], "null"]
+        elif mark in "]}":
+            if depth == DEEPEST + 1:
+                start = token.end()
+            depth -= 1
+    return "".join(kept) + (text[start:] if depth <= DEEPEST else "")
