@@ -14,6 +14,11 @@ class VocabularyError(ValueError):
     """A vocabulary file is missing, unreadable, or not of the documented form."""
 
 
+def is_file_name(name: str) -> bool:
+    """Tell whether the name of a vocabulary is that of a file, not of one that ships."""
+    return name.endswith(".json") or "/" in name
+
+
 def only(row: Any, known: Iterable[str], where: str) -> None:
     """Raise :class:`VocabularyError` if `row` is no object, or has a field that is not known."""
     if not isinstance(row, Mapping):

@@ -100,7 +100,7 @@ class Vocabulary:
             If there is no such file, or it does not have the documented form.
         """
         text = str(name)
-        if text.endswith(".json") or "/" in text:
+        if fields.is_file_name(text):
             return cls.from_data(fields.read(Path(text)), where=text)
         return _named(text)
 

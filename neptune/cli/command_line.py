@@ -17,7 +17,7 @@ from neptune.config.page import USAGE, help_of_task, help_text
 from neptune.config.read import read_run
 from neptune.config.validation import ConfigProblems, read_json
 from neptune.errors import NeptuneError, did_you_mean
-from neptune.words import describe_value
+from neptune.words import describe_value, parse_untyped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,11 +91,13 @@ def _main(words: list[str]) -> int:
 def _replay(path: str, given: dict[str, list[str]]) -> int:
     """``run.py --config FILE.zip``: a packed run."""
     output_dir = given.pop("output_dir", [None])
+    limits = {name.removeprefix("limits."): parse_untyped(given.pop(name)) for name in list(given) if "limits." in name}
     if given or len(output_dir) != 1:
-        raise ConfigProblems(["a packed run takes --output_dir and no other field: its config is packed too"], path)
+        said = "a packed run takes --output_dir and --limits.NAME and no other field: its config is packed too"
+        raise ConfigProblems([said], path)
     from neptune.runs.runner.replay import replay_bundle
 
-    return replay_bundle(path, output_dir[0])
+    return replay_bundle(path, output_dir[0], limits)
 
 
 def _wants_dry_run(path: str, given: dict[str, list[str]]) -> bool:

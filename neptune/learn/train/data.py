@@ -70,6 +70,15 @@ class ClevrFolder:
     def __init__(self, folder: str | Path, limit: int | None = None, follow_links: bool = False) -> None:
         self.folder, self._follow_links = Path(folder), follow_links
         file = trusted(self.folder / "scenes.json", [self.folder], follow_links=follow_links)
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise DatasetError(
+                f"The scenes can not be read: {type(error).__name__} {error}",
+                where=str(file),
+                expected="JSON in CLEVR's format, {'scenes': [...]}",
+                hint="Set data_dir to a folder with scenes.json and images/",
+            ) from error
         records = read_records(file, "scenes")[:limit]
         self.examples = [self._example(a_mapping(r, f"{file.name}, scene {k}")) for k, r in enumerate(records)]
         self._kept: dict[int, Tensor] = {}

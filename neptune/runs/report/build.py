@@ -21,6 +21,7 @@ from neptune.errors import PictureError
 from neptune.html import RAMP
 from neptune.runs.evaluate.summary import show_interval
 from neptune.runs.record import REPORT, Record, jsonable, write_atomic
+from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.report.data import CHUNK, chunks, columns, packed, row_of
 from neptune.scene.picture import Picture
 
@@ -34,7 +35,9 @@ _STYLES = ("report.css",)
 _SCRIPTS = ("base.js", "charts.js", "list.js", "sample.js", "main.js")
 
 
-def write_report(folder: Path, records: Sequence[Record], results: Mapping[str, Any]) -> Path:
+def write_report(
+    folder: Path, records: Sequence[Record], results: Mapping[str, Any], pictures: RecordedPictures | None = None
+) -> Path:
     """Write the report of a run and return its path.
 
     Parameters
@@ -45,13 +48,17 @@ def write_report(folder: Path, records: Sequence[Record], results: Mapping[str, 
         The samples, in the order in which they are shown.
     results
         What `neptune.runs.evaluate.summary.summarise` returned.
+    pictures
+        Finds the pictures that records name; ``None``: anywhere.
     """
     embed = len(records) <= EMBEDDED
+    found = pictures or RecordedPictures()
     shown: dict[str, str] = {}
 
     def picture(path: str) -> str:
         if path not in shown:
-            shown[path] = _embedded(Path(path)) if embed else _relative(Path(path), folder)
+            file = found.file(path)
+            shown[path] = "" if file is None else _embedded(file) if embed else _relative(file, folder)
         return shown[path]
 
     path = folder / REPORT

@@ -2,24 +2,26 @@
 
 The page is the report itself; every second it asks for the samples that are new. The server listens on 127.0.0.1
 alone, answers only requests that name this machine (so that no foreign page can read it through a name of its own),
-and hands out pictures of the run's samples, nothing else. It stays after the run until Ctrl-C.
+and hands out pictures of the run's samples, nothing else: what a record names is served only if it decodes as a
+picture, as a picture, and the page may run no script but its own. It stays after the run until Ctrl-C.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-import mimetypes
+import re
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import Record, RunFolder, jsonable
+from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.report.build import page
 from neptune.runs.report.data import columns, row_of, sample_of
 
@@ -42,9 +44,14 @@ class Watch:
         Dataset → number of its samples.
     port
         Where to listen; 0, or one that is taken: any free one.
+    pictures
+        Finds the pictures that records name; ``None``: anywhere.
     """
 
-    def __init__(self, folder: RunFolder, totals: Mapping[str, int], port: int = 0) -> None:
+    def __init__(
+        self, folder: RunFolder, totals: Mapping[str, int], port: int = 0, pictures: RecordedPictures | None = None
+    ) -> None:
+        self._found = pictures or RecordedPictures()
         self._records, self._title = folder.records, folder.path.resolve().name
         self._totals, self._done = dict(totals), False
         self._pictures: list[str] = []
@@ -141,9 +148,25 @@ class Watch:
             "done": done and start + len(rows) == len(records),
         }
 
-    def picture(self, number: int) -> Path | None:
-        """Return the file of a picture of the run; ``None`` if there is none of that number."""
-        return Path(self._pictures[number]) if 0 <= number < len(self._pictures) else None
+    def picture(self, number: int) -> tuple[bytes, str] | None:
+        """Return content and media type of a picture of the run; ``None``: there is none, or it is no picture."""
+        return self._found.shown(self._pictures[number]) if 0 <= number < len(self._pictures) else None
+
+
+def policy_of(page: str) -> str:
+    """Return the content security policy of the page: its own script and style, and pictures from here."""
+    own = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)[-1:]  # the data before it have a type
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in own)
+    scripts = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def _number(text: str, otherwise: int = 0) -> int:
+    """Return a number of an address; `otherwise` where it is none, or longer than any that is meant."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else otherwise
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -154,30 +177,35 @@ class _Handler(BaseHTTPRequestHandler):
         if (self.headers.get("Host") or "").rpartition(":")[0] not in (HOST, "localhost"):
             self._send(403, b"This page is for this machine alone.", "text/plain")
             return
-        address = urlsplit(self.path)
-        first, _, rest = address.path.lstrip("/").partition("/")
+        # Not `urlsplit`, which refuses some addresses with an exception: a browser may ask for anything.
+        path, _, query = self.path.partition("#")[0].partition("?")
+        first, _, rest = path.lstrip("/").partition("/")
         if first == "":
-            self._send(200, self.run.whole().encode("utf-8", "backslashreplace"), "text/html; charset=utf-8")
+            page_ = self.run.whole()
+            body = page_.encode("utf-8", "backslashreplace")
+            self._send(200, body, "text/html; charset=utf-8", policy_of(page_))
         elif first == "more":
-            start = parse_qs(address.query).get("from", ["0"])[0]
-            body = self.run.more(int(start) if start.isascii() and start.isdigit() else 0)
-            self._send(200, json.dumps(jsonable(body)).encode(), "application/json")
-        elif first == "picture" and rest.isascii() and rest.isdigit() and (path := self.run.picture(int(rest))):
-            try:
-                content = path.read_bytes()
-            except OSError:
-                self._send(404, b"The picture can not be read.", "text/plain")
+            more = self.run.more(_number(dict(part.partition("=")[::2] for part in query.split("&")).get("from", "")))
+            self._send(200, json.dumps(jsonable(more)).encode(), "application/json")
+        elif first == "picture" and _number(rest, -1) >= 0:
+            found = self.run.picture(_number(rest, -1))
+            if found is None:
+                self._send(404, b"There is no such picture.", "text/plain")
                 return
-            self._send(200, content, mimetypes.guess_type(path.name)[0] or "application/octet-stream")
+            self._send(200, *found)
         else:
             self._send(404, b"There is nothing here.", "text/plain")
 
-    def _send(self, status: int, body: bytes, kind: str) -> None:
+    def _send(self, status: int, body: bytes, kind: str, policy: str = "default-src 'none'; sandbox") -> None:
         try:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Cache-Control", "no-store")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("Content-Security-Policy", policy)
+            self.send_header("Referrer-Policy", "no-referrer")
+            self.send_header("Cross-Origin-Resource-Policy", "same-origin")
             self.end_headers()
             self.wfile.write(body)
         except (BrokenPipeError, ConnectionResetError):

@@ -12,17 +12,23 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsl.limits import Limits
+from dsl.vocabulary import is_file_name
 from neptune.config import Config, make_config
 from neptune.config.validation import read_json
 from neptune.engine.assemble import engine_arguments
-from neptune.errors import ConfigError, NeptuneError
+from neptune.errors import ConfigError, NeptuneError, one_of
 from neptune.perception.oracle.caching.replay import RECORD, ReplayOracle
 from neptune.runs import record as records
 from neptune.runs.record import META, Record, RunFolder
 from neptune.runs.record.bundle import FILES, NAMED_FILES, PICTURES, unpack
+from neptune.runs.record.pictures import RecordedPictures
+from neptune.runs.record.schema import Results, check, check_samples
+from neptune.scene.decoding import looks_like_picture
 from neptune.tasks.base import plain
 from neptune.writer.vote import Candidate, answer_together
 
@@ -41,7 +47,7 @@ ELSEWHERE = frozenset(
 EXIT_EQUAL, EXIT_DIFFERENT = 0, 2
 
 
-def replay_bundle(path: str, output_dir: str | None = None) -> int:
+def replay_bundle(path: str, output_dir: str | None = None, limits: Mapping[str, Any] | None = None) -> int:
     """Replay a bundle into a run folder of its own; print what is equal and, last, the report's path.
 
     Parameters
@@ -50,6 +56,8 @@ def replay_bundle(path: str, output_dir: str | None = None) -> int:
         The zip file.
     output_dir
         The run folder; by default ``experiments/<name of the file>-replay``. An earlier replay there is moved aside.
+    limits
+        Limits of programs, by name, where other ones than this program's own are meant. A bundle raises none.
 
     Returns
     -------
@@ -71,26 +79,22 @@ def replay_bundle(path: str, output_dir: str | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="neptune-") as unpacked:
         folder = Path(unpacked)
         manifest = unpack(path, folder)
-        config = _config(folder)
+        config = _config(folder, dict(limits or {}))
         found, _ = records.read_samples(folder / records.SAMPLES)
+        totals = _checked(path, folder, found)
         again, differences = replay(folder, config, found)
         facts = {"bundle": str(path), "replayed": len(again), "different": len(differences)}
         written = config.model_copy(update={"output_dir": str(target)})
         with RunFolder(target, written, {}, facts, fresh=True) as run:
             for record in again:
                 run.append(record)
-            if (folder / PICTURES).is_dir():
-                shutil.copytree(folder / PICTURES, target / PICTURES)
-            shown = [_with_picture(record, manifest["pictures"], target) for record in again]
-            totals: dict[str, int] = {}
-            if (kept := folder / records.RESULTS).is_file():
-                by_dataset = json.loads(kept.read_text(encoding="utf-8")).get("by_dataset", {})
-                totals = {d: counts["n"] for d, counts in by_dataset.items()}
+            _copy_pictures(folder / PICTURES, target / PICTURES)
+            shown = [_with_picture(record, manifest.pictures, target) for record in again]
             for record in again:
                 totals.setdefault(record["dataset"], 0)
             results = summarise(again, totals)
             records.write_json(target / records.RESULTS, results)
-            report = write_report(target, shown, results)
+            report = write_report(target, shown, results, RecordedPictures([target]))
     print_results(results)
     copied = sum(r.get("scene") is None for r in again)
     tail = f" ({copied} that never got as far as a scene are copied)" if copied else ""
@@ -209,19 +213,51 @@ def _comparable(record: Record) -> dict[str, str]:
     return {k: json.dumps(records.jsonable(v), ensure_ascii=False, sort_keys=True) for k, v in fields.items()}
 
 
+def _checked(path: str, folder: Path, found: list[Record]) -> dict[str, int]:
+    """Check the records and results of a bundle; return how many samples each dataset had."""
+    try:
+        check_samples(folder / records.SAMPLES, found)
+        kept = folder / records.RESULTS
+        results = check(Results, kept.read_bytes()) if kept.is_file() else Results()
+    except ValueError as error:
+        raise ConfigError(
+            f"The bundle can not be read: {error}",
+            where=path,
+            expected="a file written by run.py --config X.json --bundle FILE.zip",
+            hint="Fetch or pack it again",
+        ) from error
+    return {dataset: counts.n for dataset, counts in results.by_dataset.items()}
+
+
+def _copy_pictures(packed: Path, target: Path) -> None:
+    """Keep the pictures of a bundle in the run folder; what is none is left out."""
+    if packed.is_dir():
+        for file in sorted(packed.iterdir()):
+            if looks_like_picture(file):
+                target.mkdir(exist_ok=True)
+                shutil.copyfile(file, target / file.name)
+
+
 def _with_picture(record: Record, pictures: Mapping[str, str | None], folder: Path) -> Record:
-    """Point a record to the unpacked picture, for the report."""
+    """Point a record to the unpacked picture, for the report: never to a file that was there before."""
     packed = pictures.get(record.get("picture") or "")
-    return {**record, "picture": str(folder / packed)} if packed else record
+    return {**record, "picture": str(folder / packed) if packed else None}
 
 
-def _config(folder: Path) -> Config:
+def _config(folder: Path, limits: dict[str, Any]) -> Config:
     """Return the config of the packed run, with the files that it names where they are now."""
     data = read_json(folder / records.CONFIG)
     for field in NAMED_FILES:
-        packed = sorted((folder / FILES).glob(f"{field}.*")) or sorted((folder / FILES).glob(field))
+        packed = [file for ending in (".json", "") if (file := folder / FILES / f"{field}{ending}").is_file()]
         if packed:
             data[field] = str(packed[0])
+        elif isinstance(data.get(field), str) and (field != "vocabulary" or is_file_name(data[field])):
+            raise ConfigError(
+                f"The bundle's config names a file for '{field}', and the bundle does not hold it",
+                where=str(data[field])[:200],
+                hint="A file of this machine is not used for it: pack the run again",
+            )
+    data["limits"] = _limits(data.get("limits"), limits)
     known = {name: value for name, value in data.items() if name in Config.model_fields}
     if len(known) < len(data):
         unknown = ", ".join(sorted(set(data) - set(known) - {META}))
@@ -230,5 +266,28 @@ def _config(folder: Path) -> Config:
             where=str(folder / records.CONFIG),
             hint="Replay it with the version that packed it",
         )
-    # GPUs and workers are those of the machine that ran it.
-    return make_config(known | {"gpus": [], "workers": 1, "bundle": None}, "bundle")
+    # GPUs and workers are those of the machine that ran it; models, servers and files are not asked again.
+    elsewhere: dict[str, Any] = {"gpus": [], "workers": 1, "bundle": None, "prune": None, "image": None, "watch": False}
+    elsewhere |= {"oracle_cache": None, "detection_cache": None, "record_oracle": None, "evaluate": False}
+    return make_config(known | elsewhere, "bundle")
+
+
+def _limits(packed: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the limits of a replay: those that the bundle lowers, and those that the user gives."""
+    own = asdict(Limits())
+    wrong = [name for name in given if name not in own]
+    if wrong:
+        raise ConfigError(f"There is no limit '{wrong[0]}'", where="limits", **one_of(wrong[0], own))
+    if packed is not None and (
+        not isinstance(packed, dict)
+        or any(not isinstance(v, int | float) or isinstance(v, bool) or not v >= 1 for v in packed.values())
+    ):
+        raise ConfigError("The bundle's limits are no numbers", where="limits", expected="numbers from 1")
+    raised = [k for k, v in (packed or {}).items() if k in own and v > own[k] and k not in given]
+    if raised:
+        print(
+            f"The bundle was made with higher limits ({', '.join(raised)}): it is replayed under this program's own. "
+            f"If you trust it: --limits.{raised[0]} {packed[raised[0]]}",
+            file=sys.stderr,
+        )
+    return {k: v for k, v in (packed or {}).items() if k not in raised} | given

@@ -28,6 +28,7 @@ from neptune.runs.evaluate.tables import print_more, print_results
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.record.bundle import pack_run
 from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
+from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.record.provenance import describe_code, hash_inputs
 from neptune.runs.runner.flight import Budget, Flight
 from neptune.runs.runner.programs import Programs, Write
@@ -99,7 +100,7 @@ def run_dataset(config: Config, name: str) -> int:
             from neptune.runs.report.watch import Watch
 
             totals = {task.name: len(task.samples) for task in loaded}
-            watch = stack.enter_context(Watch(folder, totals, config.watch_port))
+            watch = stack.enter_context(Watch(folder, totals, config.watch_port, RecordedPictures.of(config)))
             print(f"Watch it at {watch.address}", file=sys.stderr, flush=True)
         if folder.moved_to:
             print(f"The earlier run is now in {folder.moved_to}", file=sys.stderr)
@@ -118,7 +119,7 @@ def run_dataset(config: Config, name: str) -> int:
             unexamined = examine(config, folder, loaded) if failure is None else None
         except KeyboardInterrupt:
             interrupted = True
-        results = finish(folder, loaded, begun)
+        results = finish(folder, loaded, begun, RecordedPictures.of(config))
         folder.close()
         code = _report_end(config, programs, folder, results, failure, unexamined, interrupted)
         if watch is not None:
@@ -325,10 +326,12 @@ def answer_sample(
     }
 
 
-def finish(folder: RunFolder, loaded: Sequence[Task], begun: float) -> dict[str, Any]:
+def finish(
+    folder: RunFolder, loaded: Sequence[Task], begun: float, pictures: RecordedPictures | None = None
+) -> dict[str, Any]:
     """Write ``results.json`` and ``report.html``, print the table, return the results.
 
-    `begun` is when this session began, on the monotonic clock.
+    `begun` is when this session began, on the monotonic clock; `pictures` finds those that the report shows.
     """
     from neptune.runs.report import write_report
 
@@ -337,7 +340,7 @@ def finish(folder: RunFolder, loaded: Sequence[Task], begun: float) -> dict[str,
     results = summarise(ordered, {task.name: len(task.samples) for task in loaded})
     results |= more_results(ordered, results["n"])
     records.write_json(folder.path / records.RESULTS, results)
-    write_report(folder.path, ordered, results)
+    write_report(folder.path, ordered, results, pictures)
     print_results(results, wall=time.monotonic() - begun)
     print_more(results)
     return results

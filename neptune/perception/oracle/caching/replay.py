@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from neptune.errors import OracleError, OracleFailedError
+from neptune.perception.oracle.caching.recorded import FARTHEST, LINE, MOST_BOXES, Line
 from neptune.scene import Scene
 from neptune.scene.identity import remember_digest, scene_digest
 from neptune.scene.types import FloatArray, Oracle, QueryRequest, ScoreRequest, Scores
@@ -158,10 +159,10 @@ class ReplayOracle:
         current = -1
         for number, record in _records(self.path):
             try:
-                current += record["kind"] == "session"
+                current += record.get("kind") == "session"
                 if session is None or current <= session:
                     self._take(record)
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, RecursionError) as error:
                 raise _malformed(self.path, number, error) from error
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
@@ -201,27 +202,29 @@ class ReplayOracle:
         return scene
 
     def _take(self, record: dict[str, Any]) -> None:
-        if record["kind"] == "session":
+        line: Line = LINE.validate_python(record)
+        if line.kind == "session":
             return
-        if record["kind"] == "scene":
-            boxes, scores = _unpacked(record["boxes"]).reshape(-1, 4), _unpacked(record["scores"])
-            if len(boxes) != len(scores):
+        if line.kind == "scene":
+            boxes, scores = _unpacked(line.boxes).reshape(-1, 4), _unpacked(line.scores)
+            if len(boxes) != len(scores) or len(boxes) > MOST_BOXES:
                 raise ValueError(f"{len(boxes)} boxes, {len(scores)} scores")
-            self._scenes[str(record["scene"])] = {**record, "boxes": boxes, "scores": scores}
+            if not (np.abs(boxes) <= FARTHEST).all() or not np.isfinite(scores).all():
+                raise ValueError("a box lies beyond any picture")
+            self._scenes[line.scene] = {**record, "boxes": boxes, "scores": scores}
             return
-        cells = [tuple(int(i) for i in row) for row in record["objects"]]
-        if record["kind"] == "score":
-            logits, mass = _unpacked(record["logits"]), _unpacked(record["mass"])
+        cells = [tuple(row) for row in line.objects]
+        if line.kind == "score":
+            logits, mass = _unpacked(line.logits), _unpacked(line.mass)
             if not len(cells) == len(logits) == len(mass):
                 raise ValueError(f"{len(cells)} cells, {len(logits)} logits, {len(mass)} masses")
-            key = (str(record["scene"]), str(record["question"]), int(record["arity"]))
+            key = (line.scene, line.question, line.arity)
             self._known.setdefault(key, {}).update(zip(cells, zip(logits, mass)))
         else:
-            texts = record["texts"]
-            if len(texts) != len(cells):
-                raise ValueError(f"{len(cells)} cells, {len(texts)} texts")
-            asked = (str(record["scene"]), str(record["question"]), tuple(record["choices"]))
-            self._known.setdefault(asked, {}).update(zip(cells, texts))
+            if len(line.texts) != len(cells):
+                raise ValueError(f"{len(cells)} cells, {len(line.texts)} texts")
+            asked = (line.scene, line.question, tuple(line.choices))
+            self._known.setdefault(asked, {}).update(zip(cells, line.texts))
 
     def _recorded(self, request: ScoreRequest | QueryRequest, key: int | tuple[str, ...]) -> list[Any]:
         """Return what was recorded for each cell of a request."""
@@ -283,7 +286,7 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             try:
                 record = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise _malformed(path, number, error) from error
             if not isinstance(record, dict):
                 raise _malformed(path, number, "no object")
@@ -291,4 +294,5 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _malformed(path: Path, number: int, why: object) -> OracleError:
-    return OracleError(f"The recorded answers are malformed: {why!r}", where=f"{path}, line {number}", expected=_FORMAT)
+    said = " ".join(str(why).split())[:200] or repr(why)[:200]
+    return OracleError(f"The recorded answers are malformed: {said}", where=f"{path}, line {number}", expected=_FORMAT)
