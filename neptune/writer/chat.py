@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from neptune.errors import ConfigError, MissingExtraError
+from neptune.servers import replies
 from neptune.servers.client import ADDRESS, INSTALL, connect, short, tokens_of
 from neptune.servers.endpoints import OWNERS, find_endpoint
 from neptune.writer import failures
@@ -205,9 +206,9 @@ class Chat:
     # --- reading replies -------------------------------------------------------------------------
 
     def _read(self, response: Any) -> list[Reply]:
-        choices = getattr(response, "choices", None)
+        choices = replies.choices(response)
         if not choices:
-            said = getattr(response, "error", None)
+            said = replies.get(response, "error")
             if isinstance(said, Mapping):
                 said = said.get("message", said)
             raise failures.ConnectionFailedError(
@@ -218,25 +219,31 @@ class Chat:
         return [self._reply(choice) for choice in choices]
 
     def _reply(self, choice: Any) -> Reply:
-        message = getattr(choice, "message", None)
-        text = getattr(message, "content", None) or ""
-        for call in getattr(message, "tool_calls", None) or ():
-            custom = getattr(call, "custom", None)
-            text = getattr(custom, "input", None) or text
-        finish = getattr(choice, "finish_reason", None)
-        refusal = getattr(message, "refusal", None)
+        said = replies.said(choice)
         where = self._where()
         failure: failures.ReplyError | None = None
-        if refusal or finish == "content_filter":
-            why = f": {short(refusal)}" if refusal else " (a content filter)"
+        if said.refusal is not None:
+            why = f": {short(said.refusal)}" if said.refusal else " (a content filter)"
             failure = failures.RefusedError(f"The model refused to write a program{why}", where=where)
-        elif finish == "length":
-            what = f"The program was cut off at {self.settings.max_tokens} tokens"
-            failure = failures.TruncatedError(what, where=where, hint="Raise code_gen_max_tokens")
-        elif not text.strip():
+        elif said.finish == "length":
+            what = "thought" if said.cut else "program"
+            failure = failures.TruncatedError(
+                f"The {what} was cut off at {self.settings.max_tokens} tokens",
+                where=where,
+                hint="Raise code_gen_max_tokens",
+            )
+        elif said.cut:
+            failure = failures.UnreadableError(
+                "The reply is a thought that does not end, without an answer",
+                where=where,
+                hint="Raise code_gen_max_tokens, or take a model that does not think",
+            )
+        elif said.error:
+            failure = failures.UnreadableError(f"The reply broke off: {short(said.error)}", where=where)
+        elif not said.text.strip():
             hint = "Try another model or a temperature above 0"
             failure = failures.EmptyReplyError("The model's reply is empty", where=where, hint=hint)
-        return Reply(text, failure)
+        return Reply(said.text, failure)
 
     def _spent(self, response: Any) -> Spent:
         prompt, completion = tokens_of(response)

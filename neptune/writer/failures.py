@@ -64,6 +64,10 @@ class EmptyReplyError(ReplyError):
     """The reply has no text."""
 
 
+class UnreadableError(ReplyError):
+    """The reply can not be read: a thought that does not end, or parts that are no text."""
+
+
 class TruncatedError(ReplyError):
     """The reply was cut off at the token limit."""
 

@@ -21,6 +21,7 @@ from dsl.vocabulary import Vocabulary
 from neptune.errors import ConfigError
 from neptune.resources import vocabulary_of
 from neptune.writer import failures
+from neptune.writer.asking import refuse_unasked
 from neptune.writer.chat import Chat, Message, Reply, Settings, Spent
 from neptune.writer.extract import extract
 from neptune.writer.prompt import Prompt
@@ -287,6 +288,7 @@ class Writer:
             else:
                 found = extract(reply.text)
                 try:
+                    refuse_unasked(found.program)
                     key = self.examine(found.program)
                     return found.program, key, [*notes, *found.notes], spent
                 except dsl.ProgramError as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from neptune.errors import OracleError
+from neptune.servers.listed import Listing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,9 +37,9 @@ class YesNo(NamedTuple):
     Parameters
     ----------
     logit
-        ``log P(yes) - log P(no)``; NaN where neither occurs.
+        ``log P(yes) - log P(no)``; NaN where neither occurs, or what is known does not settle which is likelier.
     mass
-        ``P(yes) + P(no)`` over all spellings, in [0, 1].
+        ``P(yes) + P(no)`` over all spellings that are known, in [0, 1].
     """
 
     logit: float
@@ -114,35 +115,113 @@ def from_logits(logits: Tensor, known: Buckets) -> tuple[Tensor, Tensor]:
     return (yes - no).masked_fill(broken, math.nan), mass.masked_fill(broken, 0.0)
 
 
-def from_top(top: Iterable[tuple[str, float]]) -> YesNo:
-    """Return logit and mass of the likeliest tokens, as servers list them (``top_logprobs``).
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a server's list of first tokens says of yes and no: bounds, and a number only where they settle its sign.
 
-    Where only one of yes and no is listed, the other is at most as likely as the least likely token listed; that
-    bound takes its place, so that the logit is a cautious one: never farther from 0 than the truth, but for further
-    unlisted spellings. Where neither is listed there is no evidence: NaN, and a mass of 0.
+    A word that is not listed, or not in all its spellings, is bounded by what the list leaves, 1 − Σ listed, and in a
+    complete list by its smallest entry.
+
+    Parameters
+    ----------
+    yes, no
+        (lower, upper) bounds of P(yes) and of P(no) over all spellings, in [0, 1].
+    cautious_yes, cautious_no
+        The value that counts where the sign is settled: what is listed of the word, or, where none of it is, the bound.
+    """
+
+    yes: tuple[float, float]
+    no: tuple[float, float]
+    cautious_yes: float
+    cautious_no: float
+
+    @property
+    def log_yes(self) -> tuple[float, float]:
+        """(lower, upper) bounds of log P(yes); −∞ where it may be 0."""
+        return _log(self.yes[0]), _log(self.yes[1])
+
+    @property
+    def log_no(self) -> tuple[float, float]:
+        """(lower, upper) bounds of log P(no)."""
+        return _log(self.no[0]), _log(self.no[1])
+
+    @property
+    def margin(self) -> tuple[float, float]:
+        """(lower, upper) bounds of log P(yes) − log P(no); ±∞ where one of them may be 0."""
+        low = self.log_yes[0] - self.log_no[1] if self.no[1] else math.inf
+        high = self.log_yes[1] - self.log_no[0] if self.no[0] else math.inf
+        return low, high
+
+    @property
+    def settled(self) -> bool:
+        """Whether the bounds leave one sign of the margin alone, or one number (within rounding)."""
+        low, high = self.margin
+        return low > 0 or high < 0 or high - low < ROUNDING
+
+    @property
+    def heard(self) -> bool:
+        """Whether yes or no was listed at all."""
+        return bool(self.yes[0] or self.no[0])
+
+    def said(self) -> YesNo:
+        """Return logit and mass: NaN where the sign is not settled, for such a cell is unknown."""
+        logit = math.log(self.cautious_yes) - math.log(self.cautious_no) if self.settled else math.nan
+        return YesNo(logit, min(self.yes[0] + self.no[0], 1.0))
+
+
+SPELLINGS = 12
+"""No vocabulary has more single tokens for one of the two words than this."""
+
+ROUNDING = 1e-5
+"""Margins as close as this are one number."""
+
+SLACK = 1.2e-7
+"""Log-probabilities come in single precision: what a list leaves is known up to this."""
+
+
+def from_listing(found: Listing) -> Reading:
+    """Return the bounds of yes and no that a list of first tokens gives.
+
+    >>> reading = from_listing(Listing((("Yes", -0.0001),)))           # one entry alone: P(no) is 0.0001 at most
+    >>> reading.settled, round(reading.said().logit, 1)
+    (True, 9.2)
+    >>> from_listing(Listing((("Yes", -1.0), ("The", -2.0)))).settled  # what is not listed may be no, and more
+    False
+    """
+    listed: dict[str, list[float]] = {"yes": [], "no": []}
+    for token, value in found.entries:
+        kind = meaning(token)
+        if kind is not None:
+            listed[kind].append(math.exp(value))
+    total = math.fsum(math.exp(value) for _, value in found.entries)
+    # Values that add up to more than 1 are not normalised: they compare with each other, and bound nothing else.
+    rest = max(1.0 - total, 0.0) + SLACK if total < 1.05 else 1.0 if not all(listed.values()) else 0.0
+    hidden = {meaning(token) for token in found.hidden}
+    ceiling = math.exp(found.ceiling)
+    ends: dict[str, tuple[float, float]] = {}
+    cautious: dict[str, float] = {}
+    for kind, values in listed.items():
+        mine = min(math.fsum(values), 1.0)
+        bound = rest if kind in hidden else min(rest, ceiling * max(SPELLINGS - len(values), 1))
+        ends[kind] = mine, min(mine + bound, 1.0)
+        cautious[kind] = mine or (rest if kind in hidden else min(rest, ceiling))
+    return Reading(ends["yes"], ends["no"], cautious["yes"], cautious["no"])
+
+
+def from_top(top: Iterable[tuple[str, float]]) -> YesNo:
+    """Return logit and mass of a complete list of the likeliest tokens: see :class:`Reading`.
 
     Parameters
     ----------
     top
-        (token, log-probability) pairs, in any order.
+        (token, log-probability) pairs, in any order; what is no finite number is left out.
 
     >>> from_top([("Yes", -0.2), (" yes", -2.0), ("No", -4.0)]).logit > 3.8
     True
     """
-    listed = [(token, value) for token, value in top if math.isfinite(value)]
-    by_kind: dict[str, list[float]] = {"yes": [], "no": []}
-    for token, value in listed:
-        kind = meaning(token)
-        if kind is not None:
-            by_kind[kind].append(value)
-    if not by_kind["yes"] and not by_kind["no"]:
-        return YesNo(math.nan, 0.0)
-    least = min(value for _, value in listed)
-    yes, no = (_logsumexp(values) if values else least for values in by_kind.values())
-    mass = sum(math.exp(value) for values in by_kind.values() for value in values)
-    return YesNo(yes - no, min(mass, 1.0))
+    values = [(token, value) for token, value in top if math.isfinite(value)]
+    return from_listing(Listing(tuple(values), (), min((value for _, value in values), default=0.0))).said()
 
 
-def _logsumexp(values: list[float]) -> float:
-    top = max(values)
-    return top + math.log(sum(math.exp(value - top) for value in values))
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else -math.inf

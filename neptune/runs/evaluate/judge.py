@@ -23,9 +23,11 @@ from neptune.runs.evaluate.bootstrap import interval
 from neptune.runs.evaluate.side_files import SideFile
 from neptune.runs.evaluate.summary import picture_of
 from neptune.runs.record import key as who
+from neptune.servers.readers import UNREADABLE, verdict
+from neptune.writer.failures import TruncatedError
 
 if TYPE_CHECKING:
-    from neptune.writer.chat import Chat
+    from neptune.writer.chat import Chat, Reply
 
 MAX_TOKENS = 512
 """Of a verdict: one word, and what a model thinks before it."""
@@ -138,19 +140,27 @@ def _chat(config: Config) -> Chat:
 
 
 def _ask(chat: Chat, record: Record) -> tuple[bool | None, str]:
-    """Return the verdict and what the judge said; ``None`` where it said neither yes nor no."""
+    """Return the verdict and what the judge said; ``None`` where that can not be read."""
     text = prompt()
     for name in ("question", "expected", "answer"):
         text = text.replace("{{" + name + "}}", _words(record[name]))
     replies, _ = chat.ask([{"role": "user", "content": text}])
-    said = replies[0].text.strip()
-    return read_verdict(said), said[:200]
+    return read_verdict(replies[0]), replies[0].text.strip()[:200]
 
 
-def read_verdict(said: str) -> bool | None:
-    """Return what a judge's words mean: the last yes or no that stands alone, or ``None``."""
-    found = re.findall(r"\b(yes|no)\b", said.lower())
-    return found[-1] == "yes" if found else None
+def read_verdict(reply: Reply | str) -> bool | None:
+    """Return what a judge's reply means; ``None``: unreadable, a refusal and what is cut off before a verdict too.
+
+    >>> read_verdict("Yes. There is no difference in meaning."), read_verdict("I can not tell.")
+    (True, None)
+    """
+    text, failure = (reply, None) if isinstance(reply, str) else (reply.text, reply.failure)
+    if failure is not None:
+        # A verdict with which a reply begins stands, though the reasons after it are cut off.
+        begun = re.match(r"\W{0,9}(yes|no)\b(?=[\W_]{0,3}(?:[.,:;!\n]|$))", text, re.IGNORECASE)
+        return begun[1].lower() == "yes" if begun and isinstance(failure, TruncatedError) else None
+    said = verdict(text)
+    return None if said is UNREADABLE else said
 
 
 def _row(config: Config, record: Record, key: str, right: bool | None, said: str) -> dict[str, Any]:

@@ -18,10 +18,11 @@ from helpers.openai_asked import PAIRS, RED, image, no_waits, noise, ones, oracl
 
 from neptune.errors import ConfigError, NeptuneError, OracleError
 from neptune.perception.oracle.server.oracle import OpenAIOracle, VllmOracle
-from neptune.perception.oracle.server.reading import matched, sampled
+from neptune.perception.oracle.server.reading import sampled
 from neptune.scene import Scene
 from neptune.scene.types import Oracle, QueryRequest, Question, ScoreRequest
 from neptune.servers.pace import Pace
+from neptune.servers.readers import choice
 
 pytest.importorskip("openai", reason="openai is not installed: make setup")
 ROOT = Path(__file__).resolve().parents[3]
@@ -207,14 +208,15 @@ def test_open_questions(scene):
     [
         ("Red.", ("red", "green"), "red"),
         ("reddish", ("red",), None),
-        ("Not green but red", ("red", "green"), "green"),
+        ("Not green but red", ("red", "green"), "red"),
         ("a hot  dog", ("dog", "hot_dog"), "hot_dog"),
         ("", (), None),
+        ("It is red or green.", ("red", "green"), None),
         ("a+b", ("a+b", "a"), "a+b"),
     ],
 )
 def test_matching(text, choices, expected):
-    assert matched(text, choices) == expected
+    assert choice(text, choices) == expected
 
 
 def test_no_more_requests_at_once_than_allowed(scene):

@@ -104,7 +104,7 @@ def test_one_request_that_fails_for_good(scene, answer, reason, requests):
     assert "\n" not in said
 
 
-@pytest.mark.parametrize("value", [float("nan"), 5.0, "x", None])
+@pytest.mark.parametrize("value", [5.0, 1, float("inf")])
 def test_log_probabilities_that_are_nonsense(scene, value):
     def behave(request, n):
         return completion(request, ["Yes"], [("Yes", value), ("No", -1.0)])

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from neptune.errors import ConfigError, OracleFailedError
@@ -26,11 +26,12 @@ from neptune.perception.oracle.server import reading as read
 from neptune.perception.oracle.server.prompts import PictureFormat, Prompts
 from neptune.perception.oracle.server.together import side_by_side
 from neptune.perception.oracle.visual import VisualForm
-from neptune.perception.oracle.yesno import YesNo
+from neptune.perception.oracle.yesno import Reading, YesNo
 from neptune.scene.identity import identity
 from neptune.scene.types import Cost, QueryRequest, ScoreRequest, Scores, Texts
 from neptune.servers.client import Client, RequestFailedError
 from neptune.servers.endpoints import find_endpoint
+from neptune.servers.readers import choice
 
 SAMPLES = 8
 """Samples for a cell where the server has no log-probabilities."""
@@ -38,6 +39,10 @@ SAMPLES = 8
 SAMPLE_TOKENS = 8
 FEWER = 5
 """Likeliest first tokens to ask a server for that refuses to list more: both answers are mostly among them."""
+
+NEITHER = "the model said neither yes nor no"
+UNSETTLED = "the log-probabilities do not settle yes or no"
+"""Why a cell that was answered has no evidence."""
 
 _LOG = logging.getLogger("neptune")
 
@@ -270,14 +275,15 @@ class OpenAIOracle:
         fields = self._prompts.fields(request, row, "score")
         took: list[Cost] = []
         try:
-            said = self._yes_no(fields, took, stop)
+            found = self._yes_no(fields, took, stop)
         except RequestFailedError as error:
-            said, failure = YesNo(math.nan, 0.0), str(error)
-        else:
-            failure = "the model said neither yes nor no" if math.isnan(said.logit) else ""
-        return _Said.of(said, failure, took)
+            return _Said.of(YesNo(math.nan, 0.0), str(error), took)
+        said = found.said() if isinstance(found, Reading) else found
+        if not math.isnan(said.logit):
+            return _Said.of(said, "", took)
+        return _Said.of(said, UNSETTLED if isinstance(found, Reading) and found.heard else NEITHER, took)
 
-    def _yes_no(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> YesNo:
+    def _yes_no(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> YesNo | Reading:
         if self._sampling is None:
             with self._finding:  # one request finds out; the others wait for it
                 if self._sampling is None:
@@ -293,18 +299,19 @@ class OpenAIOracle:
                     )
         if self._sampling:
             return self._by_samples(fields, took, stop)
-        known: YesNo = self._client.ask(self._prompts.with_top(fields, self._top), read.noting(took, read.listed), stop)
+        reader = read.noting(took, partial(read.listed, asked=self._top))
+        known: Reading = self._client.ask(self._prompts.with_top(fields, self._top), reader, stop)
         return known
 
-    def _listed(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> YesNo | None:
+    def _listed(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> Reading | None:
         """Ask with log-probabilities a server of which it is not known whether it has any; ``None``: it has none."""
         refused: RequestFailedError | None = None
         for top in (self._prompts.top, FEWER)[: 2 if self._prompts.top > FEWER else 1]:
             try:
-                found: YesNo | None = None
+                found: Reading | None = None
                 for _ in range(2):  # a server may fail in just this way once: it is asked again before it is believed
                     found = found or self._client.ask(
-                        self._prompts.with_top(fields, top), read.noting(took, read.yes_no), stop
+                        self._prompts.with_top(fields, top), read.noting(took, partial(read.yes_no, asked=top)), stop
                     )
             except RequestFailedError as error:
                 if error.status not in (400, 422):
@@ -343,7 +350,7 @@ class OpenAIOracle:
             text = self._client.ask(fields, read.noting(took, read.first_text), stop)
         except RequestFailedError as error:
             return _Said.of((None,), str(error), took)
-        value = read.matched(text, request.choices)
+        value = choice(text, request.choices)
         return _Said.of((value,), "the model named none of the choices" if value is None else "", took)
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from neptune.perception.oracle.yesno import YesNo, from_top, meaning
+from neptune.perception.oracle.yesno import Reading, YesNo, from_listing, meaning
 from neptune.scene.types import Cost
+from neptune.servers import listed as lists
+from neptune.servers import replies
 from neptune.servers.client import EmptyAnswerError, RequestFailedError, UnusableError, short, tokens_of
+from neptune.servers.readers import UNREADABLE, verdict
 
 THINKING = (
     "the model was cut off while it was thinking: set vlm_options.request to "
     '{"chat_template_kwargs": {"enable_thinking": false}}, or take a model that does not think'
 )
-_THOUGHT = re.compile(r"\A.*</think>", re.DOTALL)  # some chat templates open it in the prompt
-_PUNCTUATION = " \t\r\n.,;:!?*_`'\"“”‘’()[]{}"
 
 
 def texts(response: Any) -> list[str]:
@@ -29,21 +29,19 @@ def texts(response: Any) -> list[str]:
     RequestFailedError
         If the model or a filter refused, or the text ends within a thought.
     """
-    found = []
-    for choice in choices(response):
-        message = getattr(choice, "message", None)
-        refusal = getattr(message, "refusal", None)
-        if refusal or getattr(choice, "finish_reason", None) == "content_filter":
-            reason = "the model refused" + (f": {short(refusal)}" if refusal else "")
-            raise RequestFailedError(reason, answered=True)
-        content = getattr(message, "content", None)
-        said = _THOUGHT.sub("", content) if isinstance(content, str) else ""
-        # Servers that know a model's thoughts put them beside an answer; there is none where they were cut off.
-        thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
-        if "<think>" in said or (thought and not said.strip()):
-            raise RequestFailedError(THINKING, answered=True)
-        found.append(said)
-    return found
+    return [_heard(choice).text for choice in choices(response)]
+
+
+def _heard(choice: Any) -> replies.Said:
+    said = replies.said(choice)
+    if said.error:
+        raise UnusableError(f"the server says: {short(said.error)}")
+    if said.refusal is not None:
+        reason = "the model refused" + (f": {short(said.refusal)}" if said.refusal else "")
+        raise RequestFailedError(reason, answered=True)
+    if said.cut:
+        raise RequestFailedError(THINKING, answered=True)
+    return said
 
 
 def first_text(response: Any) -> str:
@@ -70,14 +68,21 @@ def choices(response: Any) -> list[Any]:
     UnusableError
         If it is no chat completion.
     """
-    found = getattr(response, "choices", None)
-    if not isinstance(found, list) or not found:
+    found = replies.choices(response)
+    if not found:
         raise UnusableError("the answer is no chat completion")
     return found
 
 
-def yes_no(response: Any) -> YesNo | None:
-    """Return the logit and mass of the first token; ``None`` where there is a text but no log-probabilities.
+def yes_no(response: Any, asked: int | None = None) -> Reading | None:
+    """Return what the first token of the answer says; ``None`` where there is a text but no log-probabilities.
+
+    Parameters
+    ----------
+    response
+        A chat completion.
+    asked
+        How many of the likeliest tokens were asked for: a list of so many is complete.
 
     Raises
     ------
@@ -86,58 +91,56 @@ def yes_no(response: Any) -> YesNo | None:
     RequestFailedError
         If the model or a filter refused.
     """
-    (text, *_) = texts(response)
-    logprobs = getattr(choices(response)[0], "logprobs", None)
-    content = getattr(logprobs, "content", None)
-    if not isinstance(content, list) or not content:
-        if not text.strip():
-            raise EmptyAnswerError("the answer is empty")
-        return None
-    top = getattr(content[0], "top_logprobs", None)
-    if not isinstance(top, list):
-        return None
-    pairs = []
-    for entry in top:
-        token, value = getattr(entry, "token", None), getattr(entry, "logprob", None)
-        if not isinstance(token, str) or not isinstance(value, int | float) or not value <= 0.01:
-            raise UnusableError("the log-probabilities are nonsense")
-        pairs.append((token, float(value)))
-    return from_top(pairs) if pairs else None
+    choice = choices(response)[0]
+    said = _heard(choice)
+    at = lists.positions(lists.get(choice, "logprobs"))
+    if said.thought:  # the first token is the thought's, and only what follows its end is the answer's
+        at = _after_thought(at)
+    while len(at) > 1 and isinstance(at[0][0], str) and not replies.clean(at[0][0]).text:
+        at = at[1:]  # a control token, which the model had no choice about
+    try:
+        found = lists.listing(at[0], asked) if at else None
+    except ValueError as error:
+        raise UnusableError("the log-probabilities are nonsense") from error
+    if found is None and not said.text.strip():
+        raise EmptyAnswerError("the answer is empty")
+    return None if found is None else from_listing(found)
+
+
+def _after_thought(at: list[tuple[Any, Any, Any]]) -> list[tuple[Any, Any, Any]]:
+    """Return the positions from the first word of the answer on; [] where its place is not known."""
+    so_far = ""
+    for k, (token, *_) in enumerate(at):
+        if not isinstance(token, str):
+            return []
+        bare = replies.clean(so_far)
+        if bare.thought and not bare.cut and not bare.text.strip() and token.strip() and "<" not in token:
+            return at[k:]
+        so_far += token
+    return []
 
 
 def sampled(votes: Sequence[str]) -> YesNo:
     """Return the logit of n answers of which k say yes and m yes or no; NaN for m = 0.
 
     The logit is ``log((k + ½) / (m - k + ½))``, finite for all k and nearly unbiased; its variance is about
-    ``1 / (k + ½) + 1 / (m - k + ½)`` (J. B. S. Haldane 1956; J. J. Gart and J. R. Zweifel 1967). The mass is m / n.
+    ``1 / (k + ½) + 1 / (m - k + ½)`` (J. B. S. Haldane 1956; J. J. Gart and J. R. Zweifel 1967). The mass is m / n: an
+    answer that can not be read is no vote.
     """
-    means = [meaning(word[0]) if (word := vote.split(None, 1)) else None for vote in votes]
-    yes, no = means.count("yes"), means.count("no")
+    means = [_vote(vote) for vote in votes]
+    yes, no = means.count(True), means.count(False)
     if not yes + no:
         return YesNo(math.nan, 0.0)
     return YesNo(math.log((yes + 0.5) / (no + 0.5)), (yes + no) / len(votes))
 
 
-def matched(text: str, choices: Sequence[str]) -> str | None:
-    """Return what a text answers: one of the choices as it is spelt there, or without choices the text itself.
-
-    Where several choices occur in the text, it is the first that does, and of "blue" and "dark blue" the longer.
-
-    >>> matched("It is dark blue.", ("blue", "dark blue"))
-    'dark blue'
-    >>> matched("**Red**", ())
-    'Red'
-    """
-    plain = " ".join(text.split()).strip(_PUNCTUATION)
-    if not choices:
-        return plain or None
-    found = []
-    for choice in choices:
-        words = r"\s+".join(re.escape(word) for word in choice.replace("_", " ").split())
-        occurs = re.search(rf"(?<!\w){words}(?!\w)", plain, re.IGNORECASE)
-        if occurs:
-            found.append((occurs.start(), -len(choice), choice))
-    return min(found)[2] if found else None
+def _vote(text: str) -> bool | None:
+    said = verdict(text)
+    if said is not UNREADABLE:
+        return said
+    first = meaning(word[0]) if (word := text.split(None, 1)) else None
+    others = {meaning(part) for part in text.split()} - {None, first}
+    return None if first is None or others else first == "yes"
 
 
 def noting(took: list[Cost], reader: Any) -> Any:
@@ -150,9 +153,9 @@ def noting(took: list[Cost], reader: Any) -> Any:
     return noting
 
 
-def listed(response: Any) -> YesNo:
+def listed(response: Any, asked: int | None = None) -> Reading:
     """Return what :func:`yes_no` does; an answer without log-probabilities is of no use."""
-    found = yes_no(response)
+    found = yes_no(response, asked)
     if found is None:
         raise UnusableError("the answer has no log-probabilities")
     return found

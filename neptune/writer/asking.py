@@ -1,0 +1,106 @@
+"""Whether a program asks anything of the picture: what a model writes and does not ask is no answer to a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dsl
+from dsl.builtins import BUILTINS
+from dsl.syntax import ast
+
+_ASKING = frozenset({"score", "query"})
+"""Built-ins that ask by themselves; all others compute with what they are given: objects, predicates, values."""
+
+_LONGEST_TEXT = 5000
+
+
+def asks(tree: ast.Program) -> bool:
+    """Whether a program names anything that it does not define itself: objects, predicates, questions."""
+    own = {name for node in ast.walk(tree) for name in _binds(node)}
+    return any(
+        isinstance(node, ast.Name) and (node.id in _ASKING or (node.id not in BUILTINS and node.id not in own))
+        for node in ast.walk(tree)
+    )
+
+
+def asks_text(text: str) -> bool:
+    """Whether a text is a program, and asks something."""
+    if "(" not in text or len(text) > _LONGEST_TEXT:
+        return False
+    try:
+        return asks(dsl.parse(text))
+    except dsl.ProgramError:
+        return False
+
+
+def refuse_unasked(program: str) -> None:
+    """Refuse a written program that asks nothing of the picture, or answers with a text that is a program.
+
+    A program that does not parse is left to the checks. Programs of datasets may be constants: they are not written.
+
+    Raises
+    ------
+    dsl.ProgramError
+        If it does.
+    """
+    try:
+        tree = dsl.parse(program)
+    except dsl.ProgramError:
+        return
+    for answer in _answers(tree):
+        held = next((text for text in texts_in(answer) if asks_text(text.value)), None)
+        if held is not None:
+            raise dsl.ProgramError(
+                "the program answers with a text that is a program",
+                held.span,
+                expected="the program itself, not in quotes, a list or a dict",
+                hint=f"write {held.value.strip()[:200]}",
+                source=program,
+            )
+    if not asks(tree):
+        raise dsl.ProgramError(
+            "the program asks nothing of the picture: its answer is the same for every picture",
+            tree.span,
+            expected="a program over the objects of the picture, such as count(Object, lambda x: red(x))",
+            hint="the picture is not known while the program is written: ask for what the question needs",
+            source=program,
+        )
+
+
+def texts_in(node: ast.Node) -> Iterator[ast.Text]:
+    """Yield the texts that a value is made of: itself, or items of a list, tuple, set or dict, however deep."""
+    match node:
+        case ast.Text():
+            yield node
+        case ast.ListDisplay() | ast.TupleDisplay() | ast.SetDisplay():
+            for item in node.items:
+                yield from texts_in(item)
+        case ast.DictDisplay():
+            for item in node.values:
+                yield from texts_in(item)
+        case ast.Conditional():
+            for item in (node.then, node.otherwise):
+                yield from texts_in(item)
+
+
+def _answers(tree: ast.Program) -> Iterator[ast.Node]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return) and node.value is not None:
+            yield node.value
+    last = tree.body[-1] if tree.body else None
+    if isinstance(last, ast.ExprStatement | ast.Assign):
+        yield last.value
+
+
+def _binds(node: ast.Node) -> list[str]:
+    match node:
+        case ast.Lambda():
+            return list(node.params)
+        case ast.FunctionDef():
+            return [node.name, *(p.name for p in node.params)]
+        case ast.Assign():
+            return [n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+        case ast.For() | ast.Clause():
+            return [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)]
+        case _:
+            return []
