@@ -11,13 +11,23 @@ if TYPE_CHECKING:
     from dsl.vocabulary import Vocabulary
 
 PACKAGE = Path(__file__).resolve().parent
-"""The folder of this package; a checkout has ``prompts/`` and ``configs/`` beside it, a wheel in ``data/``."""
+"""The folder of this package; a checkout has ``prompts/``, ``configs/``, … beside it, a wheel in ``data/``."""
+
+
+def data_root() -> Path:
+    """Return the folder that holds ``configs/``, ``examples/``, ``programs/`` and ``prompts/``."""
+    installed = PACKAGE / "data"
+    return installed if (installed / "prompts").is_dir() else PACKAGE.parent
 
 
 def prompts() -> Path:
     """Return the folder of the prompts."""
-    installed = PACKAGE / "data" / "prompts"
-    return installed if installed.is_dir() else PACKAGE.parent / "prompts"
+    return data_root() / "prompts"
+
+
+def configs() -> Path:
+    """Return the folder of the packaged configs."""
+    return data_root() / "configs"
 
 
 def vocabulary_of(name: str | None) -> Vocabulary:

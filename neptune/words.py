@@ -23,7 +23,8 @@ def describe_type(annotation: Any) -> str:
         elif origin is list:
             (item,) = get_args(part)
             named = ", ".join(choices(item))
-            words.append("a list of " + (named or {int: "integers", str: "texts"}.get(item, "values")))
+            (kind, *_) = _parts(item)
+            words.append("a list of " + (named or {int: "integers", str: "texts"}.get(kind, "values")))
         elif origin is dict or _is_model(part):
             words.append("an object")
         else:
@@ -53,10 +54,15 @@ def is_nested(annotation: Any) -> bool:
     return any(kind is dict or _is_model(kind) for kind in _kinds(annotation))
 
 
+def takes_several(annotation: Any) -> bool:
+    """Whether several words after ``--field`` can be its value: those of a list."""
+    return list in _kinds(annotation)
+
+
 def parse_words(annotation: Any, words: Sequence[str]) -> Any:
     """Return the value that the words after ``--field`` give: no word is a bool's true, several are a list.
 
-    Lists and objects may also be written as JSON.
+    Numbers of a list may have commas between them (``0,1``). Lists and objects may also be written as JSON.
 
     Raises
     ------
@@ -77,6 +83,8 @@ def parse_words(annotation: Any, words: Sequence[str]) -> Any:
             raise ValueError(expected + ", as JSON") from None
     if list in kinds and (len(words) > 1 or str not in kinds):
         items = next(_kinds(get_args(p)[0]) for p in _parts(annotation) if get_origin(p) is list)
+        if str not in items:  # numbers may also stand with commas between them: 0,1
+            words = [part for word in words for part in word.split(",")]
         return [_scalar(w, items, expected) for w in words]
     if len(words) > 1:
         raise ValueError(f"expected one value, not {len(words)} (put text in quotes)")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from neptune import tasks
 from neptune.cli.dryrun_models import Findings, check_engine, check_extra, check_model, check_provider
 from neptune.config import Config
+from neptune.config.find import FoundConfig
 from neptune.config.read import examine_run
 from neptune.errors import DatasetError, NeptuneError
 from neptune.perception import registry
@@ -28,7 +29,7 @@ LOOKED_AT = 2000
 BOXES = "docs/datasets.md says what a folder with boxes holds; CLEVR's own scenes have none"
 
 
-def dry_run(path: str, given: Mapping[str, Sequence[str]]) -> int:
+def dry_run(path: str | FoundConfig, given: Mapping[str, Sequence[str]]) -> int:
     """Check everything that a command line asks for, print what was found, and return the exit code.
 
     Parameters as for :func:`neptune.config.read.read_run`. Where fields are wrong, the rest is checked all the same.
@@ -61,11 +62,11 @@ def check(config: Config, found: Findings) -> None:
     for dataset in config.datasets:
         if dataset in tasks.NAMES and config.data_dir is not None:
             check_dataset(config, dataset, found)
-    if config.task == "ask" and config.image is not None:
+    if config.task == "ask":
         from neptune.scene.picture import Picture
 
-        picture = Picture(config.image)
-        found.try_("image", lambda: picture.image)
+        for picture in map(Picture, config.images):
+            found.try_("image", partial(getattr, picture, "image"))
     check_provider(config.code_gen_provider, "code_gen_provider", found)
     if config.evaluate:
         check_provider(config.judge_provider, "judge_provider", found)

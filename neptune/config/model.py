@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from neptune import tasks
+from neptune.config.paths import KeptPath, NameOrPath, ReadPath, WrittenPath
 from neptune.config.tasks import TASKS
 
 DATASETS = tasks.NAMES
@@ -37,36 +38,51 @@ DETECTIONS = "detections.sqlite"
 Count = Annotated[int, Field(ge=1)]
 
 
+def _all_if_minus_one(value: Any) -> Any:
+    """NePTune's ``num_samples: -1`` is all of them."""
+    return None if value == -1 and not isinstance(value, bool) else value
+
+
+def _listed(value: Any) -> Any:
+    """NePTune's ``"0,1"`` as a list."""
+    if isinstance(value, str) and value.strip():
+        parts = [part.strip() for part in value.split(",")]
+        return [int(p) if p.isdecimal() else p for p in parts]
+    return value
+
+
 class Config(BaseModel):
-    """The fields of a run. Paths are relative to the working directory."""
+    """The fields of a run. Paths are relative to the working directory: :mod:`neptune.config.paths` makes them so."""
 
     model_config = ConfigDict(extra="forbid", strict=True, validate_default=False)
 
     # What is run
     dataset: str | list[str] | None = Field(None, description=f"Dataset, or several, to answer: {', '.join(DATASETS)}.")
     task: str | None = Field(None, description=f"Instead of answering a dataset: {', '.join(TASKS)}.")
-    data_dir: str | None = Field(None, description="Folder of the dataset's files (images/, scenes.json, …).")
+    data_dir: ReadPath | None = Field(None, description="Folder of the dataset's files (images/, scenes.json, …).")
     split: str | None = Field(None, description="train, val, … where the folder holds several.")
     follow_links: bool = Field(
         False, description="Symbolic links below data_dir may lead out of it; without, a sample that needs one fails."
     )
-    num_samples: Count | None = Field(None, description="The first samples of each dataset; null: all.")
-    output_dir: str | None = Field(None, description="Run folder; by default experiments/<name of the config>.")
+    num_samples: Annotated[Count | None, BeforeValidator(_all_if_minus_one)] = Field(
+        None, description="The first samples of each dataset; null or -1: all."
+    )
+    output_dir: WrittenPath | None = Field(None, description="Run folder; by default experiments/<name of the config>.")
     resume: bool = Field(True, description="Continue the run folder; false moves it aside first.")
     seed: int = Field(0, description="Seed of everything random.")
 
     # Who sees
-    vlm_model_name: str = Field(
+    vlm_model_name: NameOrPath = Field(
         "embedded",
         description="Oracle that scores: scene, embedded, random, replay, openai; or a vision-language model by short "
         "name (qwen2, intern25_8b, …), id or folder: docs/oracles.md.",
     )
-    record_oracle: str | None = Field(
+    record_oracle: WrittenPath | None = Field(
         "auto",
         description="File that gets all that was seen and said, for replay; auto: evidence.jsonl in the run folder; "
         "null: none.",
     )
-    oracle_cache: str | None = Field(
+    oracle_cache: KeptPath | None = Field(
         "auto",
         description="SQLite file that keeps what models and servers say, for all runs; auto: oracle-cache.sqlite "
         "beside the run folder; null: none.",
@@ -74,12 +90,12 @@ class Config(BaseModel):
     vlm_options: dict[str, Any] = Field(
         default_factory=dict, description='Options of the oracle, e.g. {"noise": 0.05} for scene.'
     )
-    od_model: str = Field(
+    od_model: NameOrPath = Field(
         "embedded",
         description="Detector that finds objects: scene, embedded, dino, florence, owlv2, or a model's id or folder.",
     )
     od_options: dict[str, Any] = Field(default_factory=dict, description="Options of the detector.")
-    detection_cache: str | None = Field(
+    detection_cache: KeptPath | None = Field(
         "auto",
         description="SQLite file that keeps what detectors like dino found, for all runs; auto: detections.sqlite "
         "beside the run folder; null: none.",
@@ -118,7 +134,7 @@ class Config(BaseModel):
     code_gen_timeout: Annotated[float, Field(gt=0)] = Field(60.0, description="Seconds for one request.")
     code_gen_retries: Annotated[int, Field(ge=0)] = Field(4, description="Retries after a provider's failure.")
     code_gen_concurrency: Count = Field(4, description="Requests for programs at once.")
-    program_cache_address: str | None = Field(
+    program_cache_address: KeptPath | None = Field(
         None, description="JSON file (also .gz) of programs by question; a language model's are added to it."
     )
 
@@ -128,7 +144,7 @@ class Config(BaseModel):
         description="Soft logic: godel, product, lukasiewicz, frank:S; several, comma-separated, for a table: "
         "the first one answers, the oracle is asked once.",
     )
-    logic_params: str | None = Field(
+    logic_params: ReadPath | None = Field(
         None,
         description="JSON file of temperatures, as written by task tune (tuned.json). The logic that it names "
         "answers, instead of 'logic'.",
@@ -155,7 +171,7 @@ class Config(BaseModel):
         default_factory=dict,
         description='For estimate: money per million tokens, {"input": 2, "output": 8, "image_tokens": 800}.',
     )
-    vocabulary: str | None = Field(
+    vocabulary: NameOrPath | None = Field(
         "clevr", description="Vocabulary of the domain, by name or file; null allows any predicate."
     )
     distinct_variables: Literal["auto"] | bool = Field(
@@ -164,7 +180,9 @@ class Config(BaseModel):
     limits: dict[str, Any] = Field(default_factory=dict, description="Limits of programs: --limits.nodes 1000.")
 
     # Task ask
-    image: str | None = Field(None, description="Task ask: the picture.")
+    image: ReadPath | list[ReadPath] | None = Field(
+        None, description="Task ask: the picture, a file or an http(s) address; or several."
+    )
     question: str | None = Field(None, description="Task ask: the question in words.")
     program: str | None = Field(None, description="Task ask: the program, instead of a question.")
     explain: bool = Field(
@@ -183,7 +201,7 @@ class Config(BaseModel):
     watch_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8642, description="Port of --watch; 0, or one that is taken: any free one."
     )
-    bundle: str | None = Field(
+    bundle: WrittenPath | None = Field(
         None, description="Pack the finished run into this .zip; --config FILE.zip replays it, bit for bit."
     )
     bundle_pictures: bool = Field(True, description="Pack the pictures too, or only what identifies them.")
@@ -195,7 +213,9 @@ class Config(BaseModel):
     sample: str | None = Field(None, description="Task contact-sheet: id of the sample; by default the first one.")
 
     # How it runs
-    gpus: list[int] = Field(default_factory=list, description="GPUs to use, e.g. --gpus 0 1; none: the CPU.")
+    gpus: Annotated[list[int], BeforeValidator(_listed)] = Field(
+        default_factory=list, description="GPUs to use, e.g. --gpus 0 1 or --gpus 0,1; none: the CPU."
+    )
     workers: Count = Field(1, description="Samples, or judge's requests, in flight.")
     max_batch: Count = Field(
         256, description="Oracle cells in a batch, gathered from several workers, or sent to a GPU, at once."
@@ -204,8 +224,8 @@ class Config(BaseModel):
         2.0, description="Milliseconds that a batch waits for the requests of other workers."
     )
     evaluate: bool = Field(False, description="Let a language model judge the answers of the run.")
-    judge_model: str | None = Field(None, description="Model of the judge.")
-    judge_provider: str | None = Field(None, description="Provider of the judge, as for code_gen_provider.")
+    judge_model: str = Field("deepseek-chat", description="Model of the judge.")
+    judge_provider: str = Field("deepseek", description="Provider of the judge, as for code_gen_provider.")
     judge_base_url: str | None = Field(None, description="Address of the judge, as for code_gen_base_url.")
     blame: bool = Field(
         False, description="Say of each wrong answer whether detector, oracle, program or logic is to blame."
@@ -217,6 +237,13 @@ class Config(BaseModel):
         if self.dataset is None:
             return ()
         return (self.dataset,) if isinstance(self.dataset, str) else tuple(self.dataset)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The pictures of task ask, in order."""
+        if self.image is None:
+            return ()
+        return (self.image,) if isinstance(self.image, str) else tuple(self.image)
 
     @property
     def logics(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from neptune.config.read import model_of
 from neptune.config.tasks import MODELS, TASKS
 from neptune.words import describe_type, describe_value
 
-USAGE = "usage: run.py --config FILE.json [--field value …]"
+USAGE = "usage: run.py --config FILE [--field value …]"
 
 HEADINGS = {
     "dataset": "What is run",
@@ -42,12 +42,12 @@ def help_text() -> str:
         USAGE,
         "",
         *textwrap.wrap(
-            "Answers a dataset's questions, or runs a task, as a JSON config says. Any field may be given on the "
-            "command line, dotted for nested (--limits.nodes 1000); several words are a list (--gpus 0 1).",
+            "Answers a dataset's questions, or runs a task, as a JSON or YAML config says. Any field may be given on "
+            "the command line, dotted for nested (--limits.nodes 1000); several words are a list (--gpus 0 1).",
             WIDTH,
         ),
         "",
-        "  --config FILE.json        The config; configs/ has ready ones.",
+        "  --config FILE             The config, JSON or YAML; configs/ has ready ones.",
         "  --config FILE.zip         A run packed by --bundle: replays it, and checks that all is equal bit for bit.",
         "  --compare FOLDER FOLDER   Two runs: which answers changed, and whether by more than chance.",
         "  --help [TASK], --version  Help; with a task that has fields of its own, those fields.",
@@ -58,15 +58,15 @@ def help_text() -> str:
     for name, field in Config.model_fields.items():
         if name in HEADINGS:
             lines += ["", HEADINGS[name], ""]
-        lines += _lines(name, field)
+        lines += field_lines(name, field)
     return "\n".join(lines)
 
 
 def help_of_task(task: str) -> str:
     """Return the help of a task that has fields of its own; `task` is one of `MODELS`."""
-    lines = [f"usage: run.py --config FILE.json [--field value …]     Task {task}", ""]
+    lines = [f"{USAGE}     Task {task}", ""]
     for name, field in _flat(model_of(task)):
-        lines += _lines(name, field)
+        lines += field_lines(name, field)
     return "\n".join(lines)
 
 
@@ -75,10 +75,19 @@ def page() -> str:
     lines = [
         "# Configuration",
         "",
-        "A run is told what to do by one JSON file, any field of which the command line may override:",
+        "A run is told what to do by one file, JSON or YAML, any field of which the command line may override:",
         "`--field value`, dotted for nested fields (`--limits.nodes 1000`), several words for a list (`--gpus 0 1`).",
-        "An unknown field is an error with a suggestion. `configs/` has ready files. This page is made from the models",
-        "(`python -m neptune.config.page > docs/configuration.md`); `run.py --help` says the same.",
+        "An unknown field is an error with a suggestion. `configs/` has ready files, which the installed package",
+        "brings along under their names: `neptune-reasoner run clevr`.",
+        "",
+        "A relative path in a config is looked for beside the config, then in the working directory; one on the",
+        "command line is taken from the working directory. What a run writes goes beside the config for",
+        "`neptune-reasoner run FILE`, and into the working directory for a packaged config and for NePTune's",
+        "`run.py --config FILE`. A `.yaml` file is read safely, as YAML's core schema says: `no` and dates are text,",
+        "`2e-4` is a number.",
+        "",
+        "This page is made from the models (`python -m neptune.config.page > docs/configuration.md`);",
+        "`neptune-reasoner --help all` says the same.",
     ]
     for name, field in Config.model_fields.items():
         if name in HEADINGS:
@@ -110,9 +119,10 @@ def _default(field: FieldInfo) -> str:
     return "null" if default in (None, PydanticUndefined) else describe_value(default)
 
 
-def _lines(name: str, field: FieldInfo) -> list[str]:
+def field_lines(name: str, field: FieldInfo, width: int = WIDTH) -> list[str]:
+    """Return a field as the help shows it: name, type and default, and below what it is, in lines of `width`."""
     said = textwrap.wrap(
-        field.description or "", WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8, break_on_hyphens=False
+        field.description or "", width, initial_indent=" " * 8, subsequent_indent=" " * 8, break_on_hyphens=False
     )
     default = _default(field)
     shown = default if default == "needed" else f"default {default}"

@@ -1,4 +1,4 @@
-"""From a JSON file and the fields of the command line to a validated `Config`."""
+"""From a config file and the fields of the command line to a validated `Config`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from neptune.config.files import read_fields
+from neptune.config.find import FoundConfig, find_config
 from neptune.config.model import Config
+from neptune.config.paths import resolve_paths
 from neptune.config.semantic import semantic_problems
 from neptune.config.tasks import MODELS
-from neptune.config.validation import ConfigProblems, examine, override, parse_value, read_json, validate
+from neptune.config.validation import ConfigProblems, examine, override, parse_value, validate
 
 
 def model_of(task: Any) -> type[BaseModel]:
@@ -27,7 +30,8 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = N
     Parameters
     ----------
     path
-        A JSON file, or ``None`` for defaults only.
+        A JSON or YAML file, a run folder, or the name of a packaged config; ``None`` for defaults only. Relative
+        paths in it are taken from where it is (:mod:`neptune.config.paths`).
     overrides
         Field → value, already of the field's type (see `parse_value`).
 
@@ -36,9 +40,11 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any] | None = N
     ConfigProblems
         With every problem of file and overrides together.
     """
-    data = read_json(path) if path is not None else {}
-    where = str(path) if path is not None else "command line"
-    return make_config(override(data, overrides or {}), where)
+    if path is None:
+        return make_config(override({}, overrides or {}), "defaults")
+    found = find_config(path)
+    data = resolve_paths(read_fields(found.path), Config, found.origin())
+    return make_config(override(data, overrides or {}), str(path))
 
 
 def make_config(data: Mapping[str, Any], where: str = "config") -> Config:
@@ -52,13 +58,13 @@ def make_config(data: Mapping[str, Any], where: str = "config") -> Config:
     return validate(Config, data, where, semantic_problems)
 
 
-def read_run(path: str, given: Mapping[str, Sequence[str]]) -> tuple[BaseModel, str]:
+def read_run(path: str | FoundConfig, given: Mapping[str, Sequence[str]]) -> tuple[BaseModel, str]:
     """Return the validated config of a command line, and the run's name.
 
     Parameters
     ----------
     path
-        The config file.
+        The config file as ``--config`` names it, or one that was found by its name.
     given
         Field (dotted for nested) → the words after it.
 
@@ -69,11 +75,11 @@ def read_run(path: str, given: Mapping[str, Sequence[str]]) -> tuple[BaseModel, 
     """
     config, problems = examine_run(path, given)
     if problems or config is None:
-        raise ConfigProblems(problems, path)
-    return config, Path(path).stem
+        raise ConfigProblems(problems, str(path))
+    return config, path.name if isinstance(path, FoundConfig) else Path(path).stem
 
 
-def examine_run(path: str, given: Mapping[str, Sequence[str]]) -> tuple[BaseModel | None, list[str]]:
+def examine_run(path: str | FoundConfig, given: Mapping[str, Sequence[str]]) -> tuple[BaseModel | None, list[str]]:
     """Return the config of the fields of a command line that are right, if there can be one, and every problem.
 
     Parameters as for :func:`read_run`.
@@ -83,8 +89,10 @@ def examine_run(path: str, given: Mapping[str, Sequence[str]]) -> tuple[BaseMode
     ConfigProblems
         If the file can not be read.
     """
-    data = read_json(path)
+    found = path if isinstance(path, FoundConfig) else FoundConfig(Path(path), as_neptune=True)
+    data = read_fields(found.path)
     model = model_of(given["task"][0] if given.get("task") else data.get("task"))
+    data = resolve_paths(data, model, found.origin())
     overrides: dict[str, Any] = {}
     problems: list[str] = []
     for field, words in given.items():

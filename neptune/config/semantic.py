@@ -124,18 +124,13 @@ def _judge_problems(config: Config, skip: set[str]) -> list[str]:
         return [
             f"'{field}' does nothing without evaluate; add --evaluate true"
             for field in ("judge_model", "judge_provider", "judge_base_url")
-            if getattr(config, field) is not None
+            if getattr(config, field) != Config.model_fields[field].default
         ]
-    problems = [
-        f"'{field}' is not given; evaluate needs it"
-        for field in ("judge_model", "judge_provider")
-        if getattr(config, field) is None and field not in skip
-    ]
-    provider = config.judge_provider
-    if provider is not None and provider not in ENDPOINTS:
+    problems, provider = [], config.judge_provider
+    if provider not in ENDPOINTS:
         hint = did_you_mean(provider, ENDPOINTS) or "expected one of " + ", ".join(ENDPOINTS)
         problems.append(f"'judge_provider' is '{provider}'; {hint}")
-    elif provider is not None and (config.judge_base_url or ENDPOINTS[provider].base_url) is None:
+    elif (config.judge_base_url or ENDPOINTS[provider].base_url) is None:
         problems.append("'judge_base_url' is not given; judge_provider local needs the server's address")
     return problems
 

@@ -1,13 +1,11 @@
-"""From JSON and the words of a command line to a validated model, with every problem said in one line.
+"""From fields and the words of a command line to a validated model, with every problem said in one line.
 
 Knows no field: the models do (`neptune.config.Config`, and those that tasks bring).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -98,47 +96,6 @@ def override(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str,
             target = target[parent]
         target[last] = value
     return result
-
-
-def read_json(path: str | Path) -> dict[str, Any]:
-    """Return the fields of a config file; a run folder's ``config.json`` is one too.
-
-    Raises
-    ------
-    ConfigProblems
-        If it does not exist, is not JSON, or no object.
-    """
-    path = Path(path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates)
-    except IsADirectoryError:
-        inside = (path / "config.json").is_file()
-        hint = "; it is a run folder: its config is config.json in it" if inside else ""
-        raise ConfigProblems([f"this is a folder; expected a config file{hint}"], str(path)) from None
-    except (FileNotFoundError, NotADirectoryError):
-        hint = did_you_mean(str(path), [str(p) for p in path.parent.glob("*.json")])
-        raise ConfigProblems([f"the file does not exist{'; ' + hint if hint else ''}"], str(path)) from None
-    except json.JSONDecodeError as error:
-        message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        raise ConfigProblems([message], str(path)) from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise ConfigProblems([f"the file can not be read: {error}"], str(path)) from error
-    if not isinstance(data, dict):
-        raise ConfigProblems([f"a config is a JSON object, not {_KINDS.get(type(data), 'null')}"], str(path))
-    data.pop("_run", None)  # what a run adds to the config that it records
-    return data
-
-
-_KINDS = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in seen:
-            raise ValueError(f"field '{key}' is given twice")
-        seen[key] = value
-    return seen
 
 
 def _problem_lines(model: type[BaseModel], error: ValidationError, data: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsl.limits import Limits
 from neptune.config import Config, ConfigProblems, load_config
-from neptune.config.validation import read_json
+from neptune.config.files import read_fields
 from neptune.perception import registry
 from neptune.resources import vocabulary_of
 
@@ -56,7 +56,7 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
     if config.logic_params:
         from neptune.algebra import LogicParameters
 
-        numbers = read_json(config.logic_params)
+        numbers = read_fields(config.logic_params)
         try:
             parameters = arguments["parameters"] = LogicParameters.from_dict(numbers)
         except (ValueError, KeyError, TypeError) as error:

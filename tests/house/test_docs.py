@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from neptune.cli.command_line import main, read_run, split_words
+from neptune.cli import main
+from neptune.cli.dispatch import split_words
 from neptune.config import NEUTRAL, Config
+from neptune.config.read import read_run
 from neptune.engine import Engine
 from neptune.scene import Scene
 

@@ -1,4 +1,4 @@
-"""Task ``ask``: one question about one picture."""
+"""Task ``ask``: one question about a picture, or about each of several."""
 
 from __future__ import annotations
 
@@ -22,79 +22,99 @@ from neptune.runs.record.provenance import describe_code, hash_inputs
 from neptune.writer.store import ProgramStore
 
 if TYPE_CHECKING:
-    from neptune.answer import Answer
+    from PIL.Image import Image
 
-PICTURE = "answer.png"
-"""The annotated picture in the run folder of ``ask``."""
+    from neptune.answer import Answer
+    from neptune.scene import Scene
+    from neptune.scene.picture import Picture
+
+PICTURE = Path("answer.png")
+"""The annotated picture in the run folder of ``ask``; of several pictures ``answer-1.png``, ``answer-2.png``, …"""
 
 
 def ask(config: Config, name: str) -> int:
-    """Answer one question about one picture.
+    """Answer one question about a picture, or about each of several.
 
-    Prints the answer with its probability and the trace, writes the annotated picture, the record and the
-    report into the run folder (an earlier answer there is replaced), and prints the report's path last. With
+    Prints each answer with its probability and the trace, writes the annotated pictures, the record and the
+    report into the run folder (an earlier answer there is dropped first), and prints the report's path last. With
     `explain` it prints how the program would be planned instead.
 
     Raises
     ------
     NeptuneError
-        If the picture can not be read, nothing is detected, there is no program, or the program is wrong.
+        If a picture can not be read, nothing is detected, there is no program, or the program is wrong.
     """
     from dsl.errors import ProgramError
     from neptune.engine import Engine
     from neptune.runs.report import write_report
-    from neptune.runs.report.annotate import annotate
     from neptune.scene.picture import Picture
 
-    start = time.perf_counter()
-    program = find_program(config)
     if config.explain:
-        return _explain(config, program)
-    assert config.image is not None  # the config was checked
-    picture = Picture(config.image)
-    _ = picture.image  # an unreadable picture is said before models are loaded
-    engine = Engine.from_config(config)
-    scene = engine.scene(picture, labels=engine.labels(program))
+        return _explain(config, find_program(config))
+    folder = config.folder(name)
+    _forget(folder)  # what fails from here on leaves no answer to another question behind
+    program = find_program(config)
+    pictures = [Picture(image) for image in config.images]
+    for picture in pictures:
+        _ = picture.image  # an unreadable picture is said before models are loaded
+    found = []
     try:
-        answer = engine.run(program, scene)
+        with Engine.from_config(config) as engine:
+            for picture in pictures:
+                start = time.perf_counter()
+                scene = engine.scene(picture, labels=engine.labels(program))
+                answer = engine.run(program, scene)
+                found.append((picture, scene, answer, time.perf_counter() - start))
     except ProgramError as error:
         raise NeptuneError(error.one_line()) from error
-    shown = _in_words(answer)
-    record = {
-        "id": picture.name,
+    drawn = []
+    with RunFolder(folder, config, hash_inputs(config), {**describe_code(), "name": name}) as opened:
+        for picture, scene, answer, seconds in found:
+            number = f"-{len(drawn) + 1}" if len(found) > 1 else ""
+            record = _record(config, program, picture, scene, answer, seconds, number)
+            opened.append(record)
+            drawn.append(folder / f"{PICTURE.stem}{number}{PICTURE.suffix}")
+            _draw(picture, scene, answer, config.question or program).save(drawn[-1])
+        results = summarise(opened.records, {"ask": len(found)})
+        records.write_json(folder / records.RESULTS, results)
+        report = write_report(folder, opened.records, results)
+    for (picture, _, answer, _), path in zip(found, drawn):
+        if len(found) > 1:
+            print(f"{picture.name}:")
+        _print_answer(answer, _in_words(answer))
+        print(path)
+    print(report, flush=True)
+    return 0
+
+
+def _record(
+    config: Config, program: str, picture: Picture, scene: Scene, answer: Answer, seconds: float, number: str
+) -> dict[str, Any]:
+    """Return the line of ``samples.jsonl`` of one picture."""
+    return {
+        "id": f"{picture.name}{number}",
         "dataset": "ask",
         "family": None,
         "question": config.question,
         "program": program,
-        "answer": shown,
+        "answer": _in_words(answer),
         "expected": None,
         "correct": None,
         "error": None,
         "error_kind": None,
         **describe_answer(answer),
         **describe_scene(scene),
-        "picture": config.image,
-        "seconds": round(time.perf_counter() - start, 4),
+        "picture": str(picture.path),
+        "seconds": round(seconds, 4),
     }
-    folder = config.folder(name)
-    with _asked_folder(folder, config, name) as opened:
-        opened.append(record)
-        results = summarise([record], {"ask": 1})
-        records.write_json(folder / records.RESULTS, results)
-        drawn = annotate(
-            picture.image,
-            (scene.boxes * (picture.scale * 2)).tolist(),
-            _scores(answer),
-            answer.objects,
-            config.question or program,
-            str(shown),
-        )
-        drawn.save(folder / PICTURE)
-        report = write_report(folder, [record], results)
-    _print_answer(answer, shown)
-    print(folder / PICTURE)
-    print(report, flush=True)
-    return 0
+
+
+def _draw(picture: Picture, scene: Scene, answer: Answer, caption: str) -> Image:
+    """Return the picture with its objects, the question and the answer."""
+    from neptune.runs.report.annotate import annotate
+
+    boxes = (scene.boxes * (picture.scale * 2)).tolist()
+    return annotate(picture.image, boxes, _scores(answer), answer.objects, caption, str(_in_words(answer)))
 
 
 def _explain(config: Config, program: str) -> int:
@@ -106,11 +126,12 @@ def _explain(config: Config, program: str) -> int:
     for name in ("oracle_options", "record", "cache"):
         arguments.pop(name, None)
     arguments["oracle"] = "random"
-    if config.image is None:
+    image = next(iter(config.images), None)
+    if image is None:
         arguments.update(detector=None, detector_options={})
     engine = Engine(**arguments)
     try:
-        print(engine.explain(program, engine.scene(config.image) if config.image else 10), flush=True)
+        print(engine.explain(program, engine.scene(image) if image else 10), flush=True)
     except ProgramError as error:
         raise NeptuneError(error.one_line()) from error
     return 0
@@ -146,20 +167,22 @@ def find_program(config: Config) -> str:
     return str(entry["programs"][0]["program"])
 
 
-def _asked_folder(path: Path, config: Config, name: str) -> RunFolder:
-    """Open the run folder and drop the answer of an earlier ``ask``, but never a run of another task."""
-    earlier = path / records.CONFIG
-    if earlier.exists():
-        try:
-            task = json.loads(earlier.read_text(encoding="utf-8")).get("task")
-        except (ValueError, OSError, AttributeError):
-            task = None
-        if task != "ask":
-            raise ConfigError(
-                "The folder holds a run of another task", where=str(path), hint="Choose another --output_dir"
-            )
-        (path / records.SAMPLES).unlink(missing_ok=True)
-    return RunFolder(path, config, hash_inputs(config), {**describe_code(), "name": name})
+def _forget(folder: Path) -> None:
+    """Remove the answer of an earlier ``ask`` from its folder, but never a run of another task."""
+    earlier = folder / records.CONFIG
+    if not earlier.exists():
+        return
+    try:
+        task = json.loads(earlier.read_text(encoding="utf-8")).get("task")
+    except (ValueError, OSError, AttributeError):
+        task = None
+    if task != "ask":
+        raise ConfigError(
+            "The folder holds a run of another task", where=str(folder), hint="Choose another --output_dir"
+        )
+    old = [*folder.glob(f"{PICTURE.stem}*{PICTURE.suffix}")]
+    for path in [*old, *(folder / name for name in (records.SAMPLES, records.RESULTS, records.REPORT))]:
+        path.unlink(missing_ok=True)
 
 
 def _in_words(answer: Answer) -> Any:

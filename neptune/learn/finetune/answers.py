@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from neptune.algebra import LogicParameters
+from neptune.config.paths import ReadPath, WrittenFolder
 from neptune.engine import Engine
 from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import ConfigError
@@ -46,11 +47,11 @@ class AnswersConfig(BaseModel):
 
     task: Literal["train-answers"] = "train-answers"
     dataset: str | list[str] = Field("clevr", description="CLEVR tasks whose questions are trained on")
-    data_dir: str = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
+    data_dir: ReadPath = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
     follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
-    val_dir: str | None = Field(None, description="another such folder: the figures reported")
-    output_dir: Path | None = None
-    weights: str | None = Field(None, description="start from this scorer; null: from random weights")
+    val_dir: ReadPath | None = Field(None, description="another such folder: the figures reported")
+    output_dir: WrittenFolder | None = None
+    weights: ReadPath | None = Field(None, description="start from this scorer; null: from random weights")
     seed: int = 0
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")

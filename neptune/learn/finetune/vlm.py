@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from neptune.algebra import LogicParameters
 from neptune.config import Config, make_config
+from neptune.config.paths import KeptPath, NameOrPath, ReadPath, WrittenFolder
 from neptune.engine import Engine
 from neptune.engine.assemble import engine_arguments
 from neptune.engine.session.soft_answers import soft_answers
@@ -45,25 +46,25 @@ class FinetuneConfig(BaseModel):
 
     task: Literal["finetune"] = "finetune"
     dataset: str | list[str] = Field("clevr", description="datasets whose questions are trained on")
-    data_dir: str = Field(description="their folder")
+    data_dir: ReadPath = Field(description="their folder")
     follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
     split: str | None = Field(None, description="train, … where the folder holds several")
     num_samples: int | None = Field(None, ge=2, description="the first questions of each dataset; null: all")
-    val_dir: str | None = Field(None, description="folder of the questions that choose the best step")
+    val_dir: ReadPath | None = Field(None, description="folder of the questions that choose the best step")
     val_split: str | None = Field(None, description="or their split, in data_dir")
     val_samples: int | None = Field(None, ge=1, description="at most so many of them; null: all")
     holdout: int = Field(0, ge=0, description="or so many pictures of data_dir, held out with all their questions")
-    output_dir: Path | None = None
+    output_dir: WrittenFolder | None = None
     seed: int = 0
-    vlm_model_name: str = Field("intern25_2b", description="vision-language model by short name, id or folder")
+    vlm_model_name: NameOrPath = Field("intern25_2b", description="vision-language model by short name, id or folder")
     vlm_options: dict[str, Any] = Field(default_factory=dict, description="its options: form, dtype, …")
-    od_model: str = Field("scene", description="detector of the boxes; scene: the annotated ones")
+    od_model: NameOrPath = Field("scene", description="detector of the boxes; scene: the annotated ones")
     od_options: dict[str, Any] = Field(default_factory=dict)
     code_gen_provider: str = Field("gold", description="who writes the programs: gold, cache, …")
     code_gen_model_name: str | None = None
     code_gen_base_url: str | None = None
-    program_cache_address: str | None = Field(None, description="JSON file of programs by question")
-    vocabulary: str | None = Field("clevr", description="vocabulary by name or file; null: any predicate")
+    program_cache_address: KeptPath | None = Field(None, description="JSON file of programs by question")
+    vocabulary: NameOrPath | None = Field("clevr", description="vocabulary by name or file; null: any predicate")
     distinct_variables: Literal["auto"] | bool = "auto"
     logic: str = Field("product", description="logic of the training; gradients of godel reach one cell each")
     quantifier_tau: float = Field(0.5, ge=0, description="temperature of the quantifiers in training")

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from neptune.config.paths import ReadFolder, WrittenFolder
 from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.learn.train import calibration, measure
 from neptune.learn.train.data import ClevrFolder
@@ -51,10 +52,12 @@ class TrainConfig(BaseModel):
 
     task: Literal["train"] = "train"
     name: str = "train-embedded"
-    data_dir: Path = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
+    data_dir: ReadFolder = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
     follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
-    val_dir: Path | None = Field(None, description="another such folder: the figures reported; default: held-out part")
-    output_dir: Path | None = None
+    val_dir: ReadFolder | None = Field(
+        None, description="another such folder: the figures reported; default: held-out part"
+    )
+    output_dir: WrittenFolder | None = None
     seed: int = 0
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")

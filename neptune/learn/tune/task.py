@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from neptune import tasks
 from neptune.algebra import AlgebraError, LogicParameters
+from neptune.config.paths import KeptFile, NameOrPath, ReadPath, WrittenFolder
 from neptune.engine import Engine
 from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import ConfigError, did_you_mean
@@ -62,14 +63,14 @@ class TuneConfig(BaseModel):
 
     task: Literal["tune"] = "tune"
     dataset: str | list[str] = Field("clevr", description="CLEVR tasks whose questions are tuned on")
-    data_dir: str = Field(description="a folder in CLEVR's format, with a bbox for each object: fitted on")
+    data_dir: ReadPath = Field(description="a folder in CLEVR's format, with a bbox for each object: fitted on")
     follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
-    val_dir: str | None = Field(None, description="another such folder: the figures reported; null: validation")
-    output_dir: Path | None = None
-    vlm_model_name: str = Field("embedded", description="oracle that is tuned")
+    val_dir: ReadPath | None = Field(None, description="another such folder: the figures reported; null: validation")
+    output_dir: WrittenFolder | None = None
+    vlm_model_name: NameOrPath = Field("embedded", description="oracle that is tuned")
     vlm_options: dict[str, Any] = Field(default_factory=dict, description="options of the oracle")
-    logits: Path | None = Field(None, description="file of cached logits; null: logits.npz in the run folder")
-    vocabulary: str | None = Field("clevr", description="vocabulary of the domain")
+    logits: KeptFile | None = Field(None, description="file of cached logits; null: logits.npz in the run folder")
+    vocabulary: NameOrPath | None = Field("clevr", description="vocabulary of the domain")
     shift: Shift = Field(Shift(), description="change of all pictures: kind, strength")
     seed: int = 0
     threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from neptune.config import Config
-from neptune.config.validation import read_json
+from neptune.config.files import read_fields
 from neptune.errors import ConfigError
 from neptune.files import trusted
 from neptune.perception.oracle.caching.replay import RECORD
@@ -80,7 +80,7 @@ def pack(folder: Path, path: str | Path, pictures: bool = True, found_by: Record
     for field in NAMED_FILES:
         value = config.get(field)
         if isinstance(value, str) and value and Path(value).is_file():
-            read_json(value)  # both are JSON: nothing else is packed
+            read_fields(value)  # both are JSON: nothing else is packed
             entries[f"{FILES}/{field}.json"] = Path(value)
     found, _ = records.read_samples(folder / records.SAMPLES)
     shown: dict[str, str | None] = {}

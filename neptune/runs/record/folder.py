@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune.config import NEUTRAL, PASSING, Config
+from neptune.config.paths import places
 from neptune.errors import ConfigError, NeptuneError
 from neptune.runs.record.files import jsonable, write_json
 
@@ -179,6 +180,7 @@ class RunFolder:
         config_file = self.path / CONFIG
         records: list[Record] = []
         meta: dict[str, Any] = {**self._meta, "hashes": self._facts, "started": _now(), "resumed": []}
+        way = os.path.relpath(Path(), self.path)  # the config's paths are taken from here, wherever the folder is read
         if config_file.exists():
             try:
                 before = json.loads(config_file.read_text(encoding="utf-8"))
@@ -187,7 +189,7 @@ class RunFolder:
                 raise _broken(f"The run's config can not be read: {error}", config_file) from error
             records, length = read_samples(self.path / SAMPLES)
             if records:  # a run that never answered anything may be mended and started again
-                self._refuse_difference(before, old.get("hashes", {}))
+                self._refuse_difference(before, old.get("hashes", {}), old.get("relative_to"))
                 kept = self._within_budget(records, before.get("max_run_calls"))
                 self.reopened = len(records) - len(kept)
                 if self.reopened:
@@ -197,14 +199,17 @@ class RunFolder:
                 meta = {**old, "resumed": [*old.get("resumed", []), {"at": _now(), **again}]}
             if (self.path / SAMPLES).exists():
                 os.truncate(self.path / SAMPLES, length)
-        write_json(config_file, {**self._config, META: meta})
+        write_json(config_file, {**self._config, META: {**meta, "relative_to": Path(way).as_posix()}})
         return records
 
-    def _refuse_difference(self, before: Mapping[str, Any], hashes: Mapping[str, str]) -> None:
+    def _refuse_difference(self, before: Mapping[str, Any], hashes: Mapping[str, str], way: str | None) -> None:
+        # The same file may be named from another working directory.
+        then = places(before, Config, self.path / way if way else Path())
+        now = places(self._config, Config, Path())
         differences = [
             f"'{name}' was {json.dumps(before.get(name))} and is now {json.dumps(value)}"
             for name, value in self._config.items()
-            if name not in NEUTRAL and name in before and before[name] != value
+            if name not in NEUTRAL and name in before and then[name] != now[name]
         ]
         differences += [
             f"the content of {name} has changed" for name, value in self._facts.items() if hashes.get(name) != value

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dsl.limits import Limits
 from dsl.vocabulary import is_file_name
 from neptune.config import Config, make_config
-from neptune.config.validation import read_json
+from neptune.config.files import read_fields
 from neptune.engine.assemble import engine_arguments
 from neptune.errors import ConfigError, NeptuneError, one_of
 from neptune.perception.oracle.caching.replay import RECORD, ReplayOracle
@@ -246,7 +246,7 @@ def _with_picture(record: Record, pictures: Mapping[str, str | None], folder: Pa
 
 def _config(folder: Path, limits: dict[str, Any]) -> Config:
     """Return the config of the packed run, with the files that it names where they are now."""
-    data = read_json(folder / records.CONFIG)
+    data = read_fields(folder / records.CONFIG)
     for field in NAMED_FILES:
         packed = [file for ending in (".json", "") if (file := folder / FILES / f"{field}{ending}").is_file()]
         if packed:

@@ -14,6 +14,7 @@ from helpers.fault_server import fails, says, serving
 from rich.console import Console
 
 from neptune.cli import main
+from neptune.config import make_config
 from neptune.runs.evaluate.attribution import shapley
 from neptune.runs.evaluate.compare import mcnemar
 from neptune.runs.evaluate.judge import read_verdict
@@ -227,11 +228,9 @@ def test_verdicts_that_say_nothing(tmp_path: Path) -> None:
     assert found["right"] == results(folder)["correct"], "exact match decides where the judge says nothing"
 
 
-def test_the_judge_is_named_or_it_is_an_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert run(tmp_path / "run", evaluate="true") == 2
-    err = capsys.readouterr().err
-    assert "'judge_model' is not given" in err
-    assert "'judge_provider' is not given" in err
+def test_the_judge_is_neptunes_where_none_is_named() -> None:
+    config = make_config({"dataset": "clevr", "data_dir": "d", "evaluate": True})
+    assert (config.judge_model, config.judge_provider) == ("deepseek-chat", "deepseek")
     assert read_verdict("No. The answer differs") is False
     assert read_verdict("<think>is it no?</think> yes") is True
     assert read_verdict("Nothing known") is None

@@ -1,0 +1,145 @@
+"""What each command of ``neptune-reasoner`` does; :mod:`neptune.cli.table` says what it takes and is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from neptune.cli.dispatch import compare_runs, execute, load_environment, replay, split_command
+from neptune.config import Config
+from neptune.config.find import FoundConfig, find_config, packaged_names
+from neptune.config.paths import is_address
+from neptune.config.validation import ConfigProblems
+
+PICTURE_ENDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+
+
+def _ask(words: list[str]) -> int:
+    plain, given = split_command(words, Config)
+    config = _config_of(given, "ask")
+    explained = "explain" in given and given["explain"] != ["false"]
+    if "question" not in given and plain and not _is_picture(plain[-1], alone=len(plain) == 1 and not explained):
+        given["question"] = [plain.pop()]
+    if plain and "image" in given:
+        raise ConfigProblems(["the picture is given twice: before the fields, and by --image"])
+    if plain:
+        given["image"] = plain
+    if "image" not in given and not explained:
+        raise ConfigProblems(["no picture is given; expected ask IMAGE QUESTION, the picture first"])
+    if not {"question", "program"} & set(given):
+        raise ConfigProblems(['nothing is asked; expected ask IMAGE "QUESTION", or ask IMAGE --program "…"'])
+    return execute(config, given)
+
+
+def _is_picture(word: str, *, alone: bool) -> bool:
+    """Whether a word is a picture and no question; one that stands alone is a picture."""
+    return alone or Path(word).is_file() or is_address(word) or word.lower().endswith(PICTURE_ENDS)
+
+
+def _run(words: list[str]) -> int:
+    plain, given = split_command(words)
+    given |= {"config": plain} if plain and "config" not in given else {}
+    if not given.get("config"):
+        raise ConfigProblems([f"nothing is named to run; expected a file, or one of {', '.join(packaged_names())}"])
+    name = _one("run", given.pop("config"), "CONFIG")
+    return replay(name, given) if name.lower().endswith(".zip") else execute(find_config(name), given)
+
+
+def _task(task: str, default: str) -> Callable[[list[str]], int]:
+    def run(words: list[str]) -> int:
+        plain, given = split_command(words)
+        if plain:
+            given.setdefault("config", []).extend(plain)
+        config = _config_of(given, default)
+        if given.setdefault("task", [task]) != [task]:
+            raise ConfigProblems([f"'--task' is {' '.join(given['task'])}, and the command is {task}"])
+        return execute(config, given)
+
+    return run
+
+
+def _cache(words: list[str]) -> int:
+    plain, given = split_command(words, Config)
+    if plain:
+        given["oracle_cache"] = [_one("cache", plain, "FILE")]
+    return execute(_config_of(given, "cache"), given)
+
+
+def _report(words: list[str]) -> int:
+    plain, given = split_command(words, Config)
+    _no_fields("report", given)
+    from neptune.cli.commands.report import report_again
+
+    print(report_again(Path(_one("report", plain, "FOLDER"))), flush=True)
+    return 0
+
+
+def _compare(words: list[str]) -> int:
+    plain, given = split_command(words)
+    _no_fields("compare", given)
+    if len(plain) != 2:
+        raise ConfigProblems([f"compare takes two run folders, and {len(plain)} are given"])
+    return compare_runs(plain)
+
+
+def _replay(words: list[str]) -> int:
+    plain, given = split_command(words, Config)
+    return replay(_one("replay", plain, "FILE.zip"), given)
+
+
+def _completion(words: list[str]) -> int:
+    from neptune.cli.completion import script
+
+    plain, given = split_command(words)
+    _no_fields("completion", given)
+    print(script(_one("completion", plain, "SHELL")))
+    return 0
+
+
+def _config_of(given: dict[str, list[str]], default: str) -> FoundConfig:
+    """Take the config out of the words of a command; the packaged one where none is named."""
+    named = given.pop("config", [default])
+    if len(named) != 1:
+        raise ConfigProblems([f"one config is expected, and {len(named)} are given: {' '.join(named)}"])
+    return find_config(named[0])
+
+
+def _one(command: str, plain: Sequence[str], what: str) -> str:
+    if len(plain) != 1:
+        given = f"{len(plain)} are given: {' '.join(plain)}" if plain else "none is given"
+        raise ConfigProblems([f"{command} takes one {what}, and {given}"])
+    return plain[0]
+
+
+def _no_fields(command: str, given: dict[str, list[str]]) -> None:
+    if given:
+        raise ConfigProblems([f"{command} takes no fields, and --{next(iter(given))} is given"])
+
+
+FUNCTIONS: dict[str, Callable[[list[str]], int]] = {
+    "ask": _ask,
+    "run": _run,
+    "report": _report,
+    "compare": _compare,
+    "replay": _replay,
+    "cache": _cache,
+    "train": _task("train", "train-embedded"),
+    "tune": _task("tune", "tune-clevr"),
+    "train-answers": _task("train-answers", "train-answers"),
+    "finetune": _task("finetune", "finetune-lora"),
+    "contact-sheet": _task("contact-sheet", "clevr"),
+    "completion": _completion,
+}
+"""Command → what does it: gets the words after the command's name and returns the exit code."""
+
+
+def run_command(name: str, words: list[str]) -> int:
+    """Run a command with the words after its name, and return the exit code.
+
+    Raises
+    ------
+    NeptuneError
+        If the words are wrong, or what it does fails.
+    """
+    load_environment()
+    return FUNCTIONS[name](words)

@@ -1,0 +1,136 @@
+"""The commands of ``neptune-reasoner``: what each takes, and what it is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neptune.config import MODELS, Config
+from neptune.config.read import model_of
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command.
+
+    Parameters
+    ----------
+    takes
+        What stands after its name, in capitals; ``[…]`` may be left out.
+    about
+        What it is for, in one line.
+    more
+        What else its own help says.
+    fields
+        The fields that its own help shows; all others are in ``--help all``.
+    examples
+        Command lines, without the program's name.
+    task
+        The task whose fields it takes; by default those of `Config`.
+    """
+
+    takes: str
+    about: str
+    more: str = ""
+    fields: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    task: str | None = None
+
+
+COMMANDS: dict[str, Command] = {
+    "ask": Command(
+        'IMAGE… "QUESTION"',
+        "answer a question about a picture, or several",
+        "IMAGE is a file or an http(s) address. Prints the answer with its steps, and writes the annotated picture and "
+        "a report into experiments/ask. With --program the program is given, instead of the question or beside it.",
+        ("program", "explain", "config", "output_dir", "vlm_model_name", "vlm_options", "od_model")
+        + ("code_gen_provider", "code_gen_model_name", "logic", "vocabulary"),
+        (
+            'ask photo.png "How many red cubes are there?"',
+            'ask photo.png --program "count(Object, lambda x: red(x))"',
+            'ask --explain --program "exists(Object, lambda x: red(x))"',
+        ),
+    ),
+    "run": Command(
+        "CONFIG",
+        "answer a dataset as a config says; resume a run",
+        "CONFIG is a packaged config's name, a JSON or YAML file, or a run folder, which is resumed. Relative paths in "
+        "a file are taken from where the file is. Writes config.json, samples.jsonl, results.json and report.html into "
+        "experiments/<name>; the same command resumes it.",
+        ("num_samples", "output_dir", "resume", "vlm_model_name", "od_model", "logic", "schedule", "workers", "gpus")
+        + ("evaluate", "dry_run", "estimate", "watch", "bundle"),
+        ("run clevr --num_samples 20", "run my.yaml --gpus 0 1", "run experiments/clevr", "run clevr --dry_run"),
+    ),
+    "report": Command(
+        "FOLDER",
+        "write the report of a run folder anew",
+        "Prints the report's path. Of a folder of runs it writes an index page.",
+        examples=("report experiments/clevr",),
+    ),
+    "compare": Command(
+        "FOLDER FOLDER",
+        "two runs: which answers changed, and is it chance?",
+        examples=("compare experiments/a experiments/b",),
+    ),
+    "replay": Command(
+        "FILE.zip",
+        "replay a packed run, and check that all is equal",
+        "A run is packed by run … --bundle FILE.zip. No data, model, key or network is needed.",
+        ("output_dir",),
+        ("replay out.zip",),
+    ),
+    "cache": Command(
+        "[FILE]",
+        "what the cache of oracle answers holds",
+        "FILE is by default experiments/oracle-cache.sqlite.",
+        ("prune",),
+        ("cache", "cache experiments/oracle-cache.sqlite --prune qwen"),
+    ),
+    "train": Command(
+        "[CONFIG]",
+        "train the two shipped networks from annotations",
+        fields=("data_dir", "val_dir", "output_dir", "parts", "device", "max_minutes"),
+        examples=("train --data_dir DATA/train --val_dir DATA/val",),
+        task="train",
+    ),
+    "tune": Command(
+        "[CONFIG]",
+        'fit temperatures and the strictness of "and"',
+        fields=("data_dir", "val_dir", "output_dir", "vlm_model_name", "limit", "epochs"),
+        examples=("tune --data_dir DATA/train --val_dir DATA/val",),
+        task="tune",
+    ),
+    "train-answers": Command(
+        "[CONFIG]",
+        "train the scorer from answers alone",
+        fields=("data_dir", "val_dir", "output_dir", "epochs", "max_minutes"),
+        examples=("train-answers --data_dir DATA/train --val_dir DATA/val",),
+        task="train-answers",
+    ),
+    "finetune": Command(
+        "[CONFIG]",
+        "fine-tune a vision-language model with LoRA",
+        fields=("data_dir", "output_dir", "vlm_model_name", "vlm_options", "mixed_precision"),
+        examples=("finetune finetune-lora --vlm_model_name qwen2_2b",),
+        task="finetune",
+    ),
+    "contact-sheet": Command(
+        "[CONFIG]",
+        "what a model will be shown of one sample",
+        fields=("sample", "dataset", "data_dir", "vlm_options"),
+        examples=("contact-sheet clevr --sample clevr-000003",),
+    ),
+    "completion": Command(
+        "SHELL",
+        "completion in bash, zsh or fish",
+        'For bash put eval "$(neptune-reasoner completion bash)" into ~/.bashrc; for zsh the same with zsh into '
+        "~/.zshrc; for fish: neptune-reasoner completion fish > ~/.config/fish/completions/neptune-reasoner.fish",
+        examples=("completion bash",),
+    ),
+}
+"""Name → command, in the order of the help."""
+
+
+def model_of_command(name: str) -> type:
+    """Return the model whose fields a command takes."""
+    task = COMMANDS[name].task
+    return model_of(task) if task in MODELS else Config
