@@ -73,11 +73,17 @@ def replay(path: str, given: dict[str, list[str]]) -> int:
 
 
 def compare_runs(folders: Sequence[str]) -> int:
-    """Print which answers changed between two run folders, and return the exit code."""
-    from neptune.runs.evaluate.compare import compare
+    """Print which answers changed between two run folders and, last, the page that shows them side by side.
 
-    first, second = folders
-    return compare(Path(first), Path(second))
+    Returns the exit code.
+    """
+    from neptune.runs.evaluate.compare import compare
+    from neptune.runs.report import pair
+
+    first, second = map(Path, folders)
+    code = compare(first, second)
+    print(pair.build(first, second), flush=True)
+    return code
 
 
 def _wants_dry_run(config: str | FoundConfig, given: dict[str, list[str]]) -> bool:

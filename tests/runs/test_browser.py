@@ -101,7 +101,7 @@ def test_a_report_of_one_answer_opens_on_it(browser: Any, tmp_path: Path) -> Non
     with open_report(browser, tmp_path / "ask") as page:
         page.wait_for_selector("#sample .question")
         page.keyboard.press("s")
-        titles = page.locator("#charts h2").all_inner_texts()
+        titles = page.locator("#charts h2, #more-charts h2").all_inner_texts()
         assert titles
         assert not any(t.startswith(("Accuracy", "Calibration")) for t in titles), "nobody knows what is right"
 
@@ -112,16 +112,20 @@ def test_summary_filter_step_and_hover(browser: Any, run: Path) -> None:
         # The summary: charts drawn, and the figure of results.json.
         right = sum(r["correct"] is True for r in records)
         assert page.inner_text("#t-accuracy") == f"{right / len(records):.1%}"
-        assert page.locator("#charts .panel").count() >= 5
+        assert page.locator("#charts .panel, #more-charts .panel").count() >= 5
         # Keys: to the samples, and along.
         page.keyboard.press("s")
         page.wait_for_selector("#sample .question")
         assert page.inner_text("#sample .question") == records[0]["question"]
         page.keyboard.press("j")
         page.wait_for_function("document.querySelectorAll('.item')[1].getAttribute('aria-selected') === 'true'")
-        page.wait_for_function(f"document.querySelector('#sample .quiet').textContent.startsWith({records[1]['id']!r})")
+        page.wait_for_function(
+            f"document.querySelector('#sample .top .quiet').textContent.startsWith({records[1]['id']!r})"
+        )
         page.keyboard.press("ArrowUp")
-        page.wait_for_function(f"document.querySelector('#sample .quiet').textContent.startsWith({records[0]['id']!r})")
+        page.wait_for_function(
+            f"document.querySelector('#sample .top .quiet').textContent.startsWith({records[0]['id']!r})"
+        )
         # Filters: by outcome, by words, by family, by doubt.
         wrong = sum(r["correct"] is False and not r["error"] for r in records)
         assert wrong
@@ -149,20 +153,22 @@ def test_boxes_take_the_colours_of_the_node_under_the_pointer(browser: Any, run:
     records, _ = read_samples(run / "samples.jsonl")
     record = next(r for r in records if sum("scores" in n for n in r["plan"]) > 2)
     with Page(browser, (run / "report.html").as_uri() + "#" + record["id"], run.as_uri()) as page:
-        page.wait_for_selector("#boxes g")
-        assert page.locator("#boxes g").count() == len(record["boxes"])
+        page.wait_for_selector(".boxes .box")
+        assert page.locator(".boxes .box").count() == len(record["boxes"])
         assert page.evaluate("document.querySelector('.picture img').naturalWidth") > 0
+        page.keyboard.press("w")  # every line of the plan, in its notation
+        page.wait_for_selector("body.notation .node")
         scored = [n for n in record["plan"] if "scores" in n]
         last = len(scored) - 1
         page.locator(".node.scored").nth(last).hover()
-        colours = page.eval_on_selector_all("#boxes rect", "all => all.map((r) => r.getAttribute('stroke'))")
+        colours = page.eval_on_selector_all(".boxes .box", "all => all.map((r) => r.getAttribute('stroke'))")
         expected = page.evaluate("(scores) => scores.map(color)", scored[last]["scores"])
         assert colours == expected
-        labels = page.eval_on_selector_all("#boxes text", "all => all.map((t) => t.textContent)")
+        labels = page.eval_on_selector_all(".boxes text", "all => all.map((t) => t.textContent)")
         assert labels == [f"{i} · {s:.2f}" for i, s in enumerate(scored[last]["scores"])]
         # By keyboard alone: focus does the same.
         page.locator(".node.scored").nth(0).focus()
-        again = page.eval_on_selector_all("#boxes text", "all => all.map((t) => t.textContent)")
+        again = page.eval_on_selector_all(".boxes text", "all => all.map((t) => t.textContent)")
         assert again == [f"{i} · {s:.2f}" for i, s in enumerate(scored[0]["scores"])]
         # Cost and flip are said.
         assert "skipped" in page.inner_text("#sample")
@@ -183,7 +189,7 @@ def test_light_and_dark_have_contrast(browser: Any, run: Path, scheme: str) -> N
         assert page.evaluate(CONTRAST)["ratio"] >= 4.5
 
 
-FIRST_LINE = "(id) => document.querySelector('#sample .quiet').textContent.startsWith(id)"
+FIRST_LINE = "(id) => document.querySelector('#sample .top .quiet').textContent.startsWith(id)"
 
 CONTRAST = """() => {
   const parse = (c) => (c.match(/[\\d.]+/g) || []).map(Number);
@@ -236,6 +242,6 @@ def test_a_watched_run_grows(browser: Any, run: Path) -> None:
         page.wait_for_function("document.getElementById('status').textContent.includes('done')")
         page.keyboard.press("End")
         page.wait_for_function(
-            f"document.querySelector('#sample .quiet').textContent.startsWith({records[-1]['id']!r})"
+            f"document.querySelector('#sample .top .quiet').textContent.startsWith({records[-1]['id']!r})"
         )
         page.wait_for_function("document.querySelector('.picture img').naturalWidth > 0")

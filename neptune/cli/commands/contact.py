@@ -8,7 +8,6 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment
 from PIL import Image
 
 from neptune.config import Config
@@ -16,7 +15,6 @@ from neptune.errors import ConfigError, did_you_mean
 from neptune.perception.oracle.canvas import MAX_PIXELS, Canvases
 from neptune.perception.oracle.random import RandomOracle
 from neptune.perception.oracle.visual import VisualForm
-from neptune.resources import PACKAGE
 from neptune.scene.types import QueryRequest, ScoreRequest, Scores
 
 if TYPE_CHECKING:
@@ -94,6 +92,7 @@ def contact_sheet(config: Config, name: str) -> int:
     """
     from dsl.errors import ProgramError
     from neptune.engine import Engine
+    from neptune.runs.report.pages import CONTACT_SCRIPTS, render
     from neptune.runs.runner.programs import Programs
 
     task, sample = find_sample(config)
@@ -115,9 +114,9 @@ def contact_sheet(config: Config, name: str) -> int:
         raise ConfigError(error.one_line(), where=f"sample {sample.id}") from error
     found = cards(oracle.asked, form, canvases)
     total = sum(len(request.objects) for request in oracle.asked)
-    source = (PACKAGE / "runs" / "report" / "contact.html").read_text(encoding="utf-8")
-    template = Environment(autoescape=True).from_string(source)
-    page = template.render(
+    page = render(
+        "contact.html",
+        CONTACT_SCRIPTS,
         title=f"{task.name}, sample {sample.id}",
         question=sample.question,
         program=program,

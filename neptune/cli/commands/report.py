@@ -1,4 +1,4 @@
-"""``neptune-reasoner report FOLDER``: the report of a run folder, written anew from what is recorded."""
+"""``neptune-reasoner report FOLDER``: the report of a run folder, or a page over the runs of a folder, written anew."""
 
 from __future__ import annotations
 
@@ -12,21 +12,17 @@ from neptune.runs.evaluate.summary import summarise
 
 
 def report_again(folder: Path) -> Path:
-    """Write the report of a run folder, and return its path.
+    """Write the report of a run folder, or the page over the runs below a folder, and return its path.
 
     Raises
     ------
     ConfigError
         If the folder holds no run, or what it recorded is damaged.
     """
-    from neptune.runs.report import write_report
+    from neptune.runs.report import index, write_report
 
     if not (folder / records.CONFIG).is_file():
-        raise ConfigError(
-            "The folder holds no run" if folder.is_dir() else "There is no such folder",
-            where=str(folder),
-            expected="a run folder, with config.json and samples.jsonl",
-        )
+        return index.build(folder)
     found, _ = records.read_samples(folder / records.SAMPLES)
     shown = attach(folder, found)
     results = folder / records.RESULTS

@@ -50,7 +50,7 @@ class Comparison:
     @property
     def changed(self) -> list[Pair]:
         """The samples whose answer, or error, is not the same in both runs."""
-        return [(a, b) for a, b in self.pairs if _said(a) != _said(b)]
+        return [(a, b) for a, b in self.pairs if said(a) != said(b)]
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -86,15 +86,33 @@ def paired(pairs: list[Pair]) -> Comparison:
     )
 
 
-def compare(first: Path, second: Path, console: Console | None = None) -> int:
-    """Print the comparison of two run folders; return 0.
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Two run folders, compared.
+
+    Parameters
+    ----------
+    found
+        The comparison of the samples that both have.
+    alone
+        How many samples only the first, and only the second, has.
+    fields
+        Config fields that differ: name → value in the first, value in the second, as JSON texts.
+    """
+
+    found: Comparison
+    alone: tuple[int, int]
+    fields: dict[str, tuple[str, str]]
+
+
+def compare_folders(first: Path, second: Path) -> Folders:
+    """Compare two run folders.
 
     Raises
     ------
     ConfigError
         If a folder holds no run, or the two have no sample in common, or a sample asks another question.
     """
-    console = console or wide()
     rows = [_read(first), _read(second)]
     shared = [key for key in rows[0] if key in rows[1]]
     pairs: list[Pair] = [(rows[0][key], rows[1][key]) for key in shared]
@@ -107,13 +125,20 @@ def compare(first: Path, second: Path, console: Console | None = None) -> int:
             where=str(second),
             hint="Compare runs over the same files",
         )
-    found = paired(pairs)
-    _print_fields(first, second, console)
-    _print_table(first, second, found, console)
-    alone = [len(r) - len(shared) for r in rows]
-    if any(alone):
-        console.print(f"Only in the first run: {alone[0]} samples; only in the second: {alone[1]}; left out.")
-    _print_changed(found, console)
+    alone = (len(rows[0]) - len(shared), len(rows[1]) - len(shared))
+    return Folders(paired(pairs), alone, _fields(first, second))
+
+
+def compare(first: Path, second: Path, console: Console | None = None) -> int:
+    """Print the comparison of two run folders; return 0. Errors as :func:`compare_folders`."""
+    console = console or wide()
+    both = compare_folders(first, second)
+    for name, (old, new) in both.fields.items():
+        console.print(Text(f"{name}: {old} → {new}"))
+    _print_table(first, second, both.found, console)
+    if any(both.alone):
+        console.print(f"Only in the first run: {both.alone[0]} samples; only in the second: {both.alone[1]}; left out.")
+    _print_changed(both.found, console)
     return 0
 
 
@@ -125,18 +150,20 @@ def _read(folder: Path) -> dict[tuple[str, str], records.Record]:
     return {records.key(r): r for r in rows}
 
 
-def _print_fields(first: Path, second: Path, console: Console) -> None:
-    """Say which fields of the two configs differ."""
+def _fields(first: Path, second: Path) -> dict[str, tuple[str, str]]:
+    """Return the fields of the two configs that differ."""
     configs = []
     for folder in (first, second):
         try:
             configs.append(json.loads((folder / records.CONFIG).read_text(encoding="utf-8")))
         except (OSError, ValueError):
-            return
+            return {}
+    found = {}
     for name in sorted({*configs[0], *configs[1]} - {"output_dir", records.META}):
         old, new = (json.dumps(c.get(name), ensure_ascii=False) for c in configs)
         if old != new:
-            console.print(Text(f"{name}: {old} → {new}"))
+            found[name] = (old, new)
+    return found
 
 
 def _print_table(first: Path, second: Path, found: Comparison, console: Console) -> None:
@@ -166,16 +193,24 @@ def _print_changed(found: Comparison, console: Console) -> None:
     shown = changed[:SHOWN] if console.is_terminal else changed
     console.print(f"{len(changed)} answers changed.", highlight=False)
     for a, b in shown:
-        words = {(True, False): "lost", (False, True): "won"}
-        mark = words.get((a.get("correct") is True, b.get("correct") is True), "other")
-        line = f"  {mark:<5} {a['id']}  {_said(a)} → {_said(b)}  (expected {_text(a.get('expected'))})"
+        line = f"  {change((a, b)):<5} {a['id']}  {said(a)} → {said(b)}  (expected {_text(a.get('expected'))})"
         line += f"  {a.get('question')}"
         console.print(Text(line), soft_wrap=True)
     if len(changed) > len(shown):
         console.print(f"  … and {len(changed) - len(shown)} more; redirect the output to see all")
 
 
-def _said(record: Mapping[str, Any]) -> str:
+def change(pair: Pair) -> str:
+    """Return ``lost``, ``won``, ``other`` (another answer, no better and no worse) or ``same``."""
+    a, b = pair
+    if said(a) == said(b):
+        return "same"
+    words = {(True, False): "lost", (False, True): "won"}
+    return words.get((a.get("correct") is True, b.get("correct") is True), "other")
+
+
+def said(record: Mapping[str, Any]) -> str:
+    """Return what a record answers, in words: an answer, an error's kind, or that it abstained."""
     if record.get("error"):
         return f"error {record.get('error_kind')}"
     return "abstained" if record.get("abstained") else _text(record.get("answer"))

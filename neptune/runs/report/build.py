@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment
-
 from neptune.errors import PictureError
-from neptune.html import RAMP
-from neptune.runs.evaluate.summary import show_interval
-from neptune.runs.record import REPORT, Record, jsonable, write_atomic
+from neptune.runs.record import REPORT, Record, write_atomic
 from neptune.runs.record.pictures import RecordedPictures
+from neptune.runs.report.about import about
+from neptune.runs.report.calls import with_calls
 from neptune.runs.report.data import CHUNK, chunks, columns, packed, row_of
+from neptune.runs.report.pages import REPORT_SCRIPTS, render
 from neptune.scene.picture import Picture
 
 EMBEDDED = 200
@@ -30,9 +28,6 @@ EMBEDDED = 200
 
 _WIDEST = 640
 """Embedded pictures are scaled down to this width in pixels."""
-
-_STYLES = ("report.css",)
-_SCRIPTS = ("base.js", "charts.js", "list.js", "sample.js", "main.js")
 
 
 def write_report(
@@ -43,7 +38,7 @@ def write_report(
     Parameters
     ----------
     folder
-        The run folder.
+        The run folder; its ``config.json`` says what was run, its ``exchanges.jsonl`` what a model was sent and said.
     records
         The samples, in the order in which they are shown.
     results
@@ -51,23 +46,48 @@ def write_report(
     pictures
         Finds the pictures that records name; ``None``: anywhere.
     """
-    embed = len(records) <= EMBEDDED
-    found = pictures or RecordedPictures()
-    shown: dict[str, str] = {}
-
-    def picture(path: str) -> str:
-        if path not in shown:
-            file = found.file(path)
-            shown[path] = "" if file is None else _embedded(file) if embed else _relative(file, folder)
-        return shown[path]
-
     path = folder / REPORT
-    write_atomic(path, page(folder.resolve().name, records, results, picture))
+    shown = Pictures(folder, len(records), pictures)
+    about_it = about(folder, results)
+    write_atomic(path, page(folder.resolve().name, with_calls(folder, records), results, shown, about_it))
     return path
 
 
+class Pictures:
+    """Addresses of pictures as a page in `folder` needs them: data where there are few, relative paths beyond.
+
+    Parameters
+    ----------
+    folder
+        Where the page lies.
+    samples
+        How many it shows.
+    found
+        Finds the pictures that records name; ``None``: anywhere.
+    """
+
+    def __init__(self, folder: Path, samples: int, found: RecordedPictures | None = None) -> None:
+        self._folder, self._embed = folder, samples <= EMBEDDED
+        self._found, self._known = found or RecordedPictures(), dict[str, str]()
+
+    def __call__(self, path: str) -> str:
+        """Return the address, or the data, of a picture; ``""`` where it can not be shown (its samples say so)."""
+        if path not in self._known:
+            file = self._found.file(path)
+            self._known[path] = "" if file is None else self._shown(file)
+        return self._known[path]
+
+    def _shown(self, file: Path) -> str:
+        return _embedded(file) if self._embed else _relative(file, self._folder)
+
+
 def page(
-    title: str, records: Sequence[Record], results: Mapping[str, Any], picture: Callable[[str], str], live: bool = False
+    title: str,
+    records: Sequence[Record],
+    results: Mapping[str, Any],
+    picture: Callable[[str], str],
+    about_it: Mapping[str, Any] | None = None,
+    live: bool = False,
 ) -> str:
     """Return the page.
 
@@ -79,52 +99,53 @@ def page(
         As of :func:`write_report`.
     picture
         Gives the address, or the data, of a picture by its path; ``""``: not shown.
+    about_it
+        What was run, see :func:`neptune.runs.report.about.about`.
     live
         The page asks its server for more samples.
     """
-    pictures: list[str] = []
-    places: dict[str, int] = {}
-    rows = []
-    for record in records:
-        row = row_of(record)
-        if source := record.get("picture"):
-            if source not in places:
-                places[source] = len(pictures)
-                pictures.append(picture(source))
-            row["picture"] = places[source]
-        rows.append(row)
-    here = Path(__file__).parent
-    template = _environment().from_string((here / "template.html").read_text(encoding="utf-8"))
-    return template.render(
+    rows = [row_of(record) for record in records]
+    results = _told_apart(results) | dict(results)
+    return render(
+        "report.html",
+        REPORT_SCRIPTS,
+        {"results": results, "chunk": CHUNK, "live": live, "title": title},
         title=title,
         results=results,
-        style="\n".join((here / "page" / name).read_text(encoding="utf-8") for name in _STYLES),
-        script="\n".join((here / "page" / name).read_text(encoding="utf-8") for name in _SCRIPTS),
-        facts=script_json({"results": results, "ramp": RAMP, "chunk": CHUNK, "live": live, "title": title}),
+        about=about_it,
+        pictures=packed(place_pictures(rows, [r.get("picture") for r in records], picture)),
         index=packed(columns(rows)),
-        pictures=packed(pictures),
         chunks=chunks(records),
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["percent"] = lambda x: "–" if x is None else f"{x:.1%}"
-    environment.filters["range"] = show_interval
-    environment.filters["count"] = lambda x: f"{x:,.0f}"
-    return environment
+def _told_apart(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Accuracy over what was answered, and what was not, for figures of before these were kept."""
+    answered, n = results.get("answered") or 0, results.get("n") or 0
+    given = answered - (results.get("unjudged") or 0)
+    return {
+        "accuracy_answered": results["correct"] / given if given > 0 and results.get("accuracy") is not None else None,
+        "unanswered": n - answered - (results.get("errors") or 0) - (results.get("abstained") or 0),
+    }
 
 
-def script_json(data: Any) -> str:
-    """Return JSON that can stand in a <script>: no ``<``, and no line separators that old parsers stumble over."""
-    text = json.dumps(jsonable(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+def place_pictures(
+    rows: Sequence[dict[str, Any]], sources: Sequence[str | None], picture: Callable[[str], str]
+) -> list[str]:
+    """Give each row the place of its picture among those of the page, and return these, each once."""
+    pictures: list[str] = []
+    places: dict[str, int] = {}
+    for row, source in zip(rows, sources, strict=True):
+        if source:
+            if source not in places:
+                places[source] = len(pictures)
+                pictures.append(picture(source))
+            row["picture"] = places[source]
+    return pictures
 
 
 def _embedded(path: Path) -> str:
-    """The picture as a JPEG data URI, or nothing where it can not be read (its samples say so)."""
+    """The picture as a JPEG data URI, or nothing where it can not be read."""
     try:
         image = Picture(path).image
     except PictureError:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neptune.runs.evaluate.summary import IOU
 from neptune.runs.record import Record, jsonable
 
 CHUNK = 100
@@ -22,16 +23,73 @@ _FIELDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("fields.json
 _INDEX, _SAMPLE = _FIELDS["index"], _FIELDS["sample"]
 """The columns of the index, and what else the page shows of a sample."""
 
+_CODED, _CODED_LISTS = ("dataset", "family", "state"), ("faults",)
+"""Columns of texts that repeat, and of lists of such."""
+
 
 def state_of(record: Mapping[str, Any]) -> str:
     """Return ``right``, ``wrong``, ``error``, ``abstained``, or ``unjudged`` where no right answer is known."""
-    if record.get("error"):
+    outcome = record.get("outcome")
+    if record.get("error") or outcome == "error":
         return "error"
-    if record.get("abstained"):
+    if record.get("abstained") or outcome == "abstained":
         return "abstained"
     if record.get("correct") is None:
         return "unjudged"
     return "right" if record["correct"] else "wrong"
+
+
+def faults_of(record: Mapping[str, Any]) -> list[str]:
+    """Return what is the matter with a sample, in words that the page filters by: kinds of error, and of doubt."""
+    state, found = state_of(record), []
+    if state == "error":
+        found.append(f"error: {record.get('error_kind') or 'unknown'}")
+    if state == "abstained":
+        found.append(f"abstained: {record.get('why') or 'missing evidence'}")
+    if state == "wrong":
+        found.append(_slip(record))
+    culprit = _inside(record, "blame").get("blame")
+    if culprit:
+        found.append(f"to blame: {culprit}")
+    verdict = _inside(record, "judge").get("right")
+    if verdict is not None and record.get("correct") is not None and bool(verdict) != bool(record["correct"]):
+        found.append("the judge disagrees")
+    if record.get("presuppositions"):
+        found.append("nothing fits a description")
+    if record.get("ambiguous"):
+        found.append("several fit a description")
+    if record.get("out_of_domain"):
+        found.append("out of domain")
+    if record.get("tie"):
+        found.append("a tie")
+    if record.get("settled") is False:
+        found.append("not settled")
+    if record.get("oracle_failures"):
+        found.append("calls that failed")
+    return found
+
+
+def _slip(record: Mapping[str, Any]) -> str:
+    """How a wrong answer differs from the right one."""
+    answer, expected = record.get("answer"), record.get("expected")
+    if record.get("iou") is not None:
+        return "wrong: the box overlaps too little" if record["iou"] < IOU else "wrong: another object"
+    words = {str(answer).lower(), str(expected).lower()}
+    if words <= {"yes", "no", "true", "false"}:
+        return f"wrong: {_plain(answer)}, not {_plain(expected)}"
+    try:
+        return "wrong: too many" if float(answer) > float(expected) else "wrong: too few"  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return "wrong: another answer"
+
+
+def _inside(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = record.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _plain(value: Any) -> str:
+    return {"true": "yes", "false": "no"}.get(str(value).lower(), str(value).lower())
 
 
 def doubt_of(record: Mapping[str, Any]) -> float | None:
@@ -45,7 +103,7 @@ def doubt_of(record: Mapping[str, Any]) -> float | None:
 
 def row_of(record: Record) -> dict[str, Any]:
     """Return a sample's row of the index."""
-    usage, flip = record.get("usage") or {}, record.get("flip") or {}
+    usage, flip = _inside(record, "usage"), _inside(record, "flip")
     return {name: record.get(name) for name in _INDEX} | {
         "id": str(record.get("id")),
         "family": record.get("family") or "",
@@ -53,13 +111,16 @@ def row_of(record: Record) -> dict[str, Any]:
         "doubt": doubt_of(record),
         "calls": usage.get("oracle_calls", 0),
         "flip": flip.get("at_most"),
+        "faults": faults_of(record),
     }
 
 
 def sample_of(record: Record) -> dict[str, Any]:
     """Return what the page shows of a sample beyond its row; scores with three digits."""
     sample: dict[str, Any] = {
-        name: record.get(name) for name in _SAMPLE if record.get(name) not in (None, [], (), "", {})
+        name: value
+        for name in _SAMPLE
+        if (value := record.get(name)) not in (None, [], (), "", {}) and _fits(name, value)
     }
     if "scores" in sample:
         sample["scores"] = _short(sample["scores"])
@@ -71,15 +132,31 @@ def sample_of(record: Record) -> dict[str, Any]:
     return sample
 
 
+_LISTS = {"notes", "presuppositions", "ambiguous", "objects", "trace", "plan", "lines", "boxes", "scores"}
+_LISTS |= {"program_notes", "oracle_remarks", "calls", "programs", "witness"}
+_OBJECTS = {"judge", "blame", "flip", "usage", "oracle_failures"}
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a value is of the kind that the page takes: a record may be somebody else's file."""
+    if name in _LISTS:
+        return isinstance(value, Sequence) and not isinstance(value, str)
+    return isinstance(value, Mapping) if name in _OBJECTS else True
+
+
 def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return rows as columns; texts that repeat as numbers into a list of them."""
     table: dict[str, Any] = {}
     for name in (*_INDEX, "picture"):
         values = [row.get(name) for row in rows]
-        if name in ("dataset", "family", "state"):
+        if name in _CODED:
             known = list(dict.fromkeys(values))
             place = {value: k for k, value in enumerate(known)}
             table[name] = {"of": known, "at": [place[v] for v in values]}
+        elif name in _CODED_LISTS:
+            known = list(dict.fromkeys(v for found in values for v in found or ()))
+            place = {value: k for k, value in enumerate(known)}
+            table[name] = {"of": known, "at": [[place[v] for v in found or ()] for found in values]}
         else:
             table[name] = values
     return table
@@ -93,7 +170,12 @@ def packed(data: Any) -> str:
 
 def chunks(records: Sequence[Record]) -> list[str]:
     """Return the samples, packed, :data:`CHUNK` at a time."""
-    return [packed([sample_of(r) for r in records[start : start + CHUNK]]) for start in range(0, len(records), CHUNK)]
+    return chunked([sample_of(r) for r in records])
+
+
+def chunked(samples: Sequence[Any]) -> list[str]:
+    """Return what the page shows of samples, packed, :data:`CHUNK` at a time."""
+    return [packed(samples[start : start + CHUNK]) for start in range(0, len(samples), CHUNK)]
 
 
 def _short(scores: Sequence[float | None]) -> list[float | None]:

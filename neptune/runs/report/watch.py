@@ -22,7 +22,9 @@ from typing import Any
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import Record, RunFolder, jsonable
 from neptune.runs.record.pictures import RecordedPictures
+from neptune.runs.report.about import about
 from neptune.runs.report.build import page
+from neptune.runs.report.calls import with_calls
 from neptune.runs.report.data import columns, row_of, sample_of
 
 HOST = "127.0.0.1"
@@ -52,7 +54,7 @@ class Watch:
         self, folder: RunFolder, totals: Mapping[str, int], port: int = 0, pictures: RecordedPictures | None = None
     ) -> None:
         self._found = pictures or RecordedPictures()
-        self._records, self._title = folder.records, folder.path.resolve().name
+        self._records, self._title, self._folder = folder.records, folder.path.resolve().name, folder.path
         self._totals, self._done = dict(totals), False
         self._pictures: list[str] = []
         self._places: dict[str, int] = {}
@@ -125,7 +127,9 @@ class Watch:
     def whole(self) -> str:
         """Return the page, with the samples so far."""
         records = list(self._records)
-        return page(self._title, records, self.results(records), self.place, live=True)
+        results = self.results(records)
+        shown = with_calls(self._folder, records)
+        return page(self._title, shown, results, self.place, about(self._folder, results), live=True)
 
     def more(self, start: int) -> dict[str, Any]:
         """Return the samples from `start` on, as the page adds them."""

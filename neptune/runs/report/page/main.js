@@ -10,25 +10,29 @@ function view(name) {
 function open(wish) { // show the samples that fit
   outcome = wish.state || "";
   byId("search").value = "";
-  for (const name of ["family", "dataset", "sort", "doubt", "calls"]) byId(name).value = wish[name] ?? "";
+  for (const name of ["family", "dataset", "fault", "sort", "doubt", "calls"]) byId(name).value = wish[name] ?? "";
   filter();
+  byId("samples").classList.remove("one");
   view("samples");
 }
 
-function theme(name) {
-  if (name) document.documentElement.dataset.theme = name;
-  try { if (name) localStorage.setItem("neptune-theme", name); } catch { /* storage may be barred: then it is not kept */ }
+function otherWords() {
+  notation = !notation;
+  keep("notation", notation ? "yes" : "no");
+  showWords();
+  drawList();
+  drawSample(matching[chosen]);
 }
 
-function otherTheme() {
-  const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  theme(dark ? "light" : "dark");
+function showWords() {
+  document.body.classList.toggle("notation", notation);
+  byId("notation").setAttribute("aria-pressed", String(notation));
 }
 
 function nextWrong() {
   for (let k = 1; k <= matching.length; k++) {
     const at = (chosen + k) % matching.length;
-    if (matching[at].state !== "right") { choose(at); return; }
+    if (!["right", "same"].includes(matching[at].state)) { choose(at); return; }
   }
 }
 
@@ -41,15 +45,16 @@ function key(event) {
   const actions = {
     j: () => choose(chosen + 1), ArrowDown: () => choose(chosen + 1), k: () => choose(chosen - 1), ArrowUp: () => choose(chosen - 1),
     PageDown: () => choose(chosen + 10), PageUp: () => choose(chosen - 10), Home: () => choose(0), End: () => choose(matching.length - 1), n: nextWrong,
-    "/": () => byId("search").focus(), f: () => byId("family").focus(),
+    "/": () => byId("search").focus(), f: () => byId("family").focus(), w: otherWords,
     s: () => view(samples ? "summary" : "samples"), t: otherTheme, "?": () => byId("help").showModal(),
+    Escape: () => byId("samples").classList.remove("one"),
   };
   if (/^[1-6]$/.test(event.key) && states[event.key - 1]) actions[event.key] = () => states[event.key - 1].click();
   const action = actions[event.key];
   if (!action) return;
   if (!samples) {
     if (["ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End"].includes(event.key)) return;
-    if (!["s", "t", "?"].includes(event.key)) view("samples");
+    if (!["s", "t", "?", "w"].includes(event.key)) view("samples");
   }
   event.preventDefault();
   action();
@@ -66,6 +71,7 @@ async function poll() {
     facts.results = more.results;
     drawTiles();
     if (more.index.id.length) { drawCharts(); filter(true); }
+    byId("status").classList.add("news");
     byId("status").textContent = more.done ? "NePTune Reasoner · the run is done" : `NePTune Reasoner · running: ${count(rows.length)} of ${count(more.results.n)}`;
     if (more.done && !more.index.id.length) return;
   } catch {
@@ -79,24 +85,28 @@ async function start() {
   addRows(await unpack(byId("index").textContent));
   stored = rows.length;
   pictures = await unpack(byId("pictures").textContent);
-  let kept = null;
-  try { kept = localStorage.getItem("neptune-theme"); } catch { /* as above */ }
-  if (kept) theme(kept);
+  startPage();
+  notation = kept("notation") === "yes";
+  showWords();
   byId("to-summary").addEventListener("click", () => view("summary"));
   byId("to-samples").addEventListener("click", () => view("samples"));
-  byId("theme").addEventListener("click", otherTheme);
+  byId("notation").addEventListener("click", otherWords);
   byId("ask-help").addEventListener("click", () => byId("help").showModal());
   byId("filters").addEventListener("submit", (e) => e.preventDefault());
+  byId("csv").addEventListener("click", downloadCsv);
+  byId("json").addEventListener("click", downloadJson);
   for (const name of ["search", "doubt", "calls"]) byId(name).addEventListener("input", () => filter());
-  for (const name of ["family", "dataset", "sort"]) byId(name).addEventListener("change", () => filter());
+  for (const name of ["family", "dataset", "fault", "sort"]) byId(name).addEventListener("change", () => filter());
   byId("list").addEventListener("scroll", drawList, {passive: true});
-  addEventListener("resize", drawList);
+  addEventListener("resize", () => { drawList(); if (current) balance(current.halves, current.panels); });
   addEventListener("keydown", key);
   drawCharts();
+  if (facts.first) outcome = facts.first;
   filter();
   const wanted = decodeURIComponent(location.hash.slice(1)), at = wanted ? matching.findIndex((r) => r.id === wanted) : -1;
-  if (at >= 0) chosen = at;
+  if (at >= 0) { chosen = at; byId("samples").classList.add("one"); }
   if (at >= 0 || rows.length === 1 && !facts.live) view("samples"); // of a single answer there is nothing to sum up
+  if (rows.length === 1) byId("samples").classList.add("one");
   document.documentElement.dataset.ready = "true";
   if (facts.live) poll();
 }

@@ -1,0 +1,3 @@
+// The contact sheet is all there without a script; this is its theme.
+startPage();
+document.documentElement.dataset.ready = "true";

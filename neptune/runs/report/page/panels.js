@@ -1,0 +1,70 @@
+// The panels beside a sample's plan: what would flip the answer, what it cost, what the model was asked, word by word.
+function panelFlip(row, sample, view) {
+  const flip = sample.flip;
+  if (!flip) return null;
+  const list = make("dl", "facts");
+  const add = (name, ...text) => list.append(make("dt", "", name), make("dd", "", ...text));
+  if (sample.kind === "truth" && typeof sample.probability === "number") add("Margin", `${Math.abs(sample.probability - .5).toFixed(3)} from one half`);
+  if (sample.kind === "object" && (sample.scores || []).length > 1) {
+    const [first, second] = [...sample.scores].sort((a, b) => b - a);
+    add("Margin", `${(first - second).toFixed(3)} before the next object`);
+  }
+  if (flip.at_least >= 1) add("Flips", "by no change of scores at all");
+  else {
+    const exact = typeof flip.at_most === "number" && flip.at_most - flip.at_least < .005;
+    add("Flips", exact ? `when scores move by ${flip.at_most.toFixed(3)}` : typeof flip.at_most === "number"
+      ? `when scores move by ${flip.at_most.toFixed(3)}; surely not below ${flip.at_least.toFixed(3)}` : `not below a move of ${flip.at_least.toFixed(3)}`);
+    if (flip.changes.length) add("It becomes", make("b", "", show(flip.answer)));
+  }
+  const changes = make("ul", "changes");
+  for (const c of flip.changes) {
+    const words = asked(c.question, c.objects.map(String));
+    const item = make("li", "", make("span", "", words), make("span", "", `${c.score.toFixed(2)} → ${c.to.toFixed(2)}`));
+    const scores = (sample.boxes || []).map((_, i) => c.objects.includes(i) ? c.score : null);
+    changes.append(view.scored(item, scores, () => words, c.objects));
+  }
+  const more = flip.changed > flip.changes.length ? make("div", "note", `and ${flip.changed - flip.changes.length} more scores`) : null;
+  return make("div", "panel", make("h2", "", "The smallest change that flips the answer"), list, flip.changes.length ? changes : null, more);
+}
+
+function panelCost(sample) {
+  const usage = sample.usage || {}, list = make("dl", "facts");
+  const add = (name, text) => list.append(make("dt", "", name), make("dd", "", text));
+  add("Calls", `${count(usage.oracle_calls || 0)} asked · ${count(usage.cache_hits || 0)} known before · ${count(sample.skipped || 0)} skipped`);
+  if (usage.oracle_rounds) add("Rounds", count(usage.oracle_rounds));
+  const times = ["plan_ms", "execute_ms", "oracle_ms"].filter((n) => usage[n]).map((n) => `${n.replace("_ms", "")} ${usage[n].toFixed(0)} ms`);
+  if (times.length) add("Time", `${times.join(" · ")}${sample.seconds ? ` · in all ${(1000 * sample.seconds).toFixed(0)} ms` : ""}`);
+  if (usage.oracle_prompt_tokens) add("Tokens", `${count(usage.oracle_prompt_tokens)} read, ${count(usage.oracle_completion_tokens || 0)} written`);
+  if (usage.oracle_cost) add("Money", usage.oracle_cost.toFixed(5));
+  return make("div", "panel", make("h2", "", "Cost"), list);
+}
+
+function panelCalls(sample) {
+  const calls = sample.calls || [];
+  if (!calls.length) return null;
+  const panel = make("div", "panel", make("h2", "", "What the model was sent and what it said, word by word"));
+  for (const call of calls) {
+    const inside = make("details", "call", make("summary", "", asked(call.question, call.objects.map(String))));
+    inside.addEventListener("toggle", () => { // made when it is looked at: there may be many
+      if (inside.children.length > 1) return;
+      inside.append(make("div", "note", call.picture ? `sent: a picture (${call.picture}) and these words` : "sent"), make("pre", "", call.prompt));
+      for (const reply of call.replies) inside.append(make("div", "note", "raw reply"), make("pre", "", reply));
+      if (!call.replies.length) inside.append(make("div", "note", "no reply"));
+    });
+    panel.append(inside);
+  }
+  if (sample.calls_left_out) panel.append(make("div", "note", `and ${count(sample.calls_left_out)} more in exchanges.jsonl beside this page`));
+  return panel;
+}
+
+function balance(halves, panels) { // panels into two columns: each into the shorter one, so that no column ends early
+  const columns = [make("div", "left"), make("div", "right-half")];
+  halves.replaceChildren(...columns);
+  const narrow = getComputedStyle(halves).gridTemplateColumns.split(" ").length < 2;
+  for (const panel of panels.filter(Boolean)) {
+    const [left, right] = columns.map((c) => c.lastElementChild ? c.lastElementChild.offsetTop + c.lastElementChild.offsetHeight : 0);
+    columns[narrow || left <= right ? 0 : 1].append(panel);
+  }
+  // The picture stays in sight beside a long plan.
+  columns[0].classList.toggle("stick", !narrow && columns[0].lastElementChild.getBoundingClientRect().bottom - columns[0].getBoundingClientRect().top < byId("sample").clientHeight);
+}
