@@ -104,8 +104,9 @@ class Config(BaseModel):
     # Who writes programs
     code_gen_provider: str = Field(
         "gold",
-        description="Who writes programs: gold (the dataset's own), cache (program_cache_address only), "
-        "or a language model at openrouter, deepseek, openai, local.",
+        description="Who writes programs: gold (the dataset's own; of a question that is asked, embedded), cache "
+        "(program_cache_address only), embedded (reads the question, no language model), or a language model at "
+        "openrouter, deepseek, openai, local.",
     )
     code_gen_model_name: str | None = Field(None, description="Language model that writes programs.")
     code_gen_base_url: str | None = Field(

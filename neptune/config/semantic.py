@@ -14,8 +14,9 @@ from neptune.perception import registry
 from neptune.servers.endpoints import ENDPOINTS
 from neptune.words import describe_value
 
-PROVIDERS = ("gold", "cache", *ENDPOINTS)
-"""Where programs come from: the dataset's own, a file of programs by question, or a provider of language models."""
+PROVIDERS = ("gold", "cache", "embedded", *ENDPOINTS)
+"""Where programs come from: the dataset's own, a file of programs by question, the embedded reader of questions, or a
+provider of language models."""
 
 
 def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:

@@ -316,12 +316,14 @@ class Engine:
         return truth_table(self.context, formula, scene)
 
     def ask(self, image: Picture | str | Path, question: str, program: str | None = None) -> Answer:
-        """Answer a question about a picture by a program: the one given, or one that the configured writer writes.
+        """Answer a question about a picture by a program: the one given, or one that the writer writes.
+
+        Where no writer is configured, the question is read without a language model, in the words of the vocabulary.
 
         Raises
         ------
         ConfigError
-            If there is no program and no writer is configured.
+            If there is no program, no writer is configured, and no vocabulary whose words a question could have.
         dsl.ProgramError, NeptuneError
             As :meth:`run`, and if the writer finds no program.
         """
@@ -333,14 +335,13 @@ class Engine:
         return answer_together(candidates, lambda text: self.run(text, scene))[0]
 
     def _written(self, question: str) -> Written:
-        if self.writer is None:
-            raise ConfigError(
-                "There is no program for this question, and no writer is configured",
-                where=question,
-                hint="Give the program; or name a language model that writes it by code_gen_provider and "
-                "code_gen_model_name (in Python: Engine.from_config of a config that does)",
-            )
-        return self.writer.write(question)
+        return (self.writer or self._embedded_writer).write(question)
+
+    @cached_property
+    def _embedded_writer(self) -> Writer:
+        from neptune.writer.writer import Writer
+
+        return Writer.embedded(self.vocabulary, limits=self.limits)
 
 
 def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:

@@ -74,3 +74,7 @@ class TruncatedError(ReplyError):
 
 class NoProgramError(WriterError):
     """A file of programs does not have this question, and no model is configured."""
+
+
+class NotUnderstoodError(ReplyError):
+    """The embedded writer does not understand the question: an unknown word, or no sentence that it knows."""

@@ -3,8 +3,9 @@
     writer = Writer.from_config(config)
     written = writer.write("How many red cubes are there?", "clevr")
 
-One question: the cache first; then a model, whose program is taken out of its reply, checked, and sent back with its
-error at most `repairs` times; then the cache again, for the next run. What the checker finds costs no oracle call.
+One question: the cache first; then the embedded reader, which needs no model (:mod:`neptune.writer.english`); or a
+model, whose program is taken out of its reply, checked, and sent back with its error at most `repairs` times; then the
+cache again, for the next run. What the checker finds costs no oracle call.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ from neptune.writer.vote import Candidate, Examine, examine_text, merge
 
 if TYPE_CHECKING:
     from neptune.config import Config
+    from neptune.writer.english import Reader
+
+EMBEDDED = "embedded"
+"""The provider that needs no model."""
 
 WARMER = 0.7
 """The least temperature of a repair after a model has repeated its mistake word by word."""
@@ -48,7 +53,7 @@ class Written:
     usage
         What this call used; nothing if it came from the cache.
     source
-        ``"cache"``, or the model's name.
+        ``"cache"``, ``"embedded"``, or the model's name.
     candidates
         All different programs with their weights, `program` first.
     prompt_hash
@@ -69,7 +74,7 @@ class Writer:
     Parameters
     ----------
     chat
-        The model; ``None``: the cache alone.
+        The model; ``None``: the cache alone, or the reader.
     store
         The cache; ``None``: nothing is kept.
     vocabulary
@@ -87,6 +92,8 @@ class Writer:
         compares plans.
     model
         With the cache alone: take programs of this model only.
+    reader
+        Reads questions by itself, without a model; what is in the cache comes first.
     """
 
     def __init__(
@@ -102,8 +109,9 @@ class Writer:
         length: str = "full",
         examine: Examine | None = None,
         model: str | None = None,
+        reader: Reader | None = None,
     ) -> None:
-        self.chat, self.store = chat, store
+        self.chat, self.store, self.reader = chat, store, reader
         self.vocabulary = vocabulary if vocabulary is not None else Vocabulary.open()
         self.samples, self.repairs, self.model = samples, repairs, model
         self.dialect, self.length = dialect, length
@@ -133,6 +141,9 @@ class Writer:
                 raise ConfigError("program_cache_address is not given", hint="code_gen_provider cache needs it")
             store = ProgramStore(address, writable=False)
             return cls(None, store, vocabulary=vocabulary, limits=limits, examine=examine, model=model)
+        if provider == EMBEDDED:
+            store = ProgramStore(address, writable=False) if address is not None else None
+            return cls.embedded(vocabulary, limits=limits, store=store)
         if not model:
             raise ConfigError(
                 f"code_gen_model_name is not given; code_gen_provider {provider} needs it",
@@ -165,6 +176,30 @@ class Writer:
             examine=examine,
         )
 
+    @classmethod
+    def embedded(
+        cls, vocabulary: Vocabulary, *, limits: Limits | None = None, store: ProgramStore | None = None
+    ) -> Writer:
+        """Return the writer that needs no model: it reads questions in English about a world whose words it knows.
+
+        Parameters
+        ----------
+        vocabulary
+            The world's words.
+        limits
+            Of programs.
+        store
+            Programs that are known already.
+
+        Raises
+        ------
+        ConfigError
+            If the vocabulary has no words.
+        """
+        from neptune.writer.english import reader_of
+
+        return cls(None, store, vocabulary=vocabulary, limits=limits, reader=reader_of(vocabulary))
+
     def prompt(self, task: str) -> Prompt:
         """Return the prompt of a task; made once."""
         with self._lock:
@@ -190,12 +225,17 @@ class Writer:
         dsl.ProgramError
             If the best program is still wrong after every repair; it carries the program's text.
         NoProgramError
-            If there is no model, and the cache does not have the question.
+            If there is neither model nor reader, and the cache does not have the question.
+        NotUnderstoodError
+            If the reader does not understand it.
         """
         if self.chat is None:
-            assert self.store is not None
-            entry = self.store.find(question, task, self.model)
+            entry = self.store.find(question, task, self.model) if self.store is not None else None
+            if entry is None and self.reader is not None:
+                reading = self.reader.read(question)
+                return Written(reading.program, reading.notes, source=EMBEDDED)
             if entry is None:
+                assert self.store is not None
                 raise failures.NoProgramError(
                     f"The question has no program: {question[:80]!r}",
                     where=str(self.store.path if self.store.plain is None else self.store.plain.source),

@@ -72,8 +72,10 @@ def test_a_question_is_looked_up(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--question", "What is love?"], "No program is known for the question 'What is love?'"),
-        (["--question", "Why?", "--program_cache_address", "null"], "Give --program"),
+        (["--question", "What is love?"], "A word of the question is not known: 'love' (column 9)"),
+        (["--question", "Why?", "--program_cache_address", "null"], "give the program yourself"),
+        (["--question", "Is it red?", "--vocabulary", "null"], "expected a vocabulary"),
+        (["--question", "Is it red?"], "It is not said what 'it' stands for"),
         (["--program", ""], "empty"),
         (["--program", "count(Object, lambda x: cube(x)"], "line 1"),
         (["--program", "1", "--image", "nope.png"], "The picture does not exist"),

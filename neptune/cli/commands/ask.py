@@ -17,9 +17,9 @@ from neptune.errors import ConfigError, NeptuneError
 from neptune.runs import record as records
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import RunFolder
-from neptune.runs.record.describe import describe_answer, describe_scene
+from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
 from neptune.runs.record.provenance import describe_code, hash_inputs
-from neptune.writer.store import ProgramStore
+from neptune.writer.writer import EMBEDDED, Written
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,10 +50,11 @@ def ask(config: Config, name: str) -> int:
     from neptune.scene.picture import Picture
 
     if config.explain:
-        return _explain(config, find_program(config))
+        return _explain(config, find_program(config).program)
     folder = config.folder(name)
     _forget(folder)  # what fails from here on leaves no answer to another question behind
-    program = find_program(config)
+    written = find_program(config)
+    program = written.program
     pictures = [Picture(image) for image in config.images]
     for picture in pictures:
         _ = picture.image  # an unreadable picture is said before models are loaded
@@ -71,13 +72,17 @@ def ask(config: Config, name: str) -> int:
     with RunFolder(folder, config, hash_inputs(config), {**describe_code(), "name": name}) as opened:
         for picture, scene, answer, seconds in found:
             number = f"-{len(drawn) + 1}" if len(found) > 1 else ""
-            record = _record(config, program, picture, scene, answer, seconds, number)
+            record = _record(config, written, picture, scene, answer, seconds, number)
             opened.append(record)
             drawn.append(folder / f"{PICTURE.stem}{number}{PICTURE.suffix}")
             _draw(picture, scene, answer, config.question or program).save(drawn[-1])
         results = summarise(opened.records, {"ask": len(found)})
         records.write_json(folder / records.RESULTS, results)
         report = write_report(folder, opened.records, results)
+    if config.program is None:
+        print(f"Program: {program}")
+    for note in written.notes:
+        print(f"note: {note}")
     for (picture, _, answer, _), path in zip(found, drawn):
         if len(found) > 1:
             print(f"{picture.name}:")
@@ -88,7 +93,7 @@ def ask(config: Config, name: str) -> int:
 
 
 def _record(
-    config: Config, program: str, picture: Picture, scene: Scene, answer: Answer, seconds: float, number: str
+    config: Config, written: Written, picture: Picture, scene: Scene, answer: Answer, seconds: float, number: str
 ) -> dict[str, Any]:
     """Return the line of ``samples.jsonl`` of one picture."""
     return {
@@ -96,12 +101,13 @@ def _record(
         "dataset": "ask",
         "family": None,
         "question": config.question,
-        "program": program,
+        "program": written.program,
         "answer": _in_words(answer),
         "expected": None,
         "correct": None,
         "error": None,
         "error_kind": None,
+        **describe_writing(written),
         **describe_answer(answer),
         **describe_scene(scene),
         "picture": str(picture.path),
@@ -137,8 +143,10 @@ def _explain(config: Config, program: str) -> int:
     return 0
 
 
-def find_program(config: Config) -> str:
-    """Return the program of a question: the one given, the program cache's, or a language model's.
+def find_program(config: Config) -> Written:
+    """Return the program of a question: the one given, the program cache's, or what a writer writes.
+
+    Where no writer is configured, the question is read without a language model.
 
     Raises
     ------
@@ -146,25 +154,16 @@ def find_program(config: Config) -> str:
         If there is none.
     """
     if config.program is not None:
-        return config.program
+        return Written(config.program, source="given")
     assert config.question is not None  # the config was checked
+    if config.code_gen_provider == "gold":  # a question that is asked has no dataset whose program it could be
+        config = config.model_copy(update={"code_gen_provider": EMBEDDED})
     writer = writer_of(config)
-    if writer is not None:
-        try:
-            return writer.write(config.question).program
-        finally:
-            writer.close()
-    hint = "Give --program, a --program_cache_address that holds the question, or a code_gen_provider"
-    if config.program_cache_address is None:
-        raise ConfigError("The question has no program, and no writer is configured", where="question", hint=hint)
-    entry = ProgramStore(config.program_cache_address, writable=False).find(config.question)
-    if entry is None:
-        raise ConfigError(
-            f"No program is known for the question {config.question[:80]!r}",
-            where=config.program_cache_address,
-            hint=hint,
-        )
-    return str(entry["programs"][0]["program"])
+    assert writer is not None
+    try:
+        return writer.write(config.question)
+    finally:
+        writer.close()
 
 
 def _forget(folder: Path) -> None:

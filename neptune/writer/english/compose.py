@@ -1,0 +1,246 @@
+"""The meaning of a question from the meanings of its parts: one function for each name in ``grammars/english.lark``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dsl.vocabulary import Vocabulary
+from neptune.writer.english import meaning as m
+from neptune.writer.english.phrases import IT, REJECTED, THEY, Owned, _Phrases, all_of, parts
+
+
+def functions(vocabulary: Vocabulary) -> Mapping[str, Callable[..., Any]]:
+    """Return name → function, for the words of a vocabulary."""
+    composer = _Questions(vocabulary)
+    return {name: getattr(composer, name) for name in dir(composer) if not name.startswith("_")}
+
+
+EVERYTHING = m.Nominal()
+
+
+class _Questions(_Phrases):
+    """The functions of questions."""
+
+    # --- questions of numbers ---
+
+    def count(self, nominal: m.Nominal) -> m.Question:
+        return m.Count(nominal)
+
+    def count_that(self, nominal: m.Nominal, condition: m.Condition) -> m.Question:
+        return m.Count(nominal.that(*parts(condition)))
+
+    def count_of_that(self, phrase: m.Phrase, condition: m.Condition) -> m.Question:
+        return m.Count(phrase.nominal.that(*parts(condition)))
+
+    def count_them(self, condition: m.Condition) -> m.Question:
+        return REJECTED
+
+    def count_everything(self) -> m.Question:
+        return m.Count(m.Nominal())
+
+    def how_many_more(self, first: m.Nominal, second: m.Nominal) -> m.Question:
+        return m.Difference(first, second)
+
+    def how_many_fewer(self, first: m.Nominal, second: m.Nominal) -> m.Question:
+        return m.Difference(second, first)
+
+    def count_values(self, sort: str, among: m.Nominal = EVERYTHING) -> m.Question:
+        return m.CountValues(sort, among)
+
+    def commonest(self, sort: str, among: m.Nominal = EVERYTHING) -> m.Question:
+        return m.Commonest(sort, among)
+
+    def compare(self, *given: Any) -> m.Question:
+        operator = next(p for p in given if isinstance(p, str))
+        first, second = (p for p in given if not isinstance(p, str))
+        return m.Compare(operator, first, second)
+
+    def compare_number(self, first: m.Nominal, operator: str, number: int) -> m.Question:
+        return m.Compare(operator, first, number)
+
+    def as_many(self, first: m.Nominal, second: m.Nominal) -> m.Question:
+        return m.Compare("==", first, second)
+
+    counts_equal = as_many
+
+    def outnumber(self, first: m.Nominal, second: m.Nominal) -> m.Question:
+        return m.Compare(">", first, second)
+
+    # --- is there, is it so ---
+
+    def exists(self, what: m.Phrase) -> m.Question:
+        return REJECTED if what.quantity in ("it", "they") else m.Exists(what)
+
+    def exists_that(self, what: m.Phrase, condition: m.Condition) -> m.Question:
+        return self.exists(self.indefinite_that(what, condition))
+
+    def no_exists(self, nominal: m.Nominal) -> m.Question:
+        return m.Exists(m.Phrase("no", nominal))
+
+    def not_exists(self, what: m.Phrase) -> m.Question:
+        return m.Contrary(m.Exists(what))
+
+    def holds(self, of: m.Phrase, that: m.Condition) -> m.Question:
+        return m.Holds(of, that)
+
+    def not_holds(self, of: m.Phrase, that: m.Condition) -> m.Question:
+        return m.Contrary(m.Holds(of, that))
+
+    def lies(self, of: m.Phrase, name: str, to: m.Phrase) -> m.Question:
+        return m.Holds(of, m.Related(name, to))
+
+    def pair(self, first: m.Phrase, second: m.Phrase) -> tuple[m.Phrase, m.Phrase]:
+        return first, second
+
+    def both_hold(self, pair: tuple[m.Phrase, m.Phrase], that: m.Condition) -> m.Question:
+        return m.Each(tuple(m.Holds(p, that) for p in pair))
+
+    def either_holds(self, pair: tuple[m.Phrase, m.Phrase], that: m.Condition) -> m.Question:
+        return m.Each(tuple(m.Holds(p, that) for p in pair), one=True)
+
+    # --- what color ---
+
+    def describe(self, *given: Any) -> m.Question:
+        return m.Describe(given[0], given[-1])
+
+    def describe_last(self, of: m.Phrase, sort: str) -> m.Question:
+        return m.Describe(sort, of)
+
+    def describe_of_two(self, sort: str, _: str, of: m.Phrase) -> m.Question:
+        return m.Describe(sort, of)
+
+    def described(self, owned: Owned) -> m.Question:
+        return m.Describe(*owned)
+
+    def attr_of_it(self, sort: str) -> Owned:
+        return sort, IT
+
+    def attr_of_them(self, sort: str) -> Owned:
+        return sort, THEY
+
+    def owned(self, phrase: m.Phrase, sort: str) -> Owned:
+        return sort, phrase
+
+    def owner(self, owned: Owned) -> m.Phrase:
+        return owned[1]
+
+    def describe_named(self, attribute: str, of: m.Phrase) -> m.Question:
+        sort = self._vocabulary.sort_named(attribute)
+        return m.Describe(sort, of) if sort in self._vocabulary.sorts else REJECTED
+
+    def describe_material(self, of: m.Phrase) -> m.Question:
+        return self.describe_named("material", of)
+
+    def describe_shape(self, of: m.Phrase) -> m.Question:
+        return self.describe_named("shape", of)
+
+    def describe_color(self, of: m.Phrase) -> m.Question:
+        return self.describe_named("color", of)
+
+    def describe_core(self, sort: str, nominal: m.Nominal) -> m.Question:
+        return m.Describe(sort, m.Phrase("the", nominal))
+
+    def describe_core_that(self, sort: str, nominal: m.Nominal, condition: m.Condition) -> m.Question:
+        return m.Describe(sort, m.Phrase("the", nominal.that(*parts(condition))))
+
+    # --- one property of several things ---
+
+    def attr_same(self, sort: str, of: m.Phrase, to: m.Phrase) -> m.Question:
+        condition = self.same_attr(sort, to)
+        return condition if condition is REJECTED else m.Holds(of, condition)
+
+    def owned_same(self, owned: Owned, to: m.Phrase) -> m.Question:
+        return self.attr_same(*owned, to)
+
+    def attr_differs(self, sort: str, of: m.Phrase, to: m.Phrase) -> m.Question:
+        condition = self.differ_attr(sort, to)
+        return condition if condition is REJECTED else m.Holds(of, condition)
+
+    def owned_differs(self, owned: Owned, to: m.Phrase) -> m.Question:
+        return self.attr_differs(*owned, to)
+
+    def attr_is(self, sort: str, of: m.Phrase, that: m.Condition) -> m.Question:
+        return m.Holds(of, that)
+
+    def owned_is(self, owned: Owned, that: m.Condition) -> m.Question:
+        return m.Holds(owned[1], that)
+
+    def same_pair(self, pair: tuple[m.Phrase, m.Phrase], sort: str) -> m.Question:
+        return self.attr_same(sort, *pair)
+
+    def differ_pair(self, pair: tuple[m.Phrase, m.Phrase], sort: str) -> m.Question:
+        return self.attr_differs(sort, *pair)
+
+    def same_pair_in_all(self, pair: tuple[m.Phrase, m.Phrase]) -> m.Question:
+        first, second = pair
+        return m.Holds(first, all_of(m.Related(name, second) for sort, name in self._same.items() if sort != "object"))
+
+    def group(self, nominal: m.Nominal) -> m.Nominal:
+        return nominal
+
+    def group_second(self, number: int, nominal: m.Nominal) -> m.Nominal:
+        return nominal if number > 1 else REJECTED
+
+    def plural_group(self, nominal: m.Nominal) -> m.Nominal:
+        return nominal if nominal.plural else REJECTED
+
+    def group_they(self) -> m.Nominal:
+        return m.Nominal((), m.SAME_NOUN, True)
+
+    def everything_group(self) -> m.Nominal:
+        return m.Nominal(plural=True)
+
+    def same_group(self, group: m.Nominal, sort: str) -> m.Question:
+        return self._in_group(sort, group)
+
+    def differ_group(self, group: m.Nominal, sort: str) -> m.Question:
+        return self._in_group(sort, group, differ=True)
+
+    def same_two(self, group: m.Nominal, sort: str) -> m.Question:
+        return self._in_group(sort, group, some=True)
+
+    def differ_two(self, group: m.Nominal, sort: str) -> m.Question:
+        return self._in_group(sort, group, differ=True, some=True)
+
+    def _in_group(self, sort: str, group: m.Nominal, differ: bool = False, some: bool = False) -> m.Question:
+        name = self._compared(sort)
+        return m.SameInGroup(name, group, differ, some) if name else REJECTED
+
+    def _compared(self, sort: str) -> str | None:
+        return self._same.get(self._vocabulary.attribute(sort))
+
+    # --- which thing ---
+
+    def point(self, at: m.Phrase) -> m.Question:
+        return m.Point(at)
+
+    def point_that(self, condition: m.Condition) -> m.Question:
+        return m.Point(m.Phrase("the", m.Nominal(parts(condition))))
+
+    point_modified = point_that
+
+    def point_core(self, nominal: m.Nominal) -> m.Question:
+        return m.Point(m.Phrase("the", nominal))
+
+    def point_core_that(self, nominal: m.Nominal, condition: m.Condition) -> m.Question:
+        return self.point_core(nominal.that(*parts(condition)))
+
+    def point_related(self, name: str, to: m.Phrase) -> m.Question:
+        return self.point_that(m.Related(name, to))
+
+    def fragment(self, phrase: m.Phrase) -> m.Question:
+        if phrase.quantity == "the" or (phrase.quantity == "some" and not phrase.nominal.plural):
+            return m.Point(phrase) if phrase.nominal.conditions else REJECTED
+        return self.exists(phrase)
+
+    def fragment_any(self, nominal: m.Nominal) -> m.Question:
+        return m.Exists(m.Phrase("some", nominal))
+
+    # --- discourse ---
+
+    def introduced(self, phrase: m.Phrase) -> m.Phrase:
+        return REJECTED if phrase.quantity in ("it", "they", "no") else phrase
+
+    def after(self, phrase: m.Phrase, question: m.Question) -> m.Question:
+        return m.After(phrase, question)

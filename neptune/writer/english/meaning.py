@@ -1,0 +1,220 @@
+"""What a question means, before it is a program: conditions on an object, noun phrases, questions.
+
+All are immutable and compared by content, so that two readings of one question can be told apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+# --- conditions: what can be true of one object ---
+
+
+@dataclass(frozen=True, slots=True)
+class Is:
+    """A predicate of one object: ``red``, ``leftmost``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A predicate of two objects, the second of them described: left of the cube; ``back``: the cube is left of it."""
+
+    name: str
+    to: Phrase
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The contrary."""
+
+    of: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """All of them; of none, always true."""
+
+    of: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """One of them at least. `open`: said with a bare "or", which may ask which of them it is."""
+
+    of: tuple[Condition, ...]
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """It is none of those described: "other than the cube"."""
+
+    of: Phrase
+
+
+Condition: TypeAlias = "Is | Related | Not | All | Any | Apart"
+ALWAYS = All()
+
+# --- noun phrases ---
+
+SAME_NOUN = "the same noun as before"
+"""The head of "the red one"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nominal:
+    """A noun with what is said of it, without an article.
+
+    Parameters
+    ----------
+    conditions
+        What its objects fulfil.
+    head
+        The condition that its noun is; :data:`SAME_NOUN`; or ``None`` for "thing".
+    plural
+        Whether the noun is.
+    other
+        Whether "other" stands before it, or "else" behind.
+    """
+
+    conditions: tuple[Condition, ...] = ()
+    head: str | None = None
+    plural: bool = False
+    other: bool = False
+
+    def that(self, *conditions: Condition) -> Nominal:
+        """Return it with more conditions."""
+        return replace(self, conditions=(*self.conditions, *conditions))
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """How many objects a phrase speaks of: a comparison with a number; ``bare`` if the number stands alone."""
+
+    operator: str
+    number: int
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A noun phrase: ``the``, ``some``, ``all``, ``no``, ``most``, or so many, of a nominal; or ``it``, ``they``."""
+
+    quantity: str | Quantity
+    nominal: Nominal = Nominal()
+
+
+# --- questions ---
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many objects fit."""
+
+    of: Nominal
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How many more of the first than of the second."""
+
+    first: Nominal
+    second: Nominal
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """Whether there are such objects, as many as the phrase says."""
+
+    what: Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Two numbers of objects compared, or one with a number."""
+
+    operator: str
+    first: Nominal
+    second: Nominal | int
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """The value of a sort at an object."""
+
+    sort: str
+    of: Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Whether a condition is true of what a phrase speaks of."""
+
+    of: Phrase
+    that: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class SameInGroup:
+    """Whether all objects of a group have one value (`differ`: no two of them); `some`: whether two of them have."""
+
+    predicate: str
+    group: Nominal
+    differ: bool = False
+    some: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CountValues:
+    """How many values of a sort occur."""
+
+    sort: str
+    among: Nominal = Nominal()
+
+
+@dataclass(frozen=True, slots=True)
+class Commonest:
+    """The value that most objects have."""
+
+    sort: str
+    among: Nominal = Nominal()
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The object that a phrase speaks of."""
+
+    at: Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Contrary:
+    """The contrary of a question that is answered by yes or no."""
+
+    of: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """Whether all of several questions are answered by yes; `one`: whether one of them is."""
+
+    of: tuple[Question, ...]
+    one: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """A question, once an object has been introduced: "There is a cube; what is left of it?"."""
+
+    introduced: Phrase
+    question: Question
+
+
+Question: TypeAlias = (
+    "Count | Difference | Exists | Compare | Describe | Holds | SameInGroup | CountValues | Commonest | Point "
+    "| Contrary | Each | After"
+)

@@ -1,0 +1,93 @@
+"""From a question in words to its program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from dsl.vocabulary import Vocabulary
+from neptune.writer.english import faults
+from neptune.writer.english.chart import Chart
+from neptune.writer.english.compose import functions
+from neptune.writer.english.grammar import load
+from neptune.writer.english.lexicon import lexicon_of
+from neptune.writer.english.render import Renderer
+from neptune.writer.english.resolve import Resolver, Unresolved
+
+MOST_WORDS = 150
+"""The longest question that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A question's program, and what was decided on the way, in words."""
+
+    program: str
+    notes: tuple[str, ...] = ()
+
+
+class Reader:
+    """Reads questions about one world. Safe to use from many threads.
+
+    Parameters
+    ----------
+    vocabulary
+        The world's words.
+
+    Raises
+    ------
+    ConfigError
+        If the vocabulary has no words.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary, self._lexicon, self._grammar = vocabulary, lexicon_of(vocabulary), load()
+        self._functions: dict[str, Callable[..., Any]] = dict(functions(vocabulary))
+
+    def read(self, question: str) -> Reading:
+        """Return the program of a question: that of its cheapest reading.
+
+        Raises
+        ------
+        NotUnderstoodError
+            If a word is not known, or the words do not make a question.
+        """
+        if len(question) > faults.MOST_LETTERS:
+            raise faults.too_long(question, f"{len(question):,} letters")
+        words = self._lexicon.split(question)
+        if not words:
+            raise faults.empty(question)
+        if len(words) > MOST_WORDS:
+            raise faults.too_long(question, f"{len(words):,} words")
+        edges = self._lexicon.edges(words, self._grammar.words)
+        unknown = faults.unknown_words(words, edges)
+        if unknown:
+            raise faults.unknown(question, unknown, [*self._lexicon.known(), *self._grammar.words])
+        chart = Chart(self._grammar, self._functions, edges)
+        programs: list[tuple[int, Reading]] = []
+        unresolved: Unresolved | None = None
+        for cost, meaning in chart.readings():
+            resolver, renderer = Resolver(), Renderer(self._vocabulary)
+            try:
+                program = renderer.program(resolver.question(meaning))
+            except Unresolved as error:
+                unresolved = unresolved or error
+                continue
+            programs.append((cost, Reading(program, (*resolver.notes, *renderer.notes))))
+        if not programs:
+            if unresolved is not None:
+                raise faults.points_to_nothing(question, unresolved.word)
+            raise faults.not_a_question(question, words, chart)
+        (cost, best), *others = programs
+        rivals = [other.program for price, other in others if price <= cost + 1 and other.program != best.program]
+        if rivals:
+            return Reading(best.program, (*best.notes, f"it could also be read as {rivals[0]}"))
+        return best
+
+
+@lru_cache(maxsize=8)
+def reader_of(vocabulary: Vocabulary) -> Reader:
+    """Return the reader of a vocabulary; made once for each."""
+    return Reader(vocabulary)
