@@ -27,6 +27,11 @@ class Limits:
         Cells asked of the oracle in one run.
     tensor_cells
         Cells of the largest tensor that a plan may build.
+    table_bytes
+        Bytes of all tables that a plan holds at once.
+    work_units
+        Work of one run, in units of about a microsecond (:mod:`dsl.work`); more where a large program is run on many
+        objects.
     iterations
         Turns of all loops and comprehensions in one run.
     text_chars
@@ -48,6 +53,8 @@ class Limits:
     predicate_arity: int = 4
     oracle_calls: int = 1_000_000
     tensor_cells: int = 50_000_000
+    table_bytes: int = 400_000_000
+    work_units: int = 1_600_000
     iterations: int = 100_000
     text_chars: int = 20_000
     number_digits: int = 40

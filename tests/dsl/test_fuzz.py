@@ -8,6 +8,7 @@ import time
 
 import pytest
 import torch
+from helpers.fixed_work import slower
 from helpers.fuzzing import programs
 
 import dsl
@@ -17,18 +18,6 @@ from neptune.scene import Scene
 
 PART = 10_000
 FULL_PARTS = 20
-
-
-FIXED_WORK = 0.25
-"""Seconds of CPU time that :func:`fixed_work` takes on a machine at full speed."""
-
-
-def fixed_work() -> float:
-    """Return the seconds of CPU time that a fixed piece of work like the interpreter's takes just now."""
-    started, made = time.process_time(), {}
-    for i in range(200_000):
-        made[i % 977, str(i)] = frozenset((i, i + 1))
-    return time.process_time() - started
 
 
 def attack(seed: int, count: int, slowest_allowed: float) -> dict[str, int]:
@@ -53,7 +42,7 @@ def attack(seed: int, count: int, slowest_allowed: float) -> dict[str, int]:
             raise AssertionError(f"seed {seed}, program {i}: {text!r}") from error
         seconds = time.process_time() - started
         if seconds >= slowest_allowed:  # of a machine at full speed; one that is slow just now takes longer for all
-            seconds /= max(1.0, fixed_work() / FIXED_WORK)
+            seconds /= slower()
         assert seconds < slowest_allowed, f"{seconds:.2f} s: seed {seed}, program {i}: {text!r}"
     return ends
 

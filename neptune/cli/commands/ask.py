@@ -120,8 +120,7 @@ def _draw(picture: Picture, scene: Scene, answer: Answer, caption: str) -> Image
     from neptune.runs.report.annotate import annotate
 
     boxes = (scene.boxes * (picture.scale * 2)).tolist()
-    notes = [f"Nothing in the picture fits: {text}" for text in answer.presuppositions]
-    return annotate(picture.image, boxes, _scores(answer), answer.objects, caption, str(_in_words(answer)), notes)
+    return annotate(picture.image, boxes, _scores(answer), answer.objects, caption, str(_in_words(answer)))
 
 
 def _explain(config: Config, program: str) -> int:

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import dsl
 from dsl import plan
+from dsl.limits import Limits
 from dsl.plan import Atom, ExpectationOver, Node
 from dsl.plan.guards import insert_guards
 from dsl.syntax import ast
@@ -134,7 +135,9 @@ def cost_bound(context: RunContext, program: str | ast.Program, objects: int, mo
             return found
         asked: list[Need] = []
         try:
-            outcome = follow(tree, _AnyGiven(objects, path.choices), *conventions, partial(_collect, into=asked))
+            outcome = follow(
+                tree, _AnyGiven(objects, path.choices, context.limits), *conventions, partial(_collect, into=asked)
+            )
         except _UnfollowedError:
             found.followed = False
         else:
@@ -245,8 +248,8 @@ def _unfollowed(*arguments: object) -> Any:
 class _AnyGiven(Given):
     """Hands out the values of a path; each comparison of a value that stands for any is a need of its own."""
 
-    def __init__(self, objects: int, choices: Choices) -> None:
-        super().__init__(objects, choices)
+    def __init__(self, objects: int, choices: Choices, limits: Limits) -> None:
+        super().__init__(objects, choices, limits)
         self._turns = count()
 
     def need(self, need: Need, line: int) -> Any:

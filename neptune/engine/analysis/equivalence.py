@@ -29,7 +29,9 @@ def plan_key(
         For everything that the checker, or building the plan, finds wrong. No oracle is asked.
     """
     tree = dsl.check(program, vocabulary=vocabulary, limits=limits).program
-    outcome = follow(tree, Given(None), vocabulary, limits, distinct_variables, lambda run, value, last: value)
+    outcome = follow(
+        tree, Given(None, limits=limits), vocabulary, limits, distinct_variables, lambda run, value, last: value
+    )
     if outcome.error is not None:
         error = outcome.error
         raise error.with_source(program) if error.source is None else error

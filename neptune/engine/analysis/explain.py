@@ -140,7 +140,7 @@ def explain(context: RunContext, program: str | ast.Program, n_objects: int) -> 
     """Explain a program up to its first need; see :meth:`neptune.Engine.explain`."""
     checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
     conventions = context.vocabulary, context.limits, context.distinct_variables
-    outcome = follow(checked.program, Given(n_objects), *conventions, _valued)
+    outcome = follow(checked.program, Given(n_objects, limits=context.limits), *conventions, _valued)
     if outcome.error is not None:
         if isinstance(program, str) and outcome.error.source is None:
             outcome.error.with_source(program)

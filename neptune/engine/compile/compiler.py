@@ -8,6 +8,7 @@ operation. How a node is computed, and what its bounds are, is said by one rule 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -64,6 +65,7 @@ class Compiler:
         self.program.outputs = [self.value(node) for node in outputs]
         self.program.probabilities = [self.probabilities.get(slot) for slot, _ in self.program.outputs]
         self.program.axes = max([self.program.axes, *self.axes])
+        self.program.tables = Counter(self.axes)
         return self.program
 
     def value(self, node: Node) -> Register:

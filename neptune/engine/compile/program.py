@@ -6,6 +6,7 @@ or the lower and upper bounds of one scene. A value of a single row is the same 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -130,6 +131,8 @@ class Program:
         carrier value.
     axes
         The number of variables of the largest table held.
+    tables
+        How many registers have so many axes.
     searches
         For each search (:mod:`neptune.engine.compile.assignment`) among the operations, the number of all its
         variables.
@@ -140,6 +143,7 @@ class Program:
     outputs: list[Register] = field(default_factory=list)
     probabilities: list[int | None] = field(default_factory=list)
     axes: int = 0
+    tables: Counter[int] = field(default_factory=Counter)
     searches: list[int] = field(default_factory=list)
 
     def peak_cells(self, size: int, limit: int = DEFAULT_LIMITS.tensor_cells) -> int:
@@ -147,6 +151,10 @@ class Program:
         (unless a search gives up); a search holds no more than `limit` at once."""
         at_once = max((min(size**axes, SEARCH_CELLS, limit) for axes in self.searches), default=0)
         return int(max(size**self.axes, at_once))
+
+    def held_cells(self, size: int) -> int:
+        """Return the cells of all registers for one row of N = `size` objects: they are held until the end."""
+        return sum(number * size**axes for axes, number in self.tables.items())
 
     def execute(self, context: ExecutionContext, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Return all registers; those of the results are named by `outputs`."""

@@ -21,6 +21,7 @@ from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.program import ExecutionContext, Program, Vars, all_rows, expand_axes, full, missing_axes
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import RowT, Source
+from neptune.engine.evaluate.charges import check_held
 from neptune.engine.evaluate.stage import Stage
 
 MOST_CELLS = 20_000_000
@@ -98,9 +99,11 @@ class Padded(Generic[RowT]):
             by_template[stage.template.node, stage.main, len(rows[i].scene) == 0].append(i)
         for (node, _, empty), members in by_template.items():
             program = plans.plan(node, "parts", laws, empty)
-            cells = program.peak_cells(max(len(rows[i].scene) for i in members))
+            largest = max(len(rows[i].scene) for i in members)
+            cells = program.peak_cells(largest)
             if cells > limit:
                 raise LimitError("tensor_cells", limit, cells, what=f"a formula of {program.axes} variables")
+            check_held(program, largest, run.limits, run.logic.dtype.itemsize)
             step = max(1, MOST_CELLS // max(cells, 1))
             for start in range(0, len(members), step):
                 part = members[start : start + step]

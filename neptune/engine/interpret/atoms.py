@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from dsl import plan
+from dsl import plan, work
 from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Atom, ExpectationOver, Forall, Node, Predicate, Term, make
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
+from dsl.work import Work
 from neptune.engine.interpret.values import AttributeOf, DescribedObject, Formula, ObjectRef, Variable, kind_name
 
 _VARIABLE_NAME = re.compile(r"[a-z]\d*\Z")
@@ -26,8 +27,8 @@ MAX_PLAN_DEPTH = 100
 class Atoms:
     """Makes atoms, and counts the nodes that a program builds."""
 
-    def __init__(self, vocabulary: Vocabulary, limits: Limits) -> None:
-        self.vocabulary, self.limits = vocabulary, limits
+    def __init__(self, vocabulary: Vocabulary, limits: Limits, work: Work) -> None:
+        self.vocabulary, self.limits, self._work = vocabulary, limits, work
         self._built = 0
 
     def apply(
@@ -176,7 +177,9 @@ class Atoms:
 
     def check_size(self, node: Node, where: ast.Node) -> None:
         """Count one more node; raise :class:`dsl.LimitError` if the plan has grown too large or too deep."""
-        self._built += 1 + len(node.children) // 16
+        built = 1 + len(node.children) // 16
+        self._built += built
+        self._work.spend(work.NODES, built, where.span)
         if self._built > self.limits.nodes:
             raise LimitError("nodes", self.limits.nodes, None, where.span)
         if node.depth > MAX_PLAN_DEPTH:

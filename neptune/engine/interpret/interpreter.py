@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from dsl import plan
+from dsl import plan, work
 from dsl.builtins import BUILTINS
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Node
@@ -31,6 +31,8 @@ class Interpreter(Statements):
         self._steps += 1
         if self._steps > self.limits.iterations:
             raise LimitError("iterations", self.limits.iterations, None, node.span, what="the run")
+        if not self._steps % 256:
+            self.work.spend(work.STEPS, 256, node.span)
         if self._depth > MAX_DEPTH + self.limits.depth:
             raise LimitError("depth", MAX_DEPTH + self.limits.depth, None, node.span)
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from dsl import plan
+from dsl import plan, work
 from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Node
@@ -61,9 +61,9 @@ class RunningProgram(ABC):
     def __init__(
         self, evaluator: values.Evaluator, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
     ) -> None:
-        self.evaluator, self.vocabulary, self.limits = evaluator, vocabulary, limits
+        self.evaluator, self.vocabulary, self.limits, self.work = evaluator, vocabulary, limits, evaluator.work
         self.distinct_variables = distinct_variables
-        self.atoms = Atoms(vocabulary, limits)
+        self.atoms = Atoms(vocabulary, limits, self.work)
         self.scope = values.Scope({})
         self.notes: list[str] = []
         self.variable_names: dict[Node, str] = {}
@@ -118,6 +118,7 @@ class RunningProgram(ABC):
             If there were more than ``limits.iterations``.
         """
         self._iterations += amount
+        self.work.spend(work.STEPS, amount, node.span)
         if self._iterations > self.limits.iterations:
             raise LimitError("iterations", self.limits.iterations, None, node.span)
 

@@ -46,6 +46,7 @@ class Statements(RunningProgram):
         """
         # By the identity of a body, which the program holds.
         self._assigned: dict[int, Mapping[str, Place]] = {}
+        self.work.begin(program)
         *first, last = program.body
         self.scope.assigned = self.assigned_by(program.body)
         try:

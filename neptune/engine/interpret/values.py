@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from dsl.check.scopes import Place
 from dsl.plan import Describe, Description, Exists, Node, make
 from dsl.syntax import ast
+from dsl.work import Work
 
 LAST = (1_000_000_000, 0)
 """A place after every text."""
@@ -166,6 +167,11 @@ class Evaluator(Protocol):
     @property
     def objects(self) -> int:
         """The number of objects."""
+        ...
+
+    @property
+    def work(self) -> Work:
+        """What the run has done so far; the interpreter counts its part there."""
         ...
 
     def need(self, need: Need, line: int) -> Any:

@@ -15,6 +15,7 @@ import torch
 from cachetools import LRUCache
 
 from dsl.errors import ProgramError
+from dsl.plan import walk
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import from_evidence
@@ -26,6 +27,8 @@ from neptune.engine.session.precompiled import Precompiled, precompile
 from neptune.scene import Scene
 
 PROGRAMS_KEPT = 50_000
+MOST_NODES = 2000
+"""Larger plans run by themselves: one may be more work than a run may do, which is counted there."""
 
 
 class Batch:
@@ -65,7 +68,9 @@ class Batch:
             if program in self._programs:
                 return self._programs[program]
         try:
-            made = precompile(self._context, program)
+            made: Precompiled | None = precompile(self._context, program)
+            if len(list(walk(made.settled))) > MOST_NODES:
+                made = None
         except (NotBatchable, ProgramError):
             made = None
         with self._lock:

@@ -82,7 +82,7 @@ def precompile(context: RunContext, program: str) -> Precompiled:
     """
     checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
     conventions = context.vocabulary, context.limits, context.distinct_variables
-    outcome = follow(checked.program, Given(None), *conventions)
+    outcome = follow(checked.program, Given(None, limits=context.limits), *conventions)
     if outcome.error is not None:
         raise outcome.error
     need = needed(outcome.value) if outcome.done else None

@@ -16,10 +16,11 @@ from typing import Any
 from cachetools import LRUCache
 
 import dsl
-from dsl.limits import Limits
+from dsl.limits import DEFAULT_LIMITS, Limits
 from dsl.plan import Node
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
+from dsl.work import Work
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import Need
 
@@ -45,6 +46,8 @@ class Given:
         The number of objects; ``None``: not known, and a program that asks for it stops too.
     choices
         The values of the path.
+    limits
+        What the program may use.
 
     Attributes
     ----------
@@ -52,8 +55,8 @@ class Given:
         Whether the program asked for the number of objects.
     """
 
-    def __init__(self, objects: int | None, choices: Choices = ()) -> None:
-        self._objects, self._given = objects, dict(choices)
+    def __init__(self, objects: int | None, choices: Choices = (), limits: Limits = DEFAULT_LIMITS) -> None:
+        self._objects, self._given, self.work = objects, dict(choices), Work(limits, objects or 0)
         self.sized = False
 
     @property
@@ -152,7 +155,7 @@ class Paths:
         vocabulary, limits, distinct_variables = self._conventions
         if tree is None:
             tree = dsl.check(program, vocabulary=vocabulary, limits=limits).program
-        given = Given(objects, choices)
+        given = Given(objects, choices, limits)
         outcome = follow(tree, given, vocabulary, limits, distinct_variables)
         if outcome.error is not None and isinstance(program, str) and not outcome.error.source:
             outcome.error.with_source(program)

@@ -12,13 +12,16 @@ from typing import Any
 
 import torch
 
-from dsl import plan
+from dsl import plan, work
 from dsl.plan import Count, Describe, Description, Exists, ExpectationOver, Node
 from dsl.plan.guards import insert_guards
+from dsl.work import Work
 from neptune.algebra import ProbabilisticTensor
 from neptune.algebra.convert import as_float
+from neptune.engine.compile.plan_cache import laws_of
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.bounds import settled_argmax, softmax_bounds
+from neptune.engine.evaluate.charges import charge
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence
@@ -69,11 +72,16 @@ class Session:
     ----------
     record
         What the run leaves behind.
+    work
+        What it has done so far.
     """
 
     def __init__(self, context: RunContext, evidence: Evidence) -> None:
         self.context, self.evidence, self.objects = context, evidence, len(evidence.scene)
         self.record = Record()
+        self.work = Work(context.limits, self.objects)
+        self._readings: dict[tuple[NeedKind, Node], tuple[Reading, int]] = {}
+        self._laws = laws_of(context.logic, context.parameters)
         self._asker = Asker(evidence, context, self.record.usage)
         self._executor = Executor(
             self.objects,
@@ -112,10 +120,20 @@ class Session:
 
     def evaluate(self, need: Need, line: int) -> Reading:
         """Return what a need comes to, settled or not, and add it to the record."""
+        usage, key = self.record.usage, (need.kind, need.of)
+        known = self._readings.get(key)
+        if known is not None:  # a loop may need the same again and again
+            reading, hits = known
+            usage.cache_hits += hits
+            self.work.spend(work.STEPS, 16)
+            self.record.add(reading, need.of, line)
+            return reading
+        looked_up = usage.cache_hits + usage.oracle_calls
         prepared = self._prepare(need.of, _GOALS[need.kind])
         started = time.perf_counter()
         reading: Reading = getattr(self, f"_{need.kind}")(prepared, need.of)
-        usage = self.record.usage
+        if reading.settled and not self.guessed:
+            self._readings[key] = reading, usage.cache_hits + usage.oracle_calls - looked_up
         usage.execute_ms += 1000 * (time.perf_counter() - started)
         planned, self._executor.plan_ms = self._executor.plan_ms, 0.0
         usage.plan_ms += planned
@@ -132,6 +150,7 @@ class Session:
         text, attribute, objects = need.of
         wording = self.context.wording
         question = Question(text, len(objects), attribute) if text else wording.query(attribute, len(objects))
+        self.work.spend(work.QUESTIONS, 1)
         answer = self._asker.query(question, objects)
         if answer is None and self.guessed:
             raise Abstain(f"the budget was spent before the question at line {line}")
@@ -236,7 +255,9 @@ class Session:
         started = time.perf_counter()
         guarded = insert_guards(node)
         self.record.usage.plan_ms += 1000 * (time.perf_counter() - started)
-        prepared = self._fill(plan.transform(guarded, self._settle), kind)
+        settled = plan.transform(guarded, self._settle)
+        charge(self.work, settled, self.objects, self._laws, self.context.limits, self.context.logic.dtype.itemsize)
+        prepared = self._fill(settled, kind)
         for inner in plan.walk(prepared):
             if isinstance(inner, ExpectationOver) and not inner.description.free:
                 self._check_presupposition(inner.description)
