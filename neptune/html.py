@@ -24,14 +24,30 @@ def score_color(score: float) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def ink_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return black or white, whichever is read better on a colour (WCAG 2.1; at least 4.5 to 1)."""
+    linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in (part / 255 for part in color)]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return (0, 0, 0) if light > 0.179 else (255, 255, 255)
+
+
 def scores_html(scores: Sequence[float]) -> str:
-    """Return one coloured square for each score in [0, 1], at most :data:`MOST`; blue is 0, orange 1."""
+    """Return one coloured square for each score in [0, 1], at most :data:`MOST`; blue is 0, orange 1.
+
+    A square shows its object's number above the score, as in the report.
+    """
     cells = []
     for index, score in enumerate(scores[:MOST]):
-        red, green, blue = score_color(score)
+        color = score_color(score)
+        back, ink = (f"rgb({','.join(map(str, c))})" for c in (color, ink_on(color)))
         cells.append(
-            f'<span title="object {index}: {score:.3f}" style="display:inline-block;width:11px;height:11px;'
-            f'margin-right:2px;border-radius:2px;background:rgb({red},{green},{blue})"></span>'
+            f'<span title="object {index}: {score:.3f}" style="display:inline-block;width:26px;margin-right:2px;'
+            f"border-radius:4px;background:{back};color:{ink};text-align:center;font:11px/1.15 system-ui,sans-serif;"
+            f'padding:1px 0 2px"><small style="display:block;font-size:9.5px">{index}</small>{_short(score)}</span>'
         )
     more = f" and {len(scores) - MOST} more" if len(scores) > MOST else ""
     return "".join(cells) + more
+
+
+def _short(score: float) -> str:
+    return "1" if score > 0.995 else "0" if score < 0.005 else f"{score:.2f}"[1:]

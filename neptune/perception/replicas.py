@@ -132,7 +132,7 @@ class Replicas(Generic[Model]):
     def __init__(self, models: Sequence[Model]) -> None:
         if not models:
             raise ValueError("there must be at least one copy")
-        self._first, self.copies = models[0], len(models)
+        self._first, self.copies, self.models = models[0], len(models), tuple(models)
         self.name: str = models[0].name  # type: ignore[attr-defined]
         self._free: queue.SimpleQueue[Model] = queue.SimpleQueue()
         for model in models:

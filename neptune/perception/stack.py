@@ -9,8 +9,9 @@ from typing import Any
 from neptune.perception.detect.cache import CachedDetector
 from neptune.perception.oracle.caching.batcher import MicroBatcher
 from neptune.perception.oracle.caching.cache import CachedOracle, has_identity
-from neptune.perception.oracle.caching.replay import RecordingOracle
-from neptune.perception.replicas import detector_on, oracle_on
+from neptune.perception.oracle.caching.exchanges import EXCHANGES, Exchanges
+from neptune.perception.oracle.caching.replay import RECORD, RecordingOracle
+from neptune.perception.replicas import OracleReplicas, detector_on, oracle_on
 from neptune.scene.types import Detector, Oracle
 
 
@@ -27,12 +28,13 @@ def oracle_stack(
 ) -> tuple[Oracle, RecordingOracle | None, MicroBatcher | None]:
     """Return the oracle as programs ask it, and of what is around it the recorder and the batcher, where there are.
 
-    From the inside: the oracle, one copy a device; the cache, for oracles with an identity; the record, which gets
-    what the cache says too; the batcher, where several threads or devices are to be served. Parameters and errors
-    are those of :class:`neptune.engine.Engine`.
+    From the inside: the oracle, one copy a device, which keeps its exchanges where a run folder is recorded; the cache,
+    for oracles with an identity; the record, which gets what the cache says too; the batcher, where several threads or
+    devices are to be served. Parameters and errors are those of :class:`neptune.engine.Engine`.
     """
     made: Oracle = oracle_on(oracle, devices, options)
     lanes = int(getattr(made, "copies", 1))
+    _keep_exchanges(made, record)
     if cache is not None and has_identity(made):
         made = CachedOracle(made, cache)
     recorder: RecordingOracle | None = None
@@ -42,6 +44,16 @@ def oracle_stack(
     if workers > 1 or len(devices) > 1:
         made = batcher = MicroBatcher(made, max_batch, wait_ms, callers=workers, lanes=lanes)
     return made, recorder, batcher
+
+
+def _keep_exchanges(oracle: Oracle, record: str | Path | None) -> None:
+    """Let an oracle that talks to a model keep prompts and replies beside the record of a run folder."""
+    kept = None
+    if record is not None and Path(record).name == RECORD:
+        kept = Exchanges(Path(record).with_name(EXCHANGES))
+    for one in oracle.models if isinstance(oracle, OracleReplicas) else (oracle,):
+        if hasattr(one, "exchanges"):
+            one.exchanges = kept
 
 
 def detector_stack(

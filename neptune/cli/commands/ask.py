@@ -120,7 +120,8 @@ def _draw(picture: Picture, scene: Scene, answer: Answer, caption: str) -> Image
     from neptune.runs.report.annotate import annotate
 
     boxes = (scene.boxes * (picture.scale * 2)).tolist()
-    return annotate(picture.image, boxes, _scores(answer), answer.objects, caption, str(_in_words(answer)))
+    notes = [f"Nothing in the picture fits: {text}" for text in answer.presuppositions]
+    return annotate(picture.image, boxes, _scores(answer), answer.objects, caption, str(_in_words(answer)), notes)
 
 
 def _explain(config: Config, program: str) -> int:

@@ -39,11 +39,13 @@ def about(folder: Path, results: Mapping[str, Any] | None = None) -> dict[str, A
     """
     try:
         config = json.loads((folder / records.CONFIG).read_text(encoding="utf-8"))
-        meta = config.pop(records.META, {})
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, RecursionError):
         return None
-    hashes = {str(k): str(v)[:SHORT] for k, v in (meta.get("hashes") or {}).items()}
-    asked = {f"as asked: {k}": str(v)[:SHORT] for k, v in (meta.get("prompt_hashes") or {}).items()}
+    if not isinstance(config, dict):
+        return None
+    meta = _mapping(config.pop(records.META, {}))
+    hashes = {str(k): str(v)[:SHORT] for k, v in _mapping(meta.get("hashes")).items()}
+    asked = {f"as asked: {k}": str(v)[:SHORT] for k, v in _mapping(meta.get("prompt_hashes")).items()}
     prompts = {k.removeprefix("prompts/"): v for k, v in hashes.items() if k.startswith("prompts/")}
     return {
         "name": str(meta.get("name") or folder.resolve().name),
@@ -64,11 +66,11 @@ def command(config: Mapping[str, Any], folder: Path) -> str:
 
 
 def _facts(config: Mapping[str, Any], meta: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, str]:
-    versions = dict(meta.get("versions") or {})
+    versions = dict(_mapping(meta.get("versions")))
     own = versions.pop("neptune-reasoner", "")
     commit = str(meta.get("git_commit") or "")
     changed = ", with files changed" if commit.endswith("+") else ""
-    resumed = len(meta.get("resumed") or ())
+    resumed = len(again) if isinstance(again := meta.get("resumed"), list) else 0
     bundle = f"from the bundle {meta['bundle']}" if meta.get("bundle") else ""
     return {
         "Data": _data(config),
@@ -102,7 +104,9 @@ def _data(config: Mapping[str, Any]) -> str:
 def _model(name: Any, options: Any) -> str:
     if not name:
         return ""
-    said = [f"{k} {v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)}" for k, v in (options or {}).items()]
+    said = [
+        f"{k} {v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)}" for k, v in _mapping(options).items()
+    ]
     return " · ".join([str(name), *said])
 
 
@@ -126,21 +130,25 @@ def _logic(config: Mapping[str, Any]) -> str:
 
 
 def _asked(config: Mapping[str, Any], results: Mapping[str, Any]) -> str:
-    schedule, used = config.get("schedule"), (results.get("schedule") or {})
-    if isinstance(used, Mapping) and used.get("used") not in (None, schedule):
+    schedule, used = config.get("schedule"), _mapping(results.get("schedule"))
+    if used.get("used") not in (None, schedule):
         schedule = f"{schedule} ({used['used']}: {used.get('why') or 'chosen'})"
-    words = {"all": "everything that a program mentions", "lazy": "only what decides the answer"}
-    said = [words.get(str(schedule), str(schedule or ""))]
-    if config.get("max_oracle_calls") is not None:
-        said.append(f"at most {config['max_oracle_calls']:,} calls a question")
-    if config.get("max_run_calls") is not None:
-        said.append(f"at most {config['max_run_calls']:,} calls in all")
+    named = {"all": "everything that a program mentions", "lazy": "only what decides the answer"}
+    said = [named.get(str(schedule), str(schedule or ""))]
+    for name, words in (("max_oracle_calls", "a question"), ("max_run_calls", "in all")):
+        if isinstance(most := config.get(name), int):
+            said.append(f"at most {most:,} calls {words}")
     return " · ".join(w for w in said if w)
 
 
 def _time(text: str) -> str:
     """``2026-11-29T12:48:38+0000`` as a reader takes it in."""
     return re.sub(r"^(\S+?)T(\d\d:\d\d):\d\d([+-]\d\d)(\d\d)$", r"\1, \2 (UTC\3:\4)", text)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """A value that should be an object; the file may be somebody else's."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _clean(text: str) -> str:

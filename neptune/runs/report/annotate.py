@@ -1,16 +1,26 @@
-"""Draws an answer on its picture: boxes coloured by score, question and answer as a caption below."""
+"""Draws an answer on its picture: boxes coloured by score, question and answer as a caption below.
+
+It belongs to the report's family: the same colours, labels of the same make that keep clear of one another, and the
+same ink on the same paper.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from neptune.html import score_color
+from neptune.html import ink_on, score_color
+from neptune.runs.report.labels import Box, place_labels
 
 _MARGIN = 12
-_INK, _QUIET, _PAPER = (28, 30, 36), (110, 116, 128), (250, 250, 248)
+_INK, _QUIET, _PAPER, _GREY = (27, 29, 35), (93, 99, 112), (255, 255, 255), (168, 173, 182)
+"""As ``--ink``, ``--quiet`` and ``--card`` of the page, and its boxes without a score."""
+
+_FONTS = ("DejaVuSans", "Arial", "Helvetica", "LiberationSans-Regular", "NotoSans-Regular")
+"""What ``system-ui`` comes to on most machines; a font that Pillow has is taken where there is none of them."""
 
 
 def annotate(
@@ -20,6 +30,7 @@ def annotate(
     objects: Sequence[int] = (),
     question: str = "",
     answer: str = "",
+    notes: Sequence[str] = (),
 ) -> Image.Image:
     """Return a copy of a picture with boxes drawn in and a caption strip below.
 
@@ -35,6 +46,8 @@ def annotate(
         Indices of the objects that the answer points to: drawn thick, and orange where there are no scores.
     question, answer
         Texts of the caption; no strip where both are empty.
+    notes
+        What a reader must know before believing the answer, a line each below it.
 
     Returns
     -------
@@ -49,28 +62,70 @@ def annotate(
         drawn = image.copy()
     draw = ImageDraw.Draw(drawn)
     unit = max(1, round(drawn.width / 400))
-    font = ImageFont.load_default(size=11 * unit)
+    font = _font(11 * unit)
     chosen = set(objects)
-    # Those that matter are drawn last, on top.
-    for index in sorted(range(len(boxes)), key=lambda i: (i in chosen, scores[i] if scores else 0)):
-        score = scores[index] if scores is not None and index < len(scores) else None
-        color = score_color(score) if score is not None else score_color(1) if index in chosen else (150, 154, 160)
-        box = [float(v) * scale for v in boxes[index]]
-        draw.rectangle(box, outline=color, width=unit * (3 if index in chosen else 1))
-        label = f"{index}" if score is None else f"{index} · {score:.2f}"
-        left, top, right, bottom = draw.textbbox((0, 0), label, font=font)
-        x, y = box[0], max(0.0, box[1] - (bottom - top) - 4 * unit)
-        draw.rectangle([x, y, x + right - left + 4 * unit, y + bottom - top + 4 * unit], fill=color)
-        draw.text((x + 2 * unit - left, y + 2 * unit - top), label, fill="white", font=font)
-    return _with_caption(drawn, question, answer, unit) if question or answer else drawn
+    known = [scores[i] if scores is not None and i < len(scores) else None for i in range(len(boxes))]
+    scaled = [[float(v) * scale for v in box] for box in boxes]
+    # Those that matter are drawn last, on top, and their labels get the best places.
+    order = sorted(range(len(boxes)), key=lambda i: (i in chosen, known[i] or 0.0))
+    colors = [_color(known[i], i in chosen) for i in range(len(boxes))]
+    for i in order:
+        draw.rectangle(scaled[i], outline=colors[i], width=unit * (3 if i in chosen else 1))
+    texts = [f"{i}" if (score := known[i]) is None else f"{i} · {score:.2f}" for i in range(len(boxes))]
+    places = _places(scaled, texts, font, unit, drawn.size, order[::-1])
+    if None in places:  # too many for that: their numbers alone
+        texts = [str(i) for i in range(len(boxes))]
+        places = _places(scaled, texts, font, unit, drawn.size, order[::-1])
+    for i in order:
+        if (place := places[i]) is not None:
+            _label(draw, place, scaled[i], texts[i], colors[i], font, unit)
+    return _with_caption(drawn, question, answer, notes, unit) if question or answer else drawn
 
 
-def _with_caption(image: Image.Image, question: str, answer: str, unit: int) -> Image.Image:
-    small, large = ImageFont.load_default(size=13 * unit), ImageFont.load_default(size=18 * unit)
+def _color(score: float | None, chosen: bool) -> tuple[int, int, int]:
+    if score is not None:
+        return score_color(score)
+    return score_color(1) if chosen else _GREY
+
+
+def _places(
+    boxes: Sequence[Sequence[float]],
+    texts: Sequence[str],
+    font: Any,
+    unit: int,
+    size: tuple[int, int],
+    order: Sequence[int],
+) -> list[Box | None]:
+    height = round(1.45 * font.size)
+    return place_labels(boxes, [(font.getlength(text) + 8 * unit, height) for text in texts], size, order)
+
+
+def _label(
+    draw: ImageDraw.ImageDraw,
+    place: Box,
+    box: Sequence[float],
+    text: str,
+    color: tuple[int, int, int],
+    font: Any,
+    unit: int,
+) -> None:
+    x, y, w, h = place
+    x0, y0, x1, y1 = box
+    middle = (x + w / 2, y + h / 2)
+    if x > x1 + 1 or x + w < x0 - 1 or y > y1 + 1 or y + h < y0 - 1:  # it lies apart: a line leads to its box
+        draw.line([middle, (min(max(middle[0], x0), x1), min(max(middle[1], y0), y1))], fill=color, width=unit)
+    draw.rounded_rectangle([x, y, x + w - 1, y + h - 1], radius=3 * unit, fill=color)
+    draw.text(middle, text, fill=ink_on(color), font=font, anchor="mm")
+
+
+def _with_caption(image: Image.Image, question: str, answer: str, notes: Sequence[str], unit: int) -> Image.Image:
+    small, large = _font(13 * unit), _font(18 * unit)
     width = image.width - 2 * _MARGIN * unit
     lines: list[tuple[str, Any, tuple[int, int, int]]] = []
     lines += [(line, small, _QUIET) for line in _wrap(question, small, width)[:6]]
     lines += [(line, large, _INK) for line in _wrap(answer, large, width)[:4]]
+    for note in notes[:4]:
+        lines += [(line, small, _QUIET) for line in _wrap(note, small, width)[:3]]
     heights = [round(font.size * 1.35) for _, font, _ in lines]
     strip = sum(heights) + round(1.5 * _MARGIN * unit)
     whole = Image.new("RGB", (image.width, image.height + strip), _PAPER)
@@ -81,6 +136,16 @@ def _with_caption(image: Image.Image, question: str, answer: str, unit: int) -> 
         draw.text((_MARGIN * unit, y), line, fill=ink, font=font)
         y += height
     return whole
+
+
+@cache
+def _font(size: int) -> Any:
+    for name in _FONTS:
+        try:
+            return ImageFont.truetype(f"{name}.ttf", size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size=size)
 
 
 def _wrap(text: str, font: Any, width: float) -> list[str]:

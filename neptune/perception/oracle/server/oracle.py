@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from neptune.errors import ConfigError, OracleFailedError
 from neptune.perception.oracle.caching.cache import Done
+from neptune.perception.oracle.caching.exchanges import Exchanges
 from neptune.perception.oracle.canvas import MAX_PIXELS
 from neptune.perception.oracle.server import reading as read
 from neptune.perception.oracle.server.prompts import PictureFormat, Prompts
@@ -52,10 +53,11 @@ class _Said(NamedTuple):
 
     value: tuple[Any, ...]
     cost: Cost
+    replies: tuple[Any, ...]
 
     @staticmethod
-    def of(value: tuple[Any, ...], failure: str, took: Sequence[Cost]) -> _Said:
-        return _Said(value, sum(took, Cost(failures={failure: 1} if failure else {})))
+    def of(value: tuple[Any, ...], failure: str, took: read.Took) -> _Said:
+        return _Said(value, sum(took, Cost(failures={failure: 1} if failure else {})), tuple(took.replies))
 
 
 class OpenAIOracle:
@@ -111,6 +113,8 @@ class OpenAIOracle:
     """
 
     name = "openai"
+    exchanges: Exchanges | None = None
+    """Where prompts and raw replies are kept, if anywhere."""
     default_url: str | None = None
     """The address where none is given and the provider has none."""
 
@@ -255,7 +259,15 @@ class OpenAIOracle:
 
     def _all(self, requests: Sequence[Any], ask: Any, done: Done) -> list[list[_Said]]:
         self._prompts.model = self.model  # an error if it can not be known, before anything is asked
-        return side_by_side(self._pool, requests, ask, lambda k, row, said: done(k, row, said.value))
+
+        def tell(k: int, row: int, said: _Said) -> None:
+            done(k, row, said.value)
+            if self.exchanges is not None:
+                failed = [f"no evidence: {reason}" for reason in said.cost.failures]
+                sent = self._prompts.sent(requests[k], row)
+                self.exchanges.add(requests[k], row, *sent, [*map(read.raw, said.replies), *failed])
+
+        return side_by_side(self._pool, requests, ask, tell)
 
     def _cost(self, cells: Sequence[_Said], scored: bool = False) -> Cost:
         total = sum((said.cost for said in cells), Cost())
@@ -273,7 +285,7 @@ class OpenAIOracle:
 
     def _score(self, request: ScoreRequest, row: int, stop: threading.Event) -> _Said:
         fields = self._prompts.fields(request, row, "score")
-        took: list[Cost] = []
+        took = read.Took()
         try:
             found = self._yes_no(fields, took, stop)
         except RequestFailedError as error:
@@ -283,7 +295,7 @@ class OpenAIOracle:
             return _Said.of(said, "", took)
         return _Said.of(said, UNSETTLED if isinstance(found, Reading) and found.heard else NEITHER, took)
 
-    def _yes_no(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> YesNo | Reading:
+    def _yes_no(self, fields: dict[str, Any], took: read.Took, stop: threading.Event) -> YesNo | Reading:
         if self._sampling is None:
             with self._finding:  # one request finds out; the others wait for it
                 if self._sampling is None:
@@ -303,7 +315,7 @@ class OpenAIOracle:
         known: Reading = self._client.ask(self._prompts.with_top(fields, self._top), reader, stop)
         return known
 
-    def _listed(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> Reading | None:
+    def _listed(self, fields: dict[str, Any], took: read.Took, stop: threading.Event) -> Reading | None:
         """Ask with log-probabilities a server of which it is not known whether it has any; ``None``: it has none."""
         refused: RequestFailedError | None = None
         for top in (self._prompts.top, FEWER)[: 2 if self._prompts.top > FEWER else 1]:
@@ -331,7 +343,7 @@ class OpenAIOracle:
         self._why = f"no log-probabilities: {refused}"
         return None
 
-    def _by_samples(self, fields: dict[str, Any], took: list[Cost], stop: threading.Event) -> YesNo:
+    def _by_samples(self, fields: dict[str, Any], took: read.Took, stop: threading.Event) -> YesNo:
         wanted = self.samples or SAMPLES
         votes: list[str] = []
         while len(votes) < wanted:
@@ -344,7 +356,7 @@ class OpenAIOracle:
         return read.sampled(votes[:wanted])
 
     def _query(self, request: QueryRequest, row: int, stop: threading.Event) -> _Said:
-        took: list[Cost] = []
+        took = read.Took()
         fields = self._prompts.sized(self._prompts.fields(request, row, "query"), self.query_tokens)
         try:
             text = self._client.ask(fields, read.noting(took, read.first_text), stop)

@@ -12,7 +12,7 @@ from typing import Any
 from cachetools import LRUCache, cachedmethod
 from PIL import Image
 
-from neptune.perception.oracle.canvas import Canvases
+from neptune.perception.oracle.canvas import Canvas, Canvases
 from neptune.perception.oracle.visual import VisualForm
 from neptune.scene.types import QueryRequest, ScoreRequest
 from neptune.servers.endpoints import Endpoint
@@ -65,9 +65,8 @@ class Prompts:
         PictureError
             If the picture can not be read.
         """
-        boxes = [int(i) for i in request.objects[row]]
-        canvas = self._canvases.of(request.scene)
-        text = self.form.text(request.question, canvas, boxes, kind, getattr(request, "choices", ()))
+        canvas, boxes = self._shown(request, row)
+        text = self._text(request, canvas, boxes, kind)
         content: Any = text
         if self.pictures.send:
             image = self.form.picture(canvas, boxes)
@@ -87,6 +86,19 @@ class Prompts:
         if self.extra:
             fields["extra_body"] = self.extra
         return fields
+
+    def sent(self, request: ScoreRequest | QueryRequest, row: int) -> tuple[str, str]:
+        """Return the words of the request for one cell, and what its picture is in words (``""``: none is sent)."""
+        canvas, boxes = self._shown(request, row)
+        text = self._text(request, canvas, boxes, "score" if isinstance(request, ScoreRequest) else "query")
+        width, height = self.form.size(canvas, boxes)
+        return text, f"{width} × {height} pixels, {self.pictures.format}" if self.pictures.send else ""
+
+    def _shown(self, request: ScoreRequest | QueryRequest, row: int) -> tuple[Canvas, list[int]]:
+        return self._canvases.of(request.scene), [int(i) for i in request.objects[row]]
+
+    def _text(self, request: ScoreRequest | QueryRequest, canvas: Canvas, boxes: list[int], kind: str) -> str:
+        return self.form.text(request.question, canvas, boxes, kind, getattr(request, "choices", ()))
 
     def sized(self, fields: dict[str, Any], tokens: int) -> dict[str, Any]:
         """Return the fields with a limit of the answer's tokens."""

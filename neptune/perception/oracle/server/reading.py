@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -143,14 +144,31 @@ def _vote(text: str) -> bool | None:
     return None if first is None or others else first == "yes"
 
 
-def noting(took: list[Cost], reader: Any) -> Any:
-    """Return a reader that also notes the tokens of what it reads, usable or not."""
+class Took(list[Cost]):
+    """What the requests for one cell cost, and in ``replies`` what came back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replies: list[Any] = []
+
+
+def noting(took: Took, reader: Any) -> Any:
+    """Return a reader that also notes what it reads and its tokens, usable or not."""
 
     def noting(response: Any) -> Any:
         took.append(Cost(0, *tokens_of(response)))
+        took.replies.append(response)
         return reader(response)
 
     return noting
+
+
+def raw(response: Any) -> str:
+    """Return a response's choices as JSON, or what it is instead of a chat completion, for a person to read."""
+    found = [
+        c.model_dump(exclude_none=True) for c in getattr(response, "choices", None) or () if hasattr(c, "model_dump")
+    ]
+    return json.dumps(found, ensure_ascii=False, default=str) if found else str(response)
 
 
 def listed(response: Any, asked: int | None = None) -> Reading:

@@ -15,6 +15,7 @@ import numpy as np
 from neptune.errors import ConfigError, OracleFailedError
 from neptune.perception.checkpoints import fingerprint, need_transformers
 from neptune.perception.device_failures import failures_said
+from neptune.perception.oracle.caching.exchanges import Exchanges
 from neptune.perception.oracle.canvas import MAX_PIXELS, Canvas, Canvases, object_rows
 from neptune.perception.oracle.visual import VisualForm
 from neptune.perception.oracle.vlm import adapters
@@ -74,6 +75,8 @@ class TransformersOracle:
     """
 
     name = "transformers"
+    exchanges: Exchanges | None = None
+    """Where prompts and raw replies are kept, if anywhere."""
 
     def __init__(
         self,
@@ -163,6 +166,7 @@ class TransformersOracle:
             return [Scores.of(np.zeros(0, dtype=np.float32)) for _ in requests]
         with self._inference():
             logits, mass = self.reader.yes_no(prompts)
+        self._keep(requests, prompts, places, [_reply(*said) for said in zip(logits.tolist(), mass.tolist())])
         return [Scores(logits[at], mass[at]) for at in places]
 
     def cells(self, requests: Sequence[ScoreRequest | QueryRequest]) -> tuple[list[Prompt], list[IntArray]]:
@@ -193,12 +197,16 @@ class TransformersOracle:
         prompts, places = self.cells(requests)
         free, closed = ([k for k, p in enumerate(prompts) if bool(p.choices) is chosen] for chosen in (False, True))
         known: dict[int, str | None] = {}
+        replies: dict[int, str] = {}
         with self._inference():
             if free:
                 written = self.reader.generate([prompts[k] for k in free], self.max_new_tokens)
+                replies |= zip(free, written)
                 known |= {k: _first_line(text) for k, text in zip(free, written)}
             if closed:
                 known |= zip(closed, self._choose([prompts[k] for k in closed]))
+        said = [replies.get(k, f"the likeliest of its choices: {known[k]}") for k in range(len(prompts))]
+        self._keep(requests, prompts, places, said)
         return [[known[k] for k in at.tolist()] for at in places]
 
     def prompts(self, request: ScoreRequest | QueryRequest) -> Iterator[Prompt]:
@@ -216,6 +224,21 @@ class TransformersOracle:
                 stem=self.chat.before + self.form.intro,
                 choices=choices,
             )
+
+    def _keep(
+        self,
+        requests: Sequence[ScoreRequest | QueryRequest],
+        prompts: Sequence[Prompt],
+        places: Sequence[IntArray],
+        replies: Sequence[str],
+    ) -> None:
+        """Keep what was sent and said, where that is wanted."""
+        if self.exchanges is None:
+            return
+        for request, at in zip(requests, places):
+            for row, k in enumerate(at.tolist()):
+                width, height = prompts[k].size
+                self.exchanges.add(request, row, prompts[k].text, f"{width} × {height} pixels", [replies[k]])
 
     def close(self) -> None:
         """Let go of the model and its memory; the oracle can not be asked any more."""
@@ -253,6 +276,10 @@ class TransformersOracle:
             failures_said(OracleFailedError, who, LESS_MEMORY),
         ):
             yield
+
+
+def _reply(logit: float, mass: float) -> str:
+    return f"log P(yes) - log P(no) = {logit:.4f} at the first token; yes and no together have {mass:.4f} of it"
 
 
 def _first_line(text: str) -> str | None:
