@@ -10,10 +10,10 @@ Public names are loaded when they are first used: ``import neptune`` loads neith
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from neptune.algebra import LogicParameters as LogicParameters
     from neptune.algebra import ProbabilisticTensor as ProbabilisticTensor
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from neptune.scene import Annotation as Annotation
     from neptune.scene import Scene as Scene
     from neptune.scene.picture import Picture as Picture
+    from neptune.scene.picture import PictureLike
 
 __version__ = "0.1.0"
 
@@ -47,45 +48,68 @@ _PUBLIC = {
 __all__ = ["ask", *_PUBLIC]
 
 
+@overload
 def ask(
-    image: str | Path | Picture,
-    question: str,
+    image: PictureLike,
+    question: str | None = None,
     program: str | None = None,
     *,
     engine: Engine | None = None,
     **options: Any,
-) -> Answer:
-    """Answer one question about a picture.
+) -> Answer: ...
+
+
+@overload
+def ask(
+    image: Sequence[PictureLike],
+    question: str | None = None,
+    program: str | None = None,
+    *,
+    engine: Engine | None = None,
+    **options: Any,
+) -> list[Answer]: ...
+
+
+def ask(
+    image: PictureLike | Sequence[PictureLike],
+    question: str | None = None,
+    program: str | None = None,
+    *,
+    engine: Engine | None = None,
+    **options: Any,
+) -> Answer | list[Answer]:
+    """Answer one question about a picture, or about each of several.
 
     Parameters
     ----------
     image
-        A picture, or its path.
+        The picture: a path or an http(s) address, the bytes of a picture's file, an open file, a PIL image, an array
+        (:class:`neptune.Picture` says which), or a :class:`neptune.Picture`; or a list of these.
     question
-        The question in words.
+        The question in words; may be left out where there is a program.
     program
-        The program that answers it; needed as long as no writer of programs is configured.
+        The program that answers it; without one the engine's writer writes it.
     engine
-        What runs it; by default one with the embedded detector and oracle.
+        What runs it; by default ``Engine()``, with the embedded detector and oracle.
     options
         Arguments of :class:`neptune.Engine`, where no `engine` is given.
 
     Returns
     -------
-    Answer
-        Value, probability in [0, 1], trace and usage.
+    Answer or list of Answer
+        Value, probability in [0, 1], trace and usage; of a list of pictures one each.
 
     Raises
     ------
     dsl.ProgramError
         If the program is wrong.
     NeptuneError
-        If the picture can not be read, nothing is detected, or there is no program.
+        If a picture can not be read, or there is no program.
     """
     if engine is None:
         from neptune.engine import Engine
 
-        engine = Engine(**{"oracle": "embedded", "detector": "embedded", **options})
+        engine = Engine(**options)
     elif options:
         raise TypeError(f"options ({', '.join(options)}) do not go with an engine; give them to Engine(…)")
     return engine.ask(image, question, program)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from html import escape
 from typing import Any, Literal
 
 from neptune.html import CODE, QUIET, scores_html
 from neptune.scene.types import Cost
+from neptune.words import jsonable
 
 Kind = Literal["truth", "number", "text", "object", "objects", "list", "nothing"]
 """What an answer's value is: a bool, a number, a text, an object's index, a list of indices, a list, or None."""
@@ -150,6 +151,13 @@ class Answer:
             text += f" ({self.probability:.3f})"
         return text
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as JSON can hold them, and ``text``, the answer in words.
+
+        Tuples are lists, what is no finite number is ``None``; ``usage`` and each step of ``trace`` are objects.
+        """
+        return {"text": str(self), **{f.name: _plain(getattr(self, f.name)) for f in fields(self)}}
+
     def _repr_html_(self) -> str:
         """Return the answer as a notebook shows it: how sure it is, its steps with their scores, its cost."""
         value = "abstained" if self.abstained else str(self).split(" (")[0]
@@ -176,3 +184,12 @@ class Answer:
             f'<div><b style="font-size:16px">{escape(value)}</b> <span style="{QUIET}">{sure}</span>'
             f'<table>{"".join(rows)}</table><div style="{QUIET}">{cost}</div></div>'
         )
+
+
+def _plain(value: Any) -> Any:
+    """Return a field as JSON can hold it; a dataclass, alone or in a sequence, as an object of its fields."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return jsonable(value)

@@ -7,7 +7,10 @@ Program errors are :class:`dsl.ProgramError`, which has the same four parts.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 class NeptuneError(Exception):
@@ -40,6 +43,42 @@ class NeptuneError(Exception):
             # A question ("did you mean …?") has its mark already.
             text += f". {self.hint.rstrip('.')}" + ("" if self.hint.endswith(("?", "!")) else ".")
         return " ".join(text.split())
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Say fields by other names: those of whoever reads this error."""
+        if not names:
+            return
+        # A flag of the command line goes with its field; a longer name that holds a field's is another.
+        pattern = re.compile(rf"(?<![\w/.-])(?:--)?({'|'.join(map(re.escape, names))})(?![\w/])")
+        for part in ("what", "where", "expected", "hint"):
+            setattr(self, part, pattern.sub(lambda found: names[found[1]], getattr(self, part)))
+        self.args = (self.one_line(),)
+
+
+_NAMES: ContextVar[Mapping[str, str] | None] = ContextVar("names", default=None)
+
+
+@contextmanager
+def fields_named(names: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Rename the fields of a configuration in the errors that leave this block; of blocks in blocks the outermost does.
+
+    Yields
+    ------
+    Mapping
+        The names that hold here.
+    """
+    outer = _NAMES.get()
+    if outer is not None:
+        yield outer
+        return
+    token = _NAMES.set(names)
+    try:
+        yield names
+    except NeptuneError as error:
+        error.rename(names)
+        raise
+    finally:
+        _NAMES.reset(token)
 
 
 class ConfigError(NeptuneError):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -47,6 +48,21 @@ def describe_value(value: Any) -> str:
     """Return a value as JSON, cut to 60 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def jsonable(value: Any) -> Any:
+    """Return `value` as JSON can hold it: tuples and arrays as lists, NaN and infinities as null, else text."""
+    if callable(to_list := getattr(value, "tolist", None)):  # arrays, and numbers of numpy
+        value = to_list()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, bytes):
+        return [jsonable(v) for v in value]
+    return str(value)
 
 
 def is_nested(annotation: Any) -> bool:

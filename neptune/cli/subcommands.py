@@ -8,8 +8,8 @@ from pathlib import Path
 from neptune.cli.dispatch import compare_runs, execute, load_environment, replay, split_command
 from neptune.config import Config
 from neptune.config.find import FoundConfig, find_config, packaged_names
-from neptune.config.paths import is_address
 from neptune.config.validation import ConfigProblems
+from neptune.scene.fetch import is_address
 
 PICTURE_ENDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 

@@ -42,7 +42,8 @@ WrittenFolder = Annotated[Path, IsPath("written")]
 KeptFile = Annotated[Path, IsPath("kept")]
 """The same as :class:`~pathlib.Path`."""
 
-_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"[a-z][\w+.-]+:", re.IGNORECASE)
+"""An address, or a dataset on a hub (``hf:owner/name``): no path of this machine. One letter is a drive."""
 _FILE_ENDS = (".json", ".yaml", ".yml")
 _NO_PATHS = ("", "auto")
 OPTIONS = {"vlm_options": ("oracle", "vlm_model_name"), "od_options": ("detector", "od_model")}
@@ -93,7 +94,7 @@ class Origin:
 
     def resolve(self, text: str, role: Role) -> str:
         """Return a path as the working directory sees it: relative where it lies inside, else absolute."""
-        if text in _NO_PATHS or os.path.isabs(text) or text.startswith("~") or is_address(text):
+        if text in _NO_PATHS or os.path.isabs(text) or text.startswith("~") or _ELSEWHERE.match(text):
             return text
         if role == "written":
             return shown(self.written / text)
@@ -105,11 +106,6 @@ class Origin:
         if Path(text).exists():
             return text
         return shown((self.missing if role == "read" else self.written) / text)
-
-
-def is_address(text: str) -> bool:
-    """Whether a text is an http(s) address."""
-    return _ADDRESS.match(text) is not None
 
 
 def shown(path: Path) -> str:
@@ -177,7 +173,7 @@ def places(data: Mapping[str, Any], model: type[BaseModel], start: Path) -> dict
     result = dict(data)
     for name, field in model.model_fields.items():
         value, role = result.get(name), role_of(field)
-        if role is None or not isinstance(value, str) or value in _NO_PATHS or is_address(value):
+        if role is None or not isinstance(value, str) or value in _NO_PATHS or _ELSEWHERE.match(value):
             continue
         place = start / Path(value).expanduser()
         if role != "name" or (_names_a_file(value) and place.exists()):

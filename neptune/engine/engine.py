@@ -11,14 +11,15 @@ from functools import cached_property
 from math import inf
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from dsl.limits import Limits
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
-from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, logic
+from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.answer import Answer
 from neptune.engine.analysis.detector_labels import labels_of
+from neptune.engine.arguments import check_one_of, check_range, in_arguments, logic_of, pictures_of
 from neptune.engine.assemble import engine_arguments
 from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evidence.priors import Estimates, Prior, box_prior
@@ -27,12 +28,12 @@ from neptune.engine.evidence.store import Evidence
 from neptune.engine.scenes import Scenes
 from neptune.engine.session.answers import run_program, truth_table
 from neptune.engine.session.batch import Batch
-from neptune.errors import ConfigError
+from neptune.errors import ConfigError, fields_named
 from neptune.perception.replicas import check_devices
 from neptune.perception.stack import detector_stack, oracle_stack
 from neptune.resources import vocabulary_of
 from neptune.scene import Annotation, Scene
-from neptune.scene.picture import Picture
+from neptune.scene.picture import Picture, PictureLike
 from neptune.scene.types import Detector, Oracle
 from neptune.writer.vote import Candidate, answer_together
 
@@ -48,10 +49,10 @@ class Engine:
     Parameters
     ----------
     oracle
-        A name (``scene``, ``embedded``, ``random``, ``replay``, …) or an :class:`~neptune.scene.types.Oracle`.
+        A name (``embedded``, ``scene``, ``random``, ``replay``, …) or an :class:`~neptune.scene.types.Oracle`.
     detector
         A name (``scene``, ``embedded``, …), a :class:`~neptune.scene.types.Detector`, or ``None`` where scenes
-        are given.
+        are given. ``"auto"``: the embedded one with the embedded oracle, else none.
     logic
         ``"godel"``, ``"product"``, ``"lukasiewicz"``, ``"frank:0.1"``, or a :class:`~neptune.algebra.Logic`.
     seed
@@ -104,10 +105,11 @@ class Engine:
         For a name or an option that does not exist, or a number out of its range.
     """
 
+    @in_arguments
     def __init__(
         self,
-        oracle: str | Oracle = "scene",
-        detector: str | Detector | None = None,
+        oracle: str | Oracle = "embedded",
+        detector: str | Detector | None = "auto",
         *,
         logic: str | Logic = "godel",
         seed: int = 0,
@@ -131,21 +133,23 @@ class Engine:
         wait_ms: float = 2.0,
         writer: Writer | Callable[[], Writer | None] | None = None,
     ) -> None:
-        self.logic = _logic(logic)
+        self.logic = logic_of(logic)
         if isinstance(schedule, str):
-            _one_of("schedule", schedule, ("all", "lazy"))
-        _one_of("planner", planner, ("naive", "optimised"))
-        _one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
-        _in_range("seed", seed, Integral, -inf, inf, "an integer")
+            check_one_of("schedule", schedule, ("all", "lazy"))
+        check_one_of("planner", planner, ("naive", "optimised"))
+        check_one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
+        check_range("seed", seed, Integral, -inf, inf, "an integer")
         if max_oracle_calls is not None:
-            _in_range("max_oracle_calls", max_oracle_calls, Integral, 1, inf, "an integer ≥ 1, or None")
-        _in_range("probability_tolerance", probability_tolerance, Real, 0, 1, "a number in [0, 1]")
+            check_range("max_oracle_calls", max_oracle_calls, Integral, 1, inf, "an integer ≥ 1, or None")
+        check_range("probability_tolerance", probability_tolerance, Real, 0, 1, "a number in [0, 1]")
         self.limits = limits or Limits()
         self.parameters = parameters or LogicParameters()
         self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else vocabulary_of(vocabulary)
         options = dict(oracle_options or {})
         if isinstance(oracle, str) and oracle in ("random", "scene"):
             options.setdefault("seed", seed)
+        if detector == "auto":
+            detector = "embedded" if oracle == "embedded" else None
         check_devices(devices, oracle=oracle, detector=detector)
         self.oracle, self.recorder, self._batcher = oracle_stack(
             oracle, devices, options, cache=cache, record=record, workers=workers, max_batch=max_batch, wait_ms=wait_ms
@@ -173,11 +177,12 @@ class Engine:
 
     @classmethod
     def from_config(cls, config: str | Path | Config, **arguments: Any) -> Engine:
-        """Make the engine that a configuration (a path to its JSON, or the object) describes.
+        """Make the engine that a configuration describes: a file, a packaged config's name, or the object.
 
-        `arguments` replace those that follow from the configuration.
+        `arguments` replace those that follow from the configuration. Its errors speak of the configuration's fields.
         """
-        return cls(**(engine_arguments(config) | arguments))
+        with fields_named({}):
+            return cls(**(engine_arguments(config) | arguments))
 
     @cached_property
     def writer(self) -> Writer | None:
@@ -204,7 +209,7 @@ class Engine:
         return labels_of(programs, self.wording, self.vocabulary, self.limits)
 
     def scene(
-        self, picture: Picture | str | Path | None, annotation: Annotation | None = None, labels: Sequence[str] = ()
+        self, picture: PictureLike | None, annotation: Annotation | None = None, labels: Sequence[str] = ()
     ) -> Scene:
         """Return the scene of a picture: its detected boxes, or with the detector ``scene`` the annotated ones.
 
@@ -214,7 +219,8 @@ class Engine:
         Parameters
         ----------
         picture, annotation
-            What is looked at, and what is known of it.
+            What is looked at (:class:`~neptune.scene.picture.Picture` says what it may be given as), and what is known
+            of it.
         labels
             What to look for (:meth:`labels`); by default any object.
 
@@ -227,7 +233,8 @@ class Engine:
         DatasetError
             If the annotation is missing or does not fit the picture.
         """
-        return self._scenes.scene(picture, annotation, labels)
+        with fields_named(self._names):
+            return self._scenes.scene(None if picture is None else Picture.of(picture), annotation, labels)
 
     def evidence(self, scene: Scene) -> Evidence:
         """Return what the oracle has said about a scene so far; all programs on the scene share it."""
@@ -259,7 +266,8 @@ class Engine:
         NeptuneError
             If the oracle can not answer.
         """
-        return run_program(self.context, program, scene, budget)
+        with fields_named(self._names):
+            return run_program(self.context, program, scene, budget)
 
     def run_many(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
         """Run many (program, scene) pairs as padded batches; the answers are those of one-by-one runs.
@@ -277,11 +285,12 @@ class Engine:
         dsl.ProgramError, NeptuneError
             As :meth:`run`, for the first question that has an error.
         """
-        answers = self._batch.run(questions)
-        return [
-            self.run(*question) if answer is None else answer
-            for question, answer in zip(questions, answers, strict=True)
-        ]
+        with fields_named(self._names):
+            answers = self._batch.run(questions)
+            return [
+                self.run(*question) if answer is None else answer
+                for question, answer in zip(questions, answers, strict=True)
+            ]
 
     @cached_property
     def _batch(self) -> Batch:
@@ -315,23 +324,53 @@ class Engine:
         """Return the soft truth of a formula over its free variables (a program whose result is a formula)."""
         return truth_table(self.context, formula, scene)
 
-    def ask(self, image: Picture | str | Path, question: str, program: str | None = None) -> Answer:
+    @overload
+    def ask(self, image: PictureLike, question: str | None = None, program: str | None = None) -> Answer: ...
+
+    @overload
+    def ask(
+        self, image: Sequence[PictureLike], question: str | None = None, program: str | None = None
+    ) -> list[Answer]: ...
+
+    def ask(
+        self, image: PictureLike | Sequence[PictureLike], question: str | None = None, program: str | None = None
+    ) -> Answer | list[Answer]:
         """Answer a question about a picture by a program: the one given, or one that the writer writes.
 
-        Where no writer is configured, the question is read without a language model, in the words of the vocabulary.
+        Parameters
+        ----------
+        image
+            The picture (:class:`~neptune.scene.picture.Picture` says what it may be given as), or a list of pictures.
+        question
+            The question in words; may be left out where there is a program. Where no writer is configured it is read
+            without a language model, in the words of the vocabulary.
+        program
+            The program that answers it.
+
+        Returns
+        -------
+        Answer or list of Answer
+            Of a list of pictures one answer each.
 
         Raises
         ------
         ConfigError
-            If there is no program, no writer is configured, and no vocabulary whose words a question could have.
+            If nothing is asked, or no writer is configured and there is no vocabulary whose words a question could have.
         dsl.ProgramError, NeptuneError
-            As :meth:`run`, and if the writer finds no program.
+            As :meth:`scene` and :meth:`run`, and if no program is found for the question.
         """
-        if program is not None:
-            return self.run(program, self.scene(image, labels=self.labels(program)))
-        written = self._written(question)
-        candidates = written.candidates or (Candidate(written.program),)
-        scene = self.scene(image, labels=self.labels(*(c.program for c in candidates)))
+        with fields_named(self._names):
+            candidates: Sequence[Candidate] = (Candidate(program),) if program is not None else ()
+            if program is None:
+                if question is None:
+                    raise ConfigError("Nothing is asked", expected="a question, or a program")
+                written = self._written(question)
+                candidates = written.candidates or (Candidate(written.program),)
+            answers = [self._answered(picture, candidates) for picture in pictures_of(image)]
+            return answers if isinstance(image, list | tuple) else answers[0]
+
+    def _answered(self, picture: Picture, candidates: Sequence[Candidate]) -> Answer:
+        scene = self.scene(picture, labels=self.labels(*(c.program for c in candidates)))
         return answer_together(candidates, lambda text: self.run(text, scene))[0]
 
     def _written(self, question: str) -> Written:
@@ -342,20 +381,3 @@ class Engine:
         from neptune.writer.writer import Writer
 
         return Writer.embedded(self.vocabulary, limits=self.limits)
-
-
-def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ConfigError(f"{field} is '{value}'", expected=" or ".join(f"'{k}'" for k in known))
-
-
-def _in_range(field: str, value: Any, kind: Any, least: float, most: float, expected: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
-        raise ConfigError(f"{field} is {value!r}", expected=expected)
-
-
-def _logic(name: str | Logic) -> Logic:
-    try:
-        return logic.get(name)
-    except ValueError as error:
-        raise ConfigError(" ".join(str(error).split()), where="logic") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from cachetools import LRUCache
 
@@ -39,9 +38,7 @@ class Scenes:
         self._detecting: dict[_Key, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def scene(
-        self, picture: Picture | str | Path | None, annotation: Annotation | None = None, labels: Sequence[str] = ()
-    ) -> Scene:
+    def scene(self, picture: Picture | None, annotation: Annotation | None = None, labels: Sequence[str] = ()) -> Scene:
         """Return the scene of a picture: see :meth:`neptune.engine.Engine.scene`.
 
         Raises
@@ -49,8 +46,6 @@ class Scenes:
         PictureError, DetectorError, DatasetError
             As there.
         """
-        if isinstance(picture, str | Path):
-            picture = Picture(picture)
         if self.detector is None:
             if self.name != "scene":
                 raise DetectorError("No detector is configured", expected="od_model", hint='e.g. od_model "embedded"')
@@ -61,7 +56,7 @@ class Scenes:
                     hint='Use od_model "embedded" for a picture without annotation',
                 )
         heeded = (tuple(labels) or (ANYTHING,)) if self.open_vocabulary else ()
-        key = (str(picture.path) if picture and picture.path else str(id(picture)), id(annotation), heeded)
+        key = (_identity(picture), id(annotation), heeded)
         with self._lock:
             found = self._kept.get(key)
             mine = self._detecting.setdefault(key, threading.Lock())
@@ -93,3 +88,16 @@ class Scenes:
                 hint="Lower its threshold (od_options), or use another detector (od_model)",
             )
         return Scene(found.boxes, picture.size, picture, annotation, found.scores, picture.name)
+
+
+def _identity(picture: Picture | None) -> str:
+    """Return what tells pictures apart without opening them: a file changes when it is written anew."""
+    if picture is None:
+        return ""
+    if picture.path is None:
+        return picture.digest
+    try:
+        found = picture.path.stat()
+    except OSError:
+        return str(picture.path)  # what is wrong with it is said when it is opened
+    return f"{picture.path} {found.st_mtime_ns} {found.st_size}"

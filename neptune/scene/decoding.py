@@ -8,6 +8,7 @@ memory included, is an error of that picture.
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import BinaryIO
@@ -125,7 +126,7 @@ def decode(
         ) from error
     except Exception as error:  # of foreign bytes Pillow's readers raise whatever they stumble over
         raise PictureError(
-            f"The picture can not be read: {' '.join(str(error).split()) or type(error).__name__}"[:300],
+            f"The picture can not be read: {_said(error)}"[:300],
             where=name,
             expected="a picture of the formats " + ", ".join(_READ),
             hint="Open it in a picture viewer to see whether the file is damaged",
@@ -252,6 +253,12 @@ def _opened(source: Path | BinaryIO, name: str) -> Image.Image:
     if Image.MAX_IMAGE_PIXELS is not None and most_pixels() > 2 * Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = most_pixels()
     return Image.open(source, formats=_READ)
+
+
+def _said(error: Exception) -> str:
+    """Return what a reader says, without the address in memory of what it read."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"<_io\.BytesIO object at \w+>", "in these bytes", text)
 
 
 def _bytes(source: Path | BinaryIO) -> int:

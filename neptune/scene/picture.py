@@ -8,62 +8,88 @@ of the whole upright picture. Transparent pixels show white.
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from neptune.errors import PictureError
-from neptune.scene.decoding import KEPT_PIXELS, MAX_PIXELS, as_kept, check_size, decode
+from neptune.scene.decoding import KEPT_PIXELS, MAX_PIXELS, as_kept, decode
+from neptune.scene.fetch import fetch, is_address, shown
+from neptune.scene.sources import PictureSource, from_array, opened
 
-__all__ = ["KEPT_PIXELS", "MAX_PIXELS", "Picture"]
+__all__ = ["KEPT_PIXELS", "MAX_PIXELS", "Picture", "PictureLike"]
 
 
 class Picture:
-    """An RGB picture, from a file or from an array.
+    """An RGB picture.
 
     Parameters
     ----------
     source
-        A path, a PIL image, or an array of shape ``(height, width, 3)``, uint8.
+        A path or an http(s) address, opened when the pixels are first needed; the bytes of a picture's file, or one
+        open in mode ``"rb"``; a PIL image; or an array of shape ``(height, width)``, ``(height, width, 3)`` or
+        ``(height, width, 4)`` (RGBA), of type uint8, uint16, bool, or a float type with values in [0, 1].
 
     Raises
     ------
     PictureError
-        If an image or an array is no picture or too large (:mod:`neptune.scene.decoding`); for a file when its pixels
-        are first needed: if it is missing, of another format, damaged or too large.
+        If it is no picture, or too large (:mod:`neptune.scene.decoding`); for a path or an address when its pixels are
+        first needed: if it is missing, can not be fetched (:mod:`neptune.scene.fetch`), is of another format, damaged
+        or too large.
     ConfigError
         If the environment's limit is no number.
+
+    Attributes
+    ----------
+    path : pathlib.Path or None
+        Its file.
+    address : str or None
+        Its address.
     """
 
-    def __init__(self, source: str | Path | Image.Image | NDArray[np.uint8]) -> None:
-        self.path: Path | None = Path(source) if isinstance(source, str | Path) else None
+    def __init__(self, source: PictureSource) -> None:
+        self.path: Path | None = None
+        self.address: str | None = None
         self._image: Image.Image | None = None
         self._size = (0, 0)
-        if isinstance(source, np.ndarray):
-            if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
-                raise PictureError(
-                    f"An array of shape {source.shape} and type {source.dtype} is no picture",
-                    expected="shape (height, width, 3), type uint8",
-                )
-            check_size((source.shape[1], source.shape[0]), self.name)  # Pillow takes no empty array
-            source = Image.fromarray(source)
-        if isinstance(source, Image.Image):
-            self._image, self._size = as_kept(source, self.name, KEPT_PIXELS)
+        if isinstance(source, str) and is_address(source):
+            self.address = source
+        elif isinstance(source, str | os.PathLike):
+            self.path = Path(source)
+        elif (content := opened(source)) is not None:
+            self._image, self._size, _ = decode(content, self.name, KEPT_PIXELS)
+        else:
+            image = source if isinstance(source, Image.Image) else from_array(source)
+            self._image, self._size = as_kept(image, self.name, KEPT_PIXELS)
+
+    @classmethod
+    def of(cls, source: PictureLike) -> Picture:
+        """Return a picture as it is, and what one can be made of as one; raises as the constructor."""
+        return source if isinstance(source, cls) else cls(source)  # type: ignore[arg-type]
 
     @property
     def name(self) -> str:
-        """The file's name, or ``"picture"``."""
+        """The name of the file, or of the address without what may be secret; else ``"picture"``."""
+        if self.address is not None:
+            return shown(self.address).rpartition("/")[2] or shown(self.address)
         return self.path.name if self.path else "picture"
 
     @property
     def image(self) -> Image.Image:
         """The PIL image, RGB, of at most `KEPT_PIXELS` pixels; smaller than `size` for larger pictures."""
         if self._image is None:
-            assert self.path is not None
-            self._image, self._size, _ = decode(self.path, str(self.path), KEPT_PIXELS)
+            if self.address is not None:
+                where = shown(self.address)
+                source: Path | io.BytesIO = io.BytesIO(fetch(self.address))
+            else:
+                assert self.path is not None
+                where, source = str(self.path), self.path
+            self._image, self._size, _ = decode(source, where, KEPT_PIXELS)
         return self._image
 
     @property
@@ -90,4 +116,10 @@ class Picture:
         return hashlib.sha256(f"{width}x{height}".encode() + self.image.tobytes()).hexdigest()
 
     def __repr__(self) -> str:
+        if self.address is not None:
+            return f"Picture({shown(self.address)!r})"
         return f"Picture({str(self.path) if self.path else 'in memory'!r})"
+
+
+PictureLike: TypeAlias = Picture | PictureSource
+"""A picture, or what one is made of."""

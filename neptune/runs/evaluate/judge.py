@@ -224,7 +224,5 @@ def _words(value: Any) -> str:
 
 def _renamed(error: NeptuneError) -> NeptuneError:
     """Return the error with the judge's fields in place of those of the writer of programs."""
-    hint, where = error.hint, error.where
-    for old, new in _FIELDS.items():
-        hint, where = hint.replace(old, new), where.replace(old, new)
-    return type(error)(error.what, where=where, expected=error.expected, hint=hint)
+    error.rename(_FIELDS)
+    return error

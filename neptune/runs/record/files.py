@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from neptune.words import jsonable
 
-
-def jsonable(value: Any) -> Any:
-    """Return `value` as JSON can hold it: tuples and arrays as lists, NaN as null, else text."""
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, np.bool_ | np.integer):
-        return value.item()
-    if isinstance(value, Mapping):
-        return {str(k): jsonable(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return jsonable(value.tolist())
-    if isinstance(value, Iterable) and not isinstance(value, bytes):
-        return [jsonable(v) for v in value]
-    return str(value)
+__all__ = ["jsonable", "write_atomic", "write_json"]
 
 
 def write_atomic(path: Path, text: str) -> None:
