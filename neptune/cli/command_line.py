@@ -18,7 +18,7 @@ from neptune.cli.table import COMMANDS
 from neptune.config.find import packaged_names
 from neptune.config.page import USAGE
 from neptune.config.validation import ConfigProblems
-from neptune.errors import NeptuneError, did_you_mean
+from neptune.errors import NeptuneError, did_you_mean, fields_named
 from neptune.words import describe_value
 
 HELP = ("--help", "-h")
@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complete()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _main(words)
+        with fields_named({}):  # who gives commands knows the fields of configs, and not the engine's arguments
+            return _main(words)
     except ConfigProblems as error:
         where = f"{error.where}: " if error.where else ""
         for problem in error.problems:

@@ -355,7 +355,7 @@ class Engine:
         Raises
         ------
         ConfigError
-            If nothing is asked, or no writer is configured and there is no vocabulary whose words a question could have.
+            If nothing is asked, or there is neither a writer nor a vocabulary whose words a question could have.
         dsl.ProgramError, NeptuneError
             As :meth:`scene` and :meth:`run`, and if no program is found for the question.
         """

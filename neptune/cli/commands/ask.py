@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 PICTURE = Path("answer.png")
 """The annotated picture in the run folder of ``ask``; of several pictures ``answer-1.png``, ``answer-2.png``, …"""
 
+FETCHED = Path("picture.png")
+"""A copy of a picture that was fetched from an address; numbered as the annotated one."""
+
 
 def ask(config: Config, name: str) -> int:
     """Answer one question about a picture, or about each of several.
@@ -73,6 +76,7 @@ def ask(config: Config, name: str) -> int:
         for picture, scene, answer, seconds in found:
             number = f"-{len(drawn) + 1}" if len(found) > 1 else ""
             record = _record(config, written, picture, scene, answer, seconds, number)
+            record["picture"] = str(picture.path or _kept(picture, folder, number))
             opened.append(record)
             drawn.append(folder / f"{PICTURE.stem}{number}{PICTURE.suffix}")
             _draw(picture, scene, answer, config.question or program).save(drawn[-1])
@@ -110,9 +114,15 @@ def _record(
         **describe_writing(written),
         **describe_answer(answer),
         **describe_scene(scene),
-        "picture": str(picture.path),
         "seconds": round(seconds, 4),
     }
+
+
+def _kept(picture: Picture, folder: Path, number: str) -> Path:
+    """Keep a fetched picture in the run folder, where the report finds it when its address holds another one."""
+    path = folder / f"{FETCHED.stem}{number}{FETCHED.suffix}"
+    picture.image.save(path)
+    return path
 
 
 def _draw(picture: Picture, scene: Scene, answer: Answer, caption: str) -> Image:
@@ -180,7 +190,7 @@ def _forget(folder: Path) -> None:
         raise ConfigError(
             "The folder holds a run of another task", where=str(folder), hint="Choose another --output_dir"
         )
-    old = [*folder.glob(f"{PICTURE.stem}*{PICTURE.suffix}")]
+    old = [path for made in (PICTURE, FETCHED) for path in folder.glob(f"{made.stem}*{made.suffix}")]
     for path in [*old, *(folder / name for name in (records.SAMPLES, records.RESULTS, records.REPORT))]:
         path.unlink(missing_ok=True)
 
