@@ -212,9 +212,15 @@ def _replace(run: RunningProgram, text: str, args: Args, node: ast.Expr) -> str:
     return text.replace(old, new)
 
 
-def _append(run: RunningProgram, items: Any, args: Args, node: ast.Expr) -> None:
+def _changed(items: Any, node: ast.Expr) -> list[Any]:
+    """Return a list that is to be changed; a tuple never is."""
     if not isinstance(items, list):
         raise ProgramError("A tuple can not be changed", node.span, hint="use a list")
+    return items
+
+
+def _append(run: RunningProgram, items: Any, args: Args, node: ast.Expr) -> None:
+    _changed(items, node)
     if len(items) >= run.limits.iterations:
         raise LimitError("iterations", run.limits.iterations, None, node.span)
     items.append(args[0])
@@ -247,7 +253,7 @@ _LIST: dict[str, Callable[..., Any]] = {
     "extend": _extend,
     "index": lambda run, items, a, node: items.index(a[0]),
     "count": lambda run, items, a, node: items.count(a[0]),
-    "pop": lambda run, items, a, node: items.pop(*a),
+    "pop": lambda run, items, a, node: _changed(items, node).pop(*a),
 }
 _DICT: dict[str, Callable[..., Any]] = {
     "get": lambda run, d, a, node: d.get(run.key(a[0], node), a[1] if len(a) > 1 else None),
