@@ -15,6 +15,11 @@ Kind = Literal["truth", "number", "text", "object", "objects", "list", "nothing"
 """What an answer's value is: a bool, a number, a text, an object's index, a list of indices, a list, or None."""
 
 
+SEMANTICS = 2
+"""What programs mean, by number. 1: a value was described of the most probable object, and a probability told of the
+last step alone; what was recorded then is replayed so."""
+
+
 @dataclass(slots=True)
 class Usage:
     """What an answer cost.
@@ -104,8 +109,9 @@ class Answer:
     kind
         What `value` is.
     probability
-        How sure the answer is, in [0, 1]: of the answer given (a "no" with p(yes) = 0.1 has 0.9); ``None`` where
-        only `bounds` are known, or where plain operations made the answer of values decided on the way.
+        How sure the answer is, in [0, 1]: of the answer given (a "no" with p(yes) = 0.1 has 0.9), and of all that was
+        decided on the way to it: which object is meant, whether anything fits a description, which way a branch
+        goes. ``None`` where only `bounds` are known, or where the oracle said something in words on the way.
     bounds
         Lower and upper bound of that probability; equal to it where everything needed was asked.
     scores
@@ -119,11 +125,16 @@ class Answer:
     tie
         The decision was exactly at ½, or two objects scored the same.
     abstained
-        Evidence was missing and the answer depends on it.
+        No answer is given.
+    why
+        Why not: ``"presupposition"`` (it speaks of something that is not there), ``"missing evidence"`` (and the answer
+        depends on it); ``""`` where an answer is given.
     settled
         The decision is provably the one that asking everything would give (false when a budget ran out).
     presuppositions
-        Descriptions that nothing in the picture matched, as text.
+        Descriptions that nothing in the picture fits, as text.
+    ambiguous
+        Descriptions of one thing that several fit, as text.
     notes
         What was normalised, inserted or left out, in words.
     """
@@ -142,8 +153,17 @@ class Answer:
     settled: bool = True
     presuppositions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    ambiguous: tuple[str, ...] = ()
+    why: str = ""
 
     def __str__(self) -> str:
+        doubts = [f"nothing fits {p}" for p in self.presuppositions] + [f"several fit {a}" for a in self.ambiguous]
+        if self.abstained:
+            reasons = doubts if self.why == "presupposition" else [self.why] if self.why else []
+            return ": ".join(["abstained", *([", ".join(reasons)] if reasons else [])])
+        return ", ".join([self._given(), *doubts])
+
+    def _given(self) -> str:
         text = {"truth": "yes" if self.value else "no", "object": f"object {self.value}"}.get(
             self.kind, str(self.value)
         )
@@ -160,7 +180,7 @@ class Answer:
 
     def _repr_html_(self) -> str:
         """Return the answer as a notebook shows it: how sure it is, its steps with their scores, its cost."""
-        value = "abstained" if self.abstained else str(self).split(" (")[0]
+        value = "abstained" if self.abstained else self._given().split(" (")[0]
         sure = ""
         if self.probability is not None:
             sure = f"p = {self.probability:.3f}"
@@ -176,7 +196,8 @@ class Answer:
                 f'{escape(step.source)}</td><td style="text-align:left">{escape(step.value)}</td>'
                 f'<td style="text-align:left;white-space:nowrap">{strip}</td></tr>'
             )
-        for text in (*(f"nothing matches: {p}" for p in self.presuppositions), *self.notes):
+        doubts = [f"nothing fits: {p}" for p in self.presuppositions] + [f"several fit: {a}" for a in self.ambiguous]
+        for text in (*doubts, *self.notes):
             rows.append(f'<tr><td></td><td colspan="3" style="{QUIET};text-align:left">{escape(text)}</td></tr>')
         usage = self.usage
         cost = f"{usage.oracle_calls:,} oracle calls, {usage.cache_hits:,} cache hits"

@@ -225,10 +225,20 @@ class Number(Node):
 
 @node
 class Describe(Node):
-    """The value whose formula is truest: softmax over the values of the logits of `bodies`."""
+    """The value whose formula is truest.
+
+    `presupposes`: that some value fits, as ``iota(Color, lambda c: …)`` does; of an object, everything has a colour.
+    """
 
     values: tuple[str, ...]
     bodies: Annotated[tuple[Node, ...], Part("0")]
+    presupposes: bool
+
+    @property
+    def about(self) -> tuple[str, Description] | None:
+        """The description whose objects all formulas weigh, after its variable in them; ``None`` if they do not."""
+        found = {(b.var, b.description) if isinstance(b, ExpectationOver) and not b.pick else None for b in self.bodies}
+        return found.pop() if len(found) == 1 else None
 
     def __str__(self) -> str:
         parts = (f"{v}: {b}" for v, b in zip(self.values, self.bodies, strict=True))

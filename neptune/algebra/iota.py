@@ -74,6 +74,33 @@ def weights(logits: Tensor, keep: Tensor | None, tau: float | Tensor) -> Tensor:
     return _softmax(gap).masked_fill(~keep, 0.0)
 
 
+def mixture(fits: Tensor, keep: Tensor | None, tau: float | Tensor, said: Tensor) -> Tensor:
+    """Return the distribution over values of the object meant: ``Σᵢ wᵢ · softmax over k of saidᵢₖ``.
+
+    Each object has one of the values, so its logits are made a distribution; the objects are weighed by the
+    description. The mean is one of probabilities, not of logits: three objects of which none is doubted, two of them
+    blue, are "blue" with 2/3.
+
+    Parameters
+    ----------
+    fits
+        Logits of the description, ``(…, N)``.
+    keep
+        Which objects there are, ``(…, N)``; or None.
+    tau
+        Temperature of the description.
+    said
+        Logits of each value at each object, ``(…, N, K)``.
+
+    Returns
+    -------
+    Tensor
+        ``(…, K)`` float64 in [0, 1], summing to 1 (to 0 where there is no object).
+    """
+    each = clamp_logit(said.double()).softmax(-1)
+    return (weights(fits.double(), keep, tau).unsqueeze(-1) * each).sum(-2)
+
+
 def _softmax(gap: Tensor) -> Tensor:
     """In float64, rounded once: padding and the place in memory do not change a bit."""
     return gap.double().softmax(-1).to(gap.dtype)

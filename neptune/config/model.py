@@ -161,6 +161,11 @@ class Config(BaseModel):
     probability_tolerance: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="Bounds of a probability as close as this are reported as one number."
     )
+    presuppositions: Literal["auto", "abstain", "answer"] = Field(
+        "auto",
+        description="Where nothing in the picture fits a description that a question takes for granted: abstain, or "
+        "answer all the same and record it. auto: answer where the task has to point to objects, else abstain.",
+    )
     dry_run: bool = Field(
         False, description="Check config, data, models, extras and keys, list all that is missing, run nothing."
     )

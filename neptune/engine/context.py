@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters
+from neptune.answer import SEMANTICS
 from neptune.engine.evidence.kept import EvidenceKept
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.questions import Wording
@@ -72,6 +73,11 @@ class RunContext:
         Bounds of an answer's probability as close as this are reported as their middle.
     kept
         The evidence of the latest scenes.
+    presuppositions
+        What becomes of an answer that speaks of something that is not there: ``"abstain"``, ``"answer"``, or
+        ``"auto"``: it is given where it points to objects.
+    semantics
+        What programs mean; see :data:`neptune.answer.SEMANTICS`.
     """
 
     oracle: Oracle
@@ -87,6 +93,8 @@ class RunContext:
     budget: int | None = None
     probability_tolerance: float = 0.0
     kept: EvidenceKept = field(default_factory=EvidenceKept)
+    presuppositions: str = "auto"
+    semantics: int = SEMANTICS
 
     def evidence(self, scene: Scene) -> Evidence:
         """Return what the oracle has said about a scene so far; all programs on the scene share it."""

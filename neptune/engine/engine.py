@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from math import inf
 from numbers import Integral, Real
@@ -17,7 +18,7 @@ from dsl.limits import Limits
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
-from neptune.answer import Answer
+from neptune.answer import SEMANTICS, Answer
 from neptune.engine.analysis.detector_labels import labels_of
 from neptune.engine.arguments import check_one_of, check_range, in_arguments, logic_of, pictures_of
 from neptune.engine.assemble import engine_arguments
@@ -79,6 +80,13 @@ class Engine:
         Guesses at cells, for the order of asking only; by default from the boxes.
     probability_tolerance
         In [0, 1]. Bounds of an answer's probability as close as this are reported as their middle; else as bounds only.
+    presuppositions
+        What becomes of an answer that speaks of something that is not there, such as the colour of the ball where no
+        ball is: ``"abstain"``, ``"answer"`` (the failure is in :attr:`~neptune.Answer.presuppositions`), or
+        ``"auto"``: it is given where the answer points to objects, and :meth:`ask` abstains.
+    semantics
+        2; or 1, what programs meant in earlier versions: ``describe`` spoke of the most probable object alone, and a
+        probability told of the last step alone. For replaying what was recorded then.
     oracle_options, detector_options
         Passed to the constructors of oracle and detector.
     record
@@ -122,6 +130,8 @@ class Engine:
         distinct_variables: str = "auto",
         prior: Prior | None = box_prior,
         probability_tolerance: float = 0.0,
+        presuppositions: str = "auto",
+        semantics: int = 2,
         oracle_options: dict[str, Any] | None = None,
         detector_options: dict[str, Any] | None = None,
         record: str | Path | None = None,
@@ -136,6 +146,8 @@ class Engine:
         self.logic = logic_of(logic)
         if isinstance(schedule, str):
             check_one_of("schedule", schedule, ("all", "lazy"))
+        check_one_of("presuppositions", presuppositions, ("auto", "abstain", "answer"))
+        check_range("semantics", semantics, Integral, 1, SEMANTICS, f"1 to {SEMANTICS}")
         check_one_of("planner", planner, ("naive", "optimised"))
         check_one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
         check_range("seed", seed, Integral, -inf, inf, "an integer")
@@ -170,6 +182,8 @@ class Engine:
             {"all": None, "lazy": Schedule()}[schedule] if isinstance(schedule, str) else schedule,
             max_oracle_calls,
             probability_tolerance,
+            presuppositions=presuppositions,
+            semantics=semantics,
         )
         """What programs are run with."""
         detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
@@ -242,7 +256,9 @@ class Engine:
 
     # --- running ---------------------------------------------------------------------------------
 
-    def run(self, program: str | ast.Program, scene: Scene, budget: int | None = None) -> Answer:
+    def run(
+        self, program: str | ast.Program, scene: Scene, budget: int | None = None, presuppositions: str | None = None
+    ) -> Answer:
         """Run a program on a scene. No gradient is kept; :meth:`table` keeps one.
 
         Parameters
@@ -253,6 +269,8 @@ class Engine:
             Boxes and, for most oracles, a picture.
         budget
             The most oracle calls of this run, where it is less than `max_oracle_calls`.
+        presuppositions
+            Of this run, where it is not the engine's.
 
         Returns
         -------
@@ -266,8 +284,12 @@ class Engine:
         NeptuneError
             If the oracle can not answer.
         """
+        context = self.context
         with fields_named(self._names):
-            return run_program(self.context, program, scene, budget)
+            if presuppositions is not None and presuppositions != context.presuppositions:
+                check_one_of("presuppositions", presuppositions, ("auto", "abstain", "answer"))
+                context = replace(context, presuppositions=presuppositions)
+            return run_program(context, program, scene, budget)
 
     def run_many(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
         """Run many (program, scene) pairs as padded batches; the answers are those of one-by-one runs.
@@ -371,7 +393,9 @@ class Engine:
 
     def _answered(self, picture: Picture, candidates: Sequence[Candidate]) -> Answer:
         scene = self.scene(picture, labels=self.labels(*(c.program for c in candidates)))
-        return answer_together(candidates, lambda text: self.run(text, scene))[0]
+        # Who asks is not told of what is not there, not even where the answer would point.
+        policy = "abstain" if self.context.presuppositions == "auto" else None
+        return answer_together(candidates, lambda text: self.run(text, scene, presuppositions=policy))[0]
 
     def _written(self, question: str) -> Written:
         return (self.writer or self._embedded_writer).write(question)

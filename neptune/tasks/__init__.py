@@ -74,6 +74,17 @@ def load(
     return task
 
 
+def presuppositions_of(dataset: str, choice: str = "auto") -> str:
+    """Return what becomes of answers that speak of something that is not there: ``"abstain"`` or ``"answer"``.
+
+    With the choice ``"auto"`` they are given where the task must point to an object, or to several.
+    """
+    if choice != "auto":
+        return choice
+    points = dataset in REGISTRY and resolve_name(REGISTRY[dataset]).points
+    return "answer" if points else "abstain"
+
+
 def __getattr__(attribute: str) -> object:
     if attribute in ("Sample", "Samples", "Task"):
         return getattr(import_module("neptune.tasks.base"), attribute)

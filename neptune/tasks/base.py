@@ -125,6 +125,8 @@ class Task(ABC):
     """A dataset that is ready to run. Made by :func:`neptune.tasks.load`."""
 
     name: ClassVar[str]
+    points: ClassVar[bool] = False
+    """Whether an answer has to name objects: then one is named, also where nothing fits."""
     samples: Sequence[Sample]
 
     def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:

@@ -19,6 +19,7 @@ from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import RunFolder
 from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
 from neptune.runs.record.provenance import describe_code, hash_inputs
+from neptune.tasks import presuppositions_of
 from neptune.writer.writer import EMBEDDED, Written
 
 if TYPE_CHECKING:
@@ -61,13 +62,13 @@ def ask(config: Config, name: str) -> int:
     pictures = [Picture(image) for image in config.images]
     for picture in pictures:
         _ = picture.image  # an unreadable picture is said before models are loaded
-    found = []
+    found, policy = [], presuppositions_of("ask", config.presuppositions)
     try:
         with Engine.from_config(config) as engine:
             for picture in pictures:
                 start = time.perf_counter()
                 scene = engine.scene(picture, labels=engine.labels(program))
-                answer = engine.run(program, scene)
+                answer = engine.run(program, scene, presuppositions=policy)
                 found.append((picture, scene, answer, time.perf_counter() - start))
     except ProgramError as error:
         raise NeptuneError(error.one_line()) from error
@@ -228,8 +229,12 @@ def _print_answer(answer: Answer, shown: Any) -> None:
             # Program text holds [brackets], which rich would take for markup.
             table.add_row(str(step.line), Text(step.source), Text(step.value))
         console.print(table)
-    for note in [*(f"Nothing in the picture matches: {p}" for p in answer.presuppositions), *answer.notes]:
+    doubts = [f"Nothing in the picture fits: {p}" for p in answer.presuppositions]
+    doubts += [f"Several objects fit: {a}" for a in answer.ambiguous]
+    for note in [*doubts, *answer.notes]:
         print(f"note: {note}")
     usage = answer.usage
     print(f"{usage.oracle_calls} oracle calls in {usage.oracle_rounds} rounds")
+    if answer.why:
+        doubt = f": {answer.why}"
     print(f"Answer: {shown}{doubt}{'  (a tie)' if answer.tie else ''}")

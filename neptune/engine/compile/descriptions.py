@@ -90,6 +90,27 @@ def _bounds(logits: Tensor, r: Tensor, tau: float) -> Tensor:
     return torch.cat([low, high]).clamp(0.0, 1.0)
 
 
+def mixture_bounds(fits: Tensor, said: Tensor, value: int, tau: float) -> tuple[float, float]:
+    """Return bounds of the probability of a value of the object meant (:func:`neptune.algebra.iota.mixture`).
+
+    Parameters
+    ----------
+    fits
+        Bounds of the description's logits, ``(2, N)``.
+    said
+        Bounds of the logits of each value at each object, ``(2, N, K)``.
+    value
+        Which of the K.
+    tau
+        The temperature of the description.
+    """
+    said = said.double().clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+    own = torch.arange(said.shape[-1]) == value
+    ends = torch.stack([torch.where(own, said[0], said[1]), torch.where(own, said[1], said[0])])
+    low, high = _bounds(fits.double(), ends.softmax(-1)[..., value], tau).tolist()
+    return low, high
+
+
 def fractional_bounds(w_low: Tensor, w_high: Tensor, r: Tensor, *, upper: bool) -> Tensor:
     """Return the extreme of ``Σ w·r / Σ w`` over ``w_low ≤ w ≤ w_high``, along the last axis.
 

@@ -44,7 +44,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         fused, self.parts = fuse(self.truths)
-        self.template = plans.template(make(Describe, tuple(map(str, range(len(fused)))), fused))
+        self.template = plans.template(make(Describe, tuple(map(str, range(len(fused)))), fused, False))
         self.leaves = atoms_of(self.truths)
 
     @staticmethod

@@ -43,7 +43,7 @@ class Atoms:
         args
             Variables, objects, descriptions, or values of sorts.
         argmax
-            Descriptions stand for their most probable object (inside ``describe``) instead of an expectation.
+            Descriptions stand for their most probable object instead of an expectation.
         note
             Called with what was normalised.
 

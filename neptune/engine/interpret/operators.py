@@ -249,9 +249,9 @@ def attribute_value(run: RunningProgram, sort: str, target: Any, node: Any) -> A
         )
     known = run.vocabulary.values(sort)
     if known:
-        with run.by_argmax():
+        with run.describing():
             bodies = [run.formula(predicate(run, v, [target], node), node) for v in known]
-        return values.DescribedValue(make(plan.Describe, tuple(known), tuple(bodies)), sort)
+        return values.DescribedValue(make(plan.Describe, tuple(known), tuple(bodies), False), sort)
     attribute = run.vocabulary.attribute(sort)
     return run.need("query", ("", attribute, (run.pointed(target, node),)), node)
 

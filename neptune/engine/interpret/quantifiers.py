@@ -201,12 +201,8 @@ def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
             hint="ask openly instead: describe(…, iota(Object, lambda x: …))" if not members else "add the lambda",
         )
     if not all(isinstance(m, str) for m in members):
-        bodies = bodies_of(run, members, function, node, choosing=True)
-        truest = max(
-            range(len(members)), key=[run.need("probability", values.bound(b), node) for b in bodies].__getitem__
-        )
-        return members[truest]
-    with run.by_argmax():
+        return _chosen_member(run, members, bodies_of(run, members, function, node, choosing=True), node)
+    with run.describing():
         bodies = bodies_of(run, members, function, node, choosing=True)
     if len(set(bodies)) == 1 and len(members) > 1:
         raise ProgramError(
@@ -216,7 +212,17 @@ def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
             hint="to ask for a value at an object write describe(Color, iota(Object, lambda x: …))",
         )
     name = domain.name if isinstance(domain, values.SortRef) else "value"
-    return values.DescribedValue(make(plan.Describe, tuple(members), tuple(bodies)), name)
+    return values.DescribedValue(make(plan.Describe, tuple(members), tuple(bodies), True), name)
+
+
+def _chosen_member(run: RunningProgram, members: list[Any], bodies: list[Node], node: Any) -> Any:
+    """Return the member of a list of anything whose formula is truest: it is chosen by its place."""
+    if run.semantics == 1:
+        chances = [run.need("probability", values.bound(b), node) for b in bodies]
+        return members[max(range(len(members)), key=chances.__getitem__)]
+    places = tuple(f"item {k}" for k in range(len(members)))
+    chosen = run.need("text", make(plan.Describe, places, tuple(map(values.bound, bodies)), True), node)
+    return members[places.index(chosen)]
 
 
 def count(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:

@@ -43,6 +43,8 @@ class RunningProgram(ABC):
     distinct_variables
         ``"auto"``: the variables of ``.exists("y")`` quantifiers stand for different objects (NePTune's convention),
         those of lambda quantifiers need not (LEFT's). ``"true"``, ``"false"``: all of them, none of them.
+    semantics
+        2; or 1, as programs were read before: a value is described of the most probable object.
 
     Attributes
     ----------
@@ -53,16 +55,21 @@ class RunningProgram(ABC):
     binders
         How many variables quantifiers bind around here.
     argmax
-        Whether descriptions stand for their most probable objects here, as inside ``describe``.
+        Whether descriptions stand for their most probable objects here, as semantics 1 has it inside ``describe``.
     variable_names
         The names in the program of the variables that quantifier nodes bind.
     """
 
     def __init__(
-        self, evaluator: values.Evaluator, vocabulary: Vocabulary, limits: Limits, distinct_variables: str = "auto"
+        self,
+        evaluator: values.Evaluator,
+        vocabulary: Vocabulary,
+        limits: Limits,
+        distinct_variables: str = "auto",
+        semantics: int = 2,
     ) -> None:
         self.evaluator, self.vocabulary, self.limits, self.work = evaluator, vocabulary, limits, evaluator.work
-        self.distinct_variables = distinct_variables
+        self.distinct_variables, self.semantics = distinct_variables, semantics
         self.atoms = Atoms(vocabulary, limits, self.work)
         self.scope = values.Scope({})
         self.notes: list[str] = []
@@ -99,9 +106,10 @@ class RunningProgram(ABC):
             self.binders -= arity
 
     @contextmanager
-    def by_argmax(self) -> Iterator[None]:
-        """Let descriptions stand for their most probable objects while the block runs."""
-        before, self.argmax = self.argmax, True
+    def describing(self) -> Iterator[None]:
+        """Make the formulas of a described value while the block runs: they weigh the objects that a description may
+        mean, as any formula does; under semantics 1 they speak of the most probable one."""
+        before, self.argmax = self.argmax, self.argmax or self.semantics == 1
         try:
             yield
         finally:

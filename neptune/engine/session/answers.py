@@ -30,7 +30,7 @@ def run_program(context: RunContext, program: str | ast.Program, scene: Scene, b
     checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
     budgets = [b for b in (budget, context.budget) if b is not None]
     session = Session(replace(context, budget=min(budgets, default=None)), context.evidence(scene))
-    run = Interpreter(session, context.vocabulary, context.limits, context.distinct_variables)
+    run = Interpreter(session, context.vocabulary, context.limits, context.distinct_variables, context.semantics)
     run.notes.extend(checked.notes)
     try:
         return answer_of(run, session, checked.program)
@@ -74,11 +74,13 @@ def answer_of(run: Interpreter, session: Session, program: ast.Program) -> Answe
             usage=session.record.usage,
             abstained=True,
             settled=False,
+            presuppositions=() if session.record.plain else tuple(session.record.presuppositions),
             notes=(*run.notes, str(reason)),
+            why="budget" if session.guessed else "missing evidence",
         )
-    tolerance = session.context.probability_tolerance
-    notes = tuple(run.notes)
-    return answer(reading, session.record, run.variable_names, notes, tolerance, session.guessed)
+    context, notes = session.context, tuple(run.notes)
+    tolerance, guessed = context.probability_tolerance, session.guessed
+    return answer(reading, session.record, run.variable_names, notes, context.presuppositions, tolerance, guessed)
 
 
 def _read(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Reading:
@@ -104,20 +106,23 @@ def _reading(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> 
     kind = result_kind(value)
     match value:
         case bool():
-            # Certain, unless soft scores were decided on the way to it.
-            return Reading("truth", value, None if session.record.trace else 1.0)
+            # Certain, but for what was decided on the way to it.
+            certain = not (session.record.trace or session.record.decided)
+            return Reading("truth", value, 1.0 if certain else session.record.of_plain())
         case float() if not math.isfinite(value):
             raise ProgramError(f"The program returned {value:g}", last.span, expected="a finite number")
         case ObjectRef():
             one_hot = tuple(float(i == value.index) for i in range(session.objects))
-            return Reading("object", value.index, scores=one_hot, objects=(value.index,))
+            sure = session.record.of_plain()
+            return Reading("object", value.index, sure, scores=one_hot, objects=(value.index,))
         case list() | tuple() | set() | dict():
             return _collection(value, run, session, last)
     if kind is None:
         raise ProgramError(
             f"The program returned {kind_name(value)}", last.span, expected="a truth, a number, a text or an object"
         )
-    return Reading(kind, value)
+    # A number that was made of a probability has none of its own.
+    return Reading(kind, value, session.record.of_plain())
 
 
 def _collection(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Reading:
@@ -127,15 +132,19 @@ def _collection(value: Any, run: Interpreter, session: Session, last: ast.Stmt) 
 
     def plain(item: Any) -> Any:
         reading = _read(item, run, session, last)
+        if needed(item) is not None:
+            session.record.decide(needed(item), reading)
         return reading.value if reading.settled or session.guessed else None
 
     if isinstance(value, dict):
-        return Reading("list", {_shown(run.key(k, last)): plain(v) for k, v in value.items()})
+        items = {_shown(run.key(k, last)): plain(v) for k, v in value.items()}
+        return Reading("list", items, session.record.of_plain())
     members = sorted(value, key=str) if isinstance(value, set) else list(value)
     if members and all(isinstance(m, ObjectRef | DescribedObject) for m in members):
         indices = tuple(run.pointed(m, last) for m in members)
-        return Reading("objects", list(indices), objects=indices)
-    return Reading("list", [plain(m) for m in members])
+        return Reading("objects", list(indices), session.record.of_plain(), objects=indices)
+    listed = [plain(m) for m in members]
+    return Reading("list", listed, session.record.of_plain())
 
 
 def _shown(key: Any) -> str:

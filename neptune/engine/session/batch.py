@@ -49,7 +49,7 @@ class Batch:
         budgets; and programs that are wrong, which say so when they are run.
         """
         answers: list[Answer | None] = [None] * len(questions)
-        if self._context.schedule is not None or self._context.budget is not None:
+        if self._context.schedule is not None or self._context.budget is not None or self._context.semantics == 1:
             return answers
         jobs: list[Job] = []
         for at, (program, scene) in enumerate(questions):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
 
 from dsl import plan
-from dsl.plan import Description, Term, with_terms
+from dsl.plan import Describe, Description, Term, with_terms
 from neptune.algebra import counting, iota
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.answer import Answer
@@ -60,7 +60,8 @@ class Reader:
                 job, made = group.rows[b], group.rows[b].made
                 if reading is not None:
                     job.record.add(reading, made.need.of, made.line, made.text)
-                    answers[job.at] = readout.answer(reading, job.record, made.names, made.notes)
+                    policy = self._context.presuppositions
+                    answers[job.at] = readout.answer(reading, job.record, made.names, made.notes, policy)
 
     def _truth(self, group: Group[Job], rows: list[int]) -> list[Reading | None]:
         table, chance = group.internal[0], group.chances[0]
@@ -137,25 +138,51 @@ class Reader:
         ranks, best = logic.ranks(cells), group.best(0)
         same = ranks == ranks.gather(1, best.unsqueeze(1))
         ties = ((same if keep is None else same & keep).sum(1) > 1).tolist()
-        hits = group.decided(0).any(1).tolist()
+        hits, fits = group.decided(0).sum(1).tolist(), _fits(group, 0)
         weights = iota.weights(logic.to_logits(cells), keep, self._context.parameters.iota_tau).tolist()
         values = group.chances[0].tolist()
         sizes = [len(job.scene) for job in group.rows]
         return [
             readout.described(
-                int(best[b]), tuple(weights[b][: sizes[b]]), tuple(values[b][: sizes[b]]), ties[b], hits[b]
+                int(best[b]),
+                tuple(weights[b][: sizes[b]]),
+                tuple(values[b][: sizes[b]]),
+                ties[b],
+                not hits[b],
+                hits[b] > 1,
+                (fits[b], fits[b]),
             )
             for b in rows
         ]
 
     def _text(self, group: Group[Job], rows: list[int]) -> list[Reading]:
-        logic, main = self._context.logic, group.stages[0].main
-        cells = torch.stack(group.internal[:main], 1)
+        logic, node = self._context.logic, group.rows[rows[0]].made.settled
+        assert isinstance(node, Describe)
+        k = len(node.values)
+        cells = torch.stack(group.internal[:k], 1)
         scores = torch.softmax(logic.to_logits(cells).clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 1)
         best = logic.ranks(cells).argmax(1).tolist()
         ties = ((scores == scores.gather(1, torch.tensor(best).unsqueeze(1))).sum(1) > 1).tolist()
-        values = scores.tolist()
-        return [readout.text(group.rows[b].made.need.of.values[best[b]], values[b][best[b]], ties[b]) for b in rows]
+        values = (scores if node.about is None else self._mixture(group, node, k).to(scores.dtype)).tolist()
+        hits, chances = logic.decide(cells).sum(1).tolist(), torch.stack(group.chances[:k], 1).amax(1).tolist()
+        readings = []
+        for b in rows:
+            made = group.rows[b].made
+            reading = readout.text(made.need.of.values[best[b]], values[b][best[b]], ties[b])
+            if made.need.of.presupposes and node.about is None:
+                fit = chances[b], chances[b]
+                reading = replace(reading, unmatched=not hits[b], several=hits[b] > 1, fit=fit)
+            readings.append(reading)
+        return readings
+
+    def _mixture(self, group: Group[Job], node: Describe, k: int) -> torch.Tensor:
+        """Return the distribution over the values of the object meant, the objects weighed, ``(B, K)``."""
+        assert node.about is not None
+        logic, stage, keep = self._context.logic, group.stages[0], group.keep
+        at = stage.main + [text for text, _ in stage.presupposed].index(node.about[1])
+        fits = logic.to_logits(group.internal[at])
+        said = logic.to_logits(torch.stack(group.internal[k : 2 * k], -1))
+        return iota.mixture(fits, keep, self._context.parameters.iota_tau, said)
 
 
 def _filled(description: Description, text: str, objects: list[int]) -> str:
@@ -178,14 +205,25 @@ def note_peak(group: Group[Job]) -> None:
 def note_described(group: Group[Job], k: int, texts: list[str], chosen: bool = False) -> list[int]:
     """Add the descriptions whose bodies are the k-th truth, one a row, to the records: as unmatched, or with the object
     that fits best, a `chosen` one in any case. Return those objects."""
-    hits, best = group.decided(k).any(1).tolist(), [int(i) for i in group.best(k)]
-    values = group.chances[k].tolist()
+    hits, best = group.decided(k).sum(1).tolist(), [int(i) for i in group.best(k)]
+    values, fits = group.chances[k].tolist(), _fits(group, k)
+    logic, tau = group.frame.logic, group.frame.parameters.iota_tau
+    weights = iota.weights(logic.to_logits(group.internal[k]), group.keep, tau).tolist() if chosen else []
     for b, job in enumerate(group.rows):
-        if not hits[b]:
-            job.record.unmatched(texts[b])
+        job.record.described(texts[b], not hits[b], hits[b] > 1, (fits[b], fits[b]))
+        if chosen:
+            weight = weights[b][best[b]]
+            job.record.doubts["chosen", texts[b]] = weight, weight
         if hits[b] or chosen:
             job.record.step(0, texts[b], f"object {best[b]}", tuple(values[b][: len(job.scene)]))
     return best
+
+
+def _fits(group: Group[Job], k: int) -> list[float]:
+    """Return for each row how true it is that some object fits the k-th truth."""
+    chances, keep = group.chances[k], group.keep
+    fits: list[float] = (chances if keep is None else chances.masked_fill(~keep, 0.0)).amax(1).tolist()
+    return fits
 
 
 def _true(hits: list[bool]) -> list[int]:

@@ -53,7 +53,8 @@ class SoftPlan:
     kind
         ``truth``, ``objects`` (a truth at each object), ``number``, ``object`` or ``text``.
     truths
-        Guarded formulas that are evaluated: those of the value itself, and last the body of `chosen`.
+        Guarded formulas that are evaluated: those of the value itself (the first `main`), the bodies of the
+        descriptions that they presuppose to fit something, and last the body of `chosen`.
     var
         The variable that the value ranges over (that is counted, described, or left free); else ``None``.
     chosen
@@ -67,6 +68,8 @@ class SoftPlan:
     truths: tuple[Node, ...] = field(init=False)
     var: str | None = field(init=False, default=None)
     chosen: Description | None = field(init=False)
+    main: int = field(init=False)
+    presupposed: tuple[Description, ...] = field(init=False)
     stage: Stage | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +84,12 @@ class SoftPlan:
         else:
             self.truths = (node,)
             self.var = next(iter(self.need.of.free)) if self.kind == "objects" else None
+        self.main = len(self.truths)
+        found = [n.description for t in self.truths for n in plan.walk(t) if isinstance(n, ExpectationOver)]
+        if self.chosen is not None:
+            found += [n.description for n in plan.walk(self.chosen) if isinstance(n, ExpectationOver)]
+        self.presupposed = tuple(d for d in dict.fromkeys(found) if not d.free)
+        self.truths = (*self.truths, *(d.body for d in self.presupposed))
         if self.chosen is not None:
             self.truths = (*self.truths, self.chosen.body)
         self.stage = Stage(self.truths, len(self.truths)) if self.truths else None
@@ -93,15 +102,19 @@ def soft_plan(need: Need) -> SoftPlan:
 
 
 def _chosen(node: Node) -> tuple[Node, Description | None]:
-    """Free the variable of the outermost closed description that is chosen from; others weigh their objects."""
+    """Free the variable of the closed description that a value is about, or of the outermost one that is chosen from;
+    others weigh their objects."""
     picks = [n for n in plan.walk(node) if isinstance(n, ExpectationOver) and n.pick]
     main = next((p.description for p in picks if not p.description.free), None)
+    about = node.about if isinstance(node, Describe) else None
+    if isinstance(node, Describe) and about is not None and not about[1].free:
+        picks, main = [b for b in node.bodies if isinstance(b, ExpectationOver)], about[1]
 
     def rule(current: Node, _: None, visit: plan.Visit[None]) -> Node:
         made = plan.rebuild(current, [visit(child, None) for child in current.children])
-        if not isinstance(made, ExpectationOver) or not made.pick:
+        if not isinstance(made, ExpectationOver):
             return made
-        if isinstance(current, ExpectationOver) and current.description is main:
+        if isinstance(current, ExpectationOver) and current.description is main and (current.pick or about is not None):
             return plan.substitute(made.body, {made.var: CHOSEN})
         return make(ExpectationOver, made.var, made.description, made.body, False)
 
@@ -177,7 +190,7 @@ class Distributions:
         logic, tau = self._context.logic, self._context.parameters.iota_tau
         chosen = () if t.chosen is None else (CHOSEN,)
         over = (*chosen, *(() if t.var is None else (t.var,)))
-        main = len(group.internal) - len(chosen)
+        main = t.main
         internal = [_spread(group, x, k, over) for k, x in enumerate(group.internal[:main])]
         true = [_spread(group, p, k, over).double() for k, p in enumerate(group.chances[:main])]
         false = [logic.to_probability(logic.not_(x)).double() for x in internal]
@@ -201,11 +214,30 @@ class Distributions:
             case "text":
                 logits = logic.to_logits(torch.stack(internal, -1)).double()
                 out = clamp_logit(logits).softmax(-1)
-        if t.chosen is None:
+        if t.chosen is not None:
+            cells = logic.to_logits(_spread(group, group.internal[-1], -1, (t.chosen.var,))).double()
+            weights = iota.weights(cells, keep, tau)
+            out = torch.einsum("bn,bnk->bk", weights, out)
+        if t.need.kind in _ALIKE:
             return out
-        cells = logic.to_logits(_spread(group, group.internal[-1], -1, (t.chosen.var,))).double()
-        weights = iota.weights(cells, keep, tau)
-        return torch.einsum("bn,bnk->bk", weights, out)
+        return out * self._fitting(t, group).unsqueeze(-1)
+
+    def _fitting(self, t: SoftPlan, group: Group[_Row]) -> Tensor:
+        """Return how sure it is that something fits all descriptions, ``(B,)`` float64: else there is no answer."""
+        described = [(t.main + k, d.var) for k, d in enumerate(t.presupposed)]
+        if t.chosen is not None:
+            described.append((len(group.chances) - 1, t.chosen.var))
+        elif t.kind == "object":
+            described.append((0, t.need.of.var))
+        sure = torch.ones(group.frame.batch, dtype=torch.float64)
+        for k, var in described:
+            if not group.frame.size:
+                return torch.zeros_like(sure)
+            chances = _spread(group, group.chances[k], k, (var,)).double()
+            sure = sure * (chances if group.keep is None else chances.masked_fill(~group.keep, 0.0)).amax(1)
+        if t.kind == "text" and t.need.of.presupposes and t.chosen is None:
+            sure = sure * torch.stack([c.double() for c in group.chances[: t.main]]).amax(0)
+        return sure
 
 
 def _spread(group: Group[_Row], x: Tensor, k: int, want: tuple[str, ...]) -> Tensor:

@@ -134,6 +134,12 @@ def _stage(context: RunContext, need: Need, node: Node) -> Stage:
         if node.var not in node.body.free:
             raise NotBatchable("a vacuous body")
         return Stage.of((node.body,), node)
+    if isinstance(node, Describe) and node.about is not None:
+        # What is said of each object, too: its values are mixed by the weights of the objects.
+        each = tuple(body.body for body in node.bodies if isinstance(body, ExpectationOver))
+        if any(node.about[0] not in body.free for body in each):
+            raise NotBatchable("a value that does not depend on the object")
+        return Stage.of((*node.bodies, *each), node)
     if isinstance(node, Describe):
         return Stage.of(node.bodies, node)
     if need.kind == "truth" and isinstance(node, Exists) and node.var in node.body.free and hard:

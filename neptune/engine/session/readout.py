@@ -6,7 +6,8 @@ A :class:`Reading` is the value with how sure it is; :class:`Record` is what a r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from neptune.answer import Answer, Kind, TraceStep, Usage
 TRACE_STEPS = 60
 SHOWN_CHARS = 200
 """Of a described value's formulas so much is shown in the trace."""
+SHOWN_VALUES = 3
 
 
 @dataclass(slots=True)
@@ -37,8 +39,10 @@ class Reading:
         The ∃ nodes of a true chain, outermost first, with the object of each.
     shown, traced
         The value and the scores in the trace; no step where nothing is shown.
-    unmatched
-        Whether it is an object, and nothing fits its description.
+    unmatched, several
+        Of an object or a value that is described: whether nothing fits its description, whether several do.
+    fit
+        … and how true it is that something does, as bounds in [0, 1].
     """
 
     kind: Kind
@@ -53,38 +57,94 @@ class Reading:
     shown: str = ""
     traced: tuple[float, ...] | None = None
     unmatched: bool = False
+    several: bool = False
+    fit: tuple[float, float] | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """What a run leaves behind beside its answer: its cost, its trace, and what it presupposed in vain."""
+    """What a run leaves behind beside its answer: its cost, its trace, what it presupposed in vain, and its doubts.
+
+    Parameters
+    ----------
+    doubts
+        What has to be right for the answer to be right, with bounds of how sure it is.
+    decided
+        Whether plain values were taken on the way.
+    unknown
+        Whether one of them has no probability: a number made of one, an order, what the oracle said in words.
+    plain
+        As semantics 1 has it: doubts are not counted, and uniqueness is not looked at.
+    """
 
     usage: Usage = field(default_factory=Usage)
     trace: list[TraceStep] = field(default_factory=list)
     presuppositions: list[str] = field(default_factory=list)
+    ambiguous: list[str] = field(default_factory=list)
     tie: bool = False
+    doubts: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+    decided: bool = False
+    unknown: bool = False
+    plain: bool = False
 
     def step(self, line: int, source: str, value: str, scores: tuple[float, ...] | None = None) -> None:
         """Add a step to the trace, if it is new and there is room."""
         if len(self.trace) < TRACE_STEPS and not any(s.source == source and s.value == value for s in self.trace):
             self.trace.append(TraceStep(line, source, value, scores))
 
-    def unmatched(self, text: str) -> None:
-        """Add a description that nothing in the picture matched."""
-        if text not in self.presuppositions:
+    def described(self, text: str, unmatched: bool, several: bool, fit: tuple[float, float] | None) -> None:
+        """Add a description: whether nothing fits it, or several do, and how true it is that something does."""
+        if unmatched and text not in self.presuppositions:
             self.presuppositions.append(text)
+        if several and not self.plain and text not in self.ambiguous:
+            self.ambiguous.append(text)
+        if fit is not None:
+            self.doubts["fits", text] = fit
+
+    def decide(self, need: Hashable, reading: Reading) -> None:
+        """Add a plain value that the program took: the answer is right if it is."""
+        if self.plain:
+            return
+        self.decided = True
+        bounds = reading.bounds
+        if bounds is None and reading.probability is not None:
+            bounds = (reading.probability, reading.probability)
+        if bounds is None:
+            self.unknown = True
+        else:
+            self.doubts[need] = bounds
+
+    @property
+    def sure(self) -> tuple[float, float]:
+        """How sure it is that all that the answer hangs on is right, as bounds."""
+        if self.plain or not self.doubts:
+            return 1.0, 1.0
+        lows, highs = zip(*self.doubts.values(), strict=True)
+        return math.prod(sorted(lows)), math.prod(sorted(highs))
+
+    def of_plain(self) -> float | None:
+        """Return the probability of a plain value that follows from what was decided; ``None`` where that has none."""
+        return None if self.plain or self.unknown or not self.decided else 1.0
 
     def add(self, reading: Reading, node: Node, line: int, text: str = "") -> None:
         """Add what a need of a plan came to; `text` is the plan as shown, if that is known."""
         self.tie |= reading.tie
-        if not (reading.shown or reading.unmatched):
+        if not (reading.shown or reading.unmatched or reading.fit):
             return
         text = text or plan.show(node)
-        if reading.unmatched:
-            self.unmatched(text)
+        if reading.unmatched or reading.fit:
+            short = _of_values(node) if isinstance(node, Describe) else text
+            self.described(short, reading.unmatched, reading.several, reading.fit)
         if reading.shown:
             source = text[:SHOWN_CHARS] if isinstance(node, Describe) else text
             self.step(line, source, reading.shown, reading.traced)
+
+
+def _of_values(node: Describe) -> str:
+    """Return a choice among values as a description: its first values, and what is said of the first."""
+    dots = ", …" if len(node.values) > SHOWN_VALUES else ""
+    text = f"ι({', '.join(node.values[:SHOWN_VALUES])}{dots}) {node.bodies[0].bracketed()}"
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
 
 
 def truth(
@@ -137,11 +197,13 @@ def described(
     weights: tuple[float, ...],
     fits: tuple[float, ...],
     tie: bool,
-    matched: bool,
+    unmatched: bool,
+    several: bool,
+    fit: tuple[float, float],
     settled: bool = True,
     bounds: tuple[float, float] | None = None,
 ) -> Reading:
-    """Read a described object: the one that fits best, the weight of each, and how well each fits."""
+    """Read a described object: the one that fits best, the weight of each, how well each fits, and whether any does."""
     return Reading(
         "object",
         best,
@@ -153,7 +215,9 @@ def described(
         (best,),
         shown=f"object {best}",
         traced=fits,
-        unmatched=not matched,
+        unmatched=unmatched,
+        several=several,
+        fit=fit,
     )
 
 
@@ -169,6 +233,7 @@ def answer(
     record: Record,
     names: Mapping[Node, str],
     notes: tuple[str, ...],
+    presuppositions: str,
     tolerance: float = 0.0,
     guessed: bool = False,
 ) -> Answer:
@@ -182,17 +247,24 @@ def answer(
         The program's names for the variables of ∃ nodes.
     notes
         What was normalised.
+    presuppositions
+        What an answer is worth that speaks of something that is not there: ``"abstain"``, ``"answer"``, or ``"auto"``:
+        it is given where it points to objects.
     tolerance
         Bounds as close as this are reported as their middle.
     guessed
         Whether the budget ran out: what is open is answered by the best guess.
     """
-    probability, bounds = reading.probability, reading.bounds
+    probability, bounds, sure = reading.probability, reading.bounds, record.sure
     if bounds is None and probability is not None:
         bounds = (probability, probability)
-    if bounds is not None and bounds[0] != bounds[1]:
+    if bounds is not None:
+        bounds = (bounds[0] * sure[0], bounds[1] * sure[1])
         probability = sum(bounds) / 2 if bounds[1] - bounds[0] <= tolerance else None
-    given = reading.settled or guessed
+    known = reading.settled or guessed
+    points = presuppositions == "auto" and reading.kind in ("object", "objects")
+    answers = record.plain or presuppositions == "answer" or points or not record.presuppositions
+    given = known and answers
     return Answer(
         reading.value if given and reading.kind != "nothing" else None,
         reading.kind,
@@ -208,4 +280,6 @@ def answer(
         reading.settled and not guessed,
         tuple(record.presuppositions),
         notes,
+        tuple(record.ambiguous),
+        "" if given else "presupposition" if known else "missing evidence",
     )

@@ -13,14 +13,15 @@ from typing import Any
 import torch
 
 from dsl import plan, work
-from dsl.plan import Count, Describe, Description, Exists, ExpectationOver, Node
+from dsl.plan import Count, CountTrue, Describe, Description, Exists, ExpectationOver, Node, Number, make
 from dsl.plan.guards import insert_guards
 from dsl.work import Work
-from neptune.algebra import ProbabilisticTensor
+from neptune.algebra import ProbabilisticTensor, iota
 from neptune.algebra.convert import as_float
+from neptune.engine.compile.descriptions import mixture_bounds
 from neptune.engine.compile.plan_cache import laws_of
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.bounds import settled_argmax, softmax_bounds
+from neptune.engine.evaluate.bounds import Interval, settled_argmax, softmax_bounds
 from neptune.engine.evaluate.charges import charge
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
@@ -78,7 +79,7 @@ class Session:
 
     def __init__(self, context: RunContext, evidence: Evidence) -> None:
         self.context, self.evidence, self.objects = context, evidence, len(evidence.scene)
-        self.record = Record()
+        self.record = Record(plain=context.semantics == 1)
         self.work = Work(context.limits, self.objects)
         self._readings: dict[tuple[NeedKind, Node], tuple[Reading, int]] = {}
         self._laws = laws_of(context.logic, context.parameters)
@@ -116,6 +117,7 @@ class Session:
         reading = self.evaluate(need, line)
         if not (reading.settled or self.guessed):
             raise Abstain(f"{_OPEN[need.kind]} at line {line} depends on missing evidence")
+        self.record.decide(need, reading)
         return reading.value
 
     def evaluate(self, need: Need, line: int) -> Reading:
@@ -148,6 +150,7 @@ class Session:
 
     def _query(self, need: Need, line: int) -> str:
         text, attribute, objects = need.of
+        self.record.unknown = True
         wording = self.context.wording
         question = Question(text, len(objects), attribute) if text else wording.query(attribute, len(objects))
         self.work.spend(work.QUESTIONS, 1)
@@ -173,16 +176,30 @@ class Session:
         reading = self._truth(prepared, node)
         interval = self._executor.truth(prepared)
         low, high = float(interval.low.values), float(interval.high.values)
-        return replace(reading, kind="number", value=(low + high) / 2, settled=low == high)
+        settled = low == high
+        return replace(reading, kind="number", value=(low + high) / 2, probability=None, bounds=None, settled=settled)
 
     def _number(self, prepared: Node, node: Node) -> Reading:
         low, high = self._executor.number(prepared)
+        if isinstance(prepared, Number):
+            return readout.number(low, high, 1.0)
+        if low == high and isinstance(prepared, CountTrue) and self.context.semantics > 1:
+            parts = [self._executor.truth(body) for body in prepared.bodies]
+            if all(part.exact for part in parts):
+                return readout.number(low, high, self._exactly([part.low for part in parts], low))
         if low == high and isinstance(prepared, Count) and not prepared.free:
             cells = self._executor.over(prepared)
             if cells.exact:
                 probability = float(cells.low.exactly(low, prepared.var).values)
                 return readout.number(low, high, probability, _floats(cells.low.values), _true(cells.low.decide()))
         return readout.number(low, high)
+
+    def _exactly(self, truths: list[ProbabilisticTensor], k: int) -> float:
+        """Return how true it is that exactly k of some closed truths are true."""
+        logic = self.context.logic
+        cells = torch.stack([t.internal.reshape(()) for t in truths]) if truths else torch.zeros(0, dtype=logic.dtype)
+        kind = "logits" if logic.uses_logits else "values"
+        return float(ProbabilisticTensor._make(("#",), {}, logic, **{kind: cells}).exactly(k, "#").values)
 
     def _objects(self, prepared: Node, node: Node) -> Reading:
         interval = self._executor.truth(prepared)
@@ -204,9 +221,10 @@ class Session:
 
     def _object(self, prepared: Node, node: Node) -> Reading:
         assert isinstance(prepared, Description)
-        interval = self._executor.over(prepared)
         if not self.objects:
-            return Reading("nothing", -1, unmatched=True)
+            return Reading("nothing", -1, unmatched=True, fit=(0.0, 0.0))
+        self._settle_fit(prepared)
+        interval = self._executor.over(prepared)
         logic, tau = self.context.logic, self.context.parameters.iota_tau
         low, high = interval.low, interval.high
         best, settled = settled_argmax(logic, low.internal, low.internal if interval.exact else high.internal)
@@ -216,25 +234,55 @@ class Session:
             _floats(low.iota(prepared.var, tau).values),
             _floats(low.values),
             interval.exact and int((ranks == ranks[best]).sum()) > 1,
-            bool(high.decide().any()),
+            *_fit(interval),
             settled,
             None if interval.exact else softmax_bounds(low.logits, high.logits, best, as_float(tau)),
         )
 
     def _text(self, prepared: Node, node: Node) -> Reading:
         assert isinstance(prepared, Describe)
+        presupposes = prepared.presupposes and prepared.about is None and self.context.semantics > 1
+        if presupposes:
+            self._settle_some(plan.disjunction(prepared.bodies))
         best, settled, scores = self._executor.choose(prepared)
         tie = int((scores == scores[best]).sum()) > 1
-        bounds, open_ = None, self.context.schedule is not None or not settled
-        parts = [self._executor.by_node.truth(b) for b in prepared.bodies] if open_ else []
-        if not all(p.exact for p in parts):
-            low = torch.stack([p.low.logits.reshape(()) for p in parts])
-            high = torch.stack([p.high.logits.reshape(()) for p in parts])
-            bounds = softmax_bounds(low, high, best, 1.0)
-        reading = readout.text(prepared.values[best], float(scores[best]), tie, settled, bounds)
+        if prepared.about is not None and self.objects:
+            probability, bounds = self._mixture(prepared, best)
+        else:
+            probability, bounds = float(scores[best]), None
+            open_ = self.context.schedule is not None or not settled
+            parts = [self._executor.by_node.truth(b) for b in prepared.bodies] if open_ else []
+            if not all(p.exact for p in parts):
+                low = torch.stack([p.low.logits.reshape(()) for p in parts])
+                high = torch.stack([p.high.logits.reshape(()) for p in parts])
+                bounds = softmax_bounds(low, high, best, 1.0)
+        reading = readout.text(prepared.values[best], probability, tie, settled, bounds)
+        if presupposes:
+            unmatched, several, fit = _fit_of([self._executor.truth(b) for b in prepared.bodies])
+            reading = replace(reading, unmatched=unmatched, several=several, fit=fit)
         if not self.objects and any(isinstance(inner, ExpectationOver) for inner in plan.walk(node)):
             return Reading("nothing", None, tie=tie, shown=reading.shown)
         return reading
+
+    def _mixture(self, node: Describe, best: int) -> tuple[float, tuple[float, float] | None]:
+        """Return the probability of a value of the object meant, the objects weighed; and bounds where it is open."""
+        assert node.about is not None
+        var, description = node.about
+        fits = self._executor.over(description)
+        said = [
+            self._executor.over(make(Description, var, b.body)) for b in node.bodies if isinstance(b, ExpectationOver)
+        ]
+        tau = self.context.parameters.iota_tau
+        each = torch.stack([s.low.logits for s in said], -1)
+        if fits.exact and all(s.exact for s in said):
+            return float(iota.mixture(fits.low.logits, None, tau, each)[best].to(fits.low.dtype)), None
+        low, high = mixture_bounds(
+            torch.stack([fits.low.logits, fits.high.logits]),
+            torch.stack([each, torch.stack([s.high.logits for s in said], -1)]),
+            best,
+            as_float(tau),
+        )
+        return (low + high) / 2, (low, high)
 
     def _witness(self, node: Node, prepared: Node) -> tuple[tuple[Exists, int], ...]:
         """Return the objects that made a chain of ∃ true: of those that reach the value, the lowest tuple.
@@ -263,6 +311,18 @@ class Session:
                 self._check_presupposition(inner.description)
         return prepared
 
+    def _settle_fit(self, description: Description) -> None:
+        """Ask on, where it is not known yet whether anything fits a description."""
+        if self.context.schedule is not None and self.objects:
+            fits = self._executor.over(description)
+            if not fits.exact and not fits.low.decide().any() and fits.high.decide().any():
+                self._settle_some(make(Exists, description.var, description.body))
+
+    def _settle_some(self, truth: Node) -> None:
+        """Ask on, with a schedule, until it is known whether a truth is true."""
+        if self.context.schedule is not None and self.context.semantics > 1:
+            self._fill(truth, "decide")
+
     def _fill(self, node: Node, kind: Kind) -> Node:
         # The schedule looks at many small parts, a few ground atoms further each time: nothing to compile.
         return self._asker.fill(node, kind, self._executor.by_node)
@@ -277,22 +337,47 @@ class Session:
         high = interval.low.internal if interval.exact else interval.high.internal
         index, settled = settled_argmax(self.context.logic, interval.low.internal, high)
         text = plan.show(node.description)
-        if not bool(interval.high.decide().any()):
-            self.record.unmatched(text)
+        weight = float(interval.low.iota(description.var, self.context.parameters.iota_tau).values[index])
+        bounds = weight, weight
+        if not interval.exact:
+            tau = as_float(self.context.parameters.iota_tau)
+            bounds = softmax_bounds(interval.low.logits, interval.high.logits, index, tau)
+        self._settle_fit(description)
+        self.record.described(text, *_fit(self._executor.over(description)))
         if not (settled or self.guessed):
             return node
+        self.record.doubts["chosen", text] = bounds
         self.record.step(0, text, f"object {index}", _floats(interval.low.values))
         return plan.substitute(node.body, {node.var: index})
 
     def _check_presupposition(self, description: Description) -> None:
         """Add a closed description to the record: as unmatched, or with the object that it means."""
         text = plan.show(description)
-        described = self._executor.over(description) if self.objects else None
-        if described is None or not bool(described.high.decide().any()):
-            self.record.unmatched(text)
-        elif described.exact:
+        if not self.objects:
+            self.record.described(text, True, False, (0.0, 0.0))
+            return
+        self._settle_fit(description)
+        described = self._executor.over(description)
+        unmatched, several, fit = _fit(described)
+        self.record.described(text, unmatched, several, fit)
+        if described.exact and not unmatched:
             best = int(self.context.logic.ranks(described.low.internal).argmax())
             self.record.step(0, text, f"object {best}", _floats(described.low.values))
+
+
+def _fit(description: Interval) -> tuple[bool, bool, tuple[float, float]]:
+    """Return of a description's body over the objects: whether nothing fits, whether several do, as far as is known,
+    and bounds of how true it is that something does."""
+    low, high = description.low, description.high
+    fit = float(low.values.max()), float(high.values.max())
+    return not bool(high.decide().any()), int(low.decide().sum()) > 1, fit
+
+
+def _fit_of(truths: list[Interval]) -> tuple[bool, bool, tuple[float, float]]:
+    """Return the same of the closed truths of a value's alternatives."""
+    fit = max(float(t.low.values) for t in truths), max(float(t.high.values) for t in truths)
+    several = sum(bool(t.low.decide()) for t in truths) > 1
+    return not any(bool(t.high.decide()) for t in truths), several, fit
 
 
 def _floats(values: torch.Tensor) -> tuple[float, ...]:

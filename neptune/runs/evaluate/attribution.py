@@ -19,6 +19,7 @@ from neptune.config import Config
 from neptune.errors import ModelFailedError, NeptuneError
 from neptune.runs.evaluate.side_files import SideFile
 from neptune.runs.record import key
+from neptune.tasks import presuppositions_of
 
 if TYPE_CHECKING:
     from neptune.scene import Scene
@@ -69,7 +70,8 @@ class Swapper:
                 return False, "the run had no program"
             scene = self._scene(sample, text, swaps)
             engine = self._true if "scores" in swaps else self._run
-            answer = engine.run(text, scene)
+            policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
+            answer = engine.run(text, scene, presuppositions=policy)
             return not answer.abstained and task.judge(sample, answer, scene) is True, ""
         except ModelFailedError:
             raise  # nobody is to blame for a broken device

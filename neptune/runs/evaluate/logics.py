@@ -10,6 +10,7 @@ from neptune.algebra import logic
 from neptune.errors import ConfigError, ModelFailedError, NeptuneError
 from neptune.runs.evaluate.compare import mcnemar
 from neptune.runs.evaluate.summary import counts
+from neptune.tasks import presuppositions_of
 
 if TYPE_CHECKING:
     from neptune.answer import Answer
@@ -47,9 +48,11 @@ def answer_under(
     from neptune.engine.session.answers import run_program
 
     found: dict[str, Any] = {names[0]: _row(task, sample, scene, answer)}
+    policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
     for name in names[1:]:
         try:
-            found[name] = _row(task, sample, scene, run_program(under(engine, name), program, scene))
+            context = replace(under(engine, name), presuppositions=policy)
+            found[name] = _row(task, sample, scene, run_program(context, program, scene))
         except ModelFailedError:
             raise  # no fault of this logic: the run ends, and the sample is asked again
         except (NeptuneError, ProgramError) as error:

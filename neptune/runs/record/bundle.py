@@ -107,7 +107,9 @@ def pack(folder: Path, path: str | Path, pictures: bool = True, found_by: Record
                 content = source_file.read_bytes()
                 digests[name] = hashlib.sha256(content).hexdigest()
                 bundle.writestr(_entry(name), content)
-            manifest = {"format": FORMAT, "name": folder.name, "samples": len(found)}
+            # Without it, the run is older than the second meaning of programs.
+            semantics = (config.get(records.META) or {}).get("semantics", 1)
+            manifest = {"format": FORMAT, "semantics": semantics, "name": folder.name, "samples": len(found)}
             manifest |= {"files": digests, "pictures": shown}
             bundle.writestr(_entry(MANIFEST), json.dumps(manifest, indent=1, ensure_ascii=False))
         os.replace(temporary, path)

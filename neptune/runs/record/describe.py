@@ -40,6 +40,7 @@ def describe_answer(answer: Answer | None, spent: Spent | None = None) -> dict[s
         "witness": answer.witness,
         "scores": _rounded(answer.scores),
         "presuppositions": answer.presuppositions,
+        **({"ambiguous": answer.ambiguous} if answer.ambiguous else {}),
         "notes": answer.notes,
         "trace": [
             {"line": s.line, "source": s.source, "value": s.value, "scores": _rounded(s.scores)} for s in answer.trace

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from neptune.answer import SEMANTICS
 from neptune.config import Config
 from neptune.resources import PACKAGE, prompts
 
@@ -16,14 +17,14 @@ _PACKAGES = ("neptune-reasoner", "torch", "numpy", "pillow", "lark", "pydantic")
 
 
 def describe_code() -> dict[str, Any]:
-    """Return the versions of Python and the main packages, and the git commit where there is one."""
+    """Return the versions of Python and the main packages, the git commit where there is one, what programs mean."""
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return {"versions": versions, "git_commit": _git_commit()}
+    return {"versions": versions, "git_commit": _git_commit(), "semantics": SEMANTICS}
 
 
 def _git_commit() -> str | None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from neptune.answer import SEMANTICS
 from neptune.scene.decoding import SUFFIXES
 
 FORMAT = 1
@@ -53,6 +54,8 @@ class Manifest(_Part):
     """``bundle.json``: digests of the files, and which of them is the picture of which path in the records."""
 
     format: Literal[1]
+    semantics: Annotated[int, Field(ge=1, le=SEMANTICS)] = 1
+    """What programs meant when they ran; a run that does not say is older than the second meaning."""
     name: Short
     samples: Whole
     files: Annotated[dict[Short, Digest], Field(max_length=MOST_ENTRIES)]

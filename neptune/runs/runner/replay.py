@@ -29,6 +29,7 @@ from neptune.runs.record.bundle import FILES, NAMED_FILES, PICTURES, unpack
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.record.schema import Results, check, check_samples
 from neptune.scene.decoding import looks_like_picture
+from neptune.tasks import presuppositions_of
 from neptune.tasks.base import plain
 from neptune.writer.vote import Candidate, answer_together
 
@@ -82,7 +83,7 @@ def replay_bundle(path: str, output_dir: str | None = None, limits: Mapping[str,
         config = _config(folder, dict(limits or {}))
         found, _ = records.read_samples(folder / records.SAMPLES)
         totals = _checked(path, folder, found)
-        again, differences = replay(folder, config, found)
+        again, differences = replay(folder, config, found, manifest.semantics)
         facts = {"bundle": str(path), "replayed": len(again), "different": len(differences)}
         written = config.model_copy(update={"output_dir": str(target)})
         with RunFolder(target, written, {}, facts, fresh=True) as run:
@@ -108,7 +109,7 @@ def replay_bundle(path: str, output_dir: str | None = None, limits: Mapping[str,
     return EXIT_DIFFERENT if differences else EXIT_EQUAL
 
 
-def replay(folder: Path, config: Config, found: Sequence[Record]) -> tuple[list[Record], list[str]]:
+def replay(folder: Path, config: Config, found: Sequence[Record], semantics: int = 2) -> tuple[list[Record], list[str]]:
     """Run the records of a run again.
 
     Parameters
@@ -119,6 +120,8 @@ def replay(folder: Path, config: Config, found: Sequence[Record]) -> tuple[list[
         How it was answered.
     found
         The records, in order.
+    semantics
+        What programs meant when they ran: see :class:`neptune.Engine`.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def replay(folder: Path, config: Config, found: Sequence[Record]) -> tuple[list[
     """
     from neptune.runs.runner.flight import Budget
 
-    player = _Player(folder / RECORD, config)
+    player = _Player(folder / RECORD, config, semantics)
     budget = Budget(config)
     again, differences = [], []
     for old in found:
@@ -149,8 +152,8 @@ def replay(folder: Path, config: Config, found: Sequence[Record]) -> tuple[list[
 class _Player:
     """One engine a session, one scene for all samples that shared what was said."""
 
-    def __init__(self, path: Path, config: Config) -> None:
-        self._path, self._config = path, config
+    def __init__(self, path: Path, config: Config, semantics: int) -> None:
+        self._path, self._config, self._semantics = path, config, semantics
         self._session = -1
         self._engine: Engine | None = None
         self._oracle: ReplayOracle | None = None
@@ -166,10 +169,11 @@ class _Player:
         engine, scene = self._at(old["evidence"], old["scene"])
         candidates = [Candidate(c["program"], c["weight"]) for c in old.get("programs", ())]
         answer: Answer | None = None
+        policy = presuppositions_of(old["dataset"], self._config.presuppositions)
         outcome: dict[str, Any] = {"error": None, "error_kind": None}
         try:
             answer, program = answer_together(
-                candidates or [Candidate(old["program"])], lambda text: engine.run(text, scene, budget)
+                candidates or [Candidate(old["program"])], lambda text: engine.run(text, scene, budget, policy)
             )
             outcome |= {"program": program, **_shown(answer, old)}
         except (NeptuneError, ProgramError) as error:
@@ -191,7 +195,7 @@ class _Player:
             self._oracle = ReplayOracle(self._path, session)
             arguments = engine_arguments(self._config) | {"oracle": self._oracle, "detector": None}
             arguments |= {"oracle_options": {}, "detector_options": {}, "cache": None, "record": None}
-            self._engine = Engine(**(arguments | {"devices": (), "workers": 1}))
+            self._engine = Engine(**(arguments | {"devices": (), "workers": 1, "semantics": self._semantics}))
         assert self._oracle is not None
         key = (evidence, digest)
         if key not in self._scenes:

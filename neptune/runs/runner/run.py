@@ -33,6 +33,7 @@ from neptune.runs.record.provenance import describe_code, hash_inputs
 from neptune.runs.runner.flight import Budget, Flight
 from neptune.runs.runner.programs import Programs, Write
 from neptune.runs.runner.progress import Progress
+from neptune.tasks import presuppositions_of
 from neptune.tasks.base import plain
 from neptune.writer.failures import ProviderError
 from neptune.writer.vote import Candidate, answer_together
@@ -283,7 +284,8 @@ def answer_sample(
         seen = scene
         if engine.recorder is not None:
             recorded = {"scene": engine.recorder.keep(scene), "evidence": engine.evidence(scene)}
-        answer, program = answer_together(candidates, lambda text: engine.run(text, seen, budget))
+        policy = presuppositions_of(sample.dataset, config.presuppositions)
+        answer, program = answer_together(candidates, lambda text: engine.run(text, seen, budget, policy))
         outcome["answer"] = task.show_answer(sample, answer, scene)
         if outcome["answer"] != plain(answer):
             outcome["value"] = plain(answer)

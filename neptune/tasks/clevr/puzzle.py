@@ -28,6 +28,7 @@ class ClevrPuzzle(ClevrTask):
     """
 
     name = "clevr-puzzle"
+    points = True
     file = "puzzles"
     key = "puzzles"
     needs_annotation = True

@@ -20,6 +20,8 @@ class PointingTask(Task):
     The answer names a box of the scene, which a detector may order otherwise than the annotation.
     """
 
+    points = True
+
     def target(self, sample: Sample) -> Sequence[float]:
         """Return the true box, ``x0 y0 x1 y1`` in pixels; by default what is expected.
 

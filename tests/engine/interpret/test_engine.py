@@ -144,7 +144,9 @@ def test_empty_scene(engine: Engine) -> None:
     assert engine.run("exists(Object, lambda x: red(x))", empty).value is False
     assert engine.run("all(Object, lambda x: red(x))", empty).value is True
     assert engine.run("count(Object)", empty).value == 0
-    assert engine.run("exists(Object, lambda x: left(x, iota(Object, lambda y: red(y))))", empty).value is False
+    of_nothing = "exists(Object, lambda x: left(x, iota(Object, lambda y: red(y))))"
+    assert engine.run(of_nothing, empty, presuppositions="answer").value is False
+    assert engine.run(of_nothing, empty).why == "presupposition"
     assert engine.run("point(Object, lambda x: red(x))", empty).kind == "nothing"
 
 
