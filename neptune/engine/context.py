@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
@@ -15,6 +15,9 @@ from neptune.engine.evidence.store import Evidence
 from neptune.errors import ConfigError
 from neptune.scene import Scene
 from neptune.scene.types import Oracle
+
+PRESUPPOSITIONS = ("auto", "abstain", "answer")
+"""What may become of an answer that speaks of something that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,21 @@ class RunContext:
     kept: EvidenceKept = field(default_factory=EvidenceKept)
     presuppositions: str = "auto"
     semantics: int = SEMANTICS
+
+    def under(self, presuppositions: str | None) -> RunContext:
+        """Return the same with another choice for what is not there, if one is given.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such choice.
+        """
+        if presuppositions is None or presuppositions == self.presuppositions:
+            return self
+        if presuppositions not in PRESUPPOSITIONS:
+            known = " or ".join(f"'{k}'" for k in PRESUPPOSITIONS)
+            raise ConfigError(f"presuppositions is {presuppositions!r}", expected=known)
+        return replace(self, presuppositions=presuppositions)
 
     def evidence(self, scene: Scene) -> Evidence:
         """Return what the oracle has said about a scene so far; all programs on the scene share it."""

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from math import inf
 from numbers import Integral, Real
@@ -22,7 +21,7 @@ from neptune.answer import SEMANTICS, Answer
 from neptune.engine.analysis.detector_labels import labels_of
 from neptune.engine.arguments import check_one_of, check_range, in_arguments, logic_of, pictures_of
 from neptune.engine.assemble import engine_arguments
-from neptune.engine.context import RunContext, Schedule
+from neptune.engine.context import PRESUPPOSITIONS, RunContext, Schedule
 from neptune.engine.evidence.priors import Estimates, Prior, box_prior
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
@@ -85,8 +84,7 @@ class Engine:
         ball is: ``"abstain"``, ``"answer"`` (the failure is in :attr:`~neptune.Answer.presuppositions`), or
         ``"auto"``: it is given where the answer points to objects, and :meth:`ask` abstains.
     semantics
-        2; or 1, what programs meant in earlier versions: ``describe`` spoke of the most probable object alone, and a
-        probability told of the last step alone. For replaying what was recorded then.
+        What programs mean, by number; 1 is for replaying what earlier versions recorded.
     oracle_options, detector_options
         Passed to the constructors of oracle and detector.
     record
@@ -146,7 +144,7 @@ class Engine:
         self.logic = logic_of(logic)
         if isinstance(schedule, str):
             check_one_of("schedule", schedule, ("all", "lazy"))
-        check_one_of("presuppositions", presuppositions, ("auto", "abstain", "answer"))
+        check_one_of("presuppositions", presuppositions, PRESUPPOSITIONS)
         check_range("semantics", semantics, Integral, 1, SEMANTICS, f"1 to {SEMANTICS}")
         check_one_of("planner", planner, ("naive", "optimised"))
         check_one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
@@ -284,12 +282,8 @@ class Engine:
         NeptuneError
             If the oracle can not answer.
         """
-        context = self.context
         with fields_named(self._names):
-            if presuppositions is not None and presuppositions != context.presuppositions:
-                check_one_of("presuppositions", presuppositions, ("auto", "abstain", "answer"))
-                context = replace(context, presuppositions=presuppositions)
-            return run_program(context, program, scene, budget)
+            return run_program(self.context.under(presuppositions), program, scene, budget)
 
     def run_many(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
         """Run many (program, scene) pairs as padded batches; the answers are those of one-by-one runs.
@@ -393,7 +387,6 @@ class Engine:
 
     def _answered(self, picture: Picture, candidates: Sequence[Candidate]) -> Answer:
         scene = self.scene(picture, labels=self.labels(*(c.program for c in candidates)))
-        # Who asks is not told of what is not there, not even where the answer would point.
         policy = "abstain" if self.context.presuppositions == "auto" else None
         return answer_together(candidates, lambda text: self.run(text, scene, presuppositions=policy))[0]
 
