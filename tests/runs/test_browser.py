@@ -2,84 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.browser import CONTRAST, ROOT, Page, clevr_run, opened_browser
 
 from neptune.cli.commands.ask import ask
 from neptune.config import make_config
 from neptune.runs.record import read_samples
 from neptune.runs.report.watch import Watch
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A browser of this machine, found on the PATH."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup-all")
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no browser on the PATH: install Chromium; looked for {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as tools:
-        opened = tools.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+    yield from opened_browser()
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on the shipped sample, with noisy scores so that some answers are wrong, and one picture missing."""
-    from neptune.runs.runner.run import run_dataset
-
-    folder = tmp_path_factory.mktemp("browser") / "run"
-    fields = {
-        "dataset": ["clevr", "clevr-refexps"],
-        "data_dir": str(ROOT / "examples" / "clevr"),
-        "num_samples": 8,
-        "od_model": "scene",
-        "vlm_model_name": "scene",
-        "vlm_options": {"noise": 0.3},
-        "inspect": "flips",
-        "output_dir": str(folder),
-    }
-    run_dataset(make_config(fields), "browser")
-    return folder
-
-
-class Page:
-    """A page that fails the test on console errors and on requests to anywhere but `allowed`."""
-
-    def __init__(self, browser: Any, address: str, allowed: str, **options: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1360, "height": 860}, **options)
-        self.problems: list[str] = []
-        self.page = self.context.new_page()
-        self.page.on("console", lambda m: self.problems.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda e: self.problems.append(str(e)))
-
-        def gate(route: Any) -> None:
-            if route.request.url.startswith(allowed):
-                route.continue_()
-            else:
-                self.problems.append(f"request to {route.request.url}")
-                route.abort()
-
-        self.context.route("**/*", gate)
-        self.page.goto(address)
-        self.page.wait_for_selector("html[data-ready]")
-
-    def __enter__(self) -> Any:
-        return self.page
-
-    def __exit__(self, *exception: object) -> None:
-        self.context.close()
-        if exception[0] is None:
-            assert self.problems == []
+    """A run on the shipped sample, with noisy scores so that some answers are wrong."""
+    return clevr_run(tmp_path_factory.mktemp("browser") / "run", noise=0.3, inspect="flips")
 
 
 def open_report(browser: Any, run: Path, **options: Any) -> Page:
@@ -187,28 +132,6 @@ def test_light_and_dark_have_contrast(browser: Any, run: Path, scheme: str) -> N
         page.keyboard.press("t")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
         assert page.evaluate(CONTRAST)["ratio"] >= 4.5
-
-
-FIRST_LINE = "(id) => document.querySelector('#sample .top .quiet').textContent.startsWith(id)"
-
-CONTRAST = """() => {
-  const parse = (c) => (c.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-  let worst = {ratio: 99};
-  for (const node of document.querySelectorAll('header *, aside *, #sample *')) {
-    const text = [...node.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    if (!text || node.closest('svg') || !node.getClientRects().length || node.tagName === 'OPTION') continue;
-    let behind = node, back;
-    do { back = parse(getComputedStyle(behind).backgroundColor); behind = behind.parentElement; }
-    while (behind && back.length === 4 && back[3] === 0);
-    const [a, b] = [light(parse(getComputedStyle(node).color)), light(back)].sort((x, y) => y - x);
-    const ratio = (a + .05) / (b + .05);
-    if (ratio < worst.ratio) worst = {ratio, text: node.textContent.slice(0, 40), class: node.className};
-  }
-  return worst;
-}"""
 
 
 def test_everything_can_be_named_by_a_screen_reader(browser: Any, run: Path) -> None:
