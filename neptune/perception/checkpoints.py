@@ -27,6 +27,22 @@ def need_transformers() -> None:
     need("transformers", "neptune-reasoner[transformers]")
 
 
+def hub_options(revision: str | None, local_files_only: bool) -> dict[str, Any]:
+    """Return what every ``from_pretrained`` is given.
+
+    Code in a model's folder or repository is never run: without the word, transformers asks on the terminal, and takes
+    a ``y`` from whatever is piped there.
+    """
+    return {"revision": revision, "local_files_only": local_files_only, "trust_remote_code": False}
+
+
+def said_of_loading(error: Exception) -> str:
+    """Return what an exception of ``from_pretrained`` says, in one line; code of a model's own is named as such."""
+    if "trust_remote_code" in str(error):
+        return "it brings code of its own, which is never run; choose one whose architecture transformers knows"
+    return one_line(error)
+
+
 def one_line(error: Exception) -> str:
     """Return what an exception says, or else its type, as one line of at most 300 characters."""
     said = " ".join(str(error).split()) or type(error).__name__

@@ -11,6 +11,9 @@ from typing import Any
 
 from neptune.errors import DatasetError
 
+MOST_BYTES = 256_000_000
+"""Of a file of programs, after decompression: about a million programs."""
+
 
 def normal_question(question: str) -> str:
     """Return the question as it is looked up: lower case, single spaces, no punctuation at the end."""
@@ -65,21 +68,30 @@ def read_object(path: Path) -> dict[str, Any]:
         If the file is missing, unreadable, or not an object.
     """
     try:
-        content = path.read_bytes()
-        data = json.loads((gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8"))
+        data = json.loads(_content(path).decode("utf-8"))
     except FileNotFoundError:
         raise DatasetError(
             "The program cache does not exist", where=str(path), hint="Check program_cache_address"
         ) from None
-    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError, MemoryError) as error:
+        said = " ".join(str(error).split())[:200]
         raise DatasetError(
-            f"The program cache can not be read: {error}", where=str(path), expected='JSON: {"question": "program", …}'
+            f"The program cache can not be read: {said}", where=str(path), expected='JSON: {"question": "program", …}'
         ) from error
     if not isinstance(data, dict):
         raise DatasetError(
             "The program cache is not a JSON object", where=str(path), expected='{"question": "program", …}'
         )
     return data
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a file, decompressed, of which there may be no more than :data:`MOST_BYTES`."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it holds more than {MOST_BYTES:,} bytes")
+    return content
 
 
 def _program(question: str, value: Any, where: str) -> str:

@@ -13,6 +13,7 @@ import contextlib
 import gzip
 import hashlib
 import json
+import math
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import DatasetError
-from neptune.writer.cache import ProgramCache, normal_question, read_object
+from neptune.writer.cache import MOST_BYTES, ProgramCache, normal_question, read_object
 
 FORMAT = "neptune-programs"
 _LONG = 500
@@ -115,8 +116,14 @@ class ProgramStore:
     def _journal_lines(self) -> Iterator[tuple[str, Entry]]:
         if not self._journal().exists():
             return
+        if self._journal().stat().st_size > MOST_BYTES:
+            raise DatasetError(
+                "The journal of the program cache is too long",
+                where=str(self._journal()),
+                expected=f"{MOST_BYTES:,} bytes",
+            )
         for line in self._journal().read_bytes().split(b"\n"):
-            with contextlib.suppress(ValueError, TypeError):  # a line that a kill has torn
+            with contextlib.suppress(ValueError, TypeError, RecursionError):  # a line that a kill has torn
                 key, entry = json.loads(line)
                 if isinstance(key, str) and _is_entry(entry):
                     yield key, entry
@@ -213,5 +220,12 @@ def _is_entry(entry: Any) -> bool:
         and isinstance(entry.get("question"), str)
         and isinstance(entry.get("programs"), list)
         and bool(entry["programs"])
-        and all(isinstance(p, dict) and isinstance(p.get("program"), str) for p in entry["programs"])
+        and all(
+            isinstance(p, dict) and isinstance(p.get("program"), str) and _is_weight(p.get("weight", 1.0))
+            for p in entry["programs"]
+        )
     )
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -9,18 +9,23 @@ from collections.abc import Sequence
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from neptune.errors import DetectorError
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections, Detector
-from neptune.sqlite import BUSY_SECONDS, patiently
+from neptune.sqlite import BUSY_SECONDS, checksum, harden, patiently
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS detections "
-    "(key TEXT PRIMARY KEY, boxes BLOB NOT NULL, scores BLOB NOT NULL, labels TEXT NOT NULL) WITHOUT ROWID"
+    "(key TEXT PRIMARY KEY, boxes BLOB NOT NULL, scores BLOB NOT NULL, labels TEXT NOT NULL, checksum BLOB) "
+    "WITHOUT ROWID"
 )
+_COLUMNS = "key, boxes, scores, labels"
+VERSION = 1
+"""1: a checksum a row; a file from before gets them when it is opened."""
 
 
 class CachedDetector:
@@ -54,33 +59,32 @@ class CachedDetector:
         heeded = list(labels) if self.open_vocabulary else []
         content = json.dumps([self.identity, picture.digest, heeded], ensure_ascii=False)
         key = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-        row = self._run("SELECT boxes, scores, labels FROM detections WHERE key = ?", (key,))
-        if row is not None:
+        row = self._run(f"SELECT {_COLUMNS}, checksum FROM detections WHERE key = ?", (key,))
+        known = _read(row) if row is not None else None
+        if known is not None:
             with self._lock:
                 self.hits += 1
-            boxes = np.frombuffer(row[0], dtype="<f4").astype(np.float32).reshape(-1, 4)
-            scores = np.frombuffer(row[1], dtype="<f4").astype(np.float32)
-            return Detections(boxes, scores, tuple(json.loads(row[2])))
+            return known
         found = self.inner.detect(picture, labels)
-        self._run(
-            "INSERT OR IGNORE INTO detections VALUES (?, ?, ?, ?)",
-            (
-                key,
-                np.asarray(found.boxes, dtype="<f4").tobytes(),
-                np.asarray(found.scores, dtype="<f4").tobytes(),
-                json.dumps(list(found.labels), ensure_ascii=False),
-            ),
+        values = (
+            key,
+            np.asarray(found.boxes, dtype="<f4").tobytes(),
+            np.asarray(found.scores, dtype="<f4").tobytes(),
+            json.dumps(list(found.labels), ensure_ascii=False),
         )
+        # A row that is there already stays as it is, but for a damaged one.
+        how = "IGNORE" if row is None else "REPLACE"
+        self._run(f"INSERT OR {how} INTO detections VALUES (?, ?, ?, ?, ?)", (*values, checksum(*values)))
         return found
 
-    def _run(self, statement: str, values: tuple[object, ...]) -> tuple[bytes, bytes, str] | None:
+    def _run(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         """Run one statement in a transaction of its own: a picture takes far longer than opening the file."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as file, file:
                 patiently(file, "PRAGMA journal_mode=WAL")
-                file.execute(_TABLE)
-                found: tuple[bytes, bytes, str] | None = file.execute(statement, values).fetchone()
+                _prepare(file)
+                found: tuple[Any, ...] | None = file.execute(statement, values).fetchone()
                 return found
         except (sqlite3.Error, OSError) as error:
             raise DetectorError(
@@ -88,3 +92,41 @@ class CachedDetector:
                 where=str(self.path),
                 hint="Move the file aside, or choose another detection_cache (null: none)",
             ) from error
+
+
+def _prepare(file: sqlite3.Connection) -> None:
+    """Make the table where there is none, with a checksum for each row that is there."""
+    harden(file, ("detections",))
+    (version,) = file.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise sqlite3.DatabaseError(f"it has version {version}, and this program knows {VERSION}")
+    if version == VERSION:
+        return
+    patiently(file, "BEGIN IMMEDIATE")
+    file.execute(_TABLE)
+    if "checksum" not in {row[1] for row in file.execute("PRAGMA table_info(detections)")}:
+        file.execute("ALTER TABLE detections ADD COLUMN checksum BLOB")
+        rows = file.execute(f"SELECT {_COLUMNS} FROM detections").fetchall()
+        file.executemany("UPDATE detections SET checksum = ? WHERE key = ?", ((checksum(*row), row[0]) for row in rows))
+    file.execute(f"PRAGMA user_version = {VERSION}")
+    file.execute("COMMIT")
+
+
+def _read(row: tuple[Any, ...]) -> Detections | None:
+    """Return the detections of a row; ``None`` for one that is not as it was written."""
+    *values, given = row
+    _, boxes, scores, labels = values
+    types = isinstance(boxes, bytes) and isinstance(scores, bytes) and isinstance(labels, str)
+    if not types or given != checksum(*values) or len(boxes) % 16 or len(scores) * 4 != len(boxes):
+        return None
+    try:
+        names = json.loads(labels)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    found = np.frombuffer(boxes, dtype="<f4").astype(np.float32).reshape(-1, 4)
+    sure = np.frombuffer(scores, dtype="<f4").astype(np.float32)
+    if not (np.isfinite(found).all() and np.isfinite(sure).all() and len(names) in (0, len(found))):
+        return None
+    return Detections(found, sure, tuple(names))

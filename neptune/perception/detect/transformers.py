@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import DetectorError, DetectorFailedError, NeptuneError
-from neptune.perception.checkpoints import DTYPES, device_of, fingerprint, need_transformers, one_line
+from neptune.perception.checkpoints import (
+    DTYPES,
+    device_of,
+    fingerprint,
+    hub_options,
+    need_transformers,
+    one_line,
+    said_of_loading,
+)
 from neptune.perception.detect.boxes import tidy
 from neptune.perception.detect.families import FAMILIES, Family
 from neptune.perception.detect.shown import shown
@@ -189,7 +197,7 @@ def load(source: str, revision: str | None, device: str, dtype: str, local_files
     import torch
 
     transformers: Any = import_module("transformers")
-    hub: dict[str, Any] = {"revision": revision, "local_files_only": local_files_only}
+    hub = hub_options(revision, local_files_only)
     try:
         config = transformers.AutoConfig.from_pretrained(source, **hub)
         kind = _family(str(config.model_type), source)
@@ -200,7 +208,7 @@ def load(source: str, revision: str | None, device: str, dtype: str, local_files
         raise
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise DetectorError(
-            f"The detector's model '{source}' can not be loaded: {one_line(error)}",
+            f"The detector's model '{source}' can not be loaded: {said_of_loading(error)}",
             expected="a short name, a published id that this machine can reach, or a folder with a checkpoint",
             hint="Without a network: download it first, and name its folder",
         ) from error

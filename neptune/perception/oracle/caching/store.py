@@ -1,13 +1,16 @@
 """The SQLite file of a cache: which oracle said what about which boxes of which picture.
 
 Several processes may read and write one file: it is in WAL mode, each write is one short transaction, and a row that
-is there already stays as it is. A process that is killed leaves whole transactions behind, and nothing else.
+is there already stays as it is. A process that is killed leaves whole transactions behind, and nothing else. Each row
+has a checksum over what was asked and said: one that is damaged counts as not there, and is replaced.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +18,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neptune.errors import OracleFailedError
-from neptune.sqlite import BUSY_SECONDS, patiently
+from neptune.sqlite import BUSY_SECONDS, checksum, harden, patiently
 
-VERSION = 1
+VERSION = 2
+"""2: a checksum a row. A file of version 1 gets them when it is opened."""
+
+LONGEST = 1_000_000
+"""Characters of an answer in words."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS oracle (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL UNIQUE);
@@ -26,10 +33,10 @@ CREATE TABLE IF NOT EXISTS asked (
     kind TEXT NOT NULL, question TEXT NOT NULL, arity INTEGER NOT NULL, choices TEXT NOT NULL,
     UNIQUE (oracle, picture, kind, question, arity, choices));
 CREATE TABLE IF NOT EXISTS score (
-    asked INTEGER NOT NULL REFERENCES asked, cell BLOB NOT NULL, logit REAL NOT NULL, mass REAL NOT NULL,
+    asked INTEGER NOT NULL REFERENCES asked, cell BLOB NOT NULL, logit REAL NOT NULL, mass REAL NOT NULL, checksum BLOB,
     PRIMARY KEY (asked, cell)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS text (
-    asked INTEGER NOT NULL REFERENCES asked, cell BLOB NOT NULL, answer TEXT NOT NULL,
+    asked INTEGER NOT NULL REFERENCES asked, cell BLOB NOT NULL, answer TEXT NOT NULL, checksum BLOB,
     PRIMARY KEY (asked, cell)) WITHOUT ROWID;
 """
 # AUTOINCREMENT: the numbers of pruned questions are not used again, which other processes may still remember.
@@ -73,6 +80,7 @@ class OracleStore:
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
         self._ids: dict[Asked, int] = {}
+        self._damaged: set[tuple[str, int, bytes]] = set()
 
     def get(self, asked: Asked, cells: Sequence[bytes]) -> dict[bytes, tuple[Any, ...]]:
         """Return what is known of these cells: cell → ``(logit, mass)``, or ``(text,)`` for a query."""
@@ -82,12 +90,21 @@ class OracleStore:
             if not number:
                 return known
             self._ids[asked] = number
-            select = f"SELECT cell, {_COLUMNS[asked.kind]} FROM {_TABLE[asked.kind]} WHERE asked = ? AND cell IN "
+            table, own = _TABLE[asked.kind], _digest(asked)
+            select = f"SELECT cell, checksum, {_COLUMNS[asked.kind]} FROM {table} WHERE asked = ? AND cell IN "
             for start in range(0, len(cells), _AT_ONCE):
                 part = cells[start : start + _AT_ONCE]
-                for cell, *values in db.execute(select + f"({','.join('?' * len(part))})", (number, *part)):
-                    known[cell] = tuple(values)
+                for cell, given, *values in db.execute(select + f"({','.join('?' * len(part))})", (number, *part)):
+                    if _is_whole(asked.kind, values) and given == checksum(own, cell, *values):
+                        known[cell] = tuple(values)
+                    else:
+                        self._note_damage(table, number, cell)
         return known
+
+    def _note_damage(self, table: str, number: int, cell: bytes) -> None:
+        if not self._damaged:
+            print(f"The cache {self.path} has damaged rows: what they said is asked again", file=sys.stderr)
+        self._damaged.add((table, number, cell))
 
     def put(self, rows: Iterable[tuple[Asked, bytes, tuple[Any, ...]]]) -> None:
         """Add answers in one transaction: ``(logit, mass)`` or ``(text,)`` for each cell; known cells stay."""
@@ -104,10 +121,13 @@ class OracleStore:
                 if number is None or not db.execute("SELECT 1 FROM asked WHERE id = ?", (number,)).fetchone():
                     self._make(db, asked)
                     number = new[asked] = self._find(db, asked)
-                marks = ",".join("?" * (2 + len(found[0][1])))
+                table, own = _TABLE[asked.kind], _digest(asked)
+                bad = [(number, cell) for cell, _ in found if (table, number, cell) in self._damaged]
+                db.executemany(f"DELETE FROM {table} WHERE asked = ? AND cell = ?", bad)
+                marks = ",".join("?" * (3 + len(found[0][1])))
                 db.executemany(
-                    f"INSERT OR IGNORE INTO {_TABLE[asked.kind]} VALUES ({marks})",
-                    ((number, cell, *values) for cell, values in found),
+                    f"INSERT OR IGNORE INTO {table} VALUES ({marks})",
+                    ((number, cell, *values, checksum(own, cell, *values)) for cell, values in found),
                 )
             db.execute("COMMIT")
             self._ids |= new  # only what is in the file for good
@@ -190,15 +210,17 @@ class OracleStore:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > VERSION:
                 raise sqlite3.DatabaseError(f"it has version {version}, and this program knows {VERSION}")
+            harden(connection, ("oracle", "asked", "score", "text") if version else ())
             if version < VERSION:
                 patiently(connection, "BEGIN IMMEDIATE")
-                if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    foreign = connection.execute("SELECT name FROM sqlite_master").fetchone()
-                    if foreign:
-                        raise sqlite3.DatabaseError(f"it is another program's database (table {foreign[0]})")
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                if version == 0:
+                    harden(connection, ())
                     for statement in _SCHEMA.split(";"):
                         connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version = {VERSION}")
+                elif version < VERSION:
+                    _add_checksums(connection)
+                connection.execute(f"PRAGMA user_version = {VERSION}")
                 connection.execute("COMMIT")
         except BaseException:
             connection.close()
@@ -218,3 +240,34 @@ class OracleStore:
             if locked
             else "Move the file aside, or choose another oracle_cache (null: none)",
         )
+
+
+def _digest(asked: Asked) -> bytes:
+    """Return what stands for a question in the checksums of its answers."""
+    return checksum(*(str(part) for part in asked))
+
+
+def _is_whole(kind: str, values: Sequence[Any]) -> bool:
+    """Tell whether the values of a row are of the types and lengths that are written."""
+    if kind == "query":
+        return isinstance(values[0], str) and len(values[0]) <= LONGEST
+    return all(isinstance(value, float) and not math.isnan(value) for value in values)
+
+
+def _add_checksums(db: sqlite3.Connection) -> None:
+    """Bring a file of version 1 to version 2, inside a transaction."""
+    for table, kind in (("score", "score"), ("text", "query")):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN checksum BLOB")
+        asked = db.execute(
+            "SELECT a.id, o.identity, a.picture, a.kind, a.question, a.arity, a.choices FROM asked a "
+            "JOIN oracle o ON a.oracle = o.id WHERE a.kind = ?",
+            (kind,),
+        ).fetchall()
+        for number, *parts in asked:
+            own = _digest(Asked(*parts))
+            rows = db.execute(f"SELECT cell, {_COLUMNS[kind]} FROM {table} WHERE asked = ?", (number,)).fetchall()
+            good = [(cell, values) for cell, *values in rows if isinstance(cell, bytes) and _is_whole(kind, values)]
+            db.executemany(
+                f"UPDATE {table} SET checksum = ? WHERE asked = ? AND cell = ?",
+                ((checksum(own, cell, *values), number, cell) for cell, values in good),
+            )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import ConfigError, OracleError, OracleFailedError
-from neptune.perception.checkpoints import DTYPES, device_of, need, need_transformers, one_line
+from neptune.perception.checkpoints import DTYPES, device_of, hub_options, need, need_transformers, said_of_loading
 from neptune.perception.device_failures import is_out_of_memory
 from neptune.perception.oracle.models import short_names
 
@@ -46,7 +46,7 @@ def load(
     need_transformers()
     target = device_of(device)
     transformers: Any = import_module("transformers")
-    hub: dict[str, Any] = {"revision": revision, "local_files_only": local_files_only}
+    hub = hub_options(revision, local_files_only)
     options: dict[str, Any] = {"dtype": _dtype(dtype, target), **hub}
     if attention is not None:
         options["attn_implementation"] = attention
@@ -102,7 +102,7 @@ def _unloadable(model: str, local: bool, error: Exception) -> OracleError:
         )
     folder = Path(model).exists()
     return OracleFailedError(
-        f"The model '{model}' can not be loaded: {one_line(error)}",
+        f"The model '{model}' can not be loaded: {said_of_loading(error)}",
         where="local files only" if local else "",
         expected="a vision-language model that transformers knows (AutoModelForImageTextToText)",
         hint="Look at the folder's files" if folder else _elsewhere(model),
