@@ -20,19 +20,11 @@ from neptune.errors import DatasetError
 from neptune.files import trusted
 from neptune.scene import Scene
 from neptune.tasks.base import Sample, plain
+from neptune.tasks.boxes import boxes_only, corners, objects_of
 from neptune.tasks.clevr.clevr import plain_word
-from neptune.tasks.json_files import parse_json
-from neptune.tasks.listed import (
-    Draft,
-    ListedTask,
-    a_mapping,
-    boxes_only,
-    corners,
-    data_folder,
-    find_picture,
-    objects_of,
-)
-from neptune.tasks.reading import field, shown
+from neptune.tasks.json_files import parse_json, shown
+from neptune.tasks.listed import Draft, ListedTask, a_mapping, data_folder, find_picture
+from neptune.tasks.reading import field
 from neptune.tasks.referring.pointing import PointingTask, pointed, rounded
 
 KNOWN = ("image", "question", "answer", "box", "boxes", "program", "family", "id")

@@ -17,18 +17,10 @@ from neptune.errors import DatasetError
 from neptune.files import trusted
 from neptune.scene import Annotation, Scene
 from neptune.tasks.base import Sample, plain
+from neptune.tasks.boxes import boxes_only, objects_of, picture_size
 from neptune.tasks.clevr.clevr import plain_word
 from neptune.tasks.json_files import read_json_file
-from neptune.tasks.listed import (
-    Draft,
-    ListedTask,
-    a_mapping,
-    boxes_only,
-    data_folder,
-    find_picture,
-    objects_of,
-    picture_size,
-)
+from neptune.tasks.listed import Draft, ListedTask, a_mapping, data_folder, find_picture
 from neptune.tasks.reading import field
 
 

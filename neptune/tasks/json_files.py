@@ -21,6 +21,9 @@ DEEPEST = 100
 _MOST_KEPT = 30
 """Levels of what a reader takes over into a sample."""
 
+_MOST_VALUES = 100_000
+"""Values of what a reader takes over into a sample."""
+
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -29,6 +32,13 @@ class Twice:
 
     def __repr__(self) -> str:
         return "given twice"
+
+
+class Refused:
+    """Stands for a record that was not read, and why."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
 
 
 def parse_json(text: str) -> Any:
@@ -108,7 +118,11 @@ def shallow(value: Any, where: str) -> None:
         If it is nested too deeply.
     """
     level: list[Any] = [value]
+    left = _MOST_VALUES
     for _ in range(_MOST_KEPT):
+        left -= len(level)
+        if left < 0:
+            raise DatasetError("The record is too large", where=where, expected=f"at most {_MOST_VALUES:,} values")
         level = [
             inner
             for outer in level
@@ -118,6 +132,18 @@ def shallow(value: Any, where: str) -> None:
         if not level:
             return
     raise DatasetError("The record is nested too deeply", where=where, expected=f"at most {_MOST_KEPT} levels")
+
+
+def shown(value: Any) -> str:
+    """Return a value of a record as an error shows it: as JSON, short."""
+    if isinstance(value, dict | list | tuple):
+        whole = len(value) > 20 or any(isinstance(v, dict | list | tuple) for v in value)
+        if whole:
+            return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
+    try:
+        return json.dumps(value, default=str, ensure_ascii=False)[:60]
+    except ValueError:
+        return "a number without end"
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

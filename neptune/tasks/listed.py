@@ -9,15 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neptune.errors import DatasetError, NeptuneError
 from neptune.files import below, trusted
 from neptune.scene import Annotation
 from neptune.scene.picture import Picture
 from neptune.tasks.base import Sample, Samples, Task, choose
-from neptune.tasks.json_files import Twice, shallow
-from neptune.tasks.reading import FARTHEST, shown
+from neptune.tasks.json_files import Refused, Twice, shallow, shown
 
 LONGEST = 20_000
 """Characters of a question."""
@@ -185,83 +182,17 @@ def find_picture(
     DatasetError
         If the name, or a link, leads out of the folder: a dataset must not make the program read files elsewhere.
     """
-    found = None
-    for folder in folders:
-        base = Path(root.resolve(), folder) if folder.startswith("..") else root / folder
-        path = below(base, name, where, what="picture", follow_links=True)  # the name alone; where it leads comes next
-        if path.is_file():
-            found = path
-            break
-        found = found or path
-    assert found is not None
-    # What lies beside the dataset is as much the user's as the dataset.
-    beside = [root.resolve().parent] if any(f.startswith("..") for f in folders) else []
-    return Picture(trusted(found, [named or root, *beside], where, follow_links=follow_links))
-
-
-def corners(box: Any, where: str, *, size: bool = True) -> list[float]:
-    """Return a box as ``[x0, y0, x1, y1]``.
-
-    Parameters
-    ----------
-    box
-        ``[x, y, width, height]``, as in COCO's files, or with ``size=False`` the corners already.
-    where
-        What errors name.
-    size
-        Whether the last two numbers are width and height.
-
-    Raises
-    ------
-    DatasetError
-        If these are not four numbers within :data:`~neptune.tasks.reading.FARTHEST`, or the box has no area (in single
-        precision, which all computing is in).
-    """
-    good = isinstance(box, list | tuple | np.ndarray) and len(box) == 4
-    numbers = [float(v) for v in box] if good and all(map(_is_number, box)) else []
-    if numbers and size:
-        numbers = [numbers[0], numbers[1], numbers[0] + numbers[2], numbers[1] + numbers[3]]
-    single = np.array(numbers, dtype=np.float32) if all(map(_is_number, numbers)) else np.zeros(0)
-    if not len(single) or single[2] <= single[0] or single[3] <= single[1]:
-        kind = "[x, y, width, height]" if size else "[x0, y0, x1, y1]"
-        raise DatasetError(f"The box is {shown(box)}", where=where, expected=f"{kind} with an area above 0")
-    return numbers
-
-
-def objects_of(boxes: Mapping[Any, Any] | Sequence[Any], where: str, *, size: bool = True) -> dict[Any, list[float]]:
-    """Return the corners of the boxes that are boxes, by key or place: an object without area can not be found either.
-
-    Parameters are those of :func:`corners`.
-    """
-    found = {}
-    for key, box in boxes.items() if isinstance(boxes, Mapping) else enumerate(boxes):
-        try:
-            found[key] = corners(box, where, size=size)
-        except DatasetError:
-            continue
-    return found
-
-
-def boxes_only(
-    boxes: Sequence[Sequence[float]], size: tuple[float, float] | None, **attributes: Sequence[str]
-) -> Annotation:
-    """Return an annotation that knows where the objects are, and of `attributes` only those given.
-
-    Boxes are cut to the picture's `size` (width, height) where it is known: COCO's reach a fraction of a pixel
-    beyond it.
-    """
-    array = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-    if size is not None:
-        array = np.clip(array, 0, np.array([*size, *size], dtype=np.float32))
-    return Annotation({name: tuple(values) for name, values in attributes.items()}, {}, array)
-
-
-def picture_size(record: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Return ``(width, height)`` of a record, in pixels; ``None`` where it does not say, or nothing that can be."""
-    width, height = record.get("width"), record.get("height")
-    if not _is_number(width) or not _is_number(height) or width <= 0 or height <= 0:  # type: ignore[operator]
-        return None
-    return float(width), float(height)  # type: ignore[arg-type]
+    places = [(folder, root.resolve() / folder if folder.startswith("..") else root / folder) for folder in folders]
+    # The name alone is checked here; where it leads comes next.
+    paths = [(folder, below(base, name, where, what="picture", follow_links=True)) for folder, base in places]
+    folder, path = next(((f, p) for f, p in paths if p.is_file()), paths[0])
+    roots = [named or root]
+    if folder.startswith(".."):
+        # What lies beside the dataset is as much the user's as the dataset; a link there may not lead out of it either.
+        beside = root.resolve().parent
+        trusted(path, [beside], where, follow_links=follow_links)
+        roots = [beside / Path(folder).parts[1]]
+    return Picture(trusted(path, roots, where, follow_links=follow_links))
 
 
 def an_id(value: Any, where: str, what: str = "id") -> int | str:
@@ -287,15 +218,11 @@ def a_mapping(record: Any, where: str) -> Mapping[str, Any]:
     """
     if isinstance(record, Twice):
         raise DatasetError("The record is given twice", where=where, expected="once")
+    if isinstance(record, Refused):
+        raise DatasetError(f"The record was not read: {record.why}", where=where)
     if not isinstance(record, Mapping):
         raise DatasetError(f"The record is no object but {type(record).__name__}", where=where)
     return record
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        return False
-    return abs(value) <= FARTHEST  # of NaN false; and no number is too large to be compared
 
 
 def _presentable(draft: Draft) -> Draft:

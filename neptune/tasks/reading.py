@@ -6,7 +6,7 @@ Two layouts are read: a flat folder (``images/``, ``scenes.json``, ``questions.j
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -19,10 +19,8 @@ from neptune.errors import DatasetError, NeptuneError, did_you_mean
 from neptune.files import trusted
 from neptune.scene import Annotation
 from neptune.scene.picture import Picture
-from neptune.tasks.json_files import Twice, read_records
-
-FARTHEST = 1_000_000.0
-"""Pixels: a coordinate beyond is a mistake; up to there single precision tells sixteenths of a pixel apart."""
+from neptune.tasks.boxes import is_number
+from neptune.tasks.json_files import Twice, read_records, shown
 
 KEPT = 64
 """Pictures and annotations kept in memory: questions about one picture follow each other in CLEVR's files."""
@@ -111,9 +109,9 @@ class Folder:
             If the name, or a link, leads out of the folder.
         """
         # A dataset is somebody else's file: it must not make the program read pictures from elsewhere.
-        if Path(filename).name != filename or filename in ("", ".", ".."):
+        if Path(filename).name != filename or filename in ("", ".", "..") or "\0" in filename or len(filename) > 255:
             raise DatasetError(
-                f"The picture's name {filename!r} is no plain file name",
+                f"The picture's name {filename[:200]!r} is no plain file name",
                 where=str(self.root),
                 expected="the name of a file in images/",
             )
@@ -161,21 +159,34 @@ class Folder:
         if record is None:
             return None, DatasetError("The scenes file has two scenes of this picture", where=where)
         try:
+            problem = _box_problem(record)
+            if problem:
+                raise DatasetError(problem, where=where)
             annotation = Annotation.from_clevr(record)
             rows = [i for kind in record["relationships"].values() for row in kind for i in row]
             if min(rows, default=0) < 0:
                 raise DatasetError("An index in 'relationships' is below 0", where=where)
-            if not np.isfinite(annotation.boxes).all():
-                raise DatasetError("A box has a coordinate that is no finite number", where=where)
-            if abs(annotation.boxes).max(initial=0) > FARTHEST:
-                raise DatasetError("A box has a coordinate beyond any picture", where=where)
-            if (annotation.boxes[:, 2:] <= annotation.boxes[:, :2]).any():
-                raise DatasetError("A box has no area", where=where)
         except NeptuneError as error:
             return None, error
         except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
             return None, DatasetError(f"The scene is malformed: {error}", where=where)
         return annotation, None
+
+
+def _box_problem(record: Mapping[str, Any]) -> str:
+    """Return what is wrong with the boxes of a scene, ``""``: nothing; one that is missing is said elsewhere."""
+    for thing in record.get("objects") or ():
+        box = thing.get("bbox", [0, 0, 1, 1])
+        if not isinstance(box, list) or len(box) != 4 or any(isinstance(v, bool | str) for v in box):
+            return f"A box is {shown(box)}"
+        if not all(isinstance(v, int | float) and abs(v) < math.inf for v in box):
+            return "A box has a coordinate that is no finite number"
+        if not all(map(is_number, box)):
+            return "A box has a coordinate beyond any picture"
+        corners = [np.float32(v) for v in box]
+        if corners[2] <= corners[0] or corners[3] <= corners[1]:
+            return "A box has no area"
+    return ""
 
 
 def _find_split(root: Path, split: str) -> None:
@@ -220,13 +231,3 @@ def field(record: Any, name: str, kind: type | tuple[type, ...], where: str) -> 
             expected=" or ".join(words.get(k, k.__name__) for k in kinds),
         )
     return value
-
-
-def shown(value: Any) -> str:
-    """Return a value of a record as an error shows it: as JSON, short."""
-    if isinstance(value, dict | list | tuple) and len(value) > 20:
-        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
-    try:
-        return json.dumps(value, default=str, ensure_ascii=False)[:60]
-    except (ValueError, RecursionError):
-        return f"a nested {'object' if isinstance(value, dict) else 'list'}"

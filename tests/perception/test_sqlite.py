@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import json
+import random
+import resource
 import sqlite3
 import threading
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from neptune import sqlite
+from neptune.errors import DatasetError, DetectorError, OracleFailedError
+from neptune.perception.detect.cache import CachedDetector
+from neptune.perception.oracle.caching.store import Asked, OracleStore
+from neptune.scene.picture import Picture
+from neptune.scene.types import Detections
+from neptune.writer import cache as cache_module
+from neptune.writer.cache import ProgramCache
+from neptune.writer.store import ProgramStore
 
 
 @pytest.mark.parametrize("statement", ["PRAGMA journal_mode=WAL", "BEGIN IMMEDIATE"])
@@ -35,3 +51,160 @@ def test_patience_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         sqlite.patiently(late, "BEGIN IMMEDIATE")
     with pytest.raises(sqlite3.OperationalError, match="syntax"):
         sqlite.patiently(late, "BEGONE")
+
+
+# --- files that come from somewhere else ---
+
+
+ASKED = Asked("model", "picture", "score", "is it red?", 1)
+SAID = Asked("model", "picture", "query", "what is it?", 1)
+CELL = b"c" * 16
+
+
+def changed(path: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(statement, values)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    path = tmp_path / "cache.sqlite"
+    store = OracleStore(path)
+    store.put([(ASKED, CELL, (1.5, 0.9)), (ASKED, b"d" * 16, (2.5, 0.8)), (SAID, CELL, ("a cup",))])
+    store.close()
+    return path
+
+
+DAMAGE = [
+    "UPDATE score SET logit = -1.5 WHERE logit = 1.5",
+    "UPDATE score SET mass = 0.1 WHERE logit = 1.5",
+    "UPDATE score SET logit = 'high' WHERE logit = 1.5",
+    "UPDATE score SET logit = x'00' WHERE logit = 1.5",
+    "UPDATE score SET logit = 9e999 WHERE logit = 1.5",
+    "UPDATE score SET checksum = NULL WHERE logit = 1.5",
+    "UPDATE score SET checksum = 'x' WHERE logit = 1.5",
+    "UPDATE asked SET question = CASE kind WHEN 'score' THEN 'is it blue?' ELSE question END",
+]
+
+
+@pytest.mark.parametrize("statement", DAMAGE)
+def test_a_row_that_was_changed_is_no_answer(statement: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(cache, statement)
+    asked = ASKED._replace(question="is it blue?") if "blue" in statement else ASKED
+    store = OracleStore(cache)
+    assert CELL not in store.get(asked, [CELL, b"d" * 16])
+    assert ("d" * 16).encode() not in store.get(asked, [b"d" * 16]) or "blue" not in statement
+    assert "damaged" in capsys.readouterr().err
+    store.put([(asked, CELL, (1.5, 0.9))])
+    assert store.get(asked, [CELL]) == {CELL: (1.5, 0.9)}
+    assert OracleStore(cache).get(asked, [CELL]) == {CELL: (1.5, 0.9)}, "it was replaced in the file"
+
+
+def test_a_text_that_was_changed_is_no_answer(cache: Path) -> None:
+    for value in ("'a knife'", "7", "x'ff'", "CAST(x'fffe' AS TEXT)", "printf('%.2000000c', 'x')"):
+        changed(cache, f"UPDATE text SET answer = {value}")
+        assert OracleStore(cache).get(SAID, [CELL]) == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["CREATE TRIGGER t AFTER INSERT ON score BEGIN DELETE FROM score; END", "CREATE VIEW v AS SELECT 1",
+     "CREATE TABLE more (x)", "CREATE INDEX i ON score (logit)"],
+)  # fmt: skip
+def test_a_file_with_more_than_its_tables_is_refused(statement: str, cache: Path, tmp_path: Path) -> None:
+    changed(cache, statement)
+    with pytest.raises(OracleFailedError, match="another program's database"):
+        OracleStore(cache).get(ASKED, [CELL])
+
+
+def test_a_file_of_version_1_gets_its_checksums(cache: Path) -> None:
+    for table in ("score", "text"):
+        changed(cache, f"ALTER TABLE {table} DROP COLUMN checksum")
+    changed(cache, "PRAGMA user_version = 1")
+    store = OracleStore(cache)
+    assert store.get(ASKED, [CELL]) == {CELL: (1.5, 0.9)}
+    assert store.get(SAID, [CELL]) == {CELL: ("a cup",)}
+    store.put([(ASKED, b"e" * 16, (0.5, 0.5))])
+    assert set(OracleStore(cache).get(ASKED, [CELL, b"d" * 16, b"e" * 16])) == {CELL, b"d" * 16, b"e" * 16}
+
+
+class Finder:
+    """A detector that counts how often it looks."""
+
+    name, identity, open_vocabulary = "finder", "finder", False
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
+        self.looked += 1
+        return Detections(np.array([[1, 1, 5, 5]], np.float32), np.array([0.9], np.float32), ("cup",))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["boxes = x'00'", "boxes = zeroblob(16)", "boxes = 'x'", "scores = x'0000c07f'", "labels = '[1]'", "labels = '['",
+     "labels = '[\"knife\"]'", "checksum = NULL"],
+)  # fmt: skip
+def test_a_detection_that_was_changed_is_looked_for_again(statement: str, tmp_path: Path) -> None:
+    path, picture, inner = tmp_path / "d.sqlite", Picture(np.zeros((8, 8, 3), np.uint8)), Finder()
+    detector = CachedDetector(inner, path)
+    detector.detect(picture)
+    detector.detect(picture)
+    assert inner.looked == 1
+    changed(path, f"UPDATE detections SET {statement}")
+    assert detector.detect(picture).boxes.tolist() == [[1, 1, 5, 5]]
+    assert detector.detect(picture).labels == ("cup",)
+    assert (inner.looked, detector.hits) == (2, 2)
+
+
+def test_detections_of_before_are_kept(tmp_path: Path) -> None:
+    path, picture, inner = tmp_path / "d.sqlite", Picture(np.zeros((8, 8, 3), np.uint8)), Finder()
+    CachedDetector(inner, path).detect(picture)
+    changed(path, "ALTER TABLE detections DROP COLUMN checksum")
+    changed(path, "PRAGMA user_version = 0")
+    assert CachedDetector(inner, path).detect(picture).labels == ("cup",)
+    assert inner.looked == 1
+    changed(path, "CREATE TRIGGER t AFTER INSERT ON detections BEGIN DELETE FROM detections; END")
+    with pytest.raises(DetectorError, match="another program's database"):
+        CachedDetector(inner, path).detect(picture)
+
+
+def test_every_flipped_byte_of_a_cache_is_an_answer_or_an_error(cache: Path, tmp_path: Path, full: bool) -> None:
+    good, rng = cache.read_bytes(), random.Random(2)
+    path = tmp_path / "flipped.sqlite"
+    for _ in range(2_000 if full else 60):
+        content = bytearray(good)
+        for _ in range(rng.randrange(1, 6)):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        for extra in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            extra.unlink(missing_ok=True)
+        path.write_bytes(bytes(content))
+        store = OracleStore(path)
+        with contextlib.suppress(OracleFailedError):
+            assert store.get(ASKED, [CELL]) in ({}, {CELL: (1.5, 0.9)})
+            assert store.get(SAID, [CELL]) in ({}, {CELL: ("a cup",)})
+        store.close()
+
+
+# --- programs, compressed ---
+
+
+def test_a_compressed_file_of_programs_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "p.json.gz"
+    path.write_bytes(gzip.compress(b'{"a": "' + b" " * 400_000_000 + b'"}', 1))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(DatasetError, match="more than 256,000,000 bytes"):
+        ProgramCache.load(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 900_000  # kilobytes
+    for content in (b"[" * 100_000, b'{"a": ' + b"9" * 5_000 + b"}", b'{"a": {}}', b"\x1f\x8b", b'{"b": []}'):
+        path.write_bytes(gzip.compress(content))
+        with pytest.raises(DatasetError):
+            ProgramCache.load(path)
+    path.write_bytes(gzip.compress(b'{"question": "program"}'))
+    with monkeypatch.context() as patched, pytest.raises(DatasetError, match="more than 10 bytes"):
+        patched.setattr(cache_module, "MOST_BYTES", 10)
+        ProgramCache.load(path)
+    weights = {"question": "a", "programs": [{"program": "1", "weight": "NaN"}]}
+    (tmp_path / "w.json").write_text(json.dumps({"format": "neptune-programs", "programs": {"k": weights}}))
+    assert ProgramStore(tmp_path / "w.json", writable=False).find("a") is None

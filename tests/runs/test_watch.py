@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +15,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +23,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from neptune.runs.evaluate.summary import summarise
+from neptune.runs.record.pictures import RecordedPictures
+from neptune.runs.report import write_report
 from neptune.runs.report.watch import HOST, Watch
 from neptune.runs.runner.progress import Progress, show_time
 
@@ -85,6 +92,96 @@ def test_nothing_else_is_served(run: Any, path: str) -> None:
         with pytest.raises(urllib.error.HTTPError) as error:
             get(watch.address + path)
         assert error.value.code == 404
+
+
+def answer(watch: Watch, target: str) -> tuple[int, dict[str, str], bytes]:
+    """Ask for a target just as it is: a browser's address bar, and not a library, decides what is sent."""
+    with socket.create_connection((HOST, int(watch.address.rpartition(":")[2].strip("/"))), timeout=10) as line:
+        line.sendall(f"GET {target} HTTP/1.1\r\nHost: {HOST}:1\r\nConnection: close\r\n\r\n".encode("latin-1"))
+        whole = b"".join(iter(lambda: line.recv(65536), b""))
+    head, _, body = whole.partition(b"\r\n\r\n")
+    status, *fields = head.decode("latin-1").split("\r\n")
+    return int(status.split()[1]), {k.lower(): v for k, _, v in (f.partition(": ") for f in fields)}, body
+
+
+LONG = "9" * 5_000
+TARGETS = [
+    *(f"/more?from={x}" for x in (LONG, "-1", "%zz", "\xb2", "1e9")), "/more?" + "&".join("a" * 3_000), "/more?from",
+    "/more?=&&==&from=0", "//[", "//[::1", "/?%00", "/#", "?from=1", "/%", "http://[/", f"/picture/{LONG}",
+    "/picture/\xb2", f"/picture/0?from={LONG}", "/picture/0/0", "/picture//etc/passwd",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=range(len(TARGETS)))
+def test_any_address_is_answered(run: Any, target: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with Watch(run, {"clevr": 1}) as watch:
+        get(watch.address)
+        status, _, _ = answer(watch, target)
+        assert status in (200, 404)
+        assert answer(watch, "/more?from=0")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_pictures_are_served_as_pictures_and_nothing_else_is(run: Any) -> None:
+    folder = run.path
+    (folder / "evil.html").write_text("<html><script>alert(1)</script></html>")
+    (folder / "evil.png").write_text("<html><script>alert(1)</script></html>")
+    (folder / "evil.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
+    Image.new("RGB", (8, 8)).save(folder / "picture.html", "PNG")
+    for name, form in (("a.jpg", "JPEG"), ("b.webp", "WEBP"), ("c.gif", "GIF"), ("d.tiff", "TIFF"), ("e.jpg", "PNG")):
+        Image.new("RGB", (8, 8)).save(folder / name, form)
+    names = [
+        "evil.html",
+        "evil.png",
+        "evil.svg",
+        "picture.html",
+        "secret.txt",
+        "a.jpg",
+        "b.webp",
+        "c.gif",
+        "d.tiff",
+        "e.jpg",
+    ]
+    run.records[:] = [record(k, folder / name) for k, name in enumerate(names)]
+    kinds = []
+    with Watch(run, {"clevr": 1}) as watch:
+        get(watch.address)
+        for k in range(len(names)):
+            status, fields, body = answer(watch, f"/picture/{k}")
+            kinds.append(fields["content-type"] if status == 200 else None)
+            assert b"<script>" not in body
+            assert fields["x-content-type-options"] == "nosniff"
+            assert "default-src 'none'" in fields["content-security-policy"]
+            assert "sandbox" in fields["content-security-policy"]
+    # By content, not by name; what browsers do not show comes as a JPEG.
+    assert kinds == [None] * 5 + ["image/jpeg", "image/webp", "image/gif", "image/jpeg", "image/png"]
+
+
+def test_pictures_outside_the_data_folder_are_not_served(run: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    private = tmp_path_factory.mktemp("home") / "private.png"
+    Image.new("RGB", (8, 8)).save(private)
+    (run.path / "link.png").symlink_to(private)
+    run.records[:] = [record(0, private), record(1, run.path / "link.png"), record(2, run.path / "one.png")]
+    with Watch(run, {"clevr": 1}, 0, RecordedPictures([run.path])) as watch:
+        get(watch.address)
+        assert [answer(watch, f"/picture/{k}")[0] for k in range(3)] == [404, 404, 200]
+    page = write_report(run.path, run.records, summarise(run.records, {"clevr": 3}), RecordedPictures([run.path]))
+    packed = re.search(r'id="pictures">([^<]+)<', page.read_text())
+    assert packed
+    shown = json.loads(zlib.decompress(base64.b64decode(packed[1])))
+    assert [bool(picture) for picture in shown] == [False, False, True]
+
+
+def test_the_page_runs_its_own_script_alone(run: Any) -> None:
+    run.records[0]["question"] = "</script><script>alert(1)</script>"
+    with Watch(run, {"clevr": 1}) as watch:
+        _, fields, body = answer(watch, "/")
+    policy = dict(part.strip().partition(" ")[::2] for part in fields["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert "unsafe" not in policy["script-src"]
+    (script,) = re.findall(r"<script>(.*?)</script>", body.decode(), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy["script-src"] == f"'sha256-{digest}'"
 
 
 def test_only_this_machine_is_answered(run: Any) -> None:

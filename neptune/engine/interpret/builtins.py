@@ -149,16 +149,34 @@ def _topk(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> lis
 
 
 def _mode(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any:
-    """``mode(Color, lambda c: count(…))``: the value with the largest count (the first among equals)."""
-    if len(args) == 1 and isinstance(args[0], list | tuple) and args[0]:
-        counted = Counter(run.key(a, node) for a in args[0])
-        return max(counted, key=counted.__getitem__)
-    domain, function = quantifiers.parts(run, args, node)
-    members = list(run.iterate(domain, node))
-    if function is None or not members:
-        raise ProgramError("'mode' needs a sort and a lambda", node.span, expected="mode(Color, lambda c: count(…))")
-    counts = [run.number(run.call_value(function, [m], node), node) for m in members]
-    return members[counts.index(max(counts))]
+    """``mode(Color, lambda c: count(…))``: the value with the largest count, the first among equals, which is said."""
+    if len(args) == 1 and isinstance(args[0], list | tuple | set):
+        counted = Counter(run.key(a, node) for a in run.iterate(args[0], node))
+        members, counts = list(counted), list(counted.values())
+    else:
+        domain, function = quantifiers.parts(run, args, node)
+        if function is None:
+            said = "mode(Color, lambda c: count(…))"
+            raise ProgramError("'mode' needs a sort and a lambda", node.span, expected=said)
+        members = list(run.iterate(domain, node))
+        counts = [run.number(run.call_value(function, [m], node), node) for m in members]
+    if not members:
+        raise ProgramError("'mode' of nothing", node.span, expected="at least one item, or value of the sort")
+    most = max(counts)
+    equals = [m for m, n in zip(members, counts, strict=True) if n == most]
+    if most <= 0:
+        run.note(
+            f"'mode' found nothing to count: of {len(members)} values none occurs, and {_named(members[0])} is first"
+        )
+    elif len(equals) > 1:
+        shown = ", ".join(map(_named, equals[:4])) + (", …" if len(equals) > 4 else "")
+        run.note(f"'mode' is a tie: {shown} occur {most:g} times each, and {_named(equals[0])} is the first")
+    return equals[0]
+
+
+def _named(value: Any) -> str:
+    """Return a value as a note shows it."""
+    return str(value)[:40] if isinstance(value, str | int | float) else values.kind_name(value)
 
 
 FUNCTIONS: dict[str, Function] = {

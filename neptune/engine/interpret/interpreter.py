@@ -243,9 +243,9 @@ class Interpreter(Statements):
         try:
             for param in function.params:
                 if param.name not in names:
-                    if param.default is None:
+                    if param.name not in function.defaults:
                         raise ProgramError(f"'{function.name}' needs an argument '{param.name}'", node.span)
-                    names[param.name] = self.eval(param.default)
+                    names[param.name] = function.defaults[param.name]
             if not isinstance(function.body, tuple):
                 return self.eval(function.body)
             try:

@@ -92,7 +92,8 @@ class Statements(RunningProgram):
                     self.assign(target, value)
             case ast.AugAssign():
                 current = self.eval(node.target)
-                self.assign(node.target, operators.binary(self, node.op, current, self.eval(node.value), node))
+                result = operators.binary(self, node.op, current, self.eval(node.value), node)
+                self.assign(node.target, self.replaced(current, result, node))
             case ast.ExprStatement():
                 self.eval(node.value)
             case ast.If():
@@ -107,7 +108,9 @@ class Statements(RunningProgram):
                     except Continued:
                         continue
             case ast.FunctionDef():
-                self.scope.names[node.name] = Closure(node.name, node.params, node.body, self.scope)
+                # As in Python: once, here and not when it is called.
+                defaults = {p.name: self.eval(p.default) for p in node.params if p.default is not None}
+                self.scope.names[node.name] = Closure(node.name, node.params, node.body, self.scope, defaults)
             case ast.Return():
                 raise Returned(self.eval(node.value) if node.value is not None else None)
             case ast.Break():
@@ -116,6 +119,20 @@ class Statements(RunningProgram):
                 raise Continued
             case ast.Pass():
                 pass
+
+    def replaced(self, current: Any, result: Any, node: ast.Stmt) -> Any:
+        """Return what ``x op= y`` binds: a list or a set itself, changed for all its names, as in Python."""
+        if isinstance(current, list) and isinstance(result, list):
+            current[:] = result
+        elif isinstance(current, set) and isinstance(result, set):
+            kept = set(result)  # `x |= x` is both
+            current.clear()
+            current.update(kept)
+        else:
+            return result
+        if any(isinstance(item, list | tuple | dict | set) for item in current):
+            self.weigh(current, node)
+        return current
 
     def assign(self, target: ast.Expr, value: Any) -> None:
         """Bind a name, an element, or several names at once."""

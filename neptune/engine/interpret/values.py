@@ -7,7 +7,7 @@ Plain data are bool, int, float, str, None, list, tuple, dict and set. Everythin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from dsl.check.scopes import Place
@@ -133,6 +133,8 @@ class Closure:
     params: tuple[ast.Param, ...]
     body: ast.Expr | tuple[ast.Stmt, ...]
     scope: Scope
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Values of parameters, as they were when the function was defined."""
 
 
 NeedKind = Literal["truth", "probability", "number", "object", "objects", "ranking", "text", "query"]

@@ -6,7 +6,7 @@ implemented in transformers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -87,7 +87,12 @@ class GroundingDino(Family):
             text_threshold=self.text_threshold,
             target_sizes=[image.size[::-1]],
         )
-        said = [_closest(text, labels) for text in found["text_labels"]]
+        probabilities = outputs.logits[0].sigmoid()
+        sure = _numpy(probabilities[probabilities.max(dim=-1).values > self.threshold])
+        tokenizer = self.processor.tokenizer
+        special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}  # an unknown word is one of the label's
+        places = segments(inputs["input_ids"][0].tolist(), tokenizer.convert_tokens_to_ids("."), special)
+        said = labels_of(sure, places, list(labels)[: len(places)], self.text_threshold)
         return _numpy(found["boxes"]), _numpy(found["scores"]), said
 
     def _caption(self, labels: Sequence[str]) -> str:
@@ -181,9 +186,54 @@ def _join(one: Raw, other: Raw) -> Raw:
     return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]]), [*one[2], *other[2]]
 
 
-def _closest(text: str, labels: Sequence[str]) -> str:
-    """Return the label that a box's words mean: the one with most of its words among them, ``""`` for none."""
-    words = set(text.lower().split())
-    shares = [len(words & set(label.lower().split())) / max(len(label.split()), 1) for label in labels]
-    best = int(np.argmax(shares))
-    return labels[best] if shares[best] > 0 else ""
+def segments(ids: Sequence[int], stop: int, special: Collection[int]) -> list[list[int]]:
+    """Return for each label of a caption, ``"a t-shirt. a café."``, the places of its tokens.
+
+    Parameters
+    ----------
+    ids
+        The tokens of the caption.
+    stop
+        The token of the full stop that ends each label.
+    special
+        Tokens that stand for no text.
+    """
+    found: list[list[int]] = [[]]
+    for place, token in enumerate(ids):
+        if token == stop:
+            found.append([])
+        elif token not in special:
+            found[-1].append(place)
+    return found[:-1]
+
+
+def labels_of(
+    probabilities: FloatArray, places: Sequence[Sequence[int]], labels: Sequence[str], threshold: float
+) -> list[str]:
+    """Return the label that each box answers to: the one with the largest share of tokens above the threshold.
+
+    It goes by places in the caption, not by words: a tokenizer cuts ``t-shirt`` at its hyphen and drops accents, and
+    one word may stand in several labels. Among equals the one with the surest tokens is taken, then the first.
+
+    Parameters
+    ----------
+    probabilities
+        Of each token for each box, ``(N, T)``, in [0, 1].
+    places
+        For each label the places of its tokens, see :func:`segments`.
+    labels
+        As many.
+    threshold
+        Below it a token says nothing, in [0, 1].
+
+    Returns
+    -------
+    list
+        N labels; ``""`` where no token is above the threshold.
+    """
+    said = []
+    for row in probabilities:
+        fits = [(float((row[p] > threshold).mean()), float(row[p].mean())) if len(p) else (0.0, 0.0) for p in places]
+        best = max(range(len(fits)), key=lambda k: (fits[k], -k), default=-1)
+        said.append(labels[best] if best >= 0 and fits[best][0] > 0 else "")
+    return said

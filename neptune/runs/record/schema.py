@@ -111,7 +111,7 @@ class SampleRecord(_Part):
     size: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
     trace: list[_Step] | None = None
     flip: _Flip | None = None
-    usage: dict[Short, Finite] | None = None
+    usage: dict[Short, Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e15)]] | None = None
     oracle_failures: dict[Text, Whole] = Field(default_factory=dict)
     seconds: Finite | None = None
 

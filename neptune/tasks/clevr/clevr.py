@@ -12,9 +12,9 @@ from neptune.errors import DatasetError, NeptuneError
 from neptune.scene import Scene
 from neptune.tasks.base import Sample, plain, yes_no
 from neptune.tasks.clevr import functional
-from neptune.tasks.json_files import read_records
+from neptune.tasks.json_files import read_records, shown
 from neptune.tasks.listed import Draft, ListedTask
-from neptune.tasks.reading import Folder, shown
+from neptune.tasks.reading import Folder
 from neptune.tasks.reading import field as get
 
 

@@ -16,18 +16,10 @@ from typing import Any
 
 from neptune.errors import DatasetError
 from neptune.files import trusted
+from neptune.tasks.boxes import boxes_only, corners, objects_of
 from neptune.tasks.hub import PREFIX, parquet_files, rows, stored_picture
 from neptune.tasks.json_files import parse_json, read_json_file
-from neptune.tasks.listed import (
-    Draft,
-    ListedTask,
-    a_mapping,
-    boxes_only,
-    corners,
-    data_folder,
-    find_picture,
-    objects_of,
-)
+from neptune.tasks.listed import Draft, ListedTask, a_mapping, data_folder, find_picture
 from neptune.tasks.reading import field
 from neptune.tasks.referring.pointing import PointingTask
 from neptune.tasks.referring.refcoco import COCO_FOLDERS

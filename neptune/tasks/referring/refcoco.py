@@ -15,20 +15,10 @@ from typing import Any, ClassVar
 from neptune.errors import DatasetError, one_of
 from neptune.files import trusted
 from neptune.scene import Annotation
-from neptune.tasks.json_files import read_json_file
-from neptune.tasks.listed import (
-    Draft,
-    ListedTask,
-    a_mapping,
-    an_id,
-    boxes_only,
-    corners,
-    data_folder,
-    find_picture,
-    objects_of,
-    picture_size,
-)
-from neptune.tasks.reading import field, shown
+from neptune.tasks.boxes import boxes_only, corners, objects_of, picture_size
+from neptune.tasks.json_files import read_json_file, shown
+from neptune.tasks.listed import Draft, ListedTask, a_mapping, an_id, data_folder, find_picture
+from neptune.tasks.reading import field
 from neptune.tasks.referring.pointing import PointingTask
 from neptune.tasks.referring.unpickle import read_pickle
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from neptune.errors import DatasetError
+from neptune.tasks.json_files import Refused
 
 MOST_BYTES = 512_000_000
 """Of a pickle; RefCOCO's has 40 million."""
@@ -201,8 +202,7 @@ def read_pickle(path: Path) -> Any:
             )
         # Texts of Python 2 are bytes; those of these datasets are ASCII but for a few UTF-8 letters.
         found = _PlainUnpickler(io.BytesIO(path.read_bytes()), encoding="utf-8", errors="replace").load()
-        _check_tree(found)
-        return found
+        return _trees(found)
     except DatasetError:
         raise
     except FileNotFoundError:
@@ -222,9 +222,32 @@ def read_pickle(path: Path) -> Any:
         ) from error
 
 
-def _check_tree(root: Any) -> None:
-    """Refuse what is no tree of plain values: cycles, and values that are referred to so often that walks never end."""
+def _trees(found: Any) -> Any:
+    """Check what came out: of a list each item, so that one that is no tree costs the others nothing."""
     sizes: dict[int, int] = {}
+    if type(found) is not list:
+        _check_tree(found, sizes)
+        return found
+    read: list[Any] = []
+    refused: list[pickle.UnpicklingError] = []
+    left = MOST_VALUES
+    for item in found:
+        try:
+            _check_tree(item, sizes)
+            left -= sizes.get(id(item), 1)
+            if left < 0:
+                raise pickle.UnpicklingError("it refers to the same values without end")
+            read.append(item)
+        except pickle.UnpicklingError as error:
+            refused.append(error)
+            read.append(Refused(str(error)))
+    if refused and len(refused) == len(found):
+        raise refused[0]
+    return read
+
+
+def _check_tree(root: Any, sizes: dict[int, int]) -> None:
+    """Refuse what is no tree of plain values: cycles, and values that are referred to so often that walks never end."""
     open_: set[int] = set()
     todo: list[tuple[Any, bool]] = [(root, False)]
     while todo:

@@ -1,0 +1,648 @@
+"""Datasets that are wrong or made to harm: every reader treats each irregularity alike, and no record ends a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import resource
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from neptune import tasks
+from neptune.answer import Answer
+from neptune.errors import DatasetError, ForeignPathError, NeptuneError, PictureError
+from neptune.files import below, trusted
+from neptune.tasks.json_files import parse_json
+from neptune.tasks.referring.unpickle import read_pickle
+
+BOX = [10, 10, 40, 30]
+SLOTS = {"OBJ1": "red cube"}
+SCENE_OBJECT = {"size": "large", "color": "red", "material": "metal", "shape": "cube", "bbox": [10, 10, 50, 40]}
+NAMES = ("left", "right", "front", "behind")
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (100, 80), (90, 120, 30)).save(path)
+
+
+def write(path: Path, data: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(data if isinstance(data, str) else json.dumps(data))
+
+
+def scene(name: str, **more: Any) -> dict[str, Any]:
+    relations = {relation: [[]] for relation in NAMES}
+    return {"image_filename": name, "objects": [SCENE_OBJECT | more], "relationships": relations}
+
+
+def corners_of(box: Any) -> Any:
+    """Return the corners of ``[x, y, width, height]``; what is no such box stays what it is."""
+    good = isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) for v in box)
+    return [box[0], box[1], box[0] + box[2], box[1] + box[3]] if good else box
+
+
+class Maker:
+    """Writes a dataset of two records, of which the second is wrong."""
+
+    images = "images"
+    split: str | None = None
+    picture_field = "image_filename"
+    answer_field = "answer"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def record(self, image: Any = "good.png") -> dict[str, Any]:
+        shared = {"question": "Is there a red cube?", "image_filename": image}
+        return (
+            shared
+            | {
+                "clevr": {"answer": "yes", "program": []},
+                "clevr-humans": {"answer": "yes"},
+                "clevr-refexps": {"answer": 0, "program": "point(iota(Object, lambda x: red(x)))", "slot_dict": {}},
+                "clevr-puzzle": {"answer": True, "program": "exists(Object)", "slot_dict": SLOTS},
+                "clevr-rpm": {"answer": True, "program": "exists(Object)"},
+            }[self.name]
+        )
+
+    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
+        file, key = {
+            "clevr": ("questions", "questions"),
+            "clevr-humans": ("CLEVR-Humans-val", "questions"),
+            "clevr-refexps": ("refexps", "refexps"),
+            "clevr-puzzle": ("puzzles", "puzzles"),
+            "clevr-rpm": ("rpm", "rpms"),
+        }[self.name]
+        write(root / f"{file}.json", {key: ([self.record()] if good else []) + [bad]})
+        names = ("good.png", "bad.png", "x.png", "none.png")
+        write(root / "scenes.json", {"scenes": [scene(name) for name in names]})
+
+    def with_box(self, root: Path, box: Any) -> None:
+        """Give the object asked for in the second record another box."""
+        self.write(root, self.record("bad.png"))
+        corners = corners_of(box)
+        write(root / "scenes.json", {"scenes": [scene("good.png"), scene("bad.png", bbox=corners)]})
+
+
+class FolderMaker(Maker):
+    picture_field = "image"
+
+    def record(self, image: Any = "good.png") -> dict[str, Any]:
+        return {"image": image, "question": "the cube", "box": [10, 10, 50, 40]}
+
+    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
+        lines = ([self.record()] if good else []) + [bad]
+        write(root / "questions.jsonl", "\n".join(map(json.dumps, lines)))
+
+    def with_box(self, root: Path, box: Any) -> None:
+        corners = corners_of(box)
+        self.write(root, self.record() | {"box": corners})
+
+
+class GqaMaker(Maker):
+    picture_field = "imageId"
+
+    def record(self, image: Any = "good") -> dict[str, Any]:
+        stem = image[:-4] if isinstance(image, str) and image.endswith(".png") else image
+        return {"question": "Is it red?", "imageId": stem, "answer": "yes", "types": {"structural": "verify"}}
+
+    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
+        records = ({"1": self.record()} if good else {}) | {"2": bad}
+        write(root / "val_balanced_questions.json", records)
+
+
+class ReferMaker(Maker):
+    answer_field = "ann_id"
+    split = "val"
+
+    def record(self, image: Any = "good.png") -> dict[str, Any]:
+        return {
+            "ref_id": 2, "ann_id": 71, "image_id": 8, "category_id": 1, "split": "val",
+            "sentences": [{"sent": "the cube", "sent_id": 1}], "_image": image, "_box": BOX,
+        }  # fmt: skip
+
+    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
+        who = {"refgta": "utokyo", "refcocog": "umd"}.get(self.name, "unc")
+        image, box = bad.pop("_image", "good.png"), bad.pop("_box", BOX)
+        fine = self.record()
+        fine.update({"ann_id": 70, "image_id": 7, "_image": None})
+        refs = ([fine] if good else []) + [bad]
+        root.mkdir(parents=True, exist_ok=True)
+        (root / f"refs({who}).p").write_bytes(pickle.dumps(refs, protocol=2))
+        images = [{"id": 7, "file_name": "good.png", "width": 100, "height": 80}, {"id": 8, "file_name": image}]
+        annotations = [{"id": 70, "image_id": 7, "bbox": BOX}, {"id": 71, "image_id": 8, "bbox": box}]
+        content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "cube"}]}
+        write(root / "instances.json", content)
+
+    def with_box(self, root: Path, box: Any) -> None:
+        self.write(root, self.record() | {"_box": box})
+
+
+class RefAdvMaker(Maker):
+    images = "Images"
+    picture_field = "img_file_name"
+    answer_field = "most_confused_bbox_number"
+
+    def record(self, image: Any = "good.png") -> dict[str, Any]:
+        return {
+            "img_file_name": image, "bbox_candidates_map": {"1": BOX, "2": [0, 0, 5, 5]},
+            "most_confused_bbox_number": "1", "most_confused_bbox_GT_desc": "the cube",
+        }  # fmt: skip
+
+    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
+        records = ({"1": self.record()} if good else {}) | {"2": bad}
+        write(root / "refcocog_adv_annotations.json", records)
+
+    def with_box(self, root: Path, box: Any) -> None:
+        self.write(root, self.record() | {"bbox_candidates_map": {"1": box, "2": [0, 0, 5, 5]}})
+
+
+MAKERS = {name: Maker(name) for name in ("clevr", "clevr-humans", "clevr-refexps", "clevr-puzzle", "clevr-rpm")}
+MAKERS |= {name: ReferMaker(name) for name in ("refcoco", "refcoco+", "refcocog", "refgta")}
+MAKERS |= {"refadv": RefAdvMaker("refadv"), "gqa": GqaMaker("gqa"), "folder": FolderMaker("folder")}
+readers = pytest.mark.parametrize("name", MAKERS)
+BOXED = [name for name in MAKERS if name not in ("gqa", "clevr", "clevr-humans", "clevr-rpm")]
+
+
+def load(maker: Maker, root: Path, **options: Any) -> tasks.Task:
+    return tasks.load(maker.name, root, split=maker.split, **options)
+
+
+def outcome(sample: tasks.Sample) -> NeptuneError | None:
+    """What a run would meet: the record's problem, or its picture's."""
+    try:
+        sample.check()
+        assert sample.picture is not None
+        _ = sample.picture.size
+    except NeptuneError as error:
+        found = error
+    else:
+        return None
+    assert len(found.one_line().splitlines()) == 1
+    assert len(found.one_line()) < 800
+    return found
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A data folder with a good picture under every name that a reader looks for, beside it a key."""
+    data = tmp_path / "data"
+    for folder in ("images", "Images"):
+        picture(data / folder / "good.png")
+        picture(data / folder / "bad.png")
+        Image.new("RGB", (100, 80)).save(data / folder / "good.jpg")
+    (tmp_path / "key").write_text("sk-secret-0123456789")
+    picture(tmp_path / "private.png")
+    return data
+
+
+def test_every_dataset_is_in_the_table() -> None:
+    assert set(MAKERS) == set(tasks.NAMES)
+
+
+@readers
+def test_a_good_dataset_of_the_table_is_read(name: str, root: Path) -> None:
+    maker = MAKERS[name]
+    maker.write(root, maker.record())
+    assert [outcome(s) for s in load(maker, root).samples] == [None, None]
+
+
+PICTURES: dict[str, tuple[Callable[[Path], Any], type[NeptuneError], str]] = {
+    "missing": (lambda f: "none.png", PictureError, "does not exist"),
+    "empty": (lambda f: (f / "x.png").touch() or "x.png", PictureError, "can not be read"),
+    "cut off": (lambda f: cut(f / "x.png"), PictureError, "can not be read"),
+    "no picture": (lambda f: (f / "x.png").write_text("<script>") and "x.png", PictureError, "can not be read"),
+    "above": (lambda f: "../../private.png", DatasetError, "name"),
+    "absolute": (lambda f: str(f.parent.parent / "private.png"), DatasetError, "name"),
+    "a nul": (lambda f: "a\0b.png", DatasetError, "name"),
+    "a link to a picture": (lambda f: link(f / "x.png", f.parent.parent / "private.png"), ForeignPathError, "link"),
+    "a link to a key": (lambda f: link(f / "x.png", f.parent.parent / "key"), ForeignPathError, "link"),
+    "a folder": (lambda f: (f / "x.png").mkdir() or "x.png", NeptuneError, "folder|regular file"),
+    "a long name": (lambda f: "a" * 5_000 + ".png", NeptuneError, ""),
+    "a number": (lambda f: 7.5, DatasetError, "7.5"),
+    "nothing": (lambda f: None, DatasetError, "null|name"),
+    "a list": (lambda f: ["good.png"], DatasetError, "good.png"),
+    "deep": (lambda f: deep(900), DatasetError, ""),
+}
+
+
+def cut(path: Path) -> str:
+    picture(path)
+    path.write_bytes(path.read_bytes()[:60])
+    return path.name
+
+
+def link(path: Path, target: Path) -> str:
+    path.symlink_to(target)
+    return path.name
+
+
+def deep(levels: int) -> Any:
+    value: Any = 0
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@readers
+@pytest.mark.parametrize("kind", PICTURES)
+def test_a_picture_that_is_none_is_its_own_records_error(name: str, kind: str, root: Path) -> None:
+    maker = MAKERS[name]
+    make, kinds, words = PICTURES[kind]
+    given = make(root / maker.images)
+    if name == "gqa" and isinstance(given, str):
+        # It adds the ending itself.
+        for path in list((root / "images").iterdir()):
+            if path.name == "x.png":
+                path.rename(path.with_suffix(".jpg"))
+    maker.write(root, maker.record(given))
+    samples = load(maker, root).samples
+    error = outcome(samples[1])
+    assert isinstance(error, kinds), error
+    assert any(word in error.one_line() for word in words.split("|"))
+    assert outcome(samples[0]) is None
+    assert "sk-secret" not in error.one_line()
+
+
+@readers
+def test_links_may_lead_out_where_the_user_says_so(name: str, root: Path, tmp_path: Path) -> None:
+    maker = MAKERS[name]
+    ending = ".jpg" if name == "gqa" else ".png"
+    Image.new("RGB", (100, 80)).save(tmp_path / f"elsewhere{ending}")
+    link(root / maker.images / f"x{ending}", tmp_path / f"elsewhere{ending}")
+    maker.write(root, maker.record("x.png"))
+    if name in ("clevr-refexps", "clevr-puzzle"):
+        write(root / "scenes.json", {"scenes": [scene("good.png"), scene("x.png")]})
+    assert isinstance(outcome(load(maker, root).samples[1]), ForeignPathError)
+    assert "follow_links" in str(outcome(load(maker, root).samples[1]))
+    assert outcome(load(maker, root, follow_links=True).samples[1]) is None
+    # The folder that the user names may be a link itself.
+    (tmp_path / "named").symlink_to(root)
+    assert outcome(load(maker, tmp_path / "named").samples[0]) is None
+
+
+@readers
+def test_a_file_of_the_dataset_may_not_be_a_link_out_of_it(name: str, root: Path, tmp_path: Path) -> None:
+    maker = MAKERS[name]
+    maker.write(root, maker.record())
+    for file in list(root.glob("*.json*")) + list(root.glob("*.p")):
+        file.rename(tmp_path / file.name)
+        file.symlink_to(tmp_path / file.name)
+    with pytest.raises(ForeignPathError, match="link"):
+        _ = load(maker, root).samples[0]
+    assert outcome(load(maker, root, follow_links=True).samples[0]) is None
+
+
+def test_a_hubs_cache_is_one_folder(tmp_path: Path) -> None:
+    hub = tmp_path / "datasets--owner--name"
+    snapshot = hub / "snapshots" / "abc"
+    picture(hub / "blobs" / "1.png")
+    (snapshot / "images").mkdir(parents=True)
+    (snapshot / "images" / "a.png").symlink_to("../../../blobs/1.png")
+    (tmp_path / "key").write_text("x")
+    (snapshot / "images" / "b.png").symlink_to(tmp_path / "key")
+    assert below(snapshot, "images/a.png").name == "a.png"
+    with pytest.raises(ForeignPathError):
+        below(snapshot, "images/b.png")
+
+
+def test_coco_beside_the_folder_but_not_beyond(tmp_path: Path) -> None:
+    maker = MAKERS["refcoco"]
+    picture(tmp_path / "all" / "images" / "train2014" / "good.png")
+    maker.write(tmp_path / "all" / "refcoco", maker.record())
+    assert outcome(tasks.load("refcoco", tmp_path / "all" / "refcoco", split="val").samples[0]) is None
+    picture(tmp_path / "private.png")
+    (tmp_path / "all" / "images" / "train2014" / "x.png").symlink_to(tmp_path / "private.png")
+    maker.write(tmp_path / "all" / "refcoco", maker.record("x.png"))
+    assert isinstance(outcome(tasks.load("refcoco", tmp_path / "all" / "refcoco").samples[1]), ForeignPathError)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_pipes_and_devices_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ForeignPathError, match="a device or a pipe"):
+        below(tmp_path, "pipe.png")
+    with pytest.raises(ForeignPathError):
+        trusted(Path("/dev/zero"), [Path("/dev")])
+
+
+NUMBERS: dict[str, Any] = {
+    "no area": [10, 10, 0, 30],
+    "below nothing": [10, 10, -5, 30],
+    "infinite": [0, 0, float("inf"), 10],
+    "no number": [0, 0, float("nan"), 10],
+    "overflow when added": [1e308, 0, 1e308, 10],
+    "beyond single precision": [0, 0, 1e39, 10],
+    "lost in single precision": [900_000.0, 0, 0.01, 10],
+    "of thousands of digits": [0, 0, 10**4_000, 10],
+    "three numbers": [1, 2, 3],
+    "texts": ["1", "2", "3", "4"],
+    "truths": [True, False, True, True],
+    "nested": [[0, 0], [1, 1], 5, 5],
+    "nothing": None,
+    "a text": "0 0 5 5",
+    "deep": deep(500),
+}
+
+
+@pytest.mark.parametrize("name", BOXED)
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_a_box_that_is_none_is_its_own_records_error(name: str, kind: str, root: Path, recwarn: Any) -> None:
+    maker = MAKERS[name]
+    maker.with_box(root, NUMBERS[kind])
+    samples = load(maker, root).samples
+    assert isinstance(outcome(samples[1]), DatasetError)
+    assert outcome(samples[0]) is None
+    assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
+
+
+def test_an_object_without_area_that_is_not_asked_for_is_left_out(root: Path) -> None:
+    boxes = {"1": BOX, "2": [5, 5, 0, 0], "3": [1e308, 0, 1e308, 1], "4": [1, 1, 5, 5]}
+    advs = MAKERS["refadv"]
+    advs.write(root, advs.record() | {"bbox_candidates_map": boxes})
+    lines = MAKERS["folder"]
+    lines.write(
+        root, lines.record() | {"boxes": [[10, 10, 50, 40], [5, 5, 5, 5], [0, 0, float("inf"), 2], [1, 1, 6, 6]]}
+    )
+    gqa = MAKERS["gqa"]
+    gqa.write(root, gqa.record())
+    sides = {k: dict(zip("xywh", box), name="cube") for k, box in boxes.items()}
+    write(root / "val_sceneGraphs.json", {"good": {"width": 100, "height": 80, "objects": sides}})
+    refs = MAKERS["refcoco"]
+    refs.write(root, refs.record())
+    content = json.loads((root / "instances.json").read_text())
+    content["annotations"] += [{"id": 100 + k, "image_id": 8, "bbox": box} for k, box in enumerate(boxes.values())][1:]
+    write(root / "instances.json", content)
+    for maker in (advs, lines, gqa, refs):
+        sample = load(maker, root).samples[1]
+        assert outcome(sample) is None, maker.name
+        assert len(sample.truth()) == 2, maker.name
+
+
+ANSWER = Answer(True, "truth")
+
+
+@readers
+def test_a_split_without_answers_is_answered_and_not_judged(name: str, root: Path) -> None:
+    maker = MAKERS[name]
+    record = maker.record()
+    for field in (maker.answer_field, "box"):
+        record.pop(field, None)
+    maker.write(root, record, good=False)
+    task = load(maker, root)
+    (sample,) = task.samples
+    assert outcome(sample) is None
+    assert sample.question
+    assert sample.expected is None
+    assert task.judge(sample, ANSWER) is None
+    assert task.show_expected(sample) is None
+    assert task.measures(sample, ANSWER) == {}
+
+
+@pytest.mark.parametrize("name", [n for n in MAKERS if n != "folder"])
+def test_a_record_without_its_answer_is_wrong_where_others_have_one(name: str, root: Path) -> None:
+    maker = MAKERS[name]
+    record = maker.record()
+    del record[maker.answer_field]
+    maker.write(root, record)
+    good, bad = load(maker, root).samples
+    assert outcome(good) is None
+    assert isinstance(outcome(bad), DatasetError)
+
+
+def test_the_splits_whose_answers_are_kept_back(tmp_path: Path) -> None:
+    asked = {"question": "What is it?", "image_filename": "CLEVR_test_000000.png", "image_index": 0, "split": "test"}
+    write(tmp_path / "questions" / "CLEVR_test_questions.json", {"questions": [asked, asked | {"answer": "red"}]})
+    picture(tmp_path / "images" / "test" / "CLEVR_test_000000.png")
+    task = tasks.load("clevr", tmp_path, split="test")
+    assert [outcome(s) for s in task.samples] == [None, None]
+    assert [task.judge(s, Answer("red", "text")) for s in task.samples] == [None, True]
+    questions = {"1": {"question": "Is it?", "imageId": "n1", "isBalanced": True}}
+    write(tmp_path / "gqa" / "submission_all_questions.json", questions)
+    picture(tmp_path / "gqa" / "images" / "n1.jpg")
+    task = tasks.load("gqa", tmp_path / "gqa", split="submission_all")
+    assert outcome(task.samples[0]) is None
+    assert task.judge(task.samples[0], ANSWER) is None
+
+
+IDS = [None, True, 1.5, [], [1], {}, {"a": 1}, deep(20), float("nan")]
+
+
+@pytest.mark.parametrize("given", IDS, ids=range(len(IDS)))
+@pytest.mark.parametrize("field", ["image_id", "ann_id", "category_id", "ref_id"])
+def test_ids_of_another_type_are_their_own_records_error(field: str, given: Any, root: Path) -> None:
+    maker = MAKERS["refcoco"]
+    maker.write(root, maker.record() | {field: given})
+    good, bad = load(maker, root).samples
+    assert outcome(good) is None
+    assert (outcome(bad) is None) == (field in ("category_id", "ref_id"))
+    # And in instances.json.
+    content = json.loads((root / "instances.json").read_text())
+    for part in content.values():
+        part.append({"id": given, "file_name": "x", "bbox": BOX, "image_id": given, "category_id": given})
+    write(root / "instances.json", content)
+    assert outcome(load(maker, root).samples[0]) is None
+
+
+def test_two_with_one_id_are_none(root: Path) -> None:
+    maker = MAKERS["refcoco"]
+    for part, said in (("images", "image"), ("annotations", "annotation")):
+        maker.write(root, maker.record())
+        content = json.loads((root / "instances.json").read_text())
+        content[part].append(content[part][1] | {"file_name": "other.png", "bbox": [0, 0, 5, 5]})
+        write(root / "instances.json", content)
+        good, bad = load(maker, root).samples
+        assert outcome(good) is None
+        assert f"{said} " in str(outcome(bad))
+        assert "twice" in str(outcome(bad))
+
+
+def test_a_field_or_a_record_given_twice(root: Path) -> None:
+    write(root / "questions.jsonl", '{"image": "good.png", "question": "a", "question": "b"}')
+    assert "given twice" in str(outcome(tasks.load("folder", root).samples[0]))
+    record = json.dumps(MAKERS["gqa"].record())
+    write(root / "val_balanced_questions.json", f'{{"1": {record}, "2": {record}, "2": {record}}}')
+    good, bad = tasks.load("gqa", root).samples
+    assert outcome(good) is None
+    assert "given twice" in str(outcome(bad))
+
+
+@readers
+def test_numbers_without_end_and_deep_lists_cost_their_own_record(name: str, root: Path) -> None:
+    maker = MAKERS[name]
+    maker.write(root, maker.record() | {"extra": "JUNK"})
+    if isinstance(maker, ReferMaker):
+        content = json.loads((root / "instances.json").read_text())
+        content["annotations"][-1]["bbox"] = "JUNK"
+        write(root / "instances.json", content)
+    (file,) = [path for path in root.glob("*.json*") if "JUNK" in path.read_text()]
+    whole = file.read_text()
+    for junk in ("9" * 5_000, "[" * 30_000 + "]" * 30_000, '{"a":' * 30_000 + "1" + "}" * 30_000):
+        file.write_text(whole.replace('"JUNK"', junk))
+        task = load(maker, root)
+        assert outcome(task.samples[0]) is None, junk[:10]
+        for sample in task.samples:
+            outcome(sample)
+
+
+def deep_null(value: Any) -> Any:
+    """Return the value, if it is lists in lists around a null."""
+    inner = value
+    while isinstance(inner, list) and len(inner) == 1:
+        (inner,) = inner
+    return value if inner is None else object()
+
+
+def test_what_is_read_of_json_is_what_stands_there() -> None:
+    rng = random.Random(3)
+
+    def value(depth: int) -> Any:
+        if depth == 0 or rng.random() < 0.3:
+            return rng.choice([None, True, 1, -2.5, 'a"]}[{', "é\u2028", ""])
+        if rng.random() < 0.5:
+            return [value(depth - 1) for _ in range(rng.randrange(4))]
+        return {f"k{i}": value(depth - 1) for i in range(rng.randrange(4))}
+
+    for number in range(200):
+        given = value(6)
+        assert parse_json(json.dumps(given)) == given
+        for junk in ("7" * 4_400, "[" * 3_000 + "]" * 3_000) if number % 10 == 0 else ():
+            text = json.dumps({"a": given, "n": "JUNK", "b": [given]}).replace('"JUNK"', junk)
+            assert parse_json(text) == {"a": given, "n": parse_json(text)["n"], "b": [given]}
+            assert parse_json(text)["n"] in (float("inf"), deep_null(parse_json(text)["n"]))
+    cut_ = parse_json('{"a": ' + "[" * 50_000 + "]" * 50_000 + ', "b": [1, "]["], "c": {"d": [2]}}')
+    assert (cut_["b"], cut_["c"]) == ([1, "]["], {"d": [2]})
+
+
+# --- pickles ---
+
+
+def op(*parts: bytes) -> bytes:
+    return b"\x80\x02" + b"".join(parts) + b"."
+
+
+PICKLES = {
+    "a memo of four thousand million": op(b"]", b"r\xff\xff\xff\xff", b"b"),
+    "a memo by text": op(b"]", b"p4000000000\n", b"b"),
+    "state on a function": op(b"c_codecs\nencode\n", b"}", b"U\x0c__defaults__", b"K\x01s", b"b"),
+    "state on a type": op(b"cnumpy\ndtype\n", b"(I3\nS'<'\nNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"),
+    "a call of a plain value": op(b"]", b")", b"R"),
+    "arguments that are no tuple": op(b"cnumpy\ndtype\n", b"]", b"R"),
+    "a type with fields": op(b"cnumpy\ndtype\n", b"]", b"\x85R"),
+    "a type of objects": op(b"cnumpy\ndtype\nU\x02O8\x85R"),
+    "a key that is a list of lists": op(b"}", b")" + b"\x85" * 200_000, b"K\x01s"),
+    "a set of deep tuples": op(b"c__builtin__\nset\n](" + b")" + b"\x85" * 200_000 + b"e\x85R"),
+    "itself": op(b"]q\x00h\x00a"),
+    "a list in an instruction for dicts": op(b"]", b"K\x01K\x02s"),
+    "a dict in an instruction for lists": op(b"}", b"K\x01a"),
+    "a maker left over": op(b"c_codecs\nencode\n"),
+    "a class": op(b"(cos\nsystem\no"),
+    "an instance": op(b"(S'x'\nios\nsystem\n"),
+    "a persistent id": op(b"Pkey\n"),
+    "an extension": op(b"\x82\x01"),
+    "a new object": op(b"c__builtin__\nset\n)\x81"),
+    "a buffer": b"\x80\x05\x97.",
+    "a bytearray of a terabyte": b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b".",
+    "bytes of a terabyte": b"\x80\x05\x8e" + struct.pack("<Q", 2**40) + b".",
+    "a frame of a terabyte": b"\x80\x04\x95" + struct.pack("<Q", 2**40) + b"]b.",
+    "references without end": op(b"]q\x00" + b"".join(
+        b"](" + (b"h" + bytes([k])) * 10 + b"eq" + bytes([k + 1]) for k in range(40))),
+    "a number of a million digits": op(b"I" + b"9" * 1_000_000 + b"\n"),
+    "deep": op(b")" + b"\x85" * 5_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PICKLES)
+def test_a_hostile_pickle_is_one_line_in_little_time_and_memory(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "refs(unc).p"
+    path.write_bytes(PICKLES[kind])
+    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    with pytest.raises(DatasetError) as caught:
+        read_pickle(path)
+    assert len(caught.value.one_line().splitlines()) == 1
+    assert len(caught.value.one_line()) < 700
+    assert time.process_time() - begun < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kilobytes
+    # And what stands for a name is as it was.
+    path.write_bytes(pickle.dumps([np.float32(0.5), {1}], protocol=2))
+    assert read_pickle(path) == [0.5, {1}]
+
+
+def test_mutated_pickles_and_coco_files_end_in_documented_errors(root: Path, full: bool) -> None:
+    """Bytes of the pickle and of the JSON, and values in its tree, are changed at random."""
+    maker = MAKERS["refcoco"]
+    maker.write(root, maker.record())
+    rng = random.Random(5)
+    refs, instances = root / "refs(unc).p", root / "instances.json"
+    good, content = refs.read_bytes(), json.loads(instances.read_text())
+    odd = [
+        None,
+        True,
+        -1,
+        10**30,
+        1e308,
+        float("nan"),
+        float("inf"),
+        "",
+        "../x",
+        "a\0",
+        [],
+        {},
+        [[]],
+        deep(60),
+        "😀" * 50,
+    ]
+    begun = time.process_time()
+    for number in range(5_000 if full else 250):
+        changed = json.loads(json.dumps(content))
+        blob = bytearray(good)
+        if number % 2:
+            for _ in range(rng.randrange(1, 4)):
+                blob[rng.randrange(len(blob))] = rng.randrange(256)
+        else:
+            mutate(changed, rng, odd)
+        refs.write_bytes(bytes(blob))
+        text = json.dumps(changed)
+        if number % 7 == 0:
+            at = rng.randrange(len(text))
+            text = text[:at] + rng.choice(["", "}", "[", '"', "\\", "0", "\ud800"]) + text[at + rng.randrange(3) :]
+        instances.write_bytes(text.encode("utf-8", "surrogatepass"))
+        try:
+            task = tasks.load("refcoco", root, split=None)
+            for sample in task.samples:
+                outcome(sample)
+                json.dumps([task.show_expected(sample), dict(sample.extra), sample.family], default=str)
+        except NeptuneError as error:
+            if not error.what:
+                raise
+    assert time.process_time() - begun < (400 if full else 30)
+
+
+def mutate(tree: Any, rng: random.Random, odd: list[Any]) -> None:
+    """Change one value somewhere in a tree: another value, one less, one twice."""
+    while True:
+        keys = list(tree) if isinstance(tree, dict) else list(range(len(tree)))
+        if not keys:
+            return
+        key = rng.choice(keys)
+        if isinstance(tree[key], dict | list) and tree[key] and rng.random() < 0.8:
+            tree = tree[key]
+            continue
+        what = rng.random()
+        if what < 0.7:
+            tree[key] = rng.choice(odd)
+        elif what < 0.85 and isinstance(tree, dict):
+            del tree[key]
+        elif isinstance(tree, list):
+            tree.append(tree[key])
+        return
