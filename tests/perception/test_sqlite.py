@@ -202,9 +202,10 @@ def test_a_compressed_file_of_programs_has_bounds(tmp_path: Path, monkeypatch: p
         with pytest.raises(DatasetError):
             ProgramCache.load(path)
     path.write_bytes(gzip.compress(b'{"question": "program"}'))
-    with monkeypatch.context() as patched, pytest.raises(DatasetError, match="more than 10 bytes"):
+    with monkeypatch.context() as patched:
         patched.setattr(cache_module, "MOST_BYTES", 10)
-        ProgramCache.load(path)
+        with pytest.raises(DatasetError, match="more than 10 bytes"):
+            ProgramCache.load(path)
     weights = {"question": "a", "programs": [{"program": "1", "weight": "NaN"}]}
     (tmp_path / "w.json").write_text(json.dumps({"format": "neptune-programs", "programs": {"k": weights}}))
     assert ProgramStore(tmp_path / "w.json", writable=False).find("a") is None
