@@ -68,7 +68,7 @@ MEANINGLESS = [
     ("cube(3)", "'cube' is applied to a number"),
     ("cube(True)", "'cube' is applied to a truth value"),
     ("cube([1, 2])", "'cube' is applied to a list"),
-    ("cube(Object)", "'cube' is applied to a sort"),
+    ("cube(Color)", "'cube' is applied to a sort"),
     ("Object", "The program returned a sort"),
     ("lambda x: cube(x)", "The program returned a function"),
     ("exists", "The program returned a built-in function"),

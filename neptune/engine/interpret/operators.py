@@ -234,8 +234,38 @@ def predicate(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -
     related = _relation(run, name, args, node)
     if related is not None:
         return related
+    if any(isinstance(a, values.SortRef) and a.name == "Object" for a in args):
+        return _of_every(run, name, args, node)
+    args = [_named(run, name, a, node) for a in args]
+    if args and all(isinstance(a, str) for a in args) and not run.vocabulary.arities(name):
+        return _of_values(run, name, args, node)
     made = run.atoms.apply(name, args, node, argmax=run.argmax, note=run.note)
     return run.made(made, node) if isinstance(made, Node) else made
+
+
+def _named(run: RunningProgram, name: str, value: Any, node: ast.Expr) -> Any:
+    """Return an argument, a described value by its name: ``made_of(x, iota(Material, …))`` is ``made_of(x, "metal")``."""
+    if not isinstance(value, values.DescribedValue) or value.node.free:
+        return value
+    run.note(f"a described value in an argument of '{name}' was read as the value chosen")
+    return run.plain(value, node)
+
+
+def _of_every(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -> values.Formula:
+    """Return ``taller(x, Object)`` as ∀y taller(x, y): where y is x itself it is true, as under every innermost ∀."""
+    run.note(f"Object in an argument of '{name}' was read as: every other object")
+    with run.fresh(1) as (var,):
+        given = [values.Variable(var) if isinstance(a, values.SortRef) and a.name == "Object" else a for a in args]
+        body = run.formula(predicate(run, name, given, node), node)
+    return run.made(make(plan.Forall, var, body), node)
+
+
+def _of_values(run: RunningProgram, name: str, args: list[str], node: ast.Expr) -> values.Formula:
+    """Return ``primary("red")``, of values alone, as a question that no object is part of: "is red primary?"."""
+    first, *others = (run.text(a, node).replace("_", " ") for a in args)
+    text = " ".join(["is", first, name.replace("_", " "), *others]) + "?"
+    run.note(f"'{name}' of values alone was read as the question '{text}'")
+    return run.made(make(plan.Atom, plan.Predicate("", 0, text), ()), node)
 
 
 def attribute_value(run: RunningProgram, sort: str, target: Any, node: Any) -> Any:

@@ -70,8 +70,11 @@ def _range(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) 
 
 
 def _sum(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> float:
-    """``sum(items, start=0)``: a formula among the items counts as 1 if it is true, as in ``count``."""
+    """``sum(items, start=0)``, or ``sum(Object, lambda x: …)``: a formula among the items counts as 1 if it is true, as
+    in ``count``."""
     start = args[1] if len(args) > 1 else keywords.get("start", 0)
+    if isinstance(args[0], SortRef) and isinstance(start, Closure):
+        args, start = [[run.call_value(start, [m], node) for m in run.iterate(args[0], node)]], 0
     values = _values(run, args[:1], node)
     truths = [v for v in values if isinstance(v, Formula)]
     total = run.number(start, node) + sum(run.number(v, node) for v in values if not isinstance(v, Formula))

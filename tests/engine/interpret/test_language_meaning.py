@@ -227,3 +227,39 @@ def test_nothing_is_described_in_an_empty_picture(schedule: str, program: str, k
     assert len(answer.presuppositions) == 1
     withheld = engine.run(program, Scene.synthetic(0))
     assert (withheld.kind, withheld.value, withheld.why) == (kind, None, "presupposition")
+
+
+# --- what stands in an object's place ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("program", "same"),
+    [
+        ("iota(Object, lambda x: left(x, Object))", "iota(Object, lambda x: forall(Object, lambda y: left(x, y)))"),
+        ("red(Object)", "forall(Object, lambda x: red(x))"),
+        ("exists(Object, lambda x: cube(x) and left(Object, x))",
+         "exists(Object, lambda x: cube(x) and forall(Object, lambda y: left(y, x)))"),
+        ("sum(Object, lambda x: red(x))", "count(Object, lambda x: red(x))"),
+        ("sum(Object, lambda x: count(Object, lambda y: left(x, y)))",
+         "sum([count(Object, lambda y: left(x, y)) for x in Object])"),
+        ("primary(red)", 'score("is red primary?", 0)()'),
+        ("count(Color, lambda c: primary(c))", 'count([score(f"is {c} primary?", 0)() for c in Color])'),
+        ("likes(red, 'deep_blue')", 'score("is red likes deep blue?", 0)()'),
+        ("exists(Object, lambda x: made_of(x, iota(Material, lambda m: metal(m))))",
+         'exists(Object, lambda x: made_of(x, "metal"))'),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("schedule", ["all", "lazy"])
+def test_in_an_objects_place_stands_every_object_or_a_value(program: str, same: str, schedule: str) -> None:
+    engine = Engine(oracle="random", vocabulary="clevr", schedule=schedule)
+    for seed in range(5):
+        scene = Scene.synthetic(5, seed=seed)
+        read, meant = engine.run(program, scene), engine.run(same, scene)
+        assert (read.value, read.kind) == (meant.value, meant.kind)
+        assert read.notes or "sum" in program
+
+
+def test_a_known_predicate_of_values_alone_stays_an_error() -> None:
+    engine = Engine(oracle="random", vocabulary="clevr")
+    for program in ("exists(Color, lambda c: cube(c))", 'left("red", "blue")'):
+        assert "texts only" in refused(engine, program, Scene.synthetic(4)).what
