@@ -244,7 +244,7 @@ def predicate(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -
 
 
 def _named(run: RunningProgram, name: str, value: Any, node: ast.Expr) -> Any:
-    """Return an argument, a described value by its name: ``made_of(x, iota(Material, …))`` is ``made_of(x, "metal")``."""
+    """Return an argument, a described value by its name: ``made_of(x, iota(Material, …))``, ``made_of(x, "metal")``."""
     if not isinstance(value, values.DescribedValue) or value.node.free:
         return value
     run.note(f"a described value in an argument of '{name}' was read as the value chosen")

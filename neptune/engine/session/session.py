@@ -134,7 +134,7 @@ class Session:
         prepared = self._prepare(need.of, _GOALS[need.kind])
         started = time.perf_counter()
         reading: Reading = getattr(self, f"_{need.kind}")(prepared, need.of)
-        if reading.settled and not self.guessed:
+        if reading.settled and not self.guessed and self.context.semantics > 1:
             self._readings[key] = reading, usage.cache_hits + usage.oracle_calls - looked_up
         usage.execute_ms += 1000 * (time.perf_counter() - started)
         planned, self._executor.plan_ms = self._executor.plan_ms, 0.0

@@ -58,7 +58,6 @@ def test_what_is_well_formed_is_left_alone(text: str) -> None:
         ("exists(Object, lambda x: same_color(x, y))", "unknown name 'y'"),
         ("majority(Object, lambda x: rubber(x))", "no built-in 'majority'"),
         ("exists(Object, lambda x: right(x) == farthest(lambda y: right(y)))", "no built-in 'farthest'"),
-        ("iota(Color, lambda c: red(c) and cube(c))", "applied to texts only"),
         ("describe(Shape, middle())", "applied to nothing"),
         ("exists(y, lambda x: red(x))", "unknown name 'y'"),
         ("count(Pair, lambda p: same_color(p[0], p[1]))", "values of Pair are not known"),
