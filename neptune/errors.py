@@ -113,8 +113,16 @@ class OracleError(NeptuneError):
     """The oracle can not answer a question."""
 
 
+class NotRecordedError(OracleError):
+    """A recording does not hold what is asked of it: this says nothing of the answer, right or wrong."""
+
+
 class OracleFailedError(OracleError, ModelFailedError):
     """The oracle fails, whatever it is asked (no key, no server, no memory): no sample is charged with it."""
+
+
+class WriteError(NeptuneError):
+    """A file can not be written: the disk is full, went away, or fails."""
 
 
 class MissingExtraError(NeptuneError):

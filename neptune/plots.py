@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from neptune.errors import MissingExtraError
+from neptune.saving import replacing
+
+
+def save_figure(figure: Any, path: Path, dpi: int) -> None:
+    """Write a figure of matplotlib as a PNG, whole or not at all.
+
+    Raises
+    ------
+    WriteError
+        If it can not be written.
+    """
+    with replacing(path, "The figure") as file:
+        figure.savefig(file, format="png", dpi=dpi)
 
 
 def require_matplotlib(task: str) -> None:

@@ -56,6 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a disk, a folder or an output that the system refuses
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: The system refuses: {error.strerror or error}{where}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # what could not be printed would fail again when the process ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
 
 
 def _main(words: list[str]) -> int:

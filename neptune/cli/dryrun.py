@@ -7,17 +7,18 @@ downloaded, a run that will be resumed). The exit code is 2 with problems and 0 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from neptune import tasks
-from neptune.cli.dryrun_models import Findings, check_engine, check_extra, check_model, check_provider
+from neptune.cli.dryrun_models import check_engine, check_extra, check_model, check_servers
 from neptune.config import Config
 from neptune.config.find import FoundConfig
 from neptune.config.read import examine_run
 from neptune.errors import DatasetError, NeptuneError
 from neptune.perception import registry
+from neptune.runs.runner.preflight import Findings, Lacks, program_check
 from neptune.tasks.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -67,9 +68,7 @@ def check(config: Config, found: Findings) -> None:
 
         for picture in map(Picture, config.images):
             found.try_("image", partial(getattr, picture, "image"))
-    check_provider(config.code_gen_provider, "code_gen_provider", found)
-    if config.evaluate:
-        check_provider(config.judge_provider, "judge_provider", found)
+    check_servers(config, found)
     folder = config.folder("") / "config.json" if config.output_dir else None
     if folder is not None and folder.exists():
         found.notes.append(f"{folder.parent} holds a run already: it is resumed, unless --resume false")
@@ -95,10 +94,10 @@ def check_dataset(config: Config, name: str, found: Findings) -> None:
     step = max(1, -(-total // LOOKED_AT))
     samples = task.samples[::step]
     checks: dict[str, list[str]] = {"broken": [], "pictures": [], "programs": [], "annotations": []}
-    has_program = _programs(config, task, found)
+    lacks: Lacks = found.try_("program_cache_address", partial(program_check, config)) or (lambda *_: None)
     needs_truth = "scene" in (config.od_model, config.vlm_model_name)
     for sample in samples:
-        for kind, problem in _sample_problems(sample, has_program, needs_truth):
+        for kind, problem in _sample_problems(task, sample, lacks, needs_truth):
             checks[kind].append(problem)
     looked = f"{total} samples" if step == 1 else f"{len(samples)} of {total} samples looked at"
     for kind, problems in checks.items():
@@ -112,48 +111,20 @@ def check_dataset(config: Config, name: str, found: Findings) -> None:
     found.notes.append(f"dataset {name}: {looked} in {config.data_dir}")
 
 
-def _sample_problems(
-    sample: Sample, has_program: Callable[[Sample], str | None], needs_truth: bool
-) -> list[tuple[str, str]]:
+def _sample_problems(task: Task, sample: Sample, lacks: Lacks, needs_truth: bool) -> list[tuple[str, str]]:
     if sample.problem is not None:
         return [("broken", sample.problem.one_line())]
     problems = []
     path = sample.picture.path if sample.picture is not None else None
     if path is not None and not path.is_file():
         problems.append(("pictures", f"the picture does not exist ({path})"))
-    missing = has_program(sample)
+    missing = lacks(task, sample)
     if missing:
         problems.append(("programs", missing))
     if needs_truth and sample.annotation is None:
         why = sample.annotation_problem.one_line() if sample.annotation_problem else "there is no annotation"
         problems.append(("annotations", f"od_model or vlm_model_name 'scene' needs it, and {why}"))
     return problems
-
-
-def _programs(config: Config, task: Task, found: Findings) -> Callable[[Sample], str | None]:
-    """Return what says why a sample has no program, or ``None`` where it has one or a model will write it."""
-    if config.code_gen_provider == "gold":
-        return _lacks_gold
-    if config.code_gen_provider != "cache" or config.program_cache_address is None:
-        return lambda sample: None
-    from neptune.writer.store import ProgramStore
-
-    address = config.program_cache_address
-    store = found.try_("program_cache_address", lambda: ProgramStore(address, writable=False))
-    if store is None:
-        return lambda sample: None
-    model = config.code_gen_model_name
-
-    def missing(sample: Sample) -> str | None:
-        known = store.find(sample.question, task.name, model) is not None
-        return None if known else f"{address} has no program for {sample.question[:60]!r}"
-
-    return missing
-
-
-def _lacks_gold(sample: Sample) -> str | None:
-    problem = sample.program_problem
-    return None if sample.program else problem.one_line() if problem is not None else "no gold program"
 
 
 # --- tasks with fields of their own ---

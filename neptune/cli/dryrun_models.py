@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from neptune.config import Config
-from neptune.config.validation import ConfigProblems
 from neptune.engine.assemble import engine_arguments
-from neptune.errors import NeptuneError, did_you_mean
+from neptune.errors import did_you_mean
 from neptune.perception import registry
 from neptune.perception.checkpoints import device_of
 from neptune.perception.oracle.models import short_names
-from neptune.perception.oracle.server.oracle import VllmOracle
 from neptune.perception.oracle.vlm.adapters import digest
 from neptune.perception.replicas import check_placed, devices_of, takes_device
 from neptune.resources import vocabulary_of
+from neptune.runs.runner.preflight import Findings, check_server, servers_of
 from neptune.servers.endpoints import ENDPOINTS, find_key
 
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -40,24 +38,6 @@ NEEDS: tuple[tuple[str, str], ...] = (
 """Beginning of an adapter's module → the extra it needs."""
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-
-
-@dataclass
-class Findings:
-    """What was found: one line each."""
-
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def try_(self, where: str, check: Callable[[], Any]) -> Any:
-        """Return what `check` returns; an error of it becomes a problem, and ``None`` is returned."""
-        try:
-            return check()
-        except ConfigProblems as error:
-            self.problems += [f"{where}: {problem}" for problem in error.problems]
-        except NeptuneError as error:
-            self.problems.append(f"{where}: {error.one_line()}")
-        return None
 
 
 def check_engine(config: Config, found: Findings) -> None:
@@ -100,8 +80,6 @@ def check_model(kind: str, name: str, options: Mapping[str, Any], found: Finding
             found.problems.append(f"{kind} '{name}': the option '{option}' is not given")
     if extra == "transformers":
         check_weights(kind, name, options, found)
-    elif extra == "openai":
-        check_server(name, options, found)
 
 
 def check_weights(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
@@ -140,19 +118,6 @@ def _published(kind: str, name: str, options: Mapping[str, Any]) -> tuple[str | 
     return (given if "/" in given else None), options.get("revision")
 
 
-def check_server(name: str, options: Mapping[str, Any], found: Findings) -> None:
-    """Check the address and the key of the server behind an oracle."""
-    provider = str(options.get("provider", "local"))
-    if provider not in ENDPOINTS:
-        hint = did_you_mean(provider, ENDPOINTS) or "expected one of " + ", ".join(ENDPOINTS)
-        found.problems.append(f"oracle '{name}': there is no provider '{provider}'; {hint}")
-        return
-    address = options.get("base_url") or ENDPOINTS[provider].base_url
-    if not address and not (name == "intern_vllm" and VllmOracle.default_url):
-        found.problems.append(f"oracle '{name}': the option 'base_url' is not given; provider {provider} needs it")
-    found.try_(f"oracle '{name}'", lambda: find_key(ENDPOINTS[provider]))
-
-
 def check_extra(extra: str, who: str, found: Findings) -> bool:
     """Check that an extra's packages are installed; return whether they are."""
     missing = [package for package in EXTRAS[extra] if find_spec(package) is None]
@@ -161,8 +126,20 @@ def check_extra(extra: str, who: str, found: Findings) -> bool:
     return not missing
 
 
-def check_provider(name: str | None, where: str, found: Findings) -> None:
-    """Check that the package ``openai`` is installed and the key is there, if `name` is one of a language model."""
-    if name is not None and name in ENDPOINTS:
-        check_extra("openai", f"{where} {name}", found)
-        found.try_(where, partial(find_key, ENDPOINTS[name]))
+def check_servers(config: Config, found: Findings) -> None:
+    """Check that the servers of oracle, writer and judge are named right, answer, and take their keys."""
+    packages = find_spec("openai") is not None
+    for server, kept in servers_of(config):
+        who = f"oracle '{config.vlm_model_name}'" if server.fields == "vlm_options." else f"{server.fields}provider"
+        if server.provider not in ENDPOINTS:
+            hint = did_you_mean(server.provider, ENDPOINTS) or "expected one of " + ", ".join(ENDPOINTS)
+            found.problems.append(f"{who}: there is no provider '{server.provider}'; {hint}")
+            continue
+        address = server.base_url or ENDPOINTS[server.provider].base_url
+        if not address and server.fields == "vlm_options.":
+            found.problems.append(f"{who}: the option 'base_url' is not given; provider {server.provider} needs it")
+        key = found.try_(who, partial(find_key, ENDPOINTS[server.provider]))
+        if server.fields != "vlm_options.":  # an oracle's package is checked with its options
+            check_extra("openai", f"{who} {server.provider}", found)
+        if address and key and packages:
+            check_server(server, kept, found)

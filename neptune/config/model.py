@@ -150,7 +150,11 @@ class Config(BaseModel):
         description="JSON file of temperatures, as written by task tune (tuned.json). The logic that it names "
         "answers, instead of 'logic'.",
     )
-    schedule: Literal["all", "lazy"] = Field("all", description="Ask all cells, or only those that a decision needs.")
+    schedule: Literal["all", "lazy", "auto"] = Field(
+        "all",
+        description="Ask all cells, or (lazy) only those that a decision needs; auto: lazy where the oracle's calls "
+        "are dear (models, servers), else all.",
+    )
     planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or not.")
     max_oracle_calls: Count | None = Field(None, description="Budget of oracle calls a question.")
     max_run_calls: Count | None = Field(

@@ -15,6 +15,7 @@ from neptune.resources import vocabulary_of
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from neptune.scene.types import Oracle
     from neptune.writer.writer import Writer
 
 
@@ -70,6 +71,20 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
             # Temperatures are fitted for a logic; under another they would mean something else.
             arguments["logic"] = parameters.logic
     return arguments
+
+
+def choose_schedule(schedule: str, oracle: str | Oracle) -> tuple[str, str]:
+    """Return ``"all"`` or ``"lazy"``, and why: for ``"auto"`` what pays with this oracle, else the one asked for.
+
+    The choice follows from what the oracle declares about itself (``cell_cost``) alone: the same config makes the same
+    one everywhere.
+    """
+    if schedule != "auto":
+        return schedule, "it was asked for"
+    name = oracle if isinstance(oracle, str) else oracle.name
+    if registry.is_dear(oracle):
+        return "lazy", f"calls of the oracle '{name}' are dear"
+    return "all", f"calls of the oracle '{name}' are cheap: choosing among them takes longer than asking them all"
 
 
 def check_engine(config: Config) -> None:

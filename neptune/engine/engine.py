@@ -20,7 +20,7 @@ from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.answer import SEMANTICS, Answer
 from neptune.engine.analysis.detector_labels import labels_of
 from neptune.engine.arguments import check_one_of, check_range, in_arguments, logic_of, pictures_of
-from neptune.engine.assemble import engine_arguments
+from neptune.engine.assemble import choose_schedule, engine_arguments
 from neptune.engine.context import PRESUPPOSITIONS, RunContext, Schedule
 from neptune.engine.evidence.priors import Estimates, Prior, box_prior
 from neptune.engine.evidence.questions import Wording
@@ -60,9 +60,8 @@ class Engine:
     vocabulary
         Name or path of a vocabulary, a :class:`dsl.Vocabulary`, or ``None`` for an open one.
     schedule
-        ``"lazy"``: ask in rounds what can still change the decision, and stop when it is settled; or a
-        :class:`~neptune.engine.schedule.Schedule`. ``"all"``: ask every cell that a plan mentions, in one batch a
-        force. The decision is the same.
+        ``"all"``: ask every cell that a plan mentions, a batch a force. ``"lazy"``, or a ``Schedule``: in rounds, what
+        can still change the decision, which is the same. ``"auto"``: lazy where the oracle declares its calls dear.
     planner
         ``"optimised"``: rewritten, eliminated and compiled plans, cached by shape; ``"naive"``: one operation of
         the algebra a node, joint tables and all. The values are the same.
@@ -143,7 +142,8 @@ class Engine:
     ) -> None:
         self.logic = logic_of(logic)
         if isinstance(schedule, str):
-            check_one_of("schedule", schedule, ("all", "lazy"))
+            check_one_of("schedule", schedule, ("all", "lazy", "auto"))
+            schedule, _ = choose_schedule(schedule, oracle)
         check_one_of("presuppositions", presuppositions, PRESUPPOSITIONS)
         check_range("semantics", semantics, Integral, 1, SEMANTICS, f"1 to {SEMANTICS}")
         check_one_of("planner", planner, ("naive", "optimised"))

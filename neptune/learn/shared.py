@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from neptune.errors import ConfigError, NeptuneError
+from neptune.saving import RESUME, replacing
 
 Progress = Callable[[str, float, str], None]
 """Called with the part's name, the share done in [0, 1] and a short message."""
@@ -36,10 +36,8 @@ def hold_out(pictures: int, holdout: int, seed: int) -> tuple[list[int], list[in
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint so that a kill leaves the old or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    torch.save(content, part)
-    part.replace(path)
+    with replacing(path, "The checkpoint", RESUME) as file:
+        torch.save(content, file)
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:

@@ -73,6 +73,21 @@ def signature_of(kind: str, name: str) -> inspect.Signature:
     return inspect.signature(_maker(kind, name))
 
 
+def is_dear(oracle: str | Oracle) -> bool:
+    """Tell whether an oracle, or the one of a name, declares that its calls are what a run costs; nothing is loaded.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    declared: object = oracle
+    if isinstance(oracle, str):
+        maker = _maker("oracle", oracle)
+        declared = maker.func if isinstance(maker, partial) else maker
+    return getattr(declared, "cell_cost", "cheap") == "dear"
+
+
 def oracle(name: str | Oracle, **options: Any) -> Oracle:
     """Return the oracle of a name, made with these options; an :class:`~neptune.scene.types.Oracle` passes through.
 

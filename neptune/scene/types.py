@@ -164,7 +164,9 @@ class Texts(list[str | None]):
 class Oracle(Protocol):
     """Gives soft scores to objects. Implementations live in `neptune.perception.oracle`, one file each.
 
-    An oracle whose answers may be kept on disk also has ``identity: str``, see `neptune.scene.identity`.
+    An oracle whose answers may be kept on disk also has ``identity: str``, see `neptune.scene.identity`. One whose
+    calls are what a run costs, in time or money (models, servers), declares ``cell_cost = "dear"``: the schedule
+    ``auto`` then asks as little as possible. Where nothing is declared, a call counts as cheap.
     """
 
     name: str

@@ -20,10 +20,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from neptune.errors import DatasetError
+from neptune.errors import DatasetError, WriteError
+from neptune.saving import append_line, write_error, write_whole
 from neptune.writer.cache import MOST_BYTES, ProgramCache, normal_question, read_object
 
 FORMAT = "neptune-programs"
+WHAT, HINT = "The program cache", "Make room, or choose another program_cache_address"
+"""For errors of writing."""
+
 _LONG = 500
 
 Entry = dict[str, Any]
@@ -135,7 +139,7 @@ class ProgramStore:
 
         Raises
         ------
-        DatasetError
+        WriteError
             If it can not be written.
         """
         line = b"\n" + json.dumps([key, entry], ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
@@ -144,8 +148,7 @@ class ProgramStore:
             try:
                 with self._locked():
                     # The line break before it closes a line that a kill has torn.
-                    with open(self._journal(), "ab", buffering=0) as file:
-                        file.write(line)
+                    append_line(self._journal(), line, WHAT, HINT)
                     self._lines += 1
                     if self._lines >= _LONG:
                         self._merge()
@@ -171,12 +174,7 @@ class ProgramStore:
         content = text.encode("utf-8", "backslashreplace") + b"\n"
         if self.path.suffix == ".gz":
             content = gzip.compress(content, mtime=0)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
+        write_whole(self.path, content, WHAT, HINT)
         self._journal().unlink(missing_ok=True)
         self._lines = 0
 
@@ -206,12 +204,8 @@ class ProgramStore:
         finally:
             os.close(descriptor)
 
-    def _unwritable(self, error: OSError) -> DatasetError:
-        return DatasetError(
-            f"The program cache can not be written: {error.strerror}",
-            where=str(self.path),
-            hint="Choose another program_cache_address",
-        )
+    def _unwritable(self, error: OSError) -> WriteError:
+        return write_error(error, self.path, WHAT, HINT)
 
 
 def _is_entry(entry: Any) -> bool:

@@ -49,7 +49,7 @@ def test_unknown_field_has_a_suggestion() -> None:
         ("seed", "3", "'seed' is \"3\"; expected an integer"),
         ("seed", True, "'seed' is true; expected an integer"),
         ("num_samples", 0, "'num_samples' is 0; expected greater than or equal to 1"),
-        ("schedule", "lay", "'schedule' is \"lay\"; expected all or lazy; did you mean 'lazy'?"),
+        ("schedule", "lay", "'schedule' is \"lay\"; expected all or lazy or auto; did you mean 'lazy'?"),
         ("logic", "prodct", "'logic': unknown logic 'prodct'"),
         ("logic", "godel,prodct", "'logic': unknown logic 'prodct'"),
         ("logic", "godel,", "'logic': unknown logic ''"),

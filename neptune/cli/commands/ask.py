@@ -12,13 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from neptune.config import Config
-from neptune.engine.assemble import engine_arguments, writer_of
+from neptune.engine.assemble import choose_schedule, engine_arguments, writer_of
 from neptune.errors import ConfigError, NeptuneError
 from neptune.runs import record as records
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import RunFolder
 from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
+from neptune.runs.record.outcome import judged
 from neptune.runs.record.provenance import describe_code, hash_inputs
+from neptune.saving import replacing
 from neptune.tasks import presuppositions_of
 from neptune.writer.writer import EMBEDDED, Written
 
@@ -53,6 +55,8 @@ def ask(config: Config, name: str) -> int:
     from neptune.runs.report import write_report
     from neptune.scene.picture import Picture
 
+    used, _ = choose_schedule(config.schedule, config.vlm_model_name)
+    config = config.model_copy(update={"schedule": used})
     if config.explain:
         return _explain(config, find_program(config).program)
     folder = config.folder(name)
@@ -80,7 +84,8 @@ def ask(config: Config, name: str) -> int:
             record["picture"] = str(picture.path or _kept(picture, folder, number))
             opened.append(record)
             drawn.append(folder / f"{PICTURE.stem}{number}{PICTURE.suffix}")
-            _draw(picture, scene, answer, config.question or program).save(drawn[-1])
+            with replacing(drawn[-1], "The annotated picture") as file:
+                _draw(picture, scene, answer, config.question or program).save(file, "PNG")
         results = summarise(opened.records, {"ask": len(found)})
         records.write_json(folder / records.RESULTS, results)
         report = write_report(folder, opened.records, results)
@@ -109,7 +114,7 @@ def _record(
         "program": written.program,
         "answer": _in_words(answer),
         "expected": None,
-        "correct": None,
+        **judged(None, answer),
         "error": None,
         "error_kind": None,
         **describe_writing(written),
@@ -122,7 +127,8 @@ def _record(
 def _kept(picture: Picture, folder: Path, number: str) -> Path:
     """Keep a fetched picture in the run folder, where the report finds it when its address holds another one."""
     path = folder / f"{FETCHED.stem}{number}{FETCHED.suffix}"
-    picture.image.save(path)
+    with replacing(path, "The picture") as file:
+        picture.image.save(file, "PNG")
     return path
 
 

@@ -15,6 +15,7 @@ from neptune.errors import ConfigError, did_you_mean
 from neptune.perception.oracle.canvas import MAX_PIXELS, Canvases
 from neptune.perception.oracle.random import RandomOracle
 from neptune.perception.oracle.visual import VisualForm
+from neptune.saving import write_whole
 from neptune.scene.types import QueryRequest, ScoreRequest, Scores
 
 if TYPE_CHECKING:
@@ -128,8 +129,7 @@ def contact_sheet(config: Config, name: str) -> int:
         left_out=total - sum(len(card.texts) for card in found),
     )
     folder = config.folder(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / SHEET).write_text(page, encoding="utf-8")
+    write_whole(folder / SHEET, page, "The contact sheet")
     print(folder / SHEET, flush=True)
     return 0
 

@@ -33,7 +33,7 @@ from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
 from neptune.perception.embedded.concepts import CONCEPTS
 from neptune.perception.embedded.scorer_net import ScorerNet
-from neptune.plots import require_matplotlib
+from neptune.plots import require_matplotlib, save_figure
 from neptune.runs.record import write_json
 
 Batch = tuple[list[PictureExamples], list[list[TrainingExample]], torch.Generator]
@@ -238,4 +238,4 @@ def draw_curve(scores: Sequence[float], config: AnswersConfig, reached: dict[str
     axis.set_ylabel("right answers, held-out pictures (%)")
     val = f"; {100 * reached['val']:.1f} % on val" if "val" in reached else ""
     axis.set_title(f"Scorer trained from answers only, from random weights{val}", fontsize=10)
-    figure.savefig(path, dpi=130)
+    save_figure(figure, path, 130)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from neptune.plots import save_figure
+
 
 def draw_curve(losses: Sequence[float], scores: Sequence[tuple[int, float]], first: float | None, path: Path) -> None:
     """Write the picture.
@@ -38,4 +40,4 @@ def draw_curve(losses: Sequence[float], scores: Sequence[tuple[int, float]], fir
         other.set_ylim(0, 102)
         other.set_ylabel("right answers (%)", color="#2f6f8f")
     axis.set_title("LoRA, with the loss at the answers", fontsize=10)
-    figure.savefig(path, dpi=130)
+    save_figure(figure, path, 130)

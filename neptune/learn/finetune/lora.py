@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from safetensors import SafetensorError
 from torch import nn
 
-from neptune.errors import ConfigError
+from neptune.errors import ConfigError, WriteError
 from neptune.perception.oracle.vlm.adapters import need_peft
+from neptune.saving import write_error
 
 
 class LoraSettings(BaseModel):
@@ -80,7 +82,12 @@ def attach(model: Any, settings: LoraSettings, seed: int = 0) -> tuple[Any, list
 
 def save(wrapped: Any, folder: Path) -> None:
     """Write the adapter in peft's format: ``adapter_config.json`` and ``adapter_model.safetensors``."""
-    wrapped.save_pretrained(str(folder), save_embedding_layers=False)
+    try:
+        wrapped.save_pretrained(str(folder), save_embedding_layers=False)
+    except OSError as error:
+        raise write_error(error, folder, "The adapter") from error
+    except SafetensorError as error:
+        raise WriteError(f"The adapter can not be written: {error}", where=str(folder)) from error
 
 
 def _targets(model: Any, targets: str | list[str]) -> str | list[str]:

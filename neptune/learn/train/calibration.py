@@ -14,7 +14,7 @@ from neptune.learn.train.data import ClevrFolder
 from neptune.learn.train.measure import Evidence, concepts_of_kind, gather, pooled
 from neptune.perception.embedded.concepts import AXES, KINDS, SAME, VALUES
 from neptune.perception.embedded.scorer_net import ScorerNet
-from neptune.plots import require_matplotlib
+from neptune.plots import require_matplotlib, save_figure
 from neptune.scene import ATTRIBUTES
 
 BINS = 15
@@ -138,7 +138,7 @@ def draw(evidence: dict[str, Evidence], path: Path, title: str) -> None:
     axes[0].set_ylabel("share of answers that are right")
     axes[0].legend(loc="lower left", fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=10)
-    figure.savefig(path, dpi=130)
+    save_figure(figure, path, 130)
 
 
 def temperatures(net: ScorerNet) -> dict[str, float]:

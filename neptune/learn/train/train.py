@@ -7,7 +7,6 @@ Killed, the same command resumes at the last finished epoch.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
 from neptune.perception.embedded.concepts import AXES, CONCEPTS, SAME
 from neptune.plots import require_matplotlib
+from neptune.runs.record import write_json
 
 Part = Literal["detector", "scorer"]
 
@@ -127,7 +127,7 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
         if "scorer" in config.parts:
             results["scorer"] = _scorer(work, report)
     results["seconds"] = round(time.monotonic() - begun, 1)
-    (output / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_json(output / "results.json", results)
     for part in config.parts:  # finished: nothing is left to resume
         (output / f"{part}.checkpoint.pt").unlink(missing_ok=True)
     return results

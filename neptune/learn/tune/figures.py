@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neptune.learn.tune.measure import BINS, Judged, calibration_error, places
+from neptune.plots import save_figure
 
 BLUE, ORANGE = "#2f6f8f", "#d98c5f"
 
@@ -44,7 +45,7 @@ def draw_reliability(sides: Sequence[tuple[str, Sequence[Judged]]], path: Path, 
     axes[0].set_ylabel("share of answers that are right")
     axes[0].legend(loc="upper left", fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=10)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, 120)
 
 
 def draw_curve(history: dict[str, Any], path: Path, title: str) -> None:
@@ -61,4 +62,4 @@ def draw_curve(history: dict[str, Any], path: Path, title: str) -> None:
     axis.set_ylabel("−ln P(right answer), nats")
     axis.legend(fontsize=8, frameon=False)
     axis.set_title(title, fontsize=10)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, 120)

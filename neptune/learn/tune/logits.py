@@ -7,7 +7,6 @@ in the file is asked, once.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neptune.errors import ConfigError
+from neptune.saving import replacing
 from neptune.scene import Scene
 from neptune.scene.types import FloatArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
 
@@ -104,16 +104,13 @@ class CachedLogits:
                    for (scene, _, arity), t in self.tables.items()]  # fmt: skip
         logits = [t.logits.reshape(-1) for t in self.tables.values()]
         asked = [t.asked.reshape(-1) for t in self.tables.values()]
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.file.with_name(f"{self.file.name}.{os.getpid()}.part")
-        with partial.open("wb") as stream:
+        with replacing(self.file, "What the oracle said") as stream:
             np.savez_compressed(
                 stream,
                 about=np.array(json.dumps({"format": FORMAT, "identity": self.identity, "entries": entries})),
                 logits=np.concatenate([*logits, np.zeros(0, np.float32)]),
                 asked=np.concatenate([*asked, np.zeros(0, np.bool_)]),
             )
-        os.replace(partial, self.file)
 
     def _read(self) -> None:
         try:

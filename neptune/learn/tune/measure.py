@@ -14,10 +14,10 @@ from neptune.algebra import LogicParameters
 from neptune.engine.session.soft_answers import SoftAnswer, same_answer, soft_answers
 from neptune.errors import OracleError
 from neptune.learn.finetune.targets import Target, loss_of
+from neptune.learn.tune import bootstrap
 from neptune.learn.tune.fit import engine_of
 from neptune.learn.tune.logits import CachedLogits
 from neptune.learn.tune.samples import Shown
-from neptune.runs.evaluate import bootstrap
 from neptune.scene.types import ScoreRequest
 
 BINS = 15

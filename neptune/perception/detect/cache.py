@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from neptune.errors import DetectorError
+from neptune.errors import DetectorFailedError
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections, Detector
 from neptune.sqlite import BUSY_SECONDS, checksum, harden, patiently
@@ -43,7 +43,7 @@ class CachedDetector:
 
     Raises
     ------
-    DetectorError
+    DetectorFailedError
         At any use: if the file can not be read or written.
     """
 
@@ -87,7 +87,7 @@ class CachedDetector:
                 found: tuple[Any, ...] | None = file.execute(statement, values).fetchone()
                 return found
         except (sqlite3.Error, OSError) as error:
-            raise DetectorError(
+            raise DetectorFailedError(
                 f"The cache of detections can not be used: {error}",
                 where=str(self.path),
                 hint="Move the file aside, or choose another detection_cache (null: none)",

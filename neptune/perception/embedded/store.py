@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import nn
 
 from neptune.errors import NeptuneError
 from neptune.perception.embedded.detector_net import DetectorNet
 from neptune.perception.embedded.scorer_net import ScorerNet
+from neptune.saving import write_whole
 
 FORMAT = "neptune-embedded-1"
 _EXACT = ("running_mean", "running_var", "temperature")
@@ -31,9 +32,8 @@ def save(net: nn.Module, part: str, path: Path, about: dict[str, Any]) -> None:
         name: (value if name.endswith(_EXACT) or not value.is_floating_point() else value.half()).cpu().contiguous()
         for name, value in net.state_dict().items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"format": FORMAT, "part": part, "about": json.dumps(about, sort_keys=True)}
-    save_file(tensors, str(path), metadata=metadata)
+    write_whole(path, serialised(tensors, metadata=metadata), "The weights")
 
 
 def load(

@@ -9,6 +9,7 @@ What stays wrong with all three true is the logic's: the algebra, the language, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import factorial
@@ -19,6 +20,7 @@ from neptune.config import Config
 from neptune.errors import ModelFailedError, NeptuneError
 from neptune.runs.evaluate.side_files import SideFile
 from neptune.runs.record import key
+from neptune.runs.record.outcome import outcome_of
 from neptune.tasks import presuppositions_of
 
 if TYPE_CHECKING:
@@ -176,7 +178,8 @@ def shapley(right: Mapping[Swaps, bool]) -> dict[str, float]:
 def summarise_attribution(records: Sequence[Record]) -> dict[str, Any]:
     """Return the table of blame over the records that were examined.
 
-    ``wrong`` (all that are not right), ``explained``, ``unknown``, and ``by``: culprit → ``share`` (its part of the
+    ``wrong`` (all that are not right), ``outcomes`` (what became of these: answered, abstained, error → how many),
+    ``explained``, ``unknown``, and ``by``: culprit → ``share`` (its part of the
     explained errors, in errors), ``mainly`` (errors of which it has the largest share) and ``mended_alone`` (errors
     that the true part mends by itself; ``None`` for the logic).
     """
@@ -192,5 +195,6 @@ def summarise_attribution(records: Sequence[Record]) -> dict[str, Any]:
             "mainly": sum(culprit in b["blame"].split(" and ") for b in explained),
             "mended_alone": None if swap is None else sum(swap in b["mended_by"] for b in explained),
         }
-    wrong = sum(r.get("correct") is False for r in records)
-    return {"wrong": wrong, "explained": len(explained), "unknown": len(found) - len(explained), "by": by}
+    outcomes = Counter(outcome_of(r) for r in records if r.get("correct") is False)
+    wrong = {"wrong": outcomes.total(), "outcomes": dict(outcomes)}
+    return {**wrong, "explained": len(explained), "unknown": len(found) - len(explained), "by": by}

@@ -13,9 +13,10 @@ from rich.text import Text
 
 from neptune.errors import ConfigError
 from neptune.runs import record as records
-from neptune.runs.evaluate.bootstrap import difference_interval
+from neptune.runs.evaluate.intervals import difference_interval
 from neptune.runs.evaluate.summary import counts, picture_of
 from neptune.runs.evaluate.tables import counts_cells, counts_table, wide
+from neptune.runs.record.outcome import ANSWERED, ERROR, outcome_of, why_of
 
 SHOWN = 40
 """Changed answers that are shown on a terminal; into a file or a pipe all of them are printed."""
@@ -33,10 +34,12 @@ class Comparison:
         The records of each sample, first run and second run.
     both, only_first, only_second, neither
         How many samples are right in both, in one, in none.
+    unjudged
+        How many there are of which no right answer is known. They count nowhere else.
     p
         McNemar's exact p-value.
     difference
-        95 % bootstrap interval of the second accuracy minus the first.
+        The interval of the second accuracy minus the first (see :mod:`neptune.runs.evaluate.intervals`).
     """
 
     pairs: list[Pair]
@@ -44,6 +47,7 @@ class Comparison:
     only_first: int
     only_second: int
     neither: int
+    unjudged: int
     p: float
     difference: tuple[float, float] | None
 
@@ -51,6 +55,16 @@ class Comparison:
     def changed(self) -> list[Pair]:
         """The samples whose answer, or error, is not the same in both runs."""
         return [(a, b) for a, b in self.pairs if said(a) != said(b)]
+
+    @property
+    def judged(self) -> int:
+        """How many samples have a right answer that is known."""
+        return len(self.pairs) - self.unjudged
+
+    @property
+    def answered(self) -> Comparison:
+        """The same over the samples that both runs have answered."""
+        return paired([(a, b) for a, b in self.pairs if outcome_of(a) == outcome_of(b) == ANSWERED])
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -72,8 +86,9 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def paired(pairs: list[Pair]) -> Comparison:
-    """Compare records of the same samples."""
-    right = [(a.get("correct") is True, b.get("correct") is True) for a, b in pairs]
+    """Compare records of the same samples. What is not answered is not right."""
+    known = [(a, b) for a, b in pairs if a.get("correct") is not None and b.get("correct") is not None]
+    right = [(_right(a), _right(b)) for a, b in known]
     only_first, only_second = right.count((True, False)), right.count((False, True))
     return Comparison(
         pairs,
@@ -81,8 +96,9 @@ def paired(pairs: list[Pair]) -> Comparison:
         only_first,
         only_second,
         right.count((False, False)),
+        len(pairs) - len(known),
         mcnemar(only_first, only_second),
-        difference_interval([a for a, _ in right], [b for _, b in right], [picture_of(a) for a, _ in pairs]),
+        difference_interval([a for a, _ in right], [b for _, b in right], [picture_of(a) for a, _ in known]),
     )
 
 
@@ -173,17 +189,25 @@ def _print_table(first: Path, second: Path, found: Comparison, console: Console)
         cells = counts_cells(counts([pair[side] for pair in found.pairs], len(found.pairs)))
         table.add_row(Text(str(folder)), *cells)
     console.print(table)
-    n = len(found.pairs)
-    gain = (found.only_second - found.only_first) / n
-    low, high = found.difference or (gain, gain)
     console.print(
         f"Right in both {found.both}, only in the first {found.only_first}, only in the second "
         f"{found.only_second}, in neither {found.neither}.",
         highlight=False,
     )
+    _print_difference("Difference", found, console)
+    both = found.answered
+    if 0 < both.judged < found.judged:
+        _print_difference(f"Over the {both.judged} samples that both have answered:", both, console)
+    if found.unjudged:
+        console.print(f"Of {found.unjudged} samples no right answer is known; they do not count.", highlight=False)
+
+
+def _print_difference(words: str, found: Comparison, console: Console) -> None:
+    if found.difference is None:
+        return
+    gain, (low, high) = (found.only_second - found.only_first) / found.judged, found.difference
     console.print(
-        f"Difference {gain:+.2%} (95 %: {low * 100:+.1f} to {high * 100:+.1f}), McNemar's exact test "
-        f"p = {found.p:.3g}.",
+        f"{words} {gain:+.2%} (95 %: {low * 100:+.1f} to {high * 100:+.1f}), McNemar's exact test p = {found.p:.3g}.",
         highlight=False,
     )
 
@@ -206,14 +230,19 @@ def change(pair: Pair) -> str:
     if said(a) == said(b):
         return "same"
     words = {(True, False): "lost", (False, True): "won"}
-    return words.get((a.get("correct") is True, b.get("correct") is True), "other")
+    return words.get((_right(a), _right(b)), "other")
 
 
 def said(record: Mapping[str, Any]) -> str:
-    """Return what a record answers, in words: an answer, an error's kind, or that it abstained."""
-    if record.get("error"):
+    """Return what a record answers, in words: an answer, an error's kind, or why it abstained."""
+    outcome = outcome_of(record)
+    if outcome == ERROR:
         return f"error {record.get('error_kind')}"
-    return "abstained" if record.get("abstained") else _text(record.get("answer"))
+    return _text(record.get("answer")) if outcome == ANSWERED else f"{outcome} ({why_of(record)})"
+
+
+def _right(record: Mapping[str, Any]) -> bool:
+    return record.get("correct") is True and outcome_of(record) == ANSWERED
 
 
 def _text(value: Any) -> str:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from dsl.resources import find
 from neptune.config import Config
-from neptune.errors import NeptuneError
-from neptune.runs.evaluate.bootstrap import interval
+from neptune.errors import NeptuneError, WriteError
 from neptune.runs.evaluate.side_files import SideFile
-from neptune.runs.evaluate.summary import picture_of
+from neptune.runs.evaluate.summary import counts
 from neptune.runs.record import key as who
+from neptune.runs.record.outcome import ANSWERED, outcome_of
 from neptune.servers.readers import UNREADABLE, verdict
 from neptune.writer.failures import TruncatedError
 
@@ -50,9 +50,8 @@ def prompt() -> str:
 
 def is_judged(record: Record) -> bool:
     """Whether a record has a free answer to judge: answered, and expected to be words, a number, yes or no."""
-    settled = not record.get("error") and not record.get("abstained")
     plain = all(isinstance(record.get(k), str | int | float | list) for k in ("answer", "expected"))
-    return bool(settled and plain and "iou" not in record)
+    return outcome_of(record) == ANSWERED and plain and "iou" not in record
 
 
 def key_of(config: Config, record: Record) -> str:
@@ -115,8 +114,12 @@ def judge_run(config: Config, folder: Path, records: Sequence[Record]) -> Neptun
                 for future in asked:
                     future.cancel()
                 continue
-            for record in waiting[asked[done]]:
-                verdicts.add(_row(config, record, asked[done], right, said))
+            try:
+                for record in waiting[asked[done]]:
+                    verdicts.add(_row(config, record, asked[done], right, said))
+            except WriteError:
+                pool.shutdown(wait=False, cancel_futures=True)  # what can not be kept is not paid for
+                raise
     return failure
 
 
@@ -171,27 +174,25 @@ def _row(config: Config, record: Record, key: str, right: bool | None, said: str
 def summarise_judge(records: Sequence[Record], n: int) -> dict[str, Any]:
     """Return the judge's figures over the records that carry a verdict, of `n` samples.
 
-    ``model judged unreadable right accuracy interval agreement kappa both_right both_wrong only_exact only_judge
-    disagreements``: `right` and `accuracy` take the judge's verdict where there is one, and exact match elsewhere;
-    `agreement` and Cohen's `kappa` compare the two over the judged.
+    ``model judged unreadable right accuracy interval accuracy_answered interval_answered agreement kappa both_right
+    both_wrong only_exact only_judge disagreements``: `right` and the accuracies (over all, and over the answered;
+    samples of which no right answer is known do not count) take the judge's verdict where there is one, and exact match
+    elsewhere; `agreement` and Cohen's `kappa` compare the two over the judged.
     """
     judged = [r for r in records if (r.get("judge") or {}).get("right") is not None]
     marked = [r for r in records if r.get("judge")]
     if not marked:
         return {}
     pairs = [(r.get("correct") is True, bool(r["judge"]["right"])) for r in judged]
-    verdicts = [(r.get("judge") or {}).get("right") for r in records]
-    final = [r.get("correct") is True if v is None else bool(v) for r, v in zip(records, verdicts)]
+    final = counts([_by_judge(r) for r in records], n)
     total = len(pairs)
     agreement = sum(a == b for a, b in pairs) / total if total else None
-    ends = interval(final, [picture_of(r) for r in records]) if len(records) == n else None
     return {
         "model": marked[-1]["judge"]["model"],
         "judged": total,
         "unreadable": len(marked) - total,
-        "right": sum(final),
-        "accuracy": sum(final) / n if n else None,
-        "interval": None if ends is None else [round(x, 6) for x in ends],
+        "right": final["correct"],
+        **{k: final[k] for k in ("accuracy", "interval", "accuracy_answered", "interval_answered")},
         "agreement": agreement,
         "kappa": _kappa(pairs),
         "both_right": pairs.count((True, True)),
@@ -205,6 +206,11 @@ def summarise_judge(records: Sequence[Record], n: int) -> dict[str, Any]:
             if a != b
         ],
     }
+
+
+def _by_judge(record: Record) -> Record:
+    verdict = (record.get("judge") or {}).get("right")
+    return record if verdict is None else {**record, "correct": bool(verdict)}
 
 
 def _kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:

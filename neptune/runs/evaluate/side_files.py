@@ -7,13 +7,14 @@ once, and survives a kill; what is there is not found out again.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from neptune.errors import NeptuneError
 from neptune.runs.record import key, write_atomic
+from neptune.saving import append_line, write_error
 
 NAMES = ("judge", "blame")
 """The side files there may be, each the name of the field under which a record shows it."""
@@ -30,43 +31,48 @@ class SideFile:
         The run folder.
     name
         One of :data:`NAMES`.
+
+    Raises
+    ------
+    WriteError
+        If there is a file that can not be read and mended.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}.jsonl"
+        self._what = f"{self.path.name} of the run"
         self.rows: dict[tuple[str, str], Row] = {}
         self._lock = threading.Lock()
+        try:
+            self._read()
+        except OSError as error:
+            raise write_error(error, self.path, self._what) from error
+
+    def _read(self) -> None:
+        """Read the rows, and cut off a line that a power cut has torn, with what was written after it."""
+        content = self.path.read_bytes() if self.path.is_file() else b""
         whole = 0
-        for line in self.path.read_bytes().split(b"\n")[:-1] if self.path.is_file() else ():
+        for line in content.split(b"\n")[:-1]:
             try:
                 row = json.loads(line)
                 self.rows[key(row)] = row
             except (ValueError, KeyError, TypeError):
-                break  # torn by a power cut: what follows was written after it
+                break
             whole += len(line) + 1
-        if self.path.is_file() and self.path.stat().st_size > whole:
-            with open(self.path, "r+b") as file:
-                file.truncate(whole)
+        if len(content) > whole:
+            os.truncate(self.path, whole)
 
     def add(self, row: Row) -> None:
         """Add a sample's row; a later one replaces it.
 
         Raises
         ------
-        NeptuneError
-            If it can not be written.
+        WriteError
+            If it can not be written; the file is as it was.
         """
         line = (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
         with self._lock:
-            try:
-                with open(self.path, "ab", buffering=0) as file:
-                    file.write(line)
-            except OSError as error:
-                raise NeptuneError(
-                    f"The row can not be written: {error.strerror}",
-                    where=str(self.path),
-                    hint="Make room, then give the same command again: it resumes",
-                ) from error
+            append_line(self.path, line, self._what)
             self.rows[key(row)] = row
 
 

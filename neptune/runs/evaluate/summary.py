@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from neptune.answer import count
-from neptune.runs.evaluate.bootstrap import interval
+from neptune.runs.evaluate.intervals import METHOD, interval
+from neptune.runs.record.outcome import ABSTAINED, ANSWERED, ERROR, outcome_of, why_of
 
 Record = Mapping[str, Any]
 
@@ -14,7 +16,9 @@ IOU = 0.5
 """Least IoU of the box pointed to with the true one."""
 
 
-def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str, Any]:
+def summarise(
+    records: Iterable[Record], totals: Mapping[str, int], unanswered_why: str | None = None
+) -> dict[str, Any]:
     """Return what ``results.json`` holds.
 
     Parameters
@@ -22,18 +26,25 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
     records
         The records of a run.
     totals
-        Dataset → number of its samples; samples without a record count as not right.
+        Dataset → number of its samples; samples without a record are unanswered.
+    unanswered_why
+        Why some are: what ended the run.
 
     Returns
     -------
     dict
-        ``n answered errors abstained correct accuracy interval error_rate abstention_rate complete by_family by_dataset
-        errors_by_kind ties usage oracle_failures seconds``. Rates and `accuracy` are over all n, in [0, 1], ``None``
-        for n = 0; samples of which no right answer is known (`unjudged`, where there are some) do not count for
-        `accuracy`, whatever became of them. `interval` is the 95 % bootstrap interval of `accuracy` over pictures
-        (:mod:`neptune.runs.evaluate.bootstrap`), ``None`` while samples are missing; `seconds` is the samples' own
-        time. For datasets whose answers point to objects, also `mean_iou`, `mean_iou_interval` and `iou_accuracy` (the
-        share with an IoU ≥ 0.5) over their records: errors and answers that point to nothing have an IoU of 0.
+        ``n answered abstained abstained_by_why errors unanswered unanswered_why correct accuracy interval
+        accuracy_answered interval_answered interval_method error_rate abstention_rate complete by_family by_dataset
+        errors_by_kind ties usage oracle_failures seconds``.
+
+        Of n samples each is answered, abstained, an error or unanswered. `accuracy` is over all n, of which only the
+        answered can be right; `accuracy_answered` is over the answered. Rates and accuracies are in [0, 1], ``None``
+        over nothing; samples of which no right answer is known (`unjudged`, where there are some) count for no
+        accuracy, whatever became of them. `interval` and `interval_answered` are the accuracies' intervals, of the one
+        kind that `interval_method` names (:mod:`neptune.runs.evaluate.intervals`); `interval` is ``None`` while samples
+        are unanswered. `seconds` is the samples' own time. Where answers have an overlap with a box, also `mean_iou`
+        with `mean_iou_interval`, and `iou_accuracy` (the share with an IoU ≥ 0.5), over the `iou_n` answered samples
+        that have one.
     """
     records = list(records)
     several = len(totals) > 1
@@ -53,6 +64,8 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
     total = sum(totals.values())
     return {
         **counts(records, total),
+        "unanswered_why": unanswered_why if len(records) < total else None,
+        "interval_method": METHOD,
         "complete": len(records) == total,
         "ties": sum(bool(r.get("tie")) for r in records),
         "by_dataset": {d: counts([r for r in records if r["dataset"] == d], n) for d, n in totals.items()},
@@ -66,30 +79,35 @@ def summarise(records: Iterable[Record], totals: Mapping[str, int]) -> dict[str,
 
 def counts(records: list[Record], n: int) -> dict[str, Any]:
     """Return the figures of one group of samples, of which there are `n`; see :func:`summarise`."""
-    errors = sum(bool(r.get("error")) for r in records)
-    abstained = sum(bool(r.get("abstained")) for r in records)
-    judged = [r for r in records if r.get("correct") is not None]
-    right = [r.get("correct") is True for r in judged]
-    pictures = [picture_of(r) for r in judged]
+    outcomes = [outcome_of(r) for r in records]
+    errors, abstained = outcomes.count(ERROR), outcomes.count(ABSTAINED)
+    judged = [(r, outcome == ANSWERED) for r, outcome in zip(records, outcomes) if r.get("correct") is not None]
+    right = [answered and r["correct"] is True for r, answered in judged]
+    answered = [(hit, picture_of(r)) for hit, (r, answered) in zip(right, judged) if answered]
     unjudged, whole = len(records) - len(judged), len(records) == n
     found: dict[str, Any] = {
         "n": n,
         "answered": len(records) - errors - abstained,
         "errors": errors,
         "abstained": abstained,
+        "unanswered": n - len(records),
         "correct": sum(right),
         "accuracy": sum(right) / (n - unjudged) if n > unjudged else None,
-        "interval": _rounded(interval(right, pictures)) if whole else None,
+        "interval": _rounded(interval(right, [picture_of(r) for r, _ in judged])) if whole else None,
+        "accuracy_answered": sum(right) / len(answered) if answered else None,
+        "interval_answered": _rounded(interval([hit for hit, _ in answered], [picture for _, picture in answered])),
         "error_rate": errors / n if n else None,
         "abstention_rate": abstained / n if n else None,
     }
+    if abstained:
+        found["abstained_by_why"] = dict(Counter(why for r in records if (why := why_of(r))).most_common())
     if unjudged:
         found["unjudged"] = unjudged
-    pointing = {r.get("dataset") for r in judged if "iou" in r}
-    if pointing:
-        boxed = [r for r in judged if r.get("dataset") in pointing]
-        overlaps = [r.get("iou") or 0.0 for r in boxed]
+    boxed = [r for r, given in judged if given and r.get("iou") is not None]
+    if boxed:
+        overlaps = [float(r["iou"]) for r in boxed]
         found |= {
+            "iou_n": len(boxed),
             "mean_iou": sum(overlaps) / len(boxed),
             "mean_iou_interval": _rounded(interval(overlaps, [picture_of(r) for r in boxed])),
             "iou_accuracy": sum(x >= IOU for x in overlaps) / len(boxed),

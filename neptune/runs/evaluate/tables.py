@@ -9,13 +9,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from neptune.runs.evaluate.intervals import METHOD
 from neptune.runs.evaluate.summary import show_interval
+from neptune.runs.record.outcome import ANSWERED
 
 MAX_FAMILIES = 20
 """Families of a dataset that has more are left to ``results.json`` and the report."""
 
-WIDTH = 120
+WIDTH = 150
 """Columns where the output is no terminal, which would have its own."""
+
+
+COLUMNS = ("n", "right", "of all", "95 %", "of answered", "95 %", "errors", "abstained", "unanswered")
+"""Of a group of samples, see :func:`counts_cells`."""
+
+CAPTION = f"right of all n, and of those answered; {METHOD}"
 
 
 def wide() -> Console:
@@ -25,17 +33,18 @@ def wide() -> Console:
 
 def counts_table(title: str, *more: str) -> Table:
     """Return a table of groups of samples with their counts (:func:`counts_cells`), and `more` columns."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", caption=CAPTION, caption_justify="left")
     table.add_column("", no_wrap=True)
-    for column in ("n", "right", "accuracy", "95 %", "errors", "abstained", *more):
+    for column in (*COLUMNS, *more):
         table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
 def counts_cells(counts: Mapping[str, Any]) -> list[str]:
     """Return the cells of one group (:func:`neptune.runs.evaluate.summary.counts`), without its label."""
-    cells = [str(counts["n"]), str(counts["correct"]), percent(counts["accuracy"])]
-    return [*cells, show_interval(counts["interval"]), str(counts["errors"]), str(counts["abstained"])]
+    cells = [str(counts["n"]), str(counts["correct"]), percent(counts["accuracy"]), show_interval(counts["interval"])]
+    cells += [percent(counts["accuracy_answered"]), show_interval(counts["interval_answered"])]
+    return [*cells, *(str(counts[k]) for k in ("errors", "abstained", "unanswered"))]
 
 
 def percent(share: float | None) -> str:
@@ -63,6 +72,8 @@ def print_results(results: dict[str, Any], console: Console | None = None, wall:
     if len(datasets) > 1:
         row("all", results, "bold")
     console.print(table)
+    for line in describe_outcomes(results):
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(describe_usage(results["usage"], results["seconds"], wall), highlight=False)
     if failures := results.get("oracle_failures"):
         reasons = "; ".join(f"{n:,} × {reason}" for reason, n in failures.items())
@@ -70,6 +81,17 @@ def print_results(results: dict[str, Any], console: Console | None = None, wall:
     if results["errors_by_kind"]:
         kinds = ", ".join(f"{n} {kind}" for kind, n in results["errors_by_kind"].items())
         print(f"{results['errors']} samples could not be answered ({kinds}); see 'error' in samples.jsonl", flush=True)
+
+
+def describe_outcomes(results: Mapping[str, Any]) -> list[str]:
+    """Say in words why samples abstain, and why some have no answer yet."""
+    lines = []
+    if why := results.get("abstained_by_why"):
+        lines.append(f"{results['abstained']} abstained: " + ", ".join(f"{n} {reason}" for reason, n in why.items()))
+    if unanswered := results["unanswered"]:
+        reason = results.get("unanswered_why")
+        lines.append(f"{unanswered} of {results['n']} samples are unanswered" + (f": {reason}" if reason else ""))
+    return lines
 
 
 def describe_usage(usage: Mapping[str, float], seconds: float, wall: float | None = None) -> str:
@@ -114,6 +136,15 @@ def _print_logics(logics: dict[str, Any], console: Console) -> None:
         sure = "–" if row["mean_probability"] is None else f"{row['mean_probability']:.3f}"
         table.add_row(name, *counts_cells(row), *versus, sure)
     console.print(table)
+    first = next(iter(logics.values()))
+    if first.get("left_out"):
+        lacking = ", ".join(f"{name} {row['not_recorded']}" for name, row in logics.items() if row["not_recorded"])
+        console.print(
+            f"{first['left_out']} samples are left out of this table, for all logics: what one of them asks was never "
+            f"recorded ({lacking}).",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _print_judge(judge: dict[str, Any], console: Console) -> None:
@@ -128,7 +159,8 @@ def _print_judge(judge: dict[str, Any], console: Console) -> None:
     console.print(
         f"Judged {judge['judged']}, agreement {agreement}{kappa}; "
         f"accuracy by the judge {percent(judge['accuracy'])} "
-        f"(95 %: {show_interval(judge['interval'])}); {judge['unreadable']} verdicts unreadable.",
+        f"(95 %: {show_interval(judge['interval'])}), over the answered {percent(judge['accuracy_answered'])} "
+        f"({show_interval(judge['interval_answered'])}); {judge['unreadable']} verdicts unreadable.",
         highlight=False,
     )
     for row in judge["disagreements"][:MAX_FAMILIES]:
@@ -138,7 +170,8 @@ def _print_judge(judge: dict[str, Any], console: Console) -> None:
 
 
 def _print_blame(blame: dict[str, Any], console: Console) -> None:
-    title = f"Blame for {blame['explained']} of {blame['wrong']} errors"
+    kinds = ", ".join(f"{n} {'wrong' if kind == ANSWERED else kind}" for kind, n in blame["outcomes"].items())
+    title = f"Blame for {blame['explained']} of {blame['wrong']} samples that are not right ({kinds})"
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for column in ("share, in errors", "mainly", "mended by its truth alone"):
@@ -148,4 +181,4 @@ def _print_blame(blame: dict[str, Any], console: Console) -> None:
         table.add_row(culprit, f"{row['share']:.1f}", str(row["mainly"]), alone)
     console.print(table)
     if blame["unknown"]:
-        console.print(f"{blame['unknown']} errors are not explained: the truth is not known.", highlight=False)
+        console.print(f"{blame['unknown']} of them are not explained: the truth is not known.", highlight=False)

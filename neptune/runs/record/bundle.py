@@ -22,6 +22,7 @@ from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs import record as records
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.record.schema import FORMAT, MOST_ENTRIES, Manifest, check, is_picture
+from neptune.saving import replacing
 
 MANIFEST, FILES, PICTURES = "bundle.json", "files", "pictures"
 MAX_BUNDLE = 2_000_000_000
@@ -61,8 +62,10 @@ def pack(folder: Path, path: str | Path, pictures: bool = True, found_by: Record
     Raises
     ------
     ConfigError
-        If the folder holds no run, or no record for replay, one of its files is a link to elsewhere, it is too large to
-        be read again, or the bundle can not be written.
+        If the folder holds no run, or no record for replay, one of its files is a link to elsewhere, or it is too large
+        to be read again.
+    WriteError
+        If the bundle can not be written.
     """
     path, finder = Path(path), found_by or RecordedPictures()
     for name in _NEEDED:
@@ -98,26 +101,20 @@ def pack(folder: Path, path: str | Path, pictures: bool = True, found_by: Record
                 expected=f"at most {most:,} bytes a file, and {MOST_ENTRIES:,} files",
                 hint="Set bundle_pictures to false, or num_samples",
             )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     digests: dict[str, str] = {}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as bundle:
-            for name, source_file in entries.items():
-                content = source_file.read_bytes()
-                digests[name] = hashlib.sha256(content).hexdigest()
-                bundle.writestr(_entry(name), content)
-            # Without it, the run is older than the second meaning of programs.
-            semantics = (config.get(records.META) or {}).get("semantics", 1)
-            manifest = {"format": FORMAT, "semantics": semantics, "name": folder.name, "samples": len(found)}
-            manifest |= {"files": digests, "pictures": shown}
-            bundle.writestr(_entry(MANIFEST), json.dumps(manifest, indent=1, ensure_ascii=False))
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ConfigError(
-            f"The bundle can not be written: {error.strerror or error}", where=str(path), hint="Choose another --bundle"
-        ) from error
+    with (
+        replacing(path, "The bundle", "Make room, or choose another --bundle") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle,
+    ):
+        for name, source_file in entries.items():
+            content = source_file.read_bytes()
+            digests[name] = hashlib.sha256(content).hexdigest()
+            bundle.writestr(_entry(name), content)
+        # Without it, the run is older than the second meaning of programs.
+        semantics = (config.get(records.META) or {}).get("semantics", 1)
+        manifest = {"format": FORMAT, "semantics": semantics, "name": folder.name, "samples": len(found)}
+        manifest |= {"files": digests, "pictures": shown}
+        bundle.writestr(_entry(MANIFEST), json.dumps(manifest, indent=1, ensure_ascii=False))
     return path
 
 

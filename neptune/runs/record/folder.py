@@ -8,18 +8,25 @@ whole. A lock that dies with its process keeps others out.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from neptune.config import NEUTRAL, PASSING, Config
 from neptune.config.paths import places
-from neptune.errors import ConfigError, NeptuneError
+from neptune.errors import ConfigError, WriteError
+from neptune.perception.oracle.caching.exchanges import EXCHANGES
+from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs.record.files import jsonable, write_json
+from neptune.runs.record.lock import lock, missing_folders
+from neptune.runs.record.outcome import guessed
+from neptune.saving import append_line, append_whole, write_error
 
 SAMPLES, CONFIG, RESULTS = "samples.jsonl", "config.json", "results.json"
 REPORT, ERRORS = "report.html", "errors.log"
@@ -83,8 +90,7 @@ def first_cut_short(records: Sequence[Mapping[str, Any]], budget: int | None, ea
     """
     left = math.inf if budget is None else budget
     for position, record in enumerate(records):
-        guessed = record.get("settled") is False and not record.get("abstained")
-        if guessed and left < (math.inf if each is None else each):
+        if guessed(record) and left < (math.inf if each is None else each):
             return position
         left -= _calls(record)
     return len(records)
@@ -119,6 +125,11 @@ class RunFolder:
     ConfigError
         If another process writes this folder, it can not be written, it is no run folder, or it holds a
         run whose answers were made with another config, or with more calls than `max_run_calls` is now.
+    WriteError
+        If the disk is full or fails.
+
+    As a context manager, it leaves no trace of a run that is refused before its first answer: a folder that it made
+    is taken away, and an earlier run that was moved aside goes back.
 
     Attributes
     ----------
@@ -142,16 +153,32 @@ class RunFolder:
         self._facts, self._meta = dict(facts or {}), dict(meta or {})
         self.moved_to: Path | None = None
         self.reopened = 0
-        self._file: Any = None
+        self._file: io.FileIO | None = None
         self._synced = 0.0
-        self._lock = _lock(path)
+        self._made = missing_folders(path)
+        self._lock = -1
+        try:
+            self._lock = lock(path)
+        except BaseException as error:
+            if self._made and isinstance(error, WriteError):
+                with suppress(OSError):
+                    (path / ".lock").unlink(missing_ok=True)
+            self._unmake()
+            raise
+        self._new = False
         try:
             self._check_kind()
+            self._new = not (path / CONFIG).exists()
+            for left in path.glob(".*.tmp"):  # of a process that was killed while it wrote
+                left.unlink(missing_ok=True)
             if fresh and (path / CONFIG).exists():
                 self._move_aside()
             self.records = self._resume()
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self.records = []
+            self._abandon()
+            if isinstance(error, OSError):
+                raise write_error(error, path, "The run folder") from error
             raise
 
     # --- opening ---
@@ -172,8 +199,8 @@ class RunFolder:
         while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
             number += 1
         os.replace(self.path, aside)
-        self.moved_to = aside
-        old, self._lock = self._lock, _lock(self.path)
+        self.moved_to, self._new, self._made = aside, True, [self.path]
+        old, self._lock = self._lock, lock(self.path)
         os.close(old)
 
     def _resume(self) -> list[Record]:
@@ -243,78 +270,91 @@ class RunFolder:
 
         Raises
         ------
-        NeptuneError
-            If it can not be written (disk full).
+        WriteError
+            If it can not be written: the lines before it stay, and it leaves no half of its own.
         """
         line = json.dumps(jsonable(record), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
         try:
             if self._file is None:
-                self._file = open(self.path / SAMPLES, "ab", buffering=0)  # noqa: SIM115 (held for the run)
-            rest = memoryview(line.encode("utf-8", "backslashreplace"))
-            while rest:
-                rest = rest[self._file.write(rest) :]
+                self._file = io.FileIO(self.path / SAMPLES, "ab")
+            append_whole(self._file, line.encode("utf-8", "backslashreplace"))
             now = time.monotonic()
             if now - self._synced > _SYNC_SECONDS:
                 os.fsync(self._file.fileno())
                 self._synced = now
         except OSError as error:
-            raise NeptuneError(
-                f"The record can not be written: {error.strerror}",
-                where=str(self.path / SAMPLES),
-                hint="Make room, then give the same command again: it resumes",
-            ) from error
+            raise self._failed(error) from error
         self.records.append(record)
 
     def log_bug(self, sample: str, traceback: str) -> None:
         """Append the traceback of an unexpected exception to ``errors.log``."""
-        with open(self.path / ERRORS, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"--- {_now()} sample {sample}\n{traceback}\n")
+        text = f"--- {_now()} sample {sample}\n{traceback}\n"
+        append_line(self.path / ERRORS, text.encode("utf-8", "backslashreplace"), "The log of errors")
 
     def close(self) -> None:
-        """Force everything to the disk and release the lock. May be called twice."""
-        if self._file is not None:
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._file = None
+        """Force everything to the disk and release the lock. May be called twice.
+
+        Raises
+        ------
+        WriteError
+            If the disk does not take it. The lock is released all the same.
+        """
+        file, self._file = self._file, None
+        try:
+            if file is not None:
+                try:
+                    os.fsync(file.fileno())
+                finally:
+                    file.close()
+        except OSError as error:
+            raise self._failed(error) from error
+        finally:
+            self._unlock()
+
+    def _failed(self, error: OSError) -> WriteError:
+        return write_error(error, self.path / SAMPLES, "The record")
+
+    def _unlock(self) -> None:
         if self._lock >= 0:
-            os.close(self._lock)  # the lock goes with its descriptor; the file stays, an unlink would race
+            with suppress(OSError):
+                os.close(self._lock)  # the lock goes with its descriptor
             self._lock = -1
+
+    def _abandon(self) -> None:
+        """Close after an error, which is the one to be told of. Of a run without an answer, nothing is left."""
+        answered = self.records or ((self.path / SAMPLES).is_file() and (self.path / SAMPLES).stat().st_size)
+        if self._new and self._lock >= 0 and not answered:
+            self._discard()
+        with suppress(WriteError):
+            self.close()
+        if self.moved_to is not None and not self.path.exists():
+            with suppress(OSError):
+                os.replace(self.moved_to, self.path)
+                self.moved_to = None
+
+    def _discard(self) -> None:
+        """Take away what this run has written, and the folders that it made. The lock is held."""
+        # Only what is known to be this run's: whatever else is there by now keeps the folder.
+        for name in (CONFIG, SAMPLES, RECORD, EXCHANGES, RESULTS, REPORT, ".lock"):
+            with suppress(OSError):
+                (self.path / name).unlink(missing_ok=True)
+        self._unmake()
+
+    def _unmake(self) -> None:
+        """Take away the folders that were made, where nothing is in them."""
+        for folder in reversed(self._made):
+            with suppress(OSError):
+                folder.rmdir()
 
     def __enter__(self) -> RunFolder:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._abandon()
 
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
-
-
-def _lock(path: Path) -> int:
-    """Lock a folder, which is made if missing; return the descriptor that holds the lock."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ConfigError(
-            f"The run folder can not be written: {error.strerror}", where=str(path), hint="Choose another --output_dir"
-        ) from error
-    try:
-        # The system drops the lock when the process dies, however it dies: no stale locks.
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:
-        return descriptor  # no such locks on this system (Windows)
-    except OSError:
-        owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
-        os.close(descriptor)
-        raise ConfigError(
-            f"Another run{f' (process {owner})' if owner else ''} is writing this folder",
-            where=str(path),
-            hint="Wait for it, or choose another --output_dir",
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor

@@ -15,6 +15,7 @@ from typing import Any
 
 from neptune.runs.evaluate.summary import IOU
 from neptune.runs.record import Record, jsonable
+from neptune.runs.record.outcome import ANSWERED, outcome_of
 
 CHUNK = 100
 """Samples inflated together."""
@@ -29,11 +30,8 @@ _CODED, _CODED_LISTS = ("dataset", "family", "state"), ("faults",)
 
 def state_of(record: Mapping[str, Any]) -> str:
     """Return ``right``, ``wrong``, ``error``, ``abstained``, or ``unjudged`` where no right answer is known."""
-    outcome = record.get("outcome")
-    if record.get("error") or outcome == "error":
-        return "error"
-    if record.get("abstained") or outcome == "abstained":
-        return "abstained"
+    if (outcome := outcome_of(record)) != ANSWERED:
+        return outcome
     if record.get("correct") is None:
         return "unjudged"
     return "right" if record["correct"] else "wrong"

@@ -11,6 +11,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from neptune.runs.record.outcome import ABSTAINED, ANSWERED, ERROR, outcome_of
+
+WORTH = 0.25
+"""Of a lazy run's time, the least that asking must take: below, choosing what to ask takes longer than what is spared
+(docs/schedule.md has the figures)."""
+
+ENOUGH = 10
+"""Samples before that is judged."""
+
 
 class Progress:
     """Shows rate, accuracy so far, oracle calls, cache hits, cost, failures, time left. Use as a context manager.
@@ -19,14 +28,17 @@ class Progress:
     ----------
     total
         Number of samples.
+    lazy
+        Whether the schedule is lazy: where that costs more than it saves, the line says so.
     stream
         Where to write; stderr by default, so that stdout holds the results alone.
     """
 
-    def __init__(self, total: int, stream: TextIO | None = None) -> None:
+    def __init__(self, total: int, stream: TextIO | None = None, lazy: bool = False) -> None:
         self.total = total
-        self.done = self.right = self.judged = self.calls = self.hits = self.errors = self.abstained = 0
-        self.cost = 0.0
+        self.done = self.right = self.judged = self.answered = self.calls = self.hits = self.errors = self.abstained = 0
+        self.cost = self.seconds = self.asking = 0.0
+        self._lazy = lazy
         self._before = 0
         self._console = Console(file=stream or sys.stderr)
         self._start = time.monotonic()
@@ -66,11 +78,15 @@ class Progress:
     def _count(self, record: Mapping[str, Any]) -> None:
         usage = record.get("usage") or {}
         self.done += 1
-        self.right += record.get("correct") is True
-        self.judged += record.get("correct") is not None
-        self.errors += bool(record.get("error"))
-        self.abstained += bool(record.get("abstained"))
+        outcome, known = outcome_of(record), record.get("correct") is not None
+        self.right += record.get("correct") is True and outcome == ANSWERED
+        self.judged += known
+        self.answered += known and outcome == ANSWERED
+        self.errors += outcome == ERROR
+        self.abstained += outcome == ABSTAINED
         self.cost += float(usage.get("oracle_cost", 0.0)) + float(usage.get("code_gen_cost", 0.0))
+        self.seconds += float(record.get("seconds") or 0.0)
+        self.asking += float(usage.get("oracle_ms", 0.0)) / 1000
         self.calls += int(usage.get("oracle_calls", 0))
         self.hits += int(usage.get("cache_hits", 0))
 
@@ -79,7 +95,12 @@ class Progress:
 
     def _line(self) -> str:
         right = f"{self.right / self.judged:.1%} right" if self.judged else "not judged"
+        if 0 < self.answered < self.judged:
+            right += f" ({self.right / self.answered:.1%} of the answered)"
         parts = [f"{self._rate():.1f}/s", right, f"{self.calls:,} calls", f"{self.hits:,} cache hits"]
+        if self._lazy and self.done >= ENOUGH and self.asking < WORTH * self.seconds:
+            share = f"asking takes {self.asking / self.seconds:.0%} of the time"
+            parts.append(f"lazy costs more than it saves ({share}): --schedule all is quicker")
         if self.cost:
             parts.append(f"{self.cost:.4f} in money")
         if self.errors:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from functools import partial
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from neptune.config import Config
 from neptune.engine.assemble import check_engine
-from neptune.errors import ConfigError, ModelFailedError, NeptuneError
+from neptune.errors import ConfigError, ModelFailedError, NeptuneError, WriteError
 from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs import record as records
 from neptune.runs.evaluate.after import examine, more_results
@@ -28,9 +28,11 @@ from neptune.runs.evaluate.tables import print_more, print_results
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.record.bundle import pack_run
 from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
+from neptune.runs.record.outcome import ERROR, judged
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.record.provenance import describe_code, hash_inputs
 from neptune.runs.runner.flight import Budget, Flight
+from neptune.runs.runner.preflight import preflight, settle_schedule
 from neptune.runs.runner.programs import Programs, Write
 from neptune.runs.runner.progress import Progress
 from neptune.tasks import presuppositions_of
@@ -88,12 +90,13 @@ def run_dataset(config: Config, name: str) -> int:
 
         print_estimate(config, loaded, config.folder(name))
         return EXIT_OK
+    config, schedule = settle_schedule(config, config.folder(name))
     check_engine(config)  # before an earlier run is moved aside for one that can not start
     hashes = hash_inputs(config)
     begun = time.monotonic()
     with Programs(config) as programs, ExitStack() as stack:
         hashed = programs.prompt_hashes(t.name for t in loaded)
-        meta = {**describe_code(), "name": name, "prompt_hashes": hashed}
+        meta = {**describe_code(), "name": name, "prompt_hashes": hashed, "schedule": schedule}
         opened = RunFolder(config.folder(name), config, hashes, meta, fresh=not config.resume)
         folder = stack.enter_context(opened)
         watch = None
@@ -117,10 +120,13 @@ def run_dataset(config: Config, name: str) -> int:
         unexamined, interrupted = None, False
         try:
             failure = answer_samples(config, loaded, programs, folder)
+            if failure is not None and not folder.records:
+                raise failure  # no more than a start that was refused: the folder goes with it
             unexamined = examine(config, folder, loaded) if failure is None else None
         except KeyboardInterrupt:
             interrupted = True
-        results = finish(folder, loaded, begun, RecordedPictures.of(config))
+        ended = "interrupted" if interrupted else failure.one_line() if failure is not None else None
+        results = finish(folder, loaded, begun, RecordedPictures.of(config), ended, {"schedule": schedule})
         folder.close()
         code = _report_end(config, programs, folder, results, failure, unexamined, interrupted)
         if watch is not None:
@@ -158,7 +164,7 @@ def _report_end(
         return EXIT_MISTAKE
     kinds = results["errors_by_kind"]
     # An oracle that gives no evidence is no mistake of the user's.
-    return EXIT_BUG if BUG in kinds else EXIT_MISTAKE if set(kinds) - {"OracleError"} else EXIT_OK
+    return EXIT_BUG if BUG in kinds else EXIT_MISTAKE if set(kinds) - {"OracleError", "NotRecordedError"} else EXIT_OK
 
 
 def answer_samples(
@@ -178,7 +184,8 @@ def answer_samples(
     Raises
     ------
     NeptuneError
-        If the engine can not be made, the folder holds other samples, or the disk is full.
+        If a server or all programs are missing, the engine can not be made, the folder holds other samples, or the disk
+        is full.
     """
     done = {records.key(r) for r in folder.records}
     total = sum(len(task.samples) for task in loaded)
@@ -196,6 +203,7 @@ def answer_samples(
         )
     if not todo:
         return None
+    preflight(config, todo)
     from neptune.engine import Engine
 
     spent = sum((r.get("usage") or {}).get("oracle_calls", 0) for r in folder.records)
@@ -209,7 +217,7 @@ def answer_samples(
     samples = programs.ahead((task, task.samples[index]) for task, index in todo)
     with (
         Engine.from_config(config, **replayed) as engine,
-        Progress(total) as progress,
+        Progress(total, lazy=config.schedule == "lazy") as progress,
         Flight(samples, begin, max(config.workers, len(config.gpus)), budget.allows) as flight,
     ):
         progress.resume(folder.records)
@@ -250,6 +258,8 @@ def answer_sample(
     ------
     ProviderError, ModelFailedError
         If the provider of programs, the oracle or the detector fails, whatever the question.
+    WriteError
+        If the disk is full or fails.
     """
     from dsl.errors import ProgramError
 
@@ -264,7 +274,7 @@ def answer_sample(
     seconds: float | None = None
     looked: dict[str, float] = {}
     outcome: dict[str, Any] = {"answer": None, "expected": None, "correct": False}
-    outcome |= {"error": None, "error_kind": None}
+    outcome |= {"error": None, "error_kind": None, "outcome": None, "why": None}
     try:
         sample.check()
         if sample.expected is None:
@@ -289,9 +299,9 @@ def answer_sample(
         outcome["answer"] = task.show_answer(sample, answer, scene)
         if outcome["answer"] != plain(answer):
             outcome["value"] = plain(answer)
-        right = task.judge(sample, answer, scene)
-        outcome["correct"] = right if right is None else right and not answer.abstained
-        outcome |= task.measures(sample, answer, scene)
+        outcome |= judged(task.judge(sample, answer, scene), answer)
+        if not answer.abstained:
+            outcome |= task.measures(sample, answer, scene)
         outcome |= answer_under(engine, config.logics, program, task, sample, scene, answer)
         seconds = time.perf_counter() - start
         if config.inspect != "none":
@@ -299,7 +309,7 @@ def answer_sample(
 
             inside = inspect(engine, program, scene, flips=config.inspect == "flips").as_dict()
             looked["inspect_ms"] = round(1000 * (time.perf_counter() - start - seconds), 3)
-    except (ProviderError, ModelFailedError, CancelledError):
+    except (ProviderError, ModelFailedError, WriteError, CancelledError):
         raise
     except (NeptuneError, ProgramError) as error:
         program = program or getattr(error, "source", None)
@@ -309,6 +319,8 @@ def answer_sample(
         message = " ".join(str(error).split())
         outcome |= {"error": f"unexpected {type(error).__name__}: {message}"[:500], "error_kind": BUG}
         folder.log_bug(str(sample.id), traceback.format_exc())
+    if outcome["error"]:
+        outcome |= {"outcome": ERROR, "why": None}
     described = describe_answer(answer, spent)
     described["usage"] |= looked
     return {
@@ -329,20 +341,35 @@ def answer_sample(
 
 
 def finish(
-    folder: RunFolder, loaded: Sequence[Task], begun: float, pictures: RecordedPictures | None = None
+    folder: RunFolder,
+    loaded: Sequence[Task],
+    begun: float,
+    pictures: RecordedPictures | None = None,
+    ended: str | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write ``results.json`` and ``report.html``, print the table, return the results.
 
-    `begun` is when this session began, on the monotonic clock; `pictures` finds those that the report shows.
+    `begun` is when this session began, on the monotonic clock; `pictures` finds those that the report shows; `ended`
+    says why it ended before all was answered, and `facts` are recorded with the figures.
     """
     from neptune.runs.report import write_report
 
     order = {task.name: position for position, task in enumerate(loaded)}
     ordered = attach(folder.path, sorted(folder.records, key=lambda r: order.get(r["dataset"], len(order))))
-    results = summarise(ordered, {task.name: len(task.samples) for task in loaded})
-    results |= more_results(ordered, results["n"])
-    records.write_json(folder.path / records.RESULTS, results)
-    write_report(folder.path, ordered, results, pictures)
+    results = summarise(ordered, {task.name: len(task.samples) for task in loaded}, ended)
+    results |= more_results(ordered, results["n"]) | dict(facts or {})
+    failure: WriteError | None = None
+    for write in (
+        lambda: records.write_json(folder.path / records.RESULTS, results),
+        lambda: write_report(folder.path, ordered, results, pictures),
+    ):
+        try:
+            write()
+        except WriteError as error:  # the other file may fit, and the figures are told of all the same
+            failure = failure or error
     print_results(results, wall=time.monotonic() - begun)
     print_more(results)
+    if failure is not None:
+        raise failure
     return results

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: against theory, against clusters, at the edges; and in a run's results."""
+"""Intervals: against theory, against clusters, at the edges; and in a run's results."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neptune.runs.evaluate.bootstrap import difference_interval, interval
 from neptune.runs.evaluate.compare import paired
+from neptune.runs.evaluate.intervals import difference_interval, interval
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.evaluate.tables import print_results
 
@@ -23,13 +23,37 @@ def test_a_mean_of_independent_values_has_the_width_that_theory_says() -> None:
     assert high - low == pytest.approx(width, rel=0.1)
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+@pytest.mark.parametrize(
+    ("pictures", "questions", "share", "alike"),
+    [(80, 1, 0.7, 0.0), (50, 10, 0.7, 0.3), (150, 10, 0.98, 0.2), (30, 1, 0.97, 0.0), (8, 5, 0.9, 0.2)],
+)
+def test_the_interval_covers_the_truth_as_often_as_it_says(
+    pictures: int, questions: int, share: float, alike: float
+) -> None:
+    """Questions about one picture are alike (their correlation); near 1, resampling covers too seldom."""
     rng = np.random.default_rng(2)
-    covered = 0
-    for trial in range(200):
-        low, high = interval((rng.random(80) < 0.7).astype(float), resamples=400, seed=trial)  # type: ignore[misc]
-        covered += low <= 0.7 <= high
-    assert 0.90 <= covered / 200 <= 0.99
+    covered, trials = 0, 300
+    for _ in range(trials):
+        each = np.full(pictures, share)
+        if alike:
+            each = rng.beta(share * (1 / alike - 1), (1 - share) * (1 / alike - 1), pictures)
+        values = (rng.random((pictures, questions)) < each[:, None]).astype(float).ravel()
+        low, high = interval(values, np.repeat(np.arange(pictures), questions).tolist())  # type: ignore[misc]
+        covered += low <= share <= high
+    assert covered / trials >= 0.92
+
+
+@pytest.mark.parametrize(("n", "won", "lost"), [(300, 0.05, 0.03), (100, 0.05, 0.05), (30, 0.2, 0.1)])
+def test_the_interval_of_a_difference_covers_it_as_often_as_it_says(n: int, won: float, lost: float) -> None:
+    rng = np.random.default_rng(3)
+    covered, trials = 0, 300
+    for _ in range(trials):
+        u = rng.random(n)
+        first = np.where(u < won, False, np.where(u > 1 - lost, True, rng.random(n) < 0.6))
+        second = np.where(u < won, True, np.where(u > 1 - lost, False, first))
+        low, high = difference_interval(first.tolist(), second.tolist())  # type: ignore[misc]
+        covered += low <= won - lost <= high
+    assert covered / trials >= 0.93
 
 
 def test_questions_of_one_picture_stand_or_fall_together() -> None:
@@ -45,7 +69,7 @@ def test_questions_of_one_picture_stand_or_fall_together() -> None:
 
 
 def test_a_picture_counts_as_often_as_it_is_asked_about() -> None:
-    """Against the slow way: whole pictures drawn anew, and the mean of all their values."""
+    """Against the slow way: the interval is at least as wide as what whole pictures drawn anew show."""
     rng = np.random.default_rng(4)
     pictures = np.repeat(np.arange(12), [1, 2, 1, 40, 1, 3, 1, 30, 2, 1, 1, 25])
     values = np.array([float(rng.random() < (0.9 if p in (3, 7, 11) else 0.1)) for p in pictures])
@@ -53,10 +77,13 @@ def test_a_picture_counts_as_often_as_it_is_asked_about() -> None:
     for _ in range(4000):
         drawn = np.concatenate([values[pictures == p] for p in rng.integers(0, 12, 12)])
         means.append(drawn.mean())
-    expected = tuple(np.quantile(means, (0.025, 0.975)))
-    found = interval(values, pictures.tolist(), resamples=4000)
-    assert found == pytest.approx(expected, abs=0.08)
-    assert found[0] < values.mean() < found[1]  # type: ignore[index]
+    low, high = np.quantile(means, (0.1, 0.9))
+    found = interval(values, pictures.tolist())
+    alone = interval(values)
+    assert found is not None
+    assert alone is not None
+    assert found[0] < low < values.mean() < high < found[1]
+    assert found[1] - found[0] > 1.5 * (alone[1] - alone[0])
 
 
 def test_two_runs_differ_by_pictures_not_by_questions() -> None:
@@ -78,20 +105,19 @@ def test_all_right_is_not_certainty() -> None:
     assert interval([0.0] * 20) == (0.0, pytest.approx(1 - 0.025 ** (1 / 20)))
     assert interval([1.0] * 20, ["one picture"] * 20) == (pytest.approx(0.025), 1.0)
     assert interval([]) is None
-    assert interval([0.0, 1.0], seed=5) == interval([0.0, 1.0], seed=5)
+    low, high = difference_interval([True] * 100, [True] * 100)  # type: ignore[misc]
+    assert high == -low == pytest.approx(1 - 0.025 ** (1 / 100)), "no change in 100 does not mean none ever"
 
 
-@pytest.mark.parametrize(("hits", "trials"), [(1, 2), (3, 6), (5, 20)])
-def test_pictures_that_are_all_alike_are_not_certainty_either(hits: int, trials: int) -> None:
+@pytest.mark.parametrize(("hits", "trials"), [(1, 2), (3, 6), (5, 20), (0, 9), (9, 9)])
+def test_one_question_a_picture_is_clopper_and_pearson(hits: int, trials: int) -> None:
     """Against the definition (Clopper and Pearson 1934): at each end, what was seen has a probability of 2.5 %."""
-    # Every picture has the same share of right answers, so that the bootstrap has nothing to draw from.
-    values = [1.0] * hits + [0.0] * (trials - hits)
-    low, high = interval(values * trials, [k for k in range(trials) for _ in range(trials)])  # type: ignore[misc]
+    low, high = interval([1.0] * hits + [0.0] * (trials - hits))  # type: ignore[misc]
     chance = [math.comb(trials, k) for k in range(trials + 1)]
     at_least = sum(chance[k] * low**k * (1 - low) ** (trials - k) for k in range(hits, trials + 1))
     at_most = sum(chance[k] * high**k * (1 - high) ** (trials - k) for k in range(hits + 1))
-    assert at_least == pytest.approx(0.025)
-    assert at_most == pytest.approx(0.025)
+    assert (low == 0) if hits == 0 else at_least == pytest.approx(0.025)
+    assert (high == 1) if hits == trials else at_most == pytest.approx(0.025)
 
 
 def test_one_picture_says_next_to_nothing() -> None:
@@ -102,10 +128,12 @@ def test_one_picture_says_next_to_nothing() -> None:
 
 def test_a_paired_difference_is_sharper_than_two_intervals() -> None:
     rng = np.random.default_rng(4)
-    first = (rng.random(300) < 0.6).astype(float)
-    second = np.where(rng.random(300) < 0.05, 1.0, first)
+    first = rng.random(300) < 0.6
+    second = first | (rng.random(300) < 0.05)
     low, high = difference_interval(first.tolist(), second.tolist())  # type: ignore[misc]
-    assert 0.0 <= low <= second.mean() - first.mean() <= high < 0.06
+    gain = second.mean() - first.mean()
+    assert -0.02 < low < gain < high < 0.08
+    assert low > 0, "every change is one for the better"
     assert difference_interval([], []) is None
 
 
@@ -128,12 +156,14 @@ def test_results_hold_intervals_and_rates_apart() -> None:
 
 def test_boxes_have_an_iou(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [record(0, iou=0.9), record(1, iou=0.3, correct=False), record(2, correct=False, error="x")]
-    found = summarise(rows, {"d": 3})
-    assert found["mean_iou"] == pytest.approx(0.4)
-    assert found["iou_accuracy"] == pytest.approx(1 / 3)
+    rows += [record(3, correct=False, iou=0.0, abstained=True), record(4, answer="yes")]
+    found = summarise(rows[:3], {"d": 3})
+    assert found["mean_iou"] == pytest.approx(0.6), "an error has no box, and so no overlap"
+    assert (found["iou_accuracy"], found["iou_n"]) == (1 / 2, 2)
+    assert summarise(rows, {"d": 5})["mean_iou"] == pytest.approx(0.6), "nor has a question that asks for none"
     print_results(found)
     printed = capsys.readouterr().out
-    assert "0.400" in printed
+    assert "0.600" in printed
     assert "33.33%" in printed
     assert "95 %" in printed
 
@@ -153,7 +183,7 @@ def test_the_report_shows_what_was_found(tmp_path: Any) -> None:
     found = summarise(rows, {"d": 60})
     by = {name: {"share": 1.0, "mainly": 1, "mended_alone": None} for name in ("detector", "logic")}
     found |= {"blame": {"wrong": 20, "explained": 2, "unknown": 0, "by": by}}
-    counts = {k: found[k] for k in ("n", "correct", "accuracy", "interval", "errors")}
+    counts = {k: found[k] for k in ("n", "correct", "accuracy", "interval", "errors", "unanswered")}
     found |= {"logics": {"godel": counts, "product": counts}}
     judge = dict.fromkeys(("both_right", "only_exact", "only_judge", "both_wrong", "judged"), 1)
     found |= {"judge": judge | {"model": "a <b>", "accuracy": 0.5, "interval": [0.4, 0.6]}}

@@ -6,6 +6,7 @@ reply. It is for reading alone, and bounded: a run of a million calls keeps the 
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import OracleFailedError
+from neptune.saving import append_whole
 from neptune.scene.identity import scene_digest
 from neptune.scene.types import QueryRequest, ScoreRequest
 
@@ -73,9 +75,9 @@ class Exchanges:
         }
         text = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
         try:
-            with self._lock, self.path.open("ab") as file:
-                if file.tell() + len(text) <= self.most_bytes:
-                    file.write(text)
+            with self._lock, io.FileIO(self.path, "ab") as file:
+                if file.seek(0, io.SEEK_END) + len(text) <= self.most_bytes:
+                    append_whole(file, text)
         except OSError as error:
             raise OracleFailedError(
                 f"What the model said can not be kept: {error.strerror or error}",

@@ -11,6 +11,7 @@ line ``session`` begins what another process, or another engine, has added.
 from __future__ import annotations
 
 import base64
+import io
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,8 +21,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from neptune.errors import OracleError, OracleFailedError
+from neptune.errors import NotRecordedError, OracleError, OracleFailedError
 from neptune.perception.oracle.caching.recorded import FARTHEST, LINE, MOST_BOXES, Line
+from neptune.saving import append_whole
 from neptune.scene import Scene
 from neptune.scene.identity import remember_digest, scene_digest
 from neptune.scene.types import FloatArray, Oracle, QueryRequest, ScoreRequest, Scores
@@ -114,8 +116,8 @@ class RecordingOracle:
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
         def append(path: Path) -> None:
-            with path.open("ab") as file:
-                file.write(lines.encode("utf-8", "backslashreplace"))
+            with io.FileIO(path, "ab") as file:
+                append_whole(file, lines.encode("utf-8", "backslashreplace"))
 
         self._write(append)
 
@@ -170,7 +172,7 @@ class ReplayOracle:
 
         Raises
         ------
-        OracleError
+        NotRecordedError
             If a cell was never recorded.
         """
         return [Scores.of_cells(self._recorded(request, request.question.arity)) for request in requests]
@@ -180,7 +182,7 @@ class ReplayOracle:
 
         Raises
         ------
-        OracleError
+        NotRecordedError
             If one was never recorded with these choices.
         """
         return [self._recorded(request, request.choices) for request in requests]
@@ -190,12 +192,12 @@ class ReplayOracle:
 
         Raises
         ------
-        OracleError
+        NotRecordedError
             If it was never recorded.
         """
         kept = self._scenes.get(digest)
         if kept is None:
-            raise OracleError(f"The scene {digest} was never recorded", where=str(self.path))
+            raise NotRecordedError(f"The scene {digest} was never recorded", where=str(self.path))
         size = (int(kept["size"][0]), int(kept["size"][1]))
         scene = Scene(kept["boxes"], size, None, None, kept["scores"], str(kept["name"]))
         remember_digest(scene, digest)
@@ -232,7 +234,7 @@ class ReplayOracle:
         cells = [tuple(row) for row in request.objects.tolist()]
         for cell in cells:
             if cell not in known:
-                raise OracleError(
+                raise NotRecordedError(
                     f"'{request.question.text}' was never recorded for the objects {list(cell)} "
                     f"of {request.scene.name}",
                     where=str(self.path),

@@ -115,6 +115,7 @@ class OpenAIOracle:
     name = "openai"
     exchanges: Exchanges | None = None
     """Where prompts and raw replies are kept, if anywhere."""
+    cell_cost = "dear"
     default_url: str | None = None
     """The address where none is given and the provider has none."""
 

@@ -77,6 +77,7 @@ class TransformersOracle:
     name = "transformers"
     exchanges: Exchanges | None = None
     """Where prompts and raw replies are kept, if anywhere."""
+    cell_cost = "dear"
 
     def __init__(
         self,

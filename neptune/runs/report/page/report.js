@@ -76,7 +76,7 @@ function chartFamilies() {
     button.addEventListener("click", () => open({family: name}));
     table.append(button);
   }
-  return panel("Accuracy by family, with 95 % intervals over pictures", table);
+  return panel("Accuracy by family, with 95 % Clopper–Pearson intervals over pictures", table);
 }
 
 function bars(title, values, labels, note, action) {

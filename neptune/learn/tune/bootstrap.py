@@ -2,6 +2,7 @@
 
 Questions about one picture are right or wrong together: a detector that misses an object spoils all of them. The
 units that are drawn with replacement are therefore clusters, here pictures (Davison and Hinkley 1997, section 3.8).
+Losses and calibration errors are no shares: runs, whose figures are, have :mod:`neptune.runs.evaluate.intervals`.
 """
 
 from __future__ import annotations
@@ -31,14 +32,10 @@ def interval(
 ) -> tuple[float, float] | None:
     """Return the percentile bootstrap interval of a mean.
 
-    Where all clusters have the same mean (all are right; there is one picture), every resample is the same and the
-    bootstrap would claim certainty. The ends are then the exact binomial bounds (Clopper and Pearson 1934), in their
-    form as quantiles of Beta distributions, for as many trials as there are clusters.
-
     Parameters
     ----------
     values
-        N numbers in [0, 1]: 1 for right and 0 for wrong, or an IoU.
+        N numbers: 1 for right and 0 for wrong, or a loss.
     clusters
         What each value belongs to, e.g. its picture; ``None``: each stands alone.
     level
@@ -51,7 +48,8 @@ def interval(
     Returns
     -------
     tuple of float or None
-        Low and high end; ``None`` without values.
+        Low and high end; ``None`` without values, and where all clusters have the same mean: every resample would be
+        the same, which is no certainty.
     """
     flat = np.asarray(values, dtype=np.float64)
     if not len(flat):
@@ -59,37 +57,8 @@ def interval(
     sums, sizes = _by_cluster(flat, clusters)
     each = sums / sizes
     if (each == each[0]).all():
-        return _exact(float(each[0]), len(each), (1.0 - level) / 2)
-    return _percentiles(sums, sizes, level, resamples, seed)
-
-
-def _exact(share: float, trials: int, tail: float) -> tuple[float, float]:
-    """Return the Clopper-Pearson interval of a share seen in so many trials, of which it need not be whole."""
-    from scipy.special import betaincinv  # the quantile of a Beta distribution, without all of scipy.stats
-
-    hits, misses = share * trials, (1.0 - share) * trials
-    low = betaincinv(hits, misses + 1.0, tail) if hits else 0.0
-    high = betaincinv(hits + 1.0, misses, 1.0 - tail) if misses else 1.0
-    return float(low), float(high)
-
-
-def difference_interval(
-    first: Sequence[float],
-    second: Sequence[float],
-    clusters: Sequence[Hashable] | None = None,
-    *,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> tuple[float, float] | None:
-    """Return the interval of ``mean(second) - mean(first)`` for values of the same N samples, paired.
-
-    Other parameters and the result as for :func:`interval`.
-    """
-    paired = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
-    if not len(paired):
         return None
-    return _percentiles(*_by_cluster(paired, clusters), level, resamples, seed)
+    return _percentiles(sums, sizes, level, resamples, seed)
 
 
 def _by_cluster(

@@ -1,0 +1,104 @@
+"""Files that are kept: each is replaced whole or not at all, and grows by whole lines.
+
+Disks fill, network folders go away, devices fail. Whatever the system says then, at whichever step, is one
+:class:`neptune.errors.WriteError`; no temporary file stays, and what was there before is there still.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from neptune.errors import WriteError
+
+RESUME = "Make room, or mend the disk; then give the same command again: it resumes"
+"""A hint for what a run writes."""
+
+
+@contextmanager
+def replacing(
+    path: str | Path, what: str = "The file", hint: str = "Make room, or choose another place"
+) -> Iterator[BinaryIO]:
+    """Give a file to write to, which takes the place of `path` when the block ends well.
+
+    A reader sees the old content or the new one, never half of it. Folders on the way are made.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    what, hint
+        What it is called in the error, and what to do about one.
+
+    Raises
+    ------
+    WriteError
+        If the system refuses any step: making, writing, forcing to the disk, closing, renaming.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise write_error(error, path, what, hint) from error
+        raise
+
+
+def write_whole(
+    path: str | Path, content: str | bytes, what: str = "The file", hint: str = "Make room, or choose another place"
+) -> None:
+    """Replace a file by a text or bytes; see :func:`replacing`."""
+    with replacing(path, what, hint) as file:
+        # A text that came with a stray surrogate becomes its \udcxx escape, which is what JSON wants too.
+        file.write(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
+
+
+def append_whole(file: io.FileIO, content: bytes) -> None:
+    """Append to a file that is open without a buffer: all of it or, where the system refuses, nothing.
+
+    Raises
+    ------
+    OSError
+        What the system says; the file is cut back to what it was.
+    """
+    end = file.seek(0, os.SEEK_END)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[file.write(rest) :]
+    except BaseException:
+        with suppress(OSError):  # whoever reads the file leaves out a last line that is torn
+            file.truncate(end)
+        raise
+
+
+def append_line(path: str | Path, content: bytes, what: str = "The file", hint: str = RESUME) -> None:
+    """Append to a file, all or nothing; after this call it survives a ``kill -9``.
+
+    Raises
+    ------
+    WriteError
+        If it can not be written.
+    """
+    try:
+        with io.FileIO(path, "ab") as file:
+            append_whole(file, content)
+    except OSError as error:
+        raise write_error(error, path, what, hint) from error
+
+
+def write_error(error: OSError, path: str | Path, what: str = "The file", hint: str = RESUME) -> WriteError:
+    """Return the error that says what could not be written, and why."""
+    return WriteError(f"{what} can not be written: {error.strerror or error}", where=str(path), hint=hint)
