@@ -115,4 +115,4 @@ def _number(value: Any) -> float | None:
         return None
     if value > NONSENSE:
         raise ValueError(f"a log-probability of {value!r}")
-    return min(float(value), 0.0)
+    return min(float(max(value, 2 * VERY_UNLIKELY)), 0.0)  # an integer may be too large for a float

@@ -166,7 +166,7 @@ def noting(took: Took, reader: Any) -> Any:
 def raw(response: Any) -> str:
     """Return a response's choices as JSON, or what it is instead of a chat completion, for a person to read."""
     found = [
-        c.model_dump(exclude_none=True) for c in getattr(response, "choices", None) or () if hasattr(c, "model_dump")
+        c.model_dump(exclude_none=True, warnings=False) for c in replies.choices(response) if hasattr(c, "model_dump")
     ]
     return json.dumps(found, ensure_ascii=False, default=str) if found else str(response)
 
