@@ -111,7 +111,7 @@ def _pairs(alternatives: Any) -> Iterable[tuple[str, float | None]]:
 
 def _number(value: Any) -> float | None:
     """Return a log-probability, at most 0; ``None`` for what is no number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return None
     if value > NONSENSE:
         raise ValueError(f"a log-probability of {value!r}")

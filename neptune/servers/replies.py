@@ -179,10 +179,14 @@ def unfenced(text: str) -> str:
     return text
 
 
+MOST_CHOICES = 256
+"""Nobody asks for more answers at once; what a server sends beyond is not read."""
+
+
 def choices(response: Any) -> list[Any]:
     """Return the choices of a response; [] where it is no chat completion."""
     found = get(response, "choices")
-    return found if isinstance(found, list) else []
+    return found[:MOST_CHOICES] if isinstance(found, list) else []
 
 
 def said(choice: Any) -> Said:
