@@ -135,10 +135,18 @@ def _kept(picture: Picture, folder: Path, number: str) -> Path:
 def _draw(picture: Picture, scene: Scene, answer: Answer, caption: str) -> Image:
     """Return the picture with its objects, the question and the answer."""
     from neptune.runs.report.annotate import annotate
+    from neptune.runs.report.words import in_words
 
     boxes = (scene.boxes * (picture.scale * 2)).tolist()
-    notes = [f"Nothing in the picture fits: {text}" for text in answer.presuppositions]
-    return annotate(picture.image, boxes, _scores(answer), answer.objects, caption, str(_in_words(answer)), notes)
+    shown = f"abstained: {answer.why}" if answer.abstained and answer.why else str(_in_words(answer))
+    doubts = [in_words(text) for text in _doubts(answer)]
+    return annotate(picture.image, boxes, _scores(answer), answer.objects, caption, shown, doubts)
+
+
+def _doubts(answer: Answer) -> list[str]:
+    """What is to be known before an answer is believed."""
+    nothing = [f"Nothing in the picture fits: {p}" for p in answer.presuppositions]
+    return nothing + [f"Several objects fit: {a}" for a in answer.ambiguous]
 
 
 def _explain(config: Config, program: str) -> int:
@@ -235,9 +243,7 @@ def _print_answer(answer: Answer, shown: Any) -> None:
             # Program text holds [brackets], which rich would take for markup.
             table.add_row(str(step.line), Text(step.source), Text(step.value))
         console.print(table)
-    doubts = [f"Nothing in the picture fits: {p}" for p in answer.presuppositions]
-    doubts += [f"Several objects fit: {a}" for a in answer.ambiguous]
-    for note in [*doubts, *answer.notes]:
+    for note in [*_doubts(answer), *answer.notes]:
         print(f"note: {note}")
     usage = answer.usage
     print(f"{usage.oracle_calls} oracle calls in {usage.oracle_rounds} rounds")

@@ -139,14 +139,17 @@ class Watch:
         for record in records[:start]:
             if source := record.get("picture"):
                 self.place(source)
-        for record in records[start : start + MOST]:
+        new = records[start : start + MOST]
+        if new:  # the file of exchanges is read only for those
+            new = with_calls(self._folder, new)
+        for record in new:
             row = row_of(record)
             if source := record.get("picture"):
                 row["picture"] = int(self.place(source).rpartition("/")[2])
             rows.append(row)
         return {
             "index": columns(rows),
-            "samples": [sample_of(r) for r in records[start : start + MOST]],
+            "samples": [sample_of(r) for r in new],
             "pictures": [f"picture/{k}" for k in range(len(self._pictures))],
             "results": self.results(records),
             "done": done and start + len(rows) == len(records),

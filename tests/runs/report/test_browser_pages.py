@@ -29,6 +29,7 @@ from neptune.runs.record import read_samples
 from neptune.runs.report import index, pair, write_report
 from neptune.runs.report.data import faults_of
 from neptune.runs.report.labels import place_labels
+from neptune.runs.report.words import in_words
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)">'
 DESK, PHONE = (1360, 860), (390, 844)
@@ -169,6 +170,18 @@ def test_the_page_and_the_picture_place_labels_alike(browser: Any, runs: Path) -
             for a, b in zip(shown, drawn, strict=True):
                 assert (a is None) == (b is None)
                 assert a is None or a == pytest.approx(list(b))  # type: ignore[arg-type]
+
+
+def test_the_page_and_the_picture_use_the_same_words(browser: Any, runs: Path) -> None:
+    texts = [
+        "ι@1 (small(@1) ∧ E[@2 ~ ι@2 (large(@2) ∧ ¬blue(@2))] (@1 ≠ @2 ∧ left(@2, @1)))",
+        "ι@0 (sphere(@0) ∨ cube(@0))",
+        "ι@1 (small(@1) ∧ E[@2 ~ ι@2 (big(@2) ∧ E[@3 ~ ι@3 red(@3)] left(@3, @2))] behind(@2, @1))",
+        "#@0 (∃@1 left(@0, @1))",
+    ]
+    with report(browser, runs) as page:
+        assert page.evaluate("(all) => all.map(sourceOf)", texts) == [in_words(text) for text in texts]
+    assert not [sign for text in texts for sign in "∀∃ι∧∨¬≠@#~" if sign in in_words(text)]
 
 
 def test_squares_show_object_and_score_and_words_come_before_notation(browser: Any, runs: Path) -> None:
