@@ -73,6 +73,7 @@ class Vocabulary:
     _by_key: dict[str, str] = field(default_factory=dict, repr=False)
     _sorts_by_key: dict[str, str] = field(default_factory=dict, repr=False)
     _value_sort: dict[str, str] = field(default_factory=dict, repr=False)
+    _misspelt_sort: dict[str, bool] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for sort in self.sorts.values():
@@ -244,9 +245,13 @@ class Vocabulary:
             return found
         if self.closed or not name[:1].isupper() or key in self._by_key:
             return None
-        if closest(key, self._sorts_by_key, 1, 0.75):
-            return None
-        return name
+        # Remembered: a loop may come by the same name again and again, and closeness is slow to tell.
+        misspelt = self._misspelt_sort.get(key)
+        if misspelt is None:
+            misspelt = bool(closest(key, self._sorts_by_key, 1, 0.75))
+            if len(self._misspelt_sort) < 10_000:
+                self._misspelt_sort[key] = misspelt
+        return None if misspelt else name
 
     def values(self, sort: str) -> tuple[str, ...]:
         """Return the values of a sort in order; empty if they are not known."""

@@ -35,6 +35,7 @@ HEAVY = {
     "three loops": "def f(x):\n    return exists(Object, lambda y: left(x, y))\nn = 0\nfor o in Object:\n"
     "    for p in Object:\n        for q in Object:\n            if left(o, p) and left(p, q) and f(q):\n"
     "                n += 1\nreturn n",
+    "an unknown name": "".join(f"exists(Color, lambda {v}: " for v in "abcdefg") + "Falsea == b" + ")" * 7,
     "growing": 'f = score("is it?")("a")\nn = 0\nfor i in range(400):\n    f = f & score(f"is it {i}?")("a")\n'
     '    if f.exists("a"):\n        n += 1\nreturn n',
     "a list of decisions": '[score(f"is {i}?")("x").exists("x") for i in range(3000)]',
