@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from neptune.foreign import printable
+
 
 class NeptuneError(Exception):
     """A user's mistake, or bad input.
@@ -29,7 +31,10 @@ class NeptuneError(Exception):
     """
 
     def __init__(self, what: str, *, where: str = "", expected: str = "", hint: str = "") -> None:
-        self.what, self.where, self.expected, self.hint = what, where, expected, hint
+        # Errors quote what servers and files say: no key and no control character of theirs is passed on.
+        self.what, self.where, self.expected, self.hint = (
+            printable(str(part)) for part in (what, where, expected, hint)
+        )
         super().__init__(self.one_line())
 
     def one_line(self) -> str:

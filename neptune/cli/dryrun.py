@@ -17,6 +17,7 @@ from neptune.config import Config
 from neptune.config.find import FoundConfig
 from neptune.config.read import examine_run
 from neptune.errors import DatasetError, NeptuneError
+from neptune.foreign import printable
 from neptune.perception import registry
 from neptune.runs.runner.preflight import Findings, Lacks, program_check
 from neptune.tasks.sources import SOURCES
@@ -47,9 +48,9 @@ def dry_run(path: str | FoundConfig, given: Mapping[str, Sequence[str]]) -> int:
     elif config is not None:
         check_task(config, found)
     for note in found.notes:
-        print(f"note: {note}")
+        print(printable(f"note: {note}"))
     for problem in found.problems:
-        print(f"error: {problem}", file=sys.stderr)
+        print(printable(f"error: {problem}"), file=sys.stderr)
     if found.problems:
         print(f"{path}: {len(found.problems)} problems, nothing was run", file=sys.stderr)
         return 2

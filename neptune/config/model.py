@@ -21,6 +21,7 @@ NEUTRAL = frozenset(
     | {"estimate", "estimate_objects", "prices", "max_run_calls", "dry_run"}
     | {"inspect", "watch", "watch_port"}
     | {"code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
+    | {"trusted_hosts", "judge_omit"}
 )
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
 
@@ -135,6 +136,14 @@ class Config(BaseModel):
     code_gen_timeout: Annotated[float, Field(gt=0)] = Field(60.0, description="Seconds for one request.")
     code_gen_retries: Annotated[int, Field(ge=0)] = Field(4, description="Retries after a provider's failure.")
     code_gen_concurrency: Count = Field(4, description="Requests for programs at once.")
+    code_gen_omit: list[str] = Field(
+        default_factory=list, description='Fields that no request for programs carries, e.g. ["seed", "temperature"].'
+    )
+    trusted_hosts: list[str] = Field(
+        default_factory=list,
+        description="Hosts (host or host:port) that may get the key of a provider besides its own, for writer and "
+        "judge; an oracle's are vlm_options.trusted_hosts.",
+    )
     program_cache_address: KeptPath | None = Field(
         None, description="JSON file (also .gz) of programs by question; a language model's are added to it."
     )
@@ -237,6 +246,9 @@ class Config(BaseModel):
     judge_model: str = Field("deepseek-chat", description="Model of the judge.")
     judge_provider: str = Field("deepseek", description="Provider of the judge, as for code_gen_provider.")
     judge_base_url: str | None = Field(None, description="Address of the judge, as for code_gen_base_url.")
+    judge_omit: list[str] = Field(
+        default_factory=list, description="Fields that no request to the judge carries, as for code_gen_omit."
+    )
     blame: bool = Field(
         False, description="Say of each wrong answer whether detector, oracle, program or logic is to blame."
     )

@@ -9,9 +9,10 @@ from typing import Any
 
 from neptune.config.model import DATASETS, Config
 from neptune.config.tasks import OWN, TASKS
-from neptune.errors import did_you_mean
+from neptune.errors import ConfigError, did_you_mean
 from neptune.perception import registry
 from neptune.servers.endpoints import ENDPOINTS
+from neptune.servers.keys import check_host, secrets_in, split_address
 from neptune.words import describe_value
 
 PROVIDERS = ("gold", "cache", "embedded", *ENDPOINTS)
@@ -72,6 +73,7 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
         + _writer_problems(config, skip)
         + _price_problems("prices", config.prices, ("input", "output", "image_tokens"))
         + _judge_problems(config, skip)
+        + _secret_problems(config)
         + _limit_problems(config.limits)
     )
 
@@ -116,6 +118,36 @@ def _writer_problems(config: Config, skip: set[str]) -> list[str]:
 
 def _price_problems(field: str, prices: Mapping[str, float], known: tuple[str, ...]) -> list[str]:
     return _entry_problems("price", field, prices, known, lambda price: 0 <= price < math.inf, "a number ≥ 0")
+
+
+def _secret_problems(config: Config) -> list[str]:
+    """Keys where they would be kept with the run: in addresses, and anywhere else in the config."""
+    problems, options = [], config.vlm_options
+    servers: list[tuple[str, Any, Any, Any]] = [
+        ("code_gen_base_url", config.code_gen_provider, config.code_gen_base_url, config.trusted_hosts),
+        (
+            "judge_base_url",
+            config.judge_provider if config.evaluate else None,
+            config.judge_base_url,
+            config.trusted_hosts,
+        ),
+        ("vlm_options.base_url", options.get("provider"), options.get("base_url"), options.get("trusted_hosts", [])),
+    ]
+    for where, provider, url, trusted in servers:
+        if not isinstance(url, str):
+            continue
+        row = ENDPOINTS.get(provider) if isinstance(provider, str) else None
+        try:
+            if row is not None and row.base_url is not None and isinstance(trusted, list):
+                check_host(url, row.base_url, row.key_variable, map(str, trusted), where)
+            else:
+                split_address(url, where)
+        except ConfigError as error:
+            problems.append(f"'{where}': {error.what}; expected {error.expected}. {error.hint}".rstrip(" ."))
+    return problems + [
+        f"'{where}' holds a key, which would be kept with the run; write it into .env and leave it out here"
+        for where in secrets_in(config.model_dump(mode="json"))
+    ]
 
 
 def _judge_problems(config: Config, skip: set[str]) -> list[str]:

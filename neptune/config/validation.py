@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from neptune.errors import ConfigError, did_you_mean
+from neptune.foreign import printable
 from neptune.words import choices, describe_type, describe_value, is_nested, parse_untyped, parse_words
 
 M = TypeVar("M", bound=BaseModel)
@@ -28,7 +29,7 @@ class ConfigProblems(ConfigError):
     """
 
     def __init__(self, problems: Sequence[str], where: str = "") -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(map(printable, problems))
         super().__init__("; ".join(self.problems), where=where)
 
 

@@ -8,15 +8,22 @@ came and can not be used, and a server that is gone, which is not asked by every
 
 from __future__ import annotations
 
+import logging
 import random
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from neptune.errors import ConfigError, MissingExtraError, NeptuneError, OracleFailedError
-from neptune.servers.endpoints import Endpoint, find_key
+from neptune.errors import ConfigError, MissingExtraError, OracleFailedError
+from neptune.foreign import printable
+from neptune.servers.connect import ADDRESS, INSTALL, connect
+from neptune.servers.endpoints import Endpoint
+from neptune.servers.fields import Fields
+from neptune.servers.listed import get
 from neptune.servers.pace import Pace
+from neptune.servers.transport import words_of
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 """Seconds before an answer of no use is asked for again, which double for each further time, and their limit."""
@@ -27,7 +34,18 @@ GONE_SECONDS = 30.0
 REFUSED_AT_ONCE = 4
 """So many requests refused (400) before any was answered: the server takes none. A cell may be asked in three ways."""
 
+KEPT = frozenset({"logprobs", "top_logprobs"})
+"""Fields whose refusal changes what is asked: the oracle decides, see its ``_listed``."""
+
+MOST_DROPPED = 6
+
+MOST_TOKENS = 10**9
+"""A server that says more took for one answer is not believed."""
+
 STOPPED = "stopped"
+NO_LOGPROBS = re.compile(r"log[\s_-]?prob|support the (?:requested|given|provided) param", re.IGNORECASE)
+"""Words that mean "no log-probabilities for this model", whatever the status."""
+_LOG = logging.getLogger("neptune")
 T = TypeVar("T")
 
 
@@ -55,56 +73,6 @@ class RequestFailedError(Exception):
         self.status, self.answered = status, answered
 
 
-ADDRESS = "the address of an OpenAI-compatible server, e.g. http://localhost:8000/v1"
-INSTALL = "pip install 'neptune-reasoner[openai]'"
-"""For the errors that :func:`connect` raises."""
-
-
-def connect(
-    endpoint: Endpoint,
-    base_url: str | None,
-    timeout: float,
-    retries: int,
-    *,
-    no_address: ConfigError,
-    no_package: MissingExtraError,
-    no_key: type[NeptuneError] = ConfigError,
-    hooks: dict[str, list[Callable[[Any], None]]] | None = None,
-) -> Any:
-    """Return the SDK's client of a provider, which threads may share.
-
-    Parameters
-    ----------
-    endpoint, base_url
-        The provider, and its address; ``None``: the provider's own.
-    timeout, retries
-        Seconds for one try of a request, and how often it is tried again.
-    no_address, no_package, no_key
-        The errors if there is no address or no package ``openai``, and the kind of error if there is no key.
-    hooks
-        What is called for each ``request`` and ``response``, those of further tries too.
-
-    Raises
-    ------
-    NeptuneError
-        One of these.
-    """
-    url = base_url or endpoint.base_url
-    if url is None:
-        raise no_address
-    try:
-        import openai
-    except ImportError as error:
-        raise no_package from error
-    return openai.OpenAI(
-        api_key=find_key(endpoint, error=no_key),
-        base_url=url,
-        timeout=timeout,
-        max_retries=retries,
-        http_client=openai.DefaultHttpxClient(event_hooks=hooks) if hooks else None,
-    )
-
-
 class Client:
     """Asks one model at one address. Threads may share it.
 
@@ -116,6 +84,10 @@ class Client:
         So many requests that fail for good, one after the other, mean that the server is gone.
     requests_per_minute, tokens_per_minute
         Limits to keep to, or ``None``.
+    omit
+        Fields that no request carries.
+    trusted_hosts
+        As for :func:`connect`.
 
     Raises
     ------
@@ -134,9 +106,12 @@ class Client:
         patience: int,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
+        omit: Iterable[str] = (),
+        trusted_hosts: Iterable[str] = (),
     ) -> None:
         self.endpoint, self.retries, self.timeout = endpoint, retries, timeout
         self.base_url = base_url or endpoint.base_url
+        self.fields = Fields(omit)
         self._api = connect(
             endpoint,
             base_url,
@@ -151,7 +126,9 @@ class Client:
             no_package=MissingExtraError(
                 "An oracle behind an address needs the package 'openai'", where="vlm_model_name", hint=INSTALL
             ),
-            hooks={"request": [self._before_try], "response": [_end_without_credit]},
+            where="vlm_options.base_url",
+            trusted=trusted_hosts,
+            before=self._before_try,
         )
         self._trying = threading.local()
         self._requests, self._tokens = Pace(requests_per_minute), Pace(tokens_per_minute)
@@ -203,7 +180,7 @@ class Client:
         if gone is not None and time.monotonic() - gone[0] < GONE_SECONDS:
             raise gone[1]
         try:
-            result = self._try(str(request["model"]), lambda api: api.chat.completions.create(**request), read, stop)
+            result = self._asked(request, read, stop)
         except RequestFailedError as error:
             self._failed(error)
             raise
@@ -212,6 +189,33 @@ class Client:
             raise
         self._count_answer()
         return result
+
+    def _asked(self, request: dict[str, Any], read: Callable[[Any], T], stop: threading.Event) -> T:
+        """Ask, without the fields that the server says it does not take."""
+        without: list[tuple[str, str]] = []
+        while True:
+            sent = self.fields.fit(request, [name for name, _ in without])
+            refused: list[tuple[str, str]] = []
+
+            def send(api: Any, sent: dict[str, Any] = sent, refused: list[tuple[str, str]] = refused) -> Any:
+                try:
+                    return api.chat.completions.create(**sent)
+                except Exception as error:
+                    name = self.fields.refused(error, sent, said(error))
+                    if name is not None and name not in KEPT:
+                        refused.append((name, said(error)))
+                    raise
+
+            try:
+                result = self._try(str(request["model"]), send, read, stop)
+            except (RequestFailedError, OracleFailedError):
+                if not refused or len(without) > MOST_DROPPED:
+                    raise
+                without.append(refused[-1])
+                continue
+            for note in self.fields.learn(without):
+                _LOG.warning("%s", note[:1].upper() + note[1:])
+            return result
 
     def _try(self, model: str, send: Callable[[Any], Any], read: Callable[[Any], T], stop: threading.Event) -> T:
         import openai
@@ -254,8 +258,8 @@ class Client:
             raise RequestFailedError(STOPPED)
 
     def _count_tokens(self, response: Any, expected: float) -> None:
-        used = getattr(getattr(response, "usage", None), "total_tokens", None)
-        if isinstance(used, int):
+        used = _tokens(get(get(response, "usage"), "total_tokens"))
+        if used:
             self._tokens.correct(used - expected)
             with self._lock:
                 self._mean_tokens += 0.1 * (used - self._mean_tokens)
@@ -273,6 +277,7 @@ class Client:
             self._count_answer()
             return
         refused = error.status is not None and 400 <= error.status < 500 and error.status != 429
+        refused = refused or (error.status is not None and NO_LOGPROBS.search(str(error)) is not None)
         with self._lock:
             self._in_a_row += 1
             limit = self._patience if self._answered else REFUSED_AT_ONCE if refused else 1
@@ -294,53 +299,63 @@ class Client:
         import openai
 
         status, where = getattr(error, "status_code", None), f"{self.endpoint.name}, {self.base_url}"
+        if status == 403 and NO_LOGPROBS.search(said(error)):
+            return f"the server does not take the request ({status}): {said(error)}", status
         if status in (401, 403):
             raise OracleFailedError(
-                f"The server refuses the key ({status})", where=where, hint=f"Check {self.endpoint.key_variable}"
+                f"The server refuses the key ({status}): {said(error)}",
+                where=where,
+                hint=f"Check {self.endpoint.key_variable}",
             ) from error
         if status == 402 or getattr(error, "code", None) == "insufficient_quota":
-            raise OracleFailedError(f"The account has no credit ({status}): {_said(error)}", where=where) from error
+            raise OracleFailedError(f"The account has no credit ({status}): {said(error)}", where=where) from error
+        if status in (404, 405) and NO_LOGPROBS.search(said(error)):
+            return f"the server does not take the request ({status}): {said(error)}", status
         if status == 404:
             what = f"There is no model '{model}' at {self.base_url}" if model else "There is no such address"
             raise OracleFailedError(
                 what, where=where, hint="Check vlm_options.model and vlm_options.base_url"
             ) from error
+        if words := words_of(error):
+            return words, None
         if isinstance(error, openai.APITimeoutError):
             return f"no answer within {self.timeout:g} s", None
         if isinstance(error, openai.APIConnectionError):
             return "the connection failed or was cut", None
         if status == 429:
-            return f"the server is asked too often (429): {_said(error)}", status
+            return f"the server is asked too often (429): {said(error)}", status
         if isinstance(status, int) and status < 500:
-            return f"the server does not take the request ({status}): {_said(error)}", status
+            return f"the server does not take the request ({status}): {said(error)}", status
         if status is not None:
-            return f"the server failed ({status}): {_said(error)}", status
+            return f"the server failed ({status}): {said(error)}", status
         return "the answer can not be read", None
 
 
-def _end_without_credit(response: Any) -> None:
-    """Let the SDK not try again where the account has no credit: that is a 429 too."""
-    if response.status_code == 429:
-        response.read()
-        if b'"insufficient_quota"' in response.content:
-            response.headers["x-should-retry"] = "false"
-
-
-def _said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """Return the server's own words, on one line."""
     body = getattr(error, "body", None)
-    words = body.get("message") if isinstance(body, dict) else None
-    return short(words if isinstance(words, str) and words.strip() else error)
+    for _ in range(3):
+        if isinstance(body, list) and body:
+            body = body[0]
+        if isinstance(body, dict):
+            body = next(
+                (body[name] for name in ("message", "detail", "error", "msg", "reason") if body.get(name)), None
+            )
+    return short(body if isinstance(body, str) and body.strip() else error)
 
 
 def tokens_of(response: Any) -> tuple[int, int]:
     """Return the tokens of prompt and completion that a response says it took; 0 where it does not say."""
-    usage = getattr(response, "usage", None)
-    prompt, completion = (getattr(usage, name, 0) for name in ("prompt_tokens", "completion_tokens"))
-    return prompt if isinstance(prompt, int) else 0, completion if isinstance(completion, int) else 0
+    usage = get(response, "usage")
+    return _tokens(get(usage, "prompt_tokens")), _tokens(get(usage, "completion_tokens"))
+
+
+def _tokens(value: Any) -> int:
+    """Return a number of tokens that a server says; 0 for what can be none."""
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else 0
 
 
 def short(value: Any) -> str:
-    """Return a text on one line, cut to 160 characters."""
-    text = " ".join(str(value).split())
+    """Return a text on one line, cut to 160 characters, without keys and control characters."""
+    text = " ".join(printable(str(value)[:20_000]).split())
     return text if len(text) <= 160 else text[:159] + "…"

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from neptune.errors import ConfigError, NeptuneError, one_of
+from neptune.foreign import remember_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ def find_key(endpoint: Endpoint, folder: Path | None = None, error: type[Neptune
 
     file = (folder or Path.cwd()) / ".env"
     written = dotenv_values(file, encoding="utf-8") if file.is_file() else {}
+    for row in ENDPOINTS.values():
+        remember_key(written.get(row.key_variable) or "")
     key = os.environ.get(endpoint.key_variable) or written.get(endpoint.key_variable) or ""
     if not key.strip() and endpoint.needs_key:
         raise error(
@@ -125,4 +128,5 @@ def find_key(endpoint: Endpoint, folder: Path | None = None, error: type[Neptune
             expected="an environment variable, or a line of the file .env",
             hint=f"Write {endpoint.key_variable}=… into .env",
         )
+    remember_key(key)
     return key.strip() or "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
@@ -9,10 +10,15 @@ from typing import Any
 
 from neptune.errors import ConfigError, MissingExtraError
 from neptune.servers import replies
-from neptune.servers.client import ADDRESS, INSTALL, connect, short, tokens_of
+from neptune.servers.client import MOST_DROPPED, said, short, tokens_of
+from neptune.servers.connect import ADDRESS, INSTALL, connect
 from neptune.servers.endpoints import OWNERS, find_endpoint
+from neptune.servers.fields import Fields
+from neptune.servers.transport import words_of
 from neptune.writer import failures
 from neptune.writer.grammars import request_fields
+
+_LOG = logging.getLogger("neptune")
 
 Message = dict[str, str]
 """``{"role": "system" | "user" | "assistant", "content": text}``."""
@@ -68,6 +74,10 @@ class Settings:
         ``"off"``, ``"auto"`` or a form of :data:`neptune.writer.grammars.FORMS`.
     prices
         Money for a million tokens: ``{"prompt": 0.15, "completion": 0.6}``.
+    omit
+        Fields that no request carries.
+    trusted_hosts
+        Hosts besides the provider's own that may get its key.
     """
 
     provider: str
@@ -81,6 +91,8 @@ class Settings:
     concurrency: int = 4
     constrained: str = "auto"
     prices: Mapping[str, float] = field(default_factory=dict)
+    omit: Sequence[str] = ()
+    trusted_hosts: Sequence[str] = ()
 
 
 class Chat:
@@ -119,7 +131,10 @@ class Chat:
                 hint=INSTALL,
             ),
             no_key=failures.MissingKeyError,
+            where="code_gen_base_url",
+            trusted=settings.trusted_hosts,
         )
+        self.fields = Fields(settings.omit)
         self._slots = threading.BoundedSemaphore(max(1, settings.concurrency))
         self._lock = threading.Lock()
         self._form: str | None = None
@@ -143,12 +158,12 @@ class Chat:
         if self.endpoint.grammar != "ask":
             return "off"
         try:
-            models = self._api.models.list().data or []
+            found = replies.get(self._api.models.list(), "data")
         except Exception as error:
             if getattr(error, "status_code", None) in (404, 405, 501):
                 return "off"  # a server that does not list its models
             raise self._failure(error) from error
-        owners = [str(getattr(m, "owned_by", "")).lower() for m in models]
+        owners = [str(replies.get(m, "owned_by")).lower() for m in found] if isinstance(found, list) else []
         return next((OWNERS[o] for o in owners if o in OWNERS), "off")
 
     def ask(
@@ -165,31 +180,59 @@ class Chat:
             If the provider fails after the SDK's retries.
         """
         form = self.form
-        if n > 1 and not self.endpoint.many:
-            replies: list[Reply] = []
-            spent = Spent()
-            for i in range(n):
-                more, cost = self.ask(messages, 1, seed_offset + i, at_least)
-                replies, spent = replies + more, spent + cost
-            return replies, spent
+        if n > 1 and (not self.endpoint.many or "n" in self.fields.omit | self.fields.dropped()):
+            return self._one_by_one(messages, n, seed_offset, at_least)
         request = self._request(messages, n, seed_offset, form)
         if "temperature" in request:
             request["temperature"] = max(request["temperature"], at_least)
         with self._slots:
             try:
-                response = self._api.chat.completions.create(**request)
-            except Exception as error:
-                failure = self._failure(error)
-                refused = isinstance(failure, failures.BadRequestError) and form != "off"
-                if not refused or self.settings.constrained != "auto":
-                    raise failure from error
+                response = self._sent(request)
+            except failures.BadRequestError:
+                if form == "off" or self.settings.constrained != "auto":
+                    raise
                 response = None
         if response is None:
             with self._lock:
                 self._form = "off"
-                self.note = f"the provider refused the grammar ({form}); programs are decoded freely"
+                self._say(f"the provider refused the grammar ({form}); programs are decoded freely")
             return self.ask(messages, n, seed_offset, at_least)
-        return self._read(response), self._spent(response)
+        replies, spent = self._read(response)[:n], self._spent(response)
+        if len(replies) < n:  # a server that gives fewer samples than it is asked for
+            more, cost = self._one_by_one(messages, n - len(replies), seed_offset + len(replies), at_least)
+            return replies + more, spent + cost
+        return replies, spent
+
+    def _one_by_one(
+        self, messages: Sequence[Message], n: int, seed_offset: int, at_least: float
+    ) -> tuple[list[Reply], Spent]:
+        replies, spent = list[Reply](), Spent()
+        for i in range(n):
+            more, cost = self.ask(messages, 1, seed_offset + i, at_least)
+            replies, spent = replies + more, spent + cost
+        return replies, spent
+
+    def _sent(self, request: dict[str, Any]) -> Any:
+        """Send a request, without the fields that the provider says it does not take."""
+        without: list[tuple[str, str]] = []
+        while True:
+            sent = self.fields.fit(request, [name for name, _ in without])
+            try:
+                response = self._api.chat.completions.create(**sent)
+            except Exception as error:
+                name = self.fields.refused(error, sent, said(error))
+                if name is None or len(without) > MOST_DROPPED:
+                    raise self._failure(error) from error
+                without.append((name, said(error)))
+                continue
+            for note in self.fields.learn(without):
+                _LOG.warning("%s", note[:1].upper() + note[1:])
+                with self._lock:
+                    self._say(note)
+            return response
+
+    def _say(self, note: str) -> None:
+        self.note = "; ".join(part for part in (self.note, note) if part)
 
     def _request(self, messages: Sequence[Message], n: int, seed_offset: int, form: str) -> dict[str, Any]:
         s = self.settings
@@ -208,42 +251,39 @@ class Chat:
     def _read(self, response: Any) -> list[Reply]:
         choices = replies.choices(response)
         if not choices:
-            said = replies.get(response, "error")
-            if isinstance(said, Mapping):
-                said = said.get("message", said)
             raise failures.ConnectionFailedError(
-                "The provider's answer is not a chat completion" + (f": {short(said)}" if said else ""),
+                "The provider's answer is not a chat completion",
                 where=self._where(),
                 hint="Check code_gen_base_url; the same command resumes",
             )
         return [self._reply(choice) for choice in choices]
 
     def _reply(self, choice: Any) -> Reply:
-        said = replies.said(choice)
+        reply = replies.said(choice)
         where = self._where()
         failure: failures.ReplyError | None = None
-        if said.refusal is not None:
-            why = f": {short(said.refusal)}" if said.refusal else " (a content filter)"
+        if reply.refusal is not None:
+            why = f": {short(reply.refusal)}" if reply.refusal else " (a content filter)"
             failure = failures.RefusedError(f"The model refused to write a program{why}", where=where)
-        elif said.finish == "length":
-            what = "thought" if said.cut else "program"
+        elif reply.finish == "length":
+            what = "thought" if reply.cut else "program"
             failure = failures.TruncatedError(
                 f"The {what} was cut off at {self.settings.max_tokens} tokens",
                 where=where,
                 hint="Raise code_gen_max_tokens",
             )
-        elif said.cut:
+        elif reply.cut:
             failure = failures.UnreadableError(
                 "The reply is a thought that does not end, without an answer",
                 where=where,
                 hint="Raise code_gen_max_tokens, or take a model that does not think",
             )
-        elif said.error:
-            failure = failures.UnreadableError(f"The reply broke off: {short(said.error)}", where=where)
-        elif not said.text.strip():
+        elif reply.error:
+            failure = failures.UnreadableError(f"The reply broke off: {short(reply.error)}", where=where)
+        elif not reply.text.strip():
             hint = "Try another model or a temperature above 0"
             failure = failures.EmptyReplyError("The model's reply is empty", where=where, hint=hint)
-        return Reply(said.text, failure)
+        return Reply(reply.text, failure)
 
     def _spent(self, response: Any) -> Spent:
         prompt, completion = tokens_of(response)
@@ -264,7 +304,9 @@ class Chat:
         status = getattr(error, "status_code", None)
         if status in (401, 403):
             return failures.MissingKeyError(
-                f"The provider refuses the key ({status})", where=where, hint=f"Check {self.endpoint.key_variable}"
+                f"The provider refuses the key ({status}): {said(error)}",
+                where=where,
+                hint=f"Check {self.endpoint.key_variable}",
             )
         if status == 404:
             return failures.UnknownModelError(
@@ -274,7 +316,7 @@ class Chat:
                 hint="Check code_gen_model_name and code_gen_base_url",
             )
         if status == 402:
-            return failures.MissingKeyError("The account has no credit (402)", where=where)
+            return failures.MissingKeyError(f"The account has no credit (402): {said(error)}", where=where)
         if status == 429:
             return failures.RateLimitedError(
                 f"The provider is asked too often, also after {self.settings.retries} retries",
@@ -283,16 +325,18 @@ class Chat:
             )
         if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409):
             return failures.BadRequestError(
-                f"The provider does not take the request ({status}): {short(error)}",
+                f"The provider does not take the request ({status}): {said(error)}",
                 where=where,
-                hint="Try code_gen_constrained off, or code_gen_temperature null",
+                hint="Try code_gen_constrained off, or code_gen_omit with the field that it names",
             )
-        if isinstance(error, openai.APITimeoutError):
+        if words := words_of(error):
+            what = f"{words[:1].upper()}{words[1:]} ({self.base_url})"
+        elif isinstance(error, openai.APITimeoutError):
             what = f"No answer within {self.settings.timeout:g} s"
         elif isinstance(error, openai.APIConnectionError):
             what = f"No connection to {self.base_url}"
         elif status is not None:
-            what = f"The provider failed ({status})"
+            what = f"The provider failed ({status}): {said(error)}"
         else:
             what = f"The provider's answer can not be read: {short(error)}"
         return failures.ConnectionFailedError(

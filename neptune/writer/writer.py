@@ -162,6 +162,8 @@ class Writer:
                 config.code_gen_concurrency,
                 config.code_gen_constrained,
                 config.code_gen_prices,
+                config.code_gen_omit,
+                config.trusted_hosts,
             )
         )
         return cls(
@@ -264,7 +266,8 @@ class Writer:
         assert self.chat is not None
         asked = ("provider", "temperature", "seed", "max_tokens", "constrained")
         fields = {name: getattr(self.chat.settings, name) for name in asked}
-        return fields | {"samples": self.samples, "repairs": self.repairs}
+        omit = sorted(self.chat.settings.omit)
+        return fields | {"samples": self.samples, "repairs": self.repairs} | ({"omit": omit} if omit else {})
 
     def _entry(self, question: str, task: str, written: Written) -> Entry:
         return {

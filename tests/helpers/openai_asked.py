@@ -35,7 +35,7 @@ def noise() -> Scene:
 
 
 def oracle(server, **options) -> OpenAIOracle:
-    return OpenAIOracle("m", server.url, **({"timeout": 0.4} | options))
+    return OpenAIOracle("m", server.url, **({"timeout": 2.0} | options))
 
 
 def ones(scene: Scene) -> ScoreRequest:

@@ -31,6 +31,10 @@ def chat(server, **settings):
     return Chat(Settings("local", "m", server.url, **(base | settings)))
 
 
+def host(server):
+    return server.url.split("/")[2]
+
+
 def test_a_reply_and_what_it_costs():
     with serving(lambda request, n: "count(Object)") as server:
         asked = chat(server, prices={"prompt": 1.0, "completion": 2.0}, temperature=0.5, seed=7, max_tokens=99)
@@ -56,7 +60,7 @@ def test_several_samples_in_one_request():
 def test_one_by_one_with_different_seeds(monkeypatch):
     monkeypatch.setenv("OPENROUTER_API_KEY", "k")
     with serving(lambda request, n: f"reply {n}") as server:
-        asked = Chat(Settings("openrouter", "m", server.url, seed=5))
+        asked = Chat(Settings("openrouter", "m", server.url, seed=5, trusted_hosts=[host(server)]))
         replies, spent = asked.ask(ASK, 3)
     assert [r.text for r in replies] == ["reply 0", "reply 1", "reply 2"]
     assert [r["seed"] for r in server.requests] == [5, 6, 7]
@@ -163,7 +167,7 @@ def test_openai_tool_calls_are_read(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     call = {"id": "1", "type": "custom", "custom": {"name": "program", "input": "count(Object)"}}
     with serving(lambda request, n: says(None, tool_calls=[call])) as server:
-        replies, _ = Chat(Settings("openai", "gpt-5-mini", server.url)).ask(ASK)
+        replies, _ = Chat(Settings("openai", "gpt-5-mini", server.url, trusted_hosts=[host(server)])).ask(ASK)
     assert replies[0].text == "count(Object)"
     assert replies[0].failure is None
     assert server.requests[0]["tools"][0]["custom"]["format"]["grammar"]["syntax"] == "lark"

@@ -165,6 +165,7 @@ def test_a_key_that_is_lost_midway_stops_the_run_which_resumes_with_it(monkeypat
     monkeypatch.setenv("OPENROUTER_API_KEY", "k")
     with serving(gold) as server:
         more = {"code_gen_provider": "openrouter", "code_gen_base_url": server.url}
+        more |= {"trusted_hosts": server.url.split("/")[2]}
         assert run(server.url, num_samples=2, **more) == 0
         before = records()
         monkeypatch.delenv("OPENROUTER_API_KEY")

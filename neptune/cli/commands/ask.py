@@ -14,6 +14,7 @@ from rich.text import Text
 from neptune.config import Config
 from neptune.engine.assemble import choose_schedule, engine_arguments, writer_of
 from neptune.errors import ConfigError, NeptuneError
+from neptune.foreign import printable
 from neptune.runs import record as records
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import RunFolder
@@ -92,10 +93,10 @@ def ask(config: Config, name: str) -> int:
     if config.program is None:
         print(f"Program: {program}")
     for note in written.notes:
-        print(f"note: {note}")
+        print(printable(f"note: {note}"))
     for (picture, _, answer, _), path in zip(found, drawn):
         if len(found) > 1:
-            print(f"{picture.name}:")
+            print(printable(f"{picture.name}:"))
         _print_answer(answer, _in_words(answer))
         print(path)
     print(report, flush=True)
@@ -241,7 +242,7 @@ def _print_answer(answer: Answer, shown: Any) -> None:
         table.add_column("value", overflow="fold")
         for step in answer.trace:
             # Program text holds [brackets], which rich would take for markup.
-            table.add_row(str(step.line), Text(step.source), Text(step.value))
+            table.add_row(str(step.line), Text(printable(step.source)), Text(printable(step.value)))
         console.print(table)
     for note in [*_doubts(answer), *answer.notes]:
         print(f"note: {note}")
@@ -249,4 +250,4 @@ def _print_answer(answer: Answer, shown: Any) -> None:
     print(f"{usage.oracle_calls} oracle calls in {usage.oracle_rounds} rounds")
     if answer.why:
         doubt = f": {answer.why}"
-    print(f"Answer: {shown}{doubt}{'  (a tie)' if answer.tie else ''}")
+    print(printable(f"Answer: {shown}{doubt}{'  (a tie)' if answer.tie else ''}"))

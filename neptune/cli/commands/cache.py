@@ -10,6 +10,7 @@ from rich.table import Table
 
 from neptune.config import Config
 from neptune.errors import ConfigError
+from neptune.foreign import printable
 from neptune.perception.oracle.caching.store import OracleStore
 
 
@@ -45,7 +46,10 @@ def show_cache(config: Config, name: str) -> int:
     for column in ("pictures", "questions", "scores", "texts"):
         table.add_column(column, justify="right")
     for row in rows:
-        table.add_row(*_who(row["identity"]), *(f"{row[c]:,}" for c in ("pictures", "questions", "scores", "texts")))
+        table.add_row(
+            *map(printable, _who(row["identity"])),
+            *(f"{row[c]:,}" for c in ("pictures", "questions", "scores", "texts")),
+        )
     Console().print(table)
     print(path, flush=True)
     return 0

@@ -200,11 +200,11 @@ def from_listing(found: Listing) -> Reading:
     ceiling = math.exp(found.ceiling)
     ends: dict[str, tuple[float, float]] = {}
     cautious: dict[str, float] = {}
-    for kind, values in listed.items():
+    for word, values in listed.items():
         mine = min(math.fsum(values), 1.0)
-        bound = rest if kind in hidden else min(rest, ceiling * max(SPELLINGS - len(values), 1))
-        ends[kind] = mine, min(mine + bound, 1.0)
-        cautious[kind] = mine or (rest if kind in hidden else min(rest, ceiling))
+        bound = rest if word in hidden else min(rest, ceiling * max(SPELLINGS - len(values), 1))
+        ends[word] = mine, min(mine + bound, 1.0)
+        cautious[word] = mine or (rest if word in hidden else min(rest, ceiling))
     return Reading(ends["yes"], ends["no"], cautious["yes"], cautious["no"])
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from neptune.errors import ConfigError
+from neptune.foreign import printable
 from neptune.runs import record as records
 from neptune.runs.evaluate.intervals import difference_interval
 from neptune.runs.evaluate.summary import counts, picture_of
@@ -150,7 +151,7 @@ def compare(first: Path, second: Path, console: Console | None = None) -> int:
     console = console or wide()
     both = compare_folders(first, second)
     for name, (old, new) in both.fields.items():
-        console.print(Text(f"{name}: {old} → {new}"))
+        console.print(Text(printable(f"{name}: {old} → {new}")))
     _print_table(first, second, both.found, console)
     if any(both.alone):
         console.print(f"Only in the first run: {both.alone[0]} samples; only in the second: {both.alone[1]}; left out.")
@@ -219,7 +220,7 @@ def _print_changed(found: Comparison, console: Console) -> None:
     for a, b in shown:
         line = f"  {change((a, b)):<5} {a['id']}  {said(a)} → {said(b)}  (expected {_text(a.get('expected'))})"
         line += f"  {a.get('question')}"
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(printable(line)), soft_wrap=True)
     if len(changed) > len(shown):
         console.print(f"  … and {len(changed) - len(shown)} more; redirect the output to see all")
 

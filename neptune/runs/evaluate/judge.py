@@ -36,6 +36,7 @@ _FIELDS = {
     "code_gen_model_name": "judge_model",
     "code_gen_base_url": "judge_base_url",
     "code_gen_provider": "judge_provider",
+    "code_gen_omit": "judge_omit",
     "code_gen_concurrency": "workers",
 }
 
@@ -138,6 +139,8 @@ def _chat(config: Config) -> Chat:
             retries=config.code_gen_retries,
             concurrency=config.workers,
             constrained="off",
+            omit=config.judge_omit,
+            trusted_hosts=config.trusted_hosts,
         )
     )
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from neptune.foreign import scrubbed
 from neptune.runs.record import key, write_atomic
 from neptune.saving import append_line, write_error
 
@@ -70,7 +71,7 @@ class SideFile:
         WriteError
             If it can not be written; the file is as it was.
         """
-        line = (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+        line = (scrubbed(json.dumps(row, ensure_ascii=False)) + "\n").encode("utf-8", "backslashreplace")
         with self._lock:
             append_line(self.path, line, self._what)
             self.rows[key(row)] = row

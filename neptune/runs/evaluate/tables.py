@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from neptune.foreign import printable
 from neptune.runs.evaluate.intervals import METHOD
 from neptune.runs.evaluate.summary import show_interval
 from neptune.runs.record.outcome import ANSWERED
@@ -61,7 +62,7 @@ def print_results(results: dict[str, Any], console: Console | None = None, wall:
 
     def row(label: str, counts: dict[str, Any], style: str = "") -> None:
         overlap = [f"{counts['mean_iou']:.3f}" if "mean_iou" in counts else ""] * boxes
-        table.add_row(label, *counts_cells(counts), *overlap, style=style)
+        table.add_row(printable(label), *counts_cells(counts), *overlap, style=style)
 
     for dataset, counts in datasets.items():
         row(dataset, counts, "bold")
@@ -77,7 +78,10 @@ def print_results(results: dict[str, Any], console: Console | None = None, wall:
     console.print(describe_usage(results["usage"], results["seconds"], wall), highlight=False)
     if failures := results.get("oracle_failures"):
         reasons = "; ".join(f"{n:,} × {reason}" for reason, n in failures.items())
-        print(f"{sum(failures.values()):,} oracle calls failed for good, without evidence: {reasons}", flush=True)
+        print(
+            f"{sum(failures.values()):,} oracle calls failed for good, without evidence: {printable(reasons)}",
+            flush=True,
+        )
     if results["errors_by_kind"]:
         kinds = ", ".join(f"{n} {kind}" for kind, n in results["errors_by_kind"].items())
         print(f"{results['errors']} samples could not be answered ({kinds}); see 'error' in samples.jsonl", flush=True)
@@ -134,7 +138,7 @@ def _print_logics(logics: dict[str, Any], console: Console) -> None:
         if position:
             versus = [str(row[k]) for k in ("changed", "won", "lost")] + [f"{row['p']:.3g}"]
         sure = "–" if row["mean_probability"] is None else f"{row['mean_probability']:.3f}"
-        table.add_row(name, *counts_cells(row), *versus, sure)
+        table.add_row(printable(name), *counts_cells(row), *versus, sure)
     console.print(table)
     first = next(iter(logics.values()))
     if first.get("left_out"):
@@ -166,7 +170,7 @@ def _print_judge(judge: dict[str, Any], console: Console) -> None:
     for row in judge["disagreements"][:MAX_FAMILIES]:
         verdict = "right" if row["judge"] else "wrong"
         line = f"  {row['id']}: {row['answer']} (expected {row['expected']}), judge: {verdict}. {row['question']}"
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(printable(line)), soft_wrap=True)
 
 
 def _print_blame(blame: dict[str, Any], console: Console) -> None:

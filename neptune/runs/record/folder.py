@@ -21,6 +21,7 @@ from typing import Any
 from neptune.config import NEUTRAL, PASSING, Config
 from neptune.config.paths import places
 from neptune.errors import ConfigError, WriteError
+from neptune.foreign import scrubbed
 from neptune.perception.oracle.caching.exchanges import EXCHANGES
 from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs.record.files import jsonable, write_json
@@ -277,7 +278,7 @@ class RunFolder:
         try:
             if self._file is None:
                 self._file = io.FileIO(self.path / SAMPLES, "ab")
-            append_whole(self._file, line.encode("utf-8", "backslashreplace"))
+            append_whole(self._file, scrubbed(line).encode("utf-8", "backslashreplace"))
             now = time.monotonic()
             if now - self._synced > _SYNC_SECONDS:
                 os.fsync(self._file.fileno())
@@ -288,7 +289,7 @@ class RunFolder:
 
     def log_bug(self, sample: str, traceback: str) -> None:
         """Append the traceback of an unexpected exception to ``errors.log``."""
-        text = f"--- {_now()} sample {sample}\n{traceback}\n"
+        text = scrubbed(f"--- {_now()} sample {sample}\n{traceback}\n")
         append_line(self.path / ERRORS, text.encode("utf-8", "backslashreplace"), "The log of errors")
 
     def close(self) -> None:

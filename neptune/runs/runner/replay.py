@@ -22,6 +22,7 @@ from neptune.config import Config, make_config
 from neptune.config.files import read_fields
 from neptune.engine.assemble import engine_arguments
 from neptune.errors import ConfigError, NeptuneError, one_of
+from neptune.foreign import printable
 from neptune.perception.oracle.caching.replay import RECORD, ReplayOracle
 from neptune.runs import record as records
 from neptune.runs.record import META, Record, RunFolder
@@ -102,7 +103,7 @@ def replay_bundle(path: str, output_dir: str | None = None, limits: Mapping[str,
     if not differences:
         print(f"{len(again)} samples replayed, all equal bit for bit{tail}")
     for line in differences[:10]:
-        print(f"different: {line}", file=sys.stderr)
+        print(printable(f"different: {line}"), file=sys.stderr)
     if differences:
         print(f"{len(differences)} of {len(again)} samples differ from the record{tail}", file=sys.stderr)
     print(report, flush=True)

@@ -30,8 +30,9 @@ from neptune.perception.oracle.visual import VisualForm
 from neptune.perception.oracle.yesno import Reading, YesNo
 from neptune.scene.identity import identity
 from neptune.scene.types import Cost, QueryRequest, ScoreRequest, Scores, Texts
-from neptune.servers.client import Client, RequestFailedError
+from neptune.servers.client import NO_LOGPROBS, Client, RequestFailedError
 from neptune.servers.endpoints import find_endpoint
+from neptune.servers.keys import secrets_in
 from neptune.servers.readers import choice
 
 SAMPLES = 8
@@ -103,6 +104,10 @@ class OpenAIOracle:
         Limits to keep to, or ``None``.
     prices
         Money for a million tokens: ``{"prompt": 0.15, "completion": 0.6}``.
+    omit
+        Fields that no request carries (``["seed"]``), for servers that take none and do not say so.
+    trusted_hosts
+        Hosts besides the provider's own that may get its key.
 
     Raises
     ------
@@ -142,6 +147,8 @@ class OpenAIOracle:
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         prices: Mapping[str, float] | None = None,
+        omit: Sequence[str] = (),
+        trusted_hosts: Sequence[str] = (),
     ) -> None:
         positive: dict[str, float | None] = {"max_pixels": max_pixels, "query_tokens": query_tokens}
         positive |= {"timeout": timeout, "top_logprobs": top_logprobs, "concurrency": concurrency}
@@ -159,6 +166,12 @@ class OpenAIOracle:
                 f"Without a picture the form '{form}' shows nothing",
                 where="vlm_options.send_picture",
                 hint="Set vlm_options.form to coordinates",
+            )
+        for place in secrets_in(dict(request or {}), "vlm_options.request"):
+            raise ConfigError(
+                "A request's field holds a key, which would be kept with the run",
+                where=place,
+                hint="Write the key into .env, under the provider's name for it",
             )
         self.endpoint = find_endpoint(provider, "vlm_options.provider")
         self._prompts = Prompts(
@@ -180,12 +193,14 @@ class OpenAIOracle:
             2 * concurrency + 1,
             requests_per_minute,
             tokens_per_minute,
+            omit,
+            trusted_hosts,
         )
         self._pool = ThreadPoolExecutor(concurrency, "oracle")
         self._finding = threading.Lock()
-        self._sampling: bool | None = samples is not None or None
+        self._sampling: bool | None = samples is not None or "logprobs" in omit or None
         """Whether samples are asked for; ``None``: not known yet."""
-        self._top = top_logprobs
+        self._top = 0 if "top_logprobs" in omit else top_logprobs
         self._why = ""
         """Why there are fewer log-probabilities than were asked for, or none."""
 
@@ -223,6 +238,7 @@ class OpenAIOracle:
             evidence=evidence,
             query_tokens=self.query_tokens,
             **self._prompts.identity,
+            **({"omit": sorted(omit)} if (omit := self._client.fields.omit) else {}),
         )
 
     # --- the protocol ----------------------------------------------------------------------------
@@ -275,6 +291,7 @@ class OpenAIOracle:
         money = total.prompt_tokens * self.prices.get("prompt", 0.0)
         money += total.completion_tokens * self.prices.get("completion", 0.0)
         remarks = [f"the server gives {self._why}"] if scored and self._why else []
+        remarks += self._client.fields.notes
         if scored and self._sampling:
             remarks.append(
                 f"yes and no from n = {self.samples or SAMPLES} samples a cell, k of which say yes: "
@@ -312,22 +329,23 @@ class OpenAIOracle:
                     )
         if self._sampling:
             return self._by_samples(fields, took, stop)
-        reader = read.noting(took, partial(read.listed, asked=self._top))
+        reader = read.noting(took, partial(read.listed, asked=self._top or None))
         known: Reading = self._client.ask(self._prompts.with_top(fields, self._top), reader, stop)
         return known
 
     def _listed(self, fields: dict[str, Any], took: read.Took, stop: threading.Event) -> Reading | None:
         """Ask with log-probabilities a server of which it is not known whether it has any; ``None``: it has none."""
         refused: RequestFailedError | None = None
-        for top in (self._prompts.top, FEWER)[: 2 if self._prompts.top > FEWER else 1]:
+        for top in dict.fromkeys(top for top in (self._top, FEWER, 0) if top <= self._top):
+            if top < min(FEWER, self._top) and (refused is None or "top_logprobs" not in str(refused)):
+                continue  # no list at all: only where that is what it refuses
             try:
                 found: Reading | None = None
+                reader = read.noting(took, partial(read.yes_no, asked=top or None))
                 for _ in range(2):  # a server may fail in just this way once: it is asked again before it is believed
-                    found = found or self._client.ask(
-                        self._prompts.with_top(fields, top), read.noting(took, partial(read.yes_no, asked=top)), stop
-                    )
+                    found = found or self._client.ask(self._prompts.with_top(fields, top), reader, stop)
             except RequestFailedError as error:
-                if error.status not in (400, 422):
+                if error.status not in (400, 422) and not (error.status and NO_LOGPROBS.search(str(error))):
                     raise
                 refused = refused or error
                 continue

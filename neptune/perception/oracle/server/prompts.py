@@ -105,8 +105,8 @@ class Prompts:
         return fields | {self.endpoint.token_limit: tokens}
 
     def with_top(self, fields: dict[str, Any], top: int) -> dict[str, Any]:
-        """Return the fields that ask for one token and so many of its likeliest alternatives."""
-        return self.sized(fields, 1) | {"logprobs": True, "top_logprobs": top}
+        """Return the fields that ask for one token and so many of its likeliest alternatives; 0: for itself alone."""
+        return self.sized(fields, 1) | {"logprobs": True} | ({"top_logprobs": top} if top else {})
 
     def _encoded(self, image: Image.Image) -> str:
         buffer = io.BytesIO()
