@@ -14,6 +14,7 @@ from neptune.servers.client import MOST_DROPPED, said, short, tokens_of
 from neptune.servers.connect import ADDRESS, INSTALL, connect
 from neptune.servers.endpoints import OWNERS, find_endpoint
 from neptune.servers.fields import Fields
+from neptune.servers.listed import get
 from neptune.servers.transport import words_of
 from neptune.writer import failures
 from neptune.writer.grammars import request_fields
@@ -158,12 +159,12 @@ class Chat:
         if self.endpoint.grammar != "ask":
             return "off"
         try:
-            found = replies.get(self._api.models.list(), "data")
+            found = get(self._api.models.list(), "data")
         except Exception as error:
             if getattr(error, "status_code", None) in (404, 405, 501):
                 return "off"  # a server that does not list its models
             raise self._failure(error) from error
-        owners = [str(replies.get(m, "owned_by")).lower() for m in found] if isinstance(found, list) else []
+        owners = [str(get(m, "owned_by")).lower() for m in found] if isinstance(found, list) else []
         return next((OWNERS[o] for o in owners if o in OWNERS), "off")
 
     def ask(
