@@ -34,7 +34,7 @@ def run(url: str, **more) -> int:
     words = {
         "config": str(ROOT / "configs/clevr.json"), "data_dir": str(ROOT / "examples" / "clevr"), "od_model": "scene",
         "vlm_model_name": "scene", "num_samples": N, "output_dir": "run", "code_gen_provider": "local",
-        "code_gen_model_name": "m", "code_gen_base_url": url, "code_gen_retries": 0, "code_gen_timeout": 2.0,
+        "code_gen_model_name": "m", "code_gen_base_url": url, "code_gen_retries": 0, "code_gen_timeout": 5.0,
         "code_gen_concurrency": 1, "code_gen_constrained": "off", "schedule": "all",
     } | more  # fmt: skip
     return main([word for name, value in words.items() for word in (f"--{name}", str(value))])
@@ -80,7 +80,7 @@ def test_a_whole_run_and_what_it_records(capsys):
         (fails(429), "asked too often"),
         (fails(500), "The provider failed (500)"),
         (garbage(), "can not be read"),
-        (hangs(6.0), "No answer within 2 s"),
+        (hangs(15.0), "No answer within 5 s"),
         (drops(), ""),
         (cuts(says("count(Object)")), ""),
     ],
