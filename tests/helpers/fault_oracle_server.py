@@ -115,7 +115,7 @@ class Faulty:
         if not fails_now:
             return answers(request)
         late = answers(request)
-        late.wait = 1.0
+        late.wait = 4.0
         return {
             "drop": drops(),
             "delay": late,

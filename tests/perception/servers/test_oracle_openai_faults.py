@@ -42,7 +42,7 @@ def test_faults_change_no_answer_and_no_cached_cell_is_asked_twice(scene, tmp_pa
         clean = oracle(server).score(requests)
     faulty = Faulty(rate=0.3, in_a_row=4)
     with serving(faulty) as server:
-        cached = CachedOracle(oracle(server, timeout=0.8), tmp_path / "cache.sqlite")
+        cached = CachedOracle(oracle(server, timeout=2.5), tmp_path / "cache.sqlite")
         first = cached.score(requests)
         assert sum(faulty.failed.values()) >= 5
         assert len(faulty.given) == 25
