@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from neptune.errors import ConfigError, MissingExtraError, NeptuneError
-from neptune.servers.client import ADDRESS, INSTALL, connect
+from neptune.servers.client import short
+from neptune.servers.connect import ADDRESS, INSTALL, connect
 from neptune.servers.endpoints import find_endpoint
+from neptune.servers.transport import words_of
 
 SECONDS = 10.0
 """How long to wait for the answer."""
@@ -32,12 +34,15 @@ class Server:
         Its row of :data:`neptune.servers.endpoints.ENDPOINTS`.
     model, base_url
         Its model, and its address where that is not the provider's own; ``None``: not given.
+    trusted_hosts
+        Hosts besides the provider's own that may get its key.
     """
 
     fields: str
     provider: str
     model: str | None = None
     base_url: str | None = None
+    trusted_hosts: tuple[str, ...] = ()
 
 
 def probe(server: Server, seconds: float = SECONDS) -> str:
@@ -72,6 +77,8 @@ def probe(server: Server, seconds: float = SECONDS) -> str:
         0,
         no_address=ConfigError("There is no address", where=where, expected=ADDRESS),
         no_package=MissingExtraError("A model behind an address needs the package 'openai'", where=where, hint=INSTALL),
+        where=where,
+        trusted=server.trusted_hosts,
     )
     import openai
 
@@ -81,7 +88,7 @@ def probe(server: Server, seconds: float = SECONDS) -> str:
     except openai.APIConnectionError as error:
         slow = isinstance(error, openai.APITimeoutError)
         raise ServerGoneError(
-            "The server does not answer" + (f" within {seconds:g} s" if slow else ""),
+            words_of(error) or "The server does not answer" + (f" within {seconds:g} s" if slow else ""),
             where=f"{server.provider}, {address}",
             hint=f"Start it, or check {where}",
         ) from error
@@ -99,5 +106,5 @@ def probe(server: Server, seconds: float = SECONDS) -> str:
 def _unlisted(server: Server, address: str, listed: list[Any]) -> str:
     if not server.model or not listed or server.model in listed:
         return ""
-    others = ", ".join(sorted(listed)[:LISTED]) + (", …" if len(listed) > LISTED else "")
+    others = ", ".join(short(name) for name in sorted(listed)[:LISTED]) + (", …" if len(listed) > LISTED else "")
     return f"{server.fields}model: {address} does not list '{server.model}'; it has {others}"

@@ -20,6 +20,7 @@ from neptune.config import Config, ConfigProblems
 from neptune.engine.analysis.equivalence import plan_key
 from neptune.engine.assemble import choose_schedule
 from neptune.errors import NeptuneError
+from neptune.foreign import printable
 from neptune.perception import registry
 from neptune.resources import vocabulary_of
 from neptune.runs import record as records
@@ -75,7 +76,7 @@ def preflight(config: Config, todo: Sequence[tuple[Task, int]]) -> None:
         check_server(server, kept, found)
     check_programs(config, todo, found)
     for note in found.notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(printable(f"note: {note}"), file=sys.stderr)
     if found.problems:
         raise ConfigProblems(found.problems)
 
@@ -118,16 +119,21 @@ def servers_of(config: Config) -> Iterator[tuple[Server, str]]:
         options = config.vlm_options
         base_url = options.get("base_url") or resolve_name(address).default_url
         cache = config.cache_path
+        trusted = tuple(map(str, options.get("trusted_hosts", ())))
         kept = f"the cache {cache}" if cache is not None and cache.is_file() else ""
-        yield Server("vlm_options.", str(options.get("provider", "local")), options.get("model"), base_url), kept
+        yield (
+            Server("vlm_options.", str(options.get("provider", "local")), options.get("model"), base_url, trusted),
+            kept,
+        )
     if config.code_gen_provider in ENDPOINTS:
         programs = config.program_cache_address
         known = programs is not None and _holds_programs(programs)
         model, base_url = config.code_gen_model_name, config.code_gen_base_url
         kept = f"the program cache {programs}" if known else ""
-        yield Server("code_gen_", config.code_gen_provider, model, base_url), kept
+        yield Server("code_gen_", config.code_gen_provider, model, base_url, tuple(config.trusted_hosts)), kept
     if config.evaluate and config.judge_provider in ENDPOINTS:
-        yield Server("judge_", config.judge_provider, config.judge_model, config.judge_base_url), ""
+        judge = (config.judge_provider, config.judge_model, config.judge_base_url, tuple(config.trusted_hosts))
+        yield Server("judge_", *judge), ""
 
 
 def _holds_programs(address: str) -> bool:
