@@ -224,3 +224,14 @@ def test_a_folder_with_other_things_keeps_them(
     (tmp_path / "empty").mkdir()
     assert main([*SCENE, *oracle(nowhere), "--output_dir", str(tmp_path / "empty")]) == 2
     assert list((tmp_path / "empty").iterdir()) == [], "a folder that was there stays, as it was"
+
+
+@pytest.mark.parametrize("name", ["train-embedded", "train-answers", "tune-clevr"])
+def test_a_training_that_is_refused_leaves_no_folder(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    words = ["--config", f"configs/{name}.json", "--data_dir", str(tmp_path / "data")]
+    assert main([*words, "--output_dir", str(tmp_path / "out" / "run")]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not (tmp_path / "out").exists()

@@ -95,7 +95,6 @@ def train_answers(config: AnswersConfig, output_dir: str | Path, progress: Progr
     """
     begun = time.monotonic()
     output = Path(output_dir)
-    output.mkdir(parents=True, exist_ok=True)
     require_matplotlib("train-answers")
     datasets = [config.dataset] if isinstance(config.dataset, str) else config.dataset
     pictures, problems = read_training_examples(

@@ -98,7 +98,6 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
     """
     begun = time.monotonic()
     output = Path(output_dir)
-    output.mkdir(parents=True, exist_ok=True)
     if "scorer" in config.parts:
         require_matplotlib("train")
     device = torch.device(device_of(config.device))

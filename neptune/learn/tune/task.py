@@ -118,7 +118,6 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
     require_matplotlib("tune")
     _check(config)
     output = Path(output_dir)
-    output.mkdir(parents=True, exist_ok=True)
     datasets = [config.dataset] if isinstance(config.dataset, str) else config.dataset
     pictures, problems = read_shown(
         datasets, config.data_dir, config.shift, config.seed, config.limit, follow_links=config.follow_links

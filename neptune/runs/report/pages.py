@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 
 from neptune.html import RAMP
+from neptune.runs.evaluate.intervals import METHOD
 from neptune.runs.evaluate.summary import show_interval
 from neptune.runs.record import jsonable
 
@@ -60,6 +61,7 @@ def render(template: str, scripts: tuple[str, ...] = (), facts: Any = None, **va
 def _environment() -> Environment:
     loader = FileSystemLoader(_HERE / "templates")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.globals["interval_method"] = METHOD
     environment.filters["percent"] = lambda x: f"{x:.1%}" if _known(x) else "–"
     environment.filters["range"] = lambda ends: show_interval(ends or None)
     environment.filters["count"] = lambda x: f"{x:,.0f}" if _known(x) else "–"

@@ -21,6 +21,7 @@ from neptune.runs.evaluate.logics import summarise_logics
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.evaluate.tables import print_results
 from neptune.runs.record.outcome import outcome_of, why_of
+from neptune.runs.report import index, pair, write_report
 from neptune.runs.report.data import state_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -245,8 +246,22 @@ def test_a_first_logic_that_was_not_recorded_is_left_out_too() -> None:
     assert (found["a"]["left_out"], found["a"]["not_recorded"], found["b"]["not_recorded"]) == (1, 1, 0)
 
 
-def test_the_kind_of_interval_is_named_wherever_one_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    found = summarise([record(i, correct=i % 3 > 0) for i in range(30)], {"d": 30})
-    assert "Clopper–Pearson" in found["interval_method"]
+def test_the_kind_of_interval_is_named_wherever_one_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [record(i, correct=i % 3 > 0, question="q", answer="yes") for i in range(30)]
+    found = summarise(rows, {"d": 30})
+    name = found["interval_method"]
+    assert "Clopper–Pearson" in name
     print_results(found)
-    assert found["interval_method"] in capsys.readouterr().out
+    assert name in capsys.readouterr().out
+    for run in ("a", "b"):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (tmp_path / run / "results.json").write_text(json.dumps(found))
+        (tmp_path / run / "config.json").write_text('{"_run": {}}')
+        assert name in write_report(tmp_path / run, rows, found).read_text(encoding="utf-8")
+    assert compare(tmp_path / "a", tmp_path / "b") == 0
+    assert name in capsys.readouterr().out
+    assert name in pair.build(tmp_path / "a", tmp_path / "b").read_text(encoding="utf-8")
+    assert name in index.build(tmp_path).read_text(encoding="utf-8")
