@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from neptune.html import CODE, QUIET, scores_html
 from neptune.scene.types import Cost
-from neptune.words import jsonable
+from neptune.words import in_words, jsonable
 
 Kind = Literal["truth", "number", "text", "object", "objects", "list", "nothing"]
 """What an answer's value is: a bool, a number, a text, an object's index, a list of indices, a list, or None."""
@@ -157,7 +157,8 @@ class Answer:
     why: str = ""
 
     def __str__(self) -> str:
-        doubts = [f"nothing fits {p}" for p in self.presuppositions] + [f"several fit {a}" for a in self.ambiguous]
+        doubts = [f"nothing fits {in_words(p)}" for p in self.presuppositions]
+        doubts += [f"several fit {in_words(a)}" for a in self.ambiguous]
         if self.abstained:
             reasons = doubts if self.why == "presupposition" else [self.why] if self.why else []
             return ": ".join(["abstained", *([", ".join(reasons)] if reasons else [])])
@@ -196,7 +197,8 @@ class Answer:
                 f'{escape(step.source)}</td><td style="text-align:left">{escape(step.value)}</td>'
                 f'<td style="text-align:left;white-space:nowrap">{strip}</td></tr>'
             )
-        doubts = [f"nothing fits: {p}" for p in self.presuppositions] + [f"several fit: {a}" for a in self.ambiguous]
+        doubts = [f"nothing fits: {in_words(p)}" for p in self.presuppositions]
+        doubts += [f"several fit: {in_words(a)}" for a in self.ambiguous]
         for text in (*doubts, *self.notes):
             rows.append(f'<tr><td></td><td colspan="3" style="{QUIET};text-align:left">{escape(text)}</td></tr>')
         usage = self.usage

@@ -1,9 +1,10 @@
-"""Types of config fields: said in words, and values parsed from the words of a command line."""
+"""In words: types of config fields, values parsed from the words of a command line, formulas for a reader."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -154,3 +155,34 @@ def _kinds(annotation: Any) -> set[Any]:
 
 def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+_NAMES = "xyzwuvst"
+_SIGNS = (
+    (re.compile(r"ι(\w+) "), r"the \1 with "),
+    (re.compile(r"#(\w+) "), r"how many \1 with "),
+    (re.compile(r"∃(\w+) "), r"some \1 with "),
+    (re.compile(r"∀(\w+) "), r"every \1 has "),
+    (re.compile(" ∧ "), " and "),
+    (re.compile(" ∨ "), " or "),
+    (re.compile("¬"), "not "),
+    (re.compile(" ≠ "), " is not "),
+)
+_MEANT = re.compile(r"(?:E|at)\[(\w+) ~ ([^\[\]]*)\] ")
+
+
+def in_words(text: str) -> str:
+    """Return a formula's text with words for its signs and short names for its variables; other texts as they are.
+
+    ``ι@0 (red(@0) ∧ cube(@0))`` is "the x with (red(x) and cube(x))". The report's page says the same words
+    (``runs/report/page/words.js``) and shows the notation on demand.
+    """
+    text = re.sub(r"@(\d+)", lambda m: _NAMES[int(m[1])] if int(m[1]) < len(_NAMES) else m[0], text)
+    while True:  # E[y ~ the y meant] …: innermost first
+        inside = _MEANT.sub(r"\1 being \2: ", text)
+        if inside == text:
+            break
+        text = inside
+    for sign, words in _SIGNS:
+        text = sign.sub(words, text)
+    return text

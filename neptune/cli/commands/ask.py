@@ -23,6 +23,7 @@ from neptune.runs.record.outcome import judged
 from neptune.runs.record.provenance import describe_code, hash_inputs
 from neptune.saving import replacing
 from neptune.tasks import presuppositions_of
+from neptune.words import in_words
 from neptune.writer.writer import EMBEDDED, Written
 
 if TYPE_CHECKING:
@@ -146,8 +147,8 @@ def _draw(picture: Picture, scene: Scene, answer: Answer, caption: str) -> Image
 
 def _doubts(answer: Answer) -> list[str]:
     """What is to be known before an answer is believed."""
-    nothing = [f"Nothing in the picture fits: {p}" for p in answer.presuppositions]
-    return nothing + [f"Several objects fit: {a}" for a in answer.ambiguous]
+    nothing = [f"Nothing in the picture fits: {in_words(p)}" for p in answer.presuppositions]
+    return nothing + [f"Several objects fit: {in_words(a)}" for a in answer.ambiguous]
 
 
 def _explain(config: Config, program: str) -> int:
@@ -242,7 +243,7 @@ def _print_answer(answer: Answer, shown: Any) -> None:
         table.add_column("value", overflow="fold")
         for step in answer.trace:
             # Program text holds [brackets], which rich would take for markup.
-            table.add_row(str(step.line), Text(printable(step.source)), Text(printable(step.value)))
+            table.add_row(str(step.line), Text(printable(in_words(step.source))), Text(printable(step.value)))
         console.print(table)
     for note in [*_doubts(answer), *answer.notes]:
         print(f"note: {note}")

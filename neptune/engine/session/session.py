@@ -369,7 +369,7 @@ def _fit(description: Interval) -> tuple[bool, bool, tuple[float, float]]:
     """Return of a description's body over the objects: whether nothing fits, whether several do, as far as is known,
     and bounds of how true it is that something does."""
     low, high = description.low, description.high
-    fit = float(low.values.max()), float(high.values.max())
+    fit = float(low.values.detach().max()), float(high.values.detach().max())
     return not bool(high.decide().any()), int(low.decide().sum()) > 1, fit
 
 
