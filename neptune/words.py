@@ -157,7 +157,7 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-_NAMES = "xyzwuvst"
+_VARIABLES = "xyzwuvst"
 _SIGNS = (
     (re.compile(r"ι(\w+) "), r"the \1 with "),
     (re.compile(r"#(\w+) "), r"how many \1 with "),
@@ -177,7 +177,7 @@ def in_words(text: str) -> str:
     ``ι@0 (red(@0) ∧ cube(@0))`` is "the x with (red(x) and cube(x))". The report's page says the same words
     (``runs/report/page/words.js``) and shows the notation on demand.
     """
-    text = re.sub(r"@(\d+)", lambda m: _NAMES[int(m[1])] if int(m[1]) < len(_NAMES) else m[0], text)
+    text = re.sub(r"@(\d+)", lambda m: _VARIABLES[int(m[1])] if int(m[1]) < len(_VARIABLES) else m[0], text)
     while True:  # E[y ~ the y meant] …: innermost first
         inside = _MEANT.sub(r"\1 being \2: ", text)
         if inside == text:
