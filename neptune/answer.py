@@ -128,9 +128,11 @@ class Answer:
         No answer is given.
     why
         Why not: ``"presupposition"`` (it speaks of something that is not there), ``"missing evidence"`` (and the answer
-        depends on it); ``""`` where an answer is given.
+        depends on it), ``"out of domain"``; ``""`` where an answer is given.
     settled
         The decision is provably the one that asking everything would give (false when a budget ran out).
+    out_of_domain
+        Why detector or oracle was not made for the picture, in words; ``""`` where it was, or nobody can tell.
     presuppositions
         Descriptions that nothing in the picture fits, as text.
     ambiguous
@@ -155,10 +157,12 @@ class Answer:
     notes: tuple[str, ...] = ()
     ambiguous: tuple[str, ...] = ()
     why: str = ""
+    out_of_domain: str = ""
 
     def __str__(self) -> str:
         doubts = [f"nothing fits {in_words(p)}" for p in self.presuppositions]
         doubts += [f"several fit {in_words(a)}" for a in self.ambiguous]
+        doubts += ["out of domain"] if self.out_of_domain else []
         if self.abstained:
             reasons = doubts if self.why == "presupposition" else [self.why] if self.why else []
             return ": ".join(["abstained", *([", ".join(reasons)] if reasons else [])])
@@ -171,6 +175,11 @@ class Answer:
         if self.probability is not None:
             text += f" ({self.probability:.3f})"
         return text
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """The line that says that the picture is out of domain, or none."""
+        return (f"Out of domain: {self.out_of_domain}",) if self.out_of_domain else ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as JSON can hold them, and ``text``, the answer in words.
@@ -199,7 +208,7 @@ class Answer:
             )
         doubts = [f"nothing fits: {in_words(p)}" for p in self.presuppositions]
         doubts += [f"several fit: {in_words(a)}" for a in self.ambiguous]
-        for text in (*doubts, *self.notes):
+        for text in (*doubts, *self.outside, *self.notes):
             rows.append(f'<tr><td></td><td colspan="3" style="{QUIET};text-align:left">{escape(text)}</td></tr>')
         usage = self.usage
         cost = f"{usage.oracle_calls:,} oracle calls, {usage.cache_hits:,} cache hits"

@@ -179,6 +179,11 @@ class Config(BaseModel):
         description="Where nothing in the picture fits a description that a question takes for granted: abstain, or "
         "answer all the same and record it. auto: answer where the task has to point to objects, else abstain.",
     )
+    out_of_domain: Literal["abstain", "answer"] = Field(
+        "abstain",
+        description="Pictures that detector or oracle was not made for, where they can tell (embedded): no answer, or "
+        "one that says so.",
+    )
     dry_run: bool = Field(
         False, description="Check config, data, models, extras and keys, list all that is missing, run nothing."
     )

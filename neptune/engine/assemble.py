@@ -47,6 +47,7 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
         "max_oracle_calls": config.max_oracle_calls,
         "probability_tolerance": config.probability_tolerance,
         "presuppositions": config.presuppositions,
+        "out_of_domain": config.out_of_domain,
         "limits": Limits(**config.limits),
         "distinct_variables": str(config.distinct_variables).lower(),
         "devices": devices_of(config.gpus),

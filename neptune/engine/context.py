@@ -74,6 +74,8 @@ class RunContext:
         The most oracle calls of one run, ≥ 1; ``None``: as many as `limits` allow.
     probability_tolerance
         Bounds of an answer's probability as close as this are reported as their middle.
+    out_of_domain
+        ``"abstain"`` or ``"answer"``, where detector or oracle was not made for the picture.
     kept
         The evidence of the latest scenes.
     presuppositions
@@ -95,6 +97,7 @@ class RunContext:
     schedule: Schedule | None = None
     budget: int | None = None
     probability_tolerance: float = 0.0
+    out_of_domain: str = "abstain"
     kept: EvidenceKept = field(default_factory=EvidenceKept)
     presuppositions: str = "auto"
     semantics: int = SEMANTICS

@@ -84,6 +84,9 @@ class Engine:
         ``"auto"``: it is given where the answer points to objects, and :meth:`ask` abstains.
     semantics
         What programs mean, by number; 1 is for replaying what earlier versions recorded.
+    out_of_domain
+        ``"abstain"``: no answer about a picture that detector or oracle was not made for, where they can tell (the
+        embedded ones can), and nothing is asked; ``"answer"``: an answer that says so.
     oracle_options, detector_options
         Passed to the constructors of oracle and detector.
     record
@@ -129,6 +132,7 @@ class Engine:
         probability_tolerance: float = 0.0,
         presuppositions: str = "auto",
         semantics: int = 2,
+        out_of_domain: str = "abstain",
         oracle_options: dict[str, Any] | None = None,
         detector_options: dict[str, Any] | None = None,
         record: str | Path | None = None,
@@ -146,6 +150,7 @@ class Engine:
             schedule, _ = choose_schedule(schedule, oracle)
         check_one_of("presuppositions", presuppositions, PRESUPPOSITIONS)
         check_range("semantics", semantics, Integral, 1, SEMANTICS, f"1 to {SEMANTICS}")
+        check_one_of("out_of_domain", out_of_domain, ("abstain", "answer"))
         check_one_of("planner", planner, ("naive", "optimised"))
         check_one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
         check_range("seed", seed, Integral, -inf, inf, "an integer")
@@ -182,6 +187,7 @@ class Engine:
             probability_tolerance,
             presuppositions=presuppositions,
             semantics=semantics,
+            out_of_domain=out_of_domain,
         )
         """What programs are run with."""
         detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
@@ -241,7 +247,7 @@ class Engine:
         PictureError
             If the picture can not be read.
         DetectorError
-            If no detector is configured, or it found nothing.
+            If no detector is configured.
         DatasetError
             If the annotation is missing or does not fit the picture.
         """

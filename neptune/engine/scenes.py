@@ -79,15 +79,9 @@ class Scenes:
             return Scene.from_annotation(annotation, picture)
         if picture is None:
             raise DetectorError("There is no picture to look at")
+        # Where nothing is found, the scene has no objects: none is counted, nothing exists in it.
         found = self.detector.detect(picture, labels)
-        if not len(found.boxes):
-            looked_for = f" ({', '.join(labels)})" if labels else ""
-            raise DetectorError(
-                f"The detector '{self.detector.name}' found no object{looked_for}",
-                where=picture.name,
-                hint="Lower its threshold (od_options), or use another detector (od_model)",
-            )
-        return Scene(found.boxes, picture.size, picture, annotation, found.scores, picture.name)
+        return Scene(found.boxes, picture.size, picture, annotation, found.scores, picture.name, found.domain)
 
 
 def _identity(picture: Picture | None) -> str:

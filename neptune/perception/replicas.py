@@ -15,8 +15,10 @@ from typing import Any, Generic, TypeVar
 
 from neptune.errors import ConfigError
 from neptune.perception import registry
+from neptune.scene import Scene
+from neptune.scene.domain import Domain
 from neptune.scene.picture import Picture
-from neptune.scene.types import Detections, Detector, Oracle, QueryRequest, ScoreRequest, Scores
+from neptune.scene.types import Detections, Detector, Oracle, QueryRequest, ScoreRequest, Scores, domain_of
 
 Model = TypeVar("Model")
 
@@ -165,6 +167,11 @@ class OracleReplicas(Replicas[Oracle]):
         """Answer open questions, in order, by a free copy."""
         with self.borrow() as oracle:
             return oracle.query(requests)
+
+    def domain(self, scene: Scene) -> Domain | None:
+        """Return what a free copy says of a picture."""
+        with self.borrow() as oracle:
+            return domain_of(oracle, scene)
 
 
 class DetectorReplicas(Replicas[Detector]):

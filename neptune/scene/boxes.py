@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neptune.scene.domain import Domain
+
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
@@ -25,11 +27,14 @@ class Detections:
         ``(N,)`` float32 in [0, 1], sorted from high to low.
     labels
         N names, ``""`` where the detector is class-agnostic.
+    domain
+        How far the picture is from those that the detector was trained on, where it can tell.
     """
 
     boxes: FloatArray
     scores: FloatArray
     labels: tuple[str, ...] = ()
+    domain: Domain | None = None
 
 
 def iou(a: Sequence[Any] | FloatArray, b: Sequence[Any] | FloatArray) -> FloatArray:

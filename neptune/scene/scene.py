@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neptune.errors import DatasetError
 from neptune.scene.boxes import FloatArray, iou
+from neptune.scene.domain import Domain
 from neptune.scene.picture import Picture
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
@@ -102,6 +103,8 @@ class Scene:
         The detector's score of each box, shape ``(N,)``; ones where boxes are given.
     name
         What records and errors call it.
+    domain
+        How far the picture is from those that its detector was trained on, where that can tell.
     """
 
     boxes: FloatArray
@@ -110,6 +113,7 @@ class Scene:
     annotation: Annotation | None = None
     scores: FloatArray | None = None
     name: str = "scene"
+    domain: Domain | None = None
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes, dtype=np.float32).reshape(-1, 4)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from neptune.scene.boxes import Detections as Detections
 from neptune.scene.boxes import FloatArray as FloatArray
 from neptune.scene.boxes import IntArray as IntArray
+from neptune.scene.domain import Domain
 
 if TYPE_CHECKING:
     from neptune.scene.picture import Picture
@@ -167,6 +168,7 @@ class Oracle(Protocol):
     An oracle whose answers may be kept on disk also has ``identity: str``, see `neptune.scene.identity`. One whose
     calls are what a run costs, in time or money (models, servers), declares ``cell_cost = "dear"``: the schedule
     ``auto`` then asks as little as possible. Where nothing is declared, a call counts as cheap.
+    One that can tell what pictures it was not made for has ``domain(scene) -> Domain | None``, see :func:`domain_of`.
     """
 
     name: str
@@ -178,6 +180,21 @@ class Oracle(Protocol):
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
         """Answer open questions: for each request M texts, ``None`` where no answer was given."""
         ...
+
+
+def domain_of(oracle: Oracle, scene: Scene) -> Domain | None:
+    """Return what an oracle says of a scene's picture: how far it is from those that it was trained on.
+
+    ``None`` where it can not tell: it has no method ``domain(scene)``, or the scene no picture, or nothing was fitted.
+
+    Raises
+    ------
+    PictureError, OracleFailedError
+        If the picture can not be read, or the oracle's device fails.
+    """
+    ask = getattr(oracle, "domain", None)
+    found: Domain | None = ask(scene) if ask is not None else None
+    return found
 
 
 @runtime_checkable

@@ -148,7 +148,7 @@ def _draw(picture: Picture, scene: Scene, answer: Answer, caption: str) -> Image
 def _doubts(answer: Answer) -> list[str]:
     """What is to be known before an answer is believed."""
     nothing = [f"Nothing in the picture fits: {in_words(p)}" for p in answer.presuppositions]
-    return nothing + [f"Several objects fit: {in_words(a)}" for a in answer.ambiguous]
+    return [*answer.outside, *nothing] + [f"Several objects fit: {in_words(a)}" for a in answer.ambiguous]
 
 
 def _explain(config: Config, program: str) -> int:

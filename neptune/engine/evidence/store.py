@@ -25,7 +25,8 @@ from neptune.engine.evidence.indexing import all_flat, unflatten
 from neptune.engine.evidence.tables import Table
 from neptune.errors import NeptuneError, OracleError
 from neptune.scene import Scene
-from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores
+from neptune.scene.domain import Domain
+from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores, domain_of
 
 MAX_CELLS = 50_000_000
 MAX_LOGIT = 50.0
@@ -55,6 +56,26 @@ class Evidence:
         self._in_flight = InFlight(self._lock)
         self._querying: dict[tuple[str, tuple[str, ...]], threading.Lock] = {}
         self._order = next(_serial)  # Locks of several scenes are taken in this order.
+        self._domain: tuple[Domain | None] | None = None
+        self._judging = threading.Lock()
+
+    def doubt(self, oracle: Oracle) -> Domain | None:
+        """Return why the picture is out of domain, for the detector or else for the oracle, which is asked once.
+
+        ``None`` where it is not, or nobody can tell.
+
+        Raises
+        ------
+        PictureError, OracleFailedError
+            As :func:`~neptune.scene.types.domain_of`.
+        """
+        if self.scene.domain is not None and self.scene.domain.outside:
+            return self.scene.domain
+        with self._judging:  # the first thread asks, the others wait for it
+            if self._domain is None:
+                self._domain = (domain_of(oracle, self.scene),)
+            (found,) = self._domain
+        return found if found is not None and found.outside else None
 
     def unscored(self) -> Evidence:
         """Return evidence of the same scene with the texts that are known of it, and no scores."""

@@ -23,17 +23,29 @@ from neptune.scene import Scene
 
 MOST_ITEMS = 20_000
 
+OUTSIDE = "out of domain"
+"""Why an answer abstains (`Answer.why`) to a question about a picture that detector or oracle was not made for."""
+
 
 @torch.no_grad()
 def run_program(context: RunContext, program: str | ast.Program, scene: Scene, budget: int | None = None) -> Answer:
     """Run a program on a scene; see :meth:`neptune.Engine.run`."""
     checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
+    evidence = context.evidence(scene)
+    doubt = evidence.doubt(context.oracle)
+    said = "" if doubt is None else str(doubt)
+    if doubt is not None and context.out_of_domain == "abstain":
+        # Nothing is asked: what the networks say of such a picture means nothing, and a server would be paid for it.
+        notes = tuple(checked.notes)
+        return Answer(None, "nothing", abstained=True, settled=False, notes=notes, why=OUTSIDE, out_of_domain=said)
     budgets = [b for b in (budget, context.budget) if b is not None]
-    session = Session(replace(context, budget=min(budgets, default=None)), context.evidence(scene))
+    session = Session(replace(context, budget=min(budgets, default=None)), evidence)
     run = Interpreter(session, context.vocabulary, context.limits, context.distinct_variables, context.semantics)
     run.notes.extend(checked.notes)
+    if not len(scene) and context.semantics > 1:  # earlier versions did not say so, and are replayed as they were
+        run.note("no object was found in the picture")
     try:
-        return answer_of(run, session, checked.program)
+        return replace(answer_of(run, session, checked.program), out_of_domain=said)
     except ProgramError as error:
         if isinstance(program, str) and error.source is None:
             error.with_source(program)

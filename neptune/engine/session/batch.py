@@ -45,8 +45,8 @@ class Batch:
     def run(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer | None]:
         """Return the answers to (program, scene) pairs; ``None`` where a question has to be run by itself.
 
-        Those are programs that need a plain value on their way, empty scenes, missing evidence, the lazy schedule and
-        budgets; and programs that are wrong, which say so when they are run.
+        Those are programs that need a plain value on their way, empty scenes, pictures out of domain, missing evidence,
+        the lazy schedule and budgets; and programs that are wrong, which say so when they are run.
         """
         answers: list[Answer | None] = [None] * len(questions)
         if self._context.schedule is not None or self._context.budget is not None or self._context.semantics == 1:
@@ -54,8 +54,11 @@ class Batch:
         jobs: list[Job] = []
         for at, (program, scene) in enumerate(questions):
             made = self._precompiled(program) if len(scene) else None
-            if made is not None:
-                jobs.append(Job(at, made, scene, self._context.evidence(scene)))
+            if made is None:
+                continue
+            evidence = self._context.evidence(scene)
+            if evidence.doubt(self._context.oracle) is None:
+                jobs.append(Job(at, made, scene, evidence))
         self._choose([job for job in jobs if job.made.choice])
         self._ask(jobs, [job.made.stage for job in jobs])
         ready = [job for job in jobs if job.objects or not job.made.choice]

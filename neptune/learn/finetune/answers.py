@@ -28,6 +28,7 @@ from neptune.learn.finetune.targets import is_right, mean_loss
 from neptune.learn.finetune.training_examples import PictureExamples, TrainingExample, read_training_examples
 from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.learn.train import calibration
+from neptune.learn.train.domain import fit_domain
 from neptune.learn.train.loop import Settings, fit
 from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
@@ -120,7 +121,11 @@ def train_answers(config: AnswersConfig, output_dir: str | Path, progress: Progr
             share, families = accuracy(net, val)
             results["accuracy"] |= {"val": share, "by_family": families}
             results["val_not_used"] = len(left)
+    seen = Canvases()
+    # What its features are has changed, and with it where those of its pictures lie.
+    domain = fit_domain(net, lambda i: seen.of(training[i].scene)[0], range(len(training)), config.seed)
     about = {
+        "domain": domain,
         "training": {"labels": "answers only", **results["pictures"]},
         "config": config.model_dump(mode="json", exclude={"data_dir", "val_dir", "output_dir"}),
         "commit": commit(),

@@ -16,15 +16,19 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from neptune.config.paths import ReadFolder, WrittenFolder
+from neptune.errors import ConfigError
 from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.learn.train import calibration, measure
 from neptune.learn.train.data import ClevrFolder
 from neptune.learn.train.detector import train_detector
+from neptune.learn.train.domain import fit_domain, share_outside
 from neptune.learn.train.loop import Settings
 from neptune.learn.train.scorer import JITTER, train_scorer
 from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
 from neptune.perception.embedded.concepts import AXES, CONCEPTS, SAME
+from neptune.perception.embedded.detector_net import DetectorNet
+from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.plots import require_matplotlib
 from neptune.runs.record import write_json
 
@@ -59,6 +63,13 @@ class TrainConfig(BaseModel):
     )
     output_dir: WrittenFolder | None = None
     seed: int = 0
+    world: str | None = Field(
+        None, description='what the pictures are, said of one that is out of domain, e.g. "CLEVR renderings"'
+    )
+    weights: ReadFolder | None = Field(
+        None,
+        description="a folder of trained weights: they are kept, and only what is a picture of their domain is fitted",
+    )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
     parts: list[Part] = Field(default=["detector", "scorer"], min_length=1)
@@ -90,7 +101,7 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
     Raises
     ------
     ConfigError
-        If more pictures are held out than there are.
+        If more pictures are held out than there are, or `weights` can not be read.
     DatasetError, PictureError
         If the data can not be read.
     MissingExtraError
@@ -98,7 +109,7 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
     """
     begun = time.monotonic()
     output = Path(output_dir)
-    if "scorer" in config.parts:
+    if "scorer" in config.parts and config.weights is None:
         require_matplotlib("train")
     device = torch.device(device_of(config.device))
     folder = ClevrFolder(config.data_dir, config.limit, config.follow_links)
@@ -115,16 +126,18 @@ def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None
         "seed": config.seed,
     }
     about = {
-        "training": {**pictures, "folder": config.data_dir.resolve().name, "format": "CLEVR"},
-        "config": config.model_dump(mode="json", exclude={"data_dir", "val_dir", "output_dir"}),
+        "training": {**pictures, "folder": config.data_dir.resolve().name, "format": "CLEVR"}
+        | ({"world": config.world} if config.world else {}),
+        "config": config.model_dump(mode="json", exclude={"data_dir", "val_dir", "output_dir", "weights"}),
         "commit": commit(),
     }
     work = _Work(config, folder, training, held_out, measured, indices, device, output, about)
     with threads(config.threads), shown(progress) as report:
-        if "detector" in config.parts:
-            results["detector"] = _detector(work, report)
-        if "scorer" in config.parts:
-            results["scorer"] = _scorer(work, report)
+        if config.weights is not None:
+            results |= {part: _refit(work, part, config.weights, report) for part in config.parts}
+        else:
+            work_on = {"detector": _detector, "scorer": _scorer}
+            results |= {part: work_on[part](work, report) for part in ("detector", "scorer") if part in config.parts}
     results["seconds"] = round(time.monotonic() - begun, 1)
     write_json(output / "results.json", results)
     for part in config.parts:  # finished: nothing is left to resume
@@ -153,6 +166,24 @@ class _Work:
             seed=self.config.seed,
         )
 
+    def domain(self, net: DetectorNet | ScorerNet, part: str, progress: Progress) -> dict[str, float]:
+        """Fit what the network takes for a picture of its domain; return the figures."""
+        said = f"what is a picture of {self.config.world or 'its domain'}"
+        found = fit_domain(
+            net, self.folder.pixels, self.training, self.config.seed, lambda share: progress(part, share, said)
+        )
+        return found | {"measured_outside": round(share_outside(net, self.measured.pixels, self.indices), 4)}
+
+
+def _refit(work: _Work, part: Part, weights: Path, progress: Progress) -> dict[str, Any]:
+    """Fit the domain of trained weights anew, and save them with it; all else stays as it is."""
+    net, about = store.load(part, weights / f"{part}.safetensors", work.device, ConfigError)
+    domain = work.domain(net, part, progress)
+    file = work.output / f"{part}.safetensors"
+    training = about.get("training", {}) | ({"world": work.config.world} if work.config.world else {})
+    store.save(net, part, file, {**about, "training": training, "domain": domain})
+    return {"domain": domain, "bytes": file.stat().st_size}
+
 
 def _detector(work: _Work, progress: Progress) -> dict[str, Any]:
     """Train, save and measure the detector."""
@@ -167,11 +198,13 @@ def _detector(work: _Work, progress: Progress) -> dict[str, Any]:
         progress=progress,
         width=own.width,
     )
+    domain = work.domain(net, "detector", progress)
     file = work.output / "detector.safetensors"
-    store.save(net, "detector", file, {**work.about, "network": {"width": own.width}, "threshold": threshold})
+    more = {"network": {"width": own.width}, "threshold": threshold, "domain": domain}
+    store.save(net, "detector", file, {**work.about, **more})
     found = measure.detect_all(net, work.measured, work.indices)
     figures = measure.detector_figures(found, work.measured, work.indices, threshold)
-    return {**figures, "threshold": threshold, "bytes": file.stat().st_size, "history": history}
+    return {**figures, "threshold": threshold, "domain": domain, "bytes": file.stat().st_size, "history": history}
 
 
 def _scorer(work: _Work, progress: Progress) -> dict[str, Any]:
@@ -190,12 +223,13 @@ def _scorer(work: _Work, progress: Progress) -> dict[str, Any]:
     )
     calibration.calibrate(net, work.folder, work.held_out, jitter=JITTER, seed=work.config.seed)
     temperatures = calibration.temperatures(net)
+    domain = work.domain(net, "scorer", progress)
     file = work.output / "scorer.safetensors"
     network = {"width": own.width, "features": work.config.features}
-    more = {"network": network, "concepts": CONCEPTS, "temperatures": temperatures}
+    more = {"network": network, "concepts": CONCEPTS, "temperatures": temperatures, "domain": domain}
     store.save(net, "scorer", file, {**work.about, **more})
     figures = scorer_figures(net, work.measured, work.indices, work.output / "calibration.png")
-    return {**figures, "temperatures": temperatures, "bytes": file.stat().st_size, "history": history}
+    return {**figures, "temperatures": temperatures, "domain": domain, "bytes": file.stat().st_size, "history": history}
 
 
 def scorer_figures(net: Any, folder: ClevrFolder, indices: list[int], figure: Path | None = None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from neptune.errors import DetectorFailedError
+from neptune.scene.domain import Domain
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections, Detector
 from neptune.sqlite import BUSY_SECONDS, checksum, harden, patiently
@@ -66,11 +67,14 @@ class CachedDetector:
                 self.hits += 1
             return known
         found = self.inner.detect(picture, labels)
+        said: object = list(found.labels)
+        if found.domain is not None:
+            said = {"labels": said, "domain": found.domain.as_dict()}
         values = (
             key,
             np.asarray(found.boxes, dtype="<f4").tobytes(),
             np.asarray(found.scores, dtype="<f4").tobytes(),
-            json.dumps(list(found.labels), ensure_ascii=False),
+            json.dumps(said, ensure_ascii=False),
         )
         # A row that is there already stays as it is, but for a damaged one.
         how = "IGNORE" if row is None else "REPLACE"
@@ -120,8 +124,10 @@ def _read(row: tuple[Any, ...]) -> Detections | None:
     if not types or given != checksum(*values) or len(boxes) % 16 or len(scores) * 4 != len(boxes):
         return None
     try:
-        names = json.loads(labels)
-    except (ValueError, RecursionError):
+        names, domain = json.loads(labels), None
+        if isinstance(names, dict):  # of detectors that know no domain it is a plain list of labels
+            names, domain = names["labels"], Domain.from_dict(names["domain"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return None
@@ -129,4 +135,4 @@ def _read(row: tuple[Any, ...]) -> Detections | None:
     sure = np.frombuffer(scores, dtype="<f4").astype(np.float32)
     if not (np.isfinite(found).all() and np.isfinite(sure).all() and len(names) in (0, len(found))):
         return None
-    return Detections(found, sure, tuple(names))
+    return Detections(found, sure, tuple(names), domain)

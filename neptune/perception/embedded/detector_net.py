@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neptune.perception.embedded.canvas import HEIGHT, WIDTH
+from neptune.perception.embedded.domain import PictureDomain, pooled
 from neptune.scene.boxes import suppress
 from neptune.scene.types import Detections
 
@@ -58,6 +59,7 @@ class DetectorNet(nn.Module):
         self.head = nn.Conv2d(2 * width, 4 * 5, 1)
         nn.init.normal_(self.head.weight, std=0.01)
         self.head.bias = nn.Parameter(torch.tensor([-4.0] * 4 + [0.0] * 16))  # centres are rare
+        self.domain = PictureDomain(2 * (2 * width + 3 * width))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Return centre logits and side distances.
@@ -65,8 +67,19 @@ class DetectorNet(nn.Module):
         The logits are ``(B, ROWS, COLUMNS)``; the distances from a cell's centre to the left, top, right and
         bottom side are ``(B, 4, ROWS, COLUMNS)``, canvas pixels, positive.
         """
+        return self.found(*self.seen(pictures))
+
+    def seen(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features of pictures at strides 8 and 16, ``(B, C, HEIGHT / 8, WIDTH / 8)`` and so on."""
         at8 = self.stride8(self.stem(pictures))
-        at16 = self.stride16(at8)
+        return at8, self.stride16(at8)
+
+    def glance(self, pictures: Tensor) -> Tensor:
+        """Return the features ``(B, D)`` by which pictures are known to be of the network's domain."""
+        return pooled(*self.seen(pictures))
+
+    def found(self, at8: Tensor, at16: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what :meth:`forward` does, from the features of :meth:`seen`."""
         at32 = self.stride32(at16)
         at16 = at16 + functional.interpolate(self.up16(at32), scale_factor=2.0)
         at8 = at8 + functional.interpolate(self.merge16(at16), scale_factor=2.0)

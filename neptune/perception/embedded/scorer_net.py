@@ -14,6 +14,7 @@ from torch.nn import functional
 from neptune.perception.embedded.canvas import crops, geometry
 from neptune.perception.embedded.concepts import AXES, KINDS, SAME, VALUES
 from neptune.perception.embedded.detector_net import Block, conv
+from neptune.perception.embedded.domain import PictureDomain, pooled
 from neptune.scene import ATTRIBUTES
 
 
@@ -56,6 +57,7 @@ class ScorerNet(nn.Module):
         self.attributes = nn.ModuleDict({a: nn.Linear(features, len(v)) for a, v in ATTRIBUTES.items()})
         self.place = nn.Sequential(nn.Linear(features + 10, features // 2), nn.ReLU(), nn.Linear(features // 2, 4))
         self.register_buffer("temperature", torch.ones(len(KINDS)))
+        self.domain = PictureDomain(2 * (2 * width + 4 * width))
 
     def encode(self, pictures: Tensor, boxes: list[Tensor]) -> Tensor:
         """Return the features of each box, ``(sum n, F)``.
@@ -66,6 +68,16 @@ class ScorerNet(nn.Module):
         where = geometry(torch.cat(boxes))
         seen = self.look(crops(pictures, boxes).contiguous(memory_format=torch.channels_last))
         return torch.cat([self.mix(torch.cat([seen.float(), where], 1)), where], 1)
+
+    def glance(self, pictures: Tensor) -> Tensor:
+        """Return the features ``(B, D)`` by which pictures, as in :meth:`encode`, are known to be of the domain.
+
+        The whole picture is looked at as a box is, at half size: what boxes there are makes no difference.
+        """
+        half = functional.avg_pool2d(pictures, 2)
+        everywhere = torch.cat([half, torch.zeros_like(half[:, :1])], 1).contiguous(memory_format=torch.channels_last)
+        fine = self.look[:3](everywhere)
+        return pooled(fine, self.look[3:5](fine))
 
     def values(self, features: Tensor, attribute: str) -> Tensor:
         """Return the log-probability of each value of an attribute, ``(K, values)``; each row sums to 1."""

@@ -17,7 +17,7 @@ from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.saving import write_whole
 
 FORMAT = "neptune-embedded-1"
-_EXACT = ("running_mean", "running_var", "temperature")
+_EXACT = ("running_mean", "running_var", "temperature", "domain.mean", "domain.scale", "domain.limit")
 """Buffers that are kept in float32: half precision would overflow, or spoil the calibration."""
 
 
@@ -56,6 +56,8 @@ def load(
             about = json.loads(metadata["about"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         net: Any = ScorerNet(**about["network"]) if part == "scorer" else DetectorNet(**about["network"])
+        # Weights of before networks knew their domain are read too: those can not tell.
+        tensors = net.domain.state_dict(prefix="domain.") | tensors
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as reason:
         raise error(f"The weights can not be read: {reason}", where=str(file), expected=expected) from reason

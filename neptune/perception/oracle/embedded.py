@@ -19,6 +19,7 @@ from neptune.perception.device_failures import failures_said
 from neptune.perception.oracle.canvas import object_rows, picture_of
 from neptune.perception.oracle.wording import CONCEPTS, attribute_of, concepts_of, vocabulary
 from neptune.scene import ATTRIBUTES, Scene
+from neptune.scene.domain import Domain
 from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
 
 if TYPE_CHECKING:
@@ -120,6 +121,35 @@ class EmbeddedOracle:
                 best = log_p.argmax(1).cpu().numpy()[objects[:, 0]]
                 answers.append([names[i] for i in best])
         return answers
+
+    def domain(self, scene: Scene) -> Domain | None:
+        """Return how far a scene's picture is from those that the network was trained on.
+
+        ``None`` where there is no picture, where the weights can not tell, and where a detector that was trained on the
+        same pictures has said it already.
+
+        Raises
+        ------
+        PictureError
+            If the picture can not be read.
+        OracleFailedError
+            As :meth:`score`.
+        """
+        import torch
+
+        from neptune.perception.embedded.canvas import to_canvas, to_float
+        from neptune.perception.embedded.domain import is_blank, judged, world_of
+
+        said = scene.domain is not None and scene.domain.world == world_of(self.about)
+        if scene.picture is None or said or not self.module.domain.fitted:
+            return None
+        pixels, _ = to_canvas(scene.picture)
+        by = "the oracle 'embedded'"
+        if is_blank(pixels):
+            return judged(0.0, by, self.about)
+        with torch.inference_mode(), failures_said(OracleFailedError, "the oracle 'embedded'", LESS_MEMORY):
+            canvas = to_float(pixels[None].to(self._device))
+            return judged(self.module.domain(self.module.glance(canvas)), by, self.about)
 
     def logits(self, scene: Scene, question: Question, objects: IntArray) -> Tensor:
         """Return the yes/no logits ``(M,)`` of one question as a tensor, differentiable in the heads.

@@ -41,6 +41,7 @@ def describe_answer(answer: Answer | None, spent: Spent | None = None) -> dict[s
         "scores": _rounded(answer.scores),
         "presuppositions": answer.presuppositions,
         **({"ambiguous": answer.ambiguous} if answer.ambiguous else {}),
+        **({"out_of_domain": answer.out_of_domain} if answer.out_of_domain else {}),
         "notes": answer.notes,
         "trace": [
             {"line": s.line, "source": s.source, "value": s.value, "scores": _rounded(s.scores)} for s in answer.trace

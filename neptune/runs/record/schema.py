@@ -104,6 +104,7 @@ class SampleRecord(_Part):
     probability: Finite | None = None
     bounds: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
     iou: Finite | None = None
+    out_of_domain: Text | None = None
     error: Text | None = None
     error_kind: Short | None = None
     scores: list[Finite | None] | None = None

@@ -159,12 +159,11 @@ def test_labels_that_are_none(tiny: dict[str, Any], labels: list[str]) -> None:
         made(tiny, "dino").detect(Picture(PICTURE), labels)
 
 
-def test_nothing_found_is_one_line(tiny: dict[str, Any]) -> None:
+def test_nothing_found_is_a_scene_without_objects(tiny: dict[str, Any]) -> None:
     engine = Engine("random", made(tiny, "owlv2", threshold=1.0))
-    with pytest.raises(DetectorError) as error:
-        engine.ask(PICTURE, "How many?", "count(Object, lambda x: cube(x))")
-    assert "found no object (cube)" in error.value.one_line()
-    assert "Lower its threshold" in error.value.one_line()
+    answer = engine.ask(PICTURE, "How many?", "count(Object, lambda x: cube(x))")
+    assert answer.value == 0
+    assert "no object was found in the picture" in answer.notes
 
 
 @pytest.mark.parametrize(

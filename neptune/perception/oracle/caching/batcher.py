@@ -20,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neptune.errors import OracleError, OracleFailedError
+from neptune.scene import Scene
+from neptune.scene.domain import Domain
 from neptune.scene.identity import scene_digest
-from neptune.scene.types import Cost, IntArray, Oracle, QueryRequest, ScoreRequest, Scores, Texts
+from neptune.scene.types import Cost, IntArray, Oracle, QueryRequest, ScoreRequest, Scores, Texts, domain_of
 
 
 class MicroBatcher:
@@ -96,6 +98,10 @@ class MicroBatcher:
             )
             for r, (parts, cost) in zip(requests, self._ask("query", requests))
         ]
+
+    def domain(self, scene: Scene) -> Domain | None:
+        """Return what the oracle behind says of a picture, in the caller's thread."""
+        return domain_of(self.inner, scene)
 
     def close(self) -> None:
         """Answer nothing more: what waits fails, what is with the oracle is finished. May be called twice."""

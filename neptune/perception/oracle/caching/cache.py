@@ -14,8 +14,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from neptune.errors import ConfigError
 from neptune.perception.oracle.caching.store import Asked, OracleStore
+from neptune.scene import Scene
+from neptune.scene.domain import Domain
 from neptune.scene.identity import cell_keys, picture_key
-from neptune.scene.types import Cost, Oracle, QueryRequest, ScoreRequest, Scores, Texts
+from neptune.scene.types import Cost, Oracle, QueryRequest, ScoreRequest, Scores, Texts, domain_of
 
 KEEP_CELLS, KEEP_SECONDS = 2000, 0.5
 """Answers that come one by one are written when there are so many, or after so long."""
@@ -86,6 +88,10 @@ class CachedOracle:
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
         """Answer open questions; a cell that is known is not asked. Errors as :meth:`score`."""
         return [Texts([text for (text,) in values], cost) for values, cost in self._ask("query", requests)]
+
+    def domain(self, scene: Scene) -> Domain | None:
+        """Return what the inner oracle says of the picture; it is not kept."""
+        return domain_of(self.inner, scene)
 
     def _ask(self, kind: str, requests: Sequence[Any]) -> Iterable[tuple[list[Any], Cost]]:
         """Return for each request the value of each of its cells, and what they cost."""

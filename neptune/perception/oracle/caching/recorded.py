@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from neptune.scene.domain import Domain
+
 MOST_BOXES = 100_000
 """Objects of one scene."""
 
@@ -13,6 +15,7 @@ FARTHEST = 1e7
 """Pixels: no box of a picture reaches further."""
 
 Text = Annotated[str, Field(max_length=1_000_000)]
+Words = Annotated[str, Field(max_length=1_000)]
 Side = Annotated[int, Field(ge=0, le=10**7)]
 Place = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -27,8 +30,20 @@ class Session(_Line):
     kind: Literal["session"]
 
 
+class DomainSaid(_Line):
+    """What a network said of a picture, as :meth:`~neptune.scene.domain.Domain.as_dict` keeps it."""
+
+    by: Words
+    world: Words
+    score: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+    def read(self) -> Domain:
+        """Return it as it was."""
+        return Domain(self.by, self.world, self.score)
+
+
 class SceneLine(_Line):
-    """A scene: base64 of its boxes and scores."""
+    """A scene: base64 of its boxes and scores, and what its detector said of the picture."""
 
     kind: Literal["scene"]
     scene: Text
@@ -36,6 +51,15 @@ class SceneLine(_Line):
     size: Annotated[list[Side], Field(min_length=2, max_length=2)]
     boxes: str
     scores: str
+    domain: DomainSaid | None = None
+
+
+class DomainLine(_Line):
+    """What the oracle said of a scene's picture."""
+
+    kind: Literal["domain"]
+    scene: Text
+    domain: DomainSaid
 
 
 class ScoreLine(_Line):
@@ -61,6 +85,6 @@ class QueryLine(_Line):
     texts: list[Text | None]
 
 
-Line = Session | SceneLine | ScoreLine | QueryLine
+Line = Session | SceneLine | DomainLine | ScoreLine | QueryLine
 LINE: TypeAdapter[Any] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 """Checks one line."""

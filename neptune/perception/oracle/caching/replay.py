@@ -1,8 +1,9 @@
 """Record what was seen and what an oracle said of it, and answer from the record, bit for bit.
 
 The record is JSON lines: one line a request, with the scene's digest (pixels and boxes), the question, the
-objects, and logits and mass as base64 of little-endian float32; one line a scene, with its boxes. Later lines win. A
-line ``session`` begins what another process, or another engine, has added.
+objects, and logits and mass as base64 of little-endian float32; one line a scene, with its boxes and what its detector
+said of the picture; a line ``domain`` for what the oracle said of a picture. Later lines win. A line ``session``
+begins what another process, or another engine, has added.
 
 >>> oracle = RecordingOracle(engine.oracle, "answers.jsonl")          # doctest: +SKIP
 >>> Engine(oracle="replay", oracle_options={"path": "answers.jsonl"})   # doctest: +SKIP
@@ -25,8 +26,9 @@ from neptune.errors import NotRecordedError, OracleError, OracleFailedError
 from neptune.perception.oracle.caching.recorded import FARTHEST, LINE, MOST_BOXES, Line
 from neptune.saving import append_whole
 from neptune.scene import Scene
+from neptune.scene.domain import Domain
 from neptune.scene.identity import remember_digest, scene_digest
-from neptune.scene.types import FloatArray, Oracle, QueryRequest, ScoreRequest, Scores
+from neptune.scene.types import FloatArray, Oracle, QueryRequest, ScoreRequest, Scores, domain_of
 
 RECORD = "evidence.jsonl"
 """The record's name in a run folder."""
@@ -98,6 +100,13 @@ class RecordingOracle:
         )
         return answers
 
+    def domain(self, scene: Scene) -> Domain | None:
+        """Return what the inner oracle says of a picture, and record it."""
+        found = domain_of(self.inner, scene)
+        if found is not None:
+            self._append([{"kind": "domain", "scene": scene_digest(scene), "domain": found.as_dict()}])
+        return found
+
     def _open(self, path: Path) -> None:
         """Cut a torn line off, count the sessions, begin another."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,6 +165,7 @@ class ReplayOracle:
         if self.path.is_dir():
             self.path /= RECORD
         self._scenes: dict[str, dict[str, Any]] = {}
+        self._domains: dict[str, Domain] = {}
         self._known: dict[tuple[str, str, int | tuple[str, ...]], dict[tuple[int, ...], Any]] = {}
         """Scene, question, and arity (of yes/no questions) or choices → cell → ``(logit, mass)`` or a text."""
         current = -1
@@ -187,6 +197,10 @@ class ReplayOracle:
         """
         return [self._recorded(request, request.choices) for request in requests]
 
+    def domain(self, scene: Scene) -> Domain | None:
+        """Return what was recorded of a picture; ``None`` where nothing was."""
+        return self._domains.get(scene_digest(scene))
+
     def scene(self, digest: str) -> Scene:
         """Return a new scene with the boxes of a recorded one, without its picture.
 
@@ -199,7 +213,7 @@ class ReplayOracle:
         if kept is None:
             raise NotRecordedError(f"The scene {digest} was never recorded", where=str(self.path))
         size = (int(kept["size"][0]), int(kept["size"][1]))
-        scene = Scene(kept["boxes"], size, None, None, kept["scores"], str(kept["name"]))
+        scene = Scene(kept["boxes"], size, None, None, kept["scores"], str(kept["name"]), kept["domain"])
         remember_digest(scene, digest)
         return scene
 
@@ -213,7 +227,11 @@ class ReplayOracle:
                 raise ValueError(f"{len(boxes)} boxes, {len(scores)} scores")
             if not (np.abs(boxes) <= FARTHEST).all() or not np.isfinite(scores).all():
                 raise ValueError("a box lies beyond any picture")
-            self._scenes[line.scene] = {**record, "boxes": boxes, "scores": scores}
+            domain = line.domain and line.domain.read()
+            self._scenes[line.scene] = {**record, "boxes": boxes, "scores": scores, "domain": domain}
+            return
+        if line.kind == "domain":
+            self._domains[line.scene] = line.domain.read()
             return
         cells = [tuple(row) for row in line.objects]
         if line.kind == "score":
@@ -263,6 +281,7 @@ def _scene_line(scene: Scene, digest: str) -> dict[str, Any]:
         "size": list(scene.size),
         "boxes": _packed(scene.boxes),
         "scores": _packed(scene.scores),
+        **({"domain": scene.domain.as_dict()} if scene.domain is not None else {}),
     }
 
 
