@@ -204,7 +204,7 @@ class _Shown:
     def tree(self, root: Node, line: int, into: list[dict[str, Any]]) -> None:
         """Add the nodes of a plan, parents first, as many as fit."""
         names: dict[str, str] = {}
-        for depth, node, label in _parts(root, 0, names):
+        for depth, node, label in _parts(root, 0, names, set()):
             if len(into) >= MOST_NODES:
                 return
             row = {"depth": depth, "text": label, **self.value(node, names)}
@@ -299,8 +299,11 @@ _LABELS: dict[type[Node], str] = {
 """Node class → what its line says; the text of any other node is its line."""
 
 
-def _parts(node: Node, depth: int, names: dict[str, str]) -> Iterator[tuple[int, Node, str]]:
-    """Yield (depth, node, label) of a plan, parents first; a negated atom is one line."""
+def _parts(node: Node, depth: int, names: dict[str, str], seen: set[Node]) -> Iterator[tuple[int, Node, str]]:
+    """Yield (depth, node, label) of a plan, parents first; a negated atom is one line.
+
+    A description that occurs again, as for each colour that is weighed, is one line: its parts are `seen` above.
+    """
     variable = node.schema.variable(node)
     for var in (*sorted(node.free), *variable):
         fresh = next((c for c in _NAMES if c not in names.values()), var)
@@ -314,8 +317,12 @@ def _parts(node: Node, depth: int, names: dict[str, str]) -> Iterator[tuple[int,
         template = _LABELS.get(type(node))
         label = template.format(node=node, var="".join(names[v] for v in variable)) if template else str(node)
     yield depth, node, label
+    if isinstance(node, plan.Description):
+        if node in seen:
+            return
+        seen.add(node)
     for k, child in enumerate(inner):
-        said = list(_parts(child, depth + 1, names))
+        said = list(_parts(child, depth + 1, names, seen))
         if isinstance(node, plan.Describe):
             first = said[0]
             said[0] = (first[0], first[1], f"{node.values[k]}: {first[2]}")

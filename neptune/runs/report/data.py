@@ -15,7 +15,7 @@ from typing import Any
 
 from neptune.runs.evaluate.summary import IOU
 from neptune.runs.record import Record, jsonable
-from neptune.runs.record.outcome import ANSWERED, outcome_of
+from neptune.runs.record.outcome import ANSWERED, outcome_of, why_of
 
 CHUNK = 100
 """Samples inflated together."""
@@ -43,7 +43,7 @@ def faults_of(record: Mapping[str, Any]) -> list[str]:
     if state == "error":
         found.append(f"error: {record.get('error_kind') or 'unknown'}")
     if state == "abstained":
-        found.append(f"abstained: {record.get('why') or 'missing evidence'}")
+        found.append(f"abstained: {why_of(record) or 'missing evidence'}")
     if state == "wrong":
         found.append(_slip(record))
     culprit = _inside(record, "blame").get("blame")
@@ -60,8 +60,6 @@ def faults_of(record: Mapping[str, Any]) -> list[str]:
         found.append("out of domain")
     if record.get("tie"):
         found.append("a tie")
-    if record.get("settled") is False:
-        found.append("not settled")
     if record.get("oracle_failures"):
         found.append("calls that failed")
     return found
@@ -92,6 +90,8 @@ def _plain(value: Any) -> str:
 
 def doubt_of(record: Mapping[str, Any]) -> float | None:
     """Return 1 minus the probability of the answer given, in [0, 1]; of bounds the lower one; ``None``: not known."""
+    if state_of(record) == "abstained":
+        return None
     p = record.get("probability")
     if p is None:
         bounds = record.get("bounds")

@@ -49,7 +49,7 @@ def build(first: Path, second: Path, path: Path | None = None) -> Path:
     samples = [{"a": _side(a), "b": _side(b)} for a, b in zip(*sides, strict=True)]
     pictures = place_pictures(rows, [a.get("picture") for a, _ in pairs], Pictures(path.parent, len(pairs)))
     n = len(both.found.pairs)
-    gain = (both.found.only_second - both.found.only_first) / n
+    gain = (both.found.only_second - both.found.only_first) / (both.found.judged or 1)
     html = render(
         "pair.html",
         PAIR_SCRIPTS,

@@ -139,7 +139,7 @@ def test_a_folder_without_a_config_has_a_report_all_the_same(tmp_path: Path) -> 
         ({"correct": False, "answer": {"object": 1}, "iou": 0.1}, "wrong", ["wrong: the box overlaps too little"]),
         ({"correct": False, "error": "x", "error_kind": "OracleError"}, "error", ["error: OracleError"]),
         ({"abstained": True}, "abstained", ["abstained: missing evidence"]),
-        ({"outcome": "abstained", "why": "budget"}, "abstained", ["abstained: budget"]),
+        ({"abstained": True, "why": "budget"}, "abstained", ["abstained: budget"]),
         (
             {"abstained": True, "why": "presupposition", "presuppositions": ["the cube"]},
             "abstained",
@@ -147,7 +147,8 @@ def test_a_folder_without_a_config_has_a_report_all_the_same(tmp_path: Path) -> 
         ),
         ({"out_of_domain": "the picture is unlike"}, "right", ["out of domain"]),
         ({"ambiguous": ["the sphere"]}, "right", ["several fit a description"]),
-        ({"tie": True, "settled": False}, "right", ["a tie", "not settled"]),
+        ({"tie": True}, "right", ["a tie"]),
+        ({"settled": False}, "abstained", ["abstained: budget"]),
         (
             {"blame": {"blame": "oracle"}, "correct": False, "answer": 4},
             "wrong",

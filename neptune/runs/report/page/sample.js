@@ -20,8 +20,9 @@ function verdict(row, sample) {
   line.append(make("b", row.state, `${signs[row.state]} ${said}`.trim()));
   if (row.state === "error") line.append(make("span", "error", sample.error || ""));
   if (row.state === "abstained" && sample.why) line.append(make("span", "abstained", `because of: ${sample.why}`));
+  if (typeof sample.guess_right === "boolean") line.append(make("span", "quiet", `its guess ${show(row.answer)} would be ${sample.guess_right ? "right" : "wrong"}`));
   if (row.state !== "right" && row.expected !== null && row.expected !== undefined) line.append(make("span", "", `right is ${show(row.expected)}`));
-  const extra = [sureOf(sample), sample.value !== undefined ? `value ${show(sample.value)}` : "",
+  const extra = [row.state === "abstained" ? "" : sureOf(sample), sample.value !== undefined ? `value ${show(sample.value)}` : "",
     typeof sample.iou === "number" ? `${notation ? "IoU" : "overlap"} ${sample.iou.toFixed(2)}` : ""].filter(Boolean).join(" · ");
   if (extra) line.append(make("span", "quiet", extra));
   if (sample.judge) line.append(make("span", "quiet", `judge: ${sample.judge.right === true ? "right" : sample.judge.right === false ? "wrong" : show(sample.judge.verdict)}`));

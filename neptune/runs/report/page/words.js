@@ -19,6 +19,8 @@ const named = (source) => source.replace(/@(\d+)/g, (_, d) => "xyzwuvst"[d] || "
 
 function inWords(text) { // signs as words
   for (const [sign, words] of PLAIN) if (sign.test(text)) return text.replace(sign, words);
+  const [, label, rest] = /^([^:()]+): (.+)$/.exec(text) || []; // a choice, and what is weighed for it
+  if (label) return `${label}: ${inWords(rest)}`;
   let inside = text, before; // E[y ~ the y meant] …: innermost first
   do { before = inside; inside = before.replace(/(?:E|at)\[(\w+) ~ ([^[\]]*)\] /g, "$1 being $2: "); } while (inside !== before);
   return SIGNS.reduce((t, [sign, words]) => t.replace(sign, words), inside);
@@ -67,6 +69,7 @@ function sureOf(sample) {
   if (typeof sample.probability === "number") return sure(sample.probability);
   if (!sample.bounds) return "";
   const [low, high] = sample.bounds;
+  if (high - low < .005) return sure(low);
   return notation ? `p in [${low.toFixed(3)}, ${high.toFixed(3)}]` : `between ${(100 * low).toFixed(0)} and ${(100 * high).toFixed(0)} % sure`;
 }
 
