@@ -21,7 +21,7 @@ help:
 	@echo "make demo         set up, answer four kinds of questions about real renderings, end with the report's path"
 	@echo "make test         set up, pass the tests; those that need large packages are skipped, and say so"
 	@echo "make setup-all    install the large packages too: then make test skips none of them"
-	@echo "make test-full    the long profiles too"
+	@echo "make test-full    the long profiles too, and the first minutes of a new user, with the wheel alone"
 	@echo "make test-bounds  the oldest and the newest packages that pyproject.toml allows"
 	@echo "make lint         ruff, mypy and import-linter"
 	@echo "make docs         the documentation site, in build/site"
@@ -74,6 +74,7 @@ test: $(VENV)/.dev
 
 test-full: $(VENV)/.dev
 	@NEPTUNE_PROFILE=full $(BIN)/python -m pytest -q -n 2 --run-full
+	@PYTHON=$(PYTHON) tests/first_minutes.sh
 
 # The ends of the ranges, each in a virtual environment of its own; what depends on the packages most is run.
 BOUNDS_TESTS ?= $(addprefix tests/,algebra house learn perception writer)

@@ -87,6 +87,16 @@ def _replay(words: list[str]) -> int:
     return replay(_one("replay", plain, "FILE.zip"), given)
 
 
+def _examples(words: list[str]) -> int:
+    from neptune.cli.commands.examples import write_examples
+
+    plain, given = split_command(words)
+    _no_fields("examples", given)
+    folder = Path(_one("examples", plain or ["examples"], "FOLDER"))
+    print(f"{write_examples(folder)} files in {folder}", flush=True)
+    return 0
+
+
 def _completion(words: list[str]) -> int:
     from neptune.cli.completion import script
 
@@ -128,6 +138,7 @@ FUNCTIONS: dict[str, Callable[[list[str]], int]] = {
     "train-answers": _task("train-answers", "train-answers"),
     "finetune": _task("finetune", "finetune-lora"),
     "contact-sheet": _task("contact-sheet", "clevr"),
+    "examples": _examples,
     "completion": _completion,
 }
 """Command → what does it: gets the words after the command's name and returns the exit code."""

@@ -119,6 +119,12 @@ COMMANDS: dict[str, Command] = {
         fields=("sample", "dataset", "data_dir", "vlm_options"),
         examples=("contact-sheet clevr --sample clevr-000003",),
     ),
+    "examples": Command(
+        "[FOLDER]",
+        "write the packaged sample pictures into a folder",
+        "FOLDER is by default examples. What is there already is left as it is. The packaged configs need none of it.",
+        examples=("examples",),
+    ),
     "completion": Command(
         "SHELL",
         "completion in bash, zsh or fish",

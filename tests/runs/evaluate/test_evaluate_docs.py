@@ -28,11 +28,11 @@ def test_the_commands_of_the_readme_run(
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     found = commands()
-    assert len(found) == 6
+    assert len(found) == 7
     with serving(lambda request, number: "yes" if number % 2 else "no") as server:
         for words in found:
-            assert words[:2] == ["python", "run.py"]
-            words = [w.replace("experiments/", f"{tmp_path}/").replace("40", "20") for w in words[2:]]
+            assert words[0] == "neptune-reasoner"
+            words = [re.sub(r"^experiments$|experiments/", f"{tmp_path}/", w).replace("40", "20") for w in words[1:]]
             if "--judge_provider" in words:  # the provider of the example needs a key
                 words[words.index("--judge_provider") + 1] = "local"
                 words += ["--judge_base_url", server.url]
