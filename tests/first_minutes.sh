@@ -27,10 +27,11 @@ mkdir -p "$work/dist"
 PIP_CONSTRAINT=$root/requirements/build.txt PIP_BUILD_CONSTRAINT=$root/requirements/build.txt \
     "$bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$work/dist" "$work/source"
 rm -rf "$work/source"
-grep -ohE '^[A-Za-z0-9_.-]+==[^ ;\\]+' "$root/requirements/demo.txt" "$root/requirements/torch.txt" \
-    >"$work/constraints.txt"
+# The pins of `make`, without their hashes: torch has none, and pip wants all or none.
+sed -nE 's/^([A-Za-z0-9][^\\]*[^ \\]).*/\1/p' "$root/requirements/demo.txt" >"$work/constraints.txt"
 # shellcheck disable=SC2086
-"$bin/python" -m pip install --quiet --constraint "$work/constraints.txt" ${PIP_ARGS:-} "$work"/dist/*.whl
+"$bin/python" -m pip install --quiet --constraint "$work/constraints.txt" \
+    --constraint "$root/requirements/torch.txt" ${PIP_ARGS:-} "$work"/dist/*.whl
 "$bin/python" -m pip check
 
 cp "$root/README.md" "$root/docs/coming-from-neptune.md" "$root/tests/helpers/console.py" "$work/"

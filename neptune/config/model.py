@@ -39,7 +39,7 @@ DETECTIONS = "detections.sqlite"
 Count = Annotated[int, Field(ge=1)]
 
 
-def _all_if_minus_one(value: Any) -> Any:
+def all_if_minus_one(value: Any) -> Any:
     """NePTune's ``num_samples: -1`` is all of them."""
     return None if value == -1 and not isinstance(value, bool) else value
 
@@ -65,7 +65,7 @@ class Config(BaseModel):
     follow_links: bool = Field(
         False, description="Symbolic links below data_dir may lead out of it; without, a sample that needs one fails."
     )
-    num_samples: Annotated[Count | None, BeforeValidator(_all_if_minus_one)] = Field(
+    num_samples: Annotated[Count | None, BeforeValidator(all_if_minus_one)] = Field(
         None, description="The first samples of each dataset; null or -1: all."
     )
     output_dir: WrittenPath | None = Field(None, description="Run folder; by default experiments/<name of the config>.")

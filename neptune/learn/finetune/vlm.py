@@ -49,7 +49,9 @@ class FinetuneConfig(BaseModel):
     data_dir: ReadPath = Field(description="their folder")
     follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
     split: str | None = Field(None, description="train, … where the folder holds several")
-    num_samples: int | None = Field(None, ge=2, description="the first questions of each dataset; null: all")
+    num_samples: Annotated[Annotated[int, Field(ge=2)] | None, BeforeValidator(all_if_minus_one)] = Field(
+        None, description="the first questions of each dataset; null or -1: all"
+    )
     val_dir: ReadPath | None = Field(None, description="folder of the questions that choose the best step")
     val_split: str | None = Field(None, description="or their split, in data_dir")
     val_samples: int | None = Field(None, ge=1, description="at most so many of them; null: all")
