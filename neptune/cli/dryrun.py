@@ -83,7 +83,12 @@ def check_dataset(config: Config, name: str, found: Findings) -> None:
     assert config.data_dir is not None
     try:
         task = tasks.load(
-            name, config.data_dir, config.num_samples, split=config.split, follow_links=config.follow_links
+            name,
+            config.data_dir,
+            config.num_samples,
+            split=config.split,
+            follow_links=config.follow_links,
+            fetch_pictures=config.fetch_pictures,
         )
     except NeptuneError as error:
         found.problems.append(f"dataset {name}: {error.one_line()}")

@@ -65,6 +65,9 @@ class Config(BaseModel):
     follow_links: bool = Field(
         False, description="Symbolic links below data_dir may lead out of it; without, a sample that needs one fails."
     )
+    fetch_pictures: bool = Field(
+        False, description="Dataset folder: fetch pictures that are http(s) addresses; without, such a sample fails."
+    )
     num_samples: Annotated[Count | None, BeforeValidator(all_if_minus_one)] = Field(
         None, description="The first samples of each dataset; null or -1: all."
     )

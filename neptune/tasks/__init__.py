@@ -40,6 +40,7 @@ def load(
     seed: int | None = None,
     split: str | None = None,
     follow_links: bool = False,
+    fetch_pictures: bool = False,
 ) -> Task:
     """Load a dataset.
 
@@ -58,11 +59,13 @@ def load(
         ``"train"``, ``"val"``, … where the folder holds several.
     follow_links
         Whether symbolic links below `data_dir` may lead out of it.
+    fetch_pictures
+        Whether pictures that are http(s) addresses are fetched, when they are looked at; only ``folder`` has such.
 
     Raises
     ------
     ConfigError
-        If the name is unknown or `num_samples` is below 1.
+        If the name is unknown, `num_samples` is below 1, or pictures are to be fetched of another dataset.
     DatasetError
         If a file that the task needs is missing, unreadable, or not of the expected form. A single bad record
         is not an error here: it becomes its sample's ``problem``.
@@ -70,7 +73,12 @@ def load(
     if name not in REGISTRY:
         raise ConfigError(f"Unknown dataset {name!r}", where="dataset", **one_of(str(name).replace("_", "-"), NAMES))
     make = resolve_name(REGISTRY[name])
+    if fetch_pictures and not make.may_fetch:
+        raise ConfigError(
+            f"The pictures of dataset '{name}' are files", where="fetch_pictures", hint="It goes with dataset folder"
+        )
     task: Task = make(data_dir, num_samples=num_samples, seed=seed, split=split, follow_links=follow_links)
+    task.fetch_pictures = fetch_pictures  # a sample, with its picture, is made when it is asked for
     return task
 
 

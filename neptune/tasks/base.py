@@ -127,6 +127,10 @@ class Task(ABC):
     name: ClassVar[str]
     points: ClassVar[bool] = False
     """Whether an answer has to name objects: then one is named, also where nothing fits."""
+    may_fetch: ClassVar[bool] = False
+    """Whether a picture may be an http(s) address."""
+    fetch_pictures: bool = False
+    """Whether it is fetched then."""
     samples: Sequence[Sample]
 
     def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:

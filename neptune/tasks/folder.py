@@ -5,7 +5,8 @@
 
 Fields: ``image`` and ``question``; ``answer`` (true/false, a number, a word, or a list of admissible ones) or ``box``
 (``x0 y0 x1 y1`` in pixels: the answer must point there), or neither; ``program``, ``family``, ``boxes`` (the objects,
-for ``od_model: scene``) where they are known; ``id``, the sample's name, by which runs are compared.
+for ``od_model: scene``) where they are known; ``id``, the sample's name, by which runs are compared. An ``image``
+that is an http(s) address is fetched where ``fetch_pictures`` says so.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from neptune.answer import Answer
 from neptune.errors import DatasetError
 from neptune.files import trusted
 from neptune.scene import Scene
+from neptune.scene.fetch import is_address
+from neptune.scene.picture import Picture
 from neptune.tasks.base import Sample, plain
 from neptune.tasks.boxes import boxes_only, corners, objects_of
 from neptune.tasks.clevr.clevr import plain_word
@@ -40,6 +43,7 @@ class PictureFolder(PointingTask, ListedTask):
     """
 
     name = "folder"
+    may_fetch = True
 
     def open(self, data_dir: str | Path, split: str | None) -> tuple[Sequence[Any], str]:
         """Return the lines of the file of questions, with their numbers."""
@@ -94,7 +98,10 @@ class PictureFolder(PointingTask, ListedTask):
         if own is not None and (first := self._line_of[own]) != line:
             raise DatasetError(f"The id {own!r} is that of line {first} already", where=where)
         image = field(record, "image", str, where)
-        draft.picture = find_picture(self.root, (".", "images"), image, where, follow_links=self.follow_links)
+        if is_address(image):
+            draft.picture = self._address(image, where)
+        else:
+            draft.picture = find_picture(self.root, (".", "images"), image, where, follow_links=self.follow_links)
         if "boxes" in record:
             objects = objects_of(field(record, "boxes", list, where), where, size=False)
             draft.annotation = boxes_only(list(objects.values()), None)
@@ -111,6 +118,15 @@ class PictureFolder(PointingTask, ListedTask):
                     expected="true or false, a number, a word, or a list of them",
                 )
             draft.expected = {"answers": answers}
+
+    def _address(self, image: str, where: str) -> Picture:
+        if not self.fetch_pictures:
+            raise DatasetError(
+                "The picture is an http(s) address, and runs fetch none unless they are told to",
+                where=where,
+                hint="Download it into the folder, or set fetch_pictures to true",
+            )
+        return Picture(image)
 
     def sample_id(self, index: int) -> str:
         """Return the line's own id, or one made of its place; a repeated one is left to the first line."""

@@ -6,9 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from neptune.cli import main
 from neptune.cli.completion import SHELLS, VARIABLE
@@ -262,3 +267,50 @@ def test_completion_offers(
     found = completed(line, capsys, monkeypatch)
     assert some <= set(found)
     assert all(word.startswith(line.rpartition(" ")[2]) for word in found)
+
+
+# --- pictures from addresses ---
+
+
+def test_a_run_fetches_no_picture_unless_it_is_told_to(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("data").mkdir()
+    with serving_pictures(PICTURE) as address:
+        line = {"image": f"{address}/a.png?key=secret", "question": "How many cubes are there?", "program": CUBES}
+        Path("data/questions.jsonl").write_text(json.dumps({**line, "answer": 4}) + "\n")
+        words = ["clevr", "--dataset", "folder", "--data_dir", "data", "--vocabulary", "clevr"]
+        assert main(["run", *words, "--output_dir", "off"]) == 2
+        (record,) = map(json.loads, Path("off/samples.jsonl").read_text().splitlines())
+        assert "runs fetch none" in record["error"]
+        assert "set fetch_pictures to true" in record["error"]
+        assert main(["run", *words, "--output_dir", "on", "--fetch_pictures", "true"]) == 0
+        (record,) = map(json.loads, Path("on/samples.jsonl").read_text().splitlines())
+        assert record["correct"] is True
+        assert Path(record["picture"]).parent == Path("on/pictures")
+        assert Image.open(record["picture"]).convert("RGB").tobytes() == Image.open(PICTURE).convert("RGB").tobytes()
+        assert main(["ask", f"{address}/a.png", "--program", CUBES]) == 0
+        assert "Answer: 4" in capsys.readouterr().out
+    assert "fetch_pictures" in error(capsys, "run", "clevr", "--fetch_pictures", "true", "--output_dir", "x")
+    assert "can not be fetched" in error(capsys, "ask", f"{address}/a.png", "--program", CUBES)
+    assert not list(Path("experiments/ask").glob("pictures/*"))
+
+
+@contextmanager
+def serving_pictures(path: Path) -> Iterator[str]:
+    """Serve one picture on the loopback."""
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(path.read_bytes())
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()

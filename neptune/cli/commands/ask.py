@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from neptune.runs import record as records
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import RunFolder
 from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
+from neptune.runs.record.fetched import PICTURES, place_of
 from neptune.runs.record.outcome import judged
 from neptune.runs.record.provenance import describe_code, hash_inputs
 from neptune.saving import replacing
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
 
 PICTURE = Path("answer.png")
 """The annotated picture in the run folder of ``ask``; of several pictures ``answer-1.png``, ``answer-2.png``, …"""
-
-FETCHED = Path("picture.png")
-"""A copy of a picture that was fetched from an address; numbered as the annotated one."""
 
 
 def ask(config: Config, name: str) -> int:
@@ -83,7 +82,7 @@ def ask(config: Config, name: str) -> int:
         for picture, scene, answer, seconds in found:
             number = f"-{len(drawn) + 1}" if len(found) > 1 else ""
             record = _record(config, written, picture, scene, answer, seconds, number)
-            record["picture"] = str(picture.path or _kept(picture, folder, number))
+            record["picture"] = place_of(picture, folder)
             opened.append(record)
             drawn.append(folder / f"{PICTURE.stem}{number}{PICTURE.suffix}")
             with replacing(drawn[-1], "The annotated picture") as file:
@@ -124,14 +123,6 @@ def _record(
         **describe_scene(scene),
         "seconds": round(seconds, 4),
     }
-
-
-def _kept(picture: Picture, folder: Path, number: str) -> Path:
-    """Keep a fetched picture in the run folder, where the report finds it when its address holds another one."""
-    path = folder / f"{FETCHED.stem}{number}{FETCHED.suffix}"
-    with replacing(path, "The picture") as file:
-        picture.image.save(file, "PNG")
-    return path
 
 
 def _draw(picture: Picture, scene: Scene, answer: Answer, caption: str) -> Image:
@@ -207,7 +198,8 @@ def _forget(folder: Path) -> None:
         raise ConfigError(
             "The folder holds a run of another task", where=str(folder), hint="Choose another --output_dir"
         )
-    old = [path for made in (PICTURE, FETCHED) for path in folder.glob(f"{made.stem}*{made.suffix}")]
+    shutil.rmtree(folder / PICTURES, ignore_errors=True)
+    old = [*folder.glob(f"{PICTURE.stem}*{PICTURE.suffix}")]
     for path in [*old, *(folder / name for name in (records.SAMPLES, records.RESULTS, records.REPORT))]:
         path.unlink(missing_ok=True)
 

@@ -10,13 +10,14 @@ import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from neptune.algebra import LogicParameters
 from neptune.config import Config, make_config
+from neptune.config.model import all_if_minus_one
 from neptune.config.paths import KeptPath, NameOrPath, ReadPath, WrittenFolder
 from neptune.engine import Engine
 from neptune.engine.assemble import engine_arguments

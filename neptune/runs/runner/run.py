@@ -28,6 +28,7 @@ from neptune.runs.evaluate.tables import print_more, print_results
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.record.bundle import pack_run
 from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
+from neptune.runs.record.fetched import place_of
 from neptune.runs.record.outcome import ERROR, judged
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.record.provenance import describe_code, hash_inputs
@@ -82,8 +83,15 @@ def run_dataset(config: Config, name: str) -> int:
 
     assert config.data_dir is not None  # the config was checked
     loaded = [
-        tasks.load(d, config.data_dir, config.num_samples, split=config.split, follow_links=config.follow_links)
-        for d in config.datasets
+        tasks.load(
+            dataset,
+            config.data_dir,
+            config.num_samples,
+            split=config.split,
+            follow_links=config.follow_links,
+            fetch_pictures=config.fetch_pictures,
+        )
+        for dataset in config.datasets
     ]
     if config.estimate:
         from neptune.runs.runner.estimate import print_estimate
@@ -335,7 +343,7 @@ def answer_sample(
         **describe_scene(scene),
         **inside,
         **recorded,
-        "picture": str(sample.picture.path) if sample.picture is not None and sample.picture.path else None,
+        "picture": place_of(sample.picture, folder.path, seen=scene is not None),
         "seconds": round(seconds if seconds is not None else time.perf_counter() - start, 4),
     }
 
