@@ -180,7 +180,8 @@ def test_the_readme_asks_about_what_is_there() -> None:
     picture = Path(name[0]).name
     engine, folder = Engine("scene", "scene"), Folder(ROOT / "examples" / "clevr")
     assert any(scene["image_filename"] == picture for scene in scenes)
-    answer = engine.run(program, engine.scene(None, folder.annotation(picture)))
+    annotation, _ = folder.annotation(picture)
+    answer = engine.run(program, engine.scene(None, annotation))
     assert not answer.presuppositions
     assert f"Answer: {answer.value} " in "\n".join(example.lines)
 
