@@ -78,10 +78,12 @@ def listing(position: tuple[Any, Any, Any], asked: int | None = None) -> Listing
     pairs = list(_pairs(alternatives))
     entries: list[tuple[str, float]] = []
     hidden: list[str] = []
+    seen: set[tuple[str, float]] = set()
     for name, number in pairs:
         if number is None:
             hidden.append(name)
-        elif number > VERY_UNLIKELY and (name, number) not in entries:  # some list the sampled token a second time
+        elif number > VERY_UNLIKELY and (name, number) not in seen:  # some list the sampled token a second time
+            seen.add((name, number))
             entries.append((name, number))
     ceiling = 0.0
     if asked is not None and len(pairs) >= asked and entries:
