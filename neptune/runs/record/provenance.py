@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from dsl import resources
 from neptune.answer import SEMANTICS
 from neptune.config import Config
 from neptune.resources import PACKAGE, prompts
@@ -68,6 +69,9 @@ def hash_inputs(config: Config) -> dict[str, str]:
     if "embedded" in (config.vlm_model_name, config.od_model):
         weights = PACKAGE / "perception" / "embedded" / "weights"
         files |= {f"weights/{p.name}": p for p in sorted(weights.glob("*.safetensors"))}
+    if config.code_gen_provider == "embedded" or config.task == "ask":
+        for name in ("english.lark", "english.json"):
+            files[f"grammars/{name}"] = resources.find("grammars", name)
     shown = prompts()
     files |= {f"prompts/{p.relative_to(shown)}": p for p in sorted(shown.rglob("*")) if p.is_file()}
     return {name: _sha256(path) for name, path in files.items()}

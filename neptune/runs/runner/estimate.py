@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from neptune.engine.analysis.cost_bound import PATHS, Cells, CostBound, cost_bound
+from neptune.engine.assemble import writer_of
 from neptune.engine.evidence.kept import SCENES_KEPT
 from neptune.errors import NeptuneError
 from neptune.runs import record as records
@@ -113,11 +114,11 @@ def estimate_dataset(config: Config, task: Task, past: Sequence[Mapping[str, Any
             found.past_samples += 1
             found.past_calls += usage["oracle_calls"]
             found.past_rounds += usage.get("oracle_rounds", 0)
-    programs = _programs(config)
+    program_of = _programs(config)
     pictures = _Pictures(config)
     for sample in task.samples:
         try:
-            program = sample.gold() if programs is None else programs.get(sample.question)
+            program = program_of(sample)
             if program is None:
                 raise NeptuneError("The question has no program", where=str(sample.id))
             worst = pictures.add(program, sample)
@@ -192,15 +193,20 @@ class _Pictures:
         self._characters += min(picture.cells.total(len), picture.characters)
 
 
-def _programs(config: Config) -> ProgramCache | None:
+def _programs(config: Config) -> Callable[[Sample], str | None]:
     if config.code_gen_provider == "gold":
-        return None
+        return lambda sample: sample.gold()
+    if config.code_gen_provider == "embedded":
+        writer = writer_of(config)
+        assert writer is not None
+        return lambda sample: writer.write(sample.question, sample.dataset).program
     if config.program_cache_address is None:
         raise NeptuneError(
             "Without written programs there is nothing to estimate from",
-            expected="code_gen_provider gold, or a program_cache_address",
+            expected="code_gen_provider gold or embedded, or a program_cache_address",
         )
-    return ProgramCache.load(config.program_cache_address)
+    known = ProgramCache.load(config.program_cache_address)
+    return lambda sample: known.get(sample.question)
 
 
 def past_records(folder: Path) -> list[dict[str, Any]]:

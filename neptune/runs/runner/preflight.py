@@ -18,7 +18,7 @@ import dsl
 from dsl.limits import Limits
 from neptune.config import Config, ConfigProblems
 from neptune.engine.analysis.equivalence import plan_key
-from neptune.engine.assemble import choose_schedule
+from neptune.engine.assemble import choose_schedule, writer_of
 from neptune.errors import NeptuneError
 from neptune.foreign import printable
 from neptune.perception import registry
@@ -192,6 +192,8 @@ def program_check(config: Config) -> Lacks:
     runs = _language(config)
     if config.code_gen_provider == "gold":
         return lambda task, sample: runs(sample.program) if sample.program else _lacks_gold(sample)
+    if config.code_gen_provider == "embedded":
+        return _reads(config, runs)
     if config.code_gen_provider != "cache" or config.program_cache_address is None:
         return lambda task, sample: None
     address, model = config.program_cache_address, config.code_gen_model_name
@@ -202,6 +204,20 @@ def program_check(config: Config) -> Lacks:
         if entry is None:
             return f"{address} has no program for {sample.question[:60]!r}"
         return runs(str(entry["programs"][0]["program"]))
+
+    return lacks
+
+
+def _reads(config: Config, runs: Callable[[str], str | None]) -> Lacks:
+    """Return what says why a question is not understood without a language model."""
+    writer = writer_of(config)
+    assert writer is not None
+
+    def lacks(task: Task, sample: Sample) -> str | None:
+        try:
+            return runs(writer.write(sample.question, task.name).program)
+        except NeptuneError as error:
+            return error.one_line()
 
     return lacks
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from neptune.writer.english.grammar import START, Alternative, Grammar
-from neptune.writer.english.phrases import REJECTED
+from neptune.writer.english.phrases import Rejected
 
 KEPT = 3
 """Meanings kept of one phrase over one stretch of words."""
@@ -111,9 +111,11 @@ class Chart:
         for end, partial in states.items():
             rows = found.setdefault(end, [])
             for cost, parts in partial:
-                meaning = make(*parts) if make is not None else parts[0] if parts else None
-                if meaning is not REJECTED:
-                    _keep(rows, cost, meaning)
+                try:
+                    meaning = make(*parts) if make is not None else parts[0] if parts else None
+                except Rejected:
+                    continue
+                _keep(rows, cost, meaning)
             if not rows:
                 del found[end]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dsl.vocabulary import Vocabulary
 from neptune.writer.english import meaning as m
-from neptune.writer.english.phrases import IT, REJECTED, THEY, Owned, _Phrases, all_of, parts
+from neptune.writer.english.phrases import IT, THEY, Owned, Rejected, _Phrases, all_of, parts
 
 
 def functions(vocabulary: Vocabulary) -> Mapping[str, Callable[..., Any]]:
@@ -32,9 +32,6 @@ class _Questions(_Phrases):
 
     def count_of_that(self, phrase: m.Phrase, condition: m.Condition) -> m.Question:
         return m.Count(phrase.nominal.that(*parts(condition)))
-
-    def count_them(self, condition: m.Condition) -> m.Question:
-        return REJECTED
 
     def count_everything(self) -> m.Question:
         return m.Count(m.Nominal())
@@ -70,7 +67,9 @@ class _Questions(_Phrases):
     # --- is there, is it so ---
 
     def exists(self, what: m.Phrase) -> m.Question:
-        return REJECTED if what.quantity in ("it", "they") else m.Exists(what)
+        if what.quantity in ("it", "they"):
+            raise Rejected
+        return m.Exists(what)
 
     def exists_that(self, what: m.Phrase, condition: m.Condition) -> m.Question:
         return self.exists(self.indefinite_that(what, condition))
@@ -107,9 +106,6 @@ class _Questions(_Phrases):
     def describe_last(self, of: m.Phrase, sort: str) -> m.Question:
         return m.Describe(sort, of)
 
-    def describe_of_two(self, sort: str, _: str, of: m.Phrase) -> m.Question:
-        return m.Describe(sort, of)
-
     def described(self, owned: Owned) -> m.Question:
         return m.Describe(*owned)
 
@@ -125,18 +121,20 @@ class _Questions(_Phrases):
     def owner(self, owned: Owned) -> m.Phrase:
         return owned[1]
 
-    def describe_named(self, attribute: str, of: m.Phrase) -> m.Question:
+    def _describe_named(self, attribute: str, of: m.Phrase) -> m.Question:
         sort = self._vocabulary.sort_named(attribute)
-        return m.Describe(sort, of) if sort in self._vocabulary.sorts else REJECTED
+        if sort is None or sort not in self._vocabulary.sorts:
+            raise Rejected
+        return m.Describe(sort, of)
 
     def describe_material(self, of: m.Phrase) -> m.Question:
-        return self.describe_named("material", of)
+        return self._describe_named("material", of)
 
     def describe_shape(self, of: m.Phrase) -> m.Question:
-        return self.describe_named("shape", of)
+        return self._describe_named("shape", of)
 
     def describe_color(self, of: m.Phrase) -> m.Question:
-        return self.describe_named("color", of)
+        return self._describe_named("color", of)
 
     def describe_core(self, sort: str, nominal: m.Nominal) -> m.Question:
         return m.Describe(sort, m.Phrase("the", nominal))
@@ -148,14 +146,14 @@ class _Questions(_Phrases):
 
     def attr_same(self, sort: str, of: m.Phrase, to: m.Phrase) -> m.Question:
         condition = self.same_attr(sort, to)
-        return condition if condition is REJECTED else m.Holds(of, condition)
+        return m.Holds(of, condition)
 
     def owned_same(self, owned: Owned, to: m.Phrase) -> m.Question:
         return self.attr_same(*owned, to)
 
     def attr_differs(self, sort: str, of: m.Phrase, to: m.Phrase) -> m.Question:
         condition = self.differ_attr(sort, to)
-        return condition if condition is REJECTED else m.Holds(of, condition)
+        return m.Holds(of, condition)
 
     def owned_differs(self, owned: Owned, to: m.Phrase) -> m.Question:
         return self.attr_differs(*owned, to)
@@ -176,14 +174,21 @@ class _Questions(_Phrases):
         first, second = pair
         return m.Holds(first, all_of(m.Related(name, second) for sort, name in self._same.items() if sort != "object"))
 
+    def the_group(self, _: int, nominal: m.Nominal) -> m.Nominal:
+        return nominal
+
     def group(self, nominal: m.Nominal) -> m.Nominal:
         return nominal
 
     def group_second(self, number: int, nominal: m.Nominal) -> m.Nominal:
-        return nominal if number > 1 else REJECTED
+        if number != 2:
+            raise Rejected
+        return nominal
 
     def plural_group(self, nominal: m.Nominal) -> m.Nominal:
-        return nominal if nominal.plural else REJECTED
+        if not nominal.plural:
+            raise Rejected
+        return nominal
 
     def group_they(self) -> m.Nominal:
         return m.Nominal((), m.SAME_NOUN, True)
@@ -204,15 +209,13 @@ class _Questions(_Phrases):
         return self._in_group(sort, group, differ=True, some=True)
 
     def _in_group(self, sort: str, group: m.Nominal, differ: bool = False, some: bool = False) -> m.Question:
-        name = self._compared(sort)
-        return m.SameInGroup(name, group, differ, some) if name else REJECTED
-
-    def _compared(self, sort: str) -> str | None:
-        return self._same.get(self._vocabulary.attribute(sort))
+        return m.SameInGroup(self._compared(sort), group, differ, some)
 
     # --- which thing ---
 
     def point(self, at: m.Phrase) -> m.Question:
+        if at.quantity in ("no", "most") or isinstance(at.quantity, m.Quantity):
+            raise Rejected
         return m.Point(at)
 
     def point_that(self, condition: m.Condition) -> m.Question:
@@ -220,19 +223,18 @@ class _Questions(_Phrases):
 
     point_modified = point_that
 
-    def point_core(self, nominal: m.Nominal) -> m.Question:
-        return m.Point(m.Phrase("the", nominal))
-
     def point_core_that(self, nominal: m.Nominal, condition: m.Condition) -> m.Question:
-        return self.point_core(nominal.that(*parts(condition)))
+        return m.Point(m.Phrase("the", nominal.that(*parts(condition))))
 
     def point_related(self, name: str, to: m.Phrase) -> m.Question:
         return self.point_that(m.Related(name, to))
 
     def fragment(self, phrase: m.Phrase) -> m.Question:
-        if phrase.quantity == "the" or (phrase.quantity == "some" and not phrase.nominal.plural):
-            return m.Point(phrase) if phrase.nominal.conditions else REJECTED
-        return self.exists(phrase)
+        if phrase.quantity not in ("the", "some", "bare"):
+            return self.exists(phrase)
+        if not phrase.nominal.conditions:
+            raise Rejected
+        return m.Point(phrase)
 
     def fragment_any(self, nominal: m.Nominal) -> m.Question:
         return m.Exists(m.Phrase("some", nominal))
@@ -240,7 +242,9 @@ class _Questions(_Phrases):
     # --- discourse ---
 
     def introduced(self, phrase: m.Phrase) -> m.Phrase:
-        return REJECTED if phrase.quantity in ("it", "they", "no") else phrase
+        if phrase.quantity in ("it", "they", "no"):
+            raise Rejected
+        return phrase
 
     def after(self, phrase: m.Phrase, question: m.Question) -> m.Question:
         return m.After(phrase, question)

@@ -57,6 +57,8 @@ def unknown_words(words: Sequence[Word], edges: Sequence[Mapping[str, Sequence[t
 def unknown(question: str, words: Sequence[Word], known: Iterable[str]) -> NotUnderstoodError:
     """Return the error of words that are not known, with known ones that look like them."""
     known = list(known)
+    # each word once, and stray signs last
+    words = sorted({w.text: w for w in reversed(words)}.values(), key=lambda w: (not w.text.isalnum(), w.column))
     close = {word.text: difflib.get_close_matches(word.text, known, 1, 0.78) for word in words}
     said = [f"'{w}' → '{c[0]}'" if len(close) > 1 else f"did you mean '{c[0]}'?" for w, c in close.items() if c]
     names = ", ".join(f"'{word.text}' (column {word.column})" for word in words[:5])

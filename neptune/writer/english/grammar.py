@@ -72,12 +72,13 @@ def read(text: str) -> Grammar:
     ValueError
         If an alternative with several meaningful parts names no function, or a phrase may begin with itself.
     """
-    import lark
+    from lark.load_grammar import load_grammar
 
-    made = lark.Lark(text, parser="earley", start=START)
-    literal = {t.name: f"'{t.pattern.value}'" for t in made.terminals}
+    # Lark reads the rules and writes out what is optional; its parsers, which take as long to make, are not needed
+    terminals, rules, _ = load_grammar(text, "english.lark", [], False)[0].compile([START], "*")
+    literal = {t.name: f"'{t.pattern.value}'" for t in terminals}
     raw: dict[str, list[tuple[tuple[str, ...], str | None, int]]] = {}
-    for rule in made.rules:
+    for rule in rules:
         symbols = tuple(literal.get(s.name, str(s.name)) for s in rule.expansion)
         cost = -(rule.options.priority or 0)
         raw.setdefault(str(rule.origin.name), []).append((symbols, rule.alias and str(rule.alias), cost))

@@ -56,6 +56,7 @@ class Lexicon:
         self.vocabulary = vocabulary
         general = _general()
         self._spelled: Mapping[str, str] = general["contractions"] | general["spellings"]
+        self._passed_over = frozenset(general["passed_over"])
         self._skipped = frozenset(general["skipped"])
         self._entries: dict[str, list[tuple[tuple[str, ...], str, Any]]] = {}
         for name, row in _entries(vocabulary, words or {}, english or {}, general):
@@ -70,6 +71,11 @@ class Lexicon:
     def known(self) -> list[str]:
         """Return the words that stand in an entry, for suggestions."""
         return sorted({part for rows in self._entries.values() for parts, _, _ in rows for part in parts})
+
+    def notes(self, words: list[Word]) -> list[str]:
+        """Return what is said of words that the grammar takes, but that change nothing."""
+        passed = {word.text for word in words} & self._passed_over
+        return [f"'{word}' was passed over: the plain relation is meant" for word in sorted(passed)]
 
     def split(self, question: str) -> list[Word]:
         """Return the words of a question: lower case, contractions written out, hyphens and quotes dropped.

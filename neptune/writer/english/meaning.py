@@ -102,7 +102,10 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A noun phrase: ``the``, ``some``, ``all``, ``no``, ``most``, or so many, of a nominal; or ``it``, ``they``."""
+    """A noun phrase: ``the``, ``some``, ``all``, ``no``, ``most``, or so many, of a nominal; ``it`` and ``they``.
+
+    Without an article (``bare``) one object is the one, and several are some, or all where they are asked about.
+    """
 
     quantity: str | Quantity
     nominal: Nominal = Nominal()

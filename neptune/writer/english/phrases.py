@@ -1,7 +1,7 @@
 """The meaning of a phrase from the meanings of its parts: nouns, what is said of them, how many.
 
 One function for each name in ``grammars/english.lark``; those of questions are in ``compose.py``.
-A function returns :data:`REJECTED` where the parts do not go together.
+A function raises :class:`Rejected` where the parts do not go together.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import Any
 from dsl.vocabulary import Vocabulary
 from neptune.writer.english import meaning as m
 
-REJECTED: Any = object()
-"""What a function of a phrase returns whose parts do not go together."""
+
+class Rejected(Exception):
+    """The parts do not go together: this is no reading."""
+
 
 IT, THEY = m.Phrase("it"), m.Phrase("they")
 Owned = tuple[str, m.Phrase]
@@ -26,7 +28,9 @@ class _Phrases:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._same = {facts.same: name for name, facts in vocabulary.predicates.items() if facts.same}
+        self._same: dict[str | None, str] = {
+            facts.same: name for name, facts in vocabulary.predicates.items() if facts.same
+        }
 
     # --- words and parts handed on ---
 
@@ -50,9 +54,6 @@ class _Phrases:
     def one_word(self) -> m.Nominal:
         return m.Nominal((), m.SAME_NOUN)
 
-    def things(self) -> m.Nominal:
-        return m.Nominal((), None, True)
-
     def thing_else(self) -> m.Nominal:
         return m.Nominal((), None, True, other=True)
 
@@ -68,7 +69,7 @@ class _Phrases:
 
     def either_nominal(self, *nominals: m.Nominal) -> m.Nominal:
         if any(n.other for n in nominals):
-            return REJECTED
+            raise Rejected
         ways = tuple(way for n in nominals for way in _ways(n))
         return m.Nominal((m.Any(ways),), None, True)
 
@@ -79,7 +80,7 @@ class _Phrases:
 
     def is_adj_first(self, value: str, *sorts: str) -> m.Condition:
         if sorts and self._vocabulary.sort_of_value(value) != sorts[0]:
-            return REJECTED
+            raise Rejected
         return m.Is(value)
 
     def is_adj_last(self, sort: str, value: str) -> m.Condition:
@@ -90,12 +91,13 @@ class _Phrases:
 
     def is_either(self, *values: str) -> m.Condition:
         found = self.is_one_of(*values)
-        return found if found is REJECTED else replace(found, open=True)
+        return replace(found, open=True)
 
-    def is_one_of(self, *values: str) -> Any:
+    def is_one_of(self, *values: str) -> m.Any:
         # "the cube or tiny things" is no "cube or tiny" thing
-        alike = len({self._vocabulary.sort_of_value(v) for v in values}) == 1
-        return m.Any(tuple(m.Is(v) for v in values)) if alike else REJECTED
+        if len({self._vocabulary.sort_of_value(v) for v in values}) > 1:
+            raise Rejected
+        return m.Any(tuple(m.Is(v) for v in values))
 
     def is_each(self, *values: str) -> m.Condition:
         return m.All(tuple(m.Is(v) for v in values))
@@ -119,7 +121,7 @@ class _Phrases:
 
     def is_one(self, nominal: m.Nominal) -> m.Condition:
         if nominal.other or nominal.head == m.SAME_NOUN:
-            return REJECTED
+            raise Rejected
         return all_of(nominal.conditions)
 
     def other(self) -> m.Condition:
@@ -172,8 +174,7 @@ class _Phrases:
         return m.Is(name)
 
     def same_attr(self, sort: str, to: m.Phrase) -> m.Condition:
-        name = self._compared(sort)
-        return m.Related(name, to) if name else REJECTED
+        return m.Related(self._compared(sort), to)
 
     def same_as_it(self, sort: str) -> m.Condition:
         return self.same_attr(sort, IT)
@@ -186,7 +187,7 @@ class _Phrases:
 
     def differ_attr(self, sort: str, to: m.Phrase) -> m.Condition:
         found = self.same_attr(sort, to)
-        return found if found is REJECTED else m.Not(found)
+        return m.Not(found)
 
     def differ_in(self, to: m.Phrase, sort: str) -> m.Condition:
         return self.differ_attr(sort, to)
@@ -195,12 +196,9 @@ class _Phrases:
         return self.negated(condition)
 
     def apart_from(self, phrase: m.Phrase) -> m.Condition:
-        if phrase.quantity in ("some", "all", "they") and phrase.nominal.conditions:
+        if phrase.quantity in ("some", "all", "bare") and phrase.nominal.conditions:
             return m.Not(all_of(phrase.nominal.conditions))
         return m.Apart(phrase)
-
-    def like(self, value: str, to: m.Phrase) -> m.Condition:
-        return m.Is(value)
 
     # --- noun phrases ---
 
@@ -213,7 +211,8 @@ class _Phrases:
     def a(self, nominal: m.Nominal) -> m.Phrase:
         return m.Phrase("some", nominal)
 
-    bare = a
+    def bare(self, nominal: m.Nominal) -> m.Phrase:
+        return m.Phrase("bare", nominal)
 
     def another(self, nominal: m.Nominal) -> m.Phrase:
         return m.Phrase("some", replace(nominal, other=True))
@@ -229,11 +228,11 @@ class _Phrases:
 
     def the_all(self, *nominals: m.Nominal) -> m.Phrase:
         found = self.either_nominal(*nominals)
-        return found if found is REJECTED else m.Phrase("all", found)
+        return m.Phrase("all", found)
 
     def a_either(self, *nominals: m.Nominal) -> m.Phrase:
         found = self.either_nominal(*nominals)
-        return found if found is REJECTED else m.Phrase("some", found)
+        return m.Phrase("some", found)
 
     def number_of(self, quantity: m.Quantity, nominal: m.Nominal) -> m.Phrase:
         return m.Phrase(quantity, nominal)
@@ -314,6 +313,12 @@ class _Phrases:
 
     def at_most(self) -> str:
         return "<="
+
+    def _compared(self, sort: str) -> str:
+        name = self._same.get(self._vocabulary.attribute(sort))
+        if name is None:
+            raise Rejected
+        return name
 
 
 def parts(condition: m.Condition) -> tuple[m.Condition, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,7 +12,7 @@ from neptune.writer.english import faults
 from neptune.writer.english.chart import Chart
 from neptune.writer.english.compose import functions
 from neptune.writer.english.grammar import load
-from neptune.writer.english.lexicon import lexicon_of
+from neptune.writer.english.lexicon import Lexicon, lexicon_of
 from neptune.writer.english.render import Renderer
 from neptune.writer.english.resolve import Resolver, Unresolved
 
@@ -35,6 +35,9 @@ class Reader:
     ----------
     vocabulary
         The world's words.
+    english
+        How they are put in English, where no file beside the vocabulary says it: see
+        :class:`~neptune.writer.english.lexicon.Lexicon`.
 
     Raises
     ------
@@ -42,8 +45,9 @@ class Reader:
         If the vocabulary has no words.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary, self._lexicon, self._grammar = vocabulary, lexicon_of(vocabulary), load()
+    def __init__(self, vocabulary: Vocabulary, english: Mapping[str, Any] | None = None) -> None:
+        self._vocabulary, self._grammar = vocabulary, load()
+        self._lexicon = lexicon_of(vocabulary) if english is None else Lexicon(vocabulary, english=english)
         self._functions: dict[str, Callable[..., Any]] = dict(functions(vocabulary))
 
     def read(self, question: str) -> Reading:
@@ -65,6 +69,7 @@ class Reader:
         unknown = faults.unknown_words(words, edges)
         if unknown:
             raise faults.unknown(question, unknown, [*self._lexicon.known(), *self._grammar.words])
+        notes = self._lexicon.notes(words)
         chart = Chart(self._grammar, self._functions, edges)
         programs: list[tuple[int, Reading]] = []
         unresolved: Unresolved | None = None
@@ -75,7 +80,7 @@ class Reader:
             except Unresolved as error:
                 unresolved = unresolved or error
                 continue
-            programs.append((cost, Reading(program, (*resolver.notes, *renderer.notes))))
+            programs.append((cost, Reading(program, (*notes, *resolver.notes, *renderer.notes))))
         if not programs:
             if unresolved is not None:
                 raise faults.points_to_nothing(question, unresolved.word)

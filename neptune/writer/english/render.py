@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from dsl.vocabulary import Vocabulary
 from neptune.writer.english import meaning as m
@@ -44,8 +45,12 @@ class Renderer:
             case m.Exists(what):
                 return self._said(what, None)
             case m.Describe(sort, of):
+                if of.nominal.plural or of.quantity in ("some", "all"):
+                    self.notes.append("of several objects, the one that fits best is described")
                 return f"describe({sort}, {self._the(of.nominal)})"
             case m.Point(at):
+                if at.nominal.plural or at.quantity == "all":
+                    return self._listed(at.nominal)
                 return self._bound("point", at.nominal)
             case m.Holds(of, that):
                 return self._asked(of, that)
@@ -67,6 +72,11 @@ class Renderer:
         value, attribute = next(self._fresh), self._vocabulary.attribute(sort)
         return value, lambda of: f"{attribute}({of}, {value})"
 
+    def _listed(self, nominal: m.Nominal) -> str:
+        x = next(self._fresh)
+        parts = [self._condition(c, x) for c in _flat(nominal.conditions)]
+        return f"[{x} for {x} in Object if {_and(parts)}]" if parts else f"[{x} for {x} in Object]"
+
     def _group(self, question: m.SameInGroup) -> str:
         name, group = question.predicate, question.group
         sign = "not " if question.differ else ""
@@ -80,6 +90,9 @@ class Renderer:
     # --- yes or no ---
 
     def _asked(self, of: m.Phrase, that: m.Condition) -> str:
+        if of.quantity == "bare" and of.nominal.plural:
+            self.notes.append("without an article, several are read as all of them")
+            of = replace(of, quantity="all")
         if isinstance(that, m.Any) and that.open and of.quantity == "the" and not of.nominal.plural:
             sorts = {self._vocabulary.sort_of_value(c.name) if isinstance(c, m.Is) else None for c in that.of}
             sort = next(iter(sorts))
@@ -91,6 +104,8 @@ class Renderer:
     def _said(self, of: m.Phrase, that: Formula | None) -> str:
         """Return that `that` is true of so many objects as a phrase says; without it, that they are there."""
         nominal = of.nominal
+        if of.quantity == "bare":
+            of = replace(of, quantity="some" if nominal.plural else "the")
         if isinstance(of.quantity, m.Quantity):
             if of.quantity.bare:
                 self.notes.append(f"a bare number is read as exactly so many: {of.quantity.number}")
@@ -140,7 +155,7 @@ class Renderer:
             case m.Any(of):
                 return "(" + " or ".join(self._condition(c, x) for c in of) + ")"
             case m.Apart(of):
-                if of.quantity == "the" and not of.nominal.plural:
+                if of.quantity in ("the", "bare") and not of.nominal.plural:
                     return f"distinct({x}, {self._the(of.nominal)})"
                 return _not(_and([self._condition(c, x) for c in of.nominal.conditions] or [f"{self._vacuous}({x})"]))
             case m.Related(name, to, back):

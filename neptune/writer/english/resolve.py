@@ -87,13 +87,14 @@ class Resolver:
                 raise Unresolved(str(phrase.quantity))
             return found
         found = replace(phrase, nominal=self.nominal(phrase.nominal))
-        if found.quantity == "the":
+        if found.quantity in ("the", "bare"):
             self._last = found
         return found
 
     def nominal(self, nominal: m.Nominal) -> m.Nominal:
         """Return a nominal with its noun, and with what "other" excludes."""
-        head, more = nominal.head, ()
+        head = nominal.head
+        more: tuple[m.Condition, ...] = ()
         if head == m.SAME_NOUN:
             head = self._noun
             more = (m.Is(head),) if head is not None else ()
@@ -130,7 +131,7 @@ class Resolver:
 def _compares(condition: m.Condition) -> bool:
     match condition:
         case m.Related(_, to):
-            return to.quantity == "the"
+            return to.quantity in ("the", "bare")
         case m.Not(of):
             return _compares(of)
         case m.All(of) | m.Any(of):
