@@ -19,6 +19,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from llm_programs import SPLITS, held_out
+
 import dsl
 from dsl.vocabulary import Vocabulary
 from neptune.engine import Engine
@@ -106,6 +108,10 @@ def main() -> None:
     parser.add_argument("--data_dir", type=Path)
     parser.add_argument("--programs", type=Path)
     parser.add_argument("--number", type=int)
+    parser.add_argument(
+        "--split", choices=SPLITS, default="all", help="of CLEVR-Humans, as benchmarks/llm_programs.py has it"
+    )
+    parser.add_argument("--step", type=int, default=1, help="take every so many-th question of CLEVR-Humans")
     parser.add_argument("--show", type=int, default=0)
     words = parser.parse_args()
     rows: Iterable[tuple[str, list[str]]]
@@ -120,12 +126,14 @@ def main() -> None:
             rows = [(question, [program]) for question, program in data.items()]
         else:
             with gzip.open(words.programs, "rt", encoding="utf-8") as file:
-                rows = [(row["question"], row["programs"][:1]) for row in map(json.loads, file)][: words.number]
+                rows = [(row["question"], row["programs"][:1]) for row in map(json.loads, file)]
+            rows = [r for r in rows if words.split == "all" or held_out(r[0]) == (words.split == "held-out")]
+            rows = rows[:: words.step][: words.number]
         found = against_programs(rows)
     counts, start, shown = Counter[str](), time.perf_counter(), 0
     for question, outcome, text in found:
         counts[outcome] += 1
-        if outcome not in ("right", "nothing to compare with") and shown < words.show:
+        if outcome not in ("right", "nothing to compare with") and shown < words.show and words.split != "held-out":
             shown += 1
             print(f"{outcome}: {question}\n    {text}")
     total, understood = sum(counts.values()), sum(counts.values()) - counts["not understood"]

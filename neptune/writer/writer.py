@@ -142,8 +142,8 @@ class Writer:
             store = ProgramStore(address, writable=False)
             return cls(None, store, vocabulary=vocabulary, limits=limits, examine=examine, model=model)
         if provider == EMBEDDED:
-            store = ProgramStore(address, writable=False) if address is not None else None
-            return cls.embedded(vocabulary, limits=limits, store=store)
+            known = ProgramStore(address, writable=False) if address is not None else None
+            return cls.embedded(vocabulary, limits=limits, store=known)
         if not model:
             raise ConfigError(
                 f"code_gen_model_name is not given; code_gen_provider {provider} needs it",

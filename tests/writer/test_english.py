@@ -281,3 +281,12 @@ def test_a_reader_is_made_once_and_is_quick() -> None:
         program(question)
     assert (time.process_time() - start) / len(questions) < 0.05
     assert reader_of(CLEVR) is reader_of(CLEVR)
+
+
+def test_the_documented_questions() -> None:
+    text = (ROOT / "docs" / "writer.md").read_text(encoding="utf-8")
+    table = text.split("<!-- questions: begin -->")[1].split("<!-- questions: end -->")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.strip().splitlines()]
+    assert len(rows) >= 8
+    for question, means in rows:
+        assert program(question) == means.strip("` ")

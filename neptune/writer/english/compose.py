@@ -30,6 +30,9 @@ class _Questions(_Phrases):
     def count_that(self, nominal: m.Nominal, condition: m.Condition) -> m.Question:
         return m.Count(nominal.that(*parts(condition)))
 
+    def count_all_that(self, condition: m.Condition) -> m.Question:
+        return m.Count(m.Nominal(parts(condition), None, True))
+
     def count_of_that(self, phrase: m.Phrase, condition: m.Condition) -> m.Question:
         return m.Count(phrase.nominal.that(*parts(condition)))
 
@@ -55,6 +58,9 @@ class _Questions(_Phrases):
 
     def compare_number(self, first: m.Nominal, operator: str, number: int) -> m.Question:
         return m.Compare(operator, first, number)
+
+    def more_of(self, first: m.Nominal, second: m.Nominal) -> m.Question:
+        return m.MoreOf(first, second)
 
     def as_many(self, first: m.Nominal, second: m.Nominal) -> m.Question:
         return m.Compare("==", first, second)
@@ -82,6 +88,9 @@ class _Questions(_Phrases):
 
     def holds(self, of: m.Phrase, that: m.Condition) -> m.Question:
         return m.Holds(of, that)
+
+    def hold_all(self, nominal: m.Nominal, that: m.Condition) -> m.Question:
+        return m.Holds(m.Phrase("all", nominal), that)
 
     def not_holds(self, of: m.Phrase, that: m.Condition) -> m.Question:
         return m.Contrary(m.Holds(of, that))
@@ -135,6 +144,9 @@ class _Questions(_Phrases):
 
     def describe_color(self, of: m.Phrase) -> m.Question:
         return self._describe_named("color", of)
+
+    def describe_that(self, sort: str, condition: m.Condition) -> m.Question:
+        return m.Describe(sort, m.Phrase("the", m.Nominal(parts(condition))))
 
     def describe_core(self, sort: str, nominal: m.Nominal) -> m.Question:
         return m.Describe(sort, m.Phrase("the", nominal))
@@ -208,8 +220,11 @@ class _Questions(_Phrases):
     def differ_two(self, group: m.Nominal, sort: str) -> m.Question:
         return self._in_group(sort, group, differ=True, some=True)
 
-    def _in_group(self, sort: str, group: m.Nominal, differ: bool = False, some: bool = False) -> m.Question:
-        return m.SameInGroup(self._compared(sort), group, differ, some)
+    def _in_group(
+        self, sorts: str | tuple[str, ...], group: m.Nominal, differ: bool = False, some: bool = False
+    ) -> m.Question:
+        each = (sorts,) if isinstance(sorts, str) else sorts
+        return m.SameInGroup(tuple(self._compared(sort) for sort in each), group, differ, some)
 
     # --- which thing ---
 

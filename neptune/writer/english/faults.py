@@ -72,8 +72,14 @@ def unknown(question: str, words: Sequence[Word], known: Iterable[str]) -> NotUn
     )
 
 
-def points_to_nothing(question: str, word: str) -> NotUnderstoodError:
-    """Return the error of a pronoun with nothing before it."""
+def points_to_nothing(question: str, word: str, said: bool) -> NotUnderstoodError:
+    """Return the error of a pronoun with nothing before it; `said`: whether it is there ("the same color" has none)."""
+    if not said:
+        return NotUnderstoodError(
+            "It is not said what is compared with what",
+            where=_quoted(question),
+            hint="Say both: 'the same color as the cube', 'Do any two cubes have the same color?'",
+        )
     return NotUnderstoodError(
         f"It is not said what '{word}' stands for",
         where=_quoted(question),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from dsl import resources
 
@@ -72,10 +73,11 @@ def read(text: str) -> Grammar:
     ValueError
         If an alternative with several meaningful parts names no function, or a phrase may begin with itself.
     """
-    from lark.load_grammar import load_grammar
+    from lark import load_grammar
 
     # Lark reads the rules and writes out what is optional; its parsers, which take as long to make, are not needed
-    terminals, rules, _ = load_grammar(text, "english.lark", [], False)[0].compile([START], "*")
+    reads: Any = load_grammar.load_grammar
+    terminals, rules, _ = reads(text, "english.lark", [], False)[0].compile([START], "*")
     literal = {t.name: f"'{t.pattern.value}'" for t in terminals}
     raw: dict[str, list[tuple[tuple[str, ...], str | None, int]]] = {}
     for rule in rules:

@@ -146,6 +146,14 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreOf:
+    """Which of two there are more of: "more cubes or balls"."""
+
+    first: Nominal
+    second: Nominal
+
+
+@dataclass(frozen=True, slots=True)
 class Describe:
     """The value of a sort at an object."""
 
@@ -163,9 +171,9 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class SameInGroup:
-    """Whether all objects of a group have one value (`differ`: no two of them); `some`: whether two of them have."""
+    """Whether all objects of a group have the same (`differ`: no two of them); `some`: whether two of them have."""
 
-    predicate: str
+    predicates: tuple[str, ...]
     group: Nominal
     differ: bool = False
     some: bool = False
@@ -218,6 +226,6 @@ class After:
 
 
 Question: TypeAlias = (
-    "Count | Difference | Exists | Compare | Describe | Holds | SameInGroup | CountValues | Commonest | Point "
+    "Count | Difference | Exists | Compare | MoreOf | Describe | Holds | SameInGroup | CountValues | Commonest | Point "
     "| Contrary | Each | After"
 )

@@ -124,6 +124,12 @@ class _Phrases:
             raise Rejected
         return all_of(nominal.conditions)
 
+    def is_kind(self, nominal: m.Nominal, more: m.Condition) -> m.Condition:
+        # "are cubes and balls": each is one of them
+        if not nominal.plural:
+            raise Rejected
+        return m.Any((self.is_one(nominal), *alternatives(more)))
+
     def other(self) -> m.Condition:
         return m.Apart(IT)
 
@@ -161,6 +167,22 @@ class _Phrases:
     def not_related(self, name: str, to: m.Phrase) -> m.Condition:
         return m.Not(m.Related(name, to))
 
+    def both_sides(self, *names: str) -> tuple[str, tuple[str, ...]]:
+        return "both", names
+
+    def either_side(self, *names: str) -> tuple[str, tuple[str, ...]]:
+        return "either", names
+
+    def neither_side(self, *names: str) -> tuple[str, tuple[str, ...]]:
+        return "neither", names
+
+    def related_to_both(self, sides: tuple[str, tuple[str, ...]], to: m.Phrase) -> m.Condition:
+        how, names = sides
+        ways = tuple(m.Related(name, to) for name in names)
+        if how == "either":
+            return m.Any(ways)
+        return all_of(ways) if how == "both" else all_of(m.Not(way) for way in ways)
+
     def related_back(self, of: m.Phrase, name: str) -> m.Condition:
         return m.Related(name, of, back=True)
 
@@ -173,8 +195,12 @@ class _Phrases:
     def quality_alone(self, name: str) -> m.Condition:
         return m.Is(name)
 
-    def same_attr(self, sort: str, to: m.Phrase) -> m.Condition:
-        return m.Related(self._compared(sort), to)
+    def attributes(self, *sorts: str) -> tuple[str, ...]:
+        return sorts
+
+    def same_attr(self, sorts: str | tuple[str, ...], to: m.Phrase) -> m.Condition:
+        each = (sorts,) if isinstance(sorts, str) else sorts
+        return all_of(m.Related(self._compared(sort), to) for sort in each)
 
     def same_as_it(self, sort: str) -> m.Condition:
         return self.same_attr(sort, IT)

@@ -16,6 +16,7 @@ from neptune.writer.english.lexicon import Lexicon, lexicon_of
 from neptune.writer.english.render import Renderer
 from neptune.writer.english.resolve import Resolver, Unresolved
 
+PRONOUNS = frozenset({"it", "its", "they", "them", "their", "this", "that", "these", "those", "itself"})
 MOST_WORDS = 150
 """The longest question that is read."""
 
@@ -83,7 +84,7 @@ class Reader:
             programs.append((cost, Reading(program, (*notes, *resolver.notes, *renderer.notes))))
         if not programs:
             if unresolved is not None:
-                raise faults.points_to_nothing(question, unresolved.word)
+                raise faults.points_to_nothing(question, unresolved.word, any(w.text in PRONOUNS for w in words))
             raise faults.not_a_question(question, words, chart)
         (cost, best), *others = programs
         rivals = [other.program for price, other in others if price <= cost + 1 and other.program != best.program]

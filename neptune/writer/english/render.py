@@ -42,6 +42,8 @@ class Renderer:
             case m.Compare(operator, first, second):
                 other = str(second) if isinstance(second, int) else self._bound("count", second)
                 return f"{self._bound('count', first)} {operator} {other}"
+            case m.MoreOf(first, second):
+                return self._more_of(first, second)
             case m.Exists(what):
                 return self._said(what, None)
             case m.Describe(sort, of):
@@ -68,6 +70,17 @@ class Renderer:
                 return (" or " if one else " and ").join(f"({self.program(q)})" for q in of)
         raise AssertionError(f"no program for {type(question).__name__}")
 
+    def _more_of(self, first: m.Nominal, second: m.Nominal) -> str:
+        compared = self.program(m.Compare(">", first, second))
+        one = [c for c in first.conditions if c not in second.conditions]
+        other = [c for c in second.conditions if c not in first.conditions]
+        named = [c.name for c in (*one, *other) if isinstance(c, m.Is)]
+        sorts = {self._vocabulary.sort_of_value(name) for name in named}
+        if len(one) == len(other) == 1 and len(named) == 2 and len(sorts) == 1 and None not in sorts:
+            return f'"{named[0]}" if {compared} else "{named[1]}"'
+        self.notes.append("read as whether there are more of the first")
+        return compared
+
     def _value(self, sort: str) -> tuple[str, Formula]:
         value, attribute = next(self._fresh), self._vocabulary.attribute(sort)
         return value, lambda of: f"{attribute}({of}, {value})"
@@ -78,11 +91,13 @@ class Renderer:
         return f"[{x} for {x} in Object if {_and(parts)}]" if parts else f"[{x} for {x} in Object]"
 
     def _group(self, question: m.SameInGroup) -> str:
-        name, group = question.predicate, question.group
+        group = question.group
         sign = "not " if question.differ else ""
 
         def other(x: str) -> str:
-            inner: Formula = lambda y: f"{sign}{name}({x}, {y})"  # noqa: E731
+            def inner(y: str) -> str:
+                return _and([f"{sign}{name}({x}, {y})" for name in question.predicates])
+
             return self._bound("exists", group, inner) if question.some else self._all(group, inner)
 
         return self._bound("exists", group, other) if question.some else self._all(group, other)

@@ -63,6 +63,9 @@ class Resolver:
             case m.Difference(first, second):
                 first = self.nominal(first)
                 return m.Difference(first, self.nominal(second))
+            case m.MoreOf(first, second):
+                first = self.nominal(first)
+                return m.MoreOf(first, self.nominal(second))
             case m.SameInGroup(_, group):
                 return replace(asked, group=self._group(group))
             case m.CountValues(_, among) | m.Commonest(_, among):
@@ -106,7 +109,9 @@ class Resolver:
             if self._introduced is not None:
                 conditions += (m.Apart(self._introduced),)
             elif self._subject is not None:
-                conditions += (m.Apart(self._subject),)
+                # of several subjects each is meant, and no relation is asked of one object with itself
+                if self._subject.quantity == "the" and not self._subject.nominal.plural:
+                    conditions += (m.Apart(self._subject),)
             else:
                 self.notes.append("'other' was passed over: the question names nothing that it excludes")
         return m.Nominal(conditions, head, nominal.plural)
