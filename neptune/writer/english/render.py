@@ -40,8 +40,8 @@ class Renderer:
             case m.Difference(first, second):
                 return f"{self._bound('count', first)} - {self._bound('count', second)}"
             case m.Compare(operator, first, second):
-                other = str(second) if isinstance(second, int) else self._bound("count", second)
-                return f"{self._bound('count', first)} {operator} {other}"
+                count = self._bound("count", first)
+                return f"{count} {operator} {second if isinstance(second, int) else self._bound('count', second)}"
             case m.MoreOf(first, second):
                 return self._more_of(first, second)
             case m.Exists(what):
