@@ -89,15 +89,15 @@ def pack(folder: Path, path: str | Path, pictures: bool = True, found_by: Record
     shown: dict[str, str | None] = {}
     for source in dict.fromkeys(r["picture"] for r in found if r.get("picture")):
         kept = finder.original(source) if pictures else None
-        shown[source] = name = f"{PICTURES}/{len(shown)}{kept[1]}" if kept is not None else None
-        if name is not None:
-            entries[name] = Path(source)
-    for name, file in entries.items():
+        shown[source] = f"{PICTURES}/{len(shown)}{kept[1]}" if kept is not None else None
+        if (packed := shown[source]) is not None:
+            entries[packed] = Path(source)
+    for name, entry in entries.items():
         most = MAX_PICTURE if name.startswith(PICTURES) else MAX_FILE
-        if file.stat().st_size > most or len(entries) > MOST_ENTRIES:
+        if entry.stat().st_size > most or len(entries) > MOST_ENTRIES:
             raise ConfigError(
                 "The run is too large for a bundle",
-                where=f"{file}, {file.stat().st_size:,} bytes",
+                where=f"{entry}, {entry.stat().st_size:,} bytes",
                 expected=f"at most {most:,} bytes a file, and {MOST_ENTRIES:,} files",
                 hint="Set bundle_pictures to false, or num_samples",
             )

@@ -288,11 +288,12 @@ def _limits(packed: Any, given: dict[str, Any]) -> dict[str, Any]:
         or any(not isinstance(v, int | float) or isinstance(v, bool) or not v >= 1 for v in packed.values())
     ):
         raise ConfigError("The bundle's limits are no numbers", where="limits", expected="numbers from 1")
-    raised = [k for k, v in (packed or {}).items() if k in own and v > own[k] and k not in given]
+    packed = packed or {}
+    raised = [k for k, v in packed.items() if k in own and v > own[k] and k not in given]
     if raised:
         print(
             f"The bundle was made with higher limits ({', '.join(raised)}): it is replayed under this program's own. "
             f"If you trust it: --limits.{raised[0]} {packed[raised[0]]}",
             file=sys.stderr,
         )
-    return {k: v for k, v in (packed or {}).items() if k not in raised} | given
+    return {k: v for k, v in packed.items() if k not in raised} | given
