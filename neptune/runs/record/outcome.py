@@ -34,8 +34,8 @@ def why_of(record: Record) -> str | None:
 
 
 def guessed(record: Record) -> bool:
-    """Tell whether an answer is a guess: calls ran out before it was settled."""
-    return record.get("settled") is False and not record.get("abstained")
+    """Tell whether calls ran out before the answer was settled: what is said is a guess, or nothing."""
+    return record.get("settled") is False and (not record.get("abstained") or record.get("why") == BUDGET)
 
 
 def judged(right: bool | None, answer: Any) -> dict[str, Any]:
@@ -58,6 +58,6 @@ def judged(right: bool | None, answer: Any) -> dict[str, Any]:
     found = {"outcome": outcome, "why": why_of(seen), "correct": None if right is None else right}
     if outcome == ABSTAINED and right is not None:
         found["correct"] = False
-        if guessed(seen):
+        if guessed(seen) and not answer.abstained:
             found["guess_right"] = right
     return found

@@ -20,6 +20,7 @@ from neptune.runs.evaluate.judge import summarise_judge
 from neptune.runs.evaluate.logics import summarise_logics
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.evaluate.tables import print_results
+from neptune.runs.record.folder import first_cut_short
 from neptune.runs.record.outcome import outcome_of, why_of
 from neptune.runs.report import index, pair, write_report
 from neptune.runs.report.data import state_of
@@ -43,6 +44,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "missing": {"correct": False, "abstained": True, "settled": False},
     "presupposition": {"correct": False, "abstained": True, "why": "presupposition"},
     "budget": {"correct": False, "settled": False, "guess_right": True},
+    "no guess": {"correct": False, "abstained": True, "settled": False, "why": "budget"},
     "old budget": {"correct": True, "settled": False},
     "error": {"correct": False, "error": "x", "error_kind": "PictureError"},
     "unknown": {"correct": None},
@@ -58,6 +60,7 @@ KINDS: dict[str, dict[str, Any]] = {
         ("missing", "abstained", "missing evidence", "abstained"),
         ("presupposition", "abstained", "presupposition", "abstained"),
         ("budget", "abstained", "budget", "abstained"),
+        ("no guess", "abstained", "budget", "abstained"),
         ("old budget", "abstained", "budget", "abstained"),
         ("error", "error", None, "error"),
         ("unknown", "answered", None, "unjudged"),
@@ -67,6 +70,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def test_what_became_of_a_sample(kind: str, outcome: str, why: str | None, state: str) -> None:
     row = record(0, **KINDS[kind])
     assert (outcome_of(row), why_of(row), state_of(row)) == (outcome, why, state)
+    assert first_cut_short([row | {"usage": {"oracle_calls": 5}}], 5) == (0 if why == "budget" else 1)
 
 
 @settings(deadline=None)
