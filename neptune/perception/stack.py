@@ -9,7 +9,7 @@ from typing import Any
 from neptune.perception.detect.cache import CachedDetector
 from neptune.perception.oracle.caching.batcher import MicroBatcher
 from neptune.perception.oracle.caching.cache import CachedOracle, has_identity
-from neptune.perception.oracle.caching.exchanges import EXCHANGES, Exchanges
+from neptune.perception.oracle.caching.exchanges import EXCHANGES, Exchanges, KeepsExchanges
 from neptune.perception.oracle.caching.replay import RECORD, RecordingOracle
 from neptune.perception.replicas import OracleReplicas, detector_on, oracle_on
 from neptune.scene.types import Detector, Oracle
@@ -52,7 +52,7 @@ def _keep_exchanges(oracle: Oracle, record: str | Path | None) -> None:
     if record is not None and Path(record).name == RECORD:
         kept = Exchanges(Path(record).with_name(EXCHANGES))
     for one in oracle.models if isinstance(oracle, OracleReplicas) else (oracle,):
-        if hasattr(one, "exchanges"):
+        if isinstance(one, KeepsExchanges):
             one.exchanges = kept
 
 

@@ -11,9 +11,10 @@ import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from neptune.errors import OracleFailedError
+from neptune.foreign import scrubbed
 from neptune.saving import append_whole
 from neptune.scene.identity import scene_digest
 from neptune.scene.types import QueryRequest, ScoreRequest
@@ -73,7 +74,7 @@ class Exchanges:
             "picture": picture,
             "replies": [cut(reply) for reply in replies],
         }
-        text = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+        text = (scrubbed(json.dumps(line, ensure_ascii=False)) + "\n").encode("utf-8", "backslashreplace")
         try:
             with self._lock, io.FileIO(self.path, "ab") as file:
                 if file.seek(0, io.SEEK_END) + len(text) <= self.most_bytes:
@@ -84,6 +85,13 @@ class Exchanges:
                 where=str(self.path),
                 hint="Make room, or choose another record_oracle (null: none); the same command resumes",
             ) from error
+
+
+@runtime_checkable
+class KeepsExchanges(Protocol):
+    """An oracle that talks to a model, and keeps what is said where it is told to."""
+
+    exchanges: Exchanges | None
 
 
 def cut(text: str) -> str:

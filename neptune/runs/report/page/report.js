@@ -158,8 +158,8 @@ function drawCharts() {
   const place = byId("charts");
   place.classList.toggle("even", !families);
   if (!families) { place.replaceChildren(); byId("more-charts").replaceChildren(...beside, ...rest); return; }
-  const few = Object.keys(facts.results.by_family).length <= 14; // then there is room under them
-  const left = make("div", "stack", families, few ? make("div", "line", ...rest.splice(0, 2)) : null);
+  const groups = Object.keys(facts.results.by_family).length, room = groups <= 9 ? 3 : groups <= 14 ? 2 : 0; // charts that fit under them
+  const left = make("div", "stack", families, room ? make("div", "line", ...rest.splice(0, room)) : null);
   place.replaceChildren(left, make("div", "stack", ...beside));
   byId("more-charts").replaceChildren(...rest);
 }

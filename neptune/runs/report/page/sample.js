@@ -14,12 +14,17 @@ function topLine(row) {
   return make("div", "top", back, make("div", "quiet", [row.id, row.dataset, row.family].filter(Boolean).join(" · ")), go("‹", "previous sample", -1), go("›", "next sample", 1));
 }
 
+const WHY = {
+  presupposition: "because nothing fits a description", "missing evidence": "because evidence is missing",
+  budget: "because the calls that were allowed ran out", "out of domain": "because the picture is not of the models' world",
+};
+
 function verdict(row, sample) {
   const line = make("p", "verdict"), signs = {right: "✓", wrong: "✗", error: "!", abstained: "–", unjudged: ""};
   const said = {error: "error", abstained: "abstained"}[row.state] || show(row.answer);
   line.append(make("b", row.state, `${signs[row.state]} ${said}`.trim()));
   if (row.state === "error") line.append(make("span", "error", sample.error || ""));
-  if (row.state === "abstained" && sample.why) line.append(make("span", "abstained", `because of: ${sample.why}`));
+  if (row.state === "abstained" && sample.why) line.append(make("span", "abstained", WHY[sample.why] || show(sample.why)));
   if (typeof sample.guess_right === "boolean") line.append(make("span", "quiet", `its guess ${show(row.answer)} would be ${sample.guess_right ? "right" : "wrong"}`));
   if (row.state !== "right" && row.expected !== null && row.expected !== undefined) line.append(make("span", "", `right is ${show(row.expected)}`));
   const extra = [row.state === "abstained" ? "" : sureOf(sample), sample.value !== undefined ? `value ${show(sample.value)}` : "",
