@@ -66,8 +66,7 @@ class Engine:
         ``"optimised"``: rewritten, eliminated and compiled plans, cached by shape; ``"naive"``: one operation of
         the algebra a node, joint tables and all. The values are the same.
     max_oracle_calls
-        The most cells that one program asks, ≥ 1; when they are spent, the answer is the best so far, with its
-        bounds and ``settled=False``.
+        The most cells that one program asks, ≥ 1; then the answer is the best so far, with bounds, ``settled=False``.
     limits
         What a program may use.
     parameters
@@ -79,24 +78,20 @@ class Engine:
     probability_tolerance
         In [0, 1]. Bounds of an answer's probability as close as this are reported as their middle; else as bounds only.
     presuppositions
-        What becomes of an answer that speaks of something that is not there, such as the colour of the ball where no
-        ball is: ``"abstain"``, ``"answer"`` (the failure is in :attr:`~neptune.Answer.presuppositions`), or
-        ``"auto"``: it is given where the answer points to objects, and :meth:`ask` abstains.
+        Of questions about something that is not there: ``"abstain"``, ``"answer"`` (and say so), or ``"auto"``: answer
+        where the answer points to objects, but :meth:`ask` abstains.
     semantics
         What programs mean, by number; 1 is for replaying what earlier versions recorded.
     out_of_domain
-        ``"abstain"``: no answer about a picture that detector or oracle was not made for, where they can tell (the
-        embedded ones can), and nothing is asked; ``"answer"``: an answer that says so.
+        Of pictures that detector or oracle says it was not made for: ``"abstain"``, or ``"answer"``, and say so.
     oracle_options, detector_options
         Passed to the constructors of oracle and detector.
     record
         A file to which all that the oracle says is appended; the oracle ``replay`` answers from it, bit for bit.
     cache
-        A file that keeps what an oracle with an identity (a model, a server) says, for other runs too; see
-        :class:`~neptune.perception.oracle.caching.cache.CachedOracle`. Other oracles are quicker than a file.
+        A file that keeps what an oracle with an identity (a model, a server) says, for other runs too.
     detection_cache
-        A file that keeps what a detector with an identity finds, see
-        :class:`~neptune.perception.detect.cache.CachedDetector`.
+        A file that keeps what a detector with an identity finds.
     devices
         Where oracle and detector run, one copy on each: ``("cuda:0", "cuda:1")``; none: as their options say.
     workers

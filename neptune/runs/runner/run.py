@@ -312,7 +312,7 @@ def answer_sample(
             outcome |= task.measures(sample, answer, scene)
         outcome |= answer_under(engine, config.logics, program, task, sample, scene, answer)
         seconds = time.perf_counter() - start
-        if config.inspect != "none":
+        if config.inspect != "none" and answer.why != "out of domain":  # then nothing was run
             from neptune.engine.analysis.inspection import inspect
 
             inside = inspect(engine, program, scene, flips=config.inspect == "flips").as_dict()
