@@ -63,8 +63,7 @@ class Engine:
         ``"all"``: ask every cell that a plan mentions, a batch a force. ``"lazy"``, or a ``Schedule``: in rounds, what
         can still change the decision, which is the same. ``"auto"``: lazy where the oracle declares its calls dear.
     planner
-        ``"optimised"``: rewritten, eliminated and compiled plans, cached by shape; ``"naive"``: one operation of
-        the algebra a node, joint tables and all. The values are the same.
+        ``"optimised"``: rewritten and compiled plans; ``"naive"``: an operation a node. The values are the same.
     max_oracle_calls
         The most cells that one program asks, ≥ 1; then the answer is the best so far, with bounds, ``settled=False``.
     limits
@@ -95,8 +94,7 @@ class Engine:
     devices
         Where oracle and detector run, one copy on each: ``("cuda:0", "cuda:1")``; none: as their options say.
     workers
-        The number of threads that will call :meth:`run`; with more than one, or several devices, their requests are
-        gathered by a :class:`~neptune.perception.oracle.caching.batcher.MicroBatcher`.
+        The number of threads that will call :meth:`run`; of more than one, or several devices, requests go together.
     max_batch, wait_ms
         Its cells a batch, and how long a request waits for others.
     writer
