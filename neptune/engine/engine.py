@@ -390,10 +390,6 @@ class Engine:
         return answer_together(candidates, lambda text: self.run(text, scene, presuppositions=policy))[0]
 
     def _written(self, question: str) -> Written:
-        return (self.writer or self._embedded_writer).write(question)
-
-    @cached_property
-    def _embedded_writer(self) -> Writer:
         from neptune.writer.writer import Writer
 
-        return Writer.embedded(self.vocabulary, limits=self.limits)
+        return (self.writer or Writer.embedded(self.vocabulary, limits=self.limits)).write(question)
