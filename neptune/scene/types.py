@@ -117,11 +117,15 @@ class Scores:
         Probability of all yes and no spellings together, shape ``(M,)``, in [0, 1]; 1 where not applicable.
     cost
         What it cost, or ``None`` where that is not known.
+    bounds
+        Where the logit is NaN, what is known of it all the same: its lower and upper bound, shape ``(M, 2)``, ∓∞ where
+        nothing is; ``None``: nothing is known of any.
     """
 
     logits: FloatArray
     mass: FloatArray
     cost: Cost | None = None
+    bounds: FloatArray | None = None
 
     @staticmethod
     def of(logits: NDArray[np.floating]) -> Scores:
@@ -130,10 +134,19 @@ class Scores:
         return Scores(logits, np.ones_like(logits))
 
     @staticmethod
-    def of_cells(cells: Sequence[tuple[float, float]], cost: Cost | None = None) -> Scores:
-        """Return the scores of M cells, each of which is ``(logit, mass)``."""
-        logits, mass = np.array(cells, dtype=np.float32).reshape(-1, 2).T.copy()
-        return Scores(logits, mass, cost)
+    def of_cells(cells: Sequence[tuple[float, ...]], cost: Cost | None = None) -> Scores:
+        """Return the scores of M cells, each of which is ``(logit, mass)`` or ``(logit, mass, lower, upper)``."""
+        rows = [(*cell, -np.inf, np.inf)[:4] for cell in cells]
+        logits, mass, low, high = np.array(rows, dtype=np.float32).reshape(-1, 4).T.copy()
+        known = bool((np.isfinite(low) | np.isfinite(high)).any())
+        return Scores(logits, mass, cost, np.stack([low, high], 1) if known else None)
+
+    def cells(self) -> list[tuple[float, ...]]:
+        """Return the M cells, as :meth:`of_cells` takes them."""
+        plain: list[tuple[float, ...]] = list(zip(self.logits.tolist(), self.mass.tolist()))
+        if self.bounds is None:
+            return plain
+        return [(*cell, *ends) if np.isnan(cell[0]) else cell for cell, ends in zip(plain, self.bounds.tolist())]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

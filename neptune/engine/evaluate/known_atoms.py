@@ -41,5 +41,18 @@ class KnownAtoms:
         unknown = torch.from_numpy(np.asarray(open_at[index]))
         logits = torch.from_numpy(table.logits)[index].nan_to_num(nan=0.0).to(logic.dtype)
         logits = self.context.parameters.calibrate(logits, atom.predicate.name or "default")
-        ends = (-torch.inf, torch.inf) if bool(unknown.any()) else (0.0,)
-        return logic.to_internal(torch.stack([logits.masked_fill(unknown, end) for end in ends]))
+        if not bool(unknown.any()):
+            return logic.to_internal(logits.unsqueeze(0))
+        rows = [logits.masked_fill(unknown, end) for end in (-torch.inf, torch.inf)]
+        if table.bounds:
+            name = atom.predicate.name or "default"
+            rows = [torch.where(unknown, self._ends(table, k, index, name), row) for k, row in enumerate(rows)]
+        return logic.to_internal(torch.stack(rows))
+
+    def _ends(self, table: Table, end: int, index: tuple[int | slice, ...], name: str) -> Tensor:
+        """Return the lower (0) or upper (1) ends of the logits of missing evidence, calibrated as logits are."""
+        ends = np.full(table.logits.shape, (-np.inf, np.inf)[end], dtype=np.float32)
+        for at, bounds in table.bounds.items():
+            ends.reshape(-1)[at] = bounds[end]
+        found = torch.from_numpy(np.asarray(ends[index])).to(self.context.logic.dtype)
+        return self.context.parameters.calibrate(found, name)

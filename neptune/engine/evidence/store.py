@@ -120,6 +120,7 @@ class Evidence:
             if plain is not None:
                 flat = np.flatnonzero(np.triu(plain.asked, 1))
                 table.write(flat, plain.logits.reshape(-1)[flat])
+                table.bounds.update({i: plain.bounds[i] for i in flat.tolist() if i in plain.bounds})
         return table
 
     def ask(self, oracle: Oracle, wants: Iterable[Want], usage: Usage) -> None:
@@ -169,14 +170,14 @@ class Evidence:
         with self._lock:
             return objects in self._texts.get((question.text, ()), {})
 
-    def _record(self, question: Question, flat: IntArray, logits: FloatArray) -> None:
+    def _record(self, question: Question, flat: IntArray, logits: FloatArray, bounds: FloatArray | None = None) -> None:
         """Store the answers as said, and in the symmetric table of the same words if there is one."""
-        self.table(question).write(flat, logits)
+        self.table(question).write(flat, logits, bounds)
         mirrored = self._tables.get((question.text, question.arity, True))
         if mirrored is not None:
             n = len(self.scene)
             upper = flat // n < flat % n
-            mirrored.write(flat[upper], logits[upper])
+            mirrored.write(flat[upper], logits[upper], None if bounds is None else bounds[upper])
 
 
 class _Wanted(NamedTuple):
@@ -287,9 +288,9 @@ def _send(oracle: Oracle, requests: list[_Request], asked: list[int], usages: li
                 hint="This is a mistake in the oracle's adapter",
             )
         logits = [_checked(oracle, r, scores) for r, scores in zip(requests, answers)]
-        for (evidence, question, flat), values in zip(requests, logits):
+        for (evidence, question, flat), values, answer in zip(requests, logits, answers):
             with evidence._lock:
-                evidence._record(question, flat, values)
+                evidence._record(question, flat, values, answer.bounds)
     finally:
         for evidence, question, flat in requests:
             with evidence._lock:
@@ -310,6 +311,8 @@ def _checked(oracle: Oracle, request: _Request, scores: Scores) -> FloatArray:
     logits, shape = np.asarray(scores.logits, dtype=np.float32), request.flat.shape
     if logits.shape != shape:
         raise _wrong_shape(oracle, request.question, f"logits of shape {shape}", f"shape {logits.shape}")
+    if scores.bounds is not None and scores.bounds.shape != (*shape, 2):
+        raise _wrong_shape(oracle, request.question, f"bounds of shape {(*shape, 2)}", f"shape {scores.bounds.shape}")
     return np.clip(logits, -MAX_LOGIT, MAX_LOGIT)
 
 

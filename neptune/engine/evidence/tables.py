@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ class Table:
         Same shape, bool. The diagonal stays false.
     complete
         All of it has been asked at once: there is nothing to look for.
+    bounds
+        Flat index of a cell of missing evidence → bounds of its logit, where something is known of it.
     """
 
     question: Question
@@ -35,6 +37,7 @@ class Table:
     logits: FloatArray
     asked: NDArray[np.bool_]
     complete: bool = False
+    bounds: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def normalised(self, tuples: IntArray | None) -> IntArray:
         """Return tuples of objects ``(M, arity)`` as flat indices ``(M',)``, each once, in order; ``None``: all.
@@ -76,12 +79,23 @@ class Table:
         """Return flat indices ``(M,)`` as tuples of objects, shape ``(M, arity)``."""
         return unflatten(flat, self.logits.shape)
 
-    def write(self, flat: IntArray, logits: FloatArray) -> None:
-        """Fill in answers (of a symmetric table: both mirrored ones); `asked` last, for readers without the lock."""
+    def write(self, flat: IntArray, logits: FloatArray, bounds: FloatArray | None = None) -> None:
+        """Fill in answers (of a symmetric table: both mirrored ones); `asked` last, for readers without the lock.
+
+        Parameters
+        ----------
+        flat, logits
+            Shape ``(M,)``.
+        bounds
+            Of the logits that are NaN, shape ``(M, 2)``, if anything is known of them.
+        """
         places = [flat]
         if self.symmetric:
             n = self.logits.shape[0]
             places.append(flat % n * n + flat // n)
         for at in places:
+            if bounds is not None:
+                rows = zip(at.tolist(), logits.tolist(), bounds.tolist())
+                self.bounds.update({i: (low, high) for i, x, (low, high) in rows if x != x})
             self.logits.reshape(-1)[at] = logits
             self.asked.reshape(-1)[at] = True

@@ -40,10 +40,14 @@ class YesNo(NamedTuple):
         ``log P(yes) - log P(no)``; NaN where neither occurs, or what is known does not settle which is likelier.
     mass
         ``P(yes) + P(no)`` over all spellings that are known, in [0, 1].
+    low, high
+        Where the logit is NaN, what is known of it all the same: its bounds.
     """
 
     logit: float
     mass: float
+    low: float = -math.inf
+    high: float = math.inf
 
 
 def meaning(token: str) -> Literal["yes", "no"] | None:
@@ -164,9 +168,11 @@ class Reading:
         return bool(self.yes[0] or self.no[0])
 
     def said(self) -> YesNo:
-        """Return logit and mass: NaN where the sign is not settled, for such a cell is unknown."""
-        logit = math.log(self.cautious_yes) - math.log(self.cautious_no) if self.settled else math.nan
-        return YesNo(logit, min(self.yes[0] + self.no[0], 1.0))
+        """Return logit and mass: NaN with its bounds where the sign is not settled, for such a cell is unknown."""
+        mass = min(self.yes[0] + self.no[0], 1.0)
+        if not self.settled:
+            return YesNo(math.nan, mass, *self.margin)
+        return YesNo(math.log(self.cautious_yes) - math.log(self.cautious_no), mass)
 
 
 SPELLINGS = 12

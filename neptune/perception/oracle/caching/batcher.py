@@ -23,7 +23,7 @@ from neptune.errors import OracleError, OracleFailedError
 from neptune.scene import Scene
 from neptune.scene.domain import Domain
 from neptune.scene.identity import scene_digest
-from neptune.scene.types import Cost, IntArray, Oracle, QueryRequest, ScoreRequest, Scores, Texts, domain_of
+from neptune.scene.types import Cost, FloatArray, IntArray, Oracle, QueryRequest, ScoreRequest, Scores, Texts, domain_of
 
 
 class MicroBatcher:
@@ -86,6 +86,7 @@ class MicroBatcher:
                 _gather(parts, len(r.objects), lambda answer: answer.logits, np.float32),
                 _gather(parts, len(r.objects), lambda answer: answer.mass, np.float32),
                 cost,
+                _bounds(parts, len(r.objects)),
             )
             for r, (parts, cost) in zip(requests, self._ask("score", requests))
         ]
@@ -287,6 +288,17 @@ def _gather(parts: Sequence[_Part], n: int, read: Callable[[Any], NDArray[Any]],
     out = np.empty(n, dtype=kind)
     for places, ask, rows in parts:
         out[places] = read(ask.answer)[rows]
+    return out
+
+
+def _bounds(parts: Sequence[_Part], n: int) -> FloatArray | None:
+    """Return what is known of the logits of missing evidence, ``(n, 2)``; ``None`` where no part knows anything."""
+    if all(ask.answer.bounds is None for _, ask, _ in parts):
+        return None
+    out = np.tile(np.array([-np.inf, np.inf], dtype=np.float32), (n, 1))
+    for places, ask, rows in parts:
+        if ask.answer.bounds is not None:
+            out[places] = ask.answer.bounds[rows]
     return out
 
 

@@ -120,7 +120,7 @@ def has_identity(oracle: Oracle) -> bool:
 def _cells(answer: Scores | list[str | None]) -> list[tuple[Any, ...]]:
     """Return the value of each cell of an answer: ``(logit, mass)`` or ``(text,)``."""
     if isinstance(answer, Scores):
-        return list(zip(answer.logits.tolist(), answer.mass.tolist()))
+        return list(answer.cells())
     return [(text,) for text in answer]
 
 
@@ -182,7 +182,7 @@ class _Keeper:
         if any(v is None or v != v for v in value):
             return  # missing evidence is not an answer
         place, cells = self._plan.places[request]
-        self._rows.append((self._plan.asked[place], cells[row], value))
+        self._rows.append((self._plan.asked[place], cells[row], value[:2]))  # bounds are of missing evidence
         if len(self._rows) > KEEP_CELLS or time.monotonic() - self._since > KEEP_SECONDS:
             self.flush()
 

@@ -72,6 +72,7 @@ class ScoreLine(_Line):
     objects: list[list[Place]]
     logits: str
     mass: str
+    bounds: str | None = None
 
 
 class QueryLine(_Line):

@@ -87,7 +87,12 @@ class RecordingOracle:
         """Answer as the inner oracle does, and record it."""
         answers = self.inner.score(requests)
         self._append(
-            {**_head("score", r), "logits": _packed(s.logits), "mass": _packed(s.mass)}
+            {
+                **_head("score", r),
+                "logits": _packed(s.logits),
+                "mass": _packed(s.mass),
+                **({"bounds": _packed(s.bounds)} if s.bounds is not None else {}),
+            }
             for r, s in zip(requests, answers)
         )
         return answers
@@ -236,10 +241,13 @@ class ReplayOracle:
         cells = [tuple(row) for row in line.objects]
         if line.kind == "score":
             logits, mass = _unpacked(line.logits), _unpacked(line.mass)
-            if not len(cells) == len(logits) == len(mass):
+            bounds = None if line.bounds is None else _unpacked(line.bounds).reshape(-1, 2)
+            if not len(cells) == len(logits) == len(mass) == len(logits if bounds is None else bounds):
                 raise ValueError(f"{len(cells)} cells, {len(logits)} logits, {len(mass)} masses")
+            if bounds is not None and not (bounds[:, 0] <= bounds[:, 1]).all():
+                raise ValueError("a lower bound above the upper one")
             key = (line.scene, line.question, line.arity)
-            self._known.setdefault(key, {}).update(zip(cells, zip(logits, mass)))
+            self._known.setdefault(key, {}).update(zip(cells, Scores(logits, mass, None, bounds).cells()))
         else:
             if len(line.texts) != len(cells):
                 raise ValueError(f"{len(cells)} cells, {len(line.texts)} texts")
