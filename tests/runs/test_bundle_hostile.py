@@ -201,6 +201,8 @@ def test_a_picture_of_the_receivers_disk_is_not_shown(good: Path, tmp_path: Path
     main(["--config", str(path), "--output_dir", str(tmp_path / "again")])
     assert "data:image" not in embedded(tmp_path / "again" / "report.html")
     assert not list((tmp_path / "again").glob("pictures/*"))
+    assert main(["report", str(tmp_path / "again")]) == 0  # nor when the report is written anew
+    assert "data:image" not in embedded(tmp_path / "again" / "report.html")
 
 
 def embedded(report: Path) -> str:

@@ -9,6 +9,7 @@ from neptune.errors import ConfigError
 from neptune.runs import record as records
 from neptune.runs.evaluate.side_files import attach
 from neptune.runs.evaluate.summary import summarise
+from neptune.runs.record.pictures import RecordedPictures
 
 
 def report_again(folder: Path) -> Path:
@@ -36,4 +37,21 @@ def report_again(folder: Path) -> Path:
         for record in found:
             totals[record["dataset"]] = totals.get(record["dataset"], 0) + 1
         figures = summarise(shown, totals)
-    return write_report(folder, shown, figures)
+    return write_report(folder, shown, figures, _pictures(folder))
+
+
+def _pictures(folder: Path) -> RecordedPictures:
+    """Return the finder of the pictures that the records name: below what the run read, of a replay below itself alone.
+
+    A replay's config is the bundle's, and may name any folder of this machine.
+    """
+    try:
+        given = json.loads((folder / records.CONFIG).read_text(encoding="utf-8"))
+        replayed = "bundle" in given[records.META]
+    except (ValueError, KeyError, TypeError, OSError, RecursionError):
+        return RecordedPictures([folder])
+    images = given.get("image")
+    named = [given.get("data_dir"), *(images if isinstance(images, list) else [images])]
+    paths = [Path(name).expanduser() for name in named if isinstance(name, str) and name and not replayed]
+    roots = [place for path in paths for place in (path, path.parent if path.is_file() else path.parent / "images")]
+    return RecordedPictures([folder, *roots], given.get("follow_links") is True and not replayed)
