@@ -225,7 +225,9 @@ def test_verdicts_that_say_nothing(tmp_path: Path) -> None:
     with serving(lambda r, n: says("") if n % 2 else "I can not tell") as server:
         assert judge(folder, server.url, num_samples=4, workers=1) == 0
     found = results(folder)["judge"]
-    assert (found["judged"], found["unreadable"]) == (0, 4)
+    answered = results(folder)["answered"]  # what is abstained from is not judged
+    assert answered >= 3
+    assert (found["judged"], found["unreadable"]) == (0, answered)
     assert found["right"] == results(folder)["correct"], "exact match decides where the judge says nothing"
 
 
