@@ -76,6 +76,9 @@ class LogicParameters(nn.Module):
         ``godel``, ``product``, ``lukasiewicz`` or ``frank:S``; for Frank, θ = ln S is learnable.
     quantifier_tau, iota_tau, comparison_tau
         Temperatures in [0, 1e4], learned as logarithms; 0 is the exact limit and stays 0.
+    presupposition_b
+        A shift in ±20, in logits, of how sure it is that something fits what a question describes: 0 believes the
+        oracle alone; more, that questions speak of what is there.
     oracle
         For a kind of predicate, ``(T, b)`` or ``{"T": …, "b": …}``. The kind ``"default"`` is used where a
         kind is not named.
@@ -96,6 +99,7 @@ class LogicParameters(nn.Module):
         quantifier_tau: float = 0.0,
         iota_tau: float = 1.0,
         comparison_tau: float = 0.0,
+        presupposition_b: float = 0.0,
         oracle: Mapping[str, tuple[float, float] | Mapping[str, float]] | None = None,
         kinds: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -111,6 +115,9 @@ class LogicParameters(nn.Module):
         for what, tau in taus.items():
             size = check_tau(tau, f"{what}_tau")
             self.log_tau[what] = nn.Parameter(torch.tensor(math.log(size) if size else -math.inf))
+        if not -B_LIMIT <= presupposition_b <= B_LIMIT:
+            raise AlgebraError(f"presupposition_b = {presupposition_b}", expected=f"a number in ±{B_LIMIT:g}")
+        self.presupposition_b = nn.Parameter(torch.tensor(float(presupposition_b)))
         self.oracle = nn.ModuleDict()
         for kind, given in {"default": (1.0, 0.0), **(oracle or {})}.items():
             T, b = (given["T"], given["b"]) if isinstance(given, Mapping) else given
@@ -142,6 +149,11 @@ class LogicParameters(nn.Module):
     def comparison_tau(self) -> float | Tensor:
         """The number comparisons' temperature: a scalar with gradient, or 0.0 at the limit."""
         return self._tau("comparison")
+
+    @property
+    def presumption(self) -> Tensor:
+        """What the odds are multiplied by that something fits a description: a scalar > 0 with gradient."""
+        return self.presupposition_b.clamp(-B_LIMIT, B_LIMIT).exp()
 
     @property
     def logic(self) -> Logic:
@@ -179,6 +191,7 @@ class LogicParameters(nn.Module):
             "logic": "frank" if theta is not None else self._name,
             "theta": theta,
             **{f"{what}_tau": as_float(self._tau(what)) for what in ("quantifier", "iota", "comparison")},
+            "presupposition_b": float(self.presupposition_b.detach().clamp(-B_LIMIT, B_LIMIT)),
             "oracle": {kind: cast(OracleTemperature, module).to_dict() for kind, module in self.oracle.items()},
             **({"kinds": {kind: list(names) for kind, names in self.kinds.items()}} if self.kinds else {}),
         }
@@ -186,7 +199,16 @@ class LogicParameters(nn.Module):
     @classmethod
     def from_dict(cls, numbers: Mapping[str, Any]) -> LogicParameters:
         """Return the parameters that :meth:`to_dict` wrote; AlgebraError for an unknown field."""
-        known = {"logic", "theta", "quantifier_tau", "iota_tau", "comparison_tau", "oracle", "kinds"}
+        known = {
+            "logic",
+            "theta",
+            "quantifier_tau",
+            "iota_tau",
+            "comparison_tau",
+            "presupposition_b",
+            "oracle",
+            "kinds",
+        }
         if unknown := set(numbers) - known:
             raise AlgebraError(f"unknown fields {sorted(unknown)}", expected=f"some of {sorted(known)}")
         rest = {k: v for k, v in numbers.items() if k not in ("logic", "theta")}

@@ -360,3 +360,42 @@ def test_pruning_by_task(tmp_path, capsys):
     assert main([*words, "--prune", "old"]) == 0
     assert "Removed 1 answers of 1 oracles." in capsys.readouterr().out
     assert [json.loads(r["identity"])["model"] for r in OracleStore(path).contents()] == ["new"]
+
+
+# --- what programs meant -------------------------------------------------------------------------
+
+VERSION_1 = Path(__file__).with_name("version-1.zip")
+"""Packed before bundles said what programs mean: 24 questions, a noisy oracle, eleven of them describe."""
+
+
+def claiming(path: Path, bundle: Path, semantics: int) -> Path:
+    """Return a copy of a bundle that says that its programs had another meaning."""
+    with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "bundle.json":
+                content = json.dumps(json.loads(content) | {"semantics": semantics}).encode()
+            new.writestr(name, content)
+    return path
+
+
+def test_a_bundle_of_the_first_semantics_replays_under_its_own_rule(tmp_path, capsys):
+    assert main(["--config", str(VERSION_1), "--output_dir", str(tmp_path / "again")]) == 0
+    assert "24 samples replayed, all equal bit for bit" in capsys.readouterr().out
+
+
+def test_under_todays_rule_its_answers_are_others(tmp_path, capsys):
+    claimed = claiming(tmp_path / "claimed.zip", VERSION_1, 2)
+    assert main(["--config", str(claimed), "--output_dir", str(tmp_path / "again")]) == 2
+    assert "differ from the record" in capsys.readouterr().err
+
+
+def test_a_bundle_says_what_programs_mean(good):
+    with zipfile.ZipFile(good) as bundle:
+        assert json.loads(bundle.read("bundle.json"))["semantics"] == 2
+
+
+def test_a_bundle_of_a_later_meaning_is_refused(tmp_path, good, capsys):
+    path = claiming(tmp_path / "later.zip", good, 3)
+    assert main(["--config", str(path), "--output_dir", str(tmp_path / "x")]) == 2
+    assert "semantics" in capsys.readouterr().err

@@ -212,7 +212,16 @@ def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
             hint="to ask for a value at an object write describe(Color, iota(Object, lambda x: …))",
         )
     name = domain.name if isinstance(domain, values.SortRef) else "value"
-    return values.DescribedValue(make(plan.Describe, tuple(members), tuple(bodies), True), name)
+    return values.DescribedValue(make(plan.Describe, tuple(members), tuple(bodies), not _of_one_object(bodies)), name)
+
+
+def _of_one_object(bodies: list[Node]) -> bool:
+    """Tell whether formulas say something of one object each, the same one: everything has a colour."""
+    meant = {
+        (b.var, b.description) if isinstance(b, plan.ExpectationOver) else b.terms if isinstance(b, plan.Atom) else b
+        for b in bodies
+    }
+    return len(meant) == 1 and not isinstance(meant.pop(), Node)
 
 
 def _chosen_member(run: RunningProgram, members: list[Any], bodies: list[Node], node: Any) -> Any:

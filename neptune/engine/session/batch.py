@@ -51,6 +51,7 @@ class Batch:
         answers: list[Answer | None] = [None] * len(questions)
         if self._context.schedule is not None or self._context.budget is not None or self._context.semantics == 1:
             return answers
+        presumption = float(self._context.parameters.presumption.detach())
         jobs: list[Job] = []
         for at, (program, scene) in enumerate(questions):
             made = self._precompiled(program) if len(scene) else None
@@ -59,6 +60,7 @@ class Batch:
             evidence = self._context.evidence(scene)
             if evidence.doubt(self._context.oracle) is None:
                 jobs.append(Job(at, made, scene, evidence))
+                jobs[-1].record.presumption = presumption
         self._choose([job for job in jobs if job.made.choice])
         self._ask(jobs, [job.made.stage for job in jobs])
         ready = [job for job in jobs if job.objects or not job.made.choice]

@@ -24,6 +24,7 @@ from neptune.engine.evaluate.atom_tensors import AtomTensors
 from neptune.engine.evaluate.batched import Group, Padded
 from neptune.engine.evaluate.stage import Stage
 from neptune.engine.interpret.values import Need, NeedKind
+from neptune.engine.session.readout import presumed
 from neptune.scene import Scene
 from neptune.scene.types import Question
 
@@ -230,13 +231,15 @@ class Distributions:
         elif t.kind == "object":
             described.append((0, t.need.of.var))
         sure = torch.ones(group.frame.batch, dtype=torch.float64)
+        presumption = self._context.parameters.presumption.double()
         for k, var in described:
             if not group.frame.size:
                 return torch.zeros_like(sure)
             chances = _spread(group, group.chances[k], k, (var,)).double()
-            sure = sure * (chances if group.keep is None else chances.masked_fill(~group.keep, 0.0)).amax(1)
+            most = (chances if group.keep is None else chances.masked_fill(~group.keep, 0.0)).amax(1)
+            sure = sure * presumed(most, presumption)
         if t.kind == "text" and t.need.of.presupposes and t.chosen is None:
-            sure = sure * torch.stack([c.double() for c in group.chances[: t.main]]).amax(0)
+            sure = sure * presumed(torch.stack([c.double() for c in group.chances[: t.main]]).amax(0), presumption)
         return sure
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+from torch import Tensor
 
 from dsl import plan
 from dsl.plan import Describe, Exists, Node
@@ -75,6 +77,8 @@ class Record:
         Whether one of them has no probability: a number made of one, an order, what the oracle said in words.
     plain
         As semantics 1 has it: doubts are not counted, and uniqueness is not looked at.
+    presumption
+        What the odds are multiplied by that something fits a description.
     """
 
     usage: Usage = field(default_factory=Usage)
@@ -86,6 +90,7 @@ class Record:
     decided: bool = False
     unknown: bool = False
     plain: bool = False
+    presumption: float = 1.0
 
     def step(self, line: int, source: str, value: str, scores: tuple[float, ...] | None = None) -> None:
         """Add a step to the trace, if it is new and there is room."""
@@ -99,7 +104,8 @@ class Record:
         if several and not self.plain and text not in self.ambiguous:
             self.ambiguous.append(text)
         if fit is not None:
-            self.doubts["fits", text] = fit
+            low, high = (presumed(p, self.presumption) for p in fit)
+            self.doubts["fits", text] = low, high
 
     def decide(self, need: Hashable, reading: Reading) -> None:
         """Add a plain value that the program took: the answer is right if it is."""
@@ -138,6 +144,14 @@ class Record:
         if reading.shown:
             source = text[:SHOWN_CHARS] if isinstance(node, Describe) else text
             self.step(line, source, reading.shown, reading.traced)
+
+
+Chance = TypeVar("Chance", float, Tensor)
+
+
+def presumed(chance: Chance, presumption: Chance) -> Chance:
+    """Return a chance in [0, 1] with its odds multiplied; a presumption of 1 changes no bit."""
+    return chance * presumption / (1.0 + chance * (presumption - 1.0))
 
 
 def _of_values(node: Describe) -> str:

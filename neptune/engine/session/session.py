@@ -79,7 +79,7 @@ class Session:
 
     def __init__(self, context: RunContext, evidence: Evidence) -> None:
         self.context, self.evidence, self.objects = context, evidence, len(evidence.scene)
-        self.record = Record(plain=context.semantics == 1)
+        self.record = Record(plain=context.semantics == 1, presumption=float(context.parameters.presumption.detach()))
         self.work = Work(context.limits, self.objects)
         self._readings: dict[tuple[NeedKind, Node], tuple[Reading, int]] = {}
         self._laws = laws_of(context.logic, context.parameters)

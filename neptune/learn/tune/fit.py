@@ -24,8 +24,9 @@ from neptune.learn.finetune.targets import mean_loss
 from neptune.learn.shared import Progress, load_checkpoint, save_checkpoint
 from neptune.learn.tune.samples import Shown
 
-LEARNABLE = ("T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau")
-"""What can be learned: temperatures and shifts of the oracle, the strictness of "and", three temperatures."""
+LEARNABLE = ("T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau", "presupposition_b")
+"""What can be learned: temperatures and shifts of the oracle, the strictness of "and", three temperatures, and how far
+questions are presumed to speak of what is there."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def choose_learnable(parameters: LogicParameters, learn: Sequence[str]) -> list[
     chosen = []
     for name, parameter in parameters.named_parameters():
         last = name.rpartition(".")[2]
-        what = {"log_T": "T", "b": "b", "theta": "theta"}.get(last, f"{last}_tau")
+        what = {"log_T": "T", "b": "b", "theta": "theta", "presupposition_b": last}.get(last, f"{last}_tau")
         wanted = what in learn and math.isfinite(float(parameter.detach()))
         parameter.requires_grad_(wanted)
         if wanted:
@@ -203,7 +204,12 @@ def _within_limits(parameters: LogicParameters) -> None:
 
 
 # Just inside the limits of neptune.algebra.temperature: at the limit a number counts as the limit, without gradient.
-_LIMITS = {"log_T": (math.log(0.011), math.log(99.0)), "b": (-19.9, 19.9), "theta": (-29.0, 29.0)}
+_LIMITS = {
+    "log_T": (math.log(0.011), math.log(99.0)),
+    "b": (-19.9, 19.9),
+    "presupposition_b": (-19.9, 19.9),
+    "theta": (-29.0, 29.0),
+}
 _TAU = (math.log(1.1e-3), math.log(9e3))
 
 

@@ -26,7 +26,7 @@ from neptune.errors import ConfigError, did_you_mean
 from neptune.learn.shared import Progress, threads
 from neptune.learn.shared import shown as on_terminal
 from neptune.learn.tune.figures import draw_curve, draw_reliability
-from neptune.learn.tune.fit import Settings, engine_of, fit
+from neptune.learn.tune.fit import LEARNABLE, Settings, engine_of, fit
 from neptune.learn.tune.kinds import Per, kinds_of
 from neptune.learn.tune.logits import CachedLogits
 from neptune.learn.tune.measure import figures, judge, leaf_figures
@@ -54,6 +54,7 @@ class Numbers(BaseModel):
     quantifier_tau: Tau = 0.0
     iota_tau: Tau = 1.0
     comparison_tau: Tau = 0.0
+    presupposition_b: float = Field(default=0.0, ge=-20, le=20)
 
 
 class TuneConfig(BaseModel):
@@ -83,9 +84,9 @@ class TuneConfig(BaseModel):
         description="where the descent starts; a temperature of 0 is not learned",
     )
     per: Per = Field("kind", description="what has a T and b of its own: all, kind, predicate")
-    learn: list[Literal["T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau"]] = Field(
-        ["T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau"], description="what is learned", min_length=1
-    )
+    learn: list[Literal["T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau", "presupposition_b"]] = Field(
+        list(LEARNABLE), description="what is learned", min_length=1
+    )  # type: ignore[arg-type]
     epochs: int = Field(default=30, ge=1, description="passes over the training pictures, at most")
     batch: int = Field(default=20, ge=1, description="pictures a step, with all their questions")
     lr: float = Field(default=0.05, gt=0)
@@ -203,6 +204,7 @@ def _numbers(numbers: Numbers, config: TuneConfig) -> LogicParameters:
             quantifier_tau=numbers.quantifier_tau,
             iota_tau=numbers.iota_tau,
             comparison_tau=numbers.comparison_tau,
+            presupposition_b=numbers.presupposition_b,
             oracle=dict.fromkeys(kinds, (1.0, 0.0)),
             kinds=kinds if config.per == "kind" else None,
         )

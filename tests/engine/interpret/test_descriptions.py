@@ -278,3 +278,13 @@ def test_the_temperature_of_descriptions_counts_in_every_path(logic: str) -> Non
         assert one.value == ("red" if tau == 0.0 else "blue")
         assert many.probability == pytest.approx(one.probability, abs=1e-9)
         assert float(soft.probability(one.value).detach()) == pytest.approx(one.probability, abs=1e-6)
+
+
+@pytest.mark.parametrize("target", ["iota(Object, cube)", "point(Object, cube)", "o"])
+def test_everything_has_a_colour(target: str) -> None:
+    """That no colour is likely of an object is no presupposition that fails."""
+    oracle = Given(cube=[0.9, 0.1, 0.1], red=[0.3, 0.1, 0.1], other=0.1)
+    loop = "for o in Object:\n    if cube(o):\n        return "
+    for asked in (f"describe(Color, {target})", f"describe(Color, lambda c: color(c, {target}))"):
+        answer = run(oracle, f"{loop if target == 'o' else ''}{asked}")
+        assert (answer.value, answer.abstained, answer.presuppositions) == ("red", False, ())
