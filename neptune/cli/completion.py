@@ -53,11 +53,11 @@ def _program() -> click.Group:
     commands: dict[str, click.Command] = {}
     for name, command in COMMANDS.items():
         parameters: list[click.Parameter] = [click.Argument(["words"], nargs=-1, shell_complete=_plain(name))]
-        fields: dict[str, Any] = model_of_command(name).model_fields  # type: ignore[attr-defined]
+        fields: dict[str, Any] = model_of_command(name).model_fields
         if not command.fields:
             fields = {}
         for field, info in fields.items():
-            kind: click.ParamType = click.STRING
+            kind: click.ParamType[Any] = click.STRING
             if role_of(info) not in (None, "name"):
                 kind = click.Path()
             elif field == "dataset":

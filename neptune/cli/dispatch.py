@@ -62,7 +62,7 @@ def replay(path: str, given: dict[str, list[str]]) -> int:
     NeptuneError
         If it is none, or other fields than `output_dir` and limits are given.
     """
-    output_dir: Sequence[str | None] = given.pop("output_dir", [None])  # type: ignore[list-item]
+    output_dir: Sequence[str | None] = given.pop("output_dir", [None])
     limits = {name.removeprefix("limits."): parse_untyped(given.pop(name)) for name in list(given) if "limits." in name}
     if given or len(output_dir) != 1:
         said = "a packed run takes --output_dir and --limits.NAME and no other field: its config is packed too"

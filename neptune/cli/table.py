@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from neptune.config import MODELS, Config
 from neptune.config.read import model_of
 
@@ -136,7 +138,7 @@ COMMANDS: dict[str, Command] = {
 """Name → command, in the order of the help."""
 
 
-def model_of_command(name: str) -> type:
+def model_of_command(name: str) -> type[BaseModel]:
     """Return the model whose fields a command takes."""
     task = COMMANDS[name].task
     return model_of(task) if task in MODELS else Config

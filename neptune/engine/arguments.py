@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec
 
 from neptune.algebra import Logic, logic
 from neptune.errors import ConfigError, fields_named
@@ -33,25 +33,18 @@ ARGUMENTS = {
 """Config field → argument of :class:`neptune.Engine`, or of its writer: what its errors say to who calls it."""
 
 
-class Named(Protocol):
-    """Remembers how its errors name the fields of a configuration."""
-
-    _names: Mapping[str, str]
-
-
 P = ParamSpec("P")
-N = TypeVar("N", bound=Named)
 
 
-def in_arguments(make: Callable[Concatenate[N, P], None]) -> Callable[Concatenate[N, P], None]:
+def in_arguments(make: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any, P], None]:
     """Let the errors of a constructor speak of arguments, unless it is called by who speaks of config fields."""
 
     @wraps(make)
-    def made(self: N, *args: P.args, **kwargs: P.kwargs) -> None:
+    def made(self: Any, *args: P.args, **kwargs: P.kwargs) -> None:
         with fields_named(ARGUMENTS) as self._names:
             make(self, *args, **kwargs)
 
-    return made
+    return made  # type: ignore[return-value]  # wraps gives `self` a name
 
 
 def check_one_of(argument: str, value: str, known: tuple[str, ...]) -> None:

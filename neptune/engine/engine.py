@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from math import inf
 from numbers import Integral, Real
@@ -105,6 +105,8 @@ class Engine:
     ConfigError
         For a name or an option that does not exist, or a number out of its range.
     """
+
+    _names: Mapping[str, str]
 
     @in_arguments
     def __init__(
@@ -340,7 +342,9 @@ class Engine:
         return truth_table(self.context, formula, scene)
 
     @overload
-    def ask(self, image: PictureLike, question: str | None = None, program: str | None = None) -> Answer: ...
+    def ask(  # type: ignore[overload-overlap]  # an array is a picture, not a list of numbers
+        self, image: PictureLike, question: str | None = None, program: str | None = None
+    ) -> Answer: ...
 
     @overload
     def ask(

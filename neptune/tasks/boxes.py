@@ -84,4 +84,4 @@ def is_number(value: Any) -> bool:
     """Tell whether a value is a number that can be a coordinate."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return False
-    return abs(value) <= FARTHEST  # of NaN false; and no number is too large to be compared
+    return bool(abs(value) <= FARTHEST)  # type: ignore[operator]  # of NaN false; and no number is too large to be compared

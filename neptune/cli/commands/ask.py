@@ -77,7 +77,7 @@ def ask(config: Config, name: str) -> int:
                 found.append((picture, scene, answer, time.perf_counter() - start))
     except ProgramError as error:
         raise NeptuneError(error.one_line()) from error
-    drawn = []
+    drawn: list[Path] = []
     with RunFolder(folder, config, hash_inputs(config), {**describe_code(), "name": name}) as opened:
         for picture, scene, answer, seconds in found:
             number = f"-{len(drawn) + 1}" if len(found) > 1 else ""
@@ -174,13 +174,12 @@ def find_program(config: Config) -> Written:
     """
     if config.program is not None:
         return Written(config.program, source="given")
-    assert config.question is not None  # the config was checked
     if config.code_gen_provider == "gold":  # a question that is asked has no dataset whose program it could be
         config = config.model_copy(update={"code_gen_provider": EMBEDDED})
     writer = writer_of(config)
     assert writer is not None
     try:
-        return writer.write(config.question)
+        return writer.write(str(config.question))
     finally:
         writer.close()
 

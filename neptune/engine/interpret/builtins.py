@@ -152,7 +152,7 @@ def _mode(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any
     """``mode(Color, lambda c: count(…))``: the value with the largest count, the first among equals, which is said."""
     if len(args) == 1 and isinstance(args[0], list | tuple | set):
         counted = Counter(run.key(a, node) for a in run.iterate(args[0], node))
-        members, counts = list(counted), list(counted.values())
+        members, counts = list(counted), [*map(float, counted.values())]
     else:
         domain, function = quantifiers.parts(run, args, node)
         if function is None:

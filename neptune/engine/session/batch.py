@@ -73,9 +73,8 @@ class Batch:
             if program in self._programs:
                 return self._programs[program]
         try:
-            made: Precompiled | None = precompile(self._context, program)
-            if len(list(walk(made.settled))) > MOST_NODES:
-                made = None
+            found = precompile(self._context, program)
+            made = found if len(list(walk(found.settled))) <= MOST_NODES else None
         except (NotBatchable, ProgramError):
             made = None
         with self._lock:

@@ -125,11 +125,10 @@ class Session:
         usage, key = self.record.usage, (need.kind, need.of)
         known = self._readings.get(key)
         if known is not None:  # a loop may need the same again and again
-            reading, hits = known
-            usage.cache_hits += hits
+            usage.cache_hits += known[1]
             self.work.spend(work.STEPS, 16)
-            self.record.add(reading, need.of, line)
-            return reading
+            self.record.add(known[0], need.of, line)
+            return known[0]
         looked_up = usage.cache_hits + usage.oracle_calls
         prepared = self._prepare(need.of, _GOALS[need.kind])
         started = time.perf_counter()

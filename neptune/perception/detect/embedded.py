@@ -82,7 +82,8 @@ class EmbeddedDetector:
         with torch.inference_mode(), said:
             canvas = to_float(pixels[None].to(self._device)).contiguous(memory_format=torch.channels_last)
             seen = self.module.seen(canvas)
-            (found,) = decode(*self.module.found(*seen), self.threshold)
+            centres, sides = self.module.found(*seen)
+            (found,) = decode(centres, sides, self.threshold)
             known = self.module.domain
             domain = judged(known(pooled(*seen)), by, self.about) if known.fitted else None
         boxes = found.boxes / np.array([fx, fy, fx, fy], dtype=np.float32)

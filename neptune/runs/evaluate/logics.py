@@ -118,7 +118,7 @@ def summarise_logics(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_SHOWN = ("n", "answered", "correct", "accuracy", "interval", "accuracy_answered", "interval_answered")
+_SHOWN: tuple[str, ...] = ("n", "answered", "correct", "accuracy", "interval", "accuracy_answered", "interval_answered")
 _SHOWN += ("abstained", "errors", "unanswered")
 
 

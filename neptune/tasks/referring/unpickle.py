@@ -95,7 +95,7 @@ _INSTRUCTIONS = (
     r"|MEMOIZE|GLOBAL|STACK_GLOBAL|REDUCE|BUILD"
 )
 
-_Base: Any = pickle._Unpickler  # type: ignore[attr-defined]
+_Base: Any = pickle._Unpickler
 
 
 class _PlainUnpickler(_Base):  # type: ignore[misc]
