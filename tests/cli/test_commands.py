@@ -193,7 +193,7 @@ def test_run_compare_report_and_replay(capsys: pytest.CaptureFixture[str]) -> No
         assert "replayed, all equal bit for bit" in capsys.readouterr().out
         shutil.rmtree("replayed")
     assert main(["run", "a", "--num_samples", "-1", "--dry_run"]) == 0
-    assert "40 samples" in capsys.readouterr().out
+    assert "120 samples" in capsys.readouterr().out
 
 
 def test_dry_run_of_a_packaged_config(capsys: pytest.CaptureFixture[str]) -> None:
