@@ -156,15 +156,11 @@ def test_a_watched_run_grows(browser: Any, run: Path) -> None:
     totals = {d: sum(r["dataset"] == d for r in records) for d in ("clevr", "clevr-refexps")}
     with Watch(folder, totals) as watch, Page(browser, watch.address, watch.address) as page:  # type: ignore[arg-type]
         page.keyboard.press("s")
-        page.wait_for_function("document.getElementById('matching').textContent === '3 of 3'")
+        page.wait_for_selector("#matching:text-is('3 of 3')")  # functions in a page are against its policy
         folder.records.extend(records[3:])
         watch.finished()
-        page.wait_for_function(
-            f"document.getElementById('matching').textContent === '{len(records)} of {len(records)}'"
-        )
-        page.wait_for_function("document.getElementById('status').textContent.includes('done')")
+        page.wait_for_selector(f"#matching:text-is('{len(records)} of {len(records)}')")
+        page.wait_for_selector("#status:has-text('done')", state="attached")
         page.keyboard.press("End")
-        page.wait_for_function(
-            f"document.querySelector('#sample .top .quiet').textContent.startsWith({records[-1]['id']!r})"
-        )
-        page.wait_for_function("document.querySelector('.picture img').naturalWidth > 0")
+        page.wait_for_selector(f"#sample .top .quiet:has-text('{records[-1]['id']}')")
+        page.locator(".picture img").first.evaluate("image => image.decode()")

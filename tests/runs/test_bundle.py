@@ -213,8 +213,7 @@ def test_a_run_that_stops_for_want_of_a_server_loses_nothing(tmp_path, data, cap
     with serving(lambda request, n: fails(401)) as server:
         words = [*options, "--vlm_options.base_url", server.url]
         assert main([*CLEVR, "--data_dir", str(data), "--output_dir", str(tmp_path / "run"), *words]) == 2
-        said = capsys.readouterr().err.splitlines()
-        assert [line for line in said if "3 samples have no answer yet: The server refuses the key (401)" in line]
+        assert "The server refuses the key (401)" in capsys.readouterr().err.splitlines()[-1]
         samples = tmp_path / "run" / "samples.jsonl"
         assert not samples.exists() or not samples.read_text()  # no sample is charged with it
         server.behave = Faulty(rate=0.0)

@@ -102,7 +102,7 @@ def test_a_key_that_is_refused(who: str, tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize("who", ["oracle", "writer", "judge"])
 def test_a_key_that_is_missing(who: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     more = {
-        "oracle": oracle("http://127.0.0.1:1/v1", provider="openai"),
+        "oracle": oracle("http://127.0.0.1:1/v1", provider="openai", trusted_hosts=["127.0.0.1:1"]),
         "writer": ["--code_gen_provider", "openrouter", "--code_gen_model_name", "m"],
         "judge": ["--evaluate", "true", "--judge_provider", "openai", "--judge_model", "m"],
     }[who]

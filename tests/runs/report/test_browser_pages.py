@@ -294,7 +294,7 @@ def test_two_runs_side_by_side(browser: Any, runs: Path) -> None:
         assert page.inner_text("#matching").startswith(f"{found.only_first} of")
         page.wait_for_function("document.querySelectorAll('#sample .picture').length === 2")
         assert page.locator("#sample .verdict .right").count() == 1
-        assert page.locator("#sample .verdict .wrong").count() == 1
+        assert page.locator("#sample .verdict b.wrong, #sample .verdict b.abstained").count() == 1
         assert page.locator("#sample .tree").count() == 2
         page.locator("#sample .changes .scored").first.hover()
         labels = page.eval_on_selector_all(
