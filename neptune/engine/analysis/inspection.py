@@ -28,7 +28,7 @@ from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import node_of
-from neptune.engine.schedule.stopping import Goal, Kind
+from neptune.engine.schedule.stopping import Goal, Kind, fitting
 from neptune.engine.session.answers import answer_of
 from neptune.engine.session.session import Session
 from neptune.scene import Scene
@@ -55,7 +55,8 @@ class Inside:
     lines
         Names that the program bound: ``line``, ``name``, and a value as above.
     flip
-        The smallest change of scores that flips the answer; ``None`` where it could not be bounded.
+        The smallest change of scores that flips the answer; ``None`` where it could not be bounded, or where there is
+        no answer for another reason than that nothing fits a description.
     skipped
         Ground atoms of the plans without evidence: not asked, or asked in vain.
     """
@@ -85,6 +86,7 @@ class _Watch(Session):
     def __init__(self, context: RunContext, evidence: Evidence) -> None:
         super().__init__(context, evidence)
         self.decided: list[tuple[Goal, Node]] = []
+        self.presupposed: list[tuple[Goal, int]] = []  # and the decisions that led there
         self.lines: dict[Node, int] = {}
         self.line = 0
 
@@ -92,6 +94,14 @@ class _Watch(Session):
         prepared = super()._fill(node, kind)
         self.decided.append((Goal(kind, prepared), node))
         return prepared
+
+    def _settle_fit(self, described: plan.Description | plan.Describe) -> None:
+        decided = len(self.decided)
+        # The last decision is what speaks of it: it is looked at whichever way that one goes.
+        self.presupposed.append((Goal("some", described), max(decided - 1, 0)))
+        super()._settle_fit(described)
+        # Whether something fits is no decision of the program: kept apart, with or without a schedule.
+        del self.decided[decided:]
 
     def _prepare(self, node: Node, kind: Kind) -> Node:
         before = len(self.decided)
@@ -130,7 +140,9 @@ class Ran(Protocol):
 
 
 @torch.no_grad()
-def inspect(engine: Ran, program: str | ast.Program, scene: Scene, flips: bool = True) -> Inside:
+def inspect(
+    engine: Ran, program: str | ast.Program, scene: Scene, flips: bool = True, presuppositions: str | None = None
+) -> Inside:
     """Look inside a run that has just been made.
 
     Parameters
@@ -141,13 +153,15 @@ def inspect(engine: Ran, program: str | ast.Program, scene: Scene, flips: bool =
         As of the run.
     flips
         Look for the smallest change that flips the answer: several times the work of the run.
+    presuppositions
+        As of the run, where it is not the engine's.
 
     Raises
     ------
     dsl.ProgramError
         If the program is wrong.
     """
-    context = engine.context
+    context = engine.context.under(presuppositions)
     checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
     evidence = context.evidence(scene)
     answer, session, watcher = _rerun(context, checked.program, evidence)
@@ -166,16 +180,28 @@ def inspect(engine: Ran, program: str | ast.Program, scene: Scene, flips: bool =
         for goal, node in {goal.node: (goal, node) for goal, node in reversed(session.decided)}.values():
             shown.tree(goal.node, session.lines.get(node, 0), nodes)
         lines = [shown.line(*bound) for bound in watcher.bound]
-        if flips and not answer.abstained:
+        if flips and (not answer.abstained or answer.why == "presupposition"):
             whole = context.schedule is None and not skipped
 
             def again(moved: Evidence) -> Answer:
                 return _rerun(context, checked.program, moved, whole)[0]
 
-            found = minimal_change(context, evidence, goals, answer, again)
+            presupposed = session.presupposed if _may_abstain(context, answer) else []
+            needed = None
+            if answer.abstained and context.presuppositions == "abstain":
+                # While the first that nothing fits is reached, and nothing fits it, whatever follows is no answer.
+                vain = [(g, n) for g, n in presupposed if not fitting(g, evaluator)]
+                needed = next(([*goals[:n], goal] for goal, n in vain), None)
+            found = minimal_change(context, evidence, goals, answer, again, [g for g, _ in presupposed], needed)
     except LimitError:
         pass  # too large to be evaluated as written: what is there is shown
     return Inside(nodes, lines, found, skipped)
+
+
+def _may_abstain(context: RunContext, answer: Answer) -> bool:
+    """Tell whether an answer of this kind abstains where nothing fits a description: the policy of `readout.answer`."""
+    points = context.presuppositions == "auto" and answer.kind in ("object", "objects")
+    return context.semantics > 1 and context.presuppositions != "answer" and not points
 
 
 def _rerun(
@@ -184,7 +210,7 @@ def _rerun(
     # Where all is known, the way through the plan is the same, and quicker, without a schedule.
     schedule = None if whole else Schedule()
     session = _Watch(replace(context, oracle=Silent(), schedule=schedule, budget=0), evidence)
-    watcher = _Watcher(session, context.vocabulary, context.limits, context.distinct_variables)
+    watcher = _Watcher(session, context.vocabulary, context.limits, context.distinct_variables, context.semantics)
     return answer_of(watcher, session, program), session, watcher
 
 

@@ -1,11 +1,13 @@
 """The smallest change of the scores that would flip an answer, its size the largest single change (bottleneck).
 
 Let p be the scores that a run used, and δ* the infimum of ``max |p′ − p|`` over all p′ in [0, 1] with which the same
-program gives another answer: the sup-norm distance of the scores from the nearest other answer. Two bounds are found:
+program gives another answer, or abstains, or no longer does: the sup-norm distance of the scores from the nearest other
+answer. Two bounds are found:
 
 * **from below**: every decision of the run is evaluated over the box ``[p − δ, p + δ]`` with the sound interval rules
-  of the executor. While all are settled, the program takes the same way and gives the same answer. The largest such δ
-  is found by bisection: the bounds only widen with δ.
+  of the executor. While all are settled, the program takes the same way and gives the same answer; so are, where an
+  answer would abstain that speaks of what is not there, whether anything fits each description. The largest such δ is
+  found by bisection: the bounds only widen with δ.
 * **from above**: a change p′ is looked for that flips the answer, by moving, one after the other, the scores on which
   the decision hangs (its gradient) to the end of the box; the program is then run on p′, and must answer otherwise.
 
@@ -17,7 +19,7 @@ or where scores that were never asked could matter; then both are reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -68,13 +70,14 @@ class MinimalChange:
     Parameters
     ----------
     at_least
-        No change of any scores by at most this, in [0, 1], gives another answer; 1: none does at all.
+        No change of any scores by at most this, in [0, 1], gives another answer, or makes it abstain, or (where it
+        abstains since nothing fits a description) makes it answer; 1: none does at all.
     at_most
         The largest single change of `changes`; ``None`` where no flipping change was found.
     changes
         Scores that flip the answer when changed together; each is needed, if they are few.
     answer
-        What the answer becomes.
+        What the answer becomes: its value, or where it abstains then, ``"abstained: nothing fits …"``.
     """
 
     at_least: float
@@ -84,7 +87,13 @@ class MinimalChange:
 
 
 def minimal_change(
-    context: RunContext, evidence: Evidence, goals: Iterable[Goal], before: Answer, rerun: Rerun
+    context: RunContext,
+    evidence: Evidence,
+    goals: Iterable[Goal],
+    before: Answer,
+    rerun: Rerun,
+    presupposed: Iterable[Goal] = (),
+    needed: Sequence[Goal] | None = None,
 ) -> MinimalChange:
     """Bound the smallest change of scores that flips an answer.
 
@@ -97,16 +106,22 @@ def minimal_change(
     goals
         The decisions of the run, in order.
     before
-        The answer.
+        The answer; one that abstains, only since nothing fits a description.
     rerun
         Runs the same program on other evidence, asking nothing.
+    presupposed
+        Whether anything fits each description (``some``), where the answer would abstain if nothing did.
+    needed
+        Those of all these that, while they are settled, leave no other answer; by default all.
 
     Raises
     ------
     LimitError
         If a decision needs tables beyond 200,000 cells, or the limit, when it is evaluated as written.
     """
-    search = _Search(context, evidence, tuple(dict.fromkeys(goals)), before, rerun)
+    search = _Search(
+        context, evidence, tuple(dict.fromkeys(goals)), before, rerun, tuple(dict.fromkeys(presupposed)), needed
+    )
     least = search.at_least()
     if least >= 1.0 or not len(search.scores.p):
         return MinimalChange(least)
@@ -133,6 +148,10 @@ def _past(j: int, sign: float, level: float, values: Tensor) -> Tensor:
     return sign * (values[j] - level)
 
 
+def _none(level: float, values: Tensor) -> Tensor:
+    return level - values.max()
+
+
 def cell_limit(context: RunContext) -> int:
     """Return the most cells of a table that is computed again and again."""
     return min(context.limits.tensor_cells, _TABLE)
@@ -140,12 +159,21 @@ def cell_limit(context: RunContext) -> int:
 
 class _Search:
     def __init__(
-        self, context: RunContext, evidence: Evidence, goals: tuple[Goal, ...], before: Answer, rerun: Rerun
+        self,
+        context: RunContext,
+        evidence: Evidence,
+        goals: tuple[Goal, ...],
+        before: Answer,
+        rerun: Rerun,
+        presupposed: tuple[Goal, ...],
+        needed: Sequence[Goal] | None,
     ) -> None:
-        self.context, self.goals, self.before, self.rerun = context, goals, before, rerun
-        atoms = [n for goal in goals for n in walk(goal.node) if isinstance(n, Atom)]
+        self.context, self.before, self.rerun = context, before, rerun
+        self.attacked = (*presupposed[: -_DECISIONS - 1 : -1], *goals[: -_DECISIONS - 1 : -1])
+        every = [*goals, *presupposed]
+        self.first = every if needed is None else list(needed)
+        atoms = [n for goal in every for n in walk(goal.node) if isinstance(n, Atom)]
         self.scores = ScoreVector(context, evidence, atoms)
-        self.first = list(goals)
         self.whole = not np.isnan(self.scores.p).any()
         self.objects = len(evidence.scene)
 
@@ -178,7 +206,7 @@ class _Search:
 
         With `shrink` the change found is made as small as the decision that it hangs on allows.
         """
-        for goal in self.goals[: -_DECISIONS - 1 : -1]:
+        for goal in self.attacked:
             for wish in self._wishes(goal, delta):
                 moved = self._push(goal, wish, delta)
                 answer = self._flipped(moved) if moved is not None else None
@@ -192,8 +220,10 @@ class _Search:
     def _flipped(self, p: Floats) -> Any:
         answer = self.rerun(self.scores.moved(p))
         known = answer.settled or self.whole
-        if not known or answer.abstained or answer.value == self.before.value:
+        if not known or (answer.abstained, answer.value) == (self.before.abstained, self.before.value):
             return None
+        if answer.abstained:
+            return str(answer) if answer.why == "presupposition" else None
         return answer.value if answer.value is not None else "nothing"
 
     def moved(self, p: Floats) -> IntArray:
@@ -249,6 +279,8 @@ class _Search:
             best = int(values.argmax())
             order = [j for j in high.argsort(descending=True).tolist() if j != best and high[j] >= low[best]]
             return [partial(_gap, j, best) for j in order[:_RIVALS]]
+        if goal.kind == "some" and bool((values > middle).any()):
+            return [partial(_none, middle)] if bool((low <= middle).all()) else []
         if goal.kind == "exact":
             order = (high - low).argsort(descending=True).tolist()[:_RIVALS]
             return [partial(_past, j, s, float(values[j])) for j in order for s in (1.0, -1.0)]
@@ -263,6 +295,15 @@ class _Search:
         push; the run on the change is the proof."""
         return logit(np.clip(p, 1e-9, 1 - 1e-9)).nan_to_num(nan=0.0)
 
+    def _slope(self, goal: Goal, wish: Wish, p: Floats) -> Floats:
+        logits = self._inner(p).requires_grad_()
+        with torch.enable_grad():
+            value = wish(self._values(goal, logits))
+        if not value.requires_grad:
+            return np.zeros_like(p)
+        slope: Floats = torch.autograd.grad(value, logits)[0].nan_to_num().numpy().astype(np.float64)
+        return slope
+
     def _push(self, goal: Goal, wish: Wish, delta: float) -> Floats | None:
         """Move the scores on which a wish hangs to the end of the box, until it is granted."""
         start = self.scores.p
@@ -270,18 +311,16 @@ class _Search:
         p = start.copy()
         soft = goal.soft or not self.context.logic.uses_logits
         for _ in range(_STEPS):
-            logits = self._inner(p).requires_grad_()
-            with torch.enable_grad():
-                value = wish(self._values(goal, logits))
-            if float(value.detach()) > _EDGE:
+            if float(wish(self._values(goal, self._inner(p)))) > _EDGE:
                 return p
-            if not value.requires_grad:
-                return None
-            (slope,) = torch.autograd.grad(value, logits)
-            pull = slope.nan_to_num().numpy().astype(np.float64)
-            target = np.where(pull > 0, high, low)
-            pull = np.where((pull != 0) & (np.abs(target - p) > 1e-12) & ~np.isnan(start), np.abs(pull), 0.0)
-            if not pull.any():
+            # Where a bounded sum is flat, as in ``max(0, a + b − 1)``, the ends of the box say which way it goes.
+            for point in (p, high, low):
+                slope = self._slope(goal, wish, point)
+                target = np.where(slope > 0, high, low)
+                pull = np.where((slope != 0) & (np.abs(target - p) > 1e-12) & ~np.isnan(start), np.abs(slope), 0.0)
+                if pull.any():
+                    break
+            else:
                 return None
             # A sum hangs on all of its parts a little; a minimum on one.
             chosen = pull >= (1e-9 if soft else 0.5) * pull.max()

@@ -21,7 +21,7 @@ from neptune.engine.evaluate.executor import Executor
 MARGIN = 1e-5
 """Rounding of a plan's values stays far below this, also that of another order of its operations."""
 
-Kind = Literal["decide", "argmax", "choose", "each", "exact"]
+Kind = Literal["decide", "argmax", "choose", "each", "exact", "some"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Goal:
         ``decide``: is the closed formula true? ``argmax``: which object is a closed
         :class:`dsl.plan.Description` about?
         ``choose``: which value of a closed :class:`dsl.plan.Describe` is truest? ``each``: at which objects is
-        the formula (or the body of a count) true? ``exact``: the values themselves.
+        the formula (or the body of a count) true? ``exact``: the values themselves. ``some``: does any object fit a
+        closed :class:`dsl.plan.Description`, or is any value of a closed :class:`dsl.plan.Describe` true?
     node
         The formula, guarded and without unresolved pointing.
     """
@@ -62,6 +63,8 @@ def settled(goal: Goal, evaluator: Executor) -> bool:
     margin = MARGIN if goal.soft or not logic.uses_logits else 0.0
     if isinstance(node, CountTrue):
         return all(bool(decided(evaluator.truth(body), margin).all()) for body in node.bodies)
+    if goal.kind == "some":
+        return _some(_alternatives(goal, evaluator), margin)
     if isinstance(node, Describe):
         return _largest([evaluator.truth(body) for body in node.bodies], logic, margin)
     value = evaluator.over(node) if isinstance(node, Description | Count) else evaluator.truth(node)
@@ -72,11 +75,30 @@ def settled(goal: Goal, evaluator: Executor) -> bool:
     return bool(decided(value, margin).all())
 
 
+def fitting(goal: Goal, evaluator: Executor) -> bool:
+    """Tell of a goal ``some`` whether, as far as is known, anything may fit: some upper bound is above ½."""
+    return any(bool(part.high.decide().any()) for part in _alternatives(goal, evaluator))
+
+
+def _alternatives(goal: Goal, evaluator: Executor) -> list[Interval]:
+    node = goal.node
+    assert isinstance(node, Describe | Description)
+    return [evaluator.truth(b) for b in node.bodies] if isinstance(node, Describe) else [evaluator.over(node)]
+
+
 def decided(interval: Interval, margin: float) -> Tensor:
     """Return booleans, one for each assignment: the bounds lie on one side of ½ (beyond the margin)."""
     if margin == 0.0:
         return interval.low.decide() == interval.high.decide()
     return (interval.low.values > 0.5 + margin) | (interval.high.values < 0.5 - margin)
+
+
+def _some(parts: list[Interval], margin: float) -> bool:
+    """Tell whether it is known if any value of all parts is above ½ (beyond the margin)."""
+    if margin == 0.0:
+        return any(bool(p.low.decide().any()) for p in parts) or not any(bool(p.high.decide().any()) for p in parts)
+    above = any(bool((p.low.values > 0.5 + margin).any()) for p in parts)
+    return above or all(bool((p.high.values < 0.5 - margin).all()) for p in parts)
 
 
 def _largest(parts: list[Interval], logic: Logic, margin: float) -> bool:

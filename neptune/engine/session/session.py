@@ -242,7 +242,7 @@ class Session:
         assert isinstance(prepared, Describe)
         presupposes = prepared.presupposes and prepared.about is None and self.context.semantics > 1
         if presupposes:
-            self._settle_some(plan.disjunction(prepared.bodies))
+            self._settle_fit(prepared)
         best, settled, scores = self._executor.choose(prepared)
         tie = int((scores == scores[best]).sum()) > 1
         if prepared.about is not None and self.objects:
@@ -310,12 +310,14 @@ class Session:
                 self._check_presupposition(inner.description)
         return prepared
 
-    def _settle_fit(self, description: Description) -> None:
-        """Ask on, where it is not known yet whether anything fits a description."""
-        if self.context.schedule is not None and self.objects:
-            fits = self._executor.over(description)
+    def _settle_fit(self, described: Description | Describe) -> None:
+        """Ask on, where it is not known yet whether any object fits a description, or any value is true."""
+        if isinstance(described, Describe):
+            self._settle_some(plan.disjunction(described.bodies))
+        elif self.context.schedule is not None and self.objects:
+            fits = self._executor.over(described)
             if not fits.exact and not fits.low.decide().any() and fits.high.decide().any():
-                self._settle_some(make(Exists, description.var, description.body))
+                self._settle_some(make(Exists, described.var, described.body))
 
     def _settle_some(self, truth: Node) -> None:
         """Ask on, with a schedule, until it is known whether a truth is true."""

@@ -315,7 +315,7 @@ def answer_sample(
         if config.inspect != "none" and answer.why != "out of domain":  # then nothing was run
             from neptune.engine.analysis.inspection import inspect
 
-            inside = inspect(engine, program, scene, flips=config.inspect == "flips").as_dict()
+            inside = inspect(engine, program, scene, config.inspect == "flips", policy).as_dict()
             looked["inspect_ms"] = round(1000 * (time.perf_counter() - start - seconds), 3)
     except (ProviderError, ModelFailedError, WriteError, CancelledError):
         raise

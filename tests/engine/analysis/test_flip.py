@@ -13,6 +13,7 @@ from helpers.made_programs import LevelOracle, world
 
 import dsl
 from neptune.algebra.convert import to_logit
+from neptune.answer import Answer
 from neptune.engine import Engine
 from neptune.engine.analysis.inspection import inspect
 from neptune.engine.analysis.robustness import RESOLUTION, Change
@@ -34,7 +35,16 @@ def flip_of(engine: Engine, program: str, scene: Scene):
     return answer, inspect(engine, program, scene).flip
 
 
-def brute(engine: Engine, program: str, scene: Scene, value: object, deltas: np.ndarray) -> float:
+def stays(answer: Answer, other: Answer) -> bool:
+    return (other.abstained, other.value) == (answer.abstained, answer.value)
+
+
+def becomes(answer: Answer) -> object:
+    """What a flip says that the answer becomes: an answer may become none, since nothing fits a description."""
+    return str(answer) if answer.abstained else answer.value
+
+
+def brute(engine: Engine, program: str, scene: Scene, answer: Answer, deltas: np.ndarray) -> float:
     """The least of the deltas at which some corner of the box gives another answer: all corners are tried.
 
     A larger box holds the corners' answers of a smaller one, so the least is found by bisection.
@@ -49,12 +59,13 @@ def brute(engine: Engine, program: str, scene: Scene, value: object, deltas: np.
         for signs in itertools.product((-1.0, 1.0), repeat=len(p)):
             moved = np.clip(p + delta * np.array(signs), 0.0, 1.0)
             oracle = Told({(t.question.text, i): float(q) for (t, i), q in zip(known, moved)}, len(scene))
-            other = Engine(oracle=oracle, logic=engine.logic)
-            if other.run(program, scene).value != value:
+            other = Engine(oracle=oracle, logic=engine.logic, presuppositions=engine.context.presuppositions)
+            if not stays(answer, other.run(program, scene)):
                 return True
         return False
 
-    return float(deltas[min(bisect.bisect_left(deltas, True, key=flips), len(deltas) - 1)])
+    least = bisect.bisect_left(deltas, True, key=flips)
+    return float(deltas[least]) if least < len(deltas) else 1.0
 
 
 class Told:
@@ -90,7 +101,7 @@ def test_brute_force(program: str, seed: int) -> None:
         assert flip.at_most is None or flip.at_least <= flip.at_most
         return
     deltas = np.arange(0.0, 1.0, 0.01)
-    least = brute(engine, program, scene, answer.value, deltas)
+    least = brute(engine, program, scene, answer, deltas)
     # `least` is the first of the grid at or above the true distance.
     assert flip.at_least <= least + 1e-6
     assert flip.at_most is not None
@@ -133,7 +144,7 @@ def test_the_change_flips_and_nothing_smaller_does(program: str, logic: str) -> 
                 p = 1 / (1 + np.exp(-float(t.logits.reshape(-1)[i])))
                 step = rng.choice([-1.0, 1.0]) * max(flip.at_least - 1e-6, 0.0)
                 scores[t.question.text, int(i)] = float(np.clip(p + step, 0, 1))
-        assert Engine(oracle=Told(scores, 3), logic=logic).run(program, scene).value == answer.value
+        assert stays(answer, Engine(oracle=Told(scores, 3), logic=logic).run(program, scene))
     if flip.at_most is not None:
         assert flip.at_most >= flip.at_least
         assert max(abs(c.to - c.score) for c in flip.changes) == pytest.approx(flip.at_most)
@@ -161,13 +172,86 @@ def test_no_listed_change_can_be_left_out(program: str, logic: str, seed: int) -
         for i in np.flatnonzero(~np.isnan(t.logits.reshape(-1)))
     }
 
-    def with_changes(changes: Iterable[Change]) -> object:
+    def with_changes(changes: Iterable[Change]) -> Answer:
         moved = {(c.question, int(np.ravel_multi_index(c.objects, (3,) * len(c.objects)))): c.to for c in changes}
-        return Engine(oracle=Told(scores | moved, 3), logic=logic).run(program, scene).value
+        return Engine(oracle=Told(scores | moved, 3), logic=logic).run(program, scene)
 
-    assert with_changes(flip.changes) == flip.answer
+    assert becomes(with_changes(flip.changes)) == flip.answer
     for spared in flip.changes:
-        assert with_changes(c for c in flip.changes if c is not spared) == answer.value
+        assert stays(answer, with_changes(c for c in flip.changes if c is not spared))
+
+
+LEFT_OF = "exists(Object, lambda x: left(x, iota(Object, lambda y: red(y))))"
+
+
+@pytest.mark.parametrize("policy", ["auto", "abstain", "answer"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        LEFT_OF,
+        "point(Object, lambda x: red(x))",
+        "exists(Object, lambda x: left(x, point(Object, lambda y: red(y) and cube(y))))",
+        "if exists(Object, lambda x: left(x, iota(Object, lambda y: red(y)))):\n    return 'a'\nreturn 'b'",
+    ],
+)
+@pytest.mark.parametrize("schedule", ["all", "lazy"])
+def test_no_smaller_box_holds_another_outcome(program: str, policy: str, schedule: str) -> None:
+    """Another answer, an abstention, or an answer where there was none: of what the engine does under its policy."""
+    for seed in range(5):
+        engine = Engine(oracle=LevelOracle(seed), presuppositions=policy, schedule=schedule)
+        scene = world(2)
+        answer, flip = flip_of(engine, program, scene)
+        assert flip is not None
+        inside = np.array([max(flip.at_least - 1e-6, 0.0)])
+        assert brute(engine, program, scene, answer, inside) == 1.0
+        if flip.at_most is not None:
+            assert flip.at_most >= flip.at_least
+
+
+@pytest.mark.parametrize("logic", ["godel", "product", "lukasiewicz"])
+@pytest.mark.parametrize("policy", ["auto", "abstain", "answer"])
+@pytest.mark.parametrize(("red", "distance"), [(0.6, 0.1), (0.3, 0.2)])
+def test_whether_anything_fits_is_what_flips(red: float, distance: float, policy: str, logic: str) -> None:
+    """Who is meant, and what is said of him, are sure; whether anything is red is not."""
+    scene, scores = world(2), {"red": (0.0, red), "left": (0.0, 0.99, 0.0, 0.0)}
+
+    class Words(Told):
+        def score(self, requests):
+            for r in requests:
+                word = "red" if r.question.text.endswith("red?") else "left"
+                self.scores |= {(r.question.text, i): p for i, p in enumerate(scores[word])}
+            return super().score(requests)
+
+    engine = Engine(oracle=Words({}, 2), logic=logic, presuppositions=policy)
+    answer, flip = flip_of(engine, LEFT_OF, scene)
+    assert flip is not None
+    if policy == "answer":
+        assert answer.value is True
+        assert flip.at_most is not None
+        assert not str(flip.answer).startswith("abstained")
+        return
+    assert answer.abstained == (red <= 0.5)
+    assert flip.at_least <= distance + 1e-6
+    if policy == "abstain" or not answer.abstained:
+        assert flip.at_least == pytest.approx(distance, abs=2e-3)
+    assert flip.at_most == pytest.approx(distance, abs=5e-3)
+    assert [(c.question.endswith("red?"), c.objects) for c in flip.changes] == [(True, (1,))]
+    if answer.abstained:
+        assert flip.answer is True
+    else:
+        assert str(flip.answer).startswith("abstained: nothing fits")
+
+
+def test_a_run_is_inspected_under_its_own_policy() -> None:
+    """Of a task that must point, an answer is looked into as it was given, whatever the engine would do."""
+    engine, scene = Engine(oracle=LevelOracle(0, (0.1,)), presuppositions="abstain"), world(3)
+    assert engine.run(LEFT_OF, scene, presuppositions="answer").value is False
+    flip = inspect(engine, LEFT_OF, scene, presuppositions="answer").flip
+    assert flip is not None
+    assert flip.answer is True
+    flip = inspect(engine, LEFT_OF, scene).flip
+    assert flip is not None
+    assert flip.answer is False
 
 
 def test_a_contradiction_can_not_be_proved_to_flip() -> None:
