@@ -305,7 +305,7 @@ class Session:
         settled = plan.transform(guarded, self._settle)
         charge(self.work, settled, self.objects, self._laws, self.context.limits, self.context.logic.dtype.itemsize)
         prepared = self._fill(settled, kind)
-        for inner in plan.walk(prepared):
+        for inner in plan.walk(settled):  # as written: a schedule may have pushed variables inward
             if isinstance(inner, ExpectationOver) and not inner.description.free:
                 self._check_presupposition(inner.description)
         return prepared
