@@ -259,9 +259,9 @@ def test_a_gpu_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_gpus_for_what_runs_on_none() -> None:
     with pytest.raises(ConfigError, match="Neither the oracle 'scene' nor the detector 'scene' runs on a GPU"):
         Engine("scene", "scene", devices=("cpu", "cpu"))
-    with pytest.raises(ConfigError, match="Both 'gpus' and the option 'device'"):
+    with pytest.raises(ConfigError, match="Both 'devices' and the option 'device'"):
         Engine("embedded", devices=("cpu",), oracle_options={"device": "cpu"})
-    with pytest.raises(ConfigError, match=r"Both 'gpus' and the option 'device_map' \(auto\)"):
+    with pytest.raises(ConfigError, match=r"Both 'devices' and the option 'device_map' \(auto\)"):
         Engine("qwen2_2b", devices=("cpu", "cpu"), oracle_options={"device_map": "auto"})
     with pytest.raises(ConfigError, match="did you mean 'embedded'"):
         Engine("embeded", devices=("cpu",))

@@ -187,12 +187,12 @@ def inspect(
                 return _rerun(context, checked.program, moved, whole)[0]
 
             presupposed = session.presupposed if _may_abstain(context, answer) else []
-            needed = None
+            until: list[Goal] | None = None
             if answer.abstained and context.presuppositions == "abstain":
                 # While the first that nothing fits is reached, and nothing fits it, whatever follows is no answer.
                 vain = [(g, n) for g, n in presupposed if not fitting(g, evaluator)]
-                needed = next(([*goals[:n], goal] for goal, n in vain), None)
-            found = minimal_change(context, evidence, goals, answer, again, [g for g, _ in presupposed], needed)
+                until = next(([*goals[:n], goal] for goal, n in vain), None)
+            found = minimal_change(context, evidence, goals, answer, again, [g for g, _ in presupposed], until)
     except LimitError:
         pass  # too large to be evaluated as written: what is there is shown
     return Inside(nodes, lines, found, skipped)

@@ -85,8 +85,10 @@ class TuneConfig(BaseModel):
     )
     per: Per = Field("kind", description="what has a T and b of its own: all, kind, predicate")
     learn: list[Literal["T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau", "presupposition_b"]] = Field(
-        list(LEARNABLE), description="what is learned", min_length=1
-    )  # type: ignore[arg-type]
+        list(LEARNABLE),  # type: ignore[arg-type]
+        description="what is learned",
+        min_length=1,
+    )
     epochs: int = Field(default=30, ge=1, description="passes over the training pictures, at most")
     batch: int = Field(default=20, ge=1, description="pictures a step, with all their questions")
     lr: float = Field(default=0.05, gt=0)

@@ -113,7 +113,7 @@ def test_the_embedded_detector_fails_in_the_same_way() -> None:
         def fail(*_: Any, error: Exception = error) -> None:
             raise error
 
-        handle = detector.module.register_forward_pre_hook(fail)
+        handle = detector.module.stem.register_forward_pre_hook(fail)
         with pytest.raises(DetectorFailedError, match=f"{line} the detector 'embedded'"):
             detector.detect(Picture(PICTURE))
         handle.remove()

@@ -100,7 +100,8 @@ def read_all(response: Any) -> int:
             continue
         read += 1
         if isinstance(value, Reading):
-            logit, mass = value.said()
+            logit, mass, low, high = value.said()
+            assert low <= high
             assert math.isnan(logit) or abs(logit) < 100
             assert 0 <= mass <= 1
     assert all(0 <= tokens <= 10**9 for tokens in tokens_of(response))
