@@ -20,6 +20,10 @@ MOST_BYTES = 64_000_000
 """Of one value, or one statement."""
 
 
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What a damaged file leads to: SQLite's own words about it may be no text."""
+
+
 def harden(connection: sqlite3.Connection, tables: Iterable[str]) -> None:
     """Make an open file safe to read: no function of its schema is called, no value is without bounds.
 

@@ -17,7 +17,7 @@ from neptune.errors import DetectorFailedError
 from neptune.scene.domain import Domain
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections, Detector
-from neptune.sqlite import BUSY_SECONDS, checksum, harden, patiently
+from neptune.sqlite import BUSY_SECONDS, FAULTS, checksum, harden, patiently
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS detections "
@@ -90,7 +90,7 @@ class CachedDetector:
                 _prepare(file)
                 found: tuple[Any, ...] | None = file.execute(statement, values).fetchone()
                 return found
-        except (sqlite3.Error, OSError) as error:
+        except (*FAULTS, OSError) as error:
             raise DetectorFailedError(
                 f"The cache of detections can not be used: {error}",
                 where=str(self.path),

@@ -167,6 +167,8 @@ class _Player:
 
         if old.get("scene") is None or old.get("program") is None:
             return old  # nothing was run
+        if old.get("evidence") is None:
+            raise NeptuneError("The record does not say by which answers it was made", where=f"sample {old['id']}")
         engine, scene = self._at(old["evidence"], old["scene"])
         candidates = [Candidate(c["program"], c["weight"]) for c in old.get("programs", ())]
         answer: Answer | None = None

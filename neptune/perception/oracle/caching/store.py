@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neptune.errors import OracleFailedError
-from neptune.sqlite import BUSY_SECONDS, checksum, harden, patiently
+from neptune.sqlite import BUSY_SECONDS, FAULTS, checksum, harden, patiently
 
 VERSION = 2
 """2: a checksum a row. A file of version 1 gets them when it is opened."""
@@ -191,7 +191,7 @@ class OracleStore:
         with self._lock:
             try:
                 yield self._open()
-            except (sqlite3.Error, OSError) as error:
+            except (*FAULTS, OSError) as error:
                 connection = self._connection
                 if connection is not None and connection.in_transaction:
                     connection.rollback()
