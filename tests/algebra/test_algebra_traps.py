@@ -257,7 +257,12 @@ def test_every_parameter_learns() -> None:
     logits = p.calibrate(torch.tensor([0.3, -0.5, math.inf, -math.inf]), "attribute")
     a = P.from_logits(logits[:2], ["x"], logic=p.logic)
     hit = (a & a).exists("x", p.quantifier_tau).values + expectation(a, a.iota("x", p.iota_tau), "x").values
-    (hit + soft_equal(torch.tensor(1.0), torch.tensor(1.2), p.comparison_tau) + logits.sigmoid().sum()).backward()
+    (
+        hit
+        + soft_equal(torch.tensor(1.0), torch.tensor(1.2), p.comparison_tau)
+        + logits.sigmoid().sum()
+        + p.presumption
+    ).backward()
     for name, parameter in p.named_parameters():
         assert parameter.grad is not None, name
         assert bool(parameter.grad.isfinite()), name

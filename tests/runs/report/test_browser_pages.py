@@ -266,7 +266,9 @@ def test_hostile_text_stays_text_on_every_page(browser: Any, tmp_path: Path) -> 
             if path.name != "index.html":
                 page.keyboard.press("s")
                 page.wait_for_selector("#sample .question")
+                page.wait_for_timeout(300)  # the page may be drawn once more when its pictures are there
                 page.locator(".call summary").first.click()
+                page.wait_for_selector(".call[open]")
                 assert f"prompt {EVIL}" in page.inner_text("#sample")
                 assert f"reply {EVIL}" in page.inner_text("#sample")
                 with page.expect_download() as download:
