@@ -16,7 +16,7 @@ _LONGEST_TEXT = 5000
 
 def asks(tree: ast.Program) -> bool:
     """Whether a program names anything that it does not define itself: objects, predicates, questions."""
-    own = {name for node in ast.walk(tree) for name in _binds(node)}
+    own = {name for node in ast.walk(tree) for name in binds(node)}
     return any(
         isinstance(node, ast.Name) and (node.id in _ASKING or (node.id not in BUILTINS and node.id not in own))
         for node in ast.walk(tree)
@@ -92,7 +92,8 @@ def _answers(tree: ast.Program) -> Iterator[ast.Node]:
         yield last.value
 
 
-def _binds(node: ast.Node) -> list[str]:
+def binds(node: ast.Node) -> list[str]:
+    """Return the names that a node gives a meaning: parameters, targets of assignments, loops and comprehensions."""
     match node:
         case ast.Lambda():
             return list(node.params)

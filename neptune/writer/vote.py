@@ -14,6 +14,7 @@ from dsl.limits import DEFAULT_LIMITS, Limits
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
 from neptune.errors import ModelFailedError, NeptuneError
+from neptune.writer.asking import binds
 
 if TYPE_CHECKING:
     from neptune.answer import Answer
@@ -58,21 +59,8 @@ def canonical(tree: ast.Program) -> str:
 
 
 def _bound(tree: ast.Program) -> set[str]:
-    return {name for node in ast.walk(tree) for name in _binds(node)}
-
-
-def _binds(node: ast.Node) -> list[str]:
-    match node:
-        case ast.Lambda():
-            return list(node.params)
-        case ast.FunctionDef():
-            return [node.name, *(p.name for p in node.params)]
-        case ast.Assign():
-            return [n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)]
-        case ast.For():
-            return [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)]
-        case _:
-            return []
+    # A comprehension's variables keep their names: programs that differ in them alone count as two.
+    return {name for node in ast.walk(tree) if not isinstance(node, ast.Clause) for name in binds(node)}
 
 
 def _words(text: str) -> list[tuple[str, bool]]:

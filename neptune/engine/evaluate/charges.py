@@ -6,18 +6,18 @@ from dsl import work
 from dsl.errors import LimitError
 from dsl.limits import Limits
 from dsl.plan import Atom, Count, CountTrue, Describe, Description, Node, Number, walk
-from dsl.rewrites import Laws
 from dsl.rewrites.elimination import width
 from dsl.work import Work
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.program import Program
+from neptune.engine.evaluate.executor import Executor
 
 NARROW = 3
 """Tables of so many variables are small, whatever the plan: they are counted without making one."""
 FEW_CELLS = 4_000_000
 
 
-def charge(spent: Work, node: Node, objects: int, laws: Laws, limits: Limits, cell_bytes: int) -> None:
+def charge(spent: Work, node: Node, executor: Executor, limits: Limits) -> None:
     """Count the work of one decision.
 
     Parameters
@@ -26,17 +26,17 @@ def charge(spent: Work, node: Node, objects: int, laws: Laws, limits: Limits, ce
         The work of the run, which is added to.
     node
         What is decided: guarded, and the objects it points to settled.
-    objects, laws, limits
-        N, what rewrites may rely on, and what a plan may hold at once.
-    cell_bytes
-        Bytes of a cell of a table.
+    executor
+        Evaluates it on a scene.
+    limits
+        What a plan may hold at once.
 
     Raises
     ------
     LimitError
         If the run has done too much, or the tables of the plan are too large to be held at once.
     """
-    nodes = list(walk(node))
+    objects, nodes = executor.objects, list(walk(node))
     spent.spend(work.DECISIONS, 1)
     spent.spend(work.PLANNED, len(nodes))
     spent.spend(work.ATOMS, sum(objects ** len(n.free) for n in nodes if isinstance(n, Atom)))
@@ -50,8 +50,8 @@ def charge(spent: Work, node: Node, objects: int, laws: Laws, limits: Limits, ce
             kind = "cells"
         elif isinstance(node, Describe):
             kind = "parts"
-        program = plans.plan(plans.template(node).node, kind, laws)
-        cells = check_held(program, objects, limits, cell_bytes)
+        program = plans.plan(plans.template(node).node, kind, executor.laws)
+        cells = check_held(program, objects, limits, executor.logic.dtype.itemsize)
     spent.spend(work.CELLS, cells)
 
 

@@ -65,6 +65,8 @@ class Executor:
 
     Attributes
     ----------
+    laws
+        What rewrites may rely on.
     by_node
         The same values node by node (itself, if naive). They are kept until its :meth:`forget`.
     peak_cells
@@ -88,11 +90,11 @@ class Executor:
         self.objects, self.logic, self.parameters, self.atoms = objects, logic, parameters, atoms
         self.cell_limit, self.peak_cells, self.plan_ms = cell_limit, 0, 0.0
         self.work, self.most_work = 0, math.inf
-        self._laws = plans.laws_of(logic, parameters)
+        self.laws = plans.laws_of(logic, parameters)
         self._memo: dict[Node, Interval] = {}
         self._tables: dict[tuple[Any, ...], Tensor] = {}
         self._state, self._seen_state = 0, 0
-        self._searches = self._laws.crisp and objects > 0 and (planner != "naive" or branches is not None)
+        self._searches = self.laws.crisp and objects > 0 and (planner != "naive" or branches is not None)
         self.by_node = self
         if planner != "naive":
             branches = MOST_BRANCHES if branches is None else branches
@@ -237,7 +239,7 @@ class Executor:
             and not node.free
             and node.var in node.body.free
             and self.objects
-            and self._laws.crisp
+            and self.laws.crisp
             and search_of(node) is None  # one search, not one for each x
         ):
             # By the table of its body over x: the same cost, and who makes it true can be read off.
@@ -258,7 +260,7 @@ class Executor:
             return None
         started = time.perf_counter()
         template = plans.template(node)
-        program = plans.plan(template.node, kind, self._laws)
+        program = plans.plan(template.node, kind, self.laws)
         self.plan_ms += 1000 * (time.perf_counter() - started)
         cells = program.peak_cells(self.objects, self.cell_limit)
         if cells > self.cell_limit:

@@ -19,7 +19,6 @@ from dsl.work import Work
 from neptune.algebra import ProbabilisticTensor, iota
 from neptune.algebra.convert import as_float
 from neptune.engine.compile.descriptions import mixture_bounds
-from neptune.engine.compile.plan_cache import laws_of
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.bounds import Interval, settled_argmax, softmax_bounds
 from neptune.engine.evaluate.charges import charge
@@ -82,7 +81,6 @@ class Session:
         self.record = Record(plain=context.semantics == 1, presumption=float(context.parameters.presumption.detach()))
         self.work = Work(context.limits, self.objects)
         self._readings: dict[tuple[NeedKind, Node], tuple[Reading, int]] = {}
-        self._laws = laws_of(context.logic, context.parameters)
         self._asker = Asker(evidence, context, self.record.usage)
         self._executor = Executor(
             self.objects,
@@ -303,7 +301,7 @@ class Session:
         guarded = insert_guards(node)
         self.record.usage.plan_ms += 1000 * (time.perf_counter() - started)
         settled = plan.transform(guarded, self._settle)
-        charge(self.work, settled, self.objects, self._laws, self.context.limits, self.context.logic.dtype.itemsize)
+        charge(self.work, settled, self._executor, self.context.limits)
         prepared = self._fill(settled, kind)
         for inner in plan.walk(settled):  # as written: a schedule may have pushed variables inward
             if isinstance(inner, ExpectationOver) and not inner.description.free:
@@ -343,13 +341,21 @@ class Session:
         if not interval.exact:
             tau = as_float(self.context.parameters.iota_tau)
             bounds = softmax_bounds(interval.low.logits, interval.high.logits, index, tau)
-        self._settle_fit(description)
-        self.record.described(text, *_fit(self._executor.over(description)))
+        self._note_fit(description, text)
         if not (settled or self.guessed):
             return node
         self.record.doubts["chosen", text] = bounds
         self.record.step(0, text, f"object {index}", _floats(interval.low.values))
         return plan.substitute(node.body, {node.var: index})
+
+    def _note_fit(self, description: Description, text: str) -> tuple[Interval, bool]:
+        """Add whether anything fits a description to the record; return its body over the objects, and whether nothing
+        does."""
+        self._settle_fit(description)
+        described = self._executor.over(description)
+        unmatched, several, fit = _fit(described)
+        self.record.described(text, unmatched, several, fit)
+        return described, unmatched
 
     def _check_presupposition(self, description: Description) -> None:
         """Add a closed description to the record: as unmatched, or with the object that it means."""
@@ -357,10 +363,7 @@ class Session:
         if not self.objects:
             self.record.described(text, True, False, (0.0, 0.0))
             return
-        self._settle_fit(description)
-        described = self._executor.over(description)
-        unmatched, several, fit = _fit(described)
-        self.record.described(text, unmatched, several, fit)
+        described, unmatched = self._note_fit(description, text)
         if described.exact and not unmatched:
             best = int(self.context.logic.ranks(described.low.internal).argmax())
             self.record.step(0, text, f"object {best}", _floats(described.low.values))
@@ -370,8 +373,10 @@ def _fit(description: Interval) -> tuple[bool, bool, tuple[float, float]]:
     """Return of a description's body over the objects: whether nothing fits, whether several do, as far as is known,
     and bounds of how true it is that something does."""
     low, high = description.low, description.high
-    fit = float(low.values.detach().max()), float(high.values.detach().max())
-    return not bool(high.decide().any()), int(low.decide().sum()) > 1, fit
+    least, sure = float(low.values.detach().max()), int(low.decide().sum())
+    if description.exact:  # low and high are one
+        return not sure, sure > 1, (least, least)
+    return not bool(high.decide().any()), sure > 1, (least, float(high.values.detach().max()))
 
 
 def _fit_of(truths: list[Interval]) -> tuple[bool, bool, tuple[float, float]]:
