@@ -8,43 +8,24 @@ import time
 
 import pytest
 import torch
-from helpers.fixed_work import slower
-from helpers.fuzzing import programs
+from helpers.fuzzing import ends_of, programs
 
 import dsl
 from neptune.engine import Engine
-from neptune.errors import NeptuneError
 from neptune.scene import Scene
 
 PART = 10_000
 FULL_PARTS = 20
 
 
-def attack(seed: int, count: int, slowest_allowed: float) -> dict[str, int]:
+def attack(seed: int, count: int) -> dict[str, int]:
     """Run programs; return how many ended how."""
     engines = [
         Engine(oracle="random", schedule="all"),
         Engine(oracle="random", schedule="lazy", planner="optimised"),
         Engine(oracle="random", vocabulary=None, distinct_variables="true"),
     ]
-    scenes = [Scene.synthetic(n, seed=n) for n in (1, 3, 4)]
-    ends = {"answer": 0, "ProgramError": 0, "NeptuneError": 0}
-    for i, text in enumerate(programs(seed, count)):
-        started = time.process_time()
-        try:
-            engines[i % 3].run(text, scenes[i // 3 % 3])
-            ends["answer"] += 1
-        except dsl.ProgramError as error:
-            ends["ProgramError"] += bool(error.what and "\n" not in error.one_line())
-        except NeptuneError:
-            ends["NeptuneError"] += 1
-        except Exception as error:
-            raise AssertionError(f"seed {seed}, program {i}: {text!r}") from error
-        seconds = time.process_time() - started
-        if seconds >= slowest_allowed:  # of a machine at full speed; one that is slow just now takes longer for all
-            seconds /= slower()
-        assert seconds < slowest_allowed, f"{seconds:.2f} s: seed {seed}, program {i}: {text!r}"
-    return ends
+    return ends_of(programs(seed, count), engines, (1, 3, 4), seed)
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +38,7 @@ def _one_thread():
 
 def test_fuzzed_programs_end_well() -> None:
     count = int(os.environ.get("NEPTUNE_FUZZ", "10000"))
-    ends = attack(0, count, 1.0)
+    ends = attack(0, count)
     assert sum(ends.values()) == count
     assert ends["answer"] > count // 50, "some of them mean something"
 
@@ -65,7 +46,7 @@ def test_fuzzed_programs_end_well() -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("part", range(1, FULL_PARTS + 1))
 def test_many_fuzzed_programs_end_well(part: int) -> None:
-    ends = attack(part, PART, 1.0)
+    ends = attack(part, PART)
     assert sum(ends.values()) == PART
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import itertools
 import random
-import time
 
 import pytest
-from helpers.fixed_work import slower
+from helpers.fuzzing import ends_of
 
-import dsl
 from dsl.builtins import BUILTINS, METHODS
 from neptune.engine import Engine
-from neptune.errors import NeptuneError
-from neptune.scene import Scene
 
 VALUES = (
     "0", "1", "-3", "2.5", "1e300", "-0.0", "10**30", "10**39", "True", "False", "None", "''", "'red'", "'x'",
@@ -73,24 +69,7 @@ def attack(seed: int, count: int) -> dict[str, int]:
     """Run programs; return how many ended how."""
     engines = [Engine(oracle="random", schedule=schedule, vocabulary=words)
                for schedule in ("all", "lazy") for words in ("clevr", None)]  # fmt: skip
-    scenes = [Scene.synthetic(n, seed=n) for n in (0, 1, 3)]
-    ends = {"answer": 0, "ProgramError": 0, "NeptuneError": 0}
-    for i, text in enumerate(programs(seed, count)):
-        started = time.process_time()
-        try:
-            str(engines[i % 4].run(text, scenes[i // 4 % 3]))
-            ends["answer"] += 1
-        except dsl.ProgramError as error:
-            ends["ProgramError"] += bool(error.what and "\n" not in error.one_line())
-        except NeptuneError:
-            ends["NeptuneError"] += 1
-        except Exception as error:
-            raise AssertionError(f"seed {seed}, program {i}: {text!r}") from error
-        seconds = time.process_time() - started
-        if seconds >= 1:  # of a machine at full speed
-            seconds /= slower()
-        assert seconds < 1, f"{seconds:.2f} s: seed {seed}, program {i}: {text!r}"
-    return ends
+    return ends_of(programs(seed, count), engines, (0, 1, 3), seed)
 
 
 def test_built_ins_on_any_values_end_well() -> None:

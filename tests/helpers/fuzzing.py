@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from helpers.fixed_work import slower
+
+import dsl
 from dsl.builtins import BUILTINS, METHODS, RESERVED
+from neptune.engine import Engine
+from neptune.errors import NeptuneError
+from neptune.scene import Scene
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["x", "y", "z", "k", "a", "f", "found", "x1", "_", "Object", "Color", "Shape", "Size", "Finish", "objects"]
@@ -210,3 +217,31 @@ def mutated(draw: random.Random, text: str, known: list[str]) -> str:
             low, high = sorted((i, j))
             words[low:low] = words[low:high][:30]
     return "".join(words)
+
+
+def ends_of(texts: Iterable[str], engines: Sequence[Engine], sizes: Sequence[int], seed: int) -> dict[str, int]:
+    """Run programs on each engine in turn, on scenes of these sizes; return how many ended how.
+
+    Raises
+    ------
+    AssertionError
+        If one ends in an exception that is not documented, or takes a second of CPU time of a machine at full speed.
+    """
+    scenes = [Scene.synthetic(n, seed=n) for n in sizes]
+    ends = {"answer": 0, "ProgramError": 0, "NeptuneError": 0}
+    for i, text in enumerate(texts):
+        started = time.process_time()
+        try:
+            str(engines[i % len(engines)].run(text, scenes[i // len(engines) % len(scenes)]))
+            ends["answer"] += 1
+        except dsl.ProgramError as error:
+            ends["ProgramError"] += bool(error.what and "\n" not in error.one_line())
+        except NeptuneError:
+            ends["NeptuneError"] += 1
+        except Exception as error:
+            raise AssertionError(f"seed {seed}, program {i}: {text!r}") from error
+        seconds = time.process_time() - started
+        if seconds >= 1:  # of a machine at full speed; one that is slow just now takes longer for all
+            seconds /= slower()
+        assert seconds < 1, f"{seconds:.2f} s: seed {seed}, program {i}: {text!r}"
+    return ends

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Sequence
 from typing import Any
 
 ODD: tuple[Any, ...] = (
@@ -13,51 +14,37 @@ ODD: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def _places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [path]
-    if len(path) > 30:
-        return found
-    if isinstance(tree, dict):
-        found += [p for key, value in tree.items() for p in _places(value, (*path, key))]
-    elif isinstance(tree, list):
-        found += [p for i, value in enumerate(tree) for p in _places(value, (*path, i))]
-    return found
+def mutated(tree: Any, rng: random.Random, odd: Sequence[Any] = ODD) -> Any:
+    """Return a copy of a JSON value, changed one to three times as :func:`mutate` does."""
+    holder = [copy.deepcopy(tree)]  # the whole may be replaced too
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        mutate(holder, rng, odd)
+    return holder[0] if holder else None
 
 
-def _at(tree: Any, path: tuple[Any, ...]) -> Any:
-    for step in path:
-        tree = tree[step]
-    return tree
-
-
-def mutated(tree: Any, draw: random.Random) -> Any:
-    """Return a copy of a JSON value with one to three changes: a part replaced, deleted, doubled, moved or wrapped."""
-    tree = copy.deepcopy(tree)
-    for _ in range(draw.choice((1, 1, 2, 3))):
-        *outer, last = draw.choice(_places(tree)) or (None,)
-        if last is None:
-            if draw.random() < 0.05:
-                tree = copy.deepcopy(draw.choice(ODD))
+def mutate(tree: Any, rng: random.Random, odd: Sequence[Any]) -> None:
+    """Change one value somewhere in a tree: replaced, deleted, doubled, wrapped, or another of its own values."""
+    whole = tree
+    while isinstance(tree, dict | list) and tree:
+        key = rng.choice(list(tree) if isinstance(tree, dict) else range(len(tree)))
+        if isinstance(tree[key], dict | list) and tree[key] and rng.random() < 0.8:
+            tree = tree[key]
             continue
-        holder = _at(tree, tuple(outer))
-        match draw.randrange(7):
-            case 0 | 1 | 2:
-                holder[last] = copy.deepcopy(draw.choice(ODD))
-            case 3:
-                del holder[last]
-            case 4:
-                holder[last] = copy.deepcopy(_at(tree, draw.choice(_places(tree))))
-            case 5:
-                holder[last] = [holder[last]] if draw.random() < 0.8 else _deep(holder[last])
-            case _:
-                if isinstance(holder, list):
-                    holder *= draw.choice((2, 2, 40))
-                else:
-                    holder[draw.choice(("extra", "", last if isinstance(last, str) else "0"))] = draw.choice(ODD)
+        what = rng.random()
+        if what < 0.6:
+            tree[key] = copy.deepcopy(rng.choice(odd))
+        elif what < 0.75:
+            del tree[key]
+        elif what < 0.85 and isinstance(tree, list):
+            tree.append(copy.deepcopy(tree[key]))
+        elif what < 0.92:
+            tree[key] = [tree[key]]
+        else:
+            tree[key] = copy.deepcopy(_any_of(whole, rng))
+        return
+
+
+def _any_of(tree: Any, rng: random.Random) -> Any:
+    while isinstance(tree, dict | list) and tree and rng.random() < 0.85:
+        tree = rng.choice(list(tree.values()) if isinstance(tree, dict) else tree)
     return tree
-
-
-def _deep(value: Any) -> Any:
-    for _ in range(150):
-        value = [value]
-    return value

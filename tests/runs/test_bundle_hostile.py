@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.mutated import mutate
 from PIL import Image
 
 from neptune.cli import main
@@ -321,20 +322,3 @@ def test_mutated_bundles_end_in_one_line(good: Path, tmp_path: Path, full: bool,
         assert "Traceback" not in capsys.readouterr().err
     assert worst < 20
     assert time.process_time() - begun < (5_000 if full else 300)
-
-
-def mutate(tree: Any, rng: random.Random, odd: list[Any]) -> None:
-    """Change one value somewhere in a tree: another value, one less, one twice."""
-    while isinstance(tree, dict | list) and tree:
-        key = rng.choice(list(tree) if isinstance(tree, dict) else range(len(tree)))
-        if isinstance(tree[key], dict | list) and tree[key] and rng.random() < 0.75:
-            tree = tree[key]
-            continue
-        what = rng.random()
-        if what < 0.75:
-            tree[key] = rng.choice(odd)
-        elif isinstance(tree, dict):
-            del tree[key]
-        else:
-            tree.append(tree[key])
-        return

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import random
-import resource
-import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from helpers.dataset_makers import BOX, BOXED, MAKERS, ReferMaker, load, outcome, picture, readers, scene, write
+from helpers.mutated import mutate
 from PIL import Image
 
 from neptune import tasks
@@ -22,175 +20,6 @@ from neptune.answer import Answer
 from neptune.errors import DatasetError, ForeignPathError, NeptuneError, PictureError
 from neptune.files import below, trusted
 from neptune.tasks.json_files import parse_json
-from neptune.tasks.referring.unpickle import read_pickle
-
-BOX = [10, 10, 40, 30]
-SLOTS = {"OBJ1": "red cube"}
-SCENE_OBJECT = {"size": "large", "color": "red", "material": "metal", "shape": "cube", "bbox": [10, 10, 50, 40]}
-NAMES = ("left", "right", "front", "behind")
-
-
-def picture(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (100, 80), (90, 120, 30)).save(path)
-
-
-def write(path: Path, data: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(data if isinstance(data, str) else json.dumps(data))
-
-
-def scene(name: str, **more: Any) -> dict[str, Any]:
-    relations = {relation: [[]] for relation in NAMES}
-    return {"image_filename": name, "objects": [SCENE_OBJECT | more], "relationships": relations}
-
-
-def corners_of(box: Any) -> Any:
-    """Return the corners of ``[x, y, width, height]``; what is no such box stays what it is."""
-    good = isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) for v in box)
-    return [box[0], box[1], box[0] + box[2], box[1] + box[3]] if good else box
-
-
-class Maker:
-    """Writes a dataset of two records, of which the second is wrong."""
-
-    images = "images"
-    split: str | None = None
-    picture_field = "image_filename"
-    answer_field = "answer"
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def record(self, image: Any = "good.png") -> dict[str, Any]:
-        shared = {"question": "Is there a red cube?", "image_filename": image}
-        return (
-            shared
-            | {
-                "clevr": {"answer": "yes", "program": []},
-                "clevr-humans": {"answer": "yes"},
-                "clevr-refexps": {"answer": 0, "program": "point(iota(Object, lambda x: red(x)))", "slot_dict": {}},
-                "clevr-puzzle": {"answer": True, "program": "exists(Object)", "slot_dict": SLOTS},
-                "clevr-rpm": {"answer": True, "program": "exists(Object)"},
-            }[self.name]
-        )
-
-    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
-        file, key = {
-            "clevr": ("questions", "questions"),
-            "clevr-humans": ("CLEVR-Humans-val", "questions"),
-            "clevr-refexps": ("refexps", "refexps"),
-            "clevr-puzzle": ("puzzles", "puzzles"),
-            "clevr-rpm": ("rpm", "rpms"),
-        }[self.name]
-        write(root / f"{file}.json", {key: ([self.record()] if good else []) + [bad]})
-        names = ("good.png", "bad.png", "x.png", "none.png")
-        write(root / "scenes.json", {"scenes": [scene(name) for name in names]})
-
-    def with_box(self, root: Path, box: Any) -> None:
-        """Give the object asked for in the second record another box."""
-        self.write(root, self.record("bad.png"))
-        corners = corners_of(box)
-        write(root / "scenes.json", {"scenes": [scene("good.png"), scene("bad.png", bbox=corners)]})
-
-
-class FolderMaker(Maker):
-    picture_field = "image"
-
-    def record(self, image: Any = "good.png") -> dict[str, Any]:
-        return {"image": image, "question": "the cube", "box": [10, 10, 50, 40]}
-
-    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
-        lines = ([self.record()] if good else []) + [bad]
-        write(root / "questions.jsonl", "\n".join(map(json.dumps, lines)))
-
-    def with_box(self, root: Path, box: Any) -> None:
-        corners = corners_of(box)
-        self.write(root, self.record() | {"box": corners})
-
-
-class GqaMaker(Maker):
-    picture_field = "imageId"
-
-    def record(self, image: Any = "good") -> dict[str, Any]:
-        stem = image[:-4] if isinstance(image, str) and image.endswith(".png") else image
-        return {"question": "Is it red?", "imageId": stem, "answer": "yes", "types": {"structural": "verify"}}
-
-    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
-        records = ({"1": self.record()} if good else {}) | {"2": bad}
-        write(root / "val_balanced_questions.json", records)
-
-
-class ReferMaker(Maker):
-    answer_field = "ann_id"
-    split = "val"
-
-    def record(self, image: Any = "good.png") -> dict[str, Any]:
-        return {
-            "ref_id": 2, "ann_id": 71, "image_id": 8, "category_id": 1, "split": "val",
-            "sentences": [{"sent": "the cube", "sent_id": 1}], "_image": image, "_box": BOX,
-        }  # fmt: skip
-
-    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
-        who = {"refgta": "utokyo", "refcocog": "umd"}.get(self.name, "unc")
-        image, box = bad.pop("_image", "good.png"), bad.pop("_box", BOX)
-        fine = self.record()
-        fine.update({"ann_id": 70, "image_id": 7, "_image": None})
-        refs = ([fine] if good else []) + [bad]
-        root.mkdir(parents=True, exist_ok=True)
-        (root / f"refs({who}).p").write_bytes(pickle.dumps(refs, protocol=2))
-        images = [{"id": 7, "file_name": "good.png", "width": 100, "height": 80}, {"id": 8, "file_name": image}]
-        annotations = [{"id": 70, "image_id": 7, "bbox": BOX}, {"id": 71, "image_id": 8, "bbox": box}]
-        content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "cube"}]}
-        write(root / "instances.json", content)
-
-    def with_box(self, root: Path, box: Any) -> None:
-        self.write(root, self.record() | {"_box": box})
-
-
-class RefAdvMaker(Maker):
-    images = "Images"
-    picture_field = "img_file_name"
-    answer_field = "most_confused_bbox_number"
-
-    def record(self, image: Any = "good.png") -> dict[str, Any]:
-        return {
-            "img_file_name": image, "bbox_candidates_map": {"1": BOX, "2": [0, 0, 5, 5]},
-            "most_confused_bbox_number": "1", "most_confused_bbox_GT_desc": "the cube",
-        }  # fmt: skip
-
-    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
-        records = ({"1": self.record()} if good else {}) | {"2": bad}
-        write(root / "refcocog_adv_annotations.json", records)
-
-    def with_box(self, root: Path, box: Any) -> None:
-        self.write(root, self.record() | {"bbox_candidates_map": {"1": box, "2": [0, 0, 5, 5]}})
-
-
-MAKERS = {name: Maker(name) for name in ("clevr", "clevr-humans", "clevr-refexps", "clevr-puzzle", "clevr-rpm")}
-MAKERS |= {name: ReferMaker(name) for name in ("refcoco", "refcoco+", "refcocog", "refgta")}
-MAKERS |= {"refadv": RefAdvMaker("refadv"), "gqa": GqaMaker("gqa"), "folder": FolderMaker("folder")}
-readers = pytest.mark.parametrize("name", MAKERS)
-BOXED = [name for name in MAKERS if name not in ("gqa", "clevr", "clevr-humans", "clevr-rpm")]
-
-
-def load(maker: Maker, root: Path, **options: Any) -> tasks.Task:
-    return tasks.load(maker.name, root, split=maker.split, **options)
-
-
-def outcome(sample: tasks.Sample) -> NeptuneError | None:
-    """What a run would meet: the record's problem, or its picture's."""
-    try:
-        sample.check()
-        assert sample.picture is not None
-        _ = sample.picture.size
-    except NeptuneError as error:
-        found = error
-    else:
-        return None
-    assert len(found.one_line().splitlines()) == 1
-    assert len(found.one_line()) < 800
-    return found
 
 
 @pytest.fixture
@@ -524,60 +353,6 @@ def test_what_is_read_of_json_is_what_stands_there() -> None:
     assert (cut_["b"], cut_["c"]) == ([1, "]["], {"d": [2]})
 
 
-# --- pickles ---
-
-
-def op(*parts: bytes) -> bytes:
-    return b"\x80\x02" + b"".join(parts) + b"."
-
-
-PICKLES = {
-    "a memo of four thousand million": op(b"]", b"r\xff\xff\xff\xff", b"b"),
-    "a memo by text": op(b"]", b"p4000000000\n", b"b"),
-    "state on a function": op(b"c_codecs\nencode\n", b"}", b"U\x0c__defaults__", b"K\x01s", b"b"),
-    "state on a type": op(b"cnumpy\ndtype\n", b"(I3\nS'<'\nNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"),
-    "a call of a plain value": op(b"]", b")", b"R"),
-    "arguments that are no tuple": op(b"cnumpy\ndtype\n", b"]", b"R"),
-    "a type with fields": op(b"cnumpy\ndtype\n", b"]", b"\x85R"),
-    "a type of objects": op(b"cnumpy\ndtype\nU\x02O8\x85R"),
-    "a key that is a list of lists": op(b"}", b")" + b"\x85" * 200_000, b"K\x01s"),
-    "a set of deep tuples": op(b"c__builtin__\nset\n](" + b")" + b"\x85" * 200_000 + b"e\x85R"),
-    "itself": op(b"]q\x00h\x00a"),
-    "a list in an instruction for dicts": op(b"]", b"K\x01K\x02s"),
-    "a dict in an instruction for lists": op(b"}", b"K\x01a"),
-    "a maker left over": op(b"c_codecs\nencode\n"),
-    "a class": op(b"(cos\nsystem\no"),
-    "an instance": op(b"(S'x'\nios\nsystem\n"),
-    "a persistent id": op(b"Pkey\n"),
-    "an extension": op(b"\x82\x01"),
-    "a new object": op(b"c__builtin__\nset\n)\x81"),
-    "a buffer": b"\x80\x05\x97.",
-    "a bytearray of a terabyte": b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b".",
-    "bytes of a terabyte": b"\x80\x05\x8e" + struct.pack("<Q", 2**40) + b".",
-    "a frame of a terabyte": b"\x80\x04\x95" + struct.pack("<Q", 2**40) + b"]b.",
-    "references without end": op(b"]q\x00" + b"".join(
-        b"](" + (b"h" + bytes([k])) * 10 + b"eq" + bytes([k + 1]) for k in range(40))),
-    "a number of a million digits": op(b"I" + b"9" * 1_000_000 + b"\n"),
-    "deep": op(b")" + b"\x85" * 5_000),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", PICKLES)
-def test_a_hostile_pickle_is_one_line_in_little_time_and_memory(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "refs(unc).p"
-    path.write_bytes(PICKLES[kind])
-    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    with pytest.raises(DatasetError) as caught:
-        read_pickle(path)
-    assert len(caught.value.one_line().splitlines()) == 1
-    assert len(caught.value.one_line()) < 700
-    assert time.process_time() - begun < 5
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kilobytes
-    # And what stands for a name is as it was.
-    path.write_bytes(pickle.dumps([np.float32(0.5), {1}], protocol=2))
-    assert read_pickle(path) == [0.5, {1}]
-
-
 def test_mutated_pickles_and_coco_files_end_in_documented_errors(root: Path, full: bool) -> None:
     """Bytes of the pickle and of the JSON, and values in its tree, are changed at random."""
     maker = MAKERS["refcoco"]
@@ -626,23 +401,3 @@ def test_mutated_pickles_and_coco_files_end_in_documented_errors(root: Path, ful
             if not error.what:
                 raise
     assert time.process_time() - begun < (400 if full else 30)
-
-
-def mutate(tree: Any, rng: random.Random, odd: list[Any]) -> None:
-    """Change one value somewhere in a tree: another value, one less, one twice."""
-    while True:
-        keys = list(tree) if isinstance(tree, dict) else list(range(len(tree)))
-        if not keys:
-            return
-        key = rng.choice(keys)
-        if isinstance(tree[key], dict | list) and tree[key] and rng.random() < 0.8:
-            tree = tree[key]
-            continue
-        what = rng.random()
-        if what < 0.7:
-            tree[key] = rng.choice(odd)
-        elif what < 0.85 and isinstance(tree, dict):
-            del tree[key]
-        elif isinstance(tree, list):
-            tree.append(tree[key])
-        return

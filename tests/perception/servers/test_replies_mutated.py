@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import random
 from typing import Any
 
 import pytest
+from helpers.mutated import mutated
 
 from neptune.perception.oracle.server.reading import first_text, sampled, texts, yes_no
 from neptune.perception.oracle.yesno import Reading
@@ -57,39 +57,6 @@ def honest(rng: random.Random) -> dict[str, Any]:
     return {"id": "1", "object": "chat.completion", "model": "m", "choices": [one], "usage": usage}
 
 
-def places(value: Any) -> list[tuple[Any, Any]]:
-    """Return (container, key) of each part."""
-    found, stack = [], [value]
-    while stack:
-        part = stack.pop()
-        items = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
-        for key, item in items:
-            found.append((part, key))
-            stack.append(item)
-    return found
-
-
-def mutated(value: Any, rng: random.Random) -> Any:
-    for _ in range(rng.randint(1, 4)):
-        found = places(value)
-        if not found:
-            return rng.choice(VALUES)
-        container, key = rng.choice(found)
-        other_container, other = rng.choice(found)
-        change = rng.randrange(5)
-        if change == 0:
-            container[key] = copy.deepcopy(rng.choice(VALUES))
-        elif change == 1:
-            del container[key]
-        elif change == 2:
-            container[key] = [copy.deepcopy(container[key])] * rng.randint(1, 3)
-        elif change == 3:
-            container[key] = copy.deepcopy(other_container[other])
-        else:
-            container[key] = {"x": copy.deepcopy(container[key])}
-    return value
-
-
 def read_all(response: Any) -> int:
     """Read a reply in every way; return how many ways gave a value."""
     read = 0
@@ -121,7 +88,7 @@ def read_all(response: Any) -> int:
 def test_no_change_of_a_reply_breaks_its_readers(changes):
     rng, read = random.Random(changes), 0
     for _ in range(changes):
-        changed = mutated(honest(rng), rng)
+        changed = mutated(honest(rng), rng, VALUES)
         read += read_all(changed)
         if isinstance(changed, dict):
             try:
