@@ -261,6 +261,10 @@ class Config(BaseModel):
         False, description="Say of each wrong answer whether detector, oracle, program or logic is to blame."
     )
 
+    def reading(self) -> dict[str, Any]:
+        """Return how the records and pictures of a dataset are read: options of :func:`neptune.tasks.load`."""
+        return {"split": self.split, "follow_links": self.follow_links, "fetch_pictures": self.fetch_pictures}
+
     @property
     def datasets(self) -> tuple[str, ...]:
         """The datasets, in order, as a tuple; empty when only a task is named."""

@@ -146,13 +146,7 @@ def find_sample(config: Config) -> tuple[Task, Sample]:
 
     if not config.datasets or config.data_dir is None:
         raise ConfigError("Task contact-sheet needs 'dataset' and 'data_dir'", hint="e.g. --dataset clevr")
-    task = tasks.load(
-        config.datasets[0],
-        config.data_dir,
-        split=config.split,
-        follow_links=config.follow_links,
-        fetch_pictures=config.fetch_pictures,
-    )
+    task = tasks.load(config.datasets[0], config.data_dir, **config.reading())
     for sample in task.samples:
         if config.sample is None or str(sample.id) == config.sample:
             return task, sample

@@ -104,9 +104,7 @@ def read_questions(config: Config, engine: Engine) -> Questions:
 
 
 def _task(config: Config, name: str) -> Task:
-    return tasks.load(
-        name, str(config.data_dir), config.num_samples, split=config.split, follow_links=config.follow_links
-    )
+    return tasks.load(name, str(config.data_dir), config.num_samples, **config.reading())
 
 
 def target_on(task: Task, sample: Sample, scene: Scene) -> Target:

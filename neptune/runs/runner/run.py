@@ -83,15 +83,7 @@ def run_dataset(config: Config, name: str) -> int:
 
     assert config.data_dir is not None  # the config was checked
     loaded = [
-        tasks.load(
-            dataset,
-            config.data_dir,
-            config.num_samples,
-            split=config.split,
-            follow_links=config.follow_links,
-            fetch_pictures=config.fetch_pictures,
-        )
-        for dataset in config.datasets
+        tasks.load(dataset, config.data_dir, config.num_samples, **config.reading()) for dataset in config.datasets
     ]
     if config.estimate:
         from neptune.runs.runner.estimate import print_estimate
