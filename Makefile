@@ -106,6 +106,7 @@ BENCH := "parsing.py --count 500" \
          "equality.py --data_dir examples/clevr" \
          "calls.py --count 2 --certificates 1 --data_dir examples/clevr --out $(RESULTS)/calls.json" \
          "execution.py --quick --output $(RESULTS)/execution.json" \
+         "small.py --quick --output $(RESULTS)/small.json" \
          "oracle.py --tiny"
 
 bench: $(VENV)/.dev
