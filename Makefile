@@ -1,4 +1,4 @@
-# make demo | test | test-full | test-bounds | lint | docs | bench | lock | clean
+# make demo | test | test-full | test-bounds | lint | docs | bench | grammar | lock | clean
 # PYTHON=python3.12 and VENV=folder may be set.
 #
 # Everything runs in a virtual environment of its own, made on first use. What is installed is pinned, with hashes, in
@@ -15,7 +15,7 @@ BUILD  := PIP_CONSTRAINT=requirements/build.txt PIP_BUILD_CONSTRAINT=requirement
 RESULTS := benchmarks/results
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo setup-all demo test test-full test-bounds lowest newest lint docs hooks bench lock clean
+.PHONY: help setup setup-demo setup-all demo test test-full test-bounds lowest newest lint docs hooks bench grammar lock clean
 
 help:
 	@echo "make demo         set up, answer four kinds of questions about real renderings, end with the report's path"
@@ -27,6 +27,7 @@ help:
 	@echo "make docs         the documentation site, in build/site"
 	@echo "make hooks        lint what changed before each commit"
 	@echo "make bench        the benchmarks that need no data, in small sizes"
+	@echo "make grammar      the parser's tables anew, after a change of grammars/neptune.lark"
 	@echo "make lock         pin again what pyproject.toml asks for (UPGRADE=1: the newest of everything)"
 	@echo "make clean        remove the virtual environment and caches; run folders stay"
 
@@ -112,6 +113,9 @@ BENCH := "parsing.py --count 500" \
 bench: $(VENV)/.dev
 	@mkdir -p $(RESULTS)
 	@set -e; for words in $(BENCH); do echo "== benchmarks/$$words"; $(BIN)/python benchmarks/$$words; done
+
+grammar: $(VENV)/.dev
+	@$(BIN)/python -c "from dsl.syntax.tables import write; print(write())"
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

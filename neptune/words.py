@@ -8,9 +8,10 @@ import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
-from pydantic import BaseModel
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null", Path: "a path"}
 
@@ -27,7 +28,7 @@ def describe_type(annotation: Any) -> str:
             named = ", ".join(choices(item))
             (kind, *_) = _parts(item)
             words.append("a list of " + (named or {int: "integers", str: "texts"}.get(kind, "values")))
-        elif origin is dict or _is_model(part):
+        elif origin is dict or is_model(part):
             words.append("an object")
         else:
             words.append(_NAMES.get(part) or str(getattr(part, "__name__", part)))
@@ -68,7 +69,7 @@ def jsonable(value: Any) -> Any:
 
 def is_nested(annotation: Any) -> bool:
     """Whether a field is an object whose own fields may be set by dotted names."""
-    return any(kind is dict or _is_model(kind) for kind in _kinds(annotation))
+    return any(kind is dict or is_model(kind) for kind in _kinds(annotation))
 
 
 def takes_several(annotation: Any) -> bool:
@@ -153,7 +154,10 @@ def _kinds(annotation: Any) -> set[Any]:
     return kinds
 
 
-def _is_model(kind: Any) -> bool:
+def is_model(kind: Any) -> TypeGuard[type[BaseModel]]:
+    """Tell whether a type is a model of pydantic's: fields with types of their own."""
+    from pydantic import BaseModel
+
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 

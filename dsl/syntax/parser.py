@@ -1,7 +1,7 @@
 """Program text to syntax tree.
 
-``grammars/neptune.lark`` is compiled once, on first use. Trees of short texts are remembered, so the same
-text costs nothing again.
+``grammars/neptune.lark`` is compiled beforehand (:mod:`dsl.syntax.tables`). Trees of short texts are remembered, so
+the same text costs nothing again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from typing import Any, Final, cast
 from lark import Lark, UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from dsl import resources
 from dsl.errors import LimitError, ProgramError
 from dsl.limits import DEFAULT_LIMITS, Limits
 from dsl.span import Span
-from dsl.syntax import ast
+from dsl.syntax import ast, tables
 from dsl.syntax.ast import Expr
 from dsl.syntax.build import builder
 from dsl.syntax.diagnose import Unexpected, explain
@@ -39,7 +38,7 @@ class Accept:
     """The tolerant parser: what comes in."""
 
     def __init__(self) -> None:
-        self.lark = _lark(["accept", "formatted"])
+        self.lark = _lark("accept")
         self.literals, patterns = _terminals(self.lark)
         self.lexer = Lexer(self.literals, patterns)
 
@@ -83,7 +82,7 @@ class Generate:
     """The strict parser: exactly the texts that constrained decoding may write."""
 
     def __init__(self) -> None:
-        self.lark = _lark(["generate"])
+        self.lark = _lark("generate")
         literals, patterns = _terminals(self.lark)
         patterns[STRICT_NAME] = name_pattern()
         self._words = {name: re.compile(re.escape(text)).match for text, name in literals.items()}
@@ -268,10 +267,8 @@ _memory: OrderedDict[tuple[str, str, Limits], tuple[ast.Program, tuple[str, ...]
 _accept, _generate = lru_cache(maxsize=1)(Accept), lru_cache(maxsize=1)(Generate)
 
 
-def _lark(starts: list[str]) -> Lark:
-    lark = Lark(
-        resources.grammar(), start=starts, parser="lalr", lexer="basic", transformer=builder(), maybe_placeholders=False
-    )
+def _lark(name: str) -> Lark:
+    lark = tables.parser(name, builder())
     for rule in lark.rules:  # Lark's tokens are compared by a function: the table of a parser finds plain text sooner
         rule.origin.name = str(rule.origin.name)
     return lark

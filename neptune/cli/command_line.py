@@ -16,7 +16,7 @@ from neptune.cli.help import ALL, every_field, help_for, of_command, screen
 from neptune.cli.subcommands import run_command
 from neptune.cli.table import COMMANDS
 from neptune.config.find import packaged_names
-from neptune.config.page import USAGE
+from neptune.config.tasks import USAGE
 from neptune.config.validation import ConfigProblems
 from neptune.errors import NeptuneError, did_you_mean, fields_named
 from neptune.words import describe_value

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
-from neptune.config import TASKS
 from neptune.config.files import read_fields
 from neptune.config.find import FoundConfig
-from neptune.config.read import read_run
+from neptune.config.tasks import TASKS
 from neptune.config.validation import ConfigProblems
 from neptune.words import describe_value, parse_untyped, takes_several
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 RUN = "neptune.runs.runner.run:run_dataset"
 """What answers the samples of a dataset: every config without a `task`."""
@@ -36,6 +37,8 @@ def execute(config: str | FoundConfig, given: dict[str, list[str]], name: str | 
     NeptuneError
         If the config is wrong, or the run can not start.
     """
+    from neptune.config.read import read_run
+
     load_environment()
     if _wants_dry_run(config, given):
         from neptune.cli.dryrun import dry_run
@@ -49,9 +52,11 @@ def execute(config: str | FoundConfig, given: dict[str, list[str]], name: str | 
 
 def load_environment() -> None:
     """Read the keys in the file ``.env`` of the working directory, where there is one."""
-    from dotenv import load_dotenv
+    keys = Path(".env")
+    if keys.is_file():
+        from dotenv import load_dotenv
 
-    load_dotenv(Path(".env"))
+        load_dotenv(keys)
 
 
 def replay(path: str, given: dict[str, list[str]]) -> int:

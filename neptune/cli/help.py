@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neptune.cli.table import COMMANDS, model_of_command
-from neptune.config import MODELS, TASKS
 from neptune.config.find import packaged_names
-from neptune.config.page import field_lines, help_of_task, help_text
+from neptune.config.tasks import MODELS, TASKS
 from neptune.config.validation import ConfigProblems
 from neptune.errors import did_you_mean
 
@@ -43,6 +42,8 @@ def screen() -> str:
 
 def of_command(name: str) -> str:
     """Return the second layer: what a command takes, the fields used most, examples."""
+    from neptune.config.page import field_lines
+
     command, model = COMMANDS[name], model_of_command(name)
     lines = [f"usage: {program()} {name} {command.takes}{' [--field value …]' if command.fields else ''}", ""]
     about = command.about[0].upper() + command.about[1:] + "."
@@ -59,6 +60,8 @@ def of_command(name: str) -> str:
 
 def every_field() -> str:
     """Return the third layer: all fields of all tasks."""
+    from neptune.config.page import help_of_task, help_text
+
     return "\n\n".join([help_text(), *(help_of_task(task) for task in MODELS)])
 
 
@@ -74,6 +77,8 @@ def help_for(topics: Sequence[str]) -> str:
         return every_field()
     task = next((t for t in topics if t in MODELS), None)
     if task is not None:
+        from neptune.config.page import help_of_task
+
         return help_of_task(task)
     command = next((t for t in topics if t in COMMANDS), None)
     if command is not None:

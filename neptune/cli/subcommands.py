@@ -6,16 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from neptune.cli.dispatch import compare_runs, execute, load_environment, replay, split_command
-from neptune.config import Config
 from neptune.config.find import FoundConfig, find_config, packaged_names
 from neptune.config.validation import ConfigProblems
-from neptune.scene.fetch import is_address
+from neptune.scene.addresses import is_address
 
 PICTURE_ENDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 
 
 def _ask(words: list[str]) -> int:
-    plain, given = split_command(words, Config)
+    plain, given = _split(words)
     config = _config_of(given, "ask")
     explained = "explain" in given and given["explain"] != ["false"]
     if "question" not in given and plain and not _is_picture(plain[-1], alone=len(plain) == 1 and not explained):
@@ -59,14 +58,14 @@ def _task(task: str, default: str) -> Callable[[list[str]], int]:
 
 
 def _cache(words: list[str]) -> int:
-    plain, given = split_command(words, Config)
+    plain, given = _split(words)
     if plain:
         given["oracle_cache"] = [_one("cache", plain, "FILE")]
     return execute(_config_of(given, "cache"), given)
 
 
 def _report(words: list[str]) -> int:
-    plain, given = split_command(words, Config)
+    plain, given = _split(words)
     _no_fields("report", given)
     from neptune.cli.commands.report import report_again
 
@@ -83,7 +82,7 @@ def _compare(words: list[str]) -> int:
 
 
 def _replay(words: list[str]) -> int:
-    plain, given = split_command(words, Config)
+    plain, given = _split(words)
     return replay(_one("replay", plain, "FILE.zip"), given)
 
 
@@ -104,6 +103,13 @@ def _completion(words: list[str]) -> int:
     _no_fields("completion", given)
     print(script(_one("completion", plain, "SHELL")))
     return 0
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the words that belong to no field of `Config`, and field → the words after it."""
+    from neptune.config import Config
+
+    return split_command(words, Config)
 
 
 def _config_of(given: dict[str, list[str]], default: str) -> FoundConfig:

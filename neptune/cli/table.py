@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
+from neptune.config.tasks import MODELS
 
-from neptune.config import MODELS, Config
-from neptune.config.read import model_of
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +141,8 @@ COMMANDS: dict[str, Command] = {
 
 def model_of_command(name: str) -> type[BaseModel]:
     """Return the model whose fields a command takes."""
+    from neptune.config.model import Config
+    from neptune.config.read import model_of
+
     task = COMMANDS[name].task
     return model_of(task) if task in MODELS else Config

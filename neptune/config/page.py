@@ -15,10 +15,8 @@ from pydantic_core import PydanticUndefined
 
 from neptune.config.model import Config
 from neptune.config.read import model_of
-from neptune.config.tasks import MODELS, TASKS
+from neptune.config.tasks import MODELS, TASKS, USAGE
 from neptune.words import describe_type, describe_value
-
-USAGE = "usage: run.py --config FILE [--field value …]"
 
 HEADINGS = {
     "dataset": "What is run",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+USAGE = "usage: run.py --config FILE [--field value …]"
+
 TASKS: dict[str, str] = {
     "ask": "neptune.cli.commands.ask:ask",
     "train": "neptune.cli.commands.train:train",

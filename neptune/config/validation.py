@@ -6,15 +6,16 @@ Knows no field: the models do (`neptune.config.Config`, and those that tasks bri
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from neptune.errors import ConfigError, did_you_mean
 from neptune.foreign import printable
-from neptune.words import choices, describe_type, describe_value, is_nested, parse_untyped, parse_words
+from neptune.words import choices, describe_type, describe_value, is_model, is_nested, parse_untyped, parse_words
 
-M = TypeVar("M", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+M = TypeVar("M", bound="BaseModel")
 
 
 class ConfigProblems(ConfigError):
@@ -71,6 +72,8 @@ def examine(
 
     There is no config where a field that the model needs is wrong or missing.
     """
+    from pydantic import ValidationError
+
     problems: list[str] = []
     bad: set[str] = set()
     try:
@@ -106,7 +109,7 @@ def _problem_lines(model: type[BaseModel], error: ValidationError, data: Mapping
         name, owner, value = str(e["loc"][0]) if e["loc"] else "config", model, data.get(str(e["loc"][0]))
         field = owner.model_fields.get(name)
         inner = field.annotation if field else None
-        if len(e["loc"]) > 1 and isinstance(inner, type) and issubclass(inner, BaseModel):
+        if len(e["loc"]) > 1 and is_model(inner):
             owner, last = inner, str(e["loc"][1])
             name, field = f"{name}.{last}", inner.model_fields.get(last)
             value = value.get(last) if isinstance(value, Mapping) else value

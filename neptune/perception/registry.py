@@ -11,11 +11,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 from neptune.errors import ConfigError, did_you_mean
 from neptune.perception.oracle.models import short_names
-from neptune.scene.types import Detector, Oracle
+
+if TYPE_CHECKING:
+    from neptune.scene.types import Detector, Oracle
 
 ORACLES: dict[str, str] = {
     "scene": "neptune.perception.oracle.scene:SceneOracle",
@@ -96,11 +98,15 @@ def oracle(name: str | Oracle, **options: Any) -> Oracle:
     ConfigError
         For an unknown name, or an option that the oracle does not take.
     """
+    from neptune.scene.types import Oracle
+
     return cast(Oracle, _make("oracle", name, Oracle, options))
 
 
 def detector(name: str | Detector, **options: Any) -> Detector:
     """Return the detector of a name, as :func:`oracle` does for oracles."""
+    from neptune.scene.types import Detector
+
     return cast(Detector, _make("detector", name, Detector, options))
 
 

@@ -1,6 +1,20 @@
-"""Pictures, boxes, scenes and annotations, and the types that every room shares."""
+"""Pictures, boxes, scenes and annotations, and the types that every room shares; loaded when they are first used."""
 
-from neptune.scene.boxes import iou
-from neptune.scene.scene import ATTRIBUTES, RELATIONS, Annotation, Scene
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neptune.scene.boxes import iou
+    from neptune.scene.scene import ATTRIBUTES, RELATIONS, Annotation, Scene
 
 __all__ = ["ATTRIBUTES", "RELATIONS", "Annotation", "Scene", "iou"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        found = getattr(import_module("neptune.scene.boxes" if name == "iou" else "neptune.scene.scene"), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

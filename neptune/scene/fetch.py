@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +11,7 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from neptune.errors import PictureError
+from neptune.scene.addresses import is_address, shown
 
 MAX_BYTES = 64_000_000
 """Of what is fetched; more is refused, whatever the server says beforehand."""
@@ -24,21 +24,8 @@ SECONDS_IN_ALL = 60.0
 
 MAX_REDIRECTS = 5
 
-_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _PIECE = 1 << 16
 _HINT = "Download the picture, and give the file"
-
-
-def is_address(text: str) -> bool:
-    """Tell whether a text is an http(s) address."""
-    return _ADDRESS.match(text) is not None
-
-
-def shown(address: str) -> str:
-    """Return an address without what may be secret in it: no name, no password, no query."""
-    scheme, _, rest = re.split(r"[?#]", address, maxsplit=1)[0].partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def fetch(address: str) -> bytes:

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from neptune.scene.addresses import is_address, shown
 from neptune.scene.decoding import KEPT_PIXELS, MAX_PIXELS, as_kept, decode
-from neptune.scene.fetch import fetch, is_address, shown
 from neptune.scene.sources import PictureSource, from_array, opened
 
 __all__ = ["KEPT_PIXELS", "MAX_PIXELS", "Picture", "PictureLike"]
@@ -85,6 +85,8 @@ class Picture:
         if self._image is None:
             if self.address is not None:
                 where = shown(self.address)
+                from neptune.scene.fetch import fetch  # what talks to servers is loaded where one is asked
+
                 source: Path | io.BytesIO = io.BytesIO(fetch(self.address))
             else:
                 assert self.path is not None

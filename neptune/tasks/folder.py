@@ -20,7 +20,7 @@ from neptune.answer import Answer
 from neptune.errors import DatasetError
 from neptune.files import trusted
 from neptune.scene import Scene
-from neptune.scene.fetch import is_address
+from neptune.scene.addresses import is_address
 from neptune.scene.picture import Picture
 from neptune.tasks.base import Sample, plain
 from neptune.tasks.boxes import boxes_only, corners, objects_of

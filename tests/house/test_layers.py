@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "transformers", "openai", "ray")
 LAYERS = [
     ("dsl", ("torch", "numpy", "neptune", "pydantic", "PIL", *HEAVY)),
-    ("neptune", ("dsl", "torch", "lark", *HEAVY)),
+    ("neptune", ("dsl", "torch", "lark", "numpy", "pydantic", "PIL", *HEAVY)),
+    ("neptune.scene", ("numpy", "PIL", "urllib.request")),
     ("neptune.perception.oracle", ("dsl", "lark", "neptune.algebra", "transformers", "openai", "ray")),
     (
         "neptune.algebra",
@@ -24,8 +25,9 @@ LAYERS = [
     ("neptune.perception.detect", ("torch", "dsl", "lark", *HEAVY)),
     ("neptune.perception.oracle.vlm", ("dsl", "lark", "neptune.algebra", "transformers", "peft", "openai", "ray")),
     ("neptune.writer", HEAVY),
-    ("neptune.config", ("torch", "dsl", "lark", *HEAVY)),
-    ("neptune.cli", ("torch", "dsl", "lark", *HEAVY)),
+    ("neptune.config", ("torch", "dsl", "lark", "numpy", "pydantic", "PIL", *HEAVY)),
+    ("neptune.config.read", ("torch", "dsl", "lark", "numpy", "PIL", "urllib.request", *HEAVY)),
+    ("neptune.cli", ("torch", "dsl", "lark", "numpy", "pydantic", "PIL", "urllib.request", *HEAVY)),
     ("neptune.runs.evaluate", ("torch", "dsl", "lark", *HEAVY)),
     ("neptune.learn.tune", ("transformers", "peft", "openai", "ray", "datasets", "matplotlib")),
     ("neptune.learn.finetune", ("transformers", "peft", "openai", "ray", "datasets", "matplotlib")),
@@ -47,6 +49,42 @@ def test_room_loads_nothing_it_may_not(room: str, barred: tuple[str, ...]) -> No
     loaded = json.loads(done.stdout)
     found = [m for m in loaded for b in barred if m == b or m.startswith(b + ".")]
     assert not found, f"import {room} loads {found[:5]}"
+
+
+STARTS = [
+    (["--help"], 0, ("numpy", "pydantic", "PIL", "torch", "dsl", "lark", "rich", *HEAVY)),
+    (["--version"], 0, ("numpy", "pydantic", "PIL", "torch", "dsl", "lark", "rich", *HEAVY)),
+    (["aks"], 2, ("numpy", "pydantic", "PIL", "torch", "dsl", "lark", "rich", *HEAVY)),
+    (
+        ["--config", "configs/ask.json", "--loogic", "godel"],
+        2,
+        ("numpy", "PIL", "torch", "dsl", "lark", "rich", *HEAVY),
+    ),
+    (
+        ["ask", "photo.png", "How many?", "--schedul", "lazy"],
+        2,
+        ("numpy", "PIL", "torch", "dsl", "lark", "rich", *HEAVY),
+    ),
+]
+"""Words of a command line, its exit code, and what is not needed to answer it."""
+MAIN = """
+import contextlib, io, json, sys
+from neptune.cli import main
+with contextlib.redirect_stdout(io.StringIO()):
+    code = main(sys.argv[1:])
+print(json.dumps([code, sorted(sys.modules)]))
+"""
+
+
+@pytest.mark.parametrize(("words", "expected", "barred"), STARTS, ids=[" ".join(words) for words, _, _ in STARTS])
+def test_a_start_loads_what_it_needs(words: list[str], expected: int, barred: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN, *words], capture_output=True, text=True, cwd=ROOT, timeout=120, check=False
+    )
+    assert done.stdout, done.stderr
+    code, loaded = json.loads(done.stdout)
+    found = [m for m in loaded for b in barred if m == b or m.startswith(b + ".")]
+    assert (code, found[:5]) == (expected, []), done.stderr
 
 
 APART = [
