@@ -30,17 +30,21 @@ def configs() -> Path:
     return data_root() / "configs"
 
 
-def vocabulary_of(name: str | None) -> Vocabulary:
-    """Return the vocabulary of a shipped name or a file; ``None``: the open one, which knows any word.
+def vocabulary_of(name: str | Vocabulary | None) -> Vocabulary:
+    """Return the vocabulary of a shipped name or a file, its definitions checked; ``None``: the open one, which knows
+    any word.
 
     Raises
     ------
     ConfigError
         If there is none of this name, or the file is no vocabulary.
     """
+    from dsl.check.checker import check_definitions
     from dsl.vocabulary import Vocabulary, VocabularyError
 
     try:
-        return Vocabulary.load(name) if name else Vocabulary.open()
+        found = name if isinstance(name, Vocabulary) else Vocabulary.load(name) if name else Vocabulary.open()
+        check_definitions(found)
+        return found
     except (VocabularyError, OSError) as error:
         raise ConfigError(" ".join(str(error).split()), where="vocabulary") from error

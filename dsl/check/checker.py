@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from dsl.check.expressions import Expressions
 from dsl.check.scopes import Binding, Scope, function_binding, recursion
@@ -14,7 +16,7 @@ from dsl.normalise.normaliser import normalise
 from dsl.syntax import ast
 from dsl.syntax.lexer import ARROWS, SIGNS
 from dsl.syntax.parser import check_depth, parsed
-from dsl.vocabulary import Vocabulary
+from dsl.vocabulary import Vocabulary, VocabularyError
 
 _MOST_ERRORS = 10
 _READ_AS = {**SIGNS, **dict.fromkeys(ARROWS, "implies")}
@@ -61,6 +63,56 @@ def check(
         With up to ten faults in ``.errors``, in the order of the text.
     """
     known = vocabulary if vocabulary is not None else Vocabulary.open()
+    check_definitions(known)
+    return _check(program, known, limits)
+
+
+def check_definitions(vocabulary: Vocabulary) -> None:
+    """Check the definitions of a vocabulary, each once.
+
+    Raises
+    ------
+    VocabularyError
+        If one of them is no correct program.
+    """
+    if not vocabulary.definitions or vocabulary in _sound:
+        return
+    for meant in vocabulary.definitions.values():
+        try:
+            _check(meant.text, vocabulary, DEFAULT_LIMITS)
+        except ProgramError as error:
+            place = "sorts" if meant.name in vocabulary.sorts else "definitions"
+            raise VocabularyError(f"vocabulary '{vocabulary.name}': {place}.{meant.name}: {error}") from error
+    _sound.add(vocabulary)
+
+
+def definition_of(vocabulary: Vocabulary, name: str, arity: int) -> ast.Lambda:
+    """Return what a name with so many arguments is defined as, in normal form.
+
+    Raises
+    ------
+    KeyError
+        If the vocabulary does not define it.
+    """
+    meant = vocabulary.definition(name, arity)
+    if meant is None:
+        raise KeyError(f"{name}/{arity}")
+    last = _check(meant.text, vocabulary, DEFAULT_LIMITS).program.body[-1]
+    assert isinstance(last, ast.ExprStatement)
+    assert isinstance(last.value, ast.Lambda)
+    return last.value
+
+
+def _asked(predicates: Iterable[tuple[str, int]], known: Vocabulary) -> frozenset[tuple[str, int]]:
+    """Return the predicates that are asked about, what is defined written out."""
+    found: set[tuple[str, int]] = set()
+    for name, arity in predicates:
+        meant = known.definition(name, arity)
+        found |= {(name, arity)} if meant is None else _check(meant.text, known, DEFAULT_LIMITS).predicates
+    return frozenset(found)
+
+
+def _check(program: str | ast.Program, known: Vocabulary, limits: Limits) -> Checked:
     key = (program, known, limits) if isinstance(program, str) else None
     known_before = _memory.get(key) if key is not None else None  # one look: another thread may drop it
     if known_before is not None:
@@ -86,7 +138,7 @@ def check(
         faults = sorted(checker.errors, key=lambda e: (e.line or 0, e.column or 0))[:_MOST_ERRORS]
         error = ProgramError.bundle(faults)
         raise error.with_source(source) if source is not None else error
-    done = Checked(tree, frozenset(checker.predicates), tuple(dict.fromkeys((*notes, *changed, *checker.notes))))
+    done = Checked(tree, _asked(checker.predicates, known), tuple(dict.fromkeys((*notes, *changed, *checker.notes))))
     if key is not None and source is not None and len(source) <= 2000:
         if len(_memory) >= _REMEMBERED:
             _memory.popitem(last=False)
@@ -95,6 +147,8 @@ def check(
 
 
 _memory: OrderedDict[tuple[str, Vocabulary, Limits], Checked] = OrderedDict()
+_sound: WeakSet[Vocabulary] = WeakSet()
+"""Vocabularies whose definitions were checked."""
 
 
 class _Checker(Expressions):
@@ -149,7 +203,7 @@ class _Checker(Expressions):
                 self._statements(node.orelse, scope, loop, later)
             elif isinstance(node, ast.For):
                 self.expression(node.iterable, scope)
-                self.target(node.target, scope)
+                self.target(node.target, scope, self.member_of(node.iterable, scope))
                 self._statements(node.body, scope, True, later)
             elif isinstance(node, ast.FunctionDef):
                 self._function(node, scope)

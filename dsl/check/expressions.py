@@ -6,7 +6,8 @@ import re
 
 from dsl.builtins import BUILTINS, METHODS, METHODS_MISSED, RESERVED, Builtin
 from dsl.check.scopes import Binding, Scope
-from dsl.errors import LimitError, ProgramError, any_of, closest, did_you_mean
+from dsl.check.sorts import Sorts
+from dsl.errors import LimitError, any_of, closest, did_you_mean
 from dsl.limits import Limits
 from dsl.syntax import ast
 from dsl.syntax.ast import Expr
@@ -15,7 +16,7 @@ from dsl.vocabulary import OBJECT, Vocabulary
 _INSIDES = "leave it out: a program can not reach into Python's objects"
 
 
-class Expressions:
+class Expressions(Sorts):
     """Checks expressions and collects faults, predicates and notes.
 
     Parameters
@@ -27,15 +28,11 @@ class Expressions:
     """
 
     def __init__(self, vocabulary: Vocabulary, limits: Limits) -> None:
-        self.vocabulary, self.limits = vocabulary, limits
-        self.errors: list[ProgramError] = []
+        super().__init__(vocabulary)
+        self.limits = limits
         self.predicates: set[tuple[str, int]] = set()
         self.notes: list[str] = []
         self.bound_somewhere: set[str] = set()
-
-    def fault(self, what: str, node: ast.Node, *, expected: str = "", hint: str = "") -> None:
-        """Record something wrong."""
-        self.errors.append(ProgramError(what, node.span, expected=expected, hint=hint))
 
     # --- binding ---
 
@@ -107,7 +104,7 @@ class Expressions:
             hint = f"'{name}' is known only inside the lambda, function or loop that binds it; use it there"
         else:
             known = [*scope.visible(), *words.words(), *words.sort_names(), *BUILTINS]
-            hint = did_you_mean(name, known) or _unbound(name, scope)
+            hint = did_you_mean(name, known) or _unbound(name, scope, words.closed)
         self.fault(f"unknown name '{name}'", node, expected="a variable, a value or a sort", hint=hint)
 
     def _reserved(self, node: ast.Name) -> bool:
@@ -116,12 +113,12 @@ class Expressions:
             self.fault(f"'{node.id}' is not in the language", node, hint=hint)
         return hint is not None
 
-    def _lambda(self, node: ast.Lambda, scope: Scope) -> None:
+    def _lambda(self, node: ast.Lambda, scope: Scope, sort: str = "") -> None:
         inner = Scope(scope)
         for name in node.params:
             if name in inner.names:
                 self.fault(f"the parameter '{name}' occurs twice", node, hint="give it another name")
-            self.bind(inner, name, node, Binding("variable"))
+            self.bind(inner, name, node, Binding("variable", sort=sort))
         self.expression(node.body, inner)
 
     def _comprehension(self, node: ast.Comprehension, scope: Scope) -> None:
@@ -129,7 +126,7 @@ class Expressions:
         for clause in node.clauses:
             self.expression(clause.iterable, inner)
             inner = Scope(inner)
-            self.target(clause.target, inner)
+            self.target(clause.target, inner, self.member_of(clause.iterable, scope))
             for condition in clause.conditions:
                 self.expression(condition, inner)
         self.expression(node.element, inner)
@@ -192,7 +189,8 @@ class Expressions:
 
     def _arguments(self, node: ast.Call, scope: Scope) -> None:
         for arg in node.args:
-            self.expression(arg, scope)
+            if not self.word_with(node, arg, scope):
+                self.expression(arg, scope)
         for keyword in node.keywords:
             self.expression(keyword.value, scope)
 
@@ -253,7 +251,12 @@ class Expressions:
                     hint="name the variable: lambda x: …",
                 )
                 continue
-            self.expression(arg, scope)
+            if builtin.binds and i == 0 and len(node.args) > 1 and self.no_sort(node, arg, scope):
+                continue
+            if builtin.binds and isinstance(arg, ast.Lambda):
+                self._lambda(arg, scope, self.ranged_over(node, scope))
+            else:
+                self.expression(arg, scope)
         for keyword in node.keywords:
             self.expression(keyword.value, scope)
 
@@ -272,6 +275,7 @@ class Expressions:
     def _predicate(self, node: ast.Call, function: ast.Name, scope: Scope) -> None:
         """Check the call of a name that the program does not bind: a predicate, or a misspelt built-in."""
         name, arity, words = function.id, len(node.args), self.vocabulary
+        self.inside.update(id(a) for a in node.args if isinstance(a, ast.Call))
         if self._like_a_builtin(node, scope):
             near = did_you_mean(name, [*BUILTINS, *scope.visible()])
             self.fault(
@@ -311,10 +315,12 @@ class Expressions:
                 f"unknown predicate '{name}' of {_range(arity, arity)}",
                 function,
                 expected=takes or f"a predicate of the vocabulary '{words.name}'",
-                hint=words.suggest(name, arity) or did_you_mean(name, BUILTINS) or "use a word of the vocabulary",
+                hint=words.suggest(name, arity) or self.meant_by(node, scope) or "use a word of the vocabulary",
             )
-        elif words.sort_named(name) is None:
-            self.predicates.add((words.canonical(name, arity), arity))
+        else:
+            if words.sort_named(name) is None:
+                self.predicates.add((words.canonical(name, arity), arity))
+            self.arguments_of_sorts(node, name, scope)
         self._arguments(node, scope)
 
     def _like_a_builtin(self, node: ast.Call, scope: Scope) -> bool:
@@ -337,8 +343,10 @@ class Expressions:
             )
 
 
-def _unbound(name: str, scope: Scope) -> str:
+def _unbound(name: str, scope: Scope, closed: bool) -> str:
     """Return a hint for a name that nothing binds and that looks like no other."""
+    if not re.fullmatch(r"[a-z]\d*", name) and closed:
+        return "use a word of the vocabulary, or assign the name first"
     if not re.fullmatch(r"[a-z]\d*", name):
         return f'assign it first, or write it as a text: "{name}"'
     variables = scope.variables()

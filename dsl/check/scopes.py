@@ -24,12 +24,15 @@ class Binding:
         The arguments a function takes.
     params
         Their names.
+    sort
+        Of a variable, what it ranges over, where that is known.
     """
 
     kind: str
     least: int = 0
     most: int = 0
     params: tuple[str, ...] = ()
+    sort: str = ""
 
 
 @dataclass(slots=True)

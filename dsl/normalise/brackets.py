@@ -124,6 +124,8 @@ def nested_predicates(m: Match) -> Expr | None:
     for part in conjuncts(m["saying"]):
         if not isinstance(part, ast.Call) or not part.args or not takes("property", part.func, m.context):
             return None
+        if m.words.closed and not m.words.knows(called(part), len(part.args)):
+            return None  # an unknown word: whether an object or a condition is meant, nobody can tell
         subject = part.args[0]
         if not isinstance(subject, ast.Name) or not m.context.may_be_variable(subject.id):
             return None

@@ -133,8 +133,9 @@ def sole_attribute(function: Expr, words: Vocabulary) -> tuple[str, str, list[Ex
 
 
 def is_predicate(name: str, context: Context) -> bool:
-    """Tell whether a name is neither built in nor bound by the program: called, it is a predicate."""
-    return bool(name) and name not in BUILTINS and name not in context.bound
+    """Tell whether a name is neither built in, nor bound by the program, nor defined as an object, a number or a value:
+    called, it is a predicate."""
+    return bool(name) and name not in BUILTINS and name not in context.bound and context.words.gives_truth(name)
 
 
 def _in_other_words(*tables: Container[str]) -> Callable[[str], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, TypeAlias
 
@@ -32,7 +33,7 @@ class Predicate:
         For a relation that is derived from values: the pairs of them that make it true. Never asked:
         :func:`dsl.plan.guards.insert_guards` puts the values in its place.
     boxes
-        For a predicate that is read off the boxes: a key of :data:`dsl.vocabulary.derived.BOXES`. Never asked.
+        For a predicate that is read off the boxes: how (:class:`dsl.vocabulary.geometry.Geometry`). Never asked.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Predicate:
     symmetric: bool = False
     reflexive: bool = False
     ways: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    boxes: str = field(default="", repr=False)
+    boxes: Hashable | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.name or repr(self.text)

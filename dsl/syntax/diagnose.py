@@ -102,9 +102,19 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
             span,
             hint="write the arguments or items out one by one",
         )
-    if kind in ("AND", "OR", "IN") and _opens_call(tokens, at):
-        instead = "x in y" if kind == "IN" else f"a {value} b, or {value}_(a, b)"
+    if kind in ("AND", "OR") and _opens_call(tokens, at):
+        instead = f"a {value} b, or {value}_(a, b)"
         return ProgramError(f"'{value}' used like a function", span, expected="an expression", hint=f"write {instead}")
+    if kind in ("IN", "IS") and _opens_call(tokens, at):
+        # "x in b" asks whether a list has an item: of two things in a picture it would mean nothing.
+        instead = (
+            "for one thing inside another write a predicate such as inside(x, b); 'item in list' asks of lists"
+            if kind == "IN"
+            else "write equal(a, b), or a predicate of the thing itself, e.g. red(x)"
+        )
+        return ProgramError(
+            f"'{value}' is a word of the language, and no predicate", span, expected="a predicate's name", hint=instead
+        )
     if before is not None and before.value in ("-", "=", "==") and value == ">" and _touch(before, token):
         return ProgramError(
             "the language has no arrows",

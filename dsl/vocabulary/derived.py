@@ -1,7 +1,7 @@
 """What a predicate is derived from, so that no oracle is asked about it: values of a sort, or the boxes.
 
 A vocabulary says it in the field ``derive`` of a predicate: ``{"same": "Color"}``, ``{"greater": "Size"}``,
-``{"less": "Size"}`` or ``{"boxes": "left"}``.
+``{"less": "Size"}``, ``{"boxes": "left"}`` or ``{"geometry": "touching", "gap": 2}`` (:mod:`dsl.vocabulary.geometry`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from dsl.errors import did_you_mean
 from dsl.vocabulary.fields import VocabularyError, only
+from dsl.vocabulary.geometry import ARITIES, Geometry, geometry
 from dsl.vocabulary.sorts import Sort
 
 BOXES: dict[str, str] = {
@@ -22,10 +23,7 @@ BOXES: dict[str, str] = {
     "larger": "smaller",
     "smaller": "larger",
 }
-"""What can be read off two boxes, with its converse."""
-
-OF_ONE = frozenset({"left", "right", "above", "below"})
-"""What can be read off one box: in which half of the picture it is."""
+"""What can be read off two boxes without saying more of it, with its converse."""
 
 _CONVERSE = {"same": "same", "greater": "less", "less": "greater"}
 
@@ -40,22 +38,36 @@ class Derivation:
         ``same``: the two objects have one value of a sort; ``greater``, ``less``: the value of the first comes later
         (earlier) in the order of the sort; ``boxes``: the two boxes, or the box and the picture, compared.
     of
-        The sort, or what is read off the boxes: a key of :data:`BOXES`.
+        The sort, or what is read off the boxes: a key of :data:`dsl.vocabulary.geometry.ARITIES`.
+    measured
+        How it is read off the boxes, where more is said than what.
     """
 
     kind: str
     of: str
+    measured: Geometry | None = None
+
+    @property
+    def geometry(self) -> Geometry:
+        """What is read off the boxes, and how."""
+        return self.measured or Geometry(self.of)
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the order of two objects does not matter."""
+        return self.kind == "same" or (self.kind == "boxes" and self.geometry.symmetric)
 
     @property
     def converse(self) -> Derivation:
         """What the predicate with its two arguments swapped follows from."""
         if self.kind == "boxes":
-            return Derivation("boxes", BOXES[self.of])
+            found = self.geometry.converse
+            return Derivation("boxes", found.kind, found if self.measured is not None else None)
         return Derivation(_CONVERSE[self.kind], self.of)
 
     def tells(self, arity: int) -> bool:
         """Tell whether it says something of so many objects."""
-        return arity == 2 or (arity == 1 and self.kind == "boxes" and self.of in OF_ONE)
+        return arity in (ARITIES[self.of] if self.kind == "boxes" else (2,))
 
     def ways(self, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """Return the pairs of values, of the first and the second object, that make the relation true.
@@ -71,7 +83,7 @@ class Derivation:
         return pairs if self.kind == "greater" else tuple((low, high) for high, low in pairs)
 
 
-def derivation(row: Any, arities: Iterable[int], sorts: Mapping[str, Sort], where: str) -> Derivation:
+def derivation(row: Any, arities: Iterable[int], sorts: Mapping[str, Sort], given: Geometry, where: str) -> Derivation:
     """Return the derivation of a field ``derive``.
 
     Parameters
@@ -82,6 +94,8 @@ def derivation(row: Any, arities: Iterable[int], sorts: Mapping[str, Sort], wher
         Of the predicate.
     sorts
         The sorts of the vocabulary.
+    given
+        What the file declares of all geometry.
     where
         The predicate's place in the file, for errors.
 
@@ -91,9 +105,15 @@ def derivation(row: Any, arities: Iterable[int], sorts: Mapping[str, Sort], wher
         If it is not of the documented form, or says nothing of a predicate of these arities.
     """
     place = f"{where}.derive"
-    only(row, {"same", "greater", "less", "boxes"}, place)
+    if isinstance(row, Mapping) and "geometry" in row:
+        measured = geometry(row, given, sorts, place)
+        if not all(arity in ARITIES[measured.kind] for arity in arities):
+            takes = " or ".join(map(str, sorted(ARITIES[measured.kind])))
+            raise VocabularyError(f"{where}: '{measured.kind}' says something of {takes} box(es)")
+        return Derivation("boxes", measured.kind, measured)
+    only(row, {"same", "greater", "less", "boxes", "geometry"}, place)
     if len(row) != 1:
-        raise VocabularyError(f"{place}: expected one of same, greater, less, boxes")
+        raise VocabularyError(f"{place}: expected one of same, greater, less, boxes, geometry")
     ((kind, of),) = row.items()
     if kind == "boxes" and of not in BOXES:
         raise VocabularyError(f"{place}.boxes: expected one of {', '.join(BOXES)}, not {of!r}")

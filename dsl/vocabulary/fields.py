@@ -60,3 +60,19 @@ def read(path: Path) -> Mapping[str, Any]:
     if not isinstance(data, Mapping):
         raise VocabularyError(f"vocabulary {path}: expected a JSON object")
     return data
+
+
+def text(row: Mapping[str, Any], name: str, where: str) -> str | None:
+    """Return the text in a field, or ``None`` if there is none."""
+    value = row.get(name)
+    if value is not None and not isinstance(value, str):
+        raise VocabularyError(f"{where}: '{name}' is a text, not {value!r}")
+    return value
+
+
+def flag(row: Mapping[str, Any], name: str, where: str) -> bool:
+    """Return the truth in a field; false if there is none."""
+    value = row.get(name, False)
+    if not isinstance(value, bool):
+        raise VocabularyError(f"{where}: '{name}' is true or false, not {value!r}")
+    return value

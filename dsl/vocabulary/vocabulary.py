@@ -7,9 +7,8 @@ turns a misspelt name into an error with a suggestion.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,14 @@ from typing import Any
 from dsl import resources
 from dsl.errors import closest, did_you_mean
 from dsl.vocabulary import fields
-from dsl.vocabulary.derived import Derivation, derivation
+from dsl.vocabulary.definitions import Definition, Key
+from dsl.vocabulary.definitions import key as _key
+from dsl.vocabulary.derived import Derivation
+from dsl.vocabulary.facts import PredicateFacts
 from dsl.vocabulary.fields import VocabularyError
+from dsl.vocabulary.geometry import Geometry
+from dsl.vocabulary.loading import arguments
 from dsl.vocabulary.sorts import OBJECT, Sort
-
-
-@dataclass(frozen=True, slots=True)
-class PredicateFacts:
-    """What is known of a predicate: arities, symmetry, its name with arguments swapped, the attribute that it compares,
-    its words in a question, and what it is derived from (then it is never asked)."""
-
-    arities: frozenset[int]
-    symmetric: bool = False
-    converse: str | None = None
-    same: str | None = None
-    wording: str | None = None
-    derived: Derivation | None = None
-
 
 _UNKNOWN = PredicateFacts(frozenset())
 
@@ -60,6 +50,14 @@ class Vocabulary:
         ``largest`` → ``larger``.
     closed
         Whether a predicate that is not listed is an error. Otherwise the oracle is asked about it.
+    definitions
+        What is said in other words of the vocabulary; what makes a thing a member of a part of a sort is the
+        definition of the sort's name.
+    geometry
+        The gap, tolerance and unit of what is read off boxes.
+    presuppositions
+        What becomes of an answer that speaks of something that is not there, where a run does not say so: ``abstain``,
+        ``answer``, or ``auto`` (see :class:`neptune.Engine`).
     """
 
     name: str
@@ -70,21 +68,30 @@ class Vocabulary:
     vacuous: frozenset[str] = frozenset()
     superlatives: Mapping[str, str] = field(default_factory=dict)
     closed: bool = False
+    definitions: Mapping[Key, Definition] = field(default_factory=dict)
+    geometry: Geometry = field(default_factory=lambda: Geometry(""))
+    presuppositions: str = "auto"
     _by_key: dict[str, str] = field(default_factory=dict, repr=False)
     _sorts_by_key: dict[str, str] = field(default_factory=dict, repr=False)
     _value_sort: dict[str, str] = field(default_factory=dict, repr=False)
     _misspelt_sort: dict[str, bool] = field(default_factory=dict, repr=False)
+    _arities: dict[str, frozenset[int]] = field(default_factory=dict, repr=False)
+    _containers: tuple[str, ...] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_containers", tuple(s.name for s in self.sorts.values() if s.container))
         for sort in self.sorts.values():
             for value in sort.values:
                 self._value_sort[value] = sort.name
                 self._by_key[_key(value)] = value
             self._sorts_by_key[_key(sort.name)] = sort.name
             self._sorts_by_key.setdefault(_key(sort.attribute), sort.name)
+            for end in ("s", "es") if sort.of_things else ():
+                self._sorts_by_key.setdefault(_key(sort.name) + end, sort.name)
         for word, sort_name in self.sort_synonyms.items():
             self._sorts_by_key[_key(word)] = sort_name
-        for name in (*self.predicates, *self.vacuous, *self.superlatives):
+        defined = [d.name for d in self.definitions.values() if d.name not in self.sorts]
+        for name in (*defined, *self.predicates, *self.vacuous, *self.superlatives):
             self._by_key[_key(name)] = name
         for word, target in self.synonyms.items():
             self._by_key.setdefault(_key(word), self._by_key.get(_key(target), target))
@@ -117,61 +124,9 @@ class Vocabulary:
         Raises
         ------
         VocabularyError
-            If a field is unknown, missing or of the wrong type, or names something that is not there.
+            If a field is unknown, missing or of the wrong type, or names something that is not there or can not be.
         """
-        fields.only(data, [f.name for f in dataclasses.fields(cls) if not f.name.startswith("_")], where)
-        if not isinstance(data.get("name"), str):
-            raise VocabularyError(f"{where}: 'name' is missing")
-        sorts = {}
-        for name, row in fields.object(data, "sorts", where).items():
-            place = f"{where}: sorts.{name}"
-            fields.only(row, {"attribute", "values", "ordered"}, place)
-            values = fields.words(row.get("values", []), f"{place}.values")
-            sorts[name] = Sort(name, str(row.get("attribute", name.lower())), values, bool(row.get("ordered", False)))
-        predicates = {}
-        for name, row in fields.object(data, "predicates", where).items():
-            predicates[name] = _facts(row, sorts, f"{where}: predicates.{name}")
-        for facts in list(predicates.values()):
-            other = facts.converse
-            if facts.derived is not None and other in predicates and predicates[other].derived is None:
-                predicates[other] = replace(predicates[other], derived=facts.derived.converse)
-        superlatives = {}
-        for name, row in fields.object(data, "superlatives", where).items():
-            fields.only(row, {"comparative"}, f"{where}: superlatives.{name}")
-            superlatives[name] = str(row.get("comparative", ""))
-        made = cls(
-            name=data["name"],
-            sorts=sorts,
-            predicates=predicates,
-            synonyms=fields.pairs(data, "synonyms", where),
-            sort_synonyms=fields.pairs(data, "sort_synonyms", where),
-            vacuous=frozenset(fields.words(data.get("vacuous", []), f"{where}: vacuous")),
-            superlatives=superlatives,
-            closed=bool(data.get("closed", False)),
-        )
-        made._check(where)
-        return made
-
-    def _check(self, where: str) -> None:
-        names = {*self.predicates, *self._value_sort, *self.vacuous, *self.superlatives}
-        targets = [(f"synonyms.{w}", t) for w, t in self.synonyms.items()]
-        targets += [(f"superlatives.{w}", t) for w, t in self.superlatives.items()]
-        targets += [(f"predicates.{w}", f.converse) for w, f in self.predicates.items() if f.converse]
-        for place, target in targets:
-            if target not in names:
-                raise VocabularyError(f"{where}: {place}: no word '{target}'. {did_you_mean(target, names)}")
-        for word, sort in self.sort_synonyms.items():
-            if sort not in self.sorts:
-                raise VocabularyError(f"{where}: sort_synonyms.{word}: no sort '{sort}'")
-        for word, facts in self.predicates.items():
-            if facts.converse and self.predicates.get(facts.converse, facts).converse != word:
-                raise VocabularyError(f"{where}: '{word}' and '{facts.converse}' do not name each other as converse")
-            other = self.predicates.get(facts.converse or "")
-            if facts.derived and other and other.derived != facts.derived.converse:
-                raise VocabularyError(
-                    f"{where}: '{word}' and '{facts.converse}' are each other's converse, but what they are derived "
-                    "from is not"
-                )
+        return cls(**arguments(data, where))
 
     # --- predicates ---
 
@@ -187,18 +142,51 @@ class Vocabulary:
 
     def arities(self, name: str) -> frozenset[int]:
         """Return the numbers of arguments that a canonical name is known with."""
-        if name in self.predicates:
-            return self.predicates[name].arities
-        if name in self._value_sort or name in self.vacuous:
-            return frozenset({1})
-        return frozenset({1, 2}) if name in self.superlatives else frozenset()
+        known = self._arities.get(name)
+        if known is None:
+            known = frozenset(arity for word, arity in self.definitions if word == _key(name))
+            if name in self.predicates:
+                known |= self.predicates[name].arities
+            if name in self._value_sort or name in self.vacuous:
+                known |= {1}
+            if name in self.superlatives:
+                known |= {1, 2}
+            if len(self._arities) < 10_000:
+                self._arities[name] = known
+        return known
 
     def knows(self, name: str, arity: int) -> bool:
         """Tell whether the predicate is listed here with this arity, directly or by a synonym."""
         found = self._by_key.get(_key(name))
         if found is not None:
             return arity in self.arities(found)
-        return arity in (1, 2) and self._sorts_by_key.get(_key(name)) is not None
+        sort = self._sorts_by_key.get(_key(name))
+        return sort is not None and arity in ((1,) if self.sorts[sort].of_things else (1, 2))
+
+    def definition(self, name: str, arity: int) -> Definition | None:
+        """Return what a name with so many arguments is defined as, directly or by a synonym, or ``None``."""
+        if not self.definitions:
+            return None
+        found = self._by_key.get(_key(name), name)
+        return self.definitions.get((_key(found), arity))
+
+    def gives_truth(self, name: str) -> bool:
+        """Tell whether a name, called, is true or false, as far as it is defined."""
+        found = _key(self._by_key.get(_key(name), name)) if self.definitions else ""
+        return all(d.gives == "truth" for (word, _), d in self.definitions.items() if word == found)
+
+    def of(self, name: str, arity: int) -> tuple[str, ...]:
+        """Return the sorts of a predicate's or definition's arguments; empty where nothing is known of them."""
+        meant = self.definition(name, arity)
+        if meant is not None:
+            return meant.of
+        found = self._by_key.get(_key(name), name)
+        known = self.predicates.get(found)
+        if known is not None and arity in known.arities:
+            return known.of[:arity]
+        if found in self._value_sort or found in self.superlatives or found in self.vacuous:
+            return (OBJECT,) * arity
+        return ()
 
     def symmetric(self, name: str) -> bool:
         """Tell whether ``name(x, y)`` and ``name(y, x)`` are the same question."""
@@ -218,7 +206,10 @@ class Vocabulary:
         return derived if derived is not None and derived.tells(arity) else None
 
     def wording(self, name: str) -> str | None:
-        """Return the words for a predicate in a question, if the file gives them."""
+        """Return the words for a predicate or a value in a question, if the file gives them."""
+        sort = self._value_sort.get(name)
+        if sort is not None and name not in self.predicates:
+            return dict(self.sorts[sort].wording).get(name)
         return self.predicates.get(name, _UNKNOWN).wording
 
     def is_vacuous(self, name: str) -> bool:
@@ -253,6 +244,21 @@ class Vocabulary:
                 self._misspelt_sort[key] = misspelt
         return None if misspelt else name
 
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """The sorts of containers: boxes of the scene that hold objects and are no objects themselves."""
+        return self._containers
+
+    def is_of_things(self, sort: str) -> bool:
+        """Tell whether the members of a sort are boxes of the scene: ``Object``, containers, and parts of either."""
+        return sort == OBJECT or (sort in self.sorts and self.sorts[sort].of_things)
+
+    def kind(self, sort: str) -> str:
+        """Return what the members of a sort of things are: ``Object``, or a sort of containers."""
+        while sort in self.sorts and self.sorts[sort].of:
+            sort = self.sorts[sort].of
+        return sort
+
     def values(self, sort: str) -> tuple[str, ...]:
         """Return the values of a sort in order; empty if they are not known."""
         return self.sorts[sort].values if sort in self.sorts else ()
@@ -279,6 +285,12 @@ class Vocabulary:
         """Return ``"did you mean …?"`` for a name that looks like a known one, or ``""``."""
         return did_you_mean(name, self.words(arity))
 
+    def suggest_with(self, name: str, value: str, arity: int) -> str:
+        """Return ``"did you mean …?"`` for a predicate's name that begins as `name` and goes on as a value, or ``""``:
+        ``touching_edge`` for ``touching`` and ``edge``."""
+        longer = [w for w in self.words(arity) if _key(w).startswith(_key(name)) and _key(w) != _key(name)]
+        return did_you_mean(f"{name}_{value}".replace(" ", "_"), longer)
+
     def words(self, arity: int | None = None) -> list[str]:
         """Return the known predicate names and values, with their synonyms, of an arity or of all."""
         named = {**{w: self._by_key[_key(w)] for w in self.synonyms}, **{w: w for w in self._by_key.values()}}
@@ -289,30 +301,8 @@ class Vocabulary:
         return [OBJECT, *self.sorts]
 
 
-def _key(word: str) -> str:
-    return word.lower().replace("_", "").replace(" ", "").replace("-", "")
-
-
 def _spaced(name: str) -> str:
     return "".join(f" {c.lower()}" if c.isupper() else c for c in name).replace("_", " ").strip()
-
-
-def _facts(row: Mapping[str, Any], sorts: Mapping[str, Sort], where: str) -> PredicateFacts:
-    fields.only(row, {"arity", "symmetric", "converse", "same", "wording", "derive"}, where)
-    arity = row.get("arity", 1)
-    arities = arity if isinstance(arity, list) else [arity]
-    if not arities or not all(isinstance(a, int) and a >= 0 for a in arities):
-        raise VocabularyError(f"{where}: 'arity' is a number or a list of numbers, not {arity!r}")
-    same, symmetric = row.get("same"), bool(row.get("symmetric", False))
-    derived = derivation(row["derive"], arities, sorts, where) if "derive" in row else None
-    if derived is not None and derived.kind == "same":
-        attribute = sorts[derived.of].attribute
-        if same not in (None, attribute):
-            raise VocabularyError(f"{where}: it compares '{same}', but is derived from '{derived.of}'")
-        same, symmetric = attribute, True
-    elif derived is not None and symmetric:
-        raise VocabularyError(f"{where}: what is derived from '{derived.kind}' is not symmetric")
-    return PredicateFacts(frozenset(arities), symmetric, row.get("converse"), same, row.get("wording"), derived)
 
 
 @lru_cache(maxsize=32)

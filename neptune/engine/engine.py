@@ -77,8 +77,8 @@ class Engine:
     probability_tolerance
         In [0, 1]. Bounds of an answer's probability as close as this are reported as their middle; else as bounds only.
     presuppositions
-        Of questions about something that is not there: ``"abstain"``, ``"answer"`` (and say so), or ``"auto"``: answer
-        where the answer points to objects, but :meth:`ask` abstains.
+        Of questions about something that is not there: ``"abstain"``, ``"answer"`` (and say so), or ``"auto"``: as the
+        vocabulary says, else answer where the answer points to objects, but :meth:`ask` abstains.
     semantics
         What programs mean, by number; 1 is for replaying what earlier versions recorded.
     out_of_domain
@@ -154,10 +154,14 @@ class Engine:
         check_range("probability_tolerance", probability_tolerance, Real, 0, 1, "a number in [0, 1]")
         self.limits = limits or Limits()
         self.parameters = parameters or LogicParameters()
-        self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else vocabulary_of(vocabulary)
+        self.vocabulary = vocabulary_of(vocabulary)
+        if presuppositions == "auto":
+            presuppositions = self.vocabulary.presuppositions
         options = dict(oracle_options or {})
         if isinstance(oracle, str) and oracle in ("random", "scene"):
             options.setdefault("seed", seed)
+        if oracle == "scene":
+            options.setdefault("vocabulary", self.vocabulary)
         if detector == "auto":
             detector = "embedded" if oracle == "embedded" else None
         check_devices(devices, oracle=oracle, detector=detector)
@@ -186,7 +190,8 @@ class Engine:
         )
         """What programs are run with."""
         detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
-        self._scenes = Scenes(self.detector, detector_name)
+        places = [(s.name, p) for s in self.vocabulary.sorts.values() for p in s.places]
+        self._scenes = Scenes(self.detector, detector_name, places)
 
     @classmethod
     def from_config(cls, config: str | Path | Config, **arguments: Any) -> Engine:

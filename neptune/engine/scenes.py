@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 from cachetools import LRUCache
 
+from dsl.vocabulary.sorts import Share
 from neptune.engine.evidence.kept import SCENES_KEPT
 from neptune.errors import DetectorError
 from neptune.scene import Annotation, Scene
@@ -28,10 +31,14 @@ class Scenes:
         The detector; ``None`` where the annotated boxes are taken.
     name
         Its name; ``"scene"`` for the annotated boxes, ``None`` if there is no detector at all.
+    containers
+        Where the containers of the world are, each with its sort: they follow what the detector finds.
     """
 
-    def __init__(self, detector: Detector | None, name: str | None) -> None:
-        self.detector, self.name = detector, name
+    def __init__(
+        self, detector: Detector | None, name: str | None, containers: Sequence[tuple[str, Share]] = ()
+    ) -> None:
+        self.detector, self.name, self.containers = detector, name, tuple(containers)
         self.open_vocabulary = detector is not None and bool(getattr(detector, "open_vocabulary", True))
         """Whether what is found depends on labels; a detector that does not say is taken to depend on them."""
         self._kept: LRUCache[_Key, tuple[Picture | None, Annotation | None, Scene]] = LRUCache(SCENES_KEPT)
@@ -81,7 +88,21 @@ class Scenes:
             raise DetectorError("There is no picture to look at")
         # Where nothing is found, the scene has no objects: none is counted, nothing exists in it.
         found = self.detector.detect(picture, labels)
-        return Scene(found.boxes, picture.size, picture, annotation, found.scores, picture.name, found.domain)
+        scene = Scene(found.boxes, picture.size, picture, annotation, found.scores, picture.name, found.domain)
+        return with_containers(scene, self.containers)
+
+
+def with_containers(scene: Scene, containers: Sequence[tuple[str, Share]]) -> Scene:
+    """Return a scene of objects with the containers that are in every picture of its world, after the objects."""
+    if not containers or scene.kinds:
+        return scene
+    width, height = scene.size
+    places = [(x0 * width, y0 * height, x1 * width, y1 * height) for _, (x0, y0, x1, y1) in containers]
+    boxes = np.concatenate([scene.boxes, np.array(places, dtype=np.float32)])
+    assert scene.scores is not None
+    scores = np.concatenate([scene.scores, np.ones(len(places), dtype=np.float32)])
+    kinds = ("Object",) * len(scene) + tuple(sort for sort, _ in containers)
+    return replace(scene, boxes=boxes, scores=scores, kinds=kinds)
 
 
 def _identity(picture: Picture | None) -> str:

@@ -6,15 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neptune.scene.annotation import ATTRIBUTES, RELATIONS, Annotation
     from neptune.scene.boxes import iou
-    from neptune.scene.scene import ATTRIBUTES, RELATIONS, Annotation, Scene
+    from neptune.scene.scene import Scene
 
 __all__ = ["ATTRIBUTES", "RELATIONS", "Annotation", "Scene", "iou"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        found = getattr(import_module("neptune.scene.boxes" if name == "iou" else "neptune.scene.scene"), name)
+        room = {"iou": "boxes", "Scene": "scene"}.get(name, "annotation")
+        found = getattr(import_module(f"neptune.scene.{room}"), name)
         globals()[name] = found
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -58,7 +58,7 @@ def cell_keys(scene: Scene, objects: IntArray) -> list[bytes]:
 
 
 def scene_digest(scene: Scene, pixels: bool = True) -> str:
-    """Return 32 hex digits that identify the picture, its size and the boxes.
+    """Return 32 hex digits that identify the picture, its size, the boxes and what each of them is.
 
     The picture is its pixels; without `pixels`, or without a picture, it is the scene's name.
 
@@ -73,6 +73,7 @@ def scene_digest(scene: Scene, pixels: bool = True) -> str:
         picture = scene.picture if pixels else None
         shown = f"pixels:{picture.digest}" if picture is not None else f"name:{scene.name}"
         content = f"{shown}\n{scene.size[0]}x{scene.size[1]}\n".encode() + scene.boxes.astype("<f4").tobytes()
+        content += "\n".join(scene.kinds).encode()
         known = hashlib.sha256(content).hexdigest()[:32]
         with _lock:
             _digests.setdefault(scene, {})[pixels] = known

@@ -2,87 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neptune.errors import DatasetError
+from neptune.scene.annotation import ATTRIBUTES, Annotation
 from neptune.scene.boxes import FloatArray, iou
 from neptune.scene.domain import Domain
+from neptune.scene.drawn import drawn
 from neptune.scene.picture import Picture
 
-ATTRIBUTES: dict[str, tuple[str, ...]] = {
-    "size": ("small", "large"),
-    "color": ("gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow"),
-    "material": ("rubber", "metal"),
-    "shape": ("cube", "sphere", "cylinder"),
-}
-"""The attributes of CLEVR (Johnson et al. 2017) and their values."""
-
-RELATIONS = ("left", "right", "front", "behind")
-"""The relations of CLEVR; ``left(x, y)``: x is left of y."""
-
-
-@dataclass(frozen=True, eq=False)
-class Annotation:
-    """What is known to be true of a scene, in CLEVR's terms.
-
-    Parameters
-    ----------
-    attributes
-        Attribute name → one value for each of the M annotated objects.
-    relations
-        Relation name → boolean matrix, shape ``(M, M)``; ``relations["left"][x, y]``: object x is left of object y.
-        The diagonal is false.
-    boxes
-        ``(M, 4)`` pixels ``x0 y0 x1 y1``: the true boxes.
-    """
-
-    attributes: Mapping[str, tuple[str, ...]]
-    relations: Mapping[str, NDArray[np.bool_]]
-    boxes: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    @staticmethod
-    def from_clevr(record: Mapping[str, Any]) -> Annotation:
-        """Read one entry of CLEVR's ``scenes.json`` (``relationships["left"][i]`` lists what is left of object i).
-
-        Raises
-        ------
-        DatasetError
-            If a field is missing or an index is out of range.
-        """
-        where = str(record.get("image_filename", "scene"))
-        try:
-            objects = record["objects"]
-            attributes = {name: tuple(str(o[name]) for o in objects) for name in ATTRIBUTES}
-            boxes = np.array([o["bbox"] for o in objects], dtype=np.float32).reshape(-1, 4)
-            relations = {}
-            for name in RELATIONS:
-                matrix = np.zeros((len(objects), len(objects)), dtype=np.bool_)
-                rows = record["relationships"][name]
-                if len(rows) != len(objects):
-                    raise DatasetError(
-                        f"relationships.{name} has {len(rows)} rows for {len(objects)} objects", where=where
-                    )
-                for y, xs in enumerate(rows):
-                    matrix[np.asarray(xs, dtype=np.int64), y] = True
-                relations[name] = matrix
-        except KeyError as error:
-            raise DatasetError(
-                f"The scene has no field {error}",
-                where=where,
-                expected="CLEVR's scene format, with a 'bbox' for each object",
-            ) from error
-        except (TypeError, ValueError, IndexError) as error:
-            raise DatasetError(f"The scene is malformed: {error}", where=where) from error
-        return Annotation(attributes, relations, boxes)
+if TYPE_CHECKING:
+    from dsl.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +40,8 @@ class Scene:
         What records and errors call it.
     domain
         How far the picture is from those that its detector was trained on, where that can tell.
+    kinds
+        What each box is, in a world of containers: ``"Object"``, or a sort of containers; ``()``: all are objects.
     """
 
     boxes: FloatArray
@@ -114,6 +51,7 @@ class Scene:
     scores: FloatArray | None = None
     name: str = "scene"
     domain: Domain | None = None
+    kinds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes, dtype=np.float32).reshape(-1, 4)
@@ -130,6 +68,8 @@ class Scene:
         if self.annotation is None or not len(self.annotation):
             return np.full(len(self), -1, dtype=np.int64)
         overlaps = iou(self.boxes, self.annotation.boxes)
+        if self.kinds and self.annotation.kinds:  # a container is never taken for what fills it
+            overlaps = overlaps * (np.array(self.kinds)[:, None] == np.array(self.annotation.kinds)[None])
         best = overlaps.argmax(axis=1) if len(self) else np.zeros(0, dtype=np.int64)
         return np.where(overlaps[np.arange(len(self)), best] >= 0.5, best, -1)
 
@@ -142,7 +82,7 @@ class Scene:
         DatasetError
             If a box lies outside the picture: the scene file does not fit its picture.
         """
-        size = picture.size if picture is not None else (480, 320)
+        size = picture.size if picture is not None else annotation.size or (480, 320)
         boxes = annotation.boxes
         label = name or (picture.name if picture else "scene")
         if len(boxes) and (
@@ -156,15 +96,26 @@ class Scene:
                 where=label,
                 hint="Check that scenes.json and the picture belong together",
             )
-        return Scene(boxes, size, picture, annotation, name=label)
+        return Scene(boxes, size, picture, annotation, name=label, kinds=annotation.kinds)
 
     @staticmethod
-    def synthetic(n: int, seed: int = 0) -> Scene:
-        """Make a scene of `n` objects with CLEVR's attributes and places, without a picture.
+    def synthetic(n: int, seed: int = 0, vocabulary: Vocabulary | None = None) -> Scene:
+        """Make a scene of `n` objects without a picture: with CLEVR's attributes and places, or of a declared world.
 
         Attributes are uniform and independent. Places are uniform on the ground; ``left``/``right`` order the
         objects by one axis, ``behind``/``front`` by the other (no ties), and boxes follow by a simple perspective.
-        The same `n` and `seed` always give the same scene. The `scene` oracle answers its questions.
+        In another world than CLEVR's each declared value, predicate and relation is drawn at random; containers stand
+        at their places, or side by side, and objects lie in them.
+        The same `n`, `seed` and world always give the same scene. The `scene` oracle answers its questions.
+
+        Parameters
+        ----------
+        n
+            The number of objects; containers are not counted.
+        seed
+            Of what is drawn.
+        vocabulary
+            The world; by default CLEVR's.
 
         Raises
         ------
@@ -173,21 +124,27 @@ class Scene:
         """
         if n < 0:
             raise ValueError(f"n is {n}; expected a number of objects ≥ 0")
-        rng = np.random.default_rng(seed)
-        attributes = {name: tuple(rng.choice(values, n).tolist()) for name, values in ATTRIBUTES.items()}
-        # Ranks with jitter: distinct coordinates for any n, so that relations are strict orders.
-        across = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / max(n, 1)
-        depth = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / max(n, 1)
-        relations = {
-            "left": across[:, None] < across[None, :],
-            "right": across[:, None] > across[None, :],
-            "behind": depth[:, None] < depth[None, :],
-            "front": depth[:, None] > depth[None, :],
-        }
-        side = np.array([44.0 if size == "large" else 24.0 for size in attributes["size"]]) * (0.7 + 0.6 * depth)
-        centre_x, centre_y = 30 + 420 * across, 80 + 200 * depth
-        boxes = np.stack(
-            [centre_x - side / 2, centre_y - side / 2, centre_x + side / 2, centre_y + side / 2], axis=1
-        ).astype(np.float32)
-        annotation = Annotation(attributes, relations, boxes)
-        return Scene(boxes, (480, 320), None, annotation, name=f"synthetic-{n}-{seed}")
+        name = f"synthetic-{n}-{seed}"
+        if vocabulary is None or vocabulary.name == "clevr":
+            return Scene.from_annotation(_clevr(n, seed), name=name)
+        return Scene.from_annotation(drawn(n, seed, vocabulary), name=name)
+
+
+def _clevr(n: int, seed: int) -> Annotation:
+    rng = np.random.default_rng(seed)
+    attributes = {name: tuple(rng.choice(values, n).tolist()) for name, values in ATTRIBUTES.items()}
+    # Ranks with jitter: distinct coordinates for any n, so that relations are strict orders.
+    across = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / max(n, 1)
+    depth = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / max(n, 1)
+    relations = {
+        "left": across[:, None] < across[None, :],
+        "right": across[:, None] > across[None, :],
+        "behind": depth[:, None] < depth[None, :],
+        "front": depth[:, None] > depth[None, :],
+    }
+    side = np.array([44.0 if size == "large" else 24.0 for size in attributes["size"]]) * (0.7 + 0.6 * depth)
+    centre_x, centre_y = 30 + 420 * across, 80 + 200 * depth
+    boxes = np.stack(
+        [centre_x - side / 2, centre_y - side / 2, centre_x + side / 2, centre_y + side / 2], axis=1
+    ).astype(np.float32)
+    return Annotation(attributes, relations, boxes)

@@ -20,6 +20,7 @@ from neptune.scene.boxes import IntArray as IntArray
 from neptune.scene.domain import Domain
 
 if TYPE_CHECKING:
+    from dsl.vocabulary.geometry import Geometry
     from neptune.scene.picture import Picture
     from neptune.scene.scene import Scene
 
@@ -40,14 +41,17 @@ class Question:
         The canonical name it was made from (``"sphere"``, ``"left"``), or ``""`` for free text. A hint for oracles
         that know concepts by name; not part of the identity.
     boxes
-        What is read off the boxes instead of asked (a key of :data:`dsl.vocabulary.derived.BOXES`), or ``""``:
-        no oracle gets such a question.
+        How it is read off the boxes instead of asked, or ``None``; no oracle gets such a question.
+    of
+        In a world of containers, the sort of each object that it can be true of: ``Object``, a sort of containers, or
+        ``Any``. Of others it is false, and not asked. Empty: of any.
     """
 
     text: str
     arity: int
     predicate: str = field(default="", compare=False)
-    boxes: str = field(default="", compare=False, repr=False)
+    boxes: Geometry | None = field(default=None, compare=False, repr=False)
+    of: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

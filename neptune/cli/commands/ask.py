@@ -67,9 +67,10 @@ def ask(config: Config, name: str) -> int:
     pictures = [Picture(image) for image in config.images]
     for picture in pictures:
         _ = picture.image  # an unreadable picture is said before models are loaded
-    found, policy = [], presuppositions_of("ask", config.presuppositions)
+    found = []
     try:
         with Engine.from_config(config) as engine:
+            policy = presuppositions_of("ask", engine.context.presuppositions)
             for picture in pictures:
                 start = time.perf_counter()
                 scene = engine.scene(picture, labels=engine.labels(program))

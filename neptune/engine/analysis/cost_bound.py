@@ -200,7 +200,7 @@ class _Path:
         before = self.cells.total()
         guarded = insert_guards(node)
         for leaf in dict.fromkeys(plan.walk(guarded)):
-            if not isinstance(leaf, Atom) or leaf.predicate.boxes:  # read off the boxes, never asked
+            if not isinstance(leaf, Atom) or leaf.predicate.boxes is not None:  # read off the boxes, never asked
                 continue
             question, symmetric = context.wording.question(leaf.predicate), leaf.predicate.symmetric
             places = [t if isinstance(t, int) else None for t in leaf.terms]

@@ -215,6 +215,6 @@ def _part(context: RunContext, what: str, node: Node, line: int, n: int) -> Part
 def _cells(predicate: Predicate, n: int) -> int:
     """Return the cells of a predicate that can be asked: never one object with itself, a symmetric pair once, and none
     of what is read off the boxes."""
-    if predicate.boxes:
+    if predicate.boxes is not None:
         return 0
     return perm(n, predicate.arity) // (2 if predicate.arity == 2 and predicate.symmetric else 1)

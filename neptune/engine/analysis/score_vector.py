@@ -14,7 +14,8 @@ from torch import Tensor
 from dsl.plan import Atom
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.executor import AtomSource
-from neptune.engine.evidence.store import MAX_LOGIT, Evidence
+from neptune.engine.evidence.replies import MAX_LOGIT
+from neptune.engine.evidence.store import Evidence
 from neptune.errors import OracleError
 from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
 
@@ -83,7 +84,7 @@ class ScoreVector:
             unknown = logits.isnan()
             calibrated = context.parameters.calibrate(logits.nan_to_num(nan=0.0), kind).detach()
             scores.append(calibrated.masked_fill(unknown, math.nan).sigmoid().numpy())
-            fixed.append(np.full(len(flat), bool(question.boxes)))
+            fixed.append(np.full(len(flat), question.boxes is not None))
             size += len(flat)
         self.fixed = np.concatenate(fixed)
         p = np.concatenate(scores)

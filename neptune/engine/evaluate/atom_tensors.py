@@ -141,10 +141,12 @@ class AtomTensors:
     def _from_scorer(
         self, scorer: Scorer, fresh: Sequence[tuple[Scene, Question, bool]], cells: Sequence[IntArray]
     ) -> list[Tensor]:
-        requests = [ScoreRequest(s, q, of.copy()) for (s, q, _), of in zip(fresh, cells, strict=True) if not q.boxes]
+        requests = [
+            ScoreRequest(s, q, of.copy()) for (s, q, _), of in zip(fresh, cells, strict=True) if q.boxes is None
+        ]
         scored = iter(_checked(scorer(requests), requests) if requests else ())
         return [
-            torch.from_numpy(Evidence(s).table(q).logits[tuple(of.T)]) if q.boxes else next(scored)
+            torch.from_numpy(Evidence(s).table(q).logits[tuple(of.T)]) if q.boxes is not None else next(scored)
             for (s, q, _), of in zip(fresh, cells, strict=True)
         ]
 

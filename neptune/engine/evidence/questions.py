@@ -12,7 +12,7 @@ import json
 import string
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dsl.plan import Predicate
 from neptune.errors import ConfigError, one_of
@@ -21,6 +21,7 @@ from neptune.scene.types import Question
 
 if TYPE_CHECKING:
     from dsl.vocabulary import Vocabulary
+    from dsl.vocabulary.geometry import Geometry
 
 _NO_NOUN = frozenset(["a", "an", "the", "in", "on", "at", "near", "made", "not", "part"])
 """Words with which no noun begins."""
@@ -93,9 +94,12 @@ class Wording:
             if name and self.vocabulary is not None:
                 name = self.vocabulary.canonical(name, arity)
             text = " ".join(predicate.text.split()) or self._text(name, arity)
-            if predicate.boxes:  # nobody is asked, and whoever asks in these words does ask
+            boxes = cast("Geometry | None", predicate.boxes)
+            if boxes is not None:  # nobody is asked, and whoever asks in these words does ask
                 text = f"{_words(name)} (from the boxes)"
-            found = self._worded[predicate] = Question(text, arity, name, predicate.boxes)
+            contained = name and self.vocabulary is not None and self.vocabulary.containers
+            of = self.vocabulary.of(name, arity) if contained and self.vocabulary is not None else ()
+            found = self._worded[predicate] = Question(text, arity, name, boxes, of)
         return found
 
     def query(self, attribute: str, arity: int = 1) -> Question:
@@ -113,6 +117,13 @@ class Wording:
     def _text(self, name: str, arity: int) -> str:
         words = _words(name)
         fields = self._named(arity)
+        declared = self.vocabulary.wording(name) if self.vocabulary is not None else None
+        if declared is not None and "{" in declared:
+            return " ".join(declared.format(**fields).split())
+        if declared is not None:
+            kind = self._kind(words, declared, arity)
+            if kind != "tuple":
+                return " ".join(self._templates[kind].format(phrase=declared, article="", **fields).split())
         whole = self._questions.get(f"{words}/{arity}")
         if whole is not None:
             return whole.format(**fields)

@@ -17,20 +17,20 @@ from contextlib import ExitStack
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neptune.answer import Usage
 from neptune.engine.evidence.box_relations import holds
 from neptune.engine.evidence.in_flight import InFlight
 from neptune.engine.evidence.indexing import all_flat, unflatten
+from neptune.engine.evidence.replies import domain_said, scores_of, texts_of
 from neptune.engine.evidence.tables import Table
-from neptune.errors import NeptuneError, OracleError
+from neptune.errors import OracleError
 from neptune.scene import Scene
 from neptune.scene.domain import Domain
-from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest, Scores, domain_of
+from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest
 
 MAX_CELLS = 50_000_000
-MAX_LOGIT = 50.0
-"""Infinite logits are clamped to ± this."""
 
 Want: TypeAlias = tuple[Question, bool, IntArray | None]
 """A question, whether it is symmetric, and the tuples of objects to ask it about, shape ``(M, arity)``; ``None``:
@@ -73,7 +73,7 @@ class Evidence:
             return self.scene.domain
         with self._judging:  # the first thread asks, the others wait for it
             if self._domain is None:
-                self._domain = (domain_of(oracle, self.scene),)
+                self._domain = (domain_said(oracle, self.scene),)
             (found,) = self._domain
         return found if found is not None and found.outside else None
 
@@ -111,7 +111,11 @@ class Evidence:
             )
         shape = (n,) * arity
         table = Table(question, symmetric, np.full(shape, np.nan, dtype=np.float32), np.zeros(shape, dtype=np.bool_))
-        if question.boxes:
+        if question.of and self.scene.kinds:
+            flat = all_flat(n, arity, symmetric)
+            wrong = flat[~self._fitting(question.of).reshape(-1)[flat]]
+            table.write(wrong, np.full(len(wrong), -np.inf, dtype=np.float32))
+        if question.boxes is not None:
             flat = all_flat(n, arity, False)
             true = holds(self.scene, question.boxes, arity).reshape(-1)[flat]
             table.write(flat, np.where(true, np.inf, -np.inf).astype(np.float32))
@@ -122,6 +126,16 @@ class Evidence:
                 table.write(flat, plain.logits.reshape(-1)[flat])
                 table.bounds.update({i: plain.bounds[i] for i in flat.tolist() if i in plain.bounds})
         return table
+
+    def _fitting(self, sorts: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Return of which tuples each object is of the sort at its place, shape ``(N,) * len(sorts)``."""
+        kinds = np.array(self.scene.kinds)
+        found = np.ones((1,) * len(sorts), dtype=np.bool_)
+        for place, sort in enumerate(sorts):
+            if sort != "Any":
+                shape = [len(kinds) if k == place else 1 for k in range(len(sorts))]
+                found = found & (kinds == sort).reshape(shape)
+        return np.broadcast_to(found, (len(kinds),) * len(sorts))
 
     def ask(self, oracle: Oracle, wants: Iterable[Want], usage: Usage) -> None:
         """Ask what is wanted and not known yet, in one batch: see :func:`ask_many`."""
@@ -155,14 +169,12 @@ class Evidence:
             if fresh:
                 asked = np.array(fresh, dtype=np.int64).reshape(len(fresh), question.arity)
                 started = time.perf_counter()
-                answers = oracle.query([QueryRequest(self.scene, question, asked, choices)])
+                answer = texts_of(oracle, QueryRequest(self.scene, question, asked, choices))
                 usage.oracle_ms += 1000 * (time.perf_counter() - started)
                 usage.oracle_rounds += 1
                 usage.oracle_calls += len(fresh)
-                if len(answers) != 1 or len(answers[0]) != len(fresh):
-                    raise _wrong_shape(oracle, question, f"{len(fresh)} texts", f"{[len(a) for a in answers]}")
-                usage.add(getattr(answers[0], "cost", None))
-                known.update(zip(fresh, answers[0]))
+                usage.add(getattr(answer, "cost", None))
+                known.update(zip(fresh, answer))
             return [known[t] for t in tuples]
 
     def has_text(self, question: Question, objects: tuple[int, ...]) -> bool:
@@ -225,7 +237,7 @@ def ask_many(oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], 
     whole: dict[Table, None] = {}
     for owner, (evidence, wants) in enumerate(wanted):
         for question, symmetric, tuples in wants:
-            if question.boxes:
+            if question.boxes is not None:
                 continue
             table = evidence.table(question, symmetric)
             flat = table.normalised(tuples)
@@ -280,17 +292,11 @@ def _send(oracle: Oracle, requests: list[_Request], asked: list[int], usages: li
             for e, question, flat in requests
         ]
         started = time.perf_counter()
-        answers = oracle.score(scored)
+        answers = scores_of(oracle, scored)
         elapsed = 1000 * (time.perf_counter() - started)
-        if len(answers) != len(requests):
-            raise OracleError(
-                f"The oracle '{oracle.name}' returned {len(answers)} answers to {len(requests)} requests",
-                hint="This is a mistake in the oracle's adapter",
-            )
-        logits = [_checked(oracle, r, scores) for r, scores in zip(requests, answers)]
-        for (evidence, question, flat), values, answer in zip(requests, logits, answers):
+        for (evidence, question, flat), answer in zip(requests, answers):
             with evidence._lock:
-                evidence._record(question, flat, values, answer.bounds)
+                evidence._record(question, flat, answer.logits, answer.bounds)
     finally:
         for evidence, question, flat in requests:
             with evidence._lock:
@@ -305,21 +311,3 @@ def _send(oracle: Oracle, requests: list[_Request], asked: list[int], usages: li
         usages[k].oracle_calls += count
         usages[k].cache_hits -= count
         usages[k].oracle_ms += elapsed * count / total
-
-
-def _checked(oracle: Oracle, request: _Request, scores: Scores) -> FloatArray:
-    logits, shape = np.asarray(scores.logits, dtype=np.float32), request.flat.shape
-    if logits.shape != shape:
-        raise _wrong_shape(oracle, request.question, f"logits of shape {shape}", f"shape {logits.shape}")
-    if scores.bounds is not None and scores.bounds.shape != (*shape, 2):
-        raise _wrong_shape(oracle, request.question, f"bounds of shape {(*shape, 2)}", f"shape {scores.bounds.shape}")
-    return np.clip(logits, -MAX_LOGIT, MAX_LOGIT)
-
-
-def _wrong_shape(oracle: Oracle, question: Question, expected: str, found: str) -> NeptuneError:
-    return OracleError(
-        f"The oracle '{oracle.name}' returned an answer of the wrong shape: {found}",
-        where=f"question '{question.text}'",
-        expected=expected,
-        hint="This is a mistake in the oracle's adapter",
-    )

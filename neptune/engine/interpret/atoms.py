@@ -17,6 +17,7 @@ from dsl.limits import Limits
 from dsl.plan import Atom, ExpectationOver, Forall, Node, Predicate, Term, make
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
+from dsl.vocabulary.geometry import Geometry
 from dsl.work import Work
 from neptune.engine.interpret.values import AttributeOf, DescribedObject, Formula, ObjectRef, Variable, kind_name
 
@@ -66,7 +67,15 @@ class Atoms:
                 raise ProgramError(
                     f"'{name}' is applied to texts only", where.span, expected="an object variable, e.g. a lambda's"
                 )
-            name, args = " ".join([name, *values]), objects
+            own, name, args = name, " ".join([name, *values]), objects
+            if self.vocabulary.closed and not self.vocabulary.knows(name, len(args)):
+                said = " and ".join(f"'{v}'" for v in values)
+                raise ProgramError(
+                    f"'{own}' is said of objects, and {said} is none",
+                    where.span,
+                    expected="objects: quantifiers' variables or iota(…)",
+                    hint=self.vocabulary.suggest_with(own, values[0], len(args)) or "leave the value out",
+                )
         if len(args) == 1 and self.vocabulary.is_vacuous(name):
             self._place(args[0], where, name)
             return plan.const(1.0)
@@ -90,6 +99,12 @@ class Atoms:
             return self._atom(f"same_{self.vocabulary.attribute(sort)}", objects, where, argmax, lambda _: None)
         raise ProgramError(f"'{name}' takes an object, or an object and a value", where.span, expected=f"{name}(x)")
 
+    def of_kind(self, kind: str, term: Term) -> Node:
+        """Return that a thing is an object, or a container of a sort; true where the world has no containers."""
+        if not self.vocabulary.containers:
+            return plan.const(1.0)
+        return make(Atom, Predicate(kind.lower(), 1, boxes=Geometry("sort", within=kind)), (term,))
+
     def predicate(self, name: str, arity: int) -> Predicate:
         """Return the predicate of a name: synonyms resolved, with what the vocabulary says of it."""
         canonical = self.vocabulary.canonical(name, arity)
@@ -99,7 +114,7 @@ class Atoms:
         if derived is None:
             return Predicate(canonical, arity, "", symmetric, same)
         if derived.kind == "boxes":
-            return Predicate(canonical, arity, "", symmetric, same, boxes=derived.of)
+            return Predicate(canonical, arity, "", symmetric, same, boxes=derived.geometry)
         ways = derived.ways(self.vocabulary.values(derived.of))
         return Predicate(canonical, arity, "", symmetric, same, ways=ways)
 

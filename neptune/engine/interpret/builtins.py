@@ -53,6 +53,15 @@ def _describe(run: RunningProgram, args: Args, keywords: Keywords, node: Any) ->
     if isinstance(target, values.AttributeOf):
         return run.attribute_value(target.sort, target.target, node)
     sort = sorts[0].name if sorts else (names[0] if names else "")
+    if sort != "Object" and sorts and run.vocabulary.is_of_things(sort):
+        if isinstance(target, values.Closure):
+            return quantifiers.iota(False)(run, [*sorts, target], {}, node)
+        raise ProgramError(
+            f"'describe' names a value, and {sort} has none",
+            node.span,
+            expected=f"the one that is meant: iota({sort}, lambda b: …)",
+            hint=f"write iota({sort}, lambda b: …) with what makes it the one",
+        )
     if isinstance(target, values.Closure):
         if not sorts or sort == "Object":
             raise ProgramError(

@@ -14,7 +14,7 @@ from dsl.builtins import BUILTINS
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Node
 from dsl.syntax import ast
-from neptune.engine.interpret import builtins, methods, operators, truthiness, values
+from neptune.engine.interpret import builtins, methods, operators, quantifiers, truthiness, values
 from neptune.engine.interpret.statements import MAX_DEPTH, Returned, Statements
 
 
@@ -69,7 +69,7 @@ class Interpreter(Statements):
         if node.id in ("objects", "Objects") or self.vocabulary.sort_named(node.id) is not None:
             return values.SortRef(self.vocabulary.sort_named(node.id) or "Object")
         if self.vocabulary.sort_of_value(node.id) is not None:
-            return self.vocabulary.value_named(node.id)
+            return values.Value(self.vocabulary.value_named(node.id))
         return values.PredicateRef(node.id)
 
     def _without_value(self, node: ast.Name) -> ProgramError | None:
@@ -259,6 +259,19 @@ class Interpreter(Statements):
     def attribute_value(self, sort: str, target: Any, node: ast.Node) -> Any:
         """Return the value of a sort at an object: described by the vocabulary's values, or asked for."""
         return operators.attribute_value(self, sort, target, node)
+
+    def member(self, sort: str, thing: Any, node: ast.Node) -> Node:
+        """Return the formula that a thing is of a sort of things."""
+        return quantifiers.member(self, sort, thing, node)
+
+    def result(self, value: Any, last: ast.Stmt) -> Any:
+        """Return what a program returned; free variables of a formula are objects, or containers where it is said of
+        such."""
+        found = super().result(value, last)
+        if not isinstance(found, values.Formula) or not self.vocabulary.containers:
+            return found
+        kinds = [c for var in sorted(found.node.free) for c in quantifiers.kind_of(self, found.node, var)]
+        return values.Formula(plan.conjunction([*kinds, found.node]))
 
     _eval: ClassVar[dict[type, Callable[[Interpreter, Any], Any]]] = {
         ast.Number: lambda self, node: node.value,

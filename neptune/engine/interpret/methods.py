@@ -12,7 +12,17 @@ from dsl.plan import make
 from dsl.syntax import ast
 from neptune.engine.interpret import builtins, quantifiers
 from neptune.engine.interpret.running import Args, Keywords, RunningProgram
-from neptune.engine.interpret.values import DescribedObject, Formula, ObjectRef, Quantity, Variable, bound, kind_name
+from neptune.engine.interpret.truthiness import check_letters
+from neptune.engine.interpret.values import (
+    DescribedObject,
+    Formula,
+    ObjectRef,
+    Quantity,
+    Value,
+    Variable,
+    bound,
+    kind_name,
+)
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
@@ -108,7 +118,7 @@ def _quantified(kind: type[plan.Exists] | type[plan.Forall]) -> Callable[..., Fo
                 else:
                     body = plan.disjunction([*equal, body])
                 run.note(f"'{var}' stands for another object than {', '.join(others)} (distinct_variables)")
-            body = make(kind, var, body)
+            body = make(kind, var, quantifiers.among(kind, plan.conjunction(quantifiers.kind_of(run, body, var)), body))
             run.variable_names[body] = var
         return run.made(body, node)
 
@@ -123,7 +133,9 @@ def _described(argmax: bool) -> Callable[..., DescribedObject]:
 
 
 def _counted(run: RunningProgram, target: Formula, args: Args, keywords: Keywords, node: ast.Expr) -> Quantity:
-    return Quantity(make(plan.Count, _one_var(run, target, args, node), target.node))
+    var = _one_var(run, target, args, node)
+    body = plan.conjunction([*quantifiers.kind_of(run, target.node, var), target.node])
+    return Quantity(make(plan.Count, var, body))
 
 
 def _as_builtin(name: str) -> Callable[..., Any]:
@@ -265,6 +277,7 @@ _SET: dict[str, Callable[..., Any]] = {"add": lambda run, s, a, node: s.add(run.
 METHODS: dict[type, dict[str, Callable[..., Any]]] = {
     Formula: _FORMULA,
     str: _TEXT,
+    Value: _TEXT,
     list: _LIST,
     tuple: _LIST,
     dict: _DICT,
@@ -274,6 +287,7 @@ METHODS: dict[type, dict[str, Callable[..., Any]]] = {
 
 def get_item(run: RunningProgram, target: Any, index: ast.Expr | ast.Slice, node: ast.Subscript) -> Any:
     """Return ``target[index]`` of a list, a tuple, a text or a dict."""
+    check_letters(run.vocabulary, target, node)
     if not isinstance(target, list | tuple | str | dict):
         raise ProgramError(f"{kind_name(target).capitalize()} has no elements", node.span, expected="a list or a dict")
     try:

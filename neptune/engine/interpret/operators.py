@@ -15,7 +15,7 @@ from dsl import plan
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Compare, Node, Number, make
 from dsl.syntax import ast
-from neptune.engine.interpret import values
+from neptune.engine.interpret import quantifiers, values
 from neptune.engine.interpret.running import RunningProgram
 
 _OPERATIONS = {
@@ -217,6 +217,22 @@ def _signed(formula: values.Formula, negated: bool) -> values.Formula:
 
 
 def _member(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast.Expr) -> bool | values.Formula:
+    if isinstance(right, _OBJECTS):
+        raise ProgramError(
+            "'in' asks whether a list has an item, and an object is no list",
+            node.span,
+            expected="a list, a text or a sort",
+            hint=f"for one thing inside another write {_containing(run)}(x, b)",
+        )
+    if isinstance(right, values.Value) and isinstance(left, _OBJECTS):
+        sort = sort_of(run, right) or ""
+        attribute = run.vocabulary.attribute(sort)
+        raise ProgramError(
+            f"'in' asks whether a list has an item, and '{right}' is a value of {sort}",
+            node.span,
+            expected="a list, a text or a sort",
+            hint=f'to ask for the {attribute} write {attribute}(x, "{right}")',
+        )
     if isinstance(right, str):
         return (run.text(left, node) in right) != negated
     results = [equality(run, False, left, item, node) for item in run.iterate(right, node)]
@@ -226,11 +242,23 @@ def _member(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast
     return _signed(values.Formula(plan.disjunction(soft)), negated) if soft else negated
 
 
+def _containing(run: RunningProgram) -> str:
+    """Return the relation of a thing to what it is in, as the vocabulary calls it."""
+    derived = ((name, known.derived) for name, known in run.vocabulary.predicates.items())
+    return next((name for name, d in derived if d is not None and (d.kind, d.of) == ("boxes", "inside")), "inside")
+
+
 # --- predicates and values ------------------------------------------------------------------------
 
 
 def predicate(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -> Any:
     """Apply a predicate of the vocabulary, or an open one, to objects or values."""
+    if run.vocabulary.definition(name, len(args)) is not None and run.vocabulary.sort_named(name) is None:
+        return quantifiers.defined(run, name, args, node)
+    sort = run.vocabulary.sort_named(name) if len(args) == 1 and isinstance(args[0], _OBJECTS) else None
+    things = run.vocabulary.is_of_things(sort or "") and (sort != "Object" or run.vocabulary.containers)
+    if sort is not None and things:
+        return run.made(quantifiers.member(run, sort, args[0], node), node)
     related = _relation(run, name, args, node)
     if related is not None:
         return related
@@ -257,6 +285,7 @@ def _of_every(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -
     with run.fresh(1) as (var,):
         given = [values.Variable(var) if isinstance(a, values.SortRef) and a.name == "Object" else a for a in args]
         body = run.formula(predicate(run, name, given, node), node)
+        body = quantifiers.among(plan.Forall, run.atoms.of_kind("Object", var), body)
     return run.made(make(plan.Forall, var, body), node)
 
 

@@ -10,6 +10,7 @@ from dsl.errors import LimitError, ProgramError
 from dsl.plan import CountTrue, make
 from dsl.syntax import ast
 from neptune.engine.interpret.running import Args, Function, Keywords, RunningProgram
+from neptune.engine.interpret.truthiness import check_letters
 from neptune.engine.interpret.values import Closure, Formula, Quantity, SortRef, kind_name
 
 
@@ -55,7 +56,8 @@ def _extreme(extreme: Callable[..., Any], name: str) -> Function:
 def _len(run: RunningProgram, args: Args, keywords: Keywords, node: ast.Expr) -> int:
     (value,) = args
     if isinstance(value, SortRef):
-        return len(run.members(value))
+        return len(run.members(value, node))
+    check_letters(run.vocabulary, value, node)
     if isinstance(value, str | list | tuple | dict | set):
         return len(value)
     raise ProgramError(f"{kind_name(value).capitalize()} has no length", node.span, hint="use count(…)")

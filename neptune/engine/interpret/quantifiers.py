@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dsl import plan
+from dsl.check.checker import definition_of
 from dsl.errors import ProgramError
 from dsl.plan import Compare, Forall, Node, make
 from dsl.syntax import ast
@@ -15,23 +16,90 @@ from neptune.engine.interpret.running import Args, Function, Keywords, RunningPr
 Binder = TypeVar("Binder", plan.Description, plan.Count)
 
 
-def bind(run: RunningProgram, function: Any, node: ast.Expr, *, choosing: bool = False) -> tuple[list[str], Node]:
-    """Apply a one- or many-place function to fresh object variables; return them with the formula.
+# --- what is ranged over -------------------------------------------------------------------------
+
+
+def defined(run: RunningProgram, name: str, args: list[Any], node: Any) -> Any:
+    """Return what a name that the vocabulary defines stands for, of its arguments: a truth, a number, an object, …
+
+    Of a description a truth is the expectation, as of every predicate: it is said of one object throughout.
+    """
+    meant = definition_of(run.vocabulary, name, len(args))
+    function = values.Closure(name, tuple(ast.Param(p) for p in meant.params), meant.body, values.Scope({}))
+    described = [a for a in args if isinstance(a, values.DescribedObject)]
+    if not described:
+        return run.call_value(function, args, node)
+    with run.fresh(len(described)) as names:
+        rest = iter(names)
+        places = [values.Variable(next(rest)) if isinstance(a, values.DescribedObject) else a for a in args]
+        value = run.call_value(function, places, node)
+    if not isinstance(value, values.Formula):
+        return run.call_value(function, args, node)
+    body = value.node
+    for var, place in reversed(list(zip(names, described, strict=True))):
+        body = make(plan.ExpectationOver, var, place.description, body, place.argmax or run.argmax)
+    return run.made(body, node)
+
+
+def member(run: RunningProgram, sort: str, thing: Any, node: Any) -> Node:
+    """Return the formula that a thing is of a sort of things: an object, a container, or a part of either."""
+    if isinstance(thing, values.DescribedObject):
+        with run.fresh(1) as (var,):
+            body = member(run, sort, values.Variable(var), node)
+        return make(plan.ExpectationOver, var, thing.description, body, thing.argmax or run.argmax)
+    known = run.vocabulary.sorts.get(sort)
+    if known is not None and known.of:
+        return plan.conjunction(
+            [member(run, known.of, thing, node), run.formula(defined(run, sort, [thing], node), node)]
+        )
+    place = thing.index if isinstance(thing, values.ObjectRef) else thing.name
+    return run.atoms.of_kind(sort, place)
+
+
+def _conditions(run: RunningProgram, domain: Any, names: list[str], node: Any) -> list[Node]:
+    """Return the formulas that variables are of the sort that is ranged over; none where all things are."""
+    found = (member(run, domain.name, values.Variable(n), node) for n in names)
+    return [c for c in found if c is not plan.const(1.0)]
+
+
+def kind_of(run: RunningProgram, body: Node, var: str) -> list[Node]:
+    """Return that a variable without a sort, as of ``formula.exists("y")``, is a container if all that is said of it is
+    said of such, and else an object; nothing where the world has no containers."""
+    if not run.vocabulary.containers:
+        return []
+    said: set[str] = set()
+    for inner in plan.walk(body):
+        if isinstance(inner, plan.Atom) and var in inner.terms:
+            places = run.vocabulary.of(inner.predicate.name, len(inner.terms))
+            said.update(s for s, t in zip(places, inner.terms, strict=False) if t == var)
+    kinds = {run.vocabulary.kind(s) for s in said}
+    return [
+        run.atoms.of_kind(kinds.pop() if len(kinds) == 1 and kinds <= {*run.vocabulary.containers} else "Object", var)
+    ]
+
+
+def bind(
+    run: RunningProgram, function: Any, node: ast.Expr, domain: Any, *, choosing: bool = False
+) -> tuple[list[str], Node, list[Node]]:
+    """Apply a one- or many-place function to fresh variables; return them with the formula, and with what is true of
+    the things that they range over.
 
     No function (``None``) is true of every object. With `choosing`, a count stands for "no other object has a larger
     one".
     """
     if function is None:
-        return [f"@{run.binders}"], plan.const(1.0)
+        with run.fresh(1) as names:
+            return names, plan.const(1.0), _conditions(run, domain, names, node)
     arity = len(function.params) if isinstance(function, values.Closure) else 1
     with run.fresh(arity) as names:
         value = run.call_value(function, [values.Variable(n) for n in names], node)
+        conditions = _conditions(run, domain, names, node)
         if choosing and isinstance(value, values.Quantity) and arity == 1:
-            body = _largest_of_objects(run, names[0], value, node)
+            body = _largest_of_objects(run, names[0], value, conditions, node)
         else:
             body = run.formula(value, _body_of(function, node))
     _check_free(run, function, body, node)
-    return names, body
+    return names, body, conditions
 
 
 def _body_of(function: Any, node: ast.Expr) -> ast.Expr:
@@ -82,14 +150,14 @@ def parts(run: RunningProgram, args: list[Any], node: Any) -> tuple[Any, Any]:
     return (domains[0] if domains else values.SortRef("Object")), (functions[0] if functions else None)
 
 
-def _is_object(domain: Any) -> bool:
-    return isinstance(domain, values.SortRef) and domain.name == "Object"
+def _of_things(run: RunningProgram, domain: Any) -> bool:
+    return isinstance(domain, values.SortRef) and run.vocabulary.is_of_things(domain.name)
 
 
 def bodies_of(run: RunningProgram, domain: Any, function: Any, node: Any, *, choosing: bool = False) -> list[Node]:
     """Return one formula for each member of a finite domain; with `choosing`, a count stands for the largest."""
     members = list(run.iterate(domain, node))
-    if isinstance(domain, values.SortRef) and not members and domain.name != "Object":
+    if isinstance(domain, values.SortRef) and not members and not _of_things(run, domain):
         raise ProgramError(
             f"the values of {domain.name} are not known",
             node.span,
@@ -114,19 +182,21 @@ def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
         if len(args) == 1 and isinstance(args[0], values.Formula):
             body = args[0].node
             for var in sorted(args[0].node.free):
-                body = make(kind, var, body)
+                body = make(kind, var, among(kind, plan.conjunction(kind_of(run, body, var)), body))
             return run.made(body, node)
         join = plan.disjunction if kind is plan.Exists else plan.conjunction
         truths = values.Formula | bool | values.Quantity | values.DescribedObject
         if len(args) == 1 and isinstance(args[0], list | tuple) and all(isinstance(a, truths) for a in args[0]):
             return joined(run, join, list(args[0]), node)
         domain, function = parts(run, args, node)
-        if not _is_object(domain):
+        if not _of_things(run, domain):
             return run.made(join(bodies_of(run, domain, function, node)), node)
-        names, body = bind(run, function, node)
+        names, body, conditions = bind(run, function, node, domain)
+        if conditions:
+            body = among(kind, plan.conjunction(conditions), body)
         if run.distinct_variables == "true":
             around = (f"@{i}" for i in range(run.binders) if f"@{i}" in body.free)
-            body = _among(kind, plan.distinct((*names, *around)), body)
+            body = among(kind, plan.distinct((*names, *around)), body)
         labels = [p.name for p in function.params] if isinstance(function, values.Closure) else names
         for name, label in zip(names[::-1], labels[::-1], strict=True):
             body = make(kind, name, body)
@@ -136,8 +206,10 @@ def quantifier(kind: type[plan.Exists] | type[plan.Forall]) -> Function:
     return apply
 
 
-def _among(kind: type[plan.Exists] | type[plan.Forall], condition: Node, body: Node) -> Node:
+def among(kind: type[plan.Exists] | type[plan.Forall], condition: Node, body: Node) -> Node:
     """Return the body of a quantifier over the objects that meet a condition."""
+    if condition is plan.const(1.0):
+        return body
     if kind is plan.Exists:
         return plan.conjunction([condition, body])
     return plan.disjunction([plan.negation(condition), body])
@@ -167,9 +239,9 @@ def iota(argmax: bool) -> Function:
         if len(args) == 1 and isinstance(args[0], values.Formula):
             return description(run, args[0], argmax, node)
         domain, function = parts(run, args, node)
-        if not _is_object(domain):
+        if not _of_things(run, domain):
             return choice(run, domain, function, node)
-        return values.DescribedObject(_over_first(run, plan.Description, function, node, choosing=True), argmax)
+        return values.DescribedObject(_over_first(run, plan.Description, function, node, domain, choosing=True), argmax)
 
     return apply
 
@@ -183,7 +255,9 @@ def description(
         raise ProgramError(
             f"The formula has {len(free)} free variables", node.span, expected="one", hint='say which: .iota("x")'
         )
-    return values.DescribedObject(make(plan.Description, var or free[0], formula.node), argmax)
+    var = var or free[0]
+    body = plan.conjunction([*kind_of(run, formula.node, var), formula.node])
+    return values.DescribedObject(make(plan.Description, var, body), argmax)
 
 
 def choice(run: RunningProgram, domain: Any, function: Any, node: Any) -> Any:
@@ -248,16 +322,20 @@ def count(run: RunningProgram, args: Args, keywords: Keywords, node: Any) -> Any
         free = sorted(args[0].node.free)
         if len(free) != 1:
             raise ProgramError(f"The formula has {len(free)} free variables", node.span, expected="one to count over")
-        return values.Quantity(make(plan.Count, free[0], args[0].node))
+        body = plan.conjunction([*kind_of(run, args[0].node, free[0]), args[0].node])
+        return values.Quantity(make(plan.Count, free[0], body))
     domain, function = parts(run, args, node)
-    if not _is_object(domain):
+    if not _of_things(run, domain):
         return values.Quantity(make(plan.CountTrue, tuple(bodies_of(run, domain, function, node))))
-    return values.Quantity(_over_first(run, plan.Count, function, node))
+    return values.Quantity(_over_first(run, plan.Count, function, node, domain))
 
 
-def _over_first(run: RunningProgram, kind: type[Binder], function: Any, node: Any, *, choosing: bool = False) -> Binder:
+def _over_first(
+    run: RunningProgram, kind: type[Binder], function: Any, node: Any, domain: Any, *, choosing: bool = False
+) -> Binder:
     """Return the node that binds a function's first variable; its other ones are bound by ∃."""
-    names, body = bind(run, function, node, choosing=choosing)
+    found = bind(run, function, node, domain, choosing=choosing)
+    names, body = found[0], plan.conjunction([*found[2], found[1]])
     for inner in names[1:]:
         body = make(plan.Exists, inner, body)
     made = make(kind, names[0], body)
@@ -272,12 +350,15 @@ def _over_first(run: RunningProgram, kind: type[Binder], function: Any, node: An
 LARGEST = "a count as what is chosen by was read as: no other has a larger one"
 
 
-def _largest_of_objects(run: RunningProgram, var: str, total: values.Quantity, node: ast.Node) -> Node:
-    """Return the formula that no object has a larger count than the object `var`."""
+def _largest_of_objects(
+    run: RunningProgram, var: str, total: values.Quantity, conditions: list[Node], node: ast.Node
+) -> Node:
+    """Return the formula that no object that meets the conditions has a larger count than the object `var`."""
     run.note(LARGEST)
     other = plan.fresh(total.node, make(plan.Same, (var, var)))
     rival = plan.substitute(total.node, {var: other})
-    return run.made(make(Forall, other, make(Compare, ">=", total.node, rival)), node).node
+    rivals = plan.conjunction(plan.substitute(c, {var: other}) for c in conditions)
+    return run.made(make(Forall, other, among(Forall, rivals, make(Compare, ">=", total.node, rival))), node).node
 
 
 def _largest_of_values(run: RunningProgram, totals: list[values.Quantity], node: ast.Node) -> list[Node]:

@@ -93,6 +93,10 @@ class RunningProgram(ABC):
     def attribute_value(self, sort: str, target: Any, node: ast.Node) -> Any:
         """Return the value of a sort at an object: described, or a text."""
 
+    @abstractmethod
+    def member(self, sort: str, thing: Any, node: ast.Node) -> Node:
+        """Return the formula that a thing is of a sort of things."""
+
     # --- variables -------------------------------------------------------------------------------
 
     @contextmanager
@@ -303,7 +307,7 @@ class RunningProgram(ABC):
         if isinstance(value, values.DescribedValue):
             if value.node.free:
                 raise ProgramError("This value depends on a variable that a quantifier binds", node.span)
-            return self.need("text", value.node, node)
+            return values.Value.of(self.need("text", value.node, node))
         if isinstance(value, values.Quantity):
             return self.number(value, node)  # type: ignore[arg-type]
         return value
@@ -322,8 +326,9 @@ class RunningProgram(ABC):
     def iterate(self, value: Any, node: ast.Node) -> Iterable[Any]:
         """Yield the items of a finite value: a list, a text, a dict's keys, a sort's objects or values."""
         items: Iterable[Any]
+        truthiness.check_letters(self.vocabulary, value, node)
         if isinstance(value, values.SortRef):
-            items = self.members(value)
+            items = self.members(value, node)
         elif isinstance(value, list | tuple | dict | str):
             items = list(value)
         elif isinstance(value, set):
@@ -338,11 +343,20 @@ class RunningProgram(ABC):
             self.spend(1, node)
             yield item
 
-    def members(self, sort: values.SortRef) -> list[Any]:
-        """Return the objects of the scene, or the values of a value sort."""
-        if sort.name == "Object":
-            return [values.ObjectRef(i) for i in range(self.evaluator.objects)]
-        return list(self.vocabulary.values(sort.name))
+    def members(self, sort: values.SortRef, node: ast.Node) -> list[Any]:
+        """Return the members of a sort: things of the scene, or values."""
+        if not self.vocabulary.is_of_things(sort.name):
+            return [values.Value(v) for v in self.vocabulary.values(sort.name)]
+        found = [values.ObjectRef(i) for i in range(self.evaluator.objects)]
+        if sort.name == "Object" and not self.vocabulary.containers:
+            return found
+        kind = self.vocabulary.kind(sort.name)
+        if self.vocabulary.containers:  # read off the scene: nobody is asked
+            sure = self.need("ranking", self.atoms.of_kind(kind, "@0"), node)
+            found = [thing for thing in found if sure[thing.index] > 0.5]
+        if sort.name == kind:
+            return found
+        return [thing for thing in found if self.need("truth", self.member(sort.name, thing, node), node)]
 
     def key(self, value: Any, node: ast.Node) -> Any:
         """Return a value fit as a dict's key or a set's element."""

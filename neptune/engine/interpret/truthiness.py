@@ -39,6 +39,25 @@ def check_kind(value: Any, node: ast.Node) -> None:
         raise ProgramError(f"{values.kind_name(value).capitalize()} is no truth value", node.span, expected="a formula")
 
 
+def check_letters(vocabulary: Vocabulary, value: Any, node: ast.Node) -> None:
+    """Check that a value is no value of a sort, where a list, or a text as a list of letters, is meant.
+
+    Raises
+    ------
+    dsl.ProgramError
+        For ``len(c)``, ``c[0]`` or a loop over the letters of a colour c.
+    """
+    if isinstance(value, values.Value):
+        sort = vocabulary.sort_of_value(value) or ""
+        about = f'count(Object, lambda x: {vocabulary.attribute(sort)}(x, "{value}"))' if sort else "count(…)"
+        raise ProgramError(
+            f"'{value}' is a value of {sort or 'a sort'}, and no list: its letters mean nothing",
+            node.span,
+            expected="a list, a text or a sort",
+            hint=f"to count what has this value write {about}",
+        )
+
+
 def no_truth(
     vocabulary: Vocabulary, scope: values.Scope, value: Any, operand: ast.Expr, others: Iterable[ast.Expr] = ()
 ) -> ProgramError:

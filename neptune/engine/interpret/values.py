@@ -71,6 +71,17 @@ class ObjectRef:
     index: int
 
 
+class Value(str):
+    """A value of a sort, such as ``red``: a text wherever a text is wanted, but no list of letters."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def of(word: str | None) -> Value | None:
+        """Return the value of a word; of none, none."""
+        return None if word is None else Value(word)
+
+
 @dataclass(frozen=True, slots=True)
 class SortRef:
     """A sort used as a value: ``Object``, ``Color``."""
@@ -242,6 +253,7 @@ _KINDS: dict[type, tuple[str, ResultKind | None]] = {
     int: ("a number", "number"),
     float: ("a number", "number"),
     str: ("a text", "text"),
+    Value: ("a text", "text"),
     list: ("a list", "list"),
     tuple: ("a tuple", "list"),
     dict: ("a dict", "list"),

@@ -68,7 +68,7 @@ class Asker:
             evaluator.forget()
             return node
         for atom in atoms_of(node):
-            if not atom.predicate.boxes:
+            if atom.predicate.boxes is None:
                 table = self.known.table(atom)
                 self.usage.cache_hits += int(table.known(table.normalised(self._tuples(atom))).sum())
         # Soft quantifiers obey no law by which they could be pushed inward.

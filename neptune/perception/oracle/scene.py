@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neptune.errors import ConfigError, OracleError
+from neptune.perception.oracle.declared import World
 from neptune.perception.oracle.draws import key_of, normal
 from neptune.perception.oracle.wording import Concept, attribute_of, concepts_of, vocabulary
 from neptune.scene import Annotation, Scene
@@ -29,7 +31,7 @@ _SIDE = re.compile(
 
 
 class SceneOracle:
-    """Answers questions about attributes, relations and equal attributes from ``scene.annotation``.
+    """Answers questions about attributes, relations and equal attributes from ``scene.annotation``, in any world.
 
     A box that shows no annotated object (IoU < 0.5) is nothing: every question about it is answered no. So is
     a relation of an object to itself. "On the left (right, top, bottom) of the picture" compares the centres
@@ -46,6 +48,9 @@ class SceneOracle:
         Seed of the noise.
     confidence
         The probability of yes for what is true, in (0.5, 1]; what is false has ``1 - confidence``.
+    vocabulary
+        The :class:`dsl.Vocabulary` of the world whose words questions are asked in; ``None``: CLEVR's, in free words
+        too. An engine gives its own.
 
     Raises
     ------
@@ -55,12 +60,14 @@ class SceneOracle:
 
     name = "scene"
 
-    def __init__(self, noise: float = 0.0, seed: int = 0, confidence: float = 1.0) -> None:
+    def __init__(self, noise: float = 0.0, seed: int = 0, confidence: float = 1.0, vocabulary: Any = None) -> None:
         if not 0.0 <= noise < np.inf:
             raise ConfigError(f"noise is {noise}", where="oracle 'scene'", expected="a number ≥ 0")
         if not 0.5 < confidence <= 1.0:
             raise ConfigError(f"confidence is {confidence}", where="oracle 'scene'", expected="a number in (0.5, 1]")
         self.noise, self.seed, self.confidence = float(noise), seed, float(confidence)
+        declared = vocabulary is not None and vocabulary.sorts and vocabulary.name != "clevr"
+        self.world = World(vocabulary) if vocabulary is not None and declared else None
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
         """Answer yes/no questions; logits are finite, |logit| ≤ 13.8.
@@ -82,14 +89,16 @@ class SceneOracle:
         """
         answers = []
         for request in requests:
-            values = _values(_annotation(request.scene), attribute_of(request.question))
+            ask = self.world.attribute if self.world is not None else attribute_of
+            values = _values(_annotation(request.scene), ask(request.question))
             shown = request.scene.true_object[request.objects[:, 0]]
-            answers.append([_choose(values[k], request.choices) if k >= 0 else None for k in shown.tolist()])
+            found = [values[k] or None if k >= 0 else None for k in shown.tolist()]
+            answers.append([None if value is None else _choose(value, request.choices) for value in found])
         return answers
 
     def _score(self, request: ScoreRequest) -> Scores:
         scene, question = request.scene, request.question
-        truth, symmetric = _truth(scene, question, request.objects)
+        truth, symmetric = _truth(scene, question, request.objects, self.world)
         probability = np.where(truth, self.confidence, 1.0 - self.confidence)
         if self.noise:
             shown = scene.true_object[request.objects]
@@ -101,11 +110,16 @@ class SceneOracle:
         return Scores.of(np.log(probability / (1.0 - probability)))
 
 
-def _truth(scene: Scene, question: Question, objects: IntArray) -> tuple[NDArray[np.bool_], bool]:
+def _truth(scene: Scene, question: Question, objects: IntArray, world: World | None) -> tuple[NDArray[np.bool_], bool]:
     """Return the truth of each tuple, shape ``(M,)``, and whether the question is symmetric."""
     annotation = _annotation(scene)
     shown = scene.true_object[objects]
     seen = (shown >= 0).all(axis=1)
+    if world is not None:
+        true, symmetric = world.holds(annotation, question, np.where(shown < 0, 0, shown))
+        if question.arity == 2:
+            true &= objects[:, 0] != objects[:, 1]
+        return seen & true, symmetric
     side = _side(question.text, question.predicate, question.arity)
     if side:
         return seen & _on_side(scene, side, objects[:, 0]), False

@@ -172,7 +172,7 @@ class _Player:
         engine, scene = self._at(old["evidence"], old["scene"])
         candidates = [Candidate(c["program"], c["weight"]) for c in old.get("programs", ())]
         answer: Answer | None = None
-        policy = presuppositions_of(old["dataset"], self._config.presuppositions)
+        policy = presuppositions_of(old["dataset"], engine.context.presuppositions)
         outcome: dict[str, Any] = {"error": None, "error_kind": None}
         try:
             answer, program = answer_together(

@@ -294,7 +294,7 @@ def answer_sample(
         seen = scene
         if engine.recorder is not None:
             recorded = {"scene": engine.recorder.keep(scene), "evidence": engine.evidence(scene)}
-        policy = presuppositions_of(sample.dataset, config.presuppositions)
+        policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
         answer, program = answer_together(candidates, lambda text: engine.run(text, seen, budget, policy))
         outcome["answer"] = task.show_answer(sample, answer, scene)
         if outcome["answer"] != plain(answer):

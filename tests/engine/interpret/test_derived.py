@@ -12,6 +12,7 @@ import torch
 
 from dsl.vocabulary import Vocabulary, VocabularyError
 from dsl.vocabulary.derived import BOXES, Derivation
+from dsl.vocabulary.geometry import Geometry
 from neptune import Engine, Scene
 from neptune.engine.analysis.inspection import inspect
 from neptune.engine.evidence.box_relations import holds
@@ -305,17 +306,17 @@ def test_boxes_that_are_equal_are_neither() -> None:
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [20, 5, 24, 9]], dtype=np.float32)
     scene = Scene(boxes, (20, 10))
     for what in BOXES:
-        two = holds(scene, what, 2)
+        two = holds(scene, Geometry(what), 2)
         assert two.shape == (3, 3)
         assert not (two & two.T).any()
         assert not two[0, 1]
-        assert (holds(scene, BOXES[what], 2) == two.T).all()
-    assert holds(scene, "left", 2)[0].tolist() == [False, False, True]
-    assert holds(scene, "above", 2)[0].tolist() == [False, False, True]
-    assert holds(scene, "larger", 2)[0].tolist() == [False, False, True]
-    assert holds(scene, "left", 1).tolist() == [True, True, False]
-    assert holds(scene, "below", 1).tolist() == [False, False, True]
-    assert holds(Scene.synthetic(0), "left", 2).shape == (0, 0)
+        assert (holds(scene, Geometry(BOXES[what]), 2) == two.T).all()
+    assert holds(scene, Geometry("left"), 2)[0].tolist() == [False, False, True]
+    assert holds(scene, Geometry("above"), 2)[0].tolist() == [False, False, True]
+    assert holds(scene, Geometry("larger"), 2)[0].tolist() == [False, False, True]
+    assert holds(scene, Geometry("left"), 1).tolist() == [True, True, False]
+    assert holds(scene, Geometry("below"), 1).tolist() == [False, False, True]
+    assert holds(Scene.synthetic(0), Geometry("left"), 2).shape == (0, 0)
 
 
 def test_a_longer_order() -> None:

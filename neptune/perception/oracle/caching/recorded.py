@@ -43,7 +43,7 @@ class DomainSaid(_Line):
 
 
 class SceneLine(_Line):
-    """A scene: base64 of its boxes and scores, and what its detector said of the picture."""
+    """A scene: base64 of its boxes and scores, what its detector said of the picture, and what each box is."""
 
     kind: Literal["scene"]
     scene: Text
@@ -52,6 +52,7 @@ class SceneLine(_Line):
     boxes: str
     scores: str
     domain: DomainSaid | None = None
+    kinds: list[Words] = []
 
 
 class DomainLine(_Line):

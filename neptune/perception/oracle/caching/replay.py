@@ -218,7 +218,7 @@ class ReplayOracle:
         if kept is None:
             raise NotRecordedError(f"The scene {digest} was never recorded", where=str(self.path))
         size = (int(kept["size"][0]), int(kept["size"][1]))
-        scene = Scene(kept["boxes"], size, None, None, kept["scores"], str(kept["name"]), kept["domain"])
+        scene = Scene(kept["boxes"], size, None, None, kept["scores"], str(kept["name"]), kept["domain"], kept["kinds"])
         remember_digest(scene, digest)
         return scene
 
@@ -232,8 +232,16 @@ class ReplayOracle:
                 raise ValueError(f"{len(boxes)} boxes, {len(scores)} scores")
             if not (np.abs(boxes) <= FARTHEST).all() or not np.isfinite(scores).all():
                 raise ValueError("a box lies beyond any picture")
+            if line.kinds and len(line.kinds) != len(boxes):
+                raise ValueError(f"{len(boxes)} boxes, {len(line.kinds)} kinds")
             domain = line.domain and line.domain.read()
-            self._scenes[line.scene] = {**record, "boxes": boxes, "scores": scores, "domain": domain}
+            self._scenes[line.scene] = {
+                **record,
+                "boxes": boxes,
+                "scores": scores,
+                "domain": domain,
+                "kinds": tuple(line.kinds),
+            }
             return
         if line.kind == "domain":
             self._domains[line.scene] = line.domain.read()
@@ -290,6 +298,7 @@ def _scene_line(scene: Scene, digest: str) -> dict[str, Any]:
         "boxes": _packed(scene.boxes),
         "scores": _packed(scene.scores),
         **({"domain": scene.domain.as_dict()} if scene.domain is not None else {}),
+        **({"kinds": list(scene.kinds)} if scene.kinds else {}),
     }
 
 
