@@ -23,7 +23,7 @@ from dsl.vocabulary.facts import PredicateFacts
 from dsl.vocabulary.fields import VocabularyError
 from dsl.vocabulary.geometry import Geometry
 from dsl.vocabulary.loading import arguments
-from dsl.vocabulary.sorts import OBJECT, Sort
+from dsl.vocabulary.sorts import OBJECT, Share, Sort
 
 _UNKNOWN = PredicateFacts(frozenset())
 
@@ -248,6 +248,11 @@ class Vocabulary:
     def containers(self) -> tuple[str, ...]:
         """The sorts of containers: boxes of the scene that hold objects and are no objects themselves."""
         return self._containers
+
+    @property
+    def places(self) -> tuple[tuple[str, Share], ...]:
+        """The containers that are in every picture: the sort of each, and where it is."""
+        return tuple((s.name, place) for s in self.sorts.values() for place in s.places)
 
     def is_of_things(self, sort: str) -> bool:
         """Tell whether the members of a sort are boxes of the scene: ``Object``, containers, and parts of either."""

@@ -155,13 +155,10 @@ class Engine:
         self.limits = limits or Limits()
         self.parameters = parameters or LogicParameters()
         self.vocabulary = vocabulary_of(vocabulary)
-        if presuppositions == "auto":
-            presuppositions = self.vocabulary.presuppositions
         options = dict(oracle_options or {})
         if isinstance(oracle, str) and oracle in ("random", "scene"):
             options.setdefault("seed", seed)
-        if oracle == "scene":
-            options.setdefault("vocabulary", self.vocabulary)
+            options |= {"vocabulary": self.vocabulary} if oracle == "scene" else {}
         if detector == "auto":
             detector = "embedded" if oracle == "embedded" else None
         check_devices(devices, oracle=oracle, detector=detector)
@@ -184,14 +181,13 @@ class Engine:
             {"all": None, "lazy": Schedule()}[schedule] if isinstance(schedule, str) else schedule,
             max_oracle_calls,
             probability_tolerance,
-            presuppositions=presuppositions,
+            presuppositions=self.vocabulary.presuppositions if presuppositions == "auto" else presuppositions,
             semantics=semantics,
             out_of_domain=out_of_domain,
         )
         """What programs are run with."""
         detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
-        places = [(s.name, p) for s in self.vocabulary.sorts.values() for p in s.places]
-        self._scenes = Scenes(self.detector, detector_name, places)
+        self._scenes = Scenes(self.detector, detector_name, self.vocabulary.places)
 
     @classmethod
     def from_config(cls, config: str | Path | Config, **arguments: Any) -> Engine:
