@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +14,74 @@ from neptune.errors import OracleError, did_you_mean
 from neptune.scene import Annotation
 from neptune.scene.types import Question
 
-if TYPE_CHECKING:
-    from dsl.vocabulary import Vocabulary
-
 _MARKER = re.compile(r"\bthe (?:object|thing|item) in the (red|green) (?:bounding )?box\b")
 _FILLERS = frozenset(
     ["a", "an", "the", "is", "are", "do", "does", "did", "it", "this", "that", "there", "of", "to", "has", "have"]
     + ["in", "on", "at", "with", "and", "as", "than", "object", "thing"]
 )
 _FIRST, _SECOND = "<first>", "<second>"
+
+
+class Words(Protocol):
+    """What is needed of a :class:`dsl.Vocabulary`."""
+
+    @property
+    def name(self) -> str:
+        """The world's name."""
+        ...
+
+    @property
+    def sorts(self) -> Mapping[str, Any]:
+        """Its sorts."""
+        ...
+
+    def canonical(self, name: str, arity: int) -> str:
+        """Return the name that a name stands for."""
+        ...
+
+    def arities(self, name: str) -> Iterable[int]:
+        """Return the numbers of arguments of a canonical name."""
+        ...
+
+    def knows(self, name: str, arity: int) -> bool:
+        """Tell whether a name is known."""
+        ...
+
+    def words(self, arity: int | None = None) -> list[str]:
+        """Return all words."""
+        ...
+
+    def is_vacuous(self, name: str) -> bool:
+        """Tell whether a predicate is true of everything."""
+        ...
+
+    def symmetric(self, name: str) -> bool:
+        """Tell whether the order of two objects does not matter."""
+        ...
+
+    def same(self, name: str) -> str | None:
+        """Return the attribute that a predicate compares."""
+        ...
+
+    def converse(self, name: str) -> str | None:
+        """Return the predicate with its arguments swapped."""
+        ...
+
+    def sort_named(self, name: str) -> str | None:
+        """Return the sort of a name."""
+        ...
+
+    def sort_of_value(self, word: str) -> str | None:
+        """Return the sort of a value."""
+        ...
+
+    def value_named(self, word: str) -> str | None:
+        """Return the value of a word."""
+        ...
+
+    def attribute(self, sort: str) -> str:
+        """Return the word of a sort."""
+        ...
 
 
 class World:
@@ -33,7 +93,7 @@ class World:
         The vocabulary.
     """
 
-    def __init__(self, words: Vocabulary) -> None:
+    def __init__(self, words: Words) -> None:
         self.words = words
         self.read = lru_cache(maxsize=4096)(self._read)
 
