@@ -89,8 +89,7 @@ def assigned(body: tuple[ast.Stmt, ...]) -> dict[str, Place]:
             bind(node.target, node.target.span, True)
         elif isinstance(node, ast.FunctionDef):
             bind(ast.Name(node.name), node.span, False)
-        inner = [node.body] if isinstance(node, ast.For) else []
-        for block in [node.body, node.orelse] if isinstance(node, ast.If) else inner:
+        for block in [node.body, node.orelse] if isinstance(node, ast.If | ast.For) else []:
             for name, place in assigned(block).items():
                 out.setdefault(name, place)
     return out

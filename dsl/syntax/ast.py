@@ -256,11 +256,12 @@ class If(Node):
 
 @dataclass(frozen=True, slots=True)
 class For(Node):
-    """``for target in iterable: …`` over a finite value."""
+    """``for target in iterable: … else: …`` over a finite value; `orelse` runs where no ``break`` ended the loop."""
 
     target: Expr
     iterable: Expr
     body: tuple[Stmt, ...]
+    orelse: tuple[Stmt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,14 +303,25 @@ class Continue(Node):
     """``continue``."""
 
 
-Stmt: TypeAlias = Assign | AugAssign | ExprStatement | If | For | FunctionDef | Return | Pass | Break | Continue
+@dataclass(frozen=True, slots=True)
+class Import(Node):
+    """``import math`` or ``import numpy as np``: reads nothing; only the dialect of regions has it."""
+
+    module: str
+    alias: str = ""
+
+
+Stmt: TypeAlias = (
+    Assign | AugAssign | ExprStatement | If | For | FunctionDef | Return | Pass | Break | Continue | Import
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Program(Node):
-    """A whole program: at least one statement."""
+    """A whole program: at least one statement; `dialect` is ``"patches"`` once it is known to be over regions."""
 
     body: tuple[Stmt, ...]
+    dialect: str = "formulas"
 
 
 def children(node: Node) -> list[Node]:

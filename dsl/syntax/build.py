@@ -61,6 +61,19 @@ class _Builder(Transformer[Token, Any]):
     break_ = _node(lambda c, span: ast.Break(span=span))
     continue_ = _node(lambda c, span: ast.Continue(span=span))
 
+    def import_(self, c: Found) -> Stmt:
+        _, module, *alias = c[0].value.split()
+        return ast.Import(module, alias[-1] if alias else "", span=c[0].span)
+
+    def annotated(self, c: Found) -> Stmt:
+        target = as_target(c[0])
+        return ast.Assign((target,), c[-1], span=join(c[0], c[-1]))
+
+    def annotation(self, c: Found) -> _Type:
+        return _Type()
+
+    result_type = annotation
+
     def if_statement(self, c: Found) -> Stmt:
         word, test, body, *orelse = c
         return ast.If(test, body, orelse[0] if orelse else (), span=join(word, body[-1]))
@@ -69,16 +82,17 @@ class _Builder(Transformer[Token, Any]):
         return (self.if_statement(c),)
 
     def for_statement(self, c: Found) -> Stmt:
-        word, target, _, iterable, body = c
-        return ast.For(target, iterable, body, span=join(word, body[-1]))
+        word, target, _, iterable, body, *orelse = c
+        return ast.For(target, iterable, body, orelse[0] if orelse else (), span=join(word, body[-1]))
 
     def def_statement(self, c: Found) -> Stmt:
-        word, name, *params, body = c
+        word, name, *params, body = _untyped(c)
         found = params[0] if params else ()
         return ast.FunctionDef(name.value, found, body, span=join(word, name))
 
     def param(self, c: Found) -> ast.Param:
-        return ast.Param(c[0].value, c[1] if len(c) > 1 else None, span=c[0].span)
+        name, *default = _untyped(c)
+        return ast.Param(name.value, default[0] if default else None, span=name.span)
 
     def targets(self, c: Found) -> Expr:
         return as_target(self.expressions(c))
@@ -190,6 +204,14 @@ class _Builder(Transformer[Token, Any]):
     set_comprehension = _node(lambda c, span: ast.Comprehension("set", c[1], tuple(c[2:-1]), span=span))
     dict_comprehension = _node(lambda c, span: ast.Comprehension("dict", c[1], tuple(c[3:-1]), c[2], span=span))
     clause = _node(lambda c, span: ast.Clause(c[1], c[3], tuple(c[4:]), span=span))
+
+
+class _Type:
+    """The type that is written beside a name: read, and left out."""
+
+
+def _untyped(c: Found) -> Found:
+    return [item for item in c if not isinstance(item, _Type)]
 
 
 def as_target(node: Expr) -> Expr:

@@ -70,8 +70,9 @@ def _special(fault: Unexpected, tokens: Sequence[Token], at: int) -> ProgramErro
             expected="an indented line",
             hint="indent the block by four spaces, or write 'pass'",
         )
-    if kind == "COLON" and at + 1 < len(tokens) and tokens[at + 1].type == "EQUAL":
-        return ProgramError("the language has no ':='", span, hint="assign on a line of its own")
+    for colon, sign in ((before, token), (token, tokens[at + 1] if at + 1 < len(tokens) else None)):
+        if colon is not None and sign is not None and (colon.type, sign.type) == ("COLON", "EQUAL"):
+            return ProgramError("the language has no ':='", colon.span, hint="assign on a line of its own")
     if before is not None and before.value == value and value in _DOUBLED and _touch(before, token):
         return ProgramError(
             f"the language has no '{value}{value}'", join(before, token), hint=f"write '{_DOUBLED[value]}'"

@@ -41,6 +41,8 @@ NOT_IN_LANGUAGE = {
     "as": "use an assignment",
 }
 
+ODD_INDENTATION = "this line's indentation fits no earlier line"
+
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _LOOKALIKES = {
     "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "`": '"', "–": "-", "—": "-", "−": "-", "×": "*",
@@ -80,7 +82,7 @@ class Lexer:
             self._keywords[word] = "FOREIGN"
         self._literals = literals
         signs = sorted((t for t in literals if not t.isidentifier()), key=len, reverse=True)
-        order = ["NUMBER", "STRING", "NAME", "AUGMENT"]
+        order = ["NUMBER", "STRING", "IMPORT", "NAME", "AUGMENT"]
         parts = [rf"(?P<{name}>{patterns[name]})" for name in order if name in patterns]
         for arrow in ARROWS:
             self._keywords[arrow] = literals.get("->", "ERROR")
@@ -95,7 +97,9 @@ class Lexer:
         ).match
         self.terminals = set(literals.values()) | set(patterns)
 
-    def tokens(self, text: str, limits: Limits, line: int = 1, column: int = 1) -> list[Token]:
+    def tokens(
+        self, text: str, limits: Limits, line: int = 1, column: int = 1, first: str | None = None
+    ) -> list[Token]:
         """Return the tokens of `text`, whose first character is at `line` and `column`.
 
         Parameters
@@ -104,6 +108,8 @@ class Lexer:
             Program text with ``\\n`` line ends.
         limits
             ``nesting`` bounds brackets and indented blocks.
+        first
+            The blanks that the first line is taken to begin with; by default those that it has.
 
         Raises
         ------
@@ -114,6 +120,7 @@ class Lexer:
         add, match, keywords, literals = out.append, self._match, self._keywords, self._literals
         opened: list[Token] = []
         levels: list[int] = []
+        margin = first
         start = -(column - 1)  # offset of the current line's first column
         position, end, fresh = 0, len(text), True
         while position < end:
@@ -122,10 +129,10 @@ class Lexer:
                 add(self._fault(text, position, line, start))
                 return out
             kind = found.lastgroup or ""
-            first, position = found.span(kind)
+            at, position = found.span(kind)
             if kind == "NL":
                 if not fresh and not opened:
-                    here = first - start + 1
+                    here = at - start + 1
                     add(Token("_NEWLINE", "\n", Span(line, here, line, here + 1)))
                     fresh = True
                 line, start = line + 1, position
@@ -133,11 +140,14 @@ class Lexer:
             if kind == "JOIN":
                 line, start = line + 1, position
                 continue
-            value = text[first:position]
-            here = first - start + 1
+            value = text[at:position]
+            here = at - start + 1
             if fresh:
                 fresh = False
-                fault = self._indent(out, levels, text[start if start > 0 else 0 : first], line, here, limits)
+                blanks = text[start if start > 0 else 0 : at]
+                if margin is not None:
+                    blanks, margin = margin, None
+                fault = self._indent(out, levels, blanks, line, here, limits)
                 if fault:
                     add(fault)
                     return out
@@ -157,9 +167,9 @@ class Lexer:
                 kind = literals[value]
             elif kind == "STRING" and "\n" in value:
                 lines = value.count("\n")
-                tail = position - (first + value.rfind("\n") + 1) + 1
+                tail = position - (at + value.rfind("\n") + 1) + 1
                 add(Token(kind, value, Span(line, here, line + lines, tail)))
-                line, start = line + lines, first + value.rfind("\n") + 1
+                line, start = line + lines, at + value.rfind("\n") + 1
                 continue
             token = Token(kind, value, Span(line, here, line, position - start + 1))
             add(token)
@@ -178,7 +188,8 @@ class Lexer:
                     out[-1] = _unmatched(token, opened)
                     return out
                 opened.pop()
-        at = Span(line, max(1, position - start + 1), line, max(1, position - start + 1) + 1)
+        here = max(1, position - start + 1)
+        last_place = Span(line, here, line, here + 1)
         if opened:
             last = opened[-1]
             add(
@@ -191,8 +202,8 @@ class Lexer:
             )
             return out
         if not fresh:
-            add(Token("_NEWLINE", "\n", at))
-        out.extend(Token("_DEDENT", "", at) for _ in levels[1:])
+            add(Token("_NEWLINE", "\n", last_place))
+        out.extend(Token("_DEDENT", "", last_place) for _ in levels[1:])
         return out
 
     def _indent(
@@ -223,7 +234,7 @@ class Lexer:
             if width != levels[-1]:
                 alone = len(levels) == 1
                 return error_token(
-                    "this line's indentation fits no earlier line",
+                    ODD_INDENTATION,
                     span,
                     expected=f"{levels[0]} spaces" if alone else "the indentation of an open block",
                     hint="indent every line of a block by the same number of spaces",

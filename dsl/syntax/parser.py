@@ -23,8 +23,8 @@ from dsl.syntax.ast import Expr
 from dsl.syntax.build import builder
 from dsl.syntax.diagnose import Unexpected, explain
 from dsl.syntax.keywords import STRICT_NAME, name_pattern
-from dsl.syntax.lexer import Lexer, Token
-from dsl.syntax.spelling import normalise_spelling
+from dsl.syntax.lexer import ODD_INDENTATION, Lexer, Token
+from dsl.syntax.spelling import PATCHES, lost_indentation, marks_regions, normalise_spelling
 from dsl.syntax.strings import INNER, LIMITS
 
 _FENCE = re.compile(r"[ \t]*```[^\n`]*\n(.*?)(?:\n[ \t]*```[ \t]*\s*|\s*```\s*|\s*)\Z", re.DOTALL)
@@ -42,14 +42,17 @@ class Accept:
         self.literals, patterns = _terminals(self.lark)
         self.lexer = Lexer(self.literals, patterns)
 
-    def parse(self, text: str, limits: Limits) -> tuple[ast.Program, tuple[str, ...]]:
+    def parse(self, text: str, limits: Limits, regions: bool = False) -> tuple[ast.Program, tuple[str, ...]]:
         """Return the tree of a clean `text`, and what was put right in its spelling; see :func:`parse`."""
         count = 0
         notes: dict[str, None] = {}
 
         def run(piece: str, start: str, line: int, column: int) -> Any:
             nonlocal count
-            tokens, found = normalise_spelling(self.lexer.tokens(piece, limits, line, column), self.literals)
+            words = self.lexer.tokens(piece, limits, line, column)
+            if start == "accept":
+                words = self._indented(words, piece, limits, regions, notes)
+            tokens, found = normalise_spelling(words, self.literals)
             notes.update(dict.fromkeys(found))
             count += len(tokens)
             if not tokens:
@@ -76,6 +79,21 @@ class Accept:
         if count > limits.depth:
             check_depth(tree, limits)
         return tree, tuple(notes)
+
+    def _indented(
+        self, tokens: list[Token], text: str, limits: Limits, regions: bool, notes: dict[str, None]
+    ) -> list[Token]:
+        """Return the tokens of a program over regions with its first line's indentation, if it alone lost it."""
+        meant = lost_indentation(tokens)
+        if meant is None or not (regions or any(t.type == "NAME" and marks_regions(t.value) for t in tokens)):
+            return tokens
+        line = text.split("\n")[meant - 1]
+        blanks = line[: len(line) - len(line.lstrip(" \t\f\u00a0"))]
+        again = self.lexer.tokens(text, limits, first=blanks)
+        if any(t.value == ODD_INDENTATION for t in again):
+            return tokens
+        notes.setdefault("the first line was read with the indentation of the lines after it")
+        return again
 
 
 class Generate:
@@ -157,7 +175,9 @@ def _run(lark: Lark, start: str, read: Callable[[InteractiveParser], Token]) -> 
             return tree
 
 
-def parse(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) -> ast.Program:
+def parse(
+    text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS, dialect: str | None = None
+) -> ast.Program:
     """Return the syntax tree of a program.
 
     Parameters
@@ -169,6 +189,8 @@ def parse(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) 
         form of constrained decoding.
     limits
         ``source_chars``, ``nesting``, ``depth`` and ``number_digits`` bound the text.
+    dialect
+        ``"patches"`` if the program is known to be one over regions; by default its text tells.
 
     Raises
     ------
@@ -179,14 +201,17 @@ def parse(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) 
     TypeError
         If `text` is not a string.
     """
-    return parsed(text, start=start, limits=limits)[0]
+    return parsed(text, start=start, limits=limits, dialect=dialect)[0]
 
 
-def parsed(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS) -> tuple[ast.Program, tuple[str, ...]]:
+def parsed(
+    text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS, dialect: str | None = None
+) -> tuple[ast.Program, tuple[str, ...]]:
     """Return what :func:`parse` returns, and a note for each malformed spelling that was normalised on the way."""
     if not isinstance(text, str):
         raise TypeError(f"a program is a text, not {type(text).__name__}")
-    key = (text, start, limits)
+    regions = dialect == PATCHES
+    key = (text, start, limits, regions)
     known = _memory.get(key)
     if known is not None:
         return known
@@ -207,7 +232,7 @@ def parsed(text: str, *, start: str = "accept", limits: Limits = DEFAULT_LIMITS)
             found = _generate().parse(text, limits), ()
         elif start == "accept":
             bare, removed = clean(text)
-            tree, slips = _accept().parse(bare, limits)
+            tree, slips = _accept().parse(bare, limits, regions)
             found = tree, (*removed, *slips)
         else:
             raise ValueError(f"start is 'accept' or 'generate', not {start!r}")
@@ -261,7 +286,7 @@ def check_depth(tree: ast.Node, limits: Limits) -> None:
         level = [child for node in level for child in ast.children(node)]
 
 
-_memory: OrderedDict[tuple[str, str, Limits], tuple[ast.Program, tuple[str, ...]]] = OrderedDict()
+_memory: OrderedDict[tuple[str, str, Limits, bool], tuple[ast.Program, tuple[str, ...]]] = OrderedDict()
 
 
 _accept, _generate = lru_cache(maxsize=1)(Accept), lru_cache(maxsize=1)(Generate)

@@ -53,7 +53,8 @@ def _statement(node: Stmt, indent: str) -> list[str]:
             return _if(node, indent)
         case ast.For():
             head = f"{indent}for {_expr(node.target, _TUPLE)} in {_expr(node.iterable, _TUPLE)}:"
-            return [head, *_block(node.body, indent)]
+            orelse = [f"{indent}else:", *_block(node.orelse, indent)] if node.orelse else []
+            return [head, *_block(node.body, indent), *orelse]
         case ast.FunctionDef():
             params = ", ".join(
                 p.name if p.default is None else f"{p.name}={_expr(p.default, _EXPR)}" for p in node.params
@@ -61,6 +62,8 @@ def _statement(node: Stmt, indent: str) -> list[str]:
             return [f"{indent}def {node.name}({params}):", *_block(node.body, indent)]
         case ast.Pass() | ast.Break() | ast.Continue():
             return [indent + type(node).__name__.lower()]
+        case ast.Import():
+            return [f"{indent}import {node.module}" + (f" as {node.alias}" if node.alias else "")]
     raise TypeError(f"{type(node).__name__} is no statement")
 
 

@@ -1,20 +1,28 @@
 """Malformed spelling with one clear meaning is normalised in the tokens, before they are parsed.
 
-What Python's grammar has no place for, and what models write all the same: ``if a then b else c``, one ``=`` where only
-``==`` can stand, a full stop after the last bracket. Each leaves a note. Everything that can be a tree is
-normalised there instead (:mod:`dsl.normalise.normaliser`).
+What Python's grammar has no place for, and what models write all the same: signs for words (``∧``, ``→``), ``if a then
+b else c``, one ``=`` where only ``==`` can stand, a full stop after the last bracket. Each leaves a note. What can be a
+tree is normalised there instead (:mod:`dsl.normalise.normaliser`).
 """
 
 from __future__ import annotations
 
 from dsl.span import Span
-from dsl.syntax.lexer import Token
+from dsl.syntax.lexer import ARROWS, ODD_INDENTATION, SIGNS, Token
 
 _OPENING = frozenset({"LPAR", "LSQB", "LBRACE"})
 _CLOSING = frozenset({"RPAR", "RSQB", "RBRACE"})
 _ENDS = frozenset({"end", "endif", "fi"})
 _COMPARED = frozenset({"count", "describe", "len", "max", "min", "sum"})
 _MOST_THENS = 20
+PATCHES = "patches"
+"""The name of the dialect of regions."""
+_READ_AS = {**SIGNS, **dict.fromkeys(ARROWS, "implies")}
+
+
+def marks_regions(name: str) -> bool:
+    """Tell whether a name, called or defined, shows that a program is one over regions."""
+    return name == "ImagePatch" or name == "execute_command" or name.startswith("execute_command_")
 
 
 def normalise_spelling(tokens: list[Token], names: dict[str, str]) -> tuple[list[Token], tuple[str, ...]]:
@@ -31,6 +39,7 @@ def normalise_spelling(tokens: list[Token], names: dict[str, str]) -> tuple[list
     values = {t.value for t in tokens if t.type == "NAME" or t.value in "=."}
     if "=" in values:
         tokens = _equal_signs(tokens, names, notes)
+    _signs(tokens, names, notes)
     if "." in values:
         tokens = _full_stops(tokens, notes)
     if any(t.type == "FOR" for t in tokens):
@@ -46,23 +55,53 @@ def _equal_signs(tokens: list[Token], names: dict[str, str], notes: dict[str, No
     After a count or a described value, ``count(…) = 2``; within brackets after anything but the name of an argument.
     """
     out: list[Token] = []
-    opened: list[str] = []  # for each open bracket: the name called, or ""
+    opened: list[str] = []  # for each open bracket: the name called, "def" of parameters, or ""
     closed = ""  # of the bracket closed last
     for i, token in enumerate(tokens):
         if token.type in _OPENING:
             named = token.type == "LPAR" and i and tokens[i - 1].type == "NAME"
-            opened.append(tokens[i - 1].value if named else "")
+            defined = named and i > 1 and tokens[i - 2].type == "DEF"  # a parameter's default, maybe after its type
+            opened.append("def" if defined else tokens[i - 1].value if named else "")
         elif token.type in _CLOSING and opened:
             closed = opened.pop()
         elif token.value == "=" and i and token.type == names.get("="):
             before = tokens[i - 1].type
             keyword = before == "NAME" and i > 1 and tokens[i - 2].type in ("LPAR", "COMMA")
-            inside = opened and not keyword and before in ("NAME", "RSQB", "RPAR")
+            inside = opened and opened[-1] != "def" and not keyword and before in ("NAME", "RSQB", "RPAR")
             if inside or (before == "RPAR" and closed in _COMPARED):
                 notes.setdefault("'=' where nothing can be assigned was read as '=='")
                 token = Token("COMPARE", "==", token.span)
         out.append(token)
     return out
+
+
+def _signs(tokens: list[Token], names: dict[str, str], notes: dict[str, None]) -> None:
+    """Report the signs that are read as words; the arrow before the type of a function's result is one of Python's."""
+    header = False
+    for i, token in enumerate(tokens):
+        if token.type in ("_NEWLINE", "DEF"):
+            header = token.type == "DEF"
+        if token.value in _READ_AS and token.type in names.values():
+            typed = header and token.value == "->" and i and tokens[i - 1].type == "RPAR"
+            if not typed:
+                notes.setdefault(f"'{token.value}' was read as '{_READ_AS[token.value]}'")
+
+
+def lost_indentation(tokens: list[Token]) -> int | None:
+    """Return the line whose blanks the first one was meant to begin with, if it alone lost its own.
+
+    Models that go on after a function's first line leave the blanks before their own first line out. It shows where the
+    second line is indented although the first opens no block, or where a later line fits between the two.
+    """
+    end = next((i for i, t in enumerate(tokens) if t.type == "_NEWLINE"), len(tokens))
+    if end + 1 >= len(tokens) or not end:
+        return None
+    opens, after = tokens[end - 1].type == "COLON", tokens[end + 1]
+    if not opens:
+        return after.span.line if after.type == "_INDENT" else None
+    last = tokens[-1]
+    stray = last.value == ODD_INDENTATION and last.span.column > tokens[0].span.column
+    return last.span.line if stray else None
 
 
 def _full_stops(tokens: list[Token], notes: dict[str, None]) -> list[Token]:

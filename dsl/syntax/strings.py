@@ -24,7 +24,7 @@ _SIMPLE = {
     "n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\\": "\\",
     "'": "'", '"': '"'
 }  # fmt: skip
-_FORMAT = re.compile(r"(?:[<>^=]?[+\- ]?#?0?[0-9]{0,3}[,_]?(?:\.[0-9]{1,2})?[bcdeEfFgGnosxX%]?)")
+PLAIN_FORMAT = re.compile(r"(?:[<>^=]?[+\- ]?#?0?[0-9]{0,3}[,_]?(?:\.[0-9]{1,2})?[bcdeEfFgGnosxX%]?)")
 
 
 def number_value(token: Token) -> int | float:
@@ -210,7 +210,7 @@ class _Format:
         if "\\" in inner:
             raise self.fail("a '\\' inside the braces of an f-string", start, "name the value before the f-string")
         form = body[colon + 1 : at] if colon >= 0 else ""
-        if not _FORMAT.fullmatch(form):
+        if not PLAIN_FORMAT.fullmatch(form):
             raise self.fail(f"the format '{form}'", colon + 1, "use one such as .2f, 3d or >5, or none")
         line, column = self.place(start)
         end_line, end_column = self.place(at + 1)

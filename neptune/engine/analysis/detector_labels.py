@@ -120,7 +120,7 @@ class _Nouns:
                 self._names(node.right, scope)
                 return left
             case ast.For():
-                return self._bound(node, [(node.target, node.iterable)], list(node.body), scope)
+                return self._bound(node, [(node.target, node.iterable)], [*node.body, *node.orelse], scope)
             case ast.Comprehension():
                 parts: list[ast.Node] = [n for n in (node.element, node.value) if n is not None]
                 parts += [c for clause in node.clauses for c in clause.conditions]

@@ -107,6 +107,8 @@ class Statements(RunningProgram):
                         break
                     except Continued:
                         continue
+                else:
+                    self.block(node.orelse)
             case ast.FunctionDef():
                 # As in Python: once, here and not when it is called.
                 defaults = {p.name: self.eval(p.default) for p in node.params if p.default is not None}
