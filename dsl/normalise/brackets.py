@@ -130,7 +130,7 @@ def nested_predicates(m: Match) -> Expr | None:
         if not isinstance(subject, ast.Name) or not m.context.may_be_variable(subject.id):
             return None
         subjects.add(subject.id)
-    if len(subjects) > 1:
+    if len(subjects) != 1:  # `and_()` joins nothing: it says nothing of anybody
         return None
     return m.build("_property(_x) and _saying", x=ast.Name(subjects.pop(), span=m["saying"].span))
 

@@ -278,7 +278,7 @@ class Vocabulary:
 
     def value_named(self, word: str) -> str | None:
         """Return the value that a word or its synonym stands for (``shiny`` → ``metal``), or ``None``."""
-        found = self._by_key.get(_key(word))
+        found = self._by_key.get(word) or self._by_key.get(_key(word))  # most words are written as their key is
         return found if found in self._value_sort else None
 
     def sort_of_value(self, word: str) -> str | None:

@@ -231,7 +231,7 @@ class Interpreter(Statements):
 
     def _apply(self, function: values.Closure, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
         names = dict(zip((p.name for p in function.params), args, strict=False))
-        unknown = set(keywords) - {p.name for p in function.params}
+        unknown = keywords and set(keywords) - {p.name for p in function.params}
         if len(args) > len(function.params) or unknown or names.keys() & keywords.keys():
             raise ProgramError(
                 f"'{function.name}' takes {len(function.params)} argument(s), got {len(args) + len(keywords)}",

@@ -28,6 +28,7 @@ _OPERATIONS = {
 }
 _CONNECTIVES = ("&", "|", "^", ">>")
 _ORDER = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+_SHORT = 255  # two texts of so many letters in all are compared for nothing
 _OBJECTS = values.Variable | values.ObjectRef | values.DescribedObject
 _MIRROR = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 
@@ -173,6 +174,10 @@ def equality(run: RunningProgram, negated: bool, left: Any, right: Any, node: as
     Objects are compared by identity, which is true or false; a described value with a text by its formula where it
     depends on a bound variable, and by the value chosen otherwise.
     """
+    if isinstance(left, str) and isinstance(right, str):  # by far the most, where values are bound
+        if len(left) + len(right) > _SHORT:
+            run.charge((left, right), node)
+        return _same_text(run, left, right) != negated
     if isinstance(left, values.Quantity) or isinstance(right, values.Quantity):
         return _counts(run, "!=" if negated else "==", left, right, node)
     if isinstance(left, values.AttributeOf) and isinstance(right, values.AttributeOf) and left.sort == right.sort:
@@ -208,8 +213,14 @@ def equality(run: RunningProgram, negated: bool, left: Any, right: Any, node: as
     if left is not right:
         run.charge((left, right), node)
     if isinstance(left, str) and isinstance(right, str):
-        left, right = (run.vocabulary.value_named(v) or v for v in (left, right))
+        return _same_text(run, left, right) != negated
     return bool((left != right) if negated else (left == right))
+
+
+def _same_text(run: RunningProgram, left: str, right: str) -> bool:
+    """Tell whether two texts are one, or two words for one value of the vocabulary."""
+    named = run.vocabulary.value_named
+    return left == right or (named(left) or left) == (named(right) or right)
 
 
 def _signed(formula: values.Formula, negated: bool) -> values.Formula:
