@@ -106,7 +106,7 @@ def measure(arguments: argparse.Namespace, task: str, noise: float) -> dict[str,
     pictures, _ = read_shown([task], arguments.data_dir, Shift(), 0, arguments.limit)
     held = len(pictures) // 4
     scorer = Scorer(SceneOracle(noise=noise, seed=1_000))
-    settings = Settings(arguments.epochs, 10, arguments.lr, 3, seed=0)
+    settings = Settings(arguments.epochs, 10, arguments.lr, arguments.patience, seed=0)
     with tempfile.TemporaryDirectory() as folder, on_terminal(None) as report:
         checkpoint = Path(folder) / "checkpoint.pt"
         tuned, history = fit(
@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument("--val_limit", type=int)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--lr", type=float, default=0.05)
+    parser.add_argument("--patience", type=int, default=3, help="stop after so many epochs without a better likelihood")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/calibration.json"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -157,8 +157,8 @@ def test_they_follow_the_protocols(oracle, detector):
 
 
 def test_detector_finds_the_sample(detector, sample):
-    found = measure.detect_all(detector.module, sample, range(len(sample)))
-    assert measure.detector_figures(found, sample, range(len(sample)), detector.threshold)["f1"] >= 0.95
+    found = measure.detect_all(detector.module, map(sample.pixels, range(len(sample))))
+    assert measure.detector_figures(found, sample.boxes(range(len(sample))), detector.threshold)["f1"] >= 0.95
 
 
 def test_scorer_reads_the_sample_and_is_calibrated(oracle, sample):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from neptune.errors import DatasetError
@@ -100,6 +101,10 @@ class ClevrFolder:
                 return found
             self._kept[index] = found
         return self._kept[index]
+
+    def boxes(self, indices: Sequence[int]) -> list[NDArray[np.float32]]:
+        """Return the true boxes of some pictures, each ``(N, 4)`` canvas pixels."""
+        return [self.examples[i].boxes.numpy() for i in indices]
 
     def _example(self, record: Mapping[str, Any]) -> Example:
         truth = Annotation.from_clevr(record)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -40,30 +41,30 @@ def f1(true_positive: float, false_positive: float, false_negative: float) -> fl
 
 @torch.inference_mode()
 def detect_all(
-    net: DetectorNet, folder: ClevrFolder, indices: Sequence[int], threshold: float = 0.05, batch: int = 8
+    net: DetectorNet, pictures: Iterable[Tensor], threshold: float = 0.05, batch: int = 8
 ) -> list[Detections]:
-    """Return the detections of some pictures of a folder, in canvas pixels."""
+    """Return the detections of pictures on the canvas, uint8 ``(3, HEIGHT, WIDTH)``, in canvas pixels."""
     device = next(net.parameters()).device
-    found = []
-    for start in range(0, len(indices), batch):
-        pixels = torch.stack([folder.pixels(i) for i in indices[start : start + batch]]).to(device)
+    found: list[Detections] = []
+    left = iter(pictures)
+    while some := list(islice(left, batch)):
+        pixels = torch.stack(some).to(device)
         logits, sides = net.eval()(to_float(pixels).contiguous(memory_format=torch.channels_last))
         found += decode(logits, sides, threshold)
     return found
 
 
 def detector_figures(
-    found: Sequence[Detections], folder: ClevrFolder, indices: Sequence[int], threshold: float
+    found: Sequence[Detections], truths: Sequence[NDArray[np.float32]], threshold: float
 ) -> dict[str, float]:
-    """Return a detector's figures.
+    """Return a detector's figures, of what it found in pictures and their true boxes.
 
     They are ``f1``, ``precision`` and ``recall`` at IoU 0.5, ``exact`` (share of pictures without any miss or
     false alarm), ``iou`` (mean, of the hits) and ``objects`` (how many there are).
     """
     tp = fp = fn = exact = 0
     overlaps: list[float] = []
-    for detections, index in zip(found, indices):
-        boxes = folder.examples[index].boxes.numpy()
+    for detections, boxes in zip(found, truths, strict=True):
         keep = detections.scores >= threshold
         kept = Detections(detections.boxes[keep], detections.scores[keep])
         hits = matches(kept, boxes)
@@ -75,16 +76,16 @@ def detector_figures(
         "f1": f1(tp, fp, fn),
         "precision": tp / max(1, tp + fp),
         "recall": tp / max(1, tp + fn),
-        "exact": exact / max(1, len(indices)),
+        "exact": exact / max(1, len(truths)),
         "iou": float(np.mean(overlaps)) if overlaps else 0.0,
         "objects": float(tp + fn),
     }
 
 
-def best_threshold(found: Sequence[Detections], folder: ClevrFolder, indices: Sequence[int]) -> float:
+def best_threshold(found: Sequence[Detections], truths: Sequence[NDArray[np.float32]]) -> float:
     """Return the score threshold of the highest F1: the middle one, where several are best."""
     grid = np.round(np.arange(0.1, 0.91, 0.02), 2)
-    scores = np.array([detector_figures(found, folder, indices, float(t))["f1"] for t in grid])
+    scores = np.array([detector_figures(found, truths, float(t))["f1"] for t in grid])
     best = grid[scores >= scores.max() - 1e-9]
     return float(best[len(best) // 2])
 

@@ -19,8 +19,9 @@ from neptune.config.paths import ReadFolder, WrittenFolder
 from neptune.errors import ConfigError
 from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.learn.train import calibration, measure
+from neptune.learn.train.augment import Paster
 from neptune.learn.train.data import ClevrFolder
-from neptune.learn.train.detector import train_detector
+from neptune.learn.train.detector import choose_threshold, train_detector
 from neptune.learn.train.domain import fit_domain, share_outside
 from neptune.learn.train.loop import Settings
 from neptune.learn.train.scorer import JITTER, train_scorer
@@ -68,7 +69,8 @@ class TrainConfig(BaseModel):
     )
     weights: ReadFolder | None = Field(
         None,
-        description="a folder of trained weights: they are kept, and only what is a picture of their domain is fitted",
+        description="a folder of trained weights: they are kept; what is a picture of their domain is fitted anew, and "
+        "a detector's threshold",
     )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
@@ -176,13 +178,17 @@ class _Work:
 
 
 def _refit(work: _Work, part: Part, weights: Path, progress: Progress) -> dict[str, Any]:
-    """Fit the domain of trained weights anew, and save them with it; all else stays as it is."""
+    """Fit the domain of trained weights anew, and a detector's threshold; all else stays as it is."""
     net, about = store.load(part, weights / f"{part}.safetensors", work.device, ConfigError)
     domain = work.domain(net, part, progress)
+    if part == "detector":
+        paster = Paster(work.folder, work.training)
+        about["threshold"] = choose_threshold(net, work.folder, work.held_out, paster, work.config.seed)
     file = work.output / f"{part}.safetensors"
     training = about.get("training", {}) | ({"world": work.config.world} if work.config.world else {})
     store.save(net, part, file, {**about, "training": training, "domain": domain})
-    return {"domain": domain, "bytes": file.stat().st_size}
+    chosen = {"threshold": about["threshold"]} if part == "detector" else {}
+    return {**chosen, "domain": domain, "bytes": file.stat().st_size}
 
 
 def _detector(work: _Work, progress: Progress) -> dict[str, Any]:
@@ -202,8 +208,8 @@ def _detector(work: _Work, progress: Progress) -> dict[str, Any]:
     file = work.output / "detector.safetensors"
     more = {"network": {"width": own.width}, "threshold": threshold, "domain": domain}
     store.save(net, "detector", file, {**work.about, **more})
-    found = measure.detect_all(net, work.measured, work.indices)
-    figures = measure.detector_figures(found, work.measured, work.indices, threshold)
+    found = measure.detect_all(net, map(work.measured.pixels, work.indices))
+    figures = measure.detector_figures(found, work.measured.boxes(work.indices), threshold)
     return {**figures, "threshold": threshold, "domain": domain, "bytes": file.stat().st_size, "history": history}
 
 
