@@ -31,6 +31,7 @@ from dsl.plan.nodes import (
     Same,
     Xor,
 )
+from dsl.plan.presupposed import descriptions, relative_presuppositions
 from dsl.plan.schema import Node, Term, make
 from dsl.plan.tree import Visit, descend, fresh, prefix, rebuild, rejoin, show, substitute, transform, walk, with_terms
 
@@ -38,5 +39,6 @@ __all__ = ["And", "Atom", "Compare", "Connective", "Const", "Count", "CountTrue"
 __all__ += ["ExpectationOver", "Forall", "Not", "Number", "Or", "Predicate", "Quantifier", "Same", "Xor"]
 __all__ += ["Node", "Term", "make"]
 __all__ += ["conjunction", "const", "disjunction", "distinct", "join", "negation", "quantify", "same"]
+__all__ += ["descriptions", "relative_presuppositions"]
 __all__ += ["Visit", "descend", "fresh", "prefix", "rebuild"]
 __all__ += ["rejoin", "show", "substitute", "transform", "walk", "with_terms"]

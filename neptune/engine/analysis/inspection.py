@@ -96,12 +96,23 @@ class _Watch(Session):
         return prepared
 
     def _settle_fit(self, described: plan.Description | plan.Describe) -> None:
+        decided = self._presupposed(described)
+        super()._settle_fit(described)
+        del self.decided[decided:]
+
+    def _settle_holds(self, holds: Node) -> Node:
+        decided = self._presupposed(holds)
+        prepared = super()._settle_holds(holds)
+        del self.decided[decided:]
+        return prepared
+
+    def _presupposed(self, node: Node) -> int:
+        """Keep what has to be true of a description; return how many decisions there were. Those that it takes are none
+        of the program: kept apart, with or without a schedule."""
         decided = len(self.decided)
         # The last decision is what speaks of it: it is looked at whichever way that one goes.
-        self.presupposed.append((Goal("some", described), max(decided - 1, 0)))
-        super()._settle_fit(described)
-        # Whether something fits is no decision of the program: kept apart, with or without a schedule.
-        del self.decided[decided:]
+        self.presupposed.append((Goal("some", node), max(decided - 1, 0)))
+        return decided
 
     def _prepare(self, node: Node, kind: Kind) -> Node:
         before = len(self.decided)

@@ -23,9 +23,12 @@ class Stage:
     truths
         Guarded formulas, the main ones first. Objects 0, 1, … in them are places to be filled.
     main
-        How many of the truths are the value; the others are the bodies of the presupposed descriptions.
+        How many of the truths are the value; then come the bodies of the presupposed descriptions, then what those that
+        speak of variables around them take for granted.
     presupposed
         Those descriptions, with their text.
+    relative
+        The texts of the others.
 
     Attributes
     ----------
@@ -38,6 +41,7 @@ class Stage:
     truths: tuple[Node, ...]
     main: int
     presupposed: tuple[tuple[Description, str], ...] = ()
+    relative: tuple[str, ...] = ()
     template: plans.Template = field(init=False)
     parts: Parts = field(init=False)
     leaves: tuple[Atom, ...] = field(init=False)
@@ -65,7 +69,9 @@ class Stage:
                     seen.setdefault(inner.description, plan.show(inner.description))
         if any(described.var not in described.body.free for described in seen):
             raise NotBatchable("a description of nothing in particular")
-        return Stage((*truths, *(described.body for described in seen)), len(truths), tuple(seen.items()))
+        bodies, relative = [described.body for described in seen], plan.relative_presuppositions(whole)
+        texts = tuple(map(plan.show, relative))
+        return Stage((*truths, *bodies, *relative.values()), len(truths), tuple(seen.items()), texts)
 
 
 def atoms_of(truths: tuple[Node, ...]) -> tuple[Atom, ...]:

@@ -35,7 +35,7 @@ class Goal:
         :class:`dsl.plan.Description` about?
         ``choose``: which value of a closed :class:`dsl.plan.Describe` is truest? ``each``: at which objects is
         the formula (or the body of a count) true? ``exact``: the values themselves. ``some``: does any object fit a
-        closed :class:`dsl.plan.Description`, or is any value of a closed :class:`dsl.plan.Describe` true?
+        closed :class:`dsl.plan.Description`, is any value of a closed :class:`dsl.plan.Describe` true, or a formula?
     node
         The formula, guarded and without unresolved pointing.
     """
@@ -82,8 +82,9 @@ def fitting(goal: Goal, evaluator: Executor) -> bool:
 
 def _alternatives(goal: Goal, evaluator: Executor) -> list[Interval]:
     node = goal.node
-    assert isinstance(node, Describe | Description)
-    return [evaluator.truth(b) for b in node.bodies] if isinstance(node, Describe) else [evaluator.over(node)]
+    if isinstance(node, Describe):
+        return [evaluator.truth(b) for b in node.bodies]
+    return [evaluator.over(node) if isinstance(node, Description) else evaluator.truth(node)]
 
 
 def decided(interval: Interval, margin: float) -> Tensor:

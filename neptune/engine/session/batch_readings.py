@@ -46,10 +46,15 @@ class Reader:
         """Put the answers of a group at their places; leave ``None`` where a question has to be run by itself."""
         note_peak(group)
         main = group.stages[0].main
-        for k in range(main, len(group.internal)):
+        closed = main + len(group.stages[0].presupposed)
+        for k in range(main, closed):
             described = [stage.presupposed[k - main] for stage in group.stages]
             texts = [_filled(*d, job.objects) for d, job in zip(described, group.rows, strict=True)]
             note_described(group, k, texts)
+        for k in range(closed, len(group.internal)):
+            holds, fits = group.decided(k).tolist(), group.chances[k].tolist()
+            for job, stage, held, fit in zip(group.rows, group.stages, holds, fits, strict=True):
+                job.record.described(stage.relative[k - closed], not held, False, (fit, fit))
         by_kind: dict[str, list[int]] = defaultdict(list)
         for b, job in enumerate(group.rows):
             if not group.missing[b]:

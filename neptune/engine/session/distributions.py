@@ -55,7 +55,8 @@ class SoftPlan:
         ``truth``, ``objects`` (a truth at each object), ``number``, ``object`` or ``text``.
     truths
         Guarded formulas that are evaluated: those of the value itself (the first `main`), the bodies of the
-        descriptions that they presuppose to fit something, and last the body of `chosen`.
+        descriptions that they presuppose to fit something, what those presuppose that speak of variables around them
+        (`relative` of them), and last the body of `chosen`.
     var
         The variable that the value ranges over (that is counted, described, or left free); else ``None``.
     chosen
@@ -71,6 +72,7 @@ class SoftPlan:
     chosen: Description | None = field(init=False)
     main: int = field(init=False)
     presupposed: tuple[Description, ...] = field(init=False)
+    relative: int = field(init=False)
     stage: Stage | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,11 +88,12 @@ class SoftPlan:
             self.truths = (node,)
             self.var = next(iter(self.need.of.free)) if self.kind == "objects" else None
         self.main = len(self.truths)
-        found = [n.description for t in self.truths for n in plan.walk(t) if isinstance(n, ExpectationOver)]
-        if self.chosen is not None:
-            found += [n.description for n in plan.walk(self.chosen) if isinstance(n, ExpectationOver)]
-        self.presupposed = tuple(d for d in dict.fromkeys(found) if not d.free)
-        self.truths = (*self.truths, *(d.body for d in self.presupposed))
+        wholes = [node] if self.chosen is None else [node, self.chosen]
+        found = dict.fromkeys(d for whole in wholes for d in plan.descriptions(whole))
+        self.presupposed = tuple(d for d in found if not d.free)
+        holds = dict.fromkeys(h for whole in wholes for h in plan.relative_presuppositions(whole).values())
+        self.relative = len(holds)
+        self.truths = (*self.truths, *(d.body for d in self.presupposed), *holds)
         if self.chosen is not None:
             self.truths = (*self.truths, self.chosen.body)
         self.stage = Stage(self.truths, len(self.truths)) if self.truths else None
@@ -238,6 +241,9 @@ class Distributions:
             chances = _spread(group, group.chances[k], k, (var,)).double()
             most = (chances if group.keep is None else chances.masked_fill(~group.keep, 0.0)).amax(1)
             sure = sure * presumed(most, presumption)
+        start = t.main + len(t.presupposed)
+        for holds in group.chances[start : start + t.relative]:
+            sure = sure * presumed(holds.double(), presumption)
         if t.kind == "text" and t.need.of.presupposes and t.chosen is None:
             sure = sure * presumed(torch.stack([c.double() for c in group.chances[: t.main]]).amax(0), presumption)
         return sure

@@ -28,7 +28,9 @@ from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.values import Need, NeedKind
 from neptune.engine.schedule.requests import Asker
 from neptune.engine.schedule.stopping import Goal, Kind
+from neptune.engine.schedule.stopping import settled as known
 from neptune.engine.session import readout
+from neptune.engine.session.fits import fit_of, fit_of_values
 from neptune.engine.session.readout import Reading, Record
 from neptune.scene.types import Question
 
@@ -231,7 +233,7 @@ class Session:
             _floats(low.iota(prepared.var, tau).values),
             _floats(low.values),
             interval.exact and int((ranks == ranks[best]).sum()) > 1,
-            *_fit(interval),
+            *fit_of(interval),
             settled,
             None if interval.exact else softmax_bounds(low.logits, high.logits, best, as_float(tau)),
         )
@@ -255,7 +257,7 @@ class Session:
                 bounds = softmax_bounds(low, high, best, 1.0)
         reading = readout.text(prepared.values[best], probability, tie, settled, bounds)
         if presupposes:
-            unmatched, several, fit = _fit_of([self._executor.truth(b) for b in prepared.bodies])
+            unmatched, several, fit = fit_of_values([self._executor.truth(b) for b in prepared.bodies])
             reading = replace(reading, unmatched=unmatched, several=several, fit=fit)
         if not self.objects and any(isinstance(inner, ExpectationOver) for inner in plan.walk(node)):
             return Reading("nothing", None, tie=tie, shown=reading.shown)
@@ -303,24 +305,18 @@ class Session:
         settled = plan.transform(guarded, self._settle)
         charge(self.work, settled, self._executor, self.context.limits)
         prepared = self._fill(settled, kind)
-        for inner in plan.walk(settled):  # as written: a schedule may have pushed variables inward
-            if isinstance(inner, ExpectationOver) and not inner.description.free:
-                self._check_presupposition(inner.description)
+        self._check_presuppositions(settled)  # as written: a schedule may have pushed variables inward
         return prepared
 
     def _settle_fit(self, described: Description | Describe) -> None:
         """Ask on, where it is not known yet whether any object fits a description, or any value is true."""
-        if isinstance(described, Describe):
-            self._settle_some(plan.disjunction(described.bodies))
-        elif self.context.schedule is not None and self.objects:
-            fits = self._executor.over(described)
-            if not fits.exact and not fits.low.decide().any() and fits.high.decide().any():
-                self._settle_some(make(Exists, described.var, described.body))
-
-    def _settle_some(self, truth: Node) -> None:
-        """Ask on, with a schedule, until it is known whether a truth is true."""
-        if self.context.schedule is not None and self.context.semantics > 1:
-            self._fill(truth, "decide")
+        if self.context.schedule is None or self.context.semantics == 1 or not self.objects:
+            return
+        goal = Goal("some", described)
+        if isinstance(described, Description) and not known(goal, self._executor.by_node):
+            self._fill(make(Exists, described.var, described.body), "decide")  # the likeliest first
+        if not known(goal, self._executor.by_node):
+            self._fill(described, "some")
 
     def _fill(self, node: Node, kind: Kind) -> Node:
         # The schedule looks at many small parts, a few ground atoms further each time: nothing to compile.
@@ -353,9 +349,26 @@ class Session:
         does."""
         self._settle_fit(description)
         described = self._executor.over(description)
-        unmatched, several, fit = _fit(described)
+        unmatched, several, fit = fit_of(described)
         self.record.described(text, unmatched, several, fit)
         return described, unmatched
+
+    def _check_presuppositions(self, settled: Node) -> None:
+        """Add what the descriptions of a plan take for granted to the record."""
+        for description in plan.descriptions(settled):
+            if not description.free:
+                self._check_presupposition(description)
+        if self.context.semantics == 1 or not self.objects:
+            return
+        for description, holds in plan.relative_presuppositions(settled).items():
+            truth = self._executor.truth(self._settle_holds(holds))
+            fit = float(truth.low.values), float(truth.high.values)
+            self.record.described(plan.show(description), not bool(truth.high.decide()), False, fit)
+
+    def _settle_holds(self, holds: Node) -> Node:
+        """Ask on, with a schedule, until it is known whether a presupposition holds; return it as it is evaluated."""
+        charge(self.work, holds, self._executor, self.context.limits)
+        return holds if self.context.schedule is None else self._fill(holds, "some")
 
     def _check_presupposition(self, description: Description) -> None:
         """Add a closed description to the record: as unmatched, or with the object that it means."""
@@ -367,23 +380,6 @@ class Session:
         if described.exact and not unmatched:
             best = int(self.context.logic.ranks(described.low.internal).argmax())
             self.record.step(0, text, f"object {best}", _floats(described.low.values))
-
-
-def _fit(description: Interval) -> tuple[bool, bool, tuple[float, float]]:
-    """Return of a description's body over the objects: whether nothing fits, whether several do, as far as is known,
-    and bounds of how true it is that something does."""
-    low, high = description.low, description.high
-    least, sure = float(low.values.detach().max()), int(low.decide().sum())
-    if description.exact:  # low and high are one
-        return not sure, sure > 1, (least, least)
-    return not bool(high.decide().any()), sure > 1, (least, float(high.values.detach().max()))
-
-
-def _fit_of(truths: list[Interval]) -> tuple[bool, bool, tuple[float, float]]:
-    """Return the same of the closed truths of a value's alternatives."""
-    fit = max(float(t.low.values) for t in truths), max(float(t.high.values) for t in truths)
-    several = sum(bool(t.low.decide()) for t in truths) > 1
-    return not any(bool(t.high.decide()) for t in truths), several, fit
 
 
 def _floats(values: torch.Tensor) -> tuple[float, ...]:
