@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,6 +55,34 @@ def replacing(
         if isinstance(error, OSError):
             raise write_error(error, path, what, hint) from error
         raise
+
+
+@contextmanager
+def replacing_files(
+    folder: str | Path, what: str = "The files", hint: str = "Make room, or choose another place"
+) -> Iterator[Path]:
+    """Give an empty folder for somebody else's code to write into: a library that names its own files.
+
+    When the block ends well they take their places in `folder`, one by one, each whole; what else is there stays.
+    Parameters and errors as of :func:`replacing`.
+    """
+    folder = Path(folder)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        written = sorted(path for path in temporary.rglob("*") if path.is_file())
+        for path in written:
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+        for path in written:
+            place = folder / path.relative_to(temporary)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, place)
+    except OSError as error:
+        raise write_error(error, folder, what, hint) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_whole(

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from neptune.cli.dispatch import compare_runs, execute, replay, split_words
+from neptune.cli.dispatch import compare_runs, execute, picture_places, replay, split_words
 from neptune.cli.help import ALL, every_field, help_for, of_command, screen
 from neptune.cli.subcommands import run_command
 from neptune.cli.table import COMMANDS
@@ -110,6 +110,6 @@ def _no_command(word: str) -> str:
 def _compare(given: dict[str, list[str]]) -> int:
     """``run.py --compare A B``: two run folders, no config."""
     folders = given.pop("compare")
-    if given or len(folders) != 2:
-        raise ConfigProblems(["'--compare' takes two run folders and nothing else: run.py --compare A B"])
-    return compare_runs(folders)
+    if len(folders) != 2:
+        raise ConfigProblems(["'--compare' takes two run folders: run.py --compare A B"])
+    return compare_runs(folders, *picture_places("--compare", given))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neptune.config.files import read_fields
 from neptune.config.find import FoundConfig
 from neptune.config.tasks import TASKS
-from neptune.config.validation import ConfigProblems
+from neptune.config.validation import ConfigProblems, parse_value
 from neptune.words import describe_value, parse_untyped, takes_several
 
 if TYPE_CHECKING:
@@ -77,18 +77,45 @@ def replay(path: str, given: dict[str, list[str]]) -> int:
     return replay_bundle(path, output_dir[0], limits)
 
 
-def compare_runs(folders: Sequence[str]) -> int:
+def compare_runs(folders: Sequence[str], data_dir: str | None = None, follow_links: bool = False) -> int:
     """Print which answers changed between two run folders and, last, the page that shows them side by side.
 
-    Returns the exit code.
+    Parameters
+    ----------
+    folders
+        The two.
+    data_dir, follow_links
+        As of :func:`picture_places`.
+
+    Returns
+    -------
+    int
+        The exit code.
     """
+    from neptune.cli.commands.report import compare_pages
     from neptune.runs.evaluate.compare import compare
-    from neptune.runs.report import pair
 
     first, second = map(Path, folders)
     code = compare(first, second)
-    print(pair.build(first, second), flush=True)
+    print(compare_pages(first, second, data_dir, follow_links), flush=True)
     return code
+
+
+def picture_places(command: str, given: dict[str, list[str]]) -> tuple[str | None, bool]:
+    """Return where the pictures of run folders lie, as a command line says: and if links may lead out.
+
+    Raises
+    ------
+    ConfigProblems
+        If another field is given.
+    """
+    from neptune.config import Config
+
+    values: dict[str, Any] = {"data_dir": None, "follow_links": False}
+    if other := next((name for name in given if name not in values), None):
+        raise ConfigProblems([f"{command} takes no fields but --data_dir and --follow_links, and --{other} is given"])
+    values |= {name: parse_value(name, words, Config) for name, words in given.items()}
+    return values["data_dir"], values["follow_links"]
 
 
 def _wants_dry_run(config: str | FoundConfig, given: dict[str, list[str]]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from neptune.cli.dispatch import compare_runs, execute, load_environment, replay, split_command
+from neptune.cli.dispatch import compare_runs, execute, load_environment, picture_places, replay, split_command
 from neptune.config.find import FoundConfig, find_config, packaged_names
 from neptune.config.validation import ConfigProblems
 from neptune.scene.addresses import is_address
@@ -66,19 +66,19 @@ def _cache(words: list[str]) -> int:
 
 def _report(words: list[str]) -> int:
     plain, given = _split(words)
-    _no_fields("report", given)
+    places = picture_places("report", given)
     from neptune.cli.commands.report import report_again
 
-    print(report_again(Path(_one("report", plain, "FOLDER"))), flush=True)
+    print(report_again(Path(_one("report", plain, "FOLDER")), *places), flush=True)
     return 0
 
 
 def _compare(words: list[str]) -> int:
-    plain, given = split_command(words)
-    _no_fields("compare", given)
+    plain, given = _split(words)
+    places = picture_places("compare", given)
     if len(plain) != 2:
         raise ConfigProblems([f"compare takes two run folders, and {len(plain)} are given"])
-    return compare_runs(plain)
+    return compare_runs(plain, *places)
 
 
 def _replay(words: list[str]) -> int:

@@ -66,13 +66,17 @@ COMMANDS: dict[str, Command] = {
     "report": Command(
         "FOLDER",
         "write the report of a run folder anew",
-        "Prints the report's path. Of a folder of runs it writes an index page.",
-        examples=("report experiments/clevr",),
+        "Prints the report's path. Of a folder of runs it writes an index page. Pictures outside the folder are shown "
+        "only below --data_dir: what the folder's own config names may be another's word.",
+        ("data_dir", "follow_links"),
+        ("report experiments/clevr", "report experiments/clevr --data_dir DATA/val"),
     ),
     "compare": Command(
         "FOLDER FOLDER",
         "two runs: which answers changed, and is it chance?",
-        examples=("compare experiments/a experiments/b",),
+        "Pictures outside the two folders are shown only below --data_dir.",
+        ("data_dir", "follow_links"),
+        ("compare experiments/a experiments/b",),
     ),
     "replay": Command(
         "FILE.zip",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,9 @@ YAML = (".yaml", ".yml")
 SUFFIXES = (".json", *YAML)
 """How the names of config files end."""
 
+TRUSTED = "trusted_hosts"
+"""The hosts that may get a provider's key, of writer and judge, and in ``vlm_options`` of the oracle."""
+
 META = "_run"
 """What a run adds to the config that it records."""
 
@@ -29,7 +33,9 @@ MOST_NODES = 100_000
 
 
 def read_fields(path: str | Path) -> dict[str, Any]:
-    """Return the fields of a config file; a run folder's ``config.json`` is one too.
+    """Return the fields of a config file; a run folder's ``config.json`` is one too, but for the hosts that get keys.
+
+    A run folder may be another's: whom it trusts is not whom the user trusts.
 
     Raises
     ------
@@ -37,8 +43,15 @@ def read_fields(path: str | Path) -> dict[str, Any]:
         If it does not exist, is neither JSON nor YAML, or no object.
     """
     data = read_recorded(path)
-    data.pop(META, None)
-    return data
+    return without_trust(data) if data.pop(META, None) is not None else data
+
+
+def without_trust(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a config without the hosts that may get keys: a run folder does not keep them."""
+    kept = {name: value for name, value in fields.items() if name != TRUSTED}
+    if isinstance(options := kept.get("vlm_options"), dict):
+        kept["vlm_options"] = {name: value for name, value in options.items() if name != TRUSTED}
+    return kept
 
 
 def read_recorded(path: str | Path) -> dict[str, Any]:

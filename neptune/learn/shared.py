@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from neptune.errors import ConfigError, NeptuneError
-from neptune.saving import RESUME, replacing
+from neptune.saving import RESUME, write_whole
 
 Progress = Callable[[str, float, str], None]
 """Called with the part's name, the share done in [0, 1] and a short message."""
@@ -36,8 +37,9 @@ def hold_out(pictures: int, holdout: int, seed: int) -> tuple[list[int], list[in
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint so that a kill leaves the old or the new one, never half of one."""
-    with replacing(path, "The checkpoint", RESUME) as file:
-        torch.save(content, file)
+    whole = io.BytesIO()  # torch.save hides what a disk says behind an error of its own
+    torch.save(content, whole)
+    write_whole(path, whole.getvalue(), "The checkpoint", RESUME)
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import DatasetError, WriteError
+from neptune.resources import data_root
 from neptune.saving import append_line, write_error, write_whole
 from neptune.writer.cache import MOST_BYTES, ProgramCache, normal_question, read_object
 
@@ -49,7 +50,8 @@ class ProgramStore:
     ----------
     path
         A JSON file, gzipped if its name ends in ``.gz``; it need not exist yet. A plain file is read only: what is
-        written goes beside it, to ``<name>-written.json``.
+        written goes beside it, to ``<name>-written.json``; of a packaged one, into ``programs/`` of the working
+        directory.
     writable
         Whether programs will be added; otherwise the file must exist.
 
@@ -69,7 +71,9 @@ class ProgramStore:
         data = read_object(self.path) if self.path.exists() or not (writable or self._journal().exists()) else None
         if data is not None and data.get("format") != FORMAT:
             self.plain = ProgramCache.load(self.path)
-            self.path = self.path.with_name(f"{self.path.name.split('.json')[0]}-written.json")
+            packaged = self.path.resolve().is_relative_to((data_root() / "programs").resolve())
+            beside = Path("programs") if packaged else self.path.parent
+            self.path = beside / f"{self.path.name.split('.json')[0]}-written.json"
         with self._locked(writable):
             self._load()
 

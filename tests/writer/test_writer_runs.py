@@ -218,6 +218,7 @@ def test_engine_ask_writes_the_program_itself(tmp_path):
 
 
 def test_task_ask_writes_the_program(capsys):
+    packaged = sorted((ROOT / "programs").iterdir())
     picture = next((ROOT / "examples" / "clevr" / "images").rglob("*.*"))
     with serving(lambda request, n: "```\ncount(Object)\n```") as server:
         words = [
@@ -234,5 +235,7 @@ def test_task_ask_writes_the_program(capsys):
         assert main([*words, "--code_gen_base_url", server.url]) == 0
         assert main([*words, "--code_gen_base_url", server.url]) == 0
         assert len(server.requests) == 1
+    assert Path("programs/clevr-sample-written.json").is_file(), "of packaged programs it goes into the working folder"
+    assert sorted((ROOT / "programs").iterdir()) == packaged
     record = json.loads(Path("asked/samples.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert record["program"] == "count(Object)"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from neptune.errors import ConfigError
 from neptune.resources import data_root
+from neptune.saving import write_whole
 
 SAMPLES = ("clevr", "formats")
 """The folders of ``examples/`` that are packaged."""
@@ -17,20 +16,14 @@ def write_examples(folder: Path) -> int:
 
     Raises
     ------
-    ConfigError
-        If the folder can not be written.
+    WriteError
+        If the folder can not be written; no half of a file is left.
     """
     source, number = data_root() / "examples", 0
-    try:
-        for name in SAMPLES:
-            for path in sorted(p for p in (source / name).rglob("*") if p.is_file()):
-                place = folder / path.relative_to(source)
-                if not place.exists():
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(path, place)
-                number += 1
-    except OSError as error:
-        raise ConfigError(
-            f"The examples can not be written: {error.strerror or error}", where=str(folder), hint="Name another folder"
-        ) from error
+    for name in SAMPLES:
+        for path in sorted(p for p in (source / name).rglob("*") if p.is_file()):
+            place = folder / path.relative_to(source)
+            if not place.exists():
+                write_whole(place, path.read_bytes(), "The examples", "Name another folder")
+            number += 1
     return number

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from neptune.errors import ConfigError
@@ -12,8 +14,15 @@ from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record.pictures import RecordedPictures
 
 
-def report_again(folder: Path) -> Path:
+def report_again(folder: Path, data_dir: str | None = None, follow_links: bool = False) -> Path:
     """Write the report of a run folder, or the page over the runs below a folder, and return its path.
+
+    Parameters
+    ----------
+    folder
+        It may be another's: what its config says gives no right to read other files.
+    data_dir, follow_links
+        The user's word: where its pictures lie, and whether links there may lead out.
 
     Raises
     ------
@@ -24,6 +33,7 @@ def report_again(folder: Path) -> Path:
 
     if not (folder / records.CONFIG).is_file():
         return index.build(folder)
+    records.check_own_files(folder)
     found, _ = records.read_samples(folder / records.SAMPLES)
     shown = attach(folder, found)
     results = folder / records.RESULTS
@@ -37,21 +47,26 @@ def report_again(folder: Path) -> Path:
         for record in found:
             totals[record["dataset"]] = totals.get(record["dataset"], 0) + 1
         figures = summarise(shown, totals)
-    return write_report(folder, shown, figures, _pictures(folder))
+    pictures = RecordedPictures.of_folders([folder], data_dir, follow_links)
+    path = write_report(folder, shown, figures, pictures)
+    say_left_out(pictures, [folder])
+    return path
 
 
-def _pictures(folder: Path) -> RecordedPictures:
-    """Return the finder of the pictures that the records name: below what the run read, of a replay below itself alone.
+def compare_pages(first: Path, second: Path, data_dir: str | None = None, follow_links: bool = False) -> Path:
+    """Write the page of two runs side by side, and return its path; parameters as of :func:`report_again`."""
+    from neptune.runs.report import pair
 
-    A replay's config is the bundle's, and may name any folder of this machine.
-    """
-    try:
-        given = json.loads((folder / records.CONFIG).read_text(encoding="utf-8"))
-        replayed = "bundle" in given[records.META]
-    except (ValueError, KeyError, TypeError, OSError, RecursionError):
-        return RecordedPictures([folder])
-    images = given.get("image")
-    named = [given.get("data_dir"), *(images if isinstance(images, list) else [images])]
-    paths = [Path(name).expanduser() for name in named if isinstance(name, str) and name and not replayed]
-    roots = [place for path in paths for place in (path, path.parent if path.is_file() else path.parent / "images")]
-    return RecordedPictures([folder, *roots], given.get("follow_links") is True and not replayed)
+    pictures = RecordedPictures.of_folders([first, second], data_dir, follow_links)
+    path = pair.build(first, second, pictures=pictures)
+    say_left_out(pictures, [first, second])
+    return path
+
+
+def say_left_out(pictures: RecordedPictures, folders: Sequence[Path]) -> None:
+    """Say on standard error which pictures are not shown, since they lie elsewhere, and how to show them."""
+    if pictures.outside:
+        n, what = len(pictures.outside), "the run folder" if len(folders) == 1 else "the run folders"
+        said = f"{n} pictures lie" if n > 1 else "1 picture lies"
+        said += f" outside {what} and {'are' if n > 1 else 'is'} not shown"
+        print(f"note: {said}; if you trust the run, say where its pictures are: --data_dir FOLDER", file=sys.stderr)

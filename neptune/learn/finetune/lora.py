@@ -12,7 +12,7 @@ from torch import nn
 
 from neptune.errors import ConfigError, WriteError
 from neptune.perception.oracle.vlm.adapters import need_peft
-from neptune.saving import write_error
+from neptune.saving import RESUME, replacing_files
 
 
 class LoraSettings(BaseModel):
@@ -81,13 +81,19 @@ def attach(model: Any, settings: LoraSettings, seed: int = 0) -> tuple[Any, list
 
 
 def save(wrapped: Any, folder: Path) -> None:
-    """Write the adapter in peft's format: ``adapter_config.json`` and ``adapter_model.safetensors``."""
-    try:
-        wrapped.save_pretrained(str(folder), save_embedding_layers=False)
-    except OSError as error:
-        raise write_error(error, folder, "The adapter") from error
-    except SafetensorError as error:
-        raise WriteError(f"The adapter can not be written: {error}", where=str(folder)) from error
+    """Write the adapter in peft's format: ``adapter_config.json`` and ``adapter_model.safetensors``.
+
+    Raises
+    ------
+    WriteError
+        If the system refuses; an adapter that was there before is there still.
+    """
+    with replacing_files(folder, "The adapter", RESUME) as place:
+        try:
+            wrapped.save_pretrained(str(place), save_embedding_layers=False)
+        except SafetensorError as error:  # what the system says comes as one of these
+            said = " ".join(str(error).split())
+            raise WriteError(f"The adapter can not be written: {said}", where=str(folder), hint=RESUME) from error
 
 
 def _targets(model: Any, targets: str | list[str]) -> str | list[str]:

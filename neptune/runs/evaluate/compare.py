@@ -161,6 +161,7 @@ def compare(first: Path, second: Path, console: Console | None = None) -> int:
 
 def _read(folder: Path) -> dict[tuple[str, str], records.Record]:
     path = folder / records.SAMPLES
+    records.check_own_files(folder)
     if not path.is_file():
         raise ConfigError("The folder holds no run", where=str(folder), expected=f"a run folder with {records.SAMPLES}")
     rows, _ = records.read_samples(path)

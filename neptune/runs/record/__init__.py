@@ -1,6 +1,6 @@
 """What is kept of a run: its folder, what a record says, where its answers come from, and all of it in one file."""
 
-from neptune.runs.record.files import jsonable, write_atomic, write_json
+from neptune.runs.record.files import check_own_files, jsonable, write_atomic, write_json
 from neptune.runs.record.folder import (
     CONFIG,
     ERRORS,
@@ -15,4 +15,4 @@ from neptune.runs.record.folder import (
 )
 
 __all__ = ["CONFIG", "ERRORS", "META", "REPORT", "RESULTS", "SAMPLES", "Record", "RunFolder", "key", "read_samples"]
-__all__ += ["jsonable", "write_atomic", "write_json"]
+__all__ += ["check_own_files", "jsonable", "write_atomic", "write_json"]

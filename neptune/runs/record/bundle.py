@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from neptune.config import Config
-from neptune.config.files import read_fields
-from neptune.errors import ConfigError
+from neptune.config.files import SUFFIXES, read_fields
+from neptune.errors import ConfigError, WriteError
 from neptune.files import trusted
 from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs import record as records
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.record.schema import FORMAT, MOST_ENTRIES, Manifest, check, is_picture
-from neptune.saving import replacing
+from neptune.saving import replacing, write_error
 
 MANIFEST, FILES, PICTURES = "bundle.json", "files", "pictures"
 MAX_BUNDLE = 2_000_000_000
@@ -33,6 +33,8 @@ MAX_RATIO, RATIO_FROM = 200, 4_000_000
 """A file of more bytes than `RATIO_FROM` may not unpack to more than so many times its size; records come to 30."""
 NAMED_FILES = ("vocabulary", "logic_params")
 """Config fields that may name a file which decides answers."""
+ENDINGS = (*SUFFIXES, "")
+"""How the names of such files end in a bundle; earlier versions kept none."""
 
 _NEEDED = (records.CONFIG, records.SAMPLES, RECORD)
 _WANTED = (records.RESULTS, records.REPORT, records.ERRORS)
@@ -83,8 +85,9 @@ def pack(folder: Path, path: str | Path, pictures: bool = True, found_by: Record
     for field in NAMED_FILES:
         value = config.get(field)
         if isinstance(value, str) and value and Path(value).is_file():
-            read_fields(value)  # both are JSON: nothing else is packed
-            entries[f"{FILES}/{field}.json"] = Path(value)
+            read_fields(value)  # both are JSON or YAML: nothing else is packed
+            suffix = Path(value).suffix.lower()  # by which it is read again
+            entries[f"{FILES}/{field}{suffix if suffix in SUFFIXES else '.json'}"] = Path(value)
     found, _ = records.read_samples(folder / records.SAMPLES)
     shown: dict[str, str | None] = {}
     for source in dict.fromkeys(r["picture"] for r in found if r.get("picture")):
@@ -136,6 +139,8 @@ def unpack(path: str | Path, folder: Path) -> Manifest:
     ------
     ConfigError
         If it is no bundle, damaged, too large, or of a newer format.
+    WriteError
+        If there is no room for it.
     """
     path = Path(path)
     try:
@@ -151,7 +156,7 @@ def unpack(path: str | Path, folder: Path) -> Manifest:
         raise ConfigError("The bundle does not exist", where=str(path)) from error
     except KeyError as error:
         raise _unreadable(path, f"its list of files is wrong: {error}") from error
-    except ConfigError:
+    except (ConfigError, WriteError):
         raise
     except Exception as error:  # zipfile and zlib raise whatever foreign bytes make them stumble over
         raise _unreadable(path, " ".join(str(error).split())[:300] or type(error).__name__) from error
@@ -187,14 +192,17 @@ def _unpack(path: Path, bundle: zipfile.ZipFile, folder: Path) -> Manifest:
         content = bundle.read(whole[name])
         if hashlib.sha256(content).hexdigest() != digest:
             raise _unreadable(path, f"{name} is not what was packed")
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
+        try:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        except OSError as error:
+            raise write_error(error, folder / name, "The unpacked bundle", "Make room for it") from error
     return manifest
 
 
 def _is_packed(name: str) -> bool:
     """Tell whether a run packs a file of such a name."""
-    fields = tuple(f"{FILES}/{field}{ending}" for field in NAMED_FILES for ending in ("", ".json"))
+    fields = tuple(f"{FILES}/{field}{ending}" for field in NAMED_FILES for ending in ENDINGS)
     return name in (*_NEEDED, *_WANTED, *fields) or is_picture(name)
 
 

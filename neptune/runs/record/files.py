@@ -6,11 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
+from neptune.files import trusted
 from neptune.foreign import scrubbed
 from neptune.saving import RESUME, write_whole
 from neptune.words import jsonable
 
-__all__ = ["jsonable", "write_atomic", "write_json"]
+__all__ = ["check_own_files", "jsonable", "write_atomic", "write_json"]
+
+_READ = (".json", ".jsonl", ".log")
+"""How the names of files end that are read, or added to, in a run folder."""
+
+
+def check_own_files(folder: Path) -> None:
+    """Check that what is read, or added to, in a run folder lies in it: the folder may be another's.
+
+    Raises
+    ------
+    ForeignPathError
+        If one of its files is a link that leads out of it, or no regular file.
+    """
+    if folder.is_dir():
+        for path in sorted(p for p in folder.iterdir() if p.suffix in _READ or p.name == ".lock"):
+            trusted(path, [folder], "the run folder")
 
 
 def write_atomic(path: Path, text: str) -> None:

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from neptune.config import NEUTRAL, PASSING, Config
+from neptune.config.files import without_trust
 from neptune.config.paths import places
 from neptune.errors import ConfigError, WriteError
 from neptune.foreign import scrubbed
 from neptune.perception.oracle.caching.exchanges import EXCHANGES
 from neptune.perception.oracle.caching.replay import RECORD
-from neptune.runs.record.files import jsonable, write_json
+from neptune.runs.record.files import check_own_files, jsonable, write_json
 from neptune.runs.record.lock import lock, missing_folders
 from neptune.runs.record.outcome import guessed
 from neptune.saving import append_line, append_whole, write_error
@@ -150,7 +151,8 @@ class RunFolder:
         fresh: bool = False,
     ) -> None:
         self.path = path
-        self._config = {**config.model_dump(mode="json", exclude=set(PASSING)), "output_dir": str(path)}
+        fields = config.model_dump(mode="json", exclude=set(PASSING))
+        self._config = {**without_trust(fields), "output_dir": str(path)}
         self._facts, self._meta = dict(facts or {}), dict(meta or {})
         self.moved_to: Path | None = None
         self.reopened = 0
@@ -158,6 +160,7 @@ class RunFolder:
         self._synced = 0.0
         self._made = missing_folders(path)
         self._lock = -1
+        check_own_files(path)
         try:
             self._lock = lock(path)
         except BaseException as error:
@@ -213,6 +216,7 @@ class RunFolder:
             try:
                 before = json.loads(config_file.read_text(encoding="utf-8"))
                 old = before.pop(META)
+                before = without_trust(before)
             except (ValueError, KeyError, OSError, AttributeError) as error:
                 raise _broken(f"The run's config can not be read: {error}", config_file) from error
             records, length = read_samples(self.path / SAMPLES)

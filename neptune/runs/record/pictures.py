@@ -34,20 +34,28 @@ class RecordedPictures:
         Folders below which they may lie; ``None``: anywhere, for records that this process has made.
     follow_links
         Whether links below these folders may lead out of them.
+
+    Attributes
+    ----------
+    outside
+        What was named and lies in none of them.
     """
 
     def __init__(self, roots: Sequence[Path] | None = None, follow_links: bool = False) -> None:
         self.roots = None if roots is None else tuple(roots)
+        self.outside: set[str] = set()
         self._follow_links = follow_links
 
     @staticmethod
     def of(config: Config, *folders: Path) -> RecordedPictures:
         """Return the finder for a run of a config that the user gave: its data folder, and more `folders`."""
-        given = config.data_dir
-        data = Path(given).expanduser() if given and not given.startswith("hf:") else None
-        # COCO's pictures may lie beside RefCOCO's folder.
-        beside = [data.resolve().parent / name for name in BESIDE] if data is not None else []
-        return RecordedPictures([*([data] if data is not None else []), *beside, *folders], config.follow_links)
+        return RecordedPictures([*_data_roots(config.data_dir), *folders], config.follow_links)
+
+    @staticmethod
+    def of_folders(folders: Sequence[Path], data_dir: str | None, follow_links: bool = False) -> RecordedPictures:
+        """Return the finder for run folders, which may be another's: their own files, and what lies below a data folder
+        that the user names. What their configs name counts for nothing."""
+        return RecordedPictures([*folders, *_data_roots(data_dir)], follow_links)
 
     def file(self, name: str) -> Path | None:
         """Return the file that a record names, if its header is that of a picture; ``None``: it is not to be shown."""
@@ -56,6 +64,7 @@ class RecordedPictures:
             if self.roots is not None:
                 trusted(path, self.roots, follow_links=self._follow_links)
         except (ForeignPathError, ValueError, OSError):
+            self.outside.add(name)
             return None
         return path if looks_like_picture(path) else None
 
@@ -87,3 +96,11 @@ class RecordedPictures:
         except (PictureError, OSError):
             return None
         return content, image, kind
+
+
+def _data_roots(given: str | None) -> list[Path]:
+    if not given or given.startswith("hf:"):
+        return []
+    data = Path(given).expanduser()
+    # COCO's pictures may lie beside RefCOCO's folder.
+    return [data, *(data.resolve().parent / name for name in BESIDE)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from neptune.errors import ConfigError
+from neptune.errors import ConfigError, ForeignPathError
 from neptune.runs import record as records
 from neptune.runs.report.about import about
 from neptune.runs.report.pages import INDEX_SCRIPTS, render
@@ -57,7 +57,12 @@ def build(folder: Path) -> Path:
 def row_of(folder: Path, run: Path) -> dict[str, Any]:
     """Return what the page says of a run; ``trouble`` is why there are no figures."""
     place = run.relative_to(folder).as_posix()
-    said = about(run) or {}
+    foreign = ""
+    try:
+        records.check_own_files(run)
+    except ForeignPathError as error:
+        foreign = error.one_line()
+    said = (about(run) if not foreign else None) or {}
     facts: Mapping[str, str] = said.get("facts", {})
     report = run / records.REPORT
     row: dict[str, Any] = {
@@ -70,8 +75,10 @@ def row_of(folder: Path, run: Path) -> dict[str, Any]:
         "detector": facts.get("Detector", ""),
         "programs": facts.get("Programs", ""),
         "logic": facts.get("Logic", ""),
-        "trouble": "",
+        "trouble": foreign,
     }
+    if foreign:
+        return row
     try:
         results = json.loads((run / records.RESULTS).read_text(encoding="utf-8"))
         row |= {name: results.get(name) for name in ("n", "accuracy", "interval", "errors", "abstained", "seconds")}

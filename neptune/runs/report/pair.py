@@ -10,6 +10,7 @@ from typing import Any
 from neptune.runs import record as records
 from neptune.runs.evaluate.compare import Pair, change, compare_folders, said
 from neptune.runs.evaluate.summary import counts
+from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.report.about import about
 from neptune.runs.report.build import Pictures, place_pictures
 from neptune.runs.report.calls import with_calls
@@ -23,7 +24,7 @@ MOST_SAME = 200
 """Of answers that did not change so many are on the page."""
 
 
-def build(first: Path, second: Path, path: Path | None = None) -> Path:
+def build(first: Path, second: Path, path: Path | None = None, pictures: RecordedPictures | None = None) -> Path:
     """Write the page of two runs side by side, and return its path.
 
     Parameters
@@ -32,6 +33,8 @@ def build(first: Path, second: Path, path: Path | None = None) -> Path:
         Run folders over the same questions.
     path
         The page; ``None``: ``compare-with-FIRST.html`` in the second folder.
+    pictures
+        Finds the pictures that records name; ``None``: in the two folders, which may be another's.
 
     Raises
     ------
@@ -47,7 +50,8 @@ def build(first: Path, second: Path, path: Path | None = None) -> Path:
     rows = [_row(pair) for pair in pairs]
     sides = [with_calls(folder, [dict(pair[k]) for pair in pairs]) for k, folder in enumerate((first, second))]
     samples = [{"a": _side(a), "b": _side(b)} for a, b in zip(*sides, strict=True)]
-    pictures = place_pictures(rows, [a.get("picture") for a, _ in pairs], Pictures(path.parent, len(pairs)))
+    shown = Pictures(path.parent, len(pairs), pictures or RecordedPictures.of_folders([first, second], None))
+    placed = place_pictures(rows, [a.get("picture") for a, _ in pairs], shown)
     n = len(both.found.pairs)
     gain = (both.found.only_second - both.found.only_first) / (both.found.judged or 1)
     html = render(
@@ -67,7 +71,7 @@ def build(first: Path, second: Path, path: Path | None = None) -> Path:
         gain=gain,
         difference=both.found.difference or (gain, gain),
         index=packed(columns(rows)),
-        pictures=packed(pictures),
+        pictures=packed(placed),
         chunks=chunked(samples),
     )
     records.write_atomic(path, html)

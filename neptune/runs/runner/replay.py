@@ -26,7 +26,7 @@ from neptune.foreign import printable
 from neptune.perception.oracle.caching.replay import RECORD, ReplayOracle
 from neptune.runs import record as records
 from neptune.runs.record import META, Record, RunFolder
-from neptune.runs.record.bundle import FILES, NAMED_FILES, PICTURES, unpack
+from neptune.runs.record.bundle import ENDINGS, FILES, NAMED_FILES, PICTURES, unpack
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.record.schema import Results, check, check_samples
 from neptune.scene.decoding import looks_like_picture
@@ -255,7 +255,7 @@ def _config(folder: Path, limits: dict[str, Any]) -> Config:
     """Return the config of the packed run, with the files that it names where they are now."""
     data = read_fields(folder / records.CONFIG)
     for field in NAMED_FILES:
-        packed = [file for ending in (".json", "") if (file := folder / FILES / f"{field}{ending}").is_file()]
+        packed = [file for ending in ENDINGS if (file := folder / FILES / f"{field}{ending}").is_file()]
         if packed:
             data[field] = str(packed[0])
         elif isinstance(data.get(field), str) and (field != "vocabulary" or is_file_name(data[field])):
