@@ -7,7 +7,8 @@ but never itself. What it stands for is put in its place before anything is plan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache, replace
 from typing import Any
 
 from dsl.errors import ProgramError
@@ -59,6 +60,7 @@ class Definition:
         return len(self.function.params)
 
 
+@lru_cache(maxsize=4096)
 def key(word: str) -> str:
     """Return a word as it is looked up: case, blanks, ``_`` and ``-`` do not matter."""
     return word.lower().replace("_", "").replace(" ", "").replace("-", "")

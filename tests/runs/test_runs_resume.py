@@ -50,7 +50,7 @@ def test_five_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     samples = killed / "samples.jsonl"
     for target in sorted(rng.sample(range(N * 3 // 4), 5)):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600  # a machine under load is slow to start
         while time.monotonic() < deadline and process.poll() is None:
             if samples.exists() and samples.read_bytes().count(b"\n") >= target:
                 break

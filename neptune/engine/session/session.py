@@ -83,6 +83,7 @@ class Session:
         self.record = Record(plain=context.semantics == 1, presumption=float(context.parameters.presumption.detach()))
         self.work = Work(context.limits, self.objects)
         self._readings: dict[tuple[NeedKind, Node], tuple[Reading, int]] = {}
+        self._noted: set[Description] = set()
         self._asker = Asker(evidence, context, self.record.usage)
         self._executor = Executor(
             self.objects,
@@ -127,8 +128,7 @@ class Session:
         if known is not None:  # a loop may need the same again and again
             usage.cache_hits += known[1]
             self.work.spend(work.STEPS, 16)
-            self.record.add(known[0], need.of, line)
-            return known[0]
+            return known[0]  # the record has it
         looked_up = usage.cache_hits + usage.oracle_calls
         prepared = self._prepare(need.of, _GOALS[need.kind])
         started = time.perf_counter()
@@ -372,11 +372,15 @@ class Session:
 
     def _check_presupposition(self, description: Description) -> None:
         """Add a closed description to the record: as unmatched, or with the object that it means."""
+        if description in self._noted:
+            return
         text = plan.show(description)
         if not self.objects:
             self.record.described(text, True, False, (0.0, 0.0))
             return
         described, unmatched = self._note_fit(description, text)
+        if described.exact:
+            self._noted.add(description)
         if described.exact and not unmatched:
             best = int(self.context.logic.ranks(described.low.internal).argmax())
             self.record.step(0, text, f"object {best}", _floats(described.low.values))

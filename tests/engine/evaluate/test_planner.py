@@ -126,7 +126,13 @@ def same_bounds(node: Node, n: int, seed: int, name: str) -> None:
                     assert gap(getattr(expected, end), getattr(as_written, end)) <= allowed(name), show(inner)
                     assert gap(getattr(expected, end), getattr(planned, end)) <= allowed(name), show(inner)
             elif isinstance(inner, Count | CountTrue) and not inner.free:
-                assert executor.number(inner) == executor.by_node.number(inner) == reference.number(inner)
+                # A cell within rounding of ½ may be counted or not: other operations round otherwise.
+                cells = reference._counted(inner)
+                for end, bound in enumerate((cells.low, cells.high)):
+                    least, most = (int((bound.values > 0.5 + s * allowed(name)).sum()) for s in (1, -1))
+                    assert least <= reference.number(inner)[end] <= most, show(inner)
+                    for number in (executor.number(inner)[end], executor.by_node.number(inner)[end]):
+                        assert least <= number <= most, show(inner)
 
 
 @pytest.mark.parametrize("name", LOGICS)
