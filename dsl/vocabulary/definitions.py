@@ -7,8 +7,8 @@ but never itself. What it stands for is put in its place before anything is plan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache, replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from dsl.errors import ProgramError
