@@ -36,6 +36,8 @@ class Limits:
         Turns of all loops and comprehensions in one run.
     text_chars
         Characters of one text made while running.
+    regions
+        Regions of a picture that one run makes: found, cut out, constructed.
     number_digits
         Digits of a number, written or made while running.
 
@@ -58,6 +60,7 @@ class Limits:
     iterations: int = 100_000
     text_chars: int = 20_000
     number_digits: int = 40
+    regions: int = 10_000
 
     def __post_init__(self) -> None:
         for f in fields(self):

@@ -11,8 +11,9 @@ from neptune.html import CODE, QUIET, scores_html
 from neptune.scene.types import Cost
 from neptune.words import in_words, jsonable
 
-Kind = Literal["truth", "number", "text", "object", "objects", "list", "nothing"]
-"""What an answer's value is: a bool, a number, a text, an object's index, a list of indices, a list, or None."""
+Kind = Literal["truth", "number", "text", "object", "objects", "region", "list", "nothing"]
+"""What an answer's value is: a bool, a number, a text, an object's index, a list of indices, a box
+(``[x0, y0, x1, y1]`` in pixels, y down), a list, or None."""
 
 
 SEMANTICS = 2
@@ -99,6 +100,26 @@ class TraceStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """What a program over regions bound to a name.
+
+    Parameters
+    ----------
+    line, name
+        Where, from 1, and to which name.
+    value
+        In words.
+    boxes
+        Of the regions that it is or holds: pixels ``x0 y0 x1 y1``, y down.
+    """
+
+    line: int
+    name: str
+    value: str
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a program returned.
 
@@ -131,6 +152,10 @@ class Answer:
         depends on it), ``"out of domain"``; ``""`` where an answer is given.
     settled
         The decision is provably the one that asking everything would give (false when a budget ran out).
+    regions
+        Of a program over regions: the boxes that the answer came from, pixels ``x0 y0 x1 y1``, y down.
+    variables
+        Of a program over regions: what was bound to names, in order.
     out_of_domain
         Why detector or oracle was not made for the picture, in words; ``""`` where it was, or nobody can tell.
     presuppositions
@@ -158,6 +183,8 @@ class Answer:
     ambiguous: tuple[str, ...] = ()
     why: str = ""
     out_of_domain: str = ""
+    regions: tuple[tuple[float, float, float, float], ...] = ()
+    variables: tuple[Variable, ...] = ()
 
     def __str__(self) -> str:
         doubts = [f"nothing fits {in_words(p)}" for p in self.presuppositions]

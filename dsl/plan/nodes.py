@@ -34,6 +34,9 @@ class Predicate:
         :func:`dsl.plan.guards.insert_guards` puts the values in its place.
     boxes
         For a predicate that is read off the boxes: how (:class:`dsl.vocabulary.geometry.Geometry`). Never asked.
+    region
+        Of no object of the scene, but of the part of the picture in this box (pixels ``x0 y0 x1 y1``, y down); `arity`
+        is 0 then.
     """
 
     name: str
@@ -43,9 +46,11 @@ class Predicate:
     reflexive: bool = False
     ways: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     boxes: Hashable | None = field(default=None, repr=False)
+    region: tuple[float, float, float, float] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return self.name or repr(self.text)
+        said = self.name or repr(self.text)
+        return said if self.region is None else f"{said}@[{', '.join(f'{x:g}' for x in self.region)}]"
 
 
 # --- truths --------------------------------------------------------------------------------------

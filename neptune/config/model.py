@@ -182,6 +182,21 @@ class Config(BaseModel):
         description="Where nothing in the picture fits a description that a question takes for granted: abstain, or "
         "answer all the same and record it. auto: answer where the task has to point to objects, else abstain.",
     )
+    dialect: Literal["auto", "patches"] = Field(
+        "auto",
+        description="patches: every program is over regions (ViperGPT's functions); auto: those that define "
+        "execute_command or call ImagePatch.",
+    )
+    missing_region: Literal["picture", "abstain"] = Field(
+        "picture",
+        description="Programs over regions: where a region that is taken for granted is not there, the whole picture "
+        "stands in for it (and the record says so), or there is no answer.",
+    )
+    knowledge_model_name: str | None = Field(
+        None, description="Language model that llm_query asks, which sees no picture; null: none."
+    )
+    knowledge_provider: str = Field("openai", description="Its provider, as for code_gen_provider.")
+    knowledge_base_url: str | None = Field(None, description="Its address, as for code_gen_base_url.")
     out_of_domain: Literal["abstain", "answer"] = Field(
         "abstain",
         description="Pictures that detector or oracle was not made for, where they can tell (embedded): no answer, or "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dsl.limits import Limits
 from neptune.config import Config, ConfigProblems, load_config
 from neptune.config.files import read_fields
+from neptune.engine.consulted import language_model_of
 from neptune.perception import registry
 from neptune.resources import vocabulary_of
 
@@ -47,6 +48,9 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
         "max_oracle_calls": config.max_oracle_calls,
         "probability_tolerance": config.probability_tolerance,
         "presuppositions": config.presuppositions,
+        "missing_region": config.missing_region,
+        "dialect": config.dialect,
+        "knowledge": language_model_of(config),
         "out_of_domain": config.out_of_domain,
         "limits": Limits(**config.limits),
         "distinct_variables": str(config.distinct_variables).lower(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
@@ -14,7 +16,10 @@ from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
 from neptune.errors import ConfigError
 from neptune.scene import Scene
-from neptune.scene.types import Oracle
+from neptune.scene.types import Knowledge, Oracle
+
+MISSING_REGIONS = ("picture", "abstain")
+"""What may become of a region that is not there."""
 
 PRESUPPOSITIONS = ("auto", "abstain", "answer")
 """What may become of an answer that speaks of something that is not there."""
@@ -83,6 +88,16 @@ class RunContext:
         ``"auto"``: it is given where it points to objects.
     semantics
         What programs mean; see :data:`neptune.answer.SEMANTICS`.
+    dialect
+        ``"patches"``: every program is over regions; ``"auto"``: those that say so.
+    inputs
+        What a task gives programs over regions, by name: ``query``, ``possible_answers``.
+    missing_region
+        What becomes of a region that is not there: ``"picture"``, the whole picture stands in; or ``"abstain"``.
+    finder
+        Finds what a noun names in a scene's picture; ``None`` where the objects of the scene are all there is.
+    knowledge
+        The language model that programs may ask, or ``None``.
     """
 
     oracle: Oracle
@@ -101,6 +116,15 @@ class RunContext:
     kept: EvidenceKept = field(default_factory=EvidenceKept)
     presuppositions: str = "auto"
     semantics: int = SEMANTICS
+    dialect: str = "auto"
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    missing_region: str = "picture"
+    finder: Callable[[Scene, str], Scene] | None = None
+    knowledge: Knowledge | None = None
+
+    def given(self, inputs: Mapping[str, Any] | None) -> RunContext:
+        """Return the same with what a task gives programs, if it gives anything."""
+        return replace(self, inputs=dict(inputs)) if inputs else self
 
     def under(self, presuppositions: str | None) -> RunContext:
         """Return the same with another choice for what is not there, if one is given.

@@ -11,7 +11,7 @@ from functools import cached_property
 from math import inf
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from dsl.limits import Limits
 from dsl.syntax import ast
@@ -19,31 +19,32 @@ from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
 from neptune.answer import SEMANTICS, Answer
 from neptune.engine.analysis.detector_labels import labels_of
-from neptune.engine.arguments import check_one_of, check_range, in_arguments, logic_of, pictures_of
+from neptune.engine.arguments import check_one_of, check_range, in_arguments, logic_of
+from neptune.engine.asking import Asking
 from neptune.engine.assemble import choose_schedule, engine_arguments
-from neptune.engine.context import PRESUPPOSITIONS, RunContext, Schedule
+from neptune.engine.consulted import finder_of, knowledge_of
+from neptune.engine.context import MISSING_REGIONS, PRESUPPOSITIONS, RunContext, Schedule
 from neptune.engine.evidence.priors import Estimates, Prior, box_prior
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.scenes import Scenes
 from neptune.engine.session.answers import run_program, truth_table
 from neptune.engine.session.batch import Batch
-from neptune.errors import ConfigError, fields_named
+from neptune.errors import fields_named
 from neptune.perception.replicas import check_devices
 from neptune.perception.stack import detector_stack, oracle_stack
 from neptune.resources import vocabulary_of
 from neptune.scene import Annotation, Scene
 from neptune.scene.picture import Picture, PictureLike
-from neptune.scene.types import Detector, Oracle
-from neptune.writer.vote import Candidate, answer_together
+from neptune.scene.types import Detector, Knowledge, Oracle
 
 if TYPE_CHECKING:
     from neptune.config import Config
     from neptune.engine.analysis.explain import Explanation
-    from neptune.writer.writer import Writer, Written
+    from neptune.writer.writer import Writer
 
 
-class Engine:
+class Engine(Asking):
     """Runs programs on scenes, in any number of threads. As a context manager it closes itself.
 
     Parameters
@@ -79,6 +80,15 @@ class Engine:
     presuppositions
         Of questions about something that is not there: ``"abstain"``, ``"answer"`` (and say so), or ``"auto"``: as the
         vocabulary says, else answer where the answer points to objects, but :meth:`ask` abstains.
+    missing_region
+        Where a region that a program takes for granted is not there: ``"picture"``, the whole picture stands in for it,
+        and the answer says so; or ``"abstain"``.
+    dialect
+        ``"patches"``: every program is over regions; ``"auto"``: those that define ``execute_command`` or call
+        ``ImagePatch``.
+    knowledge
+        Who answers ``llm_query``: a :class:`~neptune.engine.consulted.LanguageModel`, or a
+        :class:`~neptune.scene.types.Knowledge`.
     semantics
         What programs mean, by number; 1 is for replaying what earlier versions recorded.
     out_of_domain
@@ -106,8 +116,6 @@ class Engine:
         For a name or an option that does not exist, or a number out of its range.
     """
 
-    _names: Mapping[str, str]
-
     @in_arguments
     def __init__(
         self,
@@ -126,6 +134,9 @@ class Engine:
         prior: Prior | None = box_prior,
         probability_tolerance: float = 0.0,
         presuppositions: str = "auto",
+        missing_region: str = "picture",
+        dialect: str = "auto",
+        knowledge: Knowledge | Oracle | None = None,
         semantics: int = 2,
         out_of_domain: str = "abstain",
         oracle_options: dict[str, Any] | None = None,
@@ -144,6 +155,8 @@ class Engine:
             check_one_of("schedule", schedule, ("all", "lazy", "auto"))
             schedule, _ = choose_schedule(schedule, oracle)
         check_one_of("presuppositions", presuppositions, PRESUPPOSITIONS)
+        check_one_of("missing_region", missing_region, MISSING_REGIONS)
+        check_one_of("dialect", dialect, ("auto", "patches"))
         check_range("semantics", semantics, Integral, 1, SEMANTICS, f"1 to {SEMANTICS}")
         check_one_of("out_of_domain", out_of_domain, ("abstain", "answer"))
         check_one_of("planner", planner, ("naive", "optimised"))
@@ -168,6 +181,8 @@ class Engine:
         self.detector = detector_stack(detector, devices, detector_options or {}, cache=detection_cache)
         self.wording = Wording.load(vocabulary=self.vocabulary)
         self._writer = writer
+        detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
+        self._scenes = Scenes(self.detector, detector_name, self.vocabulary.places)
         self.context = RunContext(
             self.oracle,
             self.wording,
@@ -183,11 +198,13 @@ class Engine:
             probability_tolerance,
             presuppositions=self.vocabulary.presuppositions if presuppositions == "auto" else presuppositions,
             semantics=semantics,
+            missing_region=missing_region,
+            dialect=dialect,
+            finder=finder_of(self._scenes, self.oracle, self.recorder),
+            knowledge=knowledge_of(knowledge, self.oracle, self.recorder, cache),
             out_of_domain=out_of_domain,
         )
         """What programs are run with."""
-        detector_name = detector if isinstance(detector, str) else getattr(detector, "name", None)
-        self._scenes = Scenes(self.detector, detector_name, self.vocabulary.places)
 
     @classmethod
     def from_config(cls, config: str | Path | Config, **arguments: Any) -> Engine:
@@ -257,7 +274,12 @@ class Engine:
     # --- running ---------------------------------------------------------------------------------
 
     def run(
-        self, program: str | ast.Program, scene: Scene, budget: int | None = None, presuppositions: str | None = None
+        self,
+        program: str | ast.Program,
+        scene: Scene,
+        budget: int | None = None,
+        presuppositions: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
     ) -> Answer:
         """Run a program on a scene. No gradient is kept; :meth:`table` keeps one.
 
@@ -271,6 +293,8 @@ class Engine:
             The most oracle calls of this run, where it is less than `max_oracle_calls`.
         presuppositions
             Of this run, where it is not the engine's.
+        inputs
+            What a task gives a program over regions, by name: ``query`` (the question), ``possible_answers``.
 
         Returns
         -------
@@ -285,7 +309,7 @@ class Engine:
             If the oracle can not answer.
         """
         with fields_named(self._names):
-            return run_program(self.context.under(presuppositions), program, scene, budget)
+            return run_program(self.context.under(presuppositions).given(inputs), program, scene, budget)
 
     def run_many(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer]:
         """Run many (program, scene) pairs as padded batches; the answers are those of one-by-one runs.
@@ -341,60 +365,3 @@ class Engine:
     def table(self, formula: str, scene: Scene) -> ProbabilisticTensor:
         """Return the soft truth of a formula over its free variables (a program whose result is a formula)."""
         return truth_table(self.context, formula, scene)
-
-    @overload
-    def ask(  # type: ignore[overload-overlap]  # an array is a picture, not a list of numbers
-        self, image: PictureLike, question: str | None = None, program: str | None = None
-    ) -> Answer: ...
-
-    @overload
-    def ask(
-        self, image: Sequence[PictureLike], question: str | None = None, program: str | None = None
-    ) -> list[Answer]: ...
-
-    def ask(
-        self, image: PictureLike | Sequence[PictureLike], question: str | None = None, program: str | None = None
-    ) -> Answer | list[Answer]:
-        """Answer a question about a picture by a program: the one given, or one that the writer writes.
-
-        Parameters
-        ----------
-        image
-            The picture (:class:`~neptune.scene.picture.Picture` says what it may be given as), or a list of pictures.
-        question
-            The question in words; may be left out where there is a program. Where no writer is configured it is read
-            without a language model, in the words of the vocabulary.
-        program
-            The program that answers it.
-
-        Returns
-        -------
-        Answer or list of Answer
-            Of a list of pictures one answer each.
-
-        Raises
-        ------
-        ConfigError
-            If nothing is asked, or there is neither a writer nor a vocabulary whose words a question could have.
-        dsl.ProgramError, NeptuneError
-            As :meth:`scene` and :meth:`run`, and if no program is found for the question.
-        """
-        with fields_named(self._names):
-            candidates: Sequence[Candidate] = (Candidate(program),) if program is not None else ()
-            if program is None:
-                if question is None:
-                    raise ConfigError("Nothing is asked", expected="a question, or a program")
-                written = self._written(question)
-                candidates = written.candidates or (Candidate(written.program),)
-            answers = [self._answered(picture, candidates) for picture in pictures_of(image)]
-            return answers if isinstance(image, list | tuple) else answers[0]
-
-    def _answered(self, picture: Picture, candidates: Sequence[Candidate]) -> Answer:
-        scene = self.scene(picture, labels=self.labels(*(c.program for c in candidates)))
-        policy = "abstain" if self.context.presuppositions == "auto" else None
-        return answer_together(candidates, lambda text: self.run(text, scene, presuppositions=policy))[0]
-
-    def _written(self, question: str) -> Written:
-        from neptune.writer.writer import Writer
-
-        return (self.writer or Writer.embedded(self.vocabulary, limits=self.limits)).write(question)

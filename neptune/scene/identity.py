@@ -72,6 +72,8 @@ def scene_digest(scene: Scene, pixels: bool = True) -> str:
     if known is None:
         picture = scene.picture if pixels else None
         shown = f"pixels:{picture.digest}" if picture is not None else f"name:{scene.name}"
+        if scene.whole is not None:  # a replay has the whole scene's digest, and no picture
+            shown = f"region of:{scene_digest(scene.whole, pixels)}"
         content = f"{shown}\n{scene.size[0]}x{scene.size[1]}\n".encode() + scene.boxes.astype("<f4").tobytes()
         content += "\n".join(scene.kinds).encode()
         known = hashlib.sha256(content).hexdigest()[:32]

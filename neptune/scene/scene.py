@@ -42,6 +42,8 @@ class Scene:
         How far the picture is from those that its detector was trained on, where that can tell.
     kinds
         What each box is, in a world of containers: ``"Object"``, or a sort of containers; ``()``: all are objects.
+    whole
+        Where it is one region of another scene's picture, that scene; else ``None``.
     """
 
     boxes: FloatArray
@@ -52,6 +54,7 @@ class Scene:
     name: str = "scene"
     domain: Domain | None = None
     kinds: tuple[str, ...] = ()
+    whole: Scene | None = None
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes, dtype=np.float32).reshape(-1, 4)
@@ -72,6 +75,19 @@ class Scene:
             overlaps = overlaps * (np.array(self.kinds)[:, None] == np.array(self.annotation.kinds)[None])
         best = overlaps.argmax(axis=1) if len(self) else np.zeros(0, dtype=np.int64)
         return np.where(overlaps[np.arange(len(self)), best] >= 0.5, best, -1)
+
+    def region(self, box: tuple[float, float, float, float]) -> Scene:
+        """Return the scene of one region of this one's picture, a single box: the same object each time."""
+        if box not in self._regions:
+            boxes = np.array([box], dtype=np.float32)
+            self._regions[box] = Scene(
+                boxes, self.size, self.picture, self.annotation, name=self.name, domain=self.domain, whole=self
+            )
+        return self._regions[box]
+
+    @cached_property
+    def _regions(self) -> dict[tuple[float, float, float, float], Scene]:
+        return {}
 
     @staticmethod
     def from_annotation(annotation: Annotation, picture: Picture | None = None, name: str = "") -> Scene:

@@ -45,6 +45,9 @@ class Question:
     of
         In a world of containers, the sort of each object that it can be true of: ``Object``, a sort of containers, or
         ``Any``. Of others it is false, and not asked. Empty: of any.
+    region
+        The part of the picture that it is about (pixels ``x0 y0 x1 y1``), where that is no object of the scene; `arity`
+        is 0 then. An oracle is asked it of a scene with this one box, with arity 1.
     """
 
     text: str
@@ -52,6 +55,12 @@ class Question:
     predicate: str = field(default="", compare=False)
     boxes: Geometry | None = field(default=None, compare=False, repr=False)
     of: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    region: tuple[float, float, float, float] | None = field(default=None, repr=False)
+
+    @property
+    def key(self) -> str:
+        """What tells questions of one arity apart: the words, and the region if there is one."""
+        return self.text if self.region is None else f"{self.text} @{self.region}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +80,14 @@ class ScoreRequest:
     scene: Scene
     question: Question
     objects: IntArray
+
+
+def request_of(scene: Scene, question: Question, objects: IntArray) -> ScoreRequest:
+    """Return what an oracle is asked: of a region, about the one object of its own scene."""
+    if question.region is None:
+        return ScoreRequest(scene, question, objects)
+    alone = Question(question.text, 1, question.predicate)
+    return ScoreRequest(scene.region(question.region), alone, np.zeros((1, 1), dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +229,16 @@ def domain_of(oracle: Oracle, scene: Scene) -> Domain | None:
     ask = getattr(oracle, "domain", None)
     found: Domain | None = ask(scene) if ask is not None else None
     return found
+
+
+class Knowledge(Protocol):
+    """Knows what no picture shows: a language model. Implementations live in `neptune.perception`."""
+
+    name: str
+
+    def answer(self, question: str, long: bool) -> str:
+        """Answer a question in words: at length, or with a word or a number alone."""
+        ...
 
 
 @runtime_checkable

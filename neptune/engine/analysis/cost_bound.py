@@ -206,7 +206,7 @@ class _Path:
             places = [t if isinstance(t, int) else None for t in leaf.terms]
             if symmetric:
                 places.sort(key=lambda p: -1 if p is None else p)
-            table = question.text, question.arity, symmetric
+            table = question.key, question.arity, symmetric
             self.cells.tables.setdefault(table, set()).add(tuple(places))
         # An object that is pointed to is settled before what is said of it is asked.
         steps = {

@@ -98,7 +98,7 @@ class ScoreVector:
         predicate = atom.predicate
         question = self.context.wording.question(predicate)
         symmetric = predicate.symmetric and predicate.arity == 2
-        return question.text, question.arity, symmetric, predicate.name or "default"
+        return question.key, question.arity, symmetric, predicate.name or "default"
 
     def column(self, atom: Atom) -> Column:
         """Return the column of one of the atoms."""

@@ -21,7 +21,7 @@ from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence, ask_many
 from neptune.errors import OracleError
 from neptune.scene import Scene
-from neptune.scene.types import IntArray, Question, ScoreRequest
+from neptune.scene.types import IntArray, Question, ScoreRequest, request_of
 
 Scorer = Callable[[Sequence[ScoreRequest]], Sequence[Tensor]]
 """Gives for each request the logits of its M tuples of objects, shape ``(M,)``, with gradient; NaN: no evidence."""
@@ -103,7 +103,7 @@ class AtomTensors:
         for scene, predicate in wanted:
             question = self._run.wording.question(predicate)
             symmetric = predicate.symmetric and predicate.arity == 2
-            key = id(scene), question.text, question.arity, symmetric
+            key = id(scene), question.key, question.arity, symmetric
             if key not in self._at and key not in fresh:
                 fresh[key] = scene, question, symmetric
         if not fresh:
@@ -142,7 +142,7 @@ class AtomTensors:
         self, scorer: Scorer, fresh: Sequence[tuple[Scene, Question, bool]], cells: Sequence[IntArray]
     ) -> list[Tensor]:
         requests = [
-            ScoreRequest(s, q, of.copy()) for (s, q, _), of in zip(fresh, cells, strict=True) if q.boxes is None
+            request_of(s, q, of.copy()) for (s, q, _), of in zip(fresh, cells, strict=True) if q.boxes is None
         ]
         scored = iter(_checked(scorer(requests), requests) if requests else ())
         return [
@@ -158,7 +158,7 @@ class AtomTensors:
     def _of(self, scene: Scene, predicate: Predicate) -> IntArray:
         question = self._run.wording.question(predicate)
         symmetric = predicate.symmetric and predicate.arity == 2
-        return self._at[id(scene), question.text, question.arity, symmetric]
+        return self._at[id(scene), question.key, question.arity, symmetric]
 
     def raw(self, predicates: Sequence[Sequence[Predicate]], rows: Sequence[Row], size: int) -> Tensor:
         """Return uncalibrated logits, ``(P, B, N, …)``: see :data:`Source`."""

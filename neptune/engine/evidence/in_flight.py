@@ -29,17 +29,17 @@ class InFlight:
 
     def taken(self, question: Question, flat: IntArray) -> NDArray[np.bool_]:
         """Return which of them another thread is asking: shape ``(M,)``."""
-        mask = self._masks.get((question.text, question.arity))
+        mask = self._masks.get((question.key, question.arity))
         return np.zeros(len(flat), dtype=np.bool_) if mask is None else mask[flat]
 
     def begin(self, question: Question, flat: IntArray, size: int) -> None:
         """Put them in flight; `size` is that of the question's table."""
-        key = (question.text, question.arity)
+        key = (question.key, question.arity)
         self._masks.setdefault(key, np.zeros(size, dtype=np.bool_))[flat] = True
 
     def end(self, question: Question, flat: IntArray) -> None:
         """Give them back, answered or not, and wake who waits for them."""
-        key = (question.text, question.arity)
+        key = (question.key, question.arity)
         self._masks[key][flat] = False
         if not self._masks[key].any():
             del self._masks[key]

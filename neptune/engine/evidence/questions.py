@@ -93,13 +93,13 @@ class Wording:
             name, arity = predicate.name, predicate.arity
             if name and self.vocabulary is not None:
                 name = self.vocabulary.canonical(name, arity)
-            text = " ".join(predicate.text.split()) or self._text(name, arity)
+            text = " ".join(predicate.text.split()) or self._text(name, arity if predicate.region is None else 1)
             boxes = cast("Geometry | None", predicate.boxes)
             if boxes is not None:  # nobody is asked, and whoever asks in these words does ask
                 text = f"{_words(name)} (from the boxes)"
             contained = name and self.vocabulary is not None and self.vocabulary.containers
             of = self.vocabulary.of(name, arity) if contained and self.vocabulary is not None else ()
-            found = self._worded[predicate] = Question(text, arity, name, boxes, of)
+            found = self._worded[predicate] = Question(text, arity, name, boxes, of, predicate.region)
         return found
 
     def query(self, attribute: str, arity: int = 1) -> Question:

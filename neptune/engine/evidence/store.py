@@ -28,7 +28,7 @@ from neptune.engine.evidence.tables import Table
 from neptune.errors import OracleError
 from neptune.scene import Scene
 from neptune.scene.domain import Domain
-from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Question, ScoreRequest
+from neptune.scene.types import FloatArray, IntArray, Oracle, QueryRequest, Question, request_of
 
 MAX_CELLS = 50_000_000
 
@@ -92,7 +92,7 @@ class Evidence:
             If the table would have more than 50 million cells.
         """
         symmetric = symmetric and question.arity == 2
-        key = (question.text, question.arity, symmetric)
+        key = (question.key, question.arity, symmetric)
         found = self._tables.get(key)
         if found is not None:
             return found
@@ -159,7 +159,7 @@ class Evidence:
             If the oracle can not answer, or returns another number of texts.
         """
         tuples = [tuple(row) for row in np.asarray(objects, dtype=np.int64).tolist()]
-        key = (question.text, choices)
+        key = (question.key, choices)
         with self._lock:
             known = self._texts.setdefault(key, {})
             mine = self._querying.setdefault(key, threading.Lock())
@@ -169,7 +169,9 @@ class Evidence:
             if fresh:
                 asked = np.array(fresh, dtype=np.int64).reshape(len(fresh), question.arity)
                 started = time.perf_counter()
-                answer = texts_of(oracle, QueryRequest(self.scene, question, asked, choices))
+                about = request_of(self.scene, question, asked)
+                request = QueryRequest(about.scene, about.question, about.objects, choices)
+                answer = texts_of(oracle, request)
                 usage.oracle_ms += 1000 * (time.perf_counter() - started)
                 usage.oracle_rounds += 1
                 usage.oracle_calls += len(fresh)
@@ -180,7 +182,7 @@ class Evidence:
     def has_text(self, question: Question, objects: tuple[int, ...]) -> bool:
         """Tell whether an open question has been asked about these objects."""
         with self._lock:
-            return objects in self._texts.get((question.text, ()), {})
+            return objects in self._texts.get((question.key, ()), {})
 
     def _record(self, question: Question, flat: IntArray, logits: FloatArray, bounds: FloatArray | None = None) -> None:
         """Store the answers as said, and in the symmetric table of the same words if there is one."""
@@ -273,7 +275,7 @@ def _claim(wants: list[_Wanted], owners: int) -> tuple[list[_Request], list[int]
                 elsewhere.append(_Wanted(owner, evidence, table, fresh[taken]))
             fresh = fresh[~taken]
             if len(fresh):
-                _, parts = pending.setdefault((evidence, question.text, question.arity), (question, []))
+                _, parts = pending.setdefault((evidence, question.key, question.arity), (question, []))
                 if parts:
                     fresh = fresh[~np.isin(fresh, np.concatenate(parts))]
                 parts.append(fresh)
@@ -288,7 +290,7 @@ def _send(oracle: Oracle, requests: list[_Request], asked: list[int], usages: li
     """Ask the oracle in one batch, record its answers, share out the cost; nothing stays in flight in any case."""
     try:
         scored = [
-            ScoreRequest(e.scene, question, unflatten(flat, (len(e.scene),) * question.arity))
+            request_of(e.scene, question, unflatten(flat, (len(e.scene),) * question.arity))
             for e, question, flat in requests
         ]
         started = time.perf_counter()

@@ -62,9 +62,17 @@ class Statements(RunningProgram):
         if isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name):
             self.note(f"the program ends with an assignment; its result is '{last.targets[0].id}'")
             return self.scope.names[last.targets[0].id]
+        return self.fell_through(last)
+
+    def fell_through(self, last: ast.Stmt) -> Any:
+        """Say what comes of a program that ends without a result."""
         raise ProgramError(
             "The program returned nothing", last.span, expected="a result", hint="end with 'return …' or an expression"
         )
+
+    def shown(self, value: Any) -> dict[str, Any]:
+        """Return what an answer says of a result besides: fields of an answer."""
+        return {}
 
     def assigned_by(self, body: ast.Expr | tuple[ast.Stmt, ...]) -> Mapping[str, Place] | None:
         """Return what statements of a body may bind, and from where on; ``None`` for an expression."""

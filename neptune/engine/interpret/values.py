@@ -6,9 +6,9 @@ Plain data are bool, int, float, str, None, list, tuple, dict and set. Everythin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from dsl.check.scopes import Place
 from dsl.plan import Describe, Description, Exists, Node, make
@@ -148,7 +148,97 @@ class Closure:
     """Values of parameters, as they were when the function was defined."""
 
 
-NeedKind = Literal["truth", "probability", "number", "object", "objects", "ranking", "text", "query"]
+Box: TypeAlias = tuple[float, float, float, float]
+"""Pixels ``x0 y0 x1 y1``, the origin at the top left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of the picture (dialect ``patches``). Two regions of one place are equal, however they were found.
+
+    Parameters
+    ----------
+    index
+        Of an object of the scene, which object it is; ``None`` for any other region.
+    box
+        Where it is.
+    whole
+        Whether it is the whole picture.
+    noun
+        What it was looked for as, or ``""``.
+    history
+        The operations that made it, in order, as text.
+    """
+
+    index: int | None
+    box: Box
+    whole: bool = False
+    noun: str = field(default="", compare=False)
+    history: tuple[str, ...] = field(default=(), compare=False)
+
+
+class YesNo(Formula):
+    """The answer to a yes/no question: a formula, and as a text "yes" or "no"."""
+
+    __slots__ = ()
+
+
+class Members(list[Any]):
+    """A list of which it is not decided yet what is in it: values in order, each with the formula that it is a member.
+
+    As a Python list it is empty until :meth:`settle` fills it; who handles values settles it first, unless it can do
+    with the formulas.
+
+    Parameters
+    ----------
+    candidates
+        Pairs (value, formula without free variables).
+    source
+        What it lists, as program text.
+    """
+
+    __slots__ = ("open", "source")
+
+    def __init__(self, candidates: Iterable[tuple[Any, Node]], source: str = "") -> None:
+        super().__init__()
+        self.open: tuple[tuple[Any, Node], ...] | None = tuple(candidates)
+        self.source = source
+
+    def settle(self, members: Iterable[Any]) -> None:
+        """Make it the plain list of these members."""
+        self.open = None
+        self[:] = members
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is known of a picture before anything is asked: the need ``sight``.
+
+    Parameters
+    ----------
+    size
+        ``(width, height)`` in pixels.
+    boxes
+        Of the N objects of the scene.
+    finds
+        Whether there is a detector of any words, which is asked for each noun (the need ``find``).
+    containers
+        Which boxes are containers of a world, no objects.
+    by_parts
+        Whether a conjunction is decided by deciding its parts, as in the logic ``godel``.
+    """
+
+    size: tuple[int, int]
+    boxes: tuple[Box, ...]
+    finds: bool = False
+    by_parts: bool = True
+    containers: frozenset[int] = frozenset()
+
+
+NeedKind = Literal[
+    "truth", "probability", "number", "object", "objects", "ranking", "text", "query",
+    "sight", "find", "region_query", "knowledge", "depth", "missing",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +258,11 @@ class Need:
         ``query``: an open question (text, attribute, indices of objects), the answer in words; without a text, for
         the objects' attribute.
         ``objects``: of results only, a formula of one free variable: the objects of which it is true.
+        ``sight``: of nothing, a :class:`Sight`. ``find``: of (noun, box), what a detector of any words finds there,
+        the best first: pairs of a box and its score in [0, 1]. ``region_query``: of (text, box), the answer in words to
+        an open question about that part of the picture. ``knowledge``: of (question, whether a long answer is
+        meant), what a language model says that sees no picture. ``depth``: of a box, how far away it is.
+        ``missing``: of a description of what is not there, whether the whole picture stands in for it.
     """
 
     kind: NeedKind
@@ -191,6 +286,10 @@ class Evaluator(Protocol):
         """Return the plain value; `line` is the line of the program that needs it, for the trace."""
         ...
 
+    def foresee(self, formulas: Sequence[Node], every: bool) -> None:
+        """Hear which formulas will be decided one by one, and whether surely each: they may be asked at once."""
+        ...
+
 
 def bound(node: Node) -> Node:
     """Return a formula with its free variables bound by ∃."""
@@ -206,7 +305,7 @@ def node_of(value: Any) -> Node | None:
     return value.description if isinstance(value, DescribedObject) else None
 
 
-ResultKind = Literal["truth", "objects", "object", "number", "text", "nothing", "list"]
+ResultKind = Literal["truth", "objects", "object", "number", "text", "nothing", "list", "region"]
 
 
 def result_kind(value: Any) -> ResultKind | None:
@@ -217,6 +316,8 @@ def result_kind(value: Any) -> ResultKind | None:
     """
     if isinstance(value, Formula):
         return "objects" if len(value.node.free) == 1 else "truth"
+    if isinstance(value, Region) and value.index is not None:
+        return "object"
     return _KINDS[type(value)][1] if type(value) in _KINDS else None
 
 
@@ -249,6 +350,9 @@ _KINDS: dict[type, tuple[str, ResultKind | None]] = {
     PredicateRef: ("a predicate", None),
     BuiltinRef: ("a built-in function", None),
     Closure: ("a function", None),
+    Region: ("a region", "region"),
+    YesNo: ("a yes/no answer", None),  # a formula
+    Members: ("a list", "list"),
     bool: ("a truth value", "truth"),
     int: ("a number", "number"),
     float: ("a number", "number"),

@@ -16,9 +16,11 @@ from neptune.algebra import ProbabilisticTensor
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import DescribedObject, ObjectRef, kind_name, needed, result_kind
+from neptune.engine.interpret.values import DescribedObject, ObjectRef, Region, kind_name, needed, result_kind
+from neptune.engine.patches.interpreter import interpreter_for
+from neptune.engine.session.outside import Abstain
 from neptune.engine.session.readout import Reading, answer
-from neptune.engine.session.session import Abstain, Session
+from neptune.engine.session.session import Session
 from neptune.scene import Scene
 
 MOST_ITEMS = 20_000
@@ -30,7 +32,7 @@ OUTSIDE = "out of domain"
 @torch.no_grad()
 def run_program(context: RunContext, program: str | ast.Program, scene: Scene, budget: int | None = None) -> Answer:
     """Run a program on a scene; see :meth:`neptune.Engine.run`."""
-    checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
+    checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits, dialect=context.dialect)
     evidence = context.evidence(scene)
     doubt = evidence.doubt(context.oracle)
     said = "" if doubt is None else str(doubt)
@@ -40,7 +42,8 @@ def run_program(context: RunContext, program: str | ast.Program, scene: Scene, b
         return Answer(None, "nothing", abstained=True, settled=False, notes=notes, why=OUTSIDE, out_of_domain=said)
     budgets = [b for b in (budget, context.budget) if b is not None]
     session = Session(replace(context, budget=min(budgets, default=None)), evidence)
-    run = Interpreter(session, context.vocabulary, context.limits, context.distinct_variables, context.semantics)
+    conventions = context.vocabulary, context.limits, context.distinct_variables, context.semantics
+    run = interpreter_for(checked.program, session, *conventions, context.inputs)
     run.notes.extend(checked.notes)
     if not len(scene) and context.semantics > 1:  # earlier versions did not say so, and are replayed as they were
         run.note("no object was found in the picture")
@@ -77,7 +80,8 @@ def answer_of(run: Interpreter, session: Session, program: ast.Program) -> Answe
     """
     last = program.body[-1]
     try:
-        reading = _read(run.run(program), run, session, last)
+        value = run.result(run.run(program), last)
+        reading = _read(value, run, session, last)
     except Abstain as reason:
         return Answer(
             None,
@@ -86,13 +90,16 @@ def answer_of(run: Interpreter, session: Session, program: ast.Program) -> Answe
             usage=session.record.usage,
             abstained=True,
             settled=False,
-            presuppositions=() if session.record.plain else tuple(session.record.presuppositions),
+            presuppositions=()
+            if session.record.plain
+            else (*session.record.presuppositions, *session.record.stand_ins),
             notes=(*run.notes, str(reason)),
-            why="budget" if session.guessed else "missing evidence",
+            why="budget" if session.guessed else reason.why,
         )
     context, notes = session.context, tuple(run.notes)
     tolerance, guessed = context.probability_tolerance, session.guessed
-    return answer(reading, session.record, run.variable_names, notes, context.presuppositions, tolerance, guessed)
+    made = answer(reading, session.record, run.variable_names, notes, context.presuppositions, tolerance, guessed)
+    return replace(made, **run.shown(value))
 
 
 def _read(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Reading:
@@ -117,6 +124,9 @@ def _reading(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> 
         return reading
     kind = result_kind(value)
     match value:
+        case Region():
+            box = [round(x, 2) for x in value.box]
+            return Reading("region", box, session.record.of_plain())
         case bool():
             # Certain, but for what was decided on the way to it.
             certain = not (session.record.trace or session.record.decided)

@@ -8,7 +8,7 @@ drives it evaluates the needs of many programs together, and lets each go on, on
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,7 @@ from dsl.vocabulary import Vocabulary
 from dsl.work import Work
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import Need
+from neptune.engine.patches.interpreter import interpreter_for
 
 PATHS_KEPT = 50_000
 
@@ -73,6 +74,9 @@ class Given:
             raise Stop(need, line)
         return self._given[need]
 
+    def foresee(self, formulas: Sequence[Node], every: bool) -> None:
+        """Ask nothing: the values are given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -119,7 +123,7 @@ def follow(
     result
         What is made of the value that the program returned, in need of plain values too.
     """
-    run, last = Interpreter(given, vocabulary, limits, distinct_variables), tree.body[-1]
+    run, last = interpreter_for(tree, given, vocabulary, limits, distinct_variables), tree.body[-1]
     try:
         value = result(run, run.run(tree), last)
     except Stop as stop:

@@ -75,6 +75,8 @@ class Record:
         Whether plain values were taken on the way.
     unknown
         Whether one of them has no probability: a number made of one, an order, what the oracle said in words.
+    stand_ins
+        What is not there, and the whole picture stood in for (dialect ``patches``).
     plain
         As semantics 1 has it: doubts are not counted, and uniqueness is not looked at.
     presumption
@@ -89,6 +91,7 @@ class Record:
     doubts: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
     decided: bool = False
     unknown: bool = False
+    stand_ins: list[str] = field(default_factory=list)
     plain: bool = False
     presumption: float = 1.0
 
@@ -292,7 +295,7 @@ def answer(
         record.tie,
         not given,
         reading.settled and not guessed,
-        tuple(record.presuppositions),
+        (*record.presuppositions, *dict.fromkeys(record.stand_ins)),
         notes,
         tuple(record.ambiguous),
         "" if given else "presupposition" if known else "missing evidence",

@@ -7,6 +7,7 @@ known in one batch, evaluate, read.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,8 +32,8 @@ from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.engine.schedule.stopping import settled as known
 from neptune.engine.session import readout
 from neptune.engine.session.fits import fit_of, fit_of_values
+from neptune.engine.session.outside import Abstain, Outside
 from neptune.engine.session.readout import Reading, Record
-from neptune.scene.types import Question
 
 BOUND_BRANCHES = 1 << 11
 """The most branches of a search for bounds between two rounds of the schedule: about a second."""
@@ -54,10 +55,6 @@ _OPEN: dict[NeedKind, str] = {
     "ranking": "the ranking",
     "text": "the value",
 }
-
-
-class Abstain(Exception):
-    """The program needs a value that missing evidence leaves open."""
 
 
 class Session:
@@ -85,6 +82,7 @@ class Session:
         self._readings: dict[tuple[NeedKind, Node], tuple[Reading, int]] = {}
         self._noted: set[Description] = set()
         self._asker = Asker(evidence, context, self.record.usage)
+        self._outside = Outside(context, evidence, self.record, self._asker, self.work)
         self._executor = Executor(
             self.objects,
             context.logic,
@@ -113,13 +111,18 @@ class Session:
         Abstain
             If missing evidence leaves it open, and no budget is the reason.
         """
-        if need.kind == "query":
-            return self._query(need, line)
+        if need.kind in self._outside:
+            return self._outside.need(need, line)
         reading = self.evaluate(need, line)
         if not (reading.settled or self.guessed):
             raise Abstain(f"{_OPEN[need.kind]} at line {line} depends on missing evidence")
         self.record.decide(need, reading)
         return reading.value
+
+    def foresee(self, formulas: Sequence[Node], every: bool) -> None:
+        """Ask at once for formulas that will be decided one by one: where each is, or where everything is asked."""
+        if (every or self.context.schedule is None) and len(formulas) > 1:
+            self._prepare(make(CountTrue, tuple(formulas)), "each")
 
     def evaluate(self, need: Need, line: int) -> Reading:
         """Return what a need comes to, settled or not, and add it to the record."""
@@ -146,20 +149,6 @@ class Session:
     def table(self, formula: Node) -> ProbabilisticTensor:
         """Return the truth of a formula over its free variables; of missing evidence the lower bound."""
         return self._executor.truth(self._prepare(formula, "exact")).low
-
-    def _query(self, need: Need, line: int) -> str:
-        text, attribute, objects = need.of
-        self.record.unknown = True
-        wording = self.context.wording
-        question = Question(text, len(objects), attribute) if text else wording.query(attribute, len(objects))
-        self.work.spend(work.QUESTIONS, 1)
-        answer = self._asker.query(question, objects)
-        if answer is None and self.guessed:
-            raise Abstain(f"the budget was spent before the question at line {line}")
-        if answer is None:
-            raise Abstain(f"the oracle did not answer the question at line {line}")
-        self.record.step(line, f"query({question.text!r})", answer)
-        return answer
 
     # --- one kind of need each -------------------------------------------------------------------
 

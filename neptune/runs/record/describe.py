@@ -46,17 +46,35 @@ def describe_answer(answer: Answer | None, spent: Spent | None = None) -> dict[s
         "trace": [
             {"line": s.line, "source": s.source, "value": s.value, "scores": _rounded(s.scores)} for s in answer.trace
         ],
+        **_regions(answer),
         "usage": {k: round(v, 8 if k == "oracle_cost" else 3) for k, v in answer.usage.as_dict().items()} | writing,
         **({"oracle_failures": dict(answer.usage.failures)} if answer.usage.failures else {}),
         **({"oracle_remarks": list(answer.usage.remarks)} if answer.usage.remarks else {}),
     }
 
 
+def _regions(answer: Answer) -> dict[str, Any]:
+    """Return what a record says of a program over regions: where the answer came from, and its variables by line."""
+    found: dict[str, Any] = {}
+    if answer.regions:
+        found["regions"] = [_box(b) for b in answer.regions]
+    if answer.variables:
+        found["variables"] = [
+            {"line": v.line, "name": v.name, "value": v.value, "boxes": [_box(b) for b in v.boxes]}
+            for v in answer.variables
+        ]
+    return found
+
+
+def _box(box: Sequence[float]) -> list[float]:
+    return [round(float(v), 1) for v in box]
+
+
 def describe_scene(scene: Scene | None) -> dict[str, Any]:
     """Return the boxes of a scene, in tenths of a pixel, and the picture's ``[width, height]``."""
     if scene is None:
         return {"boxes": None, "size": None}
-    return {"boxes": [[round(float(v), 1) for v in box] for box in scene.boxes], "size": list(scene.size)}
+    return {"boxes": [_box(box) for box in scene.boxes], "size": list(scene.size)}
 
 
 def _rounded(value: Any) -> Any:

@@ -131,7 +131,7 @@ def sample_of(record: Record) -> dict[str, Any]:
 
 
 _LISTS = {"notes", "presuppositions", "ambiguous", "objects", "trace", "plan", "lines", "boxes", "scores"}
-_LISTS |= {"program_notes", "oracle_remarks", "calls", "programs", "witness"}
+_LISTS |= {"regions", "variables", "program_notes", "oracle_remarks", "calls", "programs", "witness"}
 _OBJECTS = {"judge", "blame", "flip", "usage", "oracle_failures"}
 
 

@@ -295,7 +295,8 @@ def answer_sample(
         if engine.recorder is not None:
             recorded = {"scene": engine.recorder.keep(scene), "evidence": engine.evidence(scene)}
         policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
-        answer, program = answer_together(candidates, lambda text: engine.run(text, seen, budget, policy))
+        inputs = {"query": sample.question, "possible_answers": list(sample.extra.get("choices", ()))}
+        answer, program = answer_together(candidates, lambda text: engine.run(text, seen, budget, policy, inputs))
         outcome["answer"] = task.show_answer(sample, answer, scene)
         if outcome["answer"] != plain(answer):
             outcome["value"] = plain(answer)

@@ -50,6 +50,8 @@ class PointingTask(Task):
     def show_answer(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> Any:
         """Return ``{"object": index, "box": […]}`` (the box only with a scene), or the plain value."""
         at = pointed(answer)
+        if answer.kind == "region" and not answer.abstained:
+            return {"box": rounded(answer.value)}
         if at is None:
             return plain(answer)
         shown: dict[str, Any] = {"object": at}
@@ -59,6 +61,8 @@ class PointingTask(Task):
 
     def _overlap(self, sample: Sample, answer: Answer, scene: Scene | None) -> float:
         at = pointed(answer)
+        if answer.kind == "region" and not answer.abstained:
+            return float(iou(answer.value, self.target(sample))[0, 0])
         if answer.abstained or at is None:
             return 0.0
         true = self.target(sample)

@@ -34,6 +34,8 @@ RECORD = "evidence.jsonl"
 """The record's name in a run folder."""
 
 _FORMAT = "JSON lines written by neptune.perception.oracle.caching.replay.RecordingOracle"
+_FOUND = "found: "
+"""What the key of a scene begins with that holds what was found for a noun."""
 _SESSION = b'{"kind": "session"}\n'
 
 
@@ -100,10 +102,24 @@ class RecordingOracle:
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
         """Answer as the inner oracle does, and record it."""
         answers = self.inner.query(requests)
-        self._append(
-            {**_head("query", r), "choices": list(r.choices), "texts": texts} for r, texts in zip(requests, answers)
-        )
+        self.queried(requests, answers)
         return answers
+
+    def queried(self, requests: Sequence[QueryRequest], answers: Sequence[Sequence[str | None]]) -> None:
+        """Record answers in words, whoever gave them."""
+        self._append(
+            {**_head("query", r), "choices": list(r.choices), "texts": list(texts)}
+            for r, texts in zip(requests, answers)
+        )
+
+    def found(self, scene: Scene, noun: str, found: Scene) -> None:
+        """Record, once, what a detector found in a scene's picture for a noun."""
+        key = _found_key(scene, noun)
+        with self._lock:
+            new = key not in self._kept
+            self._kept.add(key)
+        if new:
+            self._append([_scene_line(found, key)])
 
     def domain(self, scene: Scene) -> Domain | None:
         """Return what the inner oracle says of a picture, and record it."""
@@ -222,6 +238,21 @@ class ReplayOracle:
         remember_digest(scene, digest)
         return scene
 
+    @property
+    def finds(self) -> bool:
+        """Whether it holds what a detector found for nouns of programs."""
+        return any(key.startswith(_FOUND) for key in self._scenes)
+
+    def found(self, scene: Scene, noun: str) -> Scene:
+        """Return what was recorded to be found in a scene's picture for a noun.
+
+        Raises
+        ------
+        NotRecordedError
+            If it was never recorded.
+        """
+        return self.scene(_found_key(scene, noun))
+
     def _take(self, record: dict[str, Any]) -> None:
         line: Line = LINE.validate_python(record)
         if line.kind == "session":
@@ -285,6 +316,10 @@ def _head(kind: str, request: ScoreRequest | QueryRequest) -> dict[str, Any]:
         "arity": request.question.arity,
         "objects": request.objects.tolist(),
     }
+
+
+def _found_key(scene: Scene, noun: str) -> str:
+    return f"{_FOUND}{noun} in {scene_digest(scene)}"
 
 
 def _scene_line(scene: Scene, digest: str) -> dict[str, Any]:

@@ -69,7 +69,9 @@ class View {
         rects.append(box);
         labels.append(label);
       });
-      svg.append(rects, labels);
+      this.regions = draw("g", {});
+      svg.append(rects, this.regions, labels);
+      this.outline(sample.regions);
       frame.append(svg);
       new ResizeObserver(() => this.place()).observe(frame);
     }
@@ -121,6 +123,11 @@ class View {
       text.textContent = known && this.long ? `${i} · ${score.toFixed(2)}` : i;
     });
     this.caption.textContent = now.name ? now.name() : "";
+  }
+
+  outline(boxes) { // regions of the program: where the answer came from, or those of the variable that is pointed at
+    if (!this.regions) return;
+    this.regions.replaceChildren(...(boxes || []).map(([x0, y0, x1, y1]) => draw("rect", {class: "region", x: x0, y: y0, width: x1 - x0, height: y1 - y0})));
   }
 
   point(i) { // an object of the picture: mark its scores in the plan

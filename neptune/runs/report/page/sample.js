@@ -28,6 +28,7 @@ function verdict(row, sample) {
   if (typeof sample.guess_right === "boolean") line.append(make("span", "quiet", `its guess ${show(row.answer)} would be ${sample.guess_right ? "right" : "wrong"}`));
   if (row.state !== "right" && row.expected !== null && row.expected !== undefined) line.append(make("span", "", `right is ${show(row.expected)}`));
   const extra = [row.state === "abstained" ? "" : sureOf(sample), sample.value !== undefined ? `value ${show(sample.value)}` : "",
+    (sample.regions || []).length ? `from ${count(sample.regions.length)} ${sample.regions.length > 1 ? "regions" : "region"}, dashed in the picture` : "",
     typeof sample.iou === "number" ? `${notation ? "IoU" : "overlap"} ${sample.iou.toFixed(2)}` : ""].filter(Boolean).join(" · ");
   if (extra) line.append(make("span", "quiet", extra));
   if (sample.judge) line.append(make("span", "quiet", `judge: ${sample.judge.right === true ? "right" : sample.judge.right === false ? "wrong" : show(sample.judge.verdict)}`));
@@ -55,6 +56,16 @@ Object.assign(View.prototype, {
     return node;
   },
 
+  variable(bound) {
+    const node = make("div", "value", make("span", "t", `${bound.name} = `, make("span", "v", show(bound.value))));
+    if (!(bound.boxes || []).length) return node;
+    node.classList.add("scored");
+    node.tabIndex = 0;
+    for (const on of ["mouseenter", "focus"]) node.addEventListener(on, () => this.outline(bound.boxes));
+    for (const off of ["mouseleave", "blur"]) node.addEventListener(off, () => this.outline(this.sample.regions));
+    return node;
+  },
+
   program() {
     const {row, sample} = this;
     if (!row.program) return null;
@@ -62,6 +73,7 @@ Object.assign(View.prototype, {
     text.forEach((line, k) => {
       const values = make("div", "values"), seen = new Set();
       for (const bound of (sample.lines || []).filter((b) => b.line === k + 1)) values.append(this.value(`${bound.name} =`, bound.name, bound));
+      for (const bound of (sample.variables || []).filter((v) => v.line === k + 1)) values.append(this.variable(bound));
       for (const step of (sample.trace || []).filter((s) => (s.line || 1) === k + 1)) {
         if (!seen.has(step.source)) values.append(this.value(step.line && !notation ? "this line gives" : sourceOf(step.source), step.source, step));
         seen.add(step.source);
