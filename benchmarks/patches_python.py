@@ -69,7 +69,8 @@ class World:
         """Return the vocabulary's names in a phrase, or None."""
         found = []
         for word in phrase(words).split():
-            single = next((w for w in (word, word.removesuffix("s")) if w in ANYTHING or self.vocabulary.knows(w, 1)), "")
+            forms = (word, word.removesuffix("s"))
+            single = next((w for w in forms if w in ANYTHING or self.vocabulary.knows(w, 1)), "")
             if not single:
                 return None
             if single not in ANYTHING and not self.vocabulary.is_vacuous(single):
@@ -90,7 +91,7 @@ def api(world: World) -> dict[str, Any]:
     width, height = world.scene.size
 
     class ImagePatch:
-        def __init__(self, image: Any, left: Any = None, lower: Any = None, right: Any = None, upper: Any = None) -> None:
+        def __init__(self, image: Any, left: Any = None, lower: Any = None, right: Any = None, upper: Any = None):
             of = image if isinstance(image, ImagePatch) else None
             self.place: Any = of.place if of else None
             self.left, self.lower = (of.left, of.lower) if of else (0, 0)
