@@ -5,8 +5,8 @@
     PYTHONPATH=. python benchmarks/patches.py clevr --data DIR [--number 300] [--oracle scene|embedded]
 
 `corpus` and `python`: DIR holds gzipped JSON lines ``{"question", "program", "from"}`` of programs that language models
-wrote to ViperGPT's prompt. They are only measured with: what is printed and written names them by file and line, never by
-their text. `python` runs each of a sample, drawn with seed 0, in Python too (:mod:`patches_python`, in another process,
+wrote to ViperGPT's prompt. They are only measured with: what is printed and written names them by file and line, never
+by their text. `python` runs each of a sample, drawn with seed 0, in Python too (:mod:`patches_python`, another process,
 under bubblewrap where `bwrap` is there), over the same crisp answers. `clevr`: DIR is CLEVR's folder of a split; its
 questions are written as programs over regions by our own templates (:mod:`patches_clevr`).
 """
@@ -199,16 +199,21 @@ def clevr(data: Path, number: int, oracle: str) -> dict[str, Any]:
         sides = sides_of(nodes)
         group = "left or right" if sides & {"left", "right"} else "front or behind" if sides else "no relation"
         text = program_of(nodes)
-        answer = engine.run(text, made[name])
-        said = {True: "yes", False: "no"}.get(answer.value, answer.value) if answer.kind == "truth" else answer.value
+        try:
+            answer = engine.run(text, made[name])
+            said = {True: "yes", False: "no"}[answer.value] if answer.kind == "truth" else answer.value
+            calls += answer.usage.oracle_calls
+        except NeptuneError as error:  # an empty list's element: the oracle is asked about the whole picture
+            said = error.one_line()[:80]
         good = str(said).lower() == str(question["answer"]).lower()
         total[group] += 1
         right[group] += good
-        calls += answer.usage.oracle_calls + answer.usage.cache_hits * 0
         world = World(made[name], engine.oracle, engine.vocabulary)
         other = run(text.replace("execute_command(image)", "execute_command()"), world)
         eager += other["asked"]
-        equal += same(said, other.get("value"))
+        equal += (
+            same(said, other["value"]) if "value" in other else "whole picture" in str(said) or "0 objects" in str(said)
+        )
         if not good:
             missed.append(
                 [question["question_index"], group, str(said), str(question["answer"]), disagreeing(made[name])]

@@ -141,9 +141,7 @@ class AtomTensors:
     def _from_scorer(
         self, scorer: Scorer, fresh: Sequence[tuple[Scene, Question, bool]], cells: Sequence[IntArray]
     ) -> list[Tensor]:
-        requests = [
-            request_of(s, q, of.copy()) for (s, q, _), of in zip(fresh, cells, strict=True) if q.boxes is None
-        ]
+        requests = [request_of(s, q, of.copy()) for (s, q, _), of in zip(fresh, cells, strict=True) if q.boxes is None]
         scored = iter(_checked(scorer(requests), requests) if requests else ())
         return [
             torch.from_numpy(Evidence(s).table(q).logits[tuple(of.T)]) if q.boxes is not None else next(scored)

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dsl.patches.declared import ATTRIBUTES, DICT, FUNCTIONS, LIST, METHODS, PICTURE, REGION, SET, TEXT, Function
-
 from dsl.errors import ProgramError, did_you_mean
+from dsl.patches.declared import ATTRIBUTES, DICT, FUNCTIONS, LIST, METHODS, PICTURE, REGION, SET, TEXT, Function
 from dsl.syntax import ast
 from neptune.engine.interpret.values import DescribedValue, Formula, Members, Region, YesNo, kind_name
 from neptune.engine.patches import plain
@@ -63,7 +62,8 @@ def attribute(run: Deciding, value: Any, name: str, node: ast.Node) -> Any:
         raise no_member(value, name, node)
     if name == "cropped_image":
         return value
-    return getattr(run.looking.edges(value), name)
+    seen = run.looking.edges(value)
+    return [3, seen.height, seen.width] if name == "shape" else getattr(seen, name)
 
 
 def method(run: Deciding, value: Any, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call) -> Any:

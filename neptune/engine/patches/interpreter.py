@@ -10,11 +10,10 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from dsl.patches.declared import FUNCTIONS, INPUTS, MODULES
-
 from dsl import plan
 from dsl.errors import ProgramError
 from dsl.limits import Limits
+from dsl.patches.declared import FUNCTIONS, INPUTS, MODULES
 from dsl.plan import Node
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary

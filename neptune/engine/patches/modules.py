@@ -7,9 +7,8 @@ import statistics
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dsl.patches.declared import MODULES, Function
-
 from dsl.errors import LimitError, ProgramError
+from dsl.patches.declared import MODULES, Function
 
 if TYPE_CHECKING:
     from neptune.engine.patches.deciding import Deciding

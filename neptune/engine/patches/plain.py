@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dsl.patches.declared import DICT, LIST, SET, TEXT
-from dsl.patches.formats import Field, pieces
-
 from dsl import plan
 from dsl.errors import LimitError, ProgramError
+from dsl.patches.declared import DICT, LIST, SET, TEXT
+from dsl.patches.formats import Field, pieces
 from neptune.engine.interpret import builtins
 from neptune.engine.interpret.methods import METHODS as SHARED
 from neptune.engine.interpret.values import DescribedValue, Formula, Members, Quantity, kind_name
