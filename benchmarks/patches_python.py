@@ -117,6 +117,7 @@ def api(world: World) -> dict[str, Any]:
         horizontal_center = property(lambda self: (self.left + self.right) / 2)
         vertical_center = property(lambda self: (self.lower + self.upper) / 2)
         cropped_image = property(lambda self: self)
+        shape = property(lambda self: [3, self.height, self.width])
 
         def _inside(self) -> list[int]:
             found = []

@@ -20,6 +20,7 @@ from dsl.limits import Limits
 from dsl.plan import Atom, ExpectationOver, Node
 from dsl.plan.guards import insert_guards
 from dsl.syntax import ast
+from neptune.engine.analysis.region_bound import questions_of
 from neptune.engine.context import RunContext
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import Need, needed
@@ -121,6 +122,8 @@ def cost_bound(context: RunContext, program: str | ast.Program, objects: int, mo
         If the program does not pass the checker.
     """
     tree = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits).program
+    if tree.dialect == "patches":
+        return _of_regions(context, tree, objects)
     conventions = context.vocabulary, context.limits, context.distinct_variables
     found = CostBound(Cells(objects))
     open_ways: list[Iterator[_Path]] = [iter([_Path(Cells(objects))])]
@@ -154,6 +157,18 @@ def cost_bound(context: RunContext, program: str | ast.Program, objects: int, mo
         found.characters = max(found.characters, path.cells.total(len))
         found.rounds = max(found.rounds, path.rounds)
     return found
+
+
+def _of_regions(context: RunContext, tree: ast.Program, objects: int) -> CostBound:
+    """Return the bound of a program over regions, which is not followed."""
+    scored, open_, all_known = questions_of(tree, context.vocabulary, context.limits)
+    cells = Cells(objects)
+    for text in scored:
+        cells.tables[text, 1, False] = {(None,)}
+        cells.tables[text, 0, False] = {()}
+    cells.queries = {(text, at) for text in open_ for at in ((), *((i,) for i in range(objects)))}
+    calls = cells.total()
+    return CostBound(cells, calls, cells.total(len), calls, all_known and context.finder is None)
 
 
 def _collect(run: Interpreter, value: Any, last: ast.Stmt, into: list[Need]) -> None:

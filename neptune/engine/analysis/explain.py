@@ -15,6 +15,7 @@ from dsl.rewrites import Step, steps
 from dsl.rewrites.elimination import width
 from dsl.rewrites.reductions import Reduction, order_of
 from dsl.syntax import ast
+from neptune.engine.analysis.region_bound import made_sight
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.context import RunContext
 from neptune.engine.interpret.interpreter import Interpreter
@@ -126,6 +127,11 @@ _WAITS = {
     "text": "a value that the program waits for",
     **dict.fromkeys(("probability", "ranking"), "scores that the program waits for"),
     "query": "an open question",
+    "region_query": "an open question",
+    "find": "what a detector finds",
+    "knowledge": "what a language model knows",
+    "depth": "how far away something is",
+    "missing": "something that is not there",
 }
 _ANSWERS = {
     "objects": "the objects that fit",
@@ -140,7 +146,8 @@ def explain(context: RunContext, program: str | ast.Program, n_objects: int) -> 
     """Explain a program up to its first need; see :meth:`neptune.Engine.explain`."""
     checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
     conventions = context.vocabulary, context.limits, context.distinct_variables
-    outcome = follow(checked.program, Given(n_objects, limits=context.limits), *conventions, _valued)
+    sight = made_sight(n_objects)
+    outcome = follow(checked.program, Given(n_objects, limits=context.limits, sight=sight), *conventions, _valued)
     if outcome.error is not None:
         if isinstance(program, str) and outcome.error.source is None:
             outcome.error.with_source(program)
@@ -152,7 +159,9 @@ def explain(context: RunContext, program: str | ast.Program, n_objects: int) -> 
         notes.append(f"{what} at line {outcome.line}: what follows depends on the answer")
     elif need is None:
         notes.append("the program's result is a plain value: there is nothing to plan")
-    planned = need is not None and need.kind != "query"
+    planned = need is not None and isinstance(need.of, Node)
+    if checked.program.dialect == "patches":
+        notes.append("the places of the objects are made up: a row from left to right")
     parts = tuple(_parts(context, what, need.of, outcome.line, n_objects)) if need and planned else ()
     if context.schedule is not None:
         notes.append("schedule lazy: cells are asked in rounds, and bounds decide when to stop")

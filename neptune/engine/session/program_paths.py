@@ -22,7 +22,7 @@ from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
 from dsl.work import Work
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import Need
+from neptune.engine.interpret.values import Need, Sight
 from neptune.engine.patches.interpreter import interpreter_for
 
 PATHS_KEPT = 50_000
@@ -49,6 +49,8 @@ class Given:
         The values of the path.
     limits
         What the program may use.
+    sight
+        What a program over regions sees, where it is not among the choices.
 
     Attributes
     ----------
@@ -56,7 +58,10 @@ class Given:
         Whether the program asked for the number of objects.
     """
 
-    def __init__(self, objects: int | None, choices: Choices = (), limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, objects: int | None, choices: Choices = (), limits: Limits = DEFAULT_LIMITS, sight: Sight | None = None
+    ) -> None:
+        self._sight = sight
         self._objects, self._given, self.work = objects, dict(choices), Work(limits, objects or 0)
         self.sized = False
 
@@ -70,6 +75,8 @@ class Given:
 
     def need(self, need: Need, line: int) -> Any:
         """Return the value of a need."""
+        if need.kind == "sight" and self._sight is not None:
+            return self._sight
         if need not in self._given:
             raise Stop(need, line)
         return self._given[need]
