@@ -1,15 +1,17 @@
-"""Write the tables of ``docs/language.md``: what is put right, the built-ins, the methods.
+"""Write the tables of the pages of the language: built-ins and methods, and what programs over regions may call.
 
-python docs/language_tables.py          # rewrites the page between its markers
+python docs/language_tables.py          # rewrites both pages between their markers
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dsl.builtins import BUILTINS, METHODS
+from dsl.patches import declared
 
-PAGE = Path(__file__).resolve().parent / "language.md"
+HERE = Path(__file__).resolve().parent
 START, END = "<!-- tables: made by docs/language_tables.py -->\n", "<!-- end of tables -->\n"
 
 
@@ -22,12 +24,37 @@ def tables() -> str:
     return "\n".join(lines) + "\n"
 
 
+def region_tables() -> str:
+    """Return the tables of programs over regions as Markdown."""
+    lines = ["### Functions", "", "| function | gives | what it is |", "|---|---|---|"]
+    lines += [_row(f"{f.signature}", f) for f in declared.FUNCTIONS.values()]
+    lines += ["", "### Attributes", "", "| attribute | of | what it is |", "|---|---|---|"]
+    for sort, attributes in declared.ATTRIBUTES.items():
+        lines += [f"| `.{name}` | {sort} | {a.doc} |" for name, a in attributes.items()]
+    lines += ["", "### Methods", "", "| method | of | gives | what it does |", "|---|---|---|---|"]
+    for sort, methods in declared.METHODS.items():
+        lines += [_row(f".{m.signature}", m, f"{sort} | ") for m in methods.values()]
+    lines += ["", "### Numbers", "", *_modules()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(signature: str, function: declared.Function, of: str = "") -> str:
+    return f"| `{signature}` | {of}{function.gives} | {function.doc.replace('|a - b|', 'their difference')} |"
+
+
+def _modules() -> Iterator[str]:
+    for module, names in declared.MODULES.items():
+        yield f"`{module}`: {', '.join(f'`{name}`' for name in names)}."
+
+
 def main() -> None:
-    """Rewrite the page between its markers."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(before + START + "\n" + tables() + "\n" + END + after, encoding="utf-8")
+    """Rewrite the pages between their markers."""
+    pages: tuple[tuple[str, Callable[[], str]], ...] = (("language.md", tables), ("language-regions.md", region_tables))
+    for name, made in pages:
+        page = HERE / name
+        before, _, rest = page.read_text(encoding="utf-8").partition(START)
+        _, _, after = rest.partition(END)
+        page.write_text(before + START + "\n" + made() + "\n" + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

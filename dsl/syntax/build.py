@@ -171,6 +171,20 @@ class _Builder(Transformer[Token, Any]):
         return ast.Call(c[0], tuple(args), tuple(keywords), span=join(c[0], c[-1]))
 
     keyword = _node(lambda c, span: ast.Keyword(c[0].value, c[1], span=span))
+
+    def sort_statement(self, c: Found) -> Stmt:
+        value = ast.Name(c[0].value, span=c[0].span)
+        function = ast.Attribute(value, "sort", span=join(c[0], c[1]))
+        call = ast.Call(function, (), tuple(c[2:-1]), span=join(c[0], c[-1]))
+        return ast.ExprStatement(call, span=call.span)
+
+    def strict_keyword(self, c: Found) -> ast.Keyword:
+        return ast.Keyword(c[0].value.rstrip("="), c[1], span=join(c[0], c[1]))
+
+    def strict_switch(self, c: Found) -> ast.Keyword:
+        value = ast.Truth(c[1].type == "TRUE", span=c[1].span)
+        return ast.Keyword(c[0].value.rstrip("="), value, span=join(c[0], c[1]))
+
     subscript = _node(lambda c, span: ast.Subscript(c[0], c[1], span=span))
 
     def slice(self, c: Found) -> ast.Slice:

@@ -15,12 +15,15 @@ KEYWORDS = frozenset(NOT_IN_LANGUAGE) | {
 STRICT_NAME = "STRICT_NAME"
 """The terminal of `generate` that is any name but a keyword."""
 
+STRICT_WORDS = KEYWORDS | {"sort"}
+"""Words that no STRICT_NAME is: what ``items.sort(…)`` gives is nothing, so that `generate` has it as a line alone."""
+
 _FIRST = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 _REST = "0123456789" + _FIRST
 _ANY = "[0-9A-Z_a-z]"
 
 
-def name_pattern(words: Iterable[str] = KEYWORDS) -> str:
+def name_pattern(words: Iterable[str] = STRICT_WORDS) -> str:
     """Return a regular expression for all names but `words`.
 
     Matched greedily it takes the longest such name. Constrained decoding has no lexer that tells keywords apart: it is

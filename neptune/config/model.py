@@ -127,8 +127,9 @@ class Config(BaseModel):
     code_gen_constrained: Literal["auto", "off", "gbnf", "llguidance", "openai"] = Field(
         "auto", description="Decoding bound to the grammar: auto (where the server can), off, or a form."
     )
-    code_gen_dialect: Literal["first_order", "neptune"] = Field(
-        "first_order", description="Dialect of the programs: quantifiers with lambdas, or statements over scores."
+    code_gen_dialect: Literal["first_order", "neptune", "patches"] = Field(
+        "first_order",
+        description="Dialect of the programs: quantifiers with lambdas, statements over scores, or regions.",
     )
     code_gen_prompt: Literal["full", "short"] = Field(
         "full", description="Length of the prompt; short is for small models."

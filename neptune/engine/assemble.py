@@ -107,13 +107,18 @@ def check_engine(config: Config) -> None:
 
 
 def writer_of(config: Config) -> Writer | None:
-    """Return the writer of a config, which compares programs by their plans; ``None`` for gold programs."""
+    """Return the writer of a config, which compares programs by their plans; ``None`` for gold programs.
+
+    Programs over regions have no plan before they run: they are compared by their text.
+    """
     if config.code_gen_provider == "gold":
         return None
     from neptune.engine.analysis.equivalence import plan_key
     from neptune.writer.vote import examine_text
     from neptune.writer.writer import Writer
 
+    if config.code_gen_dialect == "patches":
+        return Writer.from_config(config)
     vocabulary, limits = vocabulary_of(config.vocabulary), Limits(**config.limits)
     by_text, distinct = examine_text(vocabulary, limits), str(config.distinct_variables).lower()
 

@@ -6,16 +6,42 @@ from collections.abc import Iterator
 
 import dsl
 from dsl.builtins import BUILTINS
+from dsl.patches import declared
+from dsl.patches.dialect import dialect_of
+from dsl.patches.normal import BARE
 from dsl.syntax import ast
+from dsl.syntax.spelling import PATCHES
 
 _ASKING = frozenset({"score", "query"})
 """Built-ins that ask by themselves; all others compute with what they are given: objects, predicates, values."""
 
 _LONGEST_TEXT = 5000
 
+_EXPECTED = {
+    "formulas": "a program over the objects of the picture, such as count(Object, lambda x: red(x))",
+    PATCHES: 'a program over regions of the picture, such as ImagePatch(image).find("dog")[0]',
+}
 
-def asks(tree: ast.Program) -> bool:
-    """Whether a program names anything that it does not define itself: objects, predicates, questions."""
+
+_LOOKING = frozenset(
+    name
+    for functions in (declared.FUNCTIONS, declared.METHODS[declared.REGION])
+    for name, function in functions.items()
+    if function.needs
+)
+"""Functions and methods of regions that look at the picture, or ask for knowledge."""
+
+
+def asks(tree: ast.Program, dialect: str | None = None) -> bool:
+    """Whether a program names anything that it does not define itself: objects, predicates, questions.
+
+    A program over regions asks if it looks at a region, or gives one back.
+    """
+    if dialect_of(tree, dialect) == PATCHES:
+        nodes = ast.walk(tree)
+        called = {n.name for n in nodes if isinstance(n, ast.Attribute)}
+        named = {n.id for n in nodes if isinstance(n, ast.Name)}
+        return not _LOOKING.isdisjoint(called | named) or "image" in named or bool(set(BARE) & named)
     own = {name for node in ast.walk(tree) for name in binds(node)}
     return any(
         isinstance(node, ast.Name) and (node.id in _ASKING or (node.id not in BUILTINS and node.id not in own))
@@ -23,17 +49,17 @@ def asks(tree: ast.Program) -> bool:
     )
 
 
-def asks_text(text: str) -> bool:
+def asks_text(text: str, dialect: str | None = None) -> bool:
     """Whether a text is a program, and asks something."""
     if "(" not in text or len(text) > _LONGEST_TEXT:
         return False
     try:
-        return asks(dsl.parse(text))
+        return asks(dsl.parse(text, dialect=dialect), dialect)
     except dsl.ProgramError:
         return False
 
 
-def refuse_unasked(program: str) -> None:
+def refuse_unasked(program: str, dialect: str | None = None) -> None:
     """Refuse a written program that asks nothing of the picture, or answers with a text that is a program.
 
     A program that does not parse is left to the checks. Programs of datasets may be constants: they are not written.
@@ -44,7 +70,7 @@ def refuse_unasked(program: str) -> None:
         If it does.
     """
     try:
-        tree = dsl.parse(program)
+        tree = dsl.parse(program, dialect=dialect)
     except dsl.ProgramError:
         return
     for answer in _answers(tree):
@@ -57,11 +83,11 @@ def refuse_unasked(program: str) -> None:
                 hint=f"write {held.value.strip()[:200]}",
                 source=program,
             )
-    if not asks(tree):
+    if not asks(tree, dialect):
         raise dsl.ProgramError(
             "the program asks nothing of the picture: its answer is the same for every picture",
             tree.span,
-            expected="a program over the objects of the picture, such as count(Object, lambda x: red(x))",
+            expected=_EXPECTED[dialect_of(tree, dialect)],
             hint="the picture is not known while the program is written: ask for what the question needs",
             source=program,
         )

@@ -12,11 +12,18 @@ from typing import Any
 
 from dsl import resources
 from dsl.builtins import BUILTINS, METHODS
+from dsl.patches import declared
 from dsl.vocabulary import Vocabulary
 from neptune.errors import ConfigError
 
 DIALECTS = ("first_order", "neptune")
-"""Quantifiers with lambdas, and statements over soft scores."""
+"""The dialects of formulas: quantifiers with lambdas, and statements over soft scores. Examples are in both."""
+
+PATCHES = "patches"
+"""Programs over regions, with examples of their own."""
+
+REGION_EXAMPLES = ("vqa", "refexps")
+"""Kinds of questions that have examples over regions."""
 
 LENGTHS = ("full", "short")
 """``short`` is about 500 tokens, for models that are small or run on a CPU."""
@@ -32,7 +39,7 @@ class Prompt:
     vocabulary
         The domain's words.
     dialect
-        One of :data:`DIALECTS`.
+        One of :data:`DIALECTS`, or :data:`PATCHES`.
     length
         One of :data:`LENGTHS`.
 
@@ -43,10 +50,11 @@ class Prompt:
     """
 
     def __init__(self, task: str, vocabulary: Vocabulary, dialect: str = "first_order", length: str = "full") -> None:
-        _one_of("code_gen_dialect", dialect, DIALECTS)
+        _one_of("code_gen_dialect", dialect, (*DIALECTS, PATCHES))
         _one_of("code_gen_prompt", length, LENGTHS)
         facts = _task(task)
-        system = _text("short.md" if length == "short" and dialect == "first_order" else "instructions.md")
+        short = length == "short" and dialect == "first_order"
+        system = _text("patches.md" if dialect == PATCHES else "short.md" if short else "instructions.md")
         for name, content in (
             ("task", facts["instruction"]),
             ("dialect", _text(f"{dialect}.md")),
@@ -54,7 +62,7 @@ class Prompt:
             ("vocabulary", vocabulary_summary(vocabulary)),
         ):
             system = system.replace("{{" + name + "}}", content)
-        shown = [row for name in facts["examples"] for row in examples(name)]
+        shown = [row for name in facts["examples"] for row in examples(name, dialect)]
         if length == "short":
             shown = shown[: facts.get("short_examples", 4)]
         self.messages: tuple[dict[str, str], ...] = ({"role": "system", "content": system.strip()},)
@@ -81,9 +89,16 @@ class Prompt:
         return _again("retry.md", error, question)
 
 
-def examples(name: str) -> list[dict[str, Any]]:
-    """Return the examples of a file in ``prompts/program/examples``: question, and its program in both dialects."""
-    rows: list[dict[str, Any]] = json.loads(_text(f"examples/{name}.json"))
+def examples(name: str, dialect: str = "first_order") -> list[dict[str, Any]]:
+    """Return the examples of a file: question, and its program in a dialect.
+
+    Those of formulas are in ``prompts/program/examples``, in both dialects; those over regions in
+    ``prompts/program/patches``, where questions of every other kind are shown as those of `vqa` are.
+    """
+    file = f"examples/{name}.json"
+    if dialect == PATCHES:
+        file = f"patches/{name if name in REGION_EXAMPLES else 'vqa'}.json"
+    rows: list[dict[str, Any]] = json.loads(_text(file))
     return rows
 
 
@@ -95,12 +110,28 @@ def program_of(row: dict[str, Any], dialect: str) -> str:
 
 def builtins_summary(dialect: str) -> str:
     """Return the built-in functions (and, in NePTune's dialect, methods) that a prompt tells of, one a line."""
+    if dialect == PATCHES:
+        return _declared_summary()
     lines = ["Built-in functions:"]
     lines += [f"- {b.signature}: {b.doc}" for b in BUILTINS.values() if b.told]
     if dialect == "neptune":
         lines += ["Methods:"]
         lines += [f"- .{name} (of a {m.of}): {m.doc}" for name, m in METHODS.items() if m.told]
     return "\n".join(lines)
+
+
+def _declared_summary() -> str:
+    """Return what programs over regions may call and read, one a line."""
+    lines = ["Functions:", *(_line(f) for f in declared.FUNCTIONS.values() if f.told)]
+    region = declared.METHODS[declared.REGION]
+    lines += ["Of a region:", *(f"- .{name}: {a.doc}" for name, a in declared.ATTRIBUTES[declared.REGION].items())]
+    lines += [_line(method, ".") for method in region.values() if method.told]
+    lines += ["Of a list:", *(_line(m, ".") for m in declared.METHODS[declared.LIST].values() if m.told)]
+    return "\n".join([*lines, f"Plain functions: {', '.join(sorted(declared.PLAIN_BUILTINS))}."])
+
+
+def _line(function: declared.Function, dot: str = "") -> str:
+    return f"- {dot}{function.signature} → {function.gives}: {function.doc}"
 
 
 def vocabulary_summary(vocabulary: Vocabulary) -> str:

@@ -31,14 +31,16 @@ class Candidate:
     weight: float = 1.0
 
 
-def examine_text(vocabulary: Vocabulary | None = None, limits: Limits = DEFAULT_LIMITS) -> Examine:
+def examine_text(
+    vocabulary: Vocabulary | None = None, limits: Limits = DEFAULT_LIMITS, dialect: str | None = None
+) -> Examine:
     """Return an :data:`Examine` that needs the language alone: the checked tree, up to names of variables.
 
     The engine has a better one, by plan (:func:`neptune.engine.analysis.equivalence.plan_key`).
     """
 
     def examine(program: str) -> Hashable:
-        return canonical(dsl.check(program, vocabulary=vocabulary, limits=limits).program)
+        return canonical(dsl.check(program, vocabulary=vocabulary, limits=limits, dialect=dialect).program)
 
     return examine
 

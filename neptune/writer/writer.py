@@ -25,7 +25,7 @@ from neptune.writer import failures
 from neptune.writer.asking import refuse_unasked
 from neptune.writer.chat import Chat, Message, Reply, Settings, Spent
 from neptune.writer.extract import extract
-from neptune.writer.prompt import Prompt
+from neptune.writer.prompt import PATCHES, Prompt
 from neptune.writer.store import Entry, ProgramStore, make_key
 from neptune.writer.vote import Candidate, Examine, examine_text, merge
 
@@ -86,7 +86,7 @@ class Writer:
     repairs
         How often a program may be sent back with its error.
     dialect, length
-        Of the prompt.
+        Of the prompt; ``"patches"`` of the checks too.
     examine
         Checks a program and says which are the same; by default the language's own checks. The engine gives one that
         compares plans.
@@ -116,7 +116,7 @@ class Writer:
         self.samples, self.repairs, self.model = samples, repairs, model
         self.dialect, self.length = dialect, length
         self.limits = limits or Limits()
-        self.examine = examine or examine_text(self.vocabulary, self.limits)
+        self.examine = examine or examine_text(self.vocabulary, self.limits, self.language)
         self._prompts: dict[str, Prompt] = {}
         self._lock = threading.Lock()
         self.spent = Spent()
@@ -212,6 +212,11 @@ class Writer:
     def prompt_hash(self, task: str) -> str:
         """Return the hash of a task's prompt; ``""`` where no model is asked."""
         return self.prompt(task).hash if self.chat is not None else ""
+
+    @property
+    def language(self) -> str | None:
+        """The dialect that its programs are known to be of: ``"patches"``, or ``None`` where each tells itself."""
+        return PATCHES if self.dialect == PATCHES else None
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -331,7 +336,7 @@ class Writer:
             else:
                 found = extract(reply.text)
                 try:
-                    refuse_unasked(found.program)
+                    refuse_unasked(found.program, self.language)
                     key = self.examine(found.program)
                     return found.program, key, [*notes, *found.notes], spent
                 except dsl.ProgramError as error:

@@ -203,3 +203,24 @@ def test_generate_uses_nothing_that_exports_lack() -> None:
     assert not re.search(r"\(\?[=!<]|%ignore|%import|^\w+\.\d", strict, re.MULTILINE)
     assert "_INDENT" not in strict
     assert "_NEWLINE" not in strict
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f(x, key=1, reverse=True)", "f(key=lambda k: k)", "f(long_answer=False)", "f(key)", "f(key == 1)", "a[1:2]",
+        "a[:x]", "a[x:]", "any(p for p in x if p)", "x.sort()\nx", "x.sort(key=lambda k: k, reverse=True)\nreturn x",
+        "x.sort_of", "if x:\n    x.sort(reverse=True)\nx",
+    ],
+)  # fmt: skip
+def test_generate_has_what_lists_of_regions_need(text: str) -> None:
+    assert dsl.parse(text, start="generate") == dsl.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["f(reverse=True, x)", "f(key=1, key=2)", "f(a=1)", "x.sort()", "x.sort(key=1)[0]\nx", "y = x.sort()", "sort"],
+)
+def test_generate_sorts_in_lines_alone(text: str) -> None:
+    with pytest.raises(dsl.ProgramError):
+        dsl.parse(text, start="generate")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 import dsl
@@ -335,3 +338,22 @@ def test_templates_are_read_by_a_grammar_of_their_own() -> None:
     for bad in ("{", "}", "{0.a}", "{a[0]}", "{!r}", "{0!r}", "{:{}}", "{a-b}", "{} {1}", "{__class__}", "{:%Y-%m}"):
         with pytest.raises(dsl.ProgramError):
             pieces(bad)
+
+
+# --- the page ----------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "language-regions.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", re.findall(r"^```patches\n(.*?)^```", PAGE, re.M | re.S))
+def test_examples_of_the_page_pass(text: str) -> None:
+    assert checked(text).dialect == "patches"
+
+
+@pytest.mark.parametrize(
+    "row", re.findall(r"^\| `(.*)` \| ('.*) \|$|^\| `(.*format.*)` \| (the place .*) \|$", PAGE, re.M)
+)
+def test_errors_of_the_page_are_what_is_said(row: tuple[str, ...]) -> None:
+    written, error = row[0] or row[2], row[1] or row[3]
+    first = "patch = ImagePatch(image)\nother = ImagePatch(image)\nx = "
+    assert error in str(fault(first + written.partition("`")[0].replace("…", "red(x)")))

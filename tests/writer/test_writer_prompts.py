@@ -15,8 +15,9 @@ from neptune.answer import Answer
 from neptune.engine import Engine
 from neptune.errors import ConfigError
 from neptune.scene import Scene
+from neptune.writer.asking import refuse_unasked
 from neptune.writer.extract import extract
-from neptune.writer.prompt import DIALECTS, LENGTHS, Prompt, examples, program_of
+from neptune.writer.prompt import DIALECTS, LENGTHS, PATCHES, REGION_EXAMPLES, Prompt, examples, program_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(p.stem for p in (ROOT / "prompts/program/examples").glob("*.json"))
@@ -147,3 +148,52 @@ def test_a_reply_without_a_program_is_handed_on():
     assert extract("I can not see the picture.").program == "I can not see the picture."
     assert extract("").program == ""
     assert extract("```\nnot a program!\n```").program == "not a program!"
+
+
+# --- programs over regions ---------------------------------------------------------------------------
+
+REGION_ROWS = [(name, row) for name in REGION_EXAMPLES for row in examples(name, PATCHES)]
+
+
+@pytest.mark.parametrize(("name", "row"), REGION_ROWS, ids=[f"{n}-{r['question'][:30]}" for n, r in REGION_ROWS])
+def test_examples_over_regions_are_of_their_dialect_and_of_generate(name, row):
+    program = program_of(row, PATCHES)
+    found = dsl.check(program)
+    assert found.dialect == PATCHES
+    assert not found.notes
+    assert dsl.parse(program, start="generate") == dsl.parse(program)
+
+
+@pytest.mark.parametrize("task", [*tasks.NAMES, "clevr-humans", "something-else"])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_prompts_over_regions_are_whole(task, length):
+    prompt = Prompt(task, CLEVR, PATCHES, length)
+    system = prompt.messages[0]["content"]
+    assert "{{" not in system
+    for word in ("purple", ".find(object_name)", ".horizontal_center", "best_image_match(", "y runs up"):
+        assert word in system
+    assert "iota" not in system
+    shown = [m["content"] for m in prompt.messages if m["role"] == "assistant"]
+    assert shown
+    assert all("ImagePatch(image)" in program for program in shown)
+    assert prompt.hash != Prompt(task, CLEVR, length=length).hash
+
+
+@pytest.mark.parametrize(
+    ("program", "asked"),
+    [
+        ('return ImagePatch(image).find("cat")[0]', True),
+        ("return image_patch", False),
+        ('return simple_query("who?")', True),
+        ("def execute_command(image):\n    return 'yes'", False),
+        ("def execute_command(image):\n    return llm_query('who?')", True),
+        ("x = 1\n    return x", False),
+    ],
+)
+def test_a_program_over_regions_has_to_look_at_one(program, asked):
+    if asked:
+        refuse_unasked(program, PATCHES)
+        return
+    with pytest.raises(dsl.ProgramError, match="asks nothing of the picture") as caught:
+        refuse_unasked(program, PATCHES)
+    assert "ImagePatch" in caught.value.expected
