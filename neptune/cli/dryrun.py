@@ -139,6 +139,13 @@ def check_task(config: Any, found: Findings) -> None:
     found
         Takes what is wrong.
     """
+    if config.task == "induce":
+        from neptune.learn.induce.task import check
+
+        found.try_("induce", partial(check, config))
+        found.try_("vlm_model_name", partial(registry.check, "oracle", config.vlm_model_name, config.vlm_options))
+        found.try_("od_model", partial(registry.check, "detector", config.od_model, config.od_options))
+        return
     places = [("data_dir", config.data_dir, getattr(config, "split", None))]
     val_split = getattr(config, "val_split", None)
     if config.val_dir is not None or val_split is not None:

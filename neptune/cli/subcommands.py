@@ -143,6 +143,7 @@ FUNCTIONS: dict[str, Callable[[list[str]], int]] = {
     "tune": _task("tune", "tune-clevr"),
     "train-answers": _task("train-answers", "train-answers"),
     "finetune": _task("finetune", "finetune-lora"),
+    "induce": _task("induce", "induce"),
     "contact-sheet": _task("contact-sheet", "clevr"),
     "examples": _examples,
     "completion": _completion,

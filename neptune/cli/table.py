@@ -120,6 +120,14 @@ COMMANDS: dict[str, Command] = {
         examples=("finetune finetune-lora --vlm_model_name qwen2_2b",),
         task="finetune",
     ),
+    "induce": Command(
+        "[CONFIG]",
+        "find the rule that some pictures follow, and others do not",
+        "The oracle is asked once about each picture; the same command with other words forbidden asks nothing.",
+        fields=("positive", "negative", "forbid", "top", "literals", "vocabulary", "output_dir", "vlm_model_name"),
+        examples=("induce --positive YES --negative NO", "induce --positive YES --negative NO --forbid color"),
+        task="induce",
+    ),
     "contact-sheet": Command(
         "[CONFIG]",
         "what a model will be shown of one sample",

@@ -10,6 +10,7 @@ TASKS: dict[str, str] = {
     "train-answers": "neptune.cli.commands.train:train",
     "tune": "neptune.cli.commands.train:train",
     "finetune": "neptune.cli.commands.train:train",
+    "induce": "neptune.cli.commands.induce:induce",
     "cache": "neptune.cli.commands.cache:show_cache",
     "contact-sheet": "neptune.cli.commands.contact:contact_sheet",
 }
@@ -23,6 +24,7 @@ MODELS: dict[str, str] = {
     "train-answers": "neptune.learn.finetune.answers:AnswersConfig",
     "tune": "neptune.learn.tune.task:TuneConfig",
     "finetune": "neptune.learn.finetune.vlm:FinetuneConfig",
+    "induce": "neptune.learn.induce.task:InduceConfig",
 }
 """Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
 

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neptune.errors import DatasetError
-from neptune.scene.annotation import ATTRIBUTES, Annotation
+from neptune.scene.annotation import ATTRIBUTES, Annotation, drawn
 from neptune.scene.boxes import FloatArray, iou
 from neptune.scene.domain import Domain
-from neptune.scene.drawn import drawn
 from neptune.scene.picture import Picture
 
 if TYPE_CHECKING:

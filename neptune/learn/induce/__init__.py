@@ -1,0 +1,1 @@
+"""Rules from examples: the shortest programs that tell positive from negative pictures."""
