@@ -19,18 +19,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import dsl
 from neptune import Engine, Scene
 from neptune.learn.induce.ranking import Ranked, bits_of, ranked
 from neptune.learn.induce.rules import FORMS, Rule, value
 from neptune.learn.induce.search import Search
-from neptune.learn.induce.tables import Tables, Words, padded, scores
+from neptune.learn.induce.tables import Tables, Words, padded, scores, without
 from neptune.scene import Annotation
 
 Scored = tuple[Any, Any, Any]
 EXAMPLES, FRESH, AGREES = 6, 50, 0.95
 
 
-def collect(folder: Path, pictures: int) -> tuple[Words, list[Scored], list[Scored], list[Scene]]:
+def collect(folder: Path, pictures: int) -> tuple[Words, list[Scored], list[Scored]]:
     """Return the words of CLEVR, and of each picture the annotated and the seen scores."""
     records = json.loads((folder / "scenes.json").read_text())["scenes"][:pictures]
     truth, eyes = Engine("scene", "scene"), Engine("embedded", "embedded")
@@ -38,7 +39,7 @@ def collect(folder: Path, pictures: int) -> tuple[Words, list[Scored], list[Scor
     scenes = [Scene.from_annotation(Annotation.from_clevr(r)) for r in records]
     known = [scores(truth, s, words) for s in scenes]
     seen = [scores(eyes, eyes.scene(str(folder / "images" / r["image_filename"])), words) for r in records]
-    return words, known, seen, scenes
+    return words, known, seen
 
 
 def hidden(words: Words, truth: Tables, rng: np.random.Generator) -> tuple[Rule, NDArray[np.bool_]]:
@@ -80,12 +81,48 @@ def induced(parts: list[Scored], positive: NDArray[np.bool_], words: Words) -> t
     return first, time.process_time() - started, found.tried
 
 
+CONFOUNDED: dict[str, tuple[str, str, str]] = {
+    "large cube": ("gray", "Color", "exists(Object, lambda x: large(x) and cube(x))"),
+    "metal sphere": ("blue", "Color", "exists(Object, lambda x: metal(x) and sphere(x))"),
+    "small cylinder": ("red", "Color", "exists(Object, lambda x: small(x) and cylinder(x))"),
+    "large metal": ("cylinder", "Shape", "exists(Object, lambda x: large(x) and metal(x))"),
+    "rubber cube": ("small", "Size", "exists(Object, lambda x: rubber(x) and cube(x))"),
+}
+"""A rule in words → the confounder: all that follow the rule have it, none of the others does; its sort; the rule."""
+
+
+def confounded(words: Words, known: list[Scored], seen: list[Scored], world: dsl.Vocabulary) -> None:
+    """Print which rules come first on sets in the manner of CLEVR-Hans, and again with the confounder forbidden."""
+    for name, (value_, sort, program) in CONFOUNDED.items():
+        meant = [words.unary.index(w) for w in name.split()]
+        odd = words.unary.index(value_)
+        sides: tuple[list[int], list[int]] = ([], [])
+        for k, (unary, _, _) in enumerate(known):
+            fits = (unary[meant] > 0).all(axis=0)
+            if fits.any() and (fits & (unary[odd] > 0)).any():
+                sides[0].append(k)
+            elif not fits.any() and not ((unary[meant[-1]] > 0) & (unary[odd] > 0)).any():
+                sides[1].append(k)
+        chosen = [*sides[0][:EXAMPLES], *sides[1][:EXAMPLES]]
+        positive = np.arange(len(chosen)) < len(sides[0][:EXAMPLES])
+        before, _, _ = induced([seen[k] for k in chosen], positive, words)
+        allowed = Words.of(world, [sort])
+        parts = [without(seen[k], words, allowed) for k in chosen]
+        after, _, _ = induced(parts, positive, allowed)
+        firsts = [r.rule.program(allowed) for r in after]
+        place = firsts.index(program) + 1 if program in firsts else None
+        named = [value_ in r.rule.program(words) for r in before]
+        print(f"{name}, confounded with {value_}: first {before[0].rule.program(words)} (named by {sum(named)} of 3);")
+        print(f"    {sort} forbidden: {firsts[0]}; the rule itself is number {place}")
+
+
 def main() -> None:
     """Print how many hidden rules were found, and the times."""
     torch.set_num_threads(1)
     folder, rules = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 60
-    words, known, seen, _ = collect(folder, int(sys.argv[3]) if len(sys.argv) > 3 else 320)
+    words, known, seen = collect(folder, int(sys.argv[3]) if len(sys.argv) > 3 else 320)
     measure(words, known, seen, rules)
+    confounded(words, known, seen, dsl.Vocabulary.load("clevr"))
 
 
 def measure(words: Words, known: list[Scored], seen: list[Scored], rules: int, seed: int = 0) -> list[bool]:

@@ -19,6 +19,8 @@ from neptune.errors import ConfigError, OracleError
 from neptune.scene import Scene
 
 Floats = NDArray[np.float32]
+Scored = tuple[Floats, Floats, NDArray[np.bool_]]
+"""The scores of one picture: `(U, n)`, `(B, n, n)`, and which boxes are objects `(n,)`."""
 LIMIT = 50.0
 """Logits are kept in ± this."""
 
@@ -124,7 +126,7 @@ class Tables:
     there: NDArray[np.bool_]
 
 
-def scores(engine: Engine, scene: Scene, words: Words) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+def scores(engine: Engine, scene: Scene, words: Words) -> Scored:
     """Return the logits of all words on one scene: ``(U, n)``, ``(B, n, n)``, and which boxes are objects ``(n,)``.
 
     Raises
@@ -173,7 +175,7 @@ def _probabilities(engine: Engine, formula: str, scene: Scene, names: tuple[str,
     return found
 
 
-def padded(parts: Sequence[tuple[Floats, Floats, NDArray[np.bool_]]]) -> Tables:
+def padded(parts: Sequence[Scored]) -> Tables:
     """Return the scores of several pictures side by side."""
     n = max([len(there) for _, _, there in parts] + [1])
     p = len(parts)
@@ -184,3 +186,11 @@ def padded(parts: Sequence[tuple[Floats, Floats, NDArray[np.bool_]]]) -> Tables:
         m = len(mask)
         unary[:, k, :m], binary[:, k, :m, :m], there[k, :m] = one, two, mask
     return Tables(unary, binary, there)
+
+
+def without(part: Scored, every: Words, allowed: Words) -> Scored:
+    """Return the scores of the words that are allowed, of all words."""
+    unary, binary, there = part
+    one = [k for k, w in enumerate(every.unary) if w in allowed.unary]
+    two = [k for k, w in enumerate(every.binary) if w in allowed.binary]
+    return unary[one], binary[two], there

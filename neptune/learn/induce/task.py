@@ -26,7 +26,7 @@ from neptune.errors import ConfigError, DatasetError, one_of
 from neptune.learn.induce.ranking import WEIGHTS, Ranked, margin, ranked, right
 from neptune.learn.induce.rules import FORMS
 from neptune.learn.induce.search import Search
-from neptune.learn.induce.tables import Words, padded, scores
+from neptune.learn.induce.tables import Scored, Words, padded, scores, without
 from neptune.learn.shared import Progress, threads
 from neptune.learn.shared import shown as on_terminal
 from neptune.resources import vocabulary_of
@@ -39,8 +39,6 @@ RULES, SCORES = "rules.json", "scores.npz"
 CHUNK = 8
 """Pictures asked about before the scores are saved."""
 _ENDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-
-Scored = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
 
 
 class InduceConfig(BaseModel):
@@ -102,7 +100,7 @@ def induce(config: InduceConfig, output_dir: str | Path, progress: Progress | No
         parts, calls = _ask(config, [path for path, _ in files], every, kept, report)
         report("search", 0.0, "rules")
         positive = np.array([yes for _, yes in files])
-        tables = padded([_without(part, every, allowed) for part in parts])
+        tables = padded([without(part, every, allowed) for part in parts])
         found = Search(tables, positive, allowed, config.literals, frozenset(config.forms)).run()
         best = ranked(found, tables, positive, allowed, config.top, config.seed, weights)
         report("search", 1.0, f"{found.tried:,} rules tried")
@@ -301,11 +299,3 @@ class _Annotations:
         if picture.name not in self._known[path]:
             raise DatasetError(f"{picture.name} is not annotated", where=str(path))
         return Annotation.from_clevr(self._known[path][picture.name])
-
-
-def _without(part: Scored, every: Words, allowed: Words) -> Scored:
-    """Return the scores of the words that are allowed."""
-    unary, binary, there = part
-    one = [k for k, w in enumerate(every.unary) if w in allowed.unary]
-    two = [k for k, w in enumerate(every.binary) if w in allowed.binary]
-    return unary[one], binary[two], there
