@@ -13,7 +13,8 @@ from typing import Any
 from dsl import resources
 from dsl.builtins import BUILTINS, METHODS
 from dsl.patches import declared
-from dsl.vocabulary import Vocabulary
+from dsl.vocabulary import Sort, Vocabulary
+from dsl.vocabulary.definitions import key
 from neptune.errors import ConfigError
 
 DIALECTS = ("first_order", "neptune")
@@ -135,18 +136,38 @@ def _line(function: declared.Function, dot: str = "") -> str:
 
 
 def vocabulary_summary(vocabulary: Vocabulary) -> str:
-    """Return the domain's sorts, values and predicates, one kind a line."""
-    lines = [
-        f"{sort.name}: {', '.join(sort.values)}" if sort.values else f"{sort.name} (any value)"
-        for sort in vocabulary.sorts.values()
-    ]
+    """Return the domain's sorts, values, predicates and definitions, one kind a line."""
+    lines = [_sort_summary(vocabulary, sort) for sort in vocabulary.sorts.values()]
     for arity, what in ((1, "Of one object"), (2, "Of two objects"), (3, "Of three objects")):
-        names = ", ".join(n for n, facts in vocabulary.predicates.items() if arity in facts.arities)
+        known = [n for n, facts in vocabulary.predicates.items() if arity in facts.arities]
+        names = ", ".join(_with_sorts(vocabulary, n, arity) for n in known)
         if names:
             lines.append(f"{what}: {names}")
+    for meant in vocabulary.definitions.values():
+        if meant.name not in vocabulary.sorts:
+            gives = {"truth": "", "object": " is an object", "number": " is a number", "value": " is a value"}[
+                meant.gives
+            ]
+            said = _with_sorts(vocabulary, meant.name, meant.arity)
+            said = said if "(" in said else f"{said}({', '.join(meant.function.params)})"
+            lines.append(f"{said}{gives}: {meant.doc or meant.text.partition(':')[2].strip()}")
     if not lines:
         return "Predicates are plain English words with underscores: dog(x), on_top_of(x, y)."
     return "\n".join(lines)
+
+
+def _sort_summary(vocabulary: Vocabulary, sort: Sort) -> str:
+    if sort.container:
+        return f"{sort.name}: a container, which holds objects and is none itself"
+    if sort.of:
+        return f"{sort.name}: the members of {sort.of} for which {vocabulary.definitions[key(sort.name), 1].text}"
+    return f"{sort.name}: {', '.join(sort.values)}" if sort.values else f"{sort.name} (any value)"
+
+
+def _with_sorts(vocabulary: Vocabulary, name: str, arity: int) -> str:
+    """Return a name, in a world of containers with the sorts of its arguments."""
+    places = vocabulary.of(name, arity) if vocabulary.containers else ()
+    return f"{name}({', '.join(places)})" if places else name
 
 
 def _again(name: str, error: str, question: str) -> dict[str, str]:

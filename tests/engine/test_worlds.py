@@ -17,6 +17,7 @@ from neptune.engine.evidence.questions import Wording
 from neptune.errors import DatasetError
 from neptune.scene import Annotation
 from neptune.scene.types import Scores
+from neptune.writer.prompt import vocabulary_summary
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/worlds.md"
 
@@ -237,6 +238,36 @@ def test_what_a_world_presumes_is_its_own(table: Scene) -> None:
             Engine("scene", "scene", vocabulary=words, presuppositions=other).run(program, table).abstained
             is not abstains
         )
+
+
+def test_prompts_tell_of_the_sorts_and_definitions_of_a_world(cards: Vocabulary) -> None:
+    told = vocabulary_summary(cards)
+    assert "Hand: a container, which holds objects and is none itself" in told
+    assert "Court: the members of Object for which lambda x: jack(x)" in told
+    assert "held(Object, Hand)" in told
+    assert "cards(Hand) is a number: count(Object, lambda x: held(x, h))" in told
+    assert "beats(Object, Object): same_suit(x, y) and higher(x, y)" in told
+    assert "leftmost(Hand) is an object" in told
+
+
+def test_many_questions_at_once_are_answered_as_one_by_one(cards: Vocabulary, table: Scene) -> None:
+    engine = Engine("scene", "scene", vocabulary=cards)
+    scenes = [table, *(Scene.synthetic(5, seed, cards) for seed in range(3))]
+    questions = [(program, scene) for program in ANSWERS for scene in scenes]
+    together = [a.value for a in engine.run_many(questions)]
+    assert together == [engine.run(*question).value for question in questions]
+
+
+def test_a_recorded_run_replays_with_its_containers(cards: Vocabulary, table: Scene, tmp_path: Path) -> None:
+    record = tmp_path / "evidence.jsonl"
+    with Engine("scene", "scene", vocabulary=cards, record=record) as engine:
+        found = {program: engine.run(program, table).value for program in ANSWERS}
+        assert engine.recorder is not None
+        digest = engine.recorder.keep(table)
+    replayed = Engine("replay", None, vocabulary=cards, oracle_options={"path": str(record)})
+    scene = replayed.oracle.scene(digest)  # type: ignore[attr-defined]
+    assert scene.kinds == table.kinds
+    assert {program: replayed.run(program, scene).value for program in ANSWERS} == found
 
 
 def test_the_page_of_worlds_works(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -334,7 +334,7 @@ def _over_first(
     run: RunningProgram, kind: type[Binder], function: Any, node: Any, domain: Any, *, choosing: bool = False
 ) -> Binder:
     """Return the node that binds a function's first variable; its other ones are bound by ∃."""
-    found = bind(run, function, node, domain, choosing=choosing)
+    found: tuple[list[str], Node, list[Node]] = bind(run, function, node, domain, choosing=choosing)
     names, body = found[0], plan.conjunction([*found[2], found[1]])
     for inner in names[1:]:
         body = make(plan.Exists, inner, body)

@@ -164,10 +164,10 @@ def imagined(tables: Tables, words: Words, rng: np.random.Generator) -> Tables:
             binary[k] = np.where(true & ~np.eye(n, dtype=np.bool_), LIMIT, -LIMIT)
             continue
         share = (float((table[pairs] > 0).sum()) + 1.0) / (int(pairs.sum()) + 2.0)
-        drawn = rng.uniform(size=(SCENES, n, n)) < share
+        related = rng.uniform(size=(SCENES, n, n)) < share
         if np.array_equal(table, table.swapaxes(1, 2)):
-            drawn = np.triu(drawn, 1) | np.triu(drawn, 1).swapaxes(1, 2)
-        binary[k] = np.where(drawn & ~np.eye(n, dtype=np.bool_), LIMIT, -LIMIT)
+            related = np.triu(related, 1) | np.triu(related, 1).swapaxes(1, 2)
+        binary[k] = np.where(related & ~np.eye(n, dtype=np.bool_), LIMIT, -LIMIT)
     return Tables(unary, binary, there)
 
 

@@ -109,7 +109,7 @@ def value(tables: Tables, rule: Rule) -> Floats:
     if rule.form == "pair":
         return related(tables, first, conjunction(tables, rule.second), rule.relation)
     if rule.form == "both":
-        return np.minimum(first.max(axis=1), conjunction(tables, rule.second).max(axis=1))
+        return np.asarray(np.minimum(first.max(axis=1), conjunction(tables, rule.second).max(axis=1)))
     ranked = -np.sort(-first, axis=1)
     if rule.form == "more":
         return more(ranked, -np.sort(-conjunction(tables, rule.second), axis=1))
@@ -127,7 +127,7 @@ def counted(ranked: Floats, form: str, number: int) -> Floats:
     at = [
         ranked[:, k] if k < ranked.shape[1] else np.full(len(ranked), -LIMIT, np.float32) for k in (number - 1, number)
     ]
-    return at[0] if form == "at_least" else np.minimum(at[0], -at[1])
+    return np.asarray(at[0] if form == "at_least" else np.minimum(at[0], -at[1]))
 
 
 def more(first: Floats, second: Floats) -> Floats:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from neptune.learn.induce.rules import Floats, Literal, Rule, conjunction, counted, more
-from neptune.learn.induce.tables import Tables, Words
+from neptune.learn.induce.rules import Literal, Rule, conjunction, counted, more
+from neptune.learn.induce.tables import Floats, Tables, Words
 
 WORST = float(np.log2(0.02))
 """The logarithm (base 2) that a picture contributes at least: one in fifty is taken to be seen wrongly."""

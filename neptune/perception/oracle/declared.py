@@ -134,7 +134,7 @@ class World:
                 where=f"question '{question.text}'",
                 expected=f"one of {', '.join(attributes)}",
             )
-        return found.pop()
+        return str(found.pop())
 
     def _one(self, annotation: Annotation, name: str, at: NDArray[np.int64]) -> NDArray[np.bool_]:
         words, arity = self.words, at.shape[1]
