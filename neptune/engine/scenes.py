@@ -11,8 +11,9 @@ from cachetools import LRUCache
 
 from dsl.vocabulary.sorts import Share
 from neptune.engine.evidence.kept import SCENES_KEPT
-from neptune.errors import DetectorError
+from neptune.errors import DetectorError, NeptuneError
 from neptune.scene import Annotation, Scene
+from neptune.scene.boxes import Detections
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detector
 
@@ -87,9 +88,42 @@ class Scenes:
         if picture is None:
             raise DetectorError("There is no picture to look at")
         # Where nothing is found, the scene has no objects: none is counted, nothing exists in it.
-        found = self.detector.detect(picture, labels)
+        found = _found(self.detector, picture, labels)
         scene = Scene(found.boxes, picture.size, picture, annotation, found.scores, picture.name, found.domain)
         return with_containers(scene, self.containers)
+
+
+def _found(detector: Detector, picture: Picture, labels: tuple[str, ...]) -> Detections:
+    """Return what a detector finds; whatever one of one's own raises or returns by mistake is an error that names it.
+
+    Raises
+    ------
+    DetectorError
+        If it fails, or what it returns is not of the form that its protocol says.
+    """
+    name = str(getattr(detector, "name", type(detector).__name__))
+    adapter = "This is a mistake in the detector's adapter"
+    try:
+        found = detector.detect(picture, labels)
+    except (NeptuneError, MemoryError):
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        what = f"The detector '{name}' failed with {' '.join(said.split())[:300]}"
+        raise DetectorError(what, where=picture.name, hint=adapter) from error
+    said = "" if isinstance(found, Detections) else type(found).__name__
+    if not said:
+        boxes, scores = np.asarray(found.boxes), np.asarray(found.scores)
+        fits = boxes.shape == (len(scores), 4) and {boxes.dtype.kind, scores.dtype.kind} <= set("fiu")
+        said = "" if fits else f"boxes of shape {boxes.shape}, {boxes.dtype}, scores of shape {scores.shape}"
+    if said:
+        raise DetectorError(
+            f"The detector '{name}' returned an answer of the wrong form: {said}",
+            where=picture.name,
+            expected="Detections, with boxes of shape (N, 4) and N scores",
+            hint=adapter,
+        )
+    return found
 
 
 def with_containers(scene: Scene, containers: Sequence[tuple[str, Share]]) -> Scene:

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import dsl
 from dsl import ProgramError
 from dsl.vocabulary import Vocabulary
 from neptune import Engine, Scene
-from neptune.errors import OracleError
+from neptune.errors import DetectorError, OracleError
+from neptune.scene.boxes import Detections
 from neptune.scene.types import Scores
 
 WORDS = Vocabulary.from_data(
@@ -205,6 +207,31 @@ def test_what_an_oracle_answers_in_words_is_checked_too(reply: Any, message: str
     with pytest.raises(OracleError) as caught:
         Engine(Faulty(reply), None, vocabulary="clevr").run(program, SCENE)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (KeyError("box"), "failed with KeyError: 'box'"),
+        (None, "wrong form: NoneType"),
+        ([[0, 0, 5, 5]], "wrong form: list"),
+        (Detections(np.zeros((2, 4), np.float32), np.ones(1, np.float32)), "wrong form: boxes of shape (2, 4)"),
+        (Detections(np.zeros((2, 3), np.float32), np.ones(2, np.float32)), "wrong form: boxes of shape (2, 3)"),
+    ],
+)
+def test_what_a_detector_does_by_mistake_is_said_with_its_name(reply: Any, message: str) -> None:
+    class Finder:
+        name = "finder"
+
+        def detect(self, picture: Any, labels: Any = ()) -> Any:
+            if isinstance(reply, Exception):
+                raise reply
+            return reply
+
+    with pytest.raises(DetectorError) as caught:
+        Engine("random", Finder()).scene(Image.new("RGB", (20, 20)))
+    assert message in str(caught.value)
+    assert "'finder'" in str(caught.value)
 
 
 def test_scores_as_other_numbers_are_numbers() -> None:
