@@ -29,7 +29,8 @@ import torch
 from neptune.algebra import LogicParameters
 from neptune.engine import Engine
 from neptune.learn.shared import shown as on_terminal
-from neptune.learn.tune.fit import Settings, fit
+from neptune.learn.tune.answers import fit_answers, reported, with_answers
+from neptune.learn.tune.fit import Settings, engine_of, fit
 from neptune.learn.tune.kinds import kinds_of
 from neptune.learn.tune.measure import calibration_error, same_value
 from neptune.learn.tune.samples import Shown, read_shown
@@ -112,6 +113,8 @@ def measure(arguments: argparse.Namespace, task: str, noise: float) -> dict[str,
         tuned, history = fit(
             neutral(arguments.start), pictures[held:], pictures[:held], scorer, settings, checkpoint, report
         )
+    engine = engine_of(tuned, oracle=scorer.oracle)
+    tuned = with_answers(tuned, fit_answers(reported(engine, pictures)))
     shown, _ = read_shown([task], arguments.val_dir, Shift(), 0, arguments.val_limit)
     each = sum(len(s.examples) for s in shown)
     seeds = range(-(-arguments.questions // each))

@@ -61,6 +61,14 @@ class OracleTemperature(nn.Module):
         return {"T": float(self.T.detach()), "b": float(self.b.detach().clamp(-B_LIMIT, B_LIMIT))}
 
 
+def _calibrations(given: Mapping[str, tuple[float, float] | Mapping[str, float]]) -> nn.ModuleDict:
+    made = nn.ModuleDict()
+    for kind, numbers in given.items():
+        T, b = (numbers["T"], numbers["b"]) if isinstance(numbers, Mapping) else numbers
+        made[kind] = OracleTemperature(T, b)
+    return made
+
+
 def _scaled(logits: Tensor, T: Tensor, b: Tensor) -> Tensor:
     finite = logits.isfinite()
     safe = torch.where(finite, logits, torch.zeros_like(logits))
@@ -85,6 +93,9 @@ class LogicParameters(nn.Module):
     kinds
         Kind → the predicates of that kind: ``{"Color": ("red", "blue")}``. A predicate that is in no kind is a kind by
         itself.
+    answers
+        For a kind of answer (``truth``, ``number``, ``text``, ``object``), the T and b of the probability that it is
+        reported with, ``σ(logit(p)/T + b)`` (Platt 1999). They change no answer; other kinds stay as they are.
 
     Raises
     ------
@@ -102,6 +113,7 @@ class LogicParameters(nn.Module):
         presupposition_b: float = 0.0,
         oracle: Mapping[str, tuple[float, float] | Mapping[str, float]] | None = None,
         kinds: Mapping[str, Sequence[str]] | None = None,
+        answers: Mapping[str, tuple[float, float] | Mapping[str, float]] | None = None,
     ) -> None:
         super().__init__()
         found = get(logic)
@@ -118,10 +130,8 @@ class LogicParameters(nn.Module):
         if not -B_LIMIT <= presupposition_b <= B_LIMIT:
             raise AlgebraError(f"presupposition_b = {presupposition_b}", expected=f"a number in ±{B_LIMIT:g}")
         self.presupposition_b = nn.Parameter(torch.tensor(float(presupposition_b)))
-        self.oracle = nn.ModuleDict()
-        for kind, given in {"default": (1.0, 0.0), **(oracle or {})}.items():
-            T, b = (given["T"], given["b"]) if isinstance(given, Mapping) else given
-            self.oracle[kind] = OracleTemperature(T, b)
+        self.oracle = _calibrations({"default": (1.0, 0.0), **(oracle or {})})
+        self.answers = _calibrations(answers or {})
         self.kinds = {kind: tuple(names) for kind, names in (kinds or {}).items()}
         self._kind_of: dict[str, str] = {}
         for kind, names in self.kinds.items():
@@ -184,6 +194,16 @@ class LogicParameters(nn.Module):
         b = torch.stack([m.b.clamp(-B_LIMIT, B_LIMIT) for m in modules]).to(logits)[rows].reshape(shape)
         return _scaled(logits, T, b)
 
+    def believed(self, kind: str, probability: float) -> float:
+        """Return the probability, in [0, 1], that an answer of a kind is reported with; 0 and 1, certain, stay.
+
+        Monotone: bounds of a probability become bounds of what is reported.
+        """
+        if kind not in self.answers or not 0 < probability < 1:
+            return probability
+        logit = torch.tensor(math.log(probability) - math.log1p(-probability), dtype=torch.float64)
+        return float(torch.sigmoid(self.answers[kind](logit)).detach())
+
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON-ready types; :meth:`from_dict` reads them."""
         theta = None if self.theta is None else float(self.theta.detach().clamp(-THETA_LIMIT, THETA_LIMIT))
@@ -194,6 +214,11 @@ class LogicParameters(nn.Module):
             "presupposition_b": float(self.presupposition_b.detach().clamp(-B_LIMIT, B_LIMIT)),
             "oracle": {kind: cast(OracleTemperature, module).to_dict() for kind, module in self.oracle.items()},
             **({"kinds": {kind: list(names) for kind, names in self.kinds.items()}} if self.kinds else {}),
+            **(
+                {"answers": {k: cast(OracleTemperature, m).to_dict() for k, m in self.answers.items()}}
+                if len(self.answers)
+                else {}
+            ),
         }
 
     @classmethod
@@ -208,6 +233,7 @@ class LogicParameters(nn.Module):
             "presupposition_b",
             "oracle",
             "kinds",
+            "answers",
         }
         if unknown := set(numbers) - known:
             raise AlgebraError(f"unknown fields {sorted(unknown)}", expected=f"some of {sorted(known)}")

@@ -98,7 +98,8 @@ def answer_of(run: Interpreter, session: Session, program: ast.Program) -> Answe
         )
     context, notes = session.context, tuple(run.notes)
     tolerance, guessed = context.probability_tolerance, session.guessed
-    made = answer(reading, session.record, run.variable_names, notes, context.presuppositions, tolerance, guessed)
+    policy, believed = context.presuppositions, context.parameters.believed
+    made = answer(reading, session.record, run.variable_names, notes, policy, believed, tolerance, guessed)
     return replace(made, **run.shown(value))
 
 

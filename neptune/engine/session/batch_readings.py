@@ -65,8 +65,8 @@ class Reader:
                 job, made = group.rows[b], group.rows[b].made
                 if reading is not None:
                     job.record.add(reading, made.need.of, made.line, made.text)
-                    policy = self._context.presuppositions
-                    answers[job.at] = readout.answer(reading, job.record, made.names, made.notes, policy)
+                    policy, believed = self._context.presuppositions, self._context.parameters.believed
+                    answers[job.at] = readout.answer(reading, job.record, made.names, made.notes, policy, believed)
 
     def _truth(self, group: Group[Job], rows: list[int]) -> list[Reading | None]:
         table, chance = group.internal[0], group.chances[0]

@@ -7,7 +7,7 @@ A :class:`Reading` is the value with how sure it is; :class:`Record` is what a r
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -251,6 +251,7 @@ def answer(
     names: Mapping[Node, str],
     notes: tuple[str, ...],
     presuppositions: str,
+    believed: Callable[[str, float], float],
     tolerance: float = 0.0,
     guessed: bool = False,
 ) -> Answer:
@@ -267,6 +268,8 @@ def answer(
     presuppositions
         What an answer is worth that speaks of something that is not there: ``"abstain"``, ``"answer"``, or ``"auto"``:
         it is given where it points to objects.
+    believed
+        A kind of answer and its probability to the probability that it is reported with, monotone.
     tolerance
         Bounds as close as this are reported as their middle.
     guessed
@@ -276,7 +279,7 @@ def answer(
     if bounds is None and probability is not None:
         bounds = (probability, probability)
     if bounds is not None:
-        bounds = (bounds[0] * sure[0], bounds[1] * sure[1])
+        bounds = (believed(reading.kind, bounds[0] * sure[0]), believed(reading.kind, bounds[1] * sure[1]))
         probability = sum(bounds) / 2 if bounds[1] - bounds[0] <= tolerance else None
     known = reading.settled or guessed
     points = presuppositions == "auto" and reading.kind in ("object", "objects")

@@ -67,7 +67,9 @@ def choose_learnable(parameters: LogicParameters, learn: Sequence[str]) -> list[
     for name, parameter in parameters.named_parameters():
         last = name.rpartition(".")[2]
         what = {"log_T": "T", "b": "b", "theta": "theta", "presupposition_b": last}.get(last, f"{last}_tau")
-        wanted = what in learn and math.isfinite(float(parameter.detach()))
+        # What is reported of answers is fitted afterwards: it changes none, and has no part in the likelihood here.
+        of_answers = name.startswith("answers.")
+        wanted = what in learn and not of_answers and math.isfinite(float(parameter.detach()))
         parameter.requires_grad_(wanted)
         if wanted:
             chosen.append(parameter)

@@ -25,6 +25,7 @@ from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import ConfigError, did_you_mean
 from neptune.learn.shared import Progress, threads
 from neptune.learn.shared import shown as on_terminal
+from neptune.learn.tune.answers import fit_answers, reported, with_answers
 from neptune.learn.tune.figures import draw_curve, draw_reliability
 from neptune.learn.tune.fit import LEARNABLE, Settings, engine_of, fit
 from neptune.learn.tune.kinds import Per, kinds_of
@@ -84,9 +85,11 @@ class TuneConfig(BaseModel):
         description="where the descent starts; a temperature of 0 is not learned",
     )
     per: Per = Field("kind", description="what has a T and b of its own: all, kind, predicate")
-    learn: list[Literal["T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau", "presupposition_b"]] = Field(
-        list(LEARNABLE),  # type: ignore[arg-type]
-        description="what is learned",
+    learn: list[
+        Literal["T", "b", "theta", "quantifier_tau", "iota_tau", "comparison_tau", "presupposition_b", "answers"]
+    ] = Field(
+        [*LEARNABLE, "answers"],  # type: ignore[list-item]
+        description="what is learned; `answers`: what an answer is reported with, last",
         min_length=1,
     )
     epochs: int = Field(default=30, ge=1, description="passes over the training pictures, at most")
@@ -134,13 +137,13 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
         )
     order = np.random.default_rng(config.seed).permutation(len(pictures)).tolist()
     validation, training = [pictures[i] for i in order[:held]], [pictures[i] for i in order[held:]]
-    reported = validation
+    measured = validation
     if config.val_dir is not None:
-        reported, more = read_shown(
+        measured, more = read_shown(
             datasets, config.val_dir, config.shift, config.seed, config.val_limit, follow_links=config.follow_links
         )
         problems += more
-    every = {s.scene.name: s for s in (*pictures, *reported)}
+    every = {s.scene.name: s for s in (*pictures, *measured)}
     logits = CachedLogits(
         config.logits or output / LOGITS,
         json.dumps({"oracle": config.vlm_model_name, **config.vlm_options}, sort_keys=True),
@@ -153,22 +156,26 @@ def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None =
         _fill(logits, list(every.values()), engine_of(before, **arguments), report)
         settings = Settings(config.epochs, config.batch, config.lr, config.patience, tuple(config.learn), config.seed)
         tuned, history = fit(start, training, validation, logits, settings, output / CHECKPOINT, report, **arguments)
+        if "answers" in config.learn:
+            report("measure", 0.0, "what answers are reported with")
+            engine = engine_of(tuned, oracle=logits, **arguments)
+            tuned = with_answers(tuned, fit_answers(reported(engine, [*training, *validation])))
         report("measure", 0.0, "before and after")
         judged = {
-            name: judge(p, reported, logits, **arguments)
+            name: judge(p, measured, logits, **arguments)
             for name, p in (("before", before), ("start", start), ("after", tuned))
         }
         report("measure", 1.0, "done")
     results: dict[str, Any] = {
         "task": config.task,
         "shift": config.shift.model_dump(),
-        "pictures": {"training": len(training), "validation": len(validation), "reported": len(reported)},
-        "questions": {"training": _count(training), "validation": _count(validation), "reported": _count(reported)},
+        "pictures": {"training": len(training), "validation": len(validation), "reported": len(measured)},
+        "questions": {"training": _count(training), "validation": _count(validation), "reported": _count(measured)},
         "reported_on": "val_dir" if config.val_dir is not None else "validation",
         "not_used": len(problems),
     }
     for name, p in (("before", before), ("start", start), ("after", tuned)):
-        results[name] = figures(judged[name]) | {"leaf": leaf_figures(p, reported, logits)}
+        results[name] = figures(judged[name]) | {"leaf": leaf_figures(p, measured, logits)}
     results["turned"] = _turned(judged["before"], judged["after"])
     results |= {"parameters": tuned.to_dict(), "history": history, "seed": config.seed}
     write_json(output / TUNED, tuned.to_dict())
