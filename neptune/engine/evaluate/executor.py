@@ -13,23 +13,25 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dsl import plan as nodes
 from dsl.errors import LimitError
-from dsl.plan import And, Atom, Const, Count, Describe, Description, Exists, Node, Number, Same, conjunction
+from dsl.plan import And, Atom, Const, Count, CountTrue, Describe, Description, Exists, Node, Number, Same, conjunction
 from dsl.rewrites.elimination import width
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
-from neptune.algebra.convert import LOGIT_LIMIT
+from neptune.algebra.convert import LOGIT_LIMIT, as_float
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.assignment import MOST_BRANCHES, Search
 from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.program import ExecutionContext, Register, Vars, expand_axes, full, missing_axes
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.compile.rules import RULES
-from neptune.engine.evaluate.bounds import Interval, settled_argmax
-from neptune.engine.evaluate.registers import LazyRegisters
+from neptune.engine.evaluate.bounds import Ends, Interval, settled_argmax
+from neptune.engine.evaluate.known_atoms import KnownAtoms
+from neptune.engine.evaluate.registers import EndRegisters, LazyRegisters
 
 AtomSource = Callable[[Atom], Tensor]
 """Gives an atom's carrier values over its variables, ``(1, N, …)``; where some are unknown, their lower and upper
@@ -104,6 +106,11 @@ class Executor:
         self._compiler = Compiler(rules, as_written=True, searched=self._searches, empty=not objects)
         context = self._context(range(objects), True, branches or 0)
         self._registers = LazyRegisters(self._compiler, context, self.spend)
+        self._ends: EndRegisters | None = None
+        hard = logic.name == "godel" and self.laws.crisp and not torch.is_grad_enabled()
+        if hard and objects and isinstance(atoms, KnownAtoms):
+            tau = as_float(parameters.iota_tau)
+            self._ends = EndRegisters(objects, atoms, tau, self._searches, self._rest, self.spend, cell_limit)
 
     def _context(self, given: Sequence[int], bounds: bool, branches: int = MOST_BRANCHES) -> ExecutionContext:
         """Return where programs run on this one scene; `given` are the objects that their terms stand for."""
@@ -131,6 +138,8 @@ class Executor:
             if self.by_node is self:
                 self._tables.clear()
                 self._registers.clear()
+                if self._ends is not None:
+                    self._ends.forget()
 
     # --- values ----------------------------------------------------------------------------------
 
@@ -144,6 +153,20 @@ class Executor:
                 found = self._interval(node, *self._as_written(node))
             self._memo[node] = found
         return found
+
+    def ends(self, node: Node) -> Ends:
+        """Return the bounds of a formula as arrays, carrier values over its sorted free variables; of a description or
+        a count those of its body, the axis of its variable last."""
+        self._refresh()
+        if self.by_node._ends is not None:
+            read = self.by_node._ends
+            return read.over(node) if isinstance(node, Description | Count) else read.truth(node)
+        if isinstance(node, Description | Count):
+            interval, order = self.over(node), (*sorted(node.free), node.var)
+        else:
+            interval, order = self.truth(node), tuple(sorted(node.free))
+        low = interval.low.align(order).internal.detach().numpy()
+        return low, low if interval.exact else interval.high.align(order).internal.detach().numpy()
 
     def over(self, node: Description | Count) -> Interval:
         """Return the body of a description or count, with an axis for its variable even where it is vacuous."""
@@ -201,12 +224,34 @@ class Executor:
         """Return the rows of a value, its variables, and whether it is a probability (else a carrier value)."""
         one = self.by_node
         one._refresh()
+        if one._ends is not None and not isinstance(node, CountTrue):
+            return self._as_arrays(one._ends, node)
+        return self._in_registers(node)
+
+    def _in_registers(self, node: Node) -> tuple[Tensor, Vars, bool]:
+        one = self.by_node
         slot, vars = one._compiler.value(node)
         probability = one._compiler.probabilities.get(slot)
         read = slot if probability is None else probability
         x = one._registers[read]
         self.peak_cells = max(self.peak_cells, one._registers.peaks[read])
         return x, vars, probability is not None
+
+    def _as_arrays(self, ends: EndRegisters, node: Node) -> tuple[Tensor, Vars, bool]:
+        vars, known = tuple(sorted(node.free)), ends.over(node) if isinstance(node, Count) else ends.truth(node)
+        self.peak_cells = max(self.peak_cells, ends.peak(node))
+        of_expectation = ends.probabilities.get(node)
+        if of_expectation is not None:
+            known = of_expectation
+        low, high = known
+        rows = torch.from_numpy(np.stack([low] if low is high else [low, high]))
+        return rows, (*vars, "#") if isinstance(node, Count) else vars, of_expectation is not None
+
+    def _rest(self, node: Node) -> Ends:
+        """The rule of nodes that have none on arrays."""
+        interval = self._interval(node, *self._in_registers(node))
+        low = interval.low.internal.numpy()
+        return low, low if interval.exact else interval.high.internal.numpy()
 
     def _atom(self, compiler: Compiler, atom: Atom) -> Register:
         """The rule of atoms node by node: what is known of them."""
@@ -227,6 +272,13 @@ class Executor:
                 found = self.atoms(atom)
             tables[atom.predicate, given] = found
         return found
+
+    def _is_known(self, atom: Atom) -> bool:
+        ends = self.by_node._ends
+        if ends is None:
+            return len(self._rows(atom)) == 1
+        low, high = ends.truth(atom)
+        return low is high
 
     # --- optimised -------------------------------------------------------------------------------
 
@@ -255,7 +307,7 @@ class Executor:
         self.by_node._refresh()
         if self.by_node is self or not self.objects:
             return None
-        bounds = any(len(self._rows(atom)) > 1 for atom in atoms_of(node))
+        bounds = any(not self._is_known(atom) for atom in atoms_of(node))
         if bounds and (kind != "truth" or width(node) < WIDE):
             return None
         started = time.perf_counter()

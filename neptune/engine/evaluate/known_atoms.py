@@ -11,6 +11,7 @@ from neptune.engine.context import RunContext
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
+from neptune.scene.types import FloatArray
 
 
 class KnownAtoms:
@@ -26,10 +27,16 @@ class KnownAtoms:
 
     def __init__(self, evidence: Evidence, context: RunContext) -> None:
         self.evidence, self.context = evidence, context
+        self._plain: dict[str, bool] = {}
+        self._tables: dict[Atom, Table] = {}
 
     def table(self, atom: Atom) -> Table:
         """Return the evidence table of an atom."""
-        return self.evidence.table(self.context.wording.question(atom.predicate), atom.predicate.symmetric)
+        found = self._tables.get(atom)
+        if found is None:
+            question = self.context.wording.question(atom.predicate)
+            found = self._tables[atom] = self.evidence.table(question, atom.predicate.symmetric)
+        return found
 
     def __call__(self, atom: Atom) -> Tensor:
         """Return an atom's carrier values over its variables, ``(1, N, …)``; where some are not asked, or of missing
@@ -48,6 +55,31 @@ class KnownAtoms:
             name = atom.predicate.name or "default"
             rows = [torch.where(unknown, self._ends(table, k, index, name), row) for k, row in enumerate(rows)]
         return logic.to_internal(torch.stack(rows))
+
+    def ends(self, atom: Atom) -> tuple[FloatArray, FloatArray]:
+        """Return lower and upper bounds of an atom's logits, over its variables in the order of its terms: float32
+        arrays; the same one twice where all are known."""
+        table, name = self.table(atom), atom.predicate.name or "default"
+        if table.bounds or not self._uncalibrated(name):
+            rows = self(atom).numpy()
+            return rows[0], rows[-1]
+        index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
+        logits = table.logits[index]
+        missing = np.isnan(logits)
+        if not missing.any():
+            return (known := logits.copy()), known
+        unknown = missing & ~diagonal(len(self.evidence.scene), len(atom.terms))[index]
+        low = np.where(unknown, np.float32(-np.inf), np.where(missing, np.float32(0.0), logits))
+        return low, np.where(unknown, np.float32(np.inf), low) if unknown.any() else low
+
+    def _uncalibrated(self, name: str) -> bool:
+        """Tell whether the logits of a predicate are those that the oracle gave."""
+        parameters = self.context.parameters
+        kind = parameters.kind_of(name)
+        found = self._plain.get(kind)
+        if found is None:
+            found = self._plain[kind] = parameters.to_dict()["oracle"][kind] == {"T": 1.0, "b": 0.0}
+        return found
 
     def _ends(self, table: Table, end: int, index: tuple[int | slice, ...], name: str) -> Tensor:
         """Return the lower (0) or upper (1) ends of the logits of missing evidence, calibrated as logits are."""

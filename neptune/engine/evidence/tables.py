@@ -30,6 +30,8 @@ class Table:
         All of it has been asked at once: there is nothing to look for.
     bounds
         Flat index of a cell of missing evidence → bounds of its logit, where something is known of it.
+    writes
+        How often it was written to: what was computed of it at another number is of an earlier state.
     """
 
     question: Question
@@ -38,6 +40,7 @@ class Table:
     asked: NDArray[np.bool_]
     complete: bool = False
     bounds: dict[int, tuple[float, float]] = field(default_factory=dict)
+    writes: int = 0
 
     def normalised(self, tuples: IntArray | None) -> IntArray:
         """Return tuples of objects ``(M, arity)`` as flat indices ``(M',)``, each once, in order; ``None``: all.
@@ -99,3 +102,4 @@ class Table:
                 self.bounds.update({i: (low, high) for i, x, (low, high) in rows if x != x})
             self.logits.reshape(-1)[at] = logits
             self.asked.reshape(-1)[at] = True
+        self.writes += 1

@@ -49,8 +49,9 @@ class Conditions:
             guess = self.state.guess(operand)
             order = 1.0 - (1.0 - guess if falsest else guess) * self._shared(operand)
             possible = self.state.open(operand, exact) & self._askable(operand)
-            guesses.append(np.broadcast_to(np.where(possible, order, math.inf), live.shape))
-        stacked = np.stack(guesses)
+            found = np.where(possible, order, math.inf)
+            guesses.append(found if found.shape == live.shape else np.broadcast_to(found, live.shape))
+        stacked = np.array(guesses)
         first = stacked.argmin(0)
         return [live & (first == k) & (stacked[k] < math.inf) for k in range(len(operands))]
 
@@ -100,6 +101,9 @@ class Conditions:
 
     def _askable(self, node: Node) -> Mask:
         """Return where some atom of a formula of at most one variable can be asked."""
+        atom = node.body if isinstance(node, Not) else node
+        if isinstance(atom, Atom):
+            return self.state.askable(atom)
         out = np.zeros((self.state.n,) * len(node.free), dtype=np.bool_)
         for atom in walk(node):
             if isinstance(atom, Atom):

@@ -37,7 +37,7 @@ from neptune.engine.schedule.state import (
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""
 
-NO_TRUTH = plan.Description | plan.Describe | plan.Count | plan.CountTrue | plan.Number
+NO_TRUTH = (plan.Description, plan.Describe, plan.Count, plan.CountTrue, plan.Number)
 """Nodes that are no formulas: whether they are open, their rules say."""
 
 
@@ -76,8 +76,8 @@ class Relevance:
             self._push(goal, axes(goal), np.ones((state.n,) * len(goal.free), dtype=np.bool_), exact)
             self._drain()
 
-    def _drain(self) -> None:
-        while self._queue:
+    def _drain(self, *, first_only: bool = False) -> None:
+        while self._queue and not (first_only and self.wanted):
             _, _, node, exact = heapq.heappop(self._queue)
             self._visit(node, *self._masks.pop((node, exact)), exact)
 
@@ -90,10 +90,9 @@ class Relevance:
         `weight`: how likely the best witness through each assignment is.
         """
         want = axes(node)
-        if weight is None:
-            weight = np.ones(mask.shape)
-        weight = project(np.where(mask, weight, 0.0), have, want)
+        among = mask if weight is None else np.where(mask, weight, 0.0)
         mask = project(mask, have, want)
+        weight = mask.astype(np.float64) if weight is None else project(among, have, want)
         if isinstance(node, NO_TRUTH):
             self._visit(node, mask, weight, exact)
             return
@@ -249,7 +248,7 @@ class Relevance:
         """Make a description's body relevant, if that leads to any ground atom to ask; tell whether it does."""
         trial = Relevance(self.state, exact)
         trial._push(description.body, inside, mask, exact)
-        trial._drain()
+        trial._drain(first_only=True)
         if trial.wanted:
             self._push(description.body, inside, mask, exact)
         return bool(trial.wanted)

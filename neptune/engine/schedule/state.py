@@ -6,6 +6,7 @@ Every array about a node has one axis of length N for each variable in :func:`ax
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from dsl import plan
 from dsl.rewrites.all_different import Block
 from neptune.engine.compile.quantifiers import search_of
-from neptune.engine.evaluate.bounds import Interval
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.priors import Estimates
@@ -33,7 +33,12 @@ SURE = 0.98
 
 def axes(node: plan.Node) -> Axes:
     """Return the order of the axes of every array about a node: its free variables, sorted."""
-    return tuple(sorted(node.free))
+    return _sorted(node.free)
+
+
+@lru_cache(maxsize=4096)
+def _sorted(names: frozenset[str]) -> Axes:
+    return tuple(sorted(names))
 
 
 def over_axes(node: plan.Count | plan.Description) -> Axes:
@@ -44,6 +49,8 @@ def over_axes(node: plan.Count | plan.Description) -> Axes:
 def project(array: ArrayT, have: Axes, want: Axes) -> ArrayT:
     """Return the maximum over the axes not wanted (of booleans: whether any is true); those wanted are among those
     there."""
+    if have == want:
+        return array
     gone = tuple(i for i, v in enumerate(have) if v not in want)
     reduced = array.max(axis=gone) if gone else array
     kept = [v for v in have if v in want]
@@ -52,6 +59,8 @@ def project(array: ArrayT, have: Axes, want: Axes) -> ArrayT:
 
 def spread(array: ArrayT, have: Axes, want: Axes, n: int) -> ArrayT:
     """Return the array over more axes, by repetition."""
+    if have == want:
+        return array
     kept = [v for v in want if v in have]
     array = np.asarray(array).transpose([have.index(v) for v in kept])
     shape = tuple(n if v in have else 1 for v in want)
@@ -81,6 +90,8 @@ class State:
         self.middle = evaluator.logic.middle
         self._bounds: dict[tuple[plan.Node, bool], tuple[Floats, Floats]] = {}
         self._guesses: dict[plan.Node, Floats] = {}
+        self._askable: dict[plan.Atom, Mask] = {}
+        self._siblings: dict[plan.Atom, list[tuple[plan.Predicate, Table]]] = {}
         self._probabilities: dict[plan.Atom, Floats] = {}
 
     def refresh(self) -> None:
@@ -88,6 +99,7 @@ class State:
         self.evaluator.forget()
         self._bounds.clear()
         self._guesses.clear()
+        self._askable.clear()
         self._probabilities.clear()
 
     # --- bounds ----------------------------------------------------------------------------------
@@ -96,14 +108,14 @@ class State:
         """Return lower and upper bounds over :func:`axes`, as internal numbers of the logic."""
         found = self._bounds.get((node, False))
         if found is None:
-            found = self._bounds[node, False] = _ends(self.evaluator.truth(node), axes(node))
+            found = self._bounds[node, False] = self.evaluator.ends(node)
         return found
 
     def over(self, node: plan.Count | plan.Description) -> tuple[Floats, Floats]:
         """Return the bounds of the body over :func:`over_axes`."""
         found = self._bounds.get((node, True))
         if found is None:
-            found = self._bounds[node, True] = _ends(self.evaluator.over(node), over_axes(node))
+            found = self._bounds[node, True] = self.evaluator.ends(node)
         return found
 
     def open(self, node: plan.Node, exact: bool) -> Mask:
@@ -118,6 +130,12 @@ class State:
 
     def askable(self, atom: plan.Atom) -> Mask:
         """Return which ground atoms have not been asked, over :func:`axes`."""
+        found = self._askable.get(atom)
+        if found is None:
+            found = self._askable[atom] = self._unasked(atom)
+        return found
+
+    def _unasked(self, atom: plan.Atom) -> Mask:
         table = self.table(atom)
         index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
         fresh = np.asarray(~(table.asked | diagonal(self.n, len(atom.terms)))[index])
@@ -147,14 +165,19 @@ class State:
     def _given_siblings(self, atom: plan.Atom, probability: Floats) -> Floats:
         """Return the probabilities of a value, given what is known of the other values of its sort: a red object is
         not blue."""
-        siblings = self.estimates.siblings(atom.predicate)
+        siblings = self._siblings.get(atom)
+        if siblings is None:
+            siblings = self._siblings[atom] = [
+                (sibling, self.table(plan.make(plan.Atom, sibling, atom.terms)))
+                for sibling in self.estimates.siblings(atom.predicate)
+            ]
         if not siblings:
             return probability
         taken, left = np.zeros(self.n, dtype=np.bool_), np.ones(self.n)
-        for sibling in siblings:
-            logits = self.table(plan.make(plan.Atom, sibling, atom.terms)).logits
-            taken |= logits > 0
-            left -= np.where(logits <= 0, self.estimates.frequency(sibling), 0.0)
+        for sibling, table in siblings:
+            if table.writes:  # something is known of it
+                taken |= table.logits > 0
+                left -= np.where(table.logits <= 0, self.estimates.frequency(sibling), 0.0)
         (term,) = atom.terms
         if isinstance(term, int):
             taken, left = taken[term], left[term]
@@ -223,11 +246,6 @@ GUESSES: dict[type[plan.Node], Callable[[State, Any], Floats]] = {
 """Node class → its estimated probability, of its parts'."""
 
 
-def _ends(interval: Interval, want: Axes) -> tuple[Floats, Floats]:
-    low = interval.low.align(want).internal.detach().numpy()
-    return low, low if interval.exact else interval.high.align(want).internal.detach().numpy()
-
-
 def block_of(node: plan.Exists | plan.Forall) -> Block | None:
     """Return the block of distinct variables that a formula starts with, if it does."""
     search = search_of(node)
@@ -240,6 +258,7 @@ def groups_of(block: Block) -> list[tuple[plan.Node, Axes]]:
     return [(join(group), scope) for group, scope in zip(block.groups, block.scopes, strict=True) if group]
 
 
+@lru_cache(maxsize=4096)
 def quantified(node: plan.Node) -> bool:
     """Tell whether there is a quantifier, count or description under the node."""
     return any(

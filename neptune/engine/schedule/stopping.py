@@ -7,16 +7,16 @@ separated only beyond `MARGIN`, so that another order of the same operations can
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from dsl.plan import Count, CountTrue, Describe, Description, ExpectationOver, Node, walk
-from neptune.algebra import Logic
-from neptune.engine.evaluate.bounds import Interval, settled_argmax
+from dsl.plan import CountTrue, Describe, ExpectationOver, Node, walk
+from neptune.engine.evaluate.bounds import Ends, probability
 from neptune.engine.evaluate.executor import Executor
+from neptune.engine.schedule.state import Mask
 
 MARGIN = 1e-5
 """Rounding of a plan's values stays far below this, also that of another order of its operations."""
@@ -59,56 +59,64 @@ def settled(goal: Goal, evaluator: Executor) -> bool:
     evaluator
         Evaluates to intervals over what is known so far.
     """
-    node, logic = goal.node, evaluator.logic
-    margin = MARGIN if goal.soft or not logic.uses_logits else 0.0
+    node = goal.node
+    margin = MARGIN if goal.soft or not evaluator.logic.uses_logits else 0.0
     if isinstance(node, CountTrue):
-        return all(bool(decided(evaluator.truth(body), margin).all()) for body in node.bodies)
+        return all(bool(_decided(evaluator.ends(body), evaluator, margin).all()) for body in node.bodies)
     if goal.kind == "some":
-        return _some(_alternatives(goal, evaluator), margin)
+        return _some(_alternatives(goal, evaluator), evaluator, margin)
     if isinstance(node, Describe):
-        return _largest([evaluator.truth(body) for body in node.bodies], logic, margin)
-    value = evaluator.over(node) if isinstance(node, Description | Count) else evaluator.truth(node)
+        return _largest([evaluator.ends(body) for body in node.bodies], evaluator, margin)
+    low, high = evaluator.ends(node)
     if goal.kind == "exact":
-        return value.exact or bool((value.low.internal == value.high.internal).all())
+        return low is high or bool((low == high).all())
     if goal.kind == "argmax":
-        return not value.low.shape[0] or _largest([value], logic, margin)
-    return bool(decided(value, margin).all())
+        return not len(low) or _largest([(low, high)], evaluator, margin)
+    return bool(_decided((low, high), evaluator, margin).all())
 
 
 def fitting(goal: Goal, evaluator: Executor) -> bool:
     """Tell of a goal ``some`` whether, as far as is known, anything may fit: some upper bound is above ½."""
-    return any(bool(part.high.decide().any()) for part in _alternatives(goal, evaluator))
+    return any(bool((high > evaluator.logic.middle).any()) for _, high in _alternatives(goal, evaluator))
 
 
-def _alternatives(goal: Goal, evaluator: Executor) -> list[Interval]:
+def _alternatives(goal: Goal, evaluator: Executor) -> list[Ends]:
     node = goal.node
-    if isinstance(node, Describe):
-        return [evaluator.truth(b) for b in node.bodies]
-    return [evaluator.over(node) if isinstance(node, Description) else evaluator.truth(node)]
+    return [evaluator.ends(b) for b in node.bodies] if isinstance(node, Describe) else [evaluator.ends(node)]
 
 
-def decided(interval: Interval, margin: float) -> Tensor:
+def _sides(evaluator: Executor, margin: float) -> tuple[float, float]:
+    """Return below and above what a carrier value is on one side of ½, by the margin in probability."""
+    if evaluator.logic.uses_logits:
+        far = math.log((0.5 + margin) / (0.5 - margin))
+        return -far, far
+    return 0.5 - margin, 0.5 + margin
+
+
+def _decided(ends: Ends, evaluator: Executor, margin: float) -> Mask:
     """Return booleans, one for each assignment: the bounds lie on one side of ½ (beyond the margin)."""
+    (low, high), (below, above) = ends, _sides(evaluator, margin)
     if margin == 0.0:
-        return interval.low.decide() == interval.high.decide()
-    return (interval.low.values > 0.5 + margin) | (interval.high.values < 0.5 - margin)
+        return np.asarray((low > above) == (high > above))
+    return np.asarray((low > above) | (high < below))
 
 
-def _some(parts: list[Interval], margin: float) -> bool:
+def _some(parts: list[Ends], evaluator: Executor, margin: float) -> bool:
     """Tell whether it is known if any value of all parts is above ½ (beyond the margin)."""
-    if margin == 0.0:
-        return any(bool(p.low.decide().any()) for p in parts) or not any(bool(p.high.decide().any()) for p in parts)
-    above = any(bool((p.low.values > 0.5 + margin).any()) for p in parts)
-    return above or all(bool((p.high.values < 0.5 - margin).all()) for p in parts)
+    below, above = _sides(evaluator, margin)
+    if any(bool((low > above).any()) for low, _ in parts):
+        return True
+    return all(bool((high <= above if margin == 0.0 else high < below).all()) for _, high in parts)
 
 
-def _largest(parts: list[Interval], logic: Logic, margin: float) -> bool:
-    """Tell whether it is known which value of all parts is the largest."""
-    ends = [[p.low for p in parts], [p.high for p in parts]]
-    if not margin:
-        low, high = (torch.cat([t.internal.reshape(-1) for t in end]) for end in ends)
-        return settled_argmax(logic, low, high)[1]
-    low, high = (torch.cat([t.values.reshape(-1) for t in end]) for end in ends)
+def _largest(parts: list[Ends], evaluator: Executor, margin: float) -> bool:
+    """Tell whether it is known which value of all parts is the largest: of equal ones the first."""
+    low, high = (np.concatenate([np.reshape(part[end], -1) for part in parts]) for end in (0, 1))
+    if margin and evaluator.logic.uses_logits:
+        low, high = probability(low), probability(high)
     best = int(low.argmax())
-    others = torch.cat([high[:best], high[best + 1 :]])
+    before, after = high[:best], high[best + 1 :]
+    if not margin:
+        return not bool((before >= low[best]).any() or (after > low[best]).any())
+    others = np.concatenate([before, after])
     return not len(others) or bool(low[best] > others.max() + margin)

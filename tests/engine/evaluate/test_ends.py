@@ -1,0 +1,109 @@
+"""Bounds as arrays are the bounds of the registers, whatever is known of a scene, and follow what is learned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from dsl import plan
+from dsl.plan import Count, Description
+from dsl.plan.guards import insert_guards
+from neptune.answer import Usage
+from neptune.engine import Engine
+from neptune.engine.evaluate.executor import Executor
+from neptune.engine.evaluate.known_atoms import KnownAtoms
+from neptune.engine.session.precompiled import precompile
+from neptune.scene import Scene
+
+MEANT = "iota(Object, lambda y: red(y) and left(y, iota(Object, lambda z: cube(z) or metal(z))))"
+PROGRAMS = [
+    "exists(Object, lambda x: red(x) and not cube(x))",
+    "forall(Object, lambda x: red(x) or exists(Object, lambda y: left(x, y) and cube(y)))",
+    f"count(Object, lambda x: left(x, {MEANT}))",
+    f"count(Object, lambda x: same_color(x, {MEANT}) and not behind(x, {MEANT}))",
+    f"describe(Color, {MEANT})",
+    f"point(Object, lambda x: cube(x) and right(x, {MEANT}))",
+    "greater_than(count(Object, lambda x: red(x)), count(Object, lambda x: left(x, iota(Object, lambda y: cube(y)))))",
+    "exists(Object, lambda x: exists(Object, lambda y: distinct(x, y) and same_shape(x, y) and red(x)))",
+    "exists(Object, lambda x: red(x) ^ cube(x))",
+]
+
+
+def executors(engine: Engine, scene: Scene) -> tuple[Executor, Executor]:
+    context, evidence = engine.context, engine.evidence(scene)
+    made = []
+    for _ in range(2):
+        atoms, n = KnownAtoms(evidence, context), len(scene)
+        made.append(Executor(n, context.logic, context.parameters, atoms, 10**7, "naive", 100))
+    by_arrays, by_registers = made
+    assert by_arrays._ends is not None
+    by_registers._ends = None
+    return by_arrays, by_registers
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.5])
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("program", PROGRAMS)
+@torch.no_grad()
+def test_arrays_hold_what_registers_hold(program: str, n: int, noise: float) -> None:
+    engine = Engine(oracle="scene", oracle_options={"noise": noise} if noise else {}, schedule="lazy")
+    scene, rng = Scene.synthetic(n, seed=n), np.random.default_rng(n)
+    whole = insert_guards(precompile(engine.context, program).need.of)
+    atoms = [node for node in plan.walk(whole) if isinstance(node, plan.Atom)]
+    by_arrays, by_registers = executors(engine, scene)
+    evidence, wording = engine.evidence(scene), engine.context.wording
+    for _ in range(6):
+        by_arrays.forget()
+        by_registers.forget()
+        for node in plan.walk(whole):
+            if isinstance(node, plan.Describe | plan.CountTrue | plan.Number):
+                continue
+            found, expected = by_arrays.ends(node), by_registers.ends(node)
+            for a, b in zip(found, expected, strict=True):
+                assert a.shape == b.shape == (n,) * (len(node.free) + isinstance(node, Count | Description))
+                np.testing.assert_allclose(_probability(a), _probability(b), atol=1e-6)
+            assert (found[0] is found[1]) == bool((expected[0] == expected[1]).all()) or (found[0] == found[1]).all()
+        atom = atoms[rng.integers(len(atoms))]
+        cells = rng.integers(0, n, (3, atom.predicate.arity))
+        wanted = [(wording.question(atom.predicate), atom.predicate.symmetric, cells)]
+        evidence.ask(engine.context.oracle, wanted, Usage())
+
+
+def _probability(logits: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))
+
+
+@torch.no_grad()
+def test_what_no_answer_changed_is_not_computed_again() -> None:
+    engine = Engine(oracle="scene", schedule="lazy")
+    scene = Scene.synthetic(5, seed=0)
+    node = insert_guards(precompile(engine.context, "exists(Object, lambda x: red(x) and cube(x))").need.of)
+    red, cube = (n for n in plan.walk(node) if isinstance(n, plan.Atom))
+    executor, _ = executors(engine, scene)
+    before = {atom: executor.ends(atom) for atom in (red, cube)}
+    executor.ends(node)
+    question = engine.context.wording.question(red.predicate)
+    engine.evidence(scene).ask(engine.context.oracle, [(question, False, np.array([[0]]))], Usage())
+    executor.forget()
+    assert executor.ends(cube) is before[cube]
+    assert executor.ends(red) is not before[red]
+    low, high = executor.ends(red)
+    assert low[0] == high[0]
+    assert low[1] < high[1]
+
+
+@pytest.mark.parametrize("logic", ["product", "lukasiewicz", "frank:0.1"])
+@torch.no_grad()
+def test_other_logics_are_bounded_in_registers(logic: str) -> None:
+    engine = Engine(oracle="scene", schedule="lazy", logic=logic)
+    context, scene = engine.context, Scene.synthetic(4, seed=0)
+    atoms = KnownAtoms(engine.evidence(scene), context)
+    assert Executor(4, context.logic, context.parameters, atoms, 10**7)._ends is None
+
+
+def test_where_gradients_flow_registers_are_used() -> None:
+    engine = Engine(oracle="scene", schedule="lazy")
+    context, scene = engine.context, Scene.synthetic(4, seed=0)
+    atoms = KnownAtoms(engine.evidence(scene), context)
+    assert Executor(4, context.logic, context.parameters, atoms, 10**7)._ends is None
