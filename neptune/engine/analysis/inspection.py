@@ -241,7 +241,7 @@ class _Shown:
     def tree(self, root: Node, line: int, into: list[dict[str, Any]]) -> None:
         """Add the nodes of a plan, parents first, as many as fit."""
         names: dict[str, str] = {}
-        for depth, node, label in _parts(root, 0, names, set()):
+        for depth, node, label in parts_of(root, 0, names, set()):
             if len(into) >= MOST_NODES:
                 return
             row = {"depth": depth, "text": label, **self.value(node, names)}
@@ -336,7 +336,7 @@ _LABELS: dict[type[Node], str] = {
 """Node class → what its line says; the text of any other node is its line."""
 
 
-def _parts(node: Node, depth: int, names: dict[str, str], seen: set[Node]) -> Iterator[tuple[int, Node, str]]:
+def parts_of(node: Node, depth: int, names: dict[str, str], seen: set[Node]) -> Iterator[tuple[int, Node, str]]:
     """Yield (depth, node, label) of a plan, parents first; a negated atom is one line.
 
     A description that occurs again, as for each colour that is weighed, is one line: its parts are `seen` above.
@@ -359,7 +359,7 @@ def _parts(node: Node, depth: int, names: dict[str, str], seen: set[Node]) -> It
             return
         seen.add(node)
     for k, child in enumerate(inner):
-        said = list(_parts(child, depth + 1, names, seen))
+        said = list(parts_of(child, depth + 1, names, seen))
         if isinstance(node, plan.Describe):
             first = said[0]
             said[0] = (first[0], first[1], f"{node.values[k]}: {first[2]}")

@@ -42,8 +42,8 @@ class Group(Generic[RowT]):
         One tensor ``(B, N, …)`` for each truth of the stage, over the variables `vars`: its free ones, sorted.
     missing
         Rows that lack evidence somewhere.
-    peak
-        Cells of the largest table, for one row.
+    peaks
+        For each row the cells of the largest table that it needs, padding left out.
     """
 
     rows: list[RowT]
@@ -53,7 +53,7 @@ class Group(Generic[RowT]):
     chances: list[Tensor]
     vars: list[Vars]
     missing: list[bool]
-    peak: int
+    peaks: list[int]
 
     @property
     def keep(self) -> Tensor | None:
@@ -136,7 +136,8 @@ class Padded(Generic[RowT]):
             x = full(expand_axes(all_rows(x, batch), missing_axes(have, want)), n)
             internal.append(logic.from_probability(x) if is_probability else x)
             chances.append(x if is_probability else logic.to_probability(x))
-        return Group(rows, stages, frame, internal, chances, vars, missing.tolist(), program.peak_cells(n))
+        peaks = [program.peak_cells(size) for size in sizes]
+        return Group(rows, stages, frame, internal, chances, vars, missing.tolist(), peaks)
 
     def _stacked(
         self, of: list[int], rows: list[RowT], stages: list[Stage], n: int

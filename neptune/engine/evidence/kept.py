@@ -20,6 +20,13 @@ class EvidenceKept:
         self._kept: OrderedDict[int, Evidence] = OrderedDict()
         self._lock = threading.Lock()
 
+    @classmethod
+    def only(cls, evidence: Evidence) -> EvidenceKept:
+        """Return the evidence of one scene alone, which is held as long as what this returns."""
+        kept = cls()
+        kept._kept[id(evidence.scene)] = evidence
+        return kept
+
     def of(self, scene: Scene) -> Evidence:
         """Return the evidence of a scene: the same object as long as it is kept."""
         with self._lock:

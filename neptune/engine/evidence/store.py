@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple, TypeAlias
@@ -204,11 +205,12 @@ class _Wanted(NamedTuple):
 
 
 class _Request(NamedTuple):
-    """What is asked now of one question about one scene, as flat indices."""
+    """What is asked now of one question about one scene, as flat indices, and for whom: the `owner` th."""
 
     evidence: Evidence
     question: Question
     flat: IntArray
+    owner: int
 
 
 def ask_many(oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], usage: Usage | Sequence[Usage]) -> None:
@@ -263,25 +265,33 @@ def ask_many(oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], 
 def _claim(wants: list[_Wanted], owners: int) -> tuple[list[_Request], list[int], list[_Wanted]]:
     """Put in flight what nobody knows or asks: return it by scene and question, how many ground atoms each owner asks,
     and what others are asking."""
-    pending: dict[tuple[Evidence, str, int], tuple[Question, list[IntArray]]] = {}
+    claimed: dict[tuple[Evidence, str, int], list[IntArray]] = defaultdict(list)
+    pending: dict[tuple[Evidence, str, int, int], tuple[Question, list[IntArray]]] = {}
     asked, elsewhere = [0] * owners, []
     with ExitStack() as stack:
         for evidence in sorted({want.evidence for want in wants}, key=lambda e: e._order):
             stack.enter_context(evidence._lock)
         for owner, evidence, table, flat in wants:
             question, fresh = table.question, flat[~table.known(flat)]
+            if not len(fresh):
+                continue
             taken = evidence._in_flight.taken(question, fresh)
             if taken.any():
                 elsewhere.append(_Wanted(owner, evidence, table, fresh[taken]))
-            fresh = fresh[~taken]
+                fresh = fresh[~taken]
+            before = claimed[evidence, question.key, question.arity]
+            if before:
+                fresh = fresh[~np.isin(fresh, np.concatenate(before))]
             if len(fresh):
-                _, parts = pending.setdefault((evidence, question.key, question.arity), (question, []))
-                if parts:
-                    fresh = fresh[~np.isin(fresh, np.concatenate(parts))]
-                parts.append(fresh)
-            asked[owner] += len(fresh)
-        requests = [_Request(e, question, np.concatenate(parts)) for (e, _, _), (question, parts) in pending.items()]
-        for evidence, question, flat in requests:
+                before.append(fresh)
+                asked[owner] += len(fresh)
+                key = (evidence, question.key, question.arity, owner)
+                pending.setdefault(key, (question, []))[1].append(fresh)
+        requests = [
+            _Request(evidence, question, np.concatenate(parts), owner)
+            for (evidence, _, _, owner), (question, parts) in pending.items()
+        ]
+        for evidence, question, flat, _ in requests:
             evidence._in_flight.begin(question, flat, len(evidence.scene) ** question.arity)
     return requests, asked, elsewhere
 
@@ -291,21 +301,20 @@ def _send(oracle: Oracle, requests: list[_Request], asked: list[int], usages: li
     try:
         scored = [
             request_of(e.scene, question, unflatten(flat, (len(e.scene),) * question.arity))
-            for e, question, flat in requests
+            for e, question, flat, _ in requests
         ]
         started = time.perf_counter()
         answers = scores_of(oracle, scored)
         elapsed = 1000 * (time.perf_counter() - started)
-        for (evidence, question, flat), answer in zip(requests, answers):
+        for (evidence, question, flat, _), answer in zip(requests, answers):
             with evidence._lock:
                 evidence._record(question, flat, answer.logits, answer.bounds)
     finally:
-        for evidence, question, flat in requests:
+        for evidence, question, flat, _ in requests:
             with evidence._lock:
                 evidence._in_flight.end(question, flat)
-    first = next(k for k, count in enumerate(asked) if count)
-    for answer in answers:
-        usages[first].add(answer.cost)  # of a batch for several, the first one pays
+    for request, answer in zip(requests, answers):
+        usages[request.owner].add(answer.cost)
     total = sum(asked)
     for k in {id(u): k for k, u in enumerate(usages) if asked[k]}.values():
         usages[k].oracle_rounds += 1

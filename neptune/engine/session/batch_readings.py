@@ -26,14 +26,16 @@ from neptune.scene import Scene
 
 @dataclass(eq=False)
 class Job:
-    """One question of a batch: its place, its program, its scene, and what is found on the way to its answer."""
+    """One question of a batch: its program, its scene, its policy for what is not there, and what is found on the way
+    to its answer (``None``: it has to be run by itself)."""
 
-    at: int
     made: Precompiled
     scene: Scene
     evidence: Evidence
+    presuppositions: str
     objects: list[int] = field(default_factory=list)
     record: Record = field(default_factory=Record)
+    answer: Answer | None = None
 
 
 class Reader:
@@ -42,8 +44,8 @@ class Reader:
     def __init__(self, context: RunContext, padded: Padded[Job]) -> None:
         self._context, self._padded = context, padded
 
-    def answer(self, group: Group[Job], answers: list[Answer | None]) -> None:
-        """Put the answers of a group at their places; leave ``None`` where a question has to be run by itself."""
+    def answer(self, group: Group[Job]) -> None:
+        """Give the questions of a group their answers; leave ``None`` where one has to be run by itself."""
         note_peak(group)
         main = group.stages[0].main
         closed = main + len(group.stages[0].presupposed)
@@ -65,8 +67,8 @@ class Reader:
                 job, made = group.rows[b], group.rows[b].made
                 if reading is not None:
                     job.record.add(reading, made.need.of, made.line, made.text)
-                    policy, believed = self._context.presuppositions, self._context.parameters.believed
-                    answers[job.at] = readout.answer(reading, job.record, made.names, made.notes, policy, believed)
+                    policy, believed = job.presuppositions, self._context.parameters.believed
+                    job.answer = readout.answer(reading, job.record, made.names, made.notes, policy, believed)
 
     def _truth(self, group: Group[Job], rows: list[int]) -> list[Reading | None]:
         table, chance = group.internal[0], group.chances[0]
@@ -202,9 +204,9 @@ def _at(objects: list[int], term: Term) -> Term:
 
 
 def note_peak(group: Group[Job]) -> None:
-    """Add the cells of the group's largest table to what its questions cost."""
-    for job in group.rows:
-        job.record.usage.peak_cells = max(job.record.usage.peak_cells, group.peak)
+    """Add the cells of the largest table that each question needs to what it cost."""
+    for job, peak in zip(group.rows, group.peaks, strict=True):
+        job.record.usage.peak_cells = max(job.record.usage.peak_cells, peak)
 
 
 def note_described(group: Group[Job], k: int, texts: list[str], chosen: bool = False) -> list[int]:

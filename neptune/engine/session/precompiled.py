@@ -13,6 +13,7 @@ import dsl
 from dsl import plan
 from dsl.plan import Atom, Count, Describe, Description, Exists, ExpectationOver, Node
 from dsl.plan.guards import insert_guards
+from dsl.syntax import ast
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.stage import NotBatchable, Stage
@@ -34,6 +35,9 @@ class Precompiled:
         The description whose object is needed first (place 0 of the main stage), as text, and its own stage.
     stage
         The main stage.
+    told
+        Of a program of one statement that binds no names, the line that is told of its decision: 0 for an expression
+        alone. ``None`` for other programs.
     chain
         Of a chain of ∃ with distinct variables: its nodes, outermost first. `settled`: the guarded formula.
     """
@@ -46,8 +50,14 @@ class Precompiled:
     choice: tuple[str, Stage] | None
     stage: Stage
     settled: Node
+    told: int | None = None
     chain: tuple[Exists, ...] = ()
     _after: dict[int, Stage] = field(default_factory=dict)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What is asked and evaluated, in order: the choice, if there is one, and the main stage."""
+        return (self.choice[1], self.stage) if self.choice else (self.stage,)
 
     def after(self, fixed: int) -> Stage:
         """Return the stage that finds the next object of a witness: the variables before it are places 0 … `fixed` - 1.
@@ -94,7 +104,8 @@ def precompile(context: RunContext, program: str) -> Precompiled:
         notes.append(f"the formula returned has {free} free variables; they were bound by 'exists'")
     settled, choice = _settled(insert_guards(need.of))
     stage = _stage(context, need, settled)
-    made = Precompiled(need, plan.show(need.of), outcome.line, tuple(notes), outcome.names, choice, stage, settled)
+    text, told = plan.show(need.of), _told(checked.program, outcome.line)
+    made = Precompiled(need, text, outcome.line, tuple(notes), outcome.names, choice, stage, settled, told)
     node, chain = need.of, []
     while need.kind == "truth" and isinstance(node, Exists):
         chain.append(node)
@@ -102,6 +113,16 @@ def precompile(context: RunContext, program: str) -> Precompiled:
     if len({link.var for link in chain}) == len(chain):
         made.chain = tuple(chain)
     return made
+
+
+_BINDING = ast.Assign | ast.AugAssign | ast.For | ast.FunctionDef | ast.If | ast.Comprehension
+
+
+def _told(program: ast.Program, line: int) -> int | None:
+    only, *more = program.body
+    if more or any(isinstance(node, _BINDING) for node in ast.walk(program)):
+        return None
+    return 0 if isinstance(only, ast.ExprStatement) else line
 
 
 def _settled(node: Node) -> tuple[Node, tuple[str, Stage] | None]:

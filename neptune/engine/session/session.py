@@ -38,7 +38,7 @@ from neptune.engine.session.readout import Reading, Record
 BOUND_BRANCHES = 1 << 11
 """The most branches of a search for bounds between two rounds of the schedule: about a second."""
 
-_GOALS: dict[NeedKind, Kind] = {
+GOALS: dict[NeedKind, Kind] = {
     "truth": "decide",
     "probability": "exact",
     "number": "each",
@@ -47,6 +47,7 @@ _GOALS: dict[NeedKind, Kind] = {
     "ranking": "exact",
     "text": "choose",
 }
+"""Of a need, what is to be known of its plan."""
 _OPEN: dict[NeedKind, str] = {
     "truth": "the branch",
     "probability": "the number",
@@ -133,7 +134,7 @@ class Session:
             self.work.spend(work.STEPS, 16)
             return known[0]  # the record has it
         looked_up = usage.cache_hits + usage.oracle_calls
-        prepared = self._prepare(need.of, _GOALS[need.kind])
+        prepared = self._prepare(need.of, GOALS[need.kind])
         started = time.perf_counter()
         reading: Reading = getattr(self, f"_{need.kind}")(prepared, need.of)
         if reading.settled and not self.guessed and self.context.semantics > 1:

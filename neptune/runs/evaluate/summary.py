@@ -42,7 +42,8 @@ def summarise(
         over nothing; samples of which no right answer is known (`unjudged`, where there are some) count for no
         accuracy, whatever became of them. `interval` and `interval_answered` are the accuracies' intervals, of the one
         kind that `interval_method` names (:mod:`neptune.runs.evaluate.intervals`); `interval` is ``None`` while samples
-        are unanswered. `seconds` is the samples' own time. Where answers have an overlap with a box, also `mean_iou`
+        are unanswered. `seconds` is the samples' own time, looking inside
+        answers included. Where answers have an overlap with a box, also `mean_iou`
         with `mean_iou_interval`, and `iou_accuracy` (the share with an IoU ≥ 0.5), over the `iou_n` answered samples
         that have one.
     """

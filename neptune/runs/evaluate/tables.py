@@ -101,8 +101,8 @@ def describe_outcomes(results: Mapping[str, Any]) -> list[str]:
 def describe_usage(usage: Mapping[str, float], seconds: float, wall: float | None = None) -> str:
     """Return in words what a run used: calls, those that the disk answered, tokens, money, time.
 
-    `seconds` are the samples' own, those of earlier sessions too; looking inside answers is not among them. `wall`
-    are those of this session by the clock, where it is known.
+    `seconds` are the samples' own, those of earlier sessions too, with looking inside answers. `wall` are those of this
+    session by the clock, where it is known.
     """
     calls = f"{usage.get('oracle_calls', 0):,.0f} oracle calls"
     if stored := usage.get("oracle_stored"):
@@ -112,9 +112,10 @@ def describe_usage(usage: Mapping[str, float], seconds: float, wall: float | Non
         parts.append(f"{read:,.0f} + {usage.get('oracle_completion_tokens', 0):,.0f} tokens")
     if cost := usage.get("oracle_cost"):
         parts.append(f"{cost:.4f} in money")
-    times = [f"{seconds:.1f} s answering"]
-    if inside := usage.get("inspect_ms"):
-        times.append(f"{inside / 1000:.1f} s looking inside")
+    inside = usage.get("inspect_ms", 0.0) / 1000
+    times = [f"{max(seconds - inside, 0.0):.1f} s answering"]
+    if inside:
+        times.append(f"{inside:.1f} s looking inside")
     if wall is not None:
         times.append(f"{wall:.1f} s by the clock")
     return ", ".join([*parts, *times])

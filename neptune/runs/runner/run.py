@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,36 +19,23 @@ from neptune.errors import ConfigError, ModelFailedError, NeptuneError, WriteErr
 from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs import record as records
 from neptune.runs.evaluate.after import examine, more_results
-from neptune.runs.evaluate.logics import answer_under
 from neptune.runs.evaluate.side_files import attach, forget_others
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.evaluate.tables import print_more, print_results
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.record.bundle import pack_run
-from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
-from neptune.runs.record.fetched import place_of
-from neptune.runs.record.outcome import ERROR, judged
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.record.provenance import describe_code, hash_inputs
+from neptune.runs.runner.batches import Batches, fits
 from neptune.runs.runner.flight import Budget, Flight
 from neptune.runs.runner.preflight import preflight, settle_schedule
 from neptune.runs.runner.programs import Programs, Write
 from neptune.runs.runner.progress import Progress
-from neptune.tasks import presuppositions_of
-from neptune.tasks.base import plain
+from neptune.runs.runner.samples import BUG, Asked, answer_sample
 from neptune.writer.failures import ProviderError
-from neptune.writer.vote import Candidate, answer_together
 
 if TYPE_CHECKING:
-    from neptune.answer import Answer
-    from neptune.engine import Engine
-    from neptune.scene import Scene
     from neptune.tasks import Sample, Task
-    from neptune.writer.chat import Spent
-    from neptune.writer.writer import Written
-
-BUG = "bug"
-"""`error_kind` of an exception that nobody foresaw; its traceback is in ``errors.log``."""
 
 EXIT_OK, EXIT_BUG, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -212,14 +197,20 @@ def answer_samples(
     def begin(item: tuple[Task, Sample, Write]) -> Callable[[], Record]:
         return partial(answer_sample, config, engine, *item, folder, budget.left)
 
+    def flying() -> Flight[tuple[Task, Sample, Write], Record] | Batches:
+        if fits(config):
+            return Batches(engine, (Asked(config, engine, *item, folder) for item in samples))
+        return stack.enter_context(Flight(samples, begin, max(config.workers, len(config.gpus)), budget.allows))
+
     replayed: dict[str, Any] = {"record": folder.path / RECORD} if config.record_oracle == "auto" else {}
     # Samples are made when their turn comes: only their indices are kept in memory.
     samples = programs.ahead((task, task.samples[index]) for task, index in todo)
     with (
         Engine.from_config(config, **replayed) as engine,
         Progress(total, lazy=config.schedule == "lazy") as progress,
-        Flight(samples, begin, max(config.workers, len(config.gpus)), budget.allows) as flight,
+        ExitStack() as stack,
     ):
+        flight = flying()
         progress.resume(folder.records)
         failure: ProviderError | ModelFailedError | None = None
         in_a_row = 0
@@ -239,106 +230,6 @@ def answer_samples(
             folder.append(record)
             progress.add(record)
     return failure
-
-
-def answer_sample(
-    config: Config,
-    engine: Engine,
-    task: Task,
-    sample: Sample,
-    write: Write,
-    folder: RunFolder,
-    budget: int | None = None,
-) -> Record:
-    """Answer one sample and return its record; whatever goes wrong is in the record.
-
-    At most `budget` oracle calls are made by each of its programs, besides the engine's own limit.
-
-    Raises
-    ------
-    ProviderError, ModelFailedError
-        If the provider of programs, the oracle or the detector fails, whatever the question.
-    WriteError
-        If the disk is full or fails.
-    """
-    from dsl.errors import ProgramError
-
-    start = time.perf_counter()
-    scene: Scene | None = None
-    answer: Answer | None = None
-    program: str | None = None
-    written: Written | None = None
-    spent: Spent | None = None
-    recorded: dict[str, Any] = {}
-    inside: dict[str, Any] = {}
-    seconds: float | None = None
-    looked: dict[str, float] = {}
-    outcome: dict[str, Any] = {"answer": None, "expected": None, "correct": False}
-    outcome |= {"error": None, "error_kind": None, "outcome": None, "why": None}
-    try:
-        sample.check()
-        if sample.expected is None:
-            outcome["correct"] = None  # Nobody knows what is right, so that an error is not wrong either.
-        outcome["expected"] = task.show_expected(sample)
-        written = write()
-        program, spent = written.program, written.usage
-        # Oracles and detectors that need the truth say here why there is none.
-        needs_truth = "scene" in (config.od_model, config.vlm_model_name)
-        assert sample.picture is not None  # else the sample has a problem
-        candidates = written.candidates or (Candidate(program),)
-        scene = engine.scene(
-            sample.picture,
-            sample.truth() if needs_truth else sample.annotation,
-            engine.labels(*(c.program for c in candidates)),
-        )
-        seen = scene
-        if engine.recorder is not None:
-            recorded = {"scene": engine.recorder.keep(scene), "evidence": engine.evidence(scene)}
-        policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
-        inputs = {"query": sample.question, "possible_answers": list(sample.extra.get("choices", ()))}
-        answer, program = answer_together(candidates, lambda text: engine.run(text, seen, budget, policy, inputs))
-        outcome["answer"] = task.show_answer(sample, answer, scene)
-        if outcome["answer"] != plain(answer):
-            outcome["value"] = plain(answer)
-        outcome |= judged(task.judge(sample, answer, scene), answer)
-        if not answer.abstained:
-            outcome |= task.measures(sample, answer, scene)
-        outcome |= answer_under(engine, config.logics, program, task, sample, scene, answer)
-        seconds = time.perf_counter() - start
-        if config.inspect != "none" and answer.why != "out of domain":  # then nothing was run
-            from neptune.engine.analysis.inspection import inspect
-
-            inside = inspect(engine, program, scene, config.inspect == "flips", policy).as_dict()
-            looked["inspect_ms"] = round(1000 * (time.perf_counter() - start - seconds), 3)
-    except (ProviderError, ModelFailedError, WriteError, CancelledError):
-        raise
-    except (NeptuneError, ProgramError) as error:
-        program = program or getattr(error, "source", None)
-        spent = spent or getattr(error, "spent", None)
-        outcome |= {"error": error.one_line(), "error_kind": type(error).__name__}
-    except Exception as error:
-        message = " ".join(str(error).split())
-        outcome |= {"error": f"unexpected {type(error).__name__}: {message}"[:500], "error_kind": BUG}
-        folder.log_bug(str(sample.id), traceback.format_exc())
-    if outcome["error"]:
-        outcome |= {"outcome": ERROR, "why": None}
-    described = describe_answer(answer, spent)
-    described["usage"] |= looked
-    return {
-        "id": sample.id,
-        "dataset": task.name,
-        "family": sample.family,
-        "question": sample.question,
-        "program": program,
-        **outcome,
-        **describe_writing(written),
-        **described,
-        **describe_scene(scene),
-        **inside,
-        **recorded,
-        "picture": place_of(sample.picture, folder.path, seen=scene is not None),
-        "seconds": round(seconds if seconds is not None else time.perf_counter() - start, 4),
-    }
 
 
 def finish(

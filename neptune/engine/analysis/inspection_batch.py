@@ -1,0 +1,299 @@
+"""What many finished runs looked like inside, at once: what :func:`~neptune.engine.analysis.inspection.inspect` says of
+each, read off padded batches of their plans as written.
+
+Questions answered in a batch have all their evidence, one decision, and no value taken on their way: what is shown of
+them is laid out once a program, and its values are those of one evaluation for all programs of one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+from cachetools import LRUCache
+from torch import Tensor
+
+from dsl import plan
+from dsl.errors import LimitError
+from dsl.plan import Atom, Count, CountTrue, Describe, Description, Node, Not, Predicate
+from neptune.algebra.convert import as_float
+from neptune.engine.analysis.inspection import MOST_NODES, parts_of
+from neptune.engine.analysis.robustness import cell_limit
+from neptune.engine.compile import plan_cache as plans
+from neptune.engine.context import RunContext
+from neptune.engine.evaluate.atom_tensors import from_evidence
+from neptune.engine.evaluate.batched import Group, Padded
+from neptune.engine.evaluate.stage import Stage
+from neptune.engine.evidence.indexing import diagonal
+from neptune.engine.evidence.replies import MAX_LOGIT
+from neptune.engine.evidence.tables import Table
+from neptune.engine.schedule.pushdown import push_down
+from neptune.engine.schedule.stopping import MARGIN, Goal
+from neptune.engine.session.batch_readings import Job
+from neptune.engine.session.precompiled import Precompiled
+from neptune.engine.session.session import GOALS
+
+LAYOUTS_KEPT = 10_000
+
+
+@dataclass(slots=True)
+class _Shown:
+    """One line of what is shown: what is the same on every scene, and where its values are.
+
+    Parameters
+    ----------
+    row
+        Depth and text.
+    node
+        What it shows.
+    truths
+        Its truths among those of the layout.
+    vars
+        The variables of its scores, the one shown first.
+    said
+        What is said of these variables, after the scores.
+    """
+
+    row: dict[str, Any]
+    node: Node
+    truths: tuple[int, ...] = ()
+    vars: tuple[str, ...] = ()
+    said: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class _Layout:
+    """What is shown of one program, whatever the scene."""
+
+    shown: list[_Shown]
+    stage: Stage
+    goal: Goal
+    line: int
+    margin: float
+
+
+class _AsShown(Padded[Job]):
+    """Evaluates plans as written on the scores as they are shown: probabilities, which are calibrated already."""
+
+    def _internal(self, predicates: list[list[Predicate]], rows: list[Job], n: int) -> tuple[Tensor, Tensor | None]:
+        raw = self._source(predicates, rows, n)
+        own = torch.from_numpy(diagonal(n, raw.dim() - 2).copy())
+        raw = raw.masked_fill(own, -MAX_LOGIT)  # never asked and never used: shown as false
+        if len(self.run.parameters.oracle) == 1:
+            return _carrier(self.run, raw, "default"), None
+        names = [[p.name or "default" for p in row] for row in predicates]
+        cells = [torch.stack([_carrier(self.run, x, name) for x, name in zip(a, b)]) for a, b in zip(raw, names)]
+        return torch.stack(cells), None
+
+
+class Insides:
+    """Looks inside runs that were made in one context, and keeps how their programs are laid out."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._padded = _AsShown(replace(context, planner="naive"), partial(from_evidence, context.wording))
+        self._layouts: LRUCache[Precompiled, _Layout | None] = LRUCache(LAYOUTS_KEPT)
+
+    @torch.no_grad()
+    def of(self, jobs: Sequence[Job]) -> list[dict[str, Any] | None]:
+        """Return the fields of records that show the insides of runs; ``None`` where a run is looked at by itself.
+
+        Those are runs that chose an object first or bound names, plans too large to be evaluated as written, and
+        decisions within rounding of a tie.
+        """
+        found: dict[int, dict[str, Any]] = {}
+        members = [(at, job, layout) for at, job in enumerate(jobs) if (layout := self._layout(job)) is not None]
+        if members:
+            place = {id(job): (at, layout) for at, job, layout in members}
+            atoms = _AtomScores(self._context)
+            try:
+                groups = self._padded.evaluate([job for _, job, _ in members], [m.stage for _, _, m in members])
+            except LimitError:
+                groups = []
+            for group in groups:
+                values = _Values(group)
+                for b, job in enumerate(group.rows):
+                    at, layout = place[id(job)]
+                    if _is_clear(layout, values, b):
+                        nodes = [_line(shown, values, b, job, atoms) for shown in layout.shown]
+                        nodes[0]["line"] = layout.line
+                        found[at] = {"plan": nodes, "lines": [], "skipped": 0}
+        return [found.get(at) for at in range(len(jobs))]
+
+    def _layout(self, job: Job) -> _Layout | None:
+        """Return how a run's program is laid out, if its scene is small enough for the plan as written."""
+        made = job.made
+        if made not in self._layouts:
+            self._layouts[made] = _laid_out(self._context, made)
+        layout = self._layouts[made]
+        if layout is None:
+            return None
+        program = plans.plan(layout.stage.template.node, "parts", None)
+        return layout if program.peak_cells(len(job.scene)) <= cell_limit(self._context) else None
+
+
+def _laid_out(context: RunContext, made: Precompiled) -> _Layout | None:
+    if made.choice or made.told is None:
+        return None
+    soft_quantifiers = as_float(context.parameters.quantifier_tau) != 0.0
+    root = made.settled if soft_quantifiers else push_down(made.settled)
+    truths: dict[Node, int] = {}
+    names: dict[str, str] = {}
+    shown: list[_Shown] = []
+    for depth, node, label in parts_of(root, 0, names, set()):
+        if len(shown) >= MOST_NODES:
+            break
+        line = _Shown({"depth": depth, "text": label}, node)
+        shown.append(line)
+        match node:
+            case plan.Number() | plan.Const():
+                continue
+            case Describe() | CountTrue():
+                of: tuple[Node, ...] = node.bodies
+            case Description() | Count():
+                of, line.vars = (node.body,), (node.var, *sorted(node.free))
+            case _:
+                of, line.vars = (node,), tuple(sorted(node.free))
+        if line.vars:
+            line.said["over"] = names.get(line.vars[0], line.vars[0])
+        if line.vars[1:]:
+            line.said["best"] = [names.get(v, v) for v in line.vars[1:]]
+        atom = _atom(node)
+        if atom is None:
+            line.truths = tuple(truths.setdefault(truth, len(truths)) for truth in of)
+        elif len(set(atom.free)) < len(atom.terms):
+            return None  # it speaks of a given object, or twice of one
+        else:
+            line.said["question"] = context.wording.question(atom.predicate).text
+    goal = Goal(GOALS[made.need.kind], root)
+    if not shown[0].truths:
+        return None
+    margin = MARGIN if goal.soft or not context.logic.uses_logits else 0.0
+    return _Layout(shown, Stage(tuple(truths), len(truths)), goal, made.told, margin)
+
+
+def _atom(node: Node) -> Atom | None:
+    """Return the atom that a line shows, negated or not."""
+    inner = node.body if isinstance(node, Not) else node
+    return inner if isinstance(inner, Atom) else None
+
+
+def _carrier(context: RunContext, raw: Tensor, name: str) -> Tensor:
+    """Return carrier values of raw logits, through the probabilities that are shown."""
+    p = context.parameters.calibrate(raw.double(), name).detach().sigmoid()
+    return context.logic.to_internal(torch.logit(p).to(context.logic.dtype))
+
+
+class _Values:
+    """The truths of a group's plans as lists of numbers: one for each object of the first variable wanted, the others
+    bound by ∃."""
+
+    def __init__(self, group: Group[Job]) -> None:
+        self.group = group
+        self._kept: dict[tuple[int, tuple[str, ...]], Any] = {}
+
+    def scores(self, k: int, vars: tuple[str, ...], b: int) -> Any:
+        """Return the k-th truth of a row: a number where there are no variables."""
+        found = self._kept.get((k, vars))
+        if found is None:
+            found = self._kept[k, vars] = self._over(k, vars).tolist()
+        return found[b][: len(self.group.rows[b].scene)] if vars else found[b]
+
+    def _over(self, k: int, vars: tuple[str, ...]) -> Tensor:
+        group, x, have = self.group, self.group.chances[k].double(), self.group.vars[k]
+        for var in vars:
+            if var not in have:  # a description of nothing in particular
+                x, have = x.unsqueeze(-1).expand(*x.shape, group.frame.size), (*have, var)
+        x = x.permute(0, *(1 + have.index(v) for v in vars))
+        for axis in range(2, 1 + len(vars)):
+            if group.keep is not None:
+                shape = [group.frame.batch, *([1] * len(vars))]
+                shape[axis] = group.frame.size
+                x = x.masked_fill(~group.keep.reshape(shape), -1.0)
+        return x.amax(tuple(range(2, 1 + len(vars)))) if len(vars) > 1 else x
+
+    def decided(self, k: int, b: int) -> int:
+        """Return how many cells of the k-th truth of a row are true."""
+        key = (k, ("#",))
+        if key not in self._kept:
+            hits = self.group.decided(k)
+            self._kept[key] = (hits.sum(1) if hits.dim() > 1 else hits.int()).tolist()
+        return int(self._kept[key][b])
+
+    def best(self, of: tuple[int, ...], b: int) -> int:
+        """Return which of some closed truths of a row is the truest, the first among equals."""
+        key = (-1, tuple(map(str, of)))
+        if key not in self._kept:
+            cells = torch.stack([self.group.internal[k] for k in of], 1)
+            self._kept[key] = self.group.frame.logic.ranks(cells).argmax(1).tolist()
+        return int(self._kept[key][b])
+
+
+def _is_clear(layout: _Layout, values: _Values, b: int) -> bool:
+    """Whether the run's decision is settled beyond rounding: else its plan is evaluated as it was before quantifiers
+    were pushed inward."""
+    if not layout.margin:
+        return True
+    root, margin = layout.shown[0], layout.margin
+    found: list[float] = []
+    for k in root.truths:
+        scores = values.scores(k, root.vars, b)
+        found += scores if isinstance(scores, list) else [scores]
+    if layout.goal.kind in ("argmax", "choose"):
+        best = max(range(len(found)), key=found.__getitem__)
+        others = [p for i, p in enumerate(found) if i != best]
+        return not others or found[best] > max(others) + margin
+    return all(p > 0.5 + margin or p < 0.5 - margin for p in found)
+
+
+def _line(shown: _Shown, values: _Values, b: int, job: Job, atoms: _AtomScores) -> dict[str, Any]:
+    """Return one line of what is shown of a run."""
+    node, row = shown.node, dict(shown.row)
+    atom = _atom(node)
+    if atom is not None:
+        scores, cells = atoms.of(job, atom, node is not atom)
+        row |= {"scores" if shown.vars else "p": scores, **shown.said}
+        return row | {"cells": cells, "known": cells}
+    if not shown.truths:
+        return row
+    if isinstance(node, Describe):
+        return row | {"value": node.values[values.best(shown.truths, b)]}
+    if isinstance(node, CountTrue):
+        return row | {"n": sum(values.decided(k, b) for k in shown.truths)}
+    (k,) = shown.truths
+    found = values.scores(k, shown.vars, b)
+    row |= {"scores": [round(p, 3) for p in found], **shown.said} if shown.vars else {"p": round(found, 3)}
+    if isinstance(node, Count) and not node.free:
+        row["n"] = values.decided(k, b)
+    return row
+
+
+class _AtomScores:
+    """The scores of atoms as they are shown: the same for all questions on a picture."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._kept: dict[tuple[Table, str, bool, bool], tuple[Any, int]] = {}
+
+    def of(self, job: Job, atom: Atom, negated: bool) -> tuple[Any, int]:
+        """Return an atom's scores over the first of its variables, the others bound by ∃ (a number where it has none),
+        and how many ground atoms it speaks of."""
+        context, predicate = self._context, atom.predicate
+        table = job.evidence.table(context.wording.question(predicate), predicate.symmetric)
+        order = sorted(range(len(atom.terms)), key=lambda place: str(atom.terms[place]))
+        key = (table, predicate.name or "default", negated, order != sorted(order))
+        found = self._kept.get(key) if len(order) < 3 else None
+        if found is None:
+            raw = torch.from_numpy(table.logits)
+            own = torch.from_numpy(diagonal(len(job.scene), len(order)).copy())
+            own_cell = context.logic.to_internal(torch.tensor(-MAX_LOGIT, dtype=context.logic.dtype))
+            x = torch.where(own, own_cell, _carrier(context, raw.nan_to_num(nan=0.0), key[1]))
+            p = context.logic.to_probability(context.logic.not_(x) if negated else x).double().permute(order)
+            if len(order) > 1:
+                p = p.amax(tuple(range(1, len(order))))
+            scores = [round(v, 3) for v in p.tolist()] if order else round(float(p), 3)
+            found = self._kept[key] = scores, len(table.normalised(None))
+        return found

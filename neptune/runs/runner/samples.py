@@ -1,0 +1,293 @@
+"""One sample on its way to its record: its program is written and its scene found, it is answered, judged, described.
+
+The steps are apart, so that many samples can be answered at once between the first and the last. Whatever goes wrong
+with one sample ends in its own record.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from neptune.config import Config
+from neptune.engine.evidence.kept import EvidenceKept
+from neptune.errors import ModelFailedError, NeptuneError, WriteError
+from neptune.runs.evaluate.logics import answer_under
+from neptune.runs.record import Record, RunFolder
+from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
+from neptune.runs.record.fetched import place_of
+from neptune.runs.record.outcome import ERROR, judged
+from neptune.tasks import presuppositions_of
+from neptune.tasks.base import plain
+from neptune.writer.failures import ProviderError
+from neptune.writer.vote import Candidate, answer_together
+
+if TYPE_CHECKING:
+    from neptune.answer import Answer
+    from neptune.engine import Engine
+    from neptune.engine.evidence.store import Evidence
+    from neptune.runs.runner.programs import Write
+    from neptune.scene import Scene
+    from neptune.tasks import Sample, Task
+    from neptune.writer.chat import Spent
+    from neptune.writer.writer import Written
+
+BUG = "bug"
+"""`error_kind` of an exception that nobody foresaw; its traceback is in ``errors.log``."""
+
+FATAL = (ProviderError, ModelFailedError, WriteError, CancelledError)
+"""What is no matter of one sample: it keeps no record, and is answered when the run resumes."""
+
+
+class Asked:
+    """One sample that is being answered.
+
+    Parameters
+    ----------
+    config, engine
+        The run's.
+    task, sample, write
+        What is asked, and what gives its program.
+    folder
+        Where the traceback of a bug is kept.
+    budget
+        The most oracle calls of each of its programs, besides the engine's own limit.
+
+    Attributes
+    ----------
+    failure
+        What ends more than this sample (:data:`FATAL`).
+    seconds
+        What the sample has taken so far, looking inside left out; `looked` is that.
+    evidence
+        What the oracle has said of its picture.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        task: Task,
+        sample: Sample,
+        write: Write,
+        folder: RunFolder,
+        budget: int | None = None,
+    ) -> None:
+        self._config, self._engine, self._folder, self._budget = config, engine, folder, budget
+        self.task, self.sample, self._write = task, sample, write
+        self.scene: Scene | None = None
+        self.evidence: Evidence | None = None
+        self.policy = "auto"
+        self.program: str | None = None
+        self.failure: BaseException | None = None
+        self.seconds = self.looked = 0.0
+        self._answer: Answer | None = None
+        self._candidates: tuple[Candidate, ...] = ()
+        self._written: Written | None = None
+        self._spent: Spent | None = None
+        self._recorded: dict[str, Any] = {}
+        self._inside: dict[str, Any] = {}
+        self._outcome: dict[str, Any] = {"answer": None, "expected": None, "correct": False}
+        self._outcome |= {"error": None, "error_kind": None, "outcome": None, "why": None}
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """Keep what goes wrong in a step, and what it takes."""
+        from dsl.errors import ProgramError
+
+        begun = time.perf_counter()
+        try:
+            yield
+        except FATAL as error:
+            self.failure = error
+        except (NeptuneError, ProgramError) as error:
+            self.program = self.program or getattr(error, "source", None)
+            self._spent = self._spent or getattr(error, "spent", None)
+            self._outcome |= {"error": error.one_line(), "error_kind": type(error).__name__}
+        except Exception as error:
+            message = " ".join(str(error).split())
+            self._outcome |= {"error": f"unexpected {type(error).__name__}: {message}"[:500], "error_kind": BUG}
+            self._folder.log_bug(str(self.sample.id), traceback.format_exc())
+        finally:
+            self.seconds += time.perf_counter() - begun
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing went wrong so far."""
+        return self.failure is None and self._outcome["error"] is None
+
+    def prepare(self) -> None:
+        """Get the program and the scene."""
+        with self._step():
+            config, engine, sample = self._config, self._engine, self.sample
+            sample.check()
+            if sample.expected is None:
+                self._outcome["correct"] = None  # Nobody knows what is right, so that an error is not wrong either.
+            self._outcome["expected"] = self.task.show_expected(sample)
+            self._written = written = self._write()
+            self.program, self._spent = written.program, written.usage
+            # Oracles and detectors that need the truth say here why there is none.
+            needs_truth = "scene" in (config.od_model, config.vlm_model_name)
+            assert sample.picture is not None  # else the sample has a problem
+            self._candidates = tuple(written.candidates) or (Candidate(written.program),)
+            self.scene = engine.scene(
+                sample.picture,
+                sample.truth() if needs_truth else sample.annotation,
+                engine.labels(*(c.program for c in self._candidates)),
+            )
+            self.evidence = engine.evidence(self.scene)
+            if engine.recorder is not None:
+                self._recorded = {"scene": engine.recorder.keep(self.scene), "evidence": self.evidence}
+            self.policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
+
+    @property
+    def question(self) -> tuple[str, Scene, Evidence] | None:
+        """The program, scene and evidence of a sample that is answered by one program; ``None`` where there are several
+        programs, or none."""
+        if not self.whole or len(self._candidates) != 1 or self.scene is None or self.evidence is None:
+            return None
+        return self._candidates[0].program, self.scene, self.evidence
+
+    def run(self) -> Answer | None:
+        """Run the sample's programs; return the answer, ``None`` where they failed.
+
+        Raises
+        ------
+        ModelFailedError
+            If the oracle fails, whatever it is asked.
+        """
+        if self.whole:
+            with self._step():
+                assert self.scene is not None
+                engine, scene, sample = self.engine, self.scene, self.sample
+                inputs = {"query": sample.question, "possible_answers": list(sample.extra.get("choices", ()))}
+                self._answer, self.program = answer_together(
+                    self._candidates, lambda text: engine.run(text, scene, self._budget, self.policy, inputs)
+                )
+        if isinstance(self.failure, ModelFailedError):
+            raise self.failure
+        return self._answer
+
+    def given(self, answer: Answer | None, seconds: float = 0.0) -> None:
+        """Take the answer that was found together with others', and the sample's share of the time."""
+        self._answer = answer if answer is not None else self._answer
+        self.seconds += seconds
+
+    @property
+    def engine(self) -> Engine:
+        """The run's engine, with this sample's evidence, which the run's own may have dropped for later pictures."""
+        engine = copy.copy(self._engine)
+        if self.evidence is not None:
+            engine.context = replace(engine.context, kept=EvidenceKept.only(self.evidence))
+        return engine
+
+    def judge(self) -> None:
+        """Judge the answer."""
+        answer, scene = self._answer, self.scene
+        if not self.whole or answer is None or scene is None or self.program is None:
+            return
+        with self._step():
+            task, sample, outcome = self.task, self.sample, self._outcome
+            outcome["answer"] = task.show_answer(sample, answer, scene)
+            if outcome["answer"] != plain(answer):
+                outcome["value"] = plain(answer)
+            outcome |= judged(task.judge(sample, answer, scene), answer)
+            if not answer.abstained:
+                outcome |= task.measures(sample, answer, scene)
+            if len(self._config.logics) > 1:
+                outcome |= answer_under(self.engine, self._config.logics, self.program, task, sample, scene, answer)
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer."""
+        return self._answer is not None
+
+    @property
+    def shows_flips(self) -> bool:
+        """Whether the smallest change that flips the answer is looked for."""
+        return self._config.inspect == "flips"
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is an inside to look at: something was run."""
+        return (
+            self._config.inspect != "none"
+            and self.whole
+            and self._answer is not None
+            and self._answer.why != "out of domain"
+        )
+
+    def look(self, inside: dict[str, Any] | None = None, seconds: float = 0.0) -> None:
+        """Look inside the run, or take what was found of many at once, and the sample's share of the time."""
+        if not self.is_shown:
+            return
+        before = self.seconds
+        with self._step():
+            if inside is None:
+                from neptune.engine.analysis.inspection import inspect
+
+                assert self.scene is not None
+                assert self.program is not None
+                inside = inspect(self.engine, self.program, self.scene, self.shows_flips, self.policy).as_dict()
+            self._inside = inside
+        self.looked, self.seconds = self.seconds - before + seconds, before
+
+    def record(self) -> Record:
+        """Return the sample's record.
+
+        Raises
+        ------
+        ProviderError, ModelFailedError, WriteError
+            If the provider of programs, the oracle or the detector fails, whatever the question; the disk is full.
+        """
+        if self.failure is not None:
+            raise self.failure
+        begun = time.perf_counter()
+        outcome = self._outcome
+        if outcome["error"]:
+            outcome |= {"outcome": ERROR, "why": None}
+        described = describe_answer(self._answer, self._spent)
+        if self._inside:
+            described["usage"]["inspect_ms"] = round(1000 * self.looked, 3)
+        record = {
+            "id": self.sample.id,
+            "dataset": self.task.name,
+            "family": self.sample.family,
+            "question": self.sample.question,
+            "program": self.program,
+            **outcome,
+            **describe_writing(self._written),
+            **described,
+            **describe_scene(self.scene),
+            **self._inside,
+            **self._recorded,
+            "picture": place_of(self.sample.picture, self._folder.path, seen=self.scene is not None),
+        }
+        return record | {"seconds": round(self.seconds + self.looked + time.perf_counter() - begun, 4)}
+
+
+def answer_sample(
+    config: Config,
+    engine: Engine,
+    task: Task,
+    sample: Sample,
+    write: Write,
+    folder: RunFolder,
+    budget: int | None = None,
+) -> Record:
+    """Answer one sample by itself and return its record; whatever goes wrong is in the record.
+
+    Parameters are those of :class:`Asked`, errors those of :meth:`Asked.record`.
+    """
+    asked = Asked(config, engine, task, sample, write, folder, budget)
+    asked.prepare()
+    asked.run()
+    asked.judge()
+    asked.look()
+    return asked.record()
