@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, overload
 
@@ -132,6 +132,10 @@ class Task(ABC):
     fetch_pictures: bool = False
     """Whether it is fetched then."""
     samples: Sequence[Sample]
+
+    def sample_ids(self) -> Iterator[str]:
+        """Yield the ids of the samples, in order. A task that knows them without making its samples says so here."""
+        return (str(sample.id) for sample in self.samples)
 
     def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
         """Tell whether an answer is right; ``None`` where the dataset does not say what is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,12 @@ class ListedTask(Task):
     def sample_id(self, index: int) -> str:
         """Return the sample's id for a record's place in the list, unique in it."""
         return f"{self.name}-{index:06d}"
+
+    def sample_ids(self) -> Iterator[str]:
+        """Yield the ids of the samples, in order; no record is read, no program translated."""
+        if isinstance(self.samples, Samples):
+            return (str(self.sample_id(index)) for index in self.samples.indices)
+        return super().sample_ids()
 
     def place(self, index: int) -> str:
         """Return how errors name a record: its file and its place in the list, from 0."""

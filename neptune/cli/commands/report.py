@@ -35,7 +35,7 @@ def report_again(folder: Path, data_dir: str | None = None, follow_links: bool =
         return index.build(folder)
     records.check_own_files(folder)
     found, _ = records.read_samples(folder / records.SAMPLES)
-    shown = attach(folder, found)
+    shown = list(attach(folder, found))
     results = folder / records.RESULTS
     if results.is_file():
         try:

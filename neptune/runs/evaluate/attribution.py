@@ -111,10 +111,10 @@ def attribute_run(
     swapper = swapper or Swapper(config)
     try:
         for task in loaded:
-            for index in range(len(task.samples)):
-                sample = task.samples[index]
-                record = wrong.get((task.name, str(sample.id)))
+            for index, name in enumerate(task.sample_ids()):
+                record = wrong.get((task.name, name))
                 if record is not None:
+                    sample = task.samples[index]
                     who = {"dataset": task.name, "id": sample.id}
                     found.add(who | attribute_sample(swapper, task, sample, record))
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,9 @@ class SideFile:
             self.rows[key(row)] = row
 
 
-def forget_others(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Drop the rows of samples that are not among the records: they were about answers that were taken back."""
-    there = {key(r) for r in records}
+def forget_others(folder: Path, there: Collection[tuple[str, str]]) -> None:
+    """Drop the rows of samples that are not there, by their keys: they were about answers that were taken back."""
+    there = frozenset(there)
     for name in NAMES:
         path = folder / f"{name}.jsonl"
         rows = SideFile(folder, name).rows if path.is_file() else {}
@@ -88,14 +88,12 @@ def forget_others(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
             write_atomic(path, "".join(kept))
 
 
-def attach(folder: Path, records: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """Return the records, each with the fields ``judge`` and ``blame`` where they are known."""
+def attach(folder: Path, records: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    """Yield the records, each with the fields ``judge`` and ``blame`` where they are known."""
     found = {name: SideFile(folder, name).rows for name in NAMES if (folder / f"{name}.jsonl").is_file()}
-    attached = []
     for record in records:
         row = dict(record)
         for name, rows in found.items():
             if known := rows.get(key(record)):
                 row[name] = {k: v for k, v in known.items() if k not in ("dataset", "id")}
-        attached.append(row)
-    return attached
+        yield row

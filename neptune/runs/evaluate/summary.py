@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -47,35 +48,55 @@ def summarise(
         with `mean_iou_interval`, and `iou_accuracy` (the share with an IoU ≥ 0.5), over the `iou_n` answered samples
         that have one.
     """
-    records = list(records)
     several = len(totals) > 1
+    kept: list[Record] = []
     families: dict[str, list[Record]] = {}
+    seconds, ties = 0.0, 0
     kinds: dict[str, int] = {}
     usage: dict[str, float] = {}
     failures: dict[str, int] = {}
-    for record in records:
+    for whole in records:  # which may come from the disk, one after the other
+        record = brief(whole)
+        kept.append(record)
         family = record.get("family") or "all"
         families.setdefault(f"{record['dataset']}: {family}" if several else str(family), []).append(record)
         if record.get("error"):
             kind = record.get("error_kind") or "error"
             kinds[kind] = kinds.get(kind, 0) + 1
-        count(failures, record.get("oracle_failures") or {})
-        for name, value in (record.get("usage") or {}).items():
+        seconds += whole.get("seconds") or 0.0
+        ties += bool(whole.get("tie"))
+        count(failures, whole.get("oracle_failures") or {})
+        for name, value in (whole.get("usage") or {}).items():
             usage[name] = max(usage.get(name, 0), value) if name == "peak_cells" else usage.get(name, 0) + value
     total = sum(totals.values())
     return {
-        **counts(records, total),
-        "unanswered_why": unanswered_why if len(records) < total else None,
+        **counts(kept, total),
+        "unanswered_why": unanswered_why if len(kept) < total else None,
         "interval_method": METHOD,
-        "complete": len(records) == total,
-        "ties": sum(bool(r.get("tie")) for r in records),
-        "by_dataset": {d: counts([r for r in records if r["dataset"] == d], n) for d, n in totals.items()},
+        "complete": len(kept) == total,
+        "ties": ties,
+        "by_dataset": {d: counts([r for r in kept if r["dataset"] == d], n) for d, n in totals.items()},
         "by_family": {f: counts(group, len(group)) for f, group in sorted(families.items())},
         "errors_by_kind": kinds,
         "usage": {k: round(v, 8 if k.endswith("cost") else 3) for k, v in usage.items()},
         "oracle_failures": failures,
-        "seconds": round(sum(r.get("seconds") or 0.0 for r in records), 3),
+        "seconds": round(seconds, 3),
     }
+
+
+_BRIEF = ("dataset", "id", "family", "error", "error_kind", "correct", "abstained", "settled", "why", "iou", "picture")
+MORE = frozenset({"logics", "judge", "blame"})
+"""What is found out of some records besides, which has figures of its own."""
+
+
+def brief(record: Record) -> Record:
+    """Return what the figures need of a record: little, whatever it holds of plans and traces."""
+    found = {name: value for name in _BRIEF if (value := record.get(name)) is not None}
+    found |= {name: record[name] for name in sorted(MORE & record.keys())}
+    for name in ("dataset", "family", "picture"):
+        if isinstance(found.get(name), str):
+            found[name] = sys.intern(found[name])
+    return found
 
 
 def counts(records: list[Record], n: int) -> dict[str, Any]:

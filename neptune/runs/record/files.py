@@ -11,7 +11,7 @@ from neptune.foreign import scrubbed
 from neptune.saving import RESUME, write_whole
 from neptune.words import jsonable
 
-__all__ = ["check_own_files", "jsonable", "write_atomic", "write_json"]
+__all__ = ["check_own_files", "compact", "jsonable", "write_atomic", "write_json"]
 
 _READ = (".json", ".jsonl", ".log")
 """How the names of files end that are read, or added to, in a run folder."""
@@ -28,6 +28,14 @@ def check_own_files(folder: Path) -> None:
     if folder.is_dir():
         for path in sorted(p for p in folder.iterdir() if p.suffix in _READ or p.name == ".lock"):
             trusted(path, [folder], "the run folder")
+
+
+def compact(data: Any) -> str:
+    """Return JSON on one line, without spaces: values as JSON can hold them, as :func:`jsonable` makes them."""
+    try:
+        return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError):  # a number of numpy, or one that is not finite
+        return json.dumps(jsonable(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def write_atomic(path: Path, text: str) -> None:

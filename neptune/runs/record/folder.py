@@ -13,7 +13,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from neptune.errors import ConfigError, WriteError
 from neptune.foreign import scrubbed
 from neptune.perception.oracle.caching.exchanges import EXCHANGES
 from neptune.perception.oracle.caching.replay import RECORD
-from neptune.runs.record.files import check_own_files, jsonable, write_json
+from neptune.runs.record.files import check_own_files, compact, write_json
+from neptune.runs.record.kept import Kept, Record, broken, scan
 from neptune.runs.record.lock import lock, missing_folders
 from neptune.runs.record.outcome import guessed
 from neptune.saving import append_line, append_whole, write_error
@@ -37,50 +38,8 @@ META = "_run"
 
 _SYNC_SECONDS = 1.0
 
-Record = dict[str, Any]
-"""One line of ``samples.jsonl``."""
 
-
-def key(record: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what identifies a sample within a run: its dataset and id."""
-    return str(record["dataset"]), str(record["id"])
-
-
-def read_samples(path: Path) -> tuple[list[Record], int]:
-    """Read ``samples.jsonl``; return its records and the number of bytes that hold them.
-
-    A last line that is torn (no newline, or no JSON) is left out: cut the file to the returned length. A
-    missing file holds no records.
-
-    Raises
-    ------
-    ConfigError
-        If another line is damaged or a sample occurs twice: this file was not written by a run alone.
-    """
-    if not path.is_file():
-        return [], 0
-    content = path.read_bytes()
-    records: list[Record] = []
-    seen: set[tuple[str, str]] = set()
-    start = number = 0
-    while (end := content.find(b"\n", start)) >= 0:
-        number += 1
-        try:
-            record = json.loads(content[start:end])
-            identity = key(record)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            if content.find(b"\n", end + 1) < 0 and not content[end + 1 :].strip(b"\0"):
-                break  # the last line: torn by a power cut
-            raise _broken(f"Line {number} is damaged", path) from None
-        if identity in seen:
-            raise _broken(f"Line {number} repeats sample {identity[1]!r}", path)
-        seen.add(identity)
-        records.append(record)
-        start = end + 1
-    return records, start
-
-
-def first_cut_short(records: Sequence[Mapping[str, Any]], budget: int | None, each: int | None = None) -> int:
+def first_cut_short(records: Iterable[Mapping[str, Any]], budget: int | None, each: int | None = None) -> int:
     """Return the position of the first record that was cut short by the run's budget; their number if none was.
 
     Parameters
@@ -90,16 +49,22 @@ def first_cut_short(records: Sequence[Mapping[str, Any]], budget: int | None, ea
     budget, each
         The oracle calls that the run might make (`max_run_calls`), and each question (`max_oracle_calls`).
     """
-    left = math.inf if budget is None else budget
+    left, position = math.inf if budget is None else budget, -1
     for position, record in enumerate(records):
         if guessed(record) and left < (math.inf if each is None else each):
             return position
         left -= _calls(record)
-    return len(records)
+    return position + 1
 
 
-def _broken(what: str, path: Path) -> ConfigError:
-    return ConfigError(what, where=str(path), hint="Use --resume false to start afresh")
+COUNTED = ("error", "correct", "abstained", "settled", "why", "seconds")
+_COUNTED_USAGE = ("oracle_calls", "cache_hits", "oracle_cost", "code_gen_cost", "oracle_ms")
+
+
+def _counted(record: Record) -> Record:
+    usage = record.get("usage") or {}
+    found = {name: record[name] for name in COUNTED if record.get(name) is not None}
+    return found | {"usage": {name: usage[name] for name in _COUNTED_USAGE if name in usage}}
 
 
 def _calls(record: Mapping[str, Any]) -> int:
@@ -135,8 +100,10 @@ class RunFolder:
 
     Attributes
     ----------
-    records : list
-        What is there, in the order in which it was written.
+    records : Kept
+        What is there, in the order in which it was written; it stays on the disk.
+    resumed : list
+        Of the records that were there, what a run counts on (:data:`COUNTED`); who has read it may empty it.
     reopened : int
         Answers that were taken back: under an earlier `max_run_calls`, the first of them was cut short.
     """
@@ -156,6 +123,7 @@ class RunFolder:
         self._facts, self._meta = dict(facts or {}), dict(meta or {})
         self.moved_to: Path | None = None
         self.reopened = 0
+        self.resumed: list[Record] = []
         self._file: io.FileIO | None = None
         self._synced = 0.0
         self._made = missing_folders(path)
@@ -179,7 +147,7 @@ class RunFolder:
                 self._move_aside()
             self.records = self._resume()
         except BaseException as error:
-            self.records = []
+            self.records = Kept(path / SAMPLES)
             self._abandon()
             if isinstance(error, OSError):
                 raise write_error(error, path, "The run folder") from error
@@ -207,9 +175,9 @@ class RunFolder:
         old, self._lock = self._lock, lock(self.path)
         os.close(old)
 
-    def _resume(self) -> list[Record]:
+    def _resume(self) -> Kept:
         config_file = self.path / CONFIG
-        records: list[Record] = []
+        records = Kept(self.path / SAMPLES)
         meta: dict[str, Any] = {**self._meta, "hashes": self._facts, "started": _now(), "resumed": []}
         way = os.path.relpath(Path(), self.path)  # the config's paths are taken from here, wherever the folder is read
         if config_file.exists():
@@ -218,19 +186,19 @@ class RunFolder:
                 old = before.pop(META)
                 before = without_trust(before)
             except (ValueError, KeyError, OSError, AttributeError) as error:
-                raise _broken(f"The run's config can not be read: {error}", config_file) from error
-            records, length = read_samples(self.path / SAMPLES)
+                raise broken(f"The run's config can not be read: {error}", config_file) from error
+            for record, size in scan(self.path / SAMPLES):
+                records.add(record, size)
+                self.resumed.append(_counted(record))
             if records:  # a run that never answered anything may be mended and started again
                 self._refuse_difference(before, old.get("hashes", {}), old.get("relative_to"))
                 kept = self._within_budget(records, before.get("max_run_calls"))
                 self.reopened = len(records) - len(kept)
-                if self.reopened:
-                    lines = (self.path / SAMPLES).read_bytes().split(b"\n")
-                    records, length = kept, sum(len(line) + 1 for line in lines[: len(kept)])
+                records, self.resumed = kept, self.resumed[: len(kept)]
                 again = {k: v for k, v in self._meta.items() if old.get(k) != v}
                 meta = {**old, "resumed": [*old.get("resumed", []), {"at": _now(), **again}]}
             if (self.path / SAMPLES).exists():
-                os.truncate(self.path / SAMPLES, length)
+                os.truncate(self.path / SAMPLES, records.bytes)
         write_json(config_file, {**self._config, META: {**meta, "relative_to": Path(way).as_posix()}})
         return records
 
@@ -253,13 +221,13 @@ class RunFolder:
                 hint="Choose another --output_dir, or --resume false to move it aside and start afresh",
             )
 
-    def _within_budget(self, records: list[Record], before: int | None) -> list[Record]:
+    def _within_budget(self, records: Kept, before: int | None) -> Kept:
         """Return the first records, as many as are the same under the budget of this run and that of before."""
         budget = self._config["max_run_calls"]
         if budget == before:
             return records
-        kept = records[: first_cut_short(records, before, self._config["max_oracle_calls"])]
-        spent = sum(_calls(record) for record in kept)
+        kept = records.first(first_cut_short(self.resumed, before, self._config["max_oracle_calls"]))
+        spent = sum(_calls(record) for record in self.resumed[: len(kept)])
         if budget is not None and spent > budget:
             raise ConfigError(
                 f"'max_run_calls' is now {budget}, and the answers that are there took {spent} calls",
@@ -278,18 +246,19 @@ class RunFolder:
         WriteError
             If it can not be written: the lines before it stay, and it leaves no half of its own.
         """
-        line = json.dumps(jsonable(record), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+        line = compact(record) + "\n"
         try:
             if self._file is None:
                 self._file = io.FileIO(self.path / SAMPLES, "ab")
-            append_whole(self._file, scrubbed(line).encode("utf-8", "backslashreplace"))
+            content = scrubbed(line).encode("utf-8", "backslashreplace")
+            append_whole(self._file, content)
             now = time.monotonic()
             if now - self._synced > _SYNC_SECONDS:
                 os.fsync(self._file.fileno())
                 self._synced = now
         except OSError as error:
             raise self._failed(error) from error
-        self.records.append(record)
+        self.records.add(record, len(content))
 
     def log_bug(self, sample: str, traceback: str) -> None:
         """Append the traceback of an unexpected exception to ``errors.log``."""

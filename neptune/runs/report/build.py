@@ -9,18 +9,20 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from neptune.errors import PictureError
-from neptune.runs.record import REPORT, Record, write_atomic
+from neptune.foreign import scrubbed
+from neptune.runs.record import REPORT, Record
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.report.about import about
-from neptune.runs.report.calls import with_calls
-from neptune.runs.report.data import CHUNK, chunks, columns, packed, row_of
-from neptune.runs.report.pages import REPORT_SCRIPTS, render
+from neptune.runs.report.calls import each_with_calls
+from neptune.runs.report.data import CHUNK, Columns, packed, row_of, sample_of
+from neptune.runs.report.pages import REPORT_SCRIPTS, pieces_of
+from neptune.saving import RESUME, replacing
 from neptune.scene.picture import Picture
 
 EMBEDDED = 200
@@ -46,10 +48,19 @@ def write_report(
     pictures
         Finds the pictures that records name; ``None``: anywhere.
     """
+    parts = ReportParts(folder, len(records), pictures)
+    for record in each_with_calls(folder, records):
+        parts.add(record)
+    return write_parts(folder, parts, results)
+
+
+def write_parts(folder: Path, parts: ReportParts, results: Mapping[str, Any]) -> Path:
+    """Write the report of a run from what it shows of its samples, and return its path."""
     path = folder / REPORT
-    shown = Pictures(folder, len(records), pictures)
-    about_it = about(folder, results)
-    write_atomic(path, page(folder.resolve().name, with_calls(folder, records), results, shown, about_it))
+    pieces = parts.page(folder.resolve().name, results, about(folder, results))
+    with replacing(path, f"{path.name} of the run", RESUME) as file:
+        for piece in pieces:
+            file.write(scrubbed(piece).encode("utf-8", "backslashreplace"))
     return path
 
 
@@ -81,6 +92,61 @@ class Pictures:
         return _embedded(file) if self._embed else _relative(file, self._folder)
 
 
+class ReportParts:
+    """What the page shows of the samples, taken from one record after the other: none is kept whole.
+
+    Parameters
+    ----------
+    folder
+        Where the page lies.
+    samples
+        How many it will show.
+    pictures
+        Finds the pictures that records name; ``None``: anywhere. Or gives the address, or the data, of a picture by its
+        path; ``""``: not shown.
+    """
+
+    def __init__(
+        self, folder: Path, samples: int, pictures: RecordedPictures | Callable[[str], str] | None = None
+    ) -> None:
+        self._picture = pictures if callable(pictures) else Pictures(folder, samples, pictures)
+        self._index = Columns()
+        self._chunks, self._open = list[str](), list[dict[str, Any]]()
+        self._pictures, self._places = list[str](), dict[str, int]()
+
+    def add(self, record: Record) -> None:
+        """Take what is shown of one more sample."""
+        row = row_of(record)
+        place_picture(row, record.get("picture"), self._picture, self._pictures, self._places)
+        self._index.add(row)
+        self._open.append(sample_of(record))
+        if len(self._open) == CHUNK:
+            self._pack()
+
+    def _pack(self) -> None:
+        if self._open:
+            self._chunks.append(packed(self._open))
+            self._open = []
+
+    def page(
+        self, title: str, results: Mapping[str, Any], about_it: Mapping[str, Any] | None = None, live: bool = False
+    ) -> Iterator[str]:
+        """Yield the page, piece by piece; see :func:`page`."""
+        self._pack()
+        results = _told_apart(results) | dict(results)
+        return pieces_of(
+            "report.html",
+            REPORT_SCRIPTS,
+            {"results": results, "chunk": CHUNK, "live": live, "title": title},
+            title=title,
+            results=results,
+            about=about_it,
+            pictures=packed(self._pictures),
+            index=packed(self._index.table()),
+            chunks=self._chunks,
+        )
+
+
 def page(
     title: str,
     records: Sequence[Record],
@@ -104,19 +170,10 @@ def page(
     live
         The page asks its server for more samples.
     """
-    rows = [row_of(record) for record in records]
-    results = _told_apart(results) | dict(results)
-    return render(
-        "report.html",
-        REPORT_SCRIPTS,
-        {"results": results, "chunk": CHUNK, "live": live, "title": title},
-        title=title,
-        results=results,
-        about=about_it,
-        pictures=packed(place_pictures(rows, [r.get("picture") for r in records], picture)),
-        index=packed(columns(rows)),
-        chunks=chunks(records),
-    )
+    parts = ReportParts(Path(), len(records), picture)
+    for record in records:
+        parts.add(record)
+    return "".join(parts.page(title, results, about_it, live))
 
 
 def _told_apart(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,12 +193,19 @@ def place_pictures(
     pictures: list[str] = []
     places: dict[str, int] = {}
     for row, source in zip(rows, sources, strict=True):
-        if source:
-            if source not in places:
-                places[source] = len(pictures)
-                pictures.append(picture(source))
-            row["picture"] = places[source]
+        place_picture(row, source, picture, pictures, places)
     return pictures
+
+
+def place_picture(
+    row: dict[str, Any], source: str | None, picture: Callable[[str], str], pictures: list[str], places: dict[str, int]
+) -> None:
+    """Give a row the place of its picture among those of the page, which it is added to where it is new."""
+    if source:
+        if source not in places:
+            places[source] = len(pictures)
+            pictures.append(picture(source))
+        row["picture"] = places[source]
 
 
 def _embedded(path: Path) -> str:

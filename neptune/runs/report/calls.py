@@ -7,7 +7,7 @@ that its plan asks. One that another sample of the same picture asked first is s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +18,26 @@ MOST_EACH, MOST = 60, 20_000
 """Exchanges that a page shows of a sample, and in all; the file has the rest."""
 
 
-def with_calls(folder: Path, records: Sequence[Record]) -> list[Record]:
-    """Return the records, each with ``calls`` and ``calls_left_out`` where its scene's exchanges are known.
+def with_calls(folder: Path, records: Iterable[Record]) -> list[Record]:
+    """Return the records as :func:`each_with_calls` yields them."""
+    return list(each_with_calls(folder, records))
+
+
+def each_with_calls(folder: Path, records: Iterable[Record]) -> Iterator[Record]:
+    """Yield the records, each with ``calls`` and ``calls_left_out`` where its scene's exchanges are known.
 
     A call is ``question``, ``objects``, ``prompt``, ``picture`` (in words) and ``replies``, texts.
     """
     by_scene = _read(folder / EXCHANGES)
-    if not by_scene:
-        return list(records)
-    left, found = MOST, []
+    left = MOST
     for record in records:
+        if not by_scene:
+            yield record
+            continue
         mine = _of(record, by_scene.get(str(record.get("scene")), ()))
         shown = mine[: min(MOST_EACH, left)]
         left -= len(shown)
-        found.append(record | {"calls": shown, "calls_left_out": len(mine) - len(shown)} if mine else record)
-    return found
+        yield record | {"calls": shown, "calls_left_out": len(mine) - len(shown)} if mine else record
 
 
 def _of(record: Mapping[str, Any], exchanges: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -9,16 +9,20 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from neptune.runs.evaluate.summary import IOU
-from neptune.runs.record import Record, jsonable
+from neptune.runs.record import Record
+from neptune.runs.record.files import compact
 from neptune.runs.record.outcome import ANSWERED, outcome_of, why_of
 
 CHUNK = 100
 """Samples inflated together."""
+
+LEVEL = 6
+"""Of deflating: a twentieth larger than at its best, in a third of the time."""
 
 _FIELDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("fields.json").read_text(encoding="utf-8"))
 _INDEX, _SAMPLE = _FIELDS["index"], _FIELDS["sample"]
@@ -142,28 +146,46 @@ def _fits(name: str, value: Any) -> bool:
     return isinstance(value, Mapping) if name in _OBJECTS else True
 
 
-def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return rows as columns; texts that repeat as numbers into a list of them."""
-    table: dict[str, Any] = {}
-    for name in (*_INDEX, "picture"):
-        values = [row.get(name) for row in rows]
-        if name in _CODED:
-            known = list(dict.fromkeys(values))
-            place = {value: k for k, value in enumerate(known)}
-            table[name] = {"of": known, "at": [place[v] for v in values]}
-        elif name in _CODED_LISTS:
-            known = list(dict.fromkeys(v for found in values for v in found or ()))
-            place = {value: k for k, value in enumerate(known)}
-            table[name] = {"of": known, "at": [[place[v] for v in found or ()] for found in values]}
-        else:
-            table[name] = values
-    return table
+class Columns:
+    """Rows of the index as columns."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[Any]] = {name: [] for name in (*_INDEX, "picture")}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add a row."""
+        for name, values in self._values.items():
+            values.append(row.get(name))
+
+    def table(self) -> dict[str, Any]:
+        """Return the columns; texts that repeat as numbers into a list of them."""
+        table: dict[str, Any] = {}
+        for name, values in self._values.items():
+            if name in _CODED:
+                known = list(dict.fromkeys(values))
+                place = {value: k for k, value in enumerate(known)}
+                table[name] = {"of": known, "at": [place[v] for v in values]}
+            elif name in _CODED_LISTS:
+                known = list(dict.fromkeys(v for found in values for v in found or ()))
+                place = {value: k for k, value in enumerate(known)}
+                table[name] = {"of": known, "at": [[place[v] for v in found or ()] for found in values]}
+            else:
+                table[name] = values
+        return table
+
+
+def columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return rows as columns; see :class:`Columns`."""
+    found = Columns()
+    for row in rows:
+        found.add(row)
+    return found.table()
 
 
 def packed(data: Any) -> str:
     """Return JSON of the data, deflated (zlib, RFC 1950), in base64."""
-    text = json.dumps(jsonable(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), 9)).decode("ascii")
+    text = compact(data)
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), LEVEL)).decode("ascii")
 
 
 def chunks(records: Sequence[Record]) -> list[str]:

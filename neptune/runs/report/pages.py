@@ -7,6 +7,7 @@ does, which makes text nodes of it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,16 @@ def render(template: str, scripts: tuple[str, ...] = (), facts: Any = None, **va
     values
         What the template shows.
     """
+    return "".join(pieces_of(template, scripts, facts, **values))
+
+
+def pieces_of(template: str, scripts: tuple[str, ...] = (), facts: Any = None, **values: Any) -> Iterator[str]:
+    """Yield a page, piece by piece; see :func:`render`."""
     known = {"ramp": RAMP, "states": STATES} | dict(facts or {})
     return (
         _environment()
         .get_template(template)
-        .render(
+        .generate(
             style="\n".join((_HERE / "templates" / name).read_text(encoding="utf-8") for name in _STYLES),
             script="\n".join((_HERE / "page" / f"{name}.js").read_text(encoding="utf-8") for name in scripts),
             facts=script_json(known),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs import record as records
 from neptune.runs.evaluate.after import examine, more_results
 from neptune.runs.evaluate.side_files import attach, forget_others
-from neptune.runs.evaluate.summary import summarise
+from neptune.runs.evaluate.summary import MORE, brief, summarise
 from neptune.runs.evaluate.tables import print_more, print_results
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.record.bundle import pack_run
@@ -98,7 +98,7 @@ def run_dataset(config: Config, name: str) -> int:
                 f"Another budget: from the first that was cut short, {folder.reopened} samples are answered again",
                 file=sys.stderr,
             )
-        forget_others(folder.path, folder.records)  # of an earlier process too, killed before it came here
+        forget_others(folder.path, folder.records.keys)  # of an earlier process too, killed before it came here
         if folder.records:
             print(f"Resuming: {len(folder.records)} samples are there", file=sys.stderr)
         failure: ProviderError | ModelFailedError | None = None
@@ -172,13 +172,13 @@ def answer_samples(
         If a server or all programs are missing, the engine can not be made, the folder holds other samples, or the disk
         is full.
     """
-    done = {records.key(r) for r in folder.records}
+    done = set(folder.records.keys)
     total = sum(len(task.samples) for task in loaded)
     todo = [
         (task, index)
         for task in loaded
-        for index in range(len(task.samples))
-        if not done or (task.name, str(task.samples[index].id)) not in done
+        for index, name in enumerate(task.sample_ids())
+        if (task.name, name) not in done
     ]
     if len(done) + len(todo) != total:
         raise ConfigError(
@@ -191,7 +191,7 @@ def answer_samples(
     preflight(config, todo)
     from neptune.engine import Engine
 
-    spent = sum((r.get("usage") or {}).get("oracle_calls", 0) for r in folder.records)
+    spent = sum(r["usage"].get("oracle_calls", 0) for r in folder.resumed)
     budget = Budget(config, int(spent))
 
     def begin(item: tuple[Task, Sample, Write]) -> Callable[[], Record]:
@@ -211,7 +211,8 @@ def answer_samples(
         ExitStack() as stack,
     ):
         flight = flying()
-        progress.resume(folder.records)
+        progress.resume(folder.resumed)
+        folder.resumed = []
         failure: ProviderError | ModelFailedError | None = None
         in_a_row = 0
         for result in flight:
@@ -245,16 +246,27 @@ def finish(
     `begun` is when this session began, on the monotonic clock; `pictures` finds those that the report shows; `ended`
     says why it ended before all was answered, and `facts` are recorded with the figures.
     """
-    from neptune.runs.report import write_report
+    from neptune.runs.report.build import ReportParts, write_parts
+    from neptune.runs.report.calls import each_with_calls
 
-    order = {task.name: position for position, task in enumerate(loaded)}
-    ordered = attach(folder.path, sorted(folder.records, key=lambda r: order.get(r["dataset"], len(order))))
-    results = summarise(ordered, {task.name: len(task.samples) for task in loaded}, ended)
-    results |= more_results(ordered, results["n"]) | dict(facts or {})
+    # One way through the records, which are on the disk: figures and report take from each what they show.
+    page = ReportParts(folder.path, len(folder.records), pictures)
+    more: list[Mapping[str, Any]] = []
+
+    def passing() -> Iterator[Record]:
+        ordered = folder.records.in_order([task.name for task in loaded])
+        for record in each_with_calls(folder.path, attach(folder.path, ordered)):
+            page.add(record)
+            if record.get("error") or MORE & record.keys():
+                more.append(brief(record))
+            yield record
+
+    results = summarise(passing(), {task.name: len(task.samples) for task in loaded}, ended)
+    results |= more_results(more, results["n"]) | dict(facts or {})
     failure: WriteError | None = None
     for write in (
         lambda: records.write_json(folder.path / records.RESULTS, results),
-        lambda: write_report(folder.path, ordered, results, pictures),
+        lambda: write_parts(folder.path, page, results),
     ):
         try:
             write()
