@@ -68,6 +68,20 @@ def test_records_are_those_of_one_by_one(
     assert list(together[-1]) == list(alone[-1]), "in the same order of fields"
 
 
+def test_lazy_questions_on_many_pictures_share_their_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["--config", "configs/clevr.json", "--num_samples", "40", "--schedule", "lazy"]
+    words += ["--vlm_options", '{"noise": 0.2}']
+    together = records(tmp_path / "together", *words)
+    monkeypatch.setattr(run, "fits", lambda config: False)
+    alone = records(tmp_path / "alone", *words)
+    assert [settled(r) for r in together] == [settled(r) for r in alone], "calls, too"
+    sent = json.loads((tmp_path / "together" / "results.json").read_text())["oracle_batches"]
+    assert sent["samples"] == 40
+    assert sent["batches"] < sum(r["usage"]["oracle_rounds"] for r in alone) / 2
+    asked = sum(r["usage"]["oracle_calls"] for r in alone)
+    assert sent["unneeded"] < asked / 10
+
+
 def test_times_add_up(tmp_path: Path) -> None:
     found = records(tmp_path / "run", "--config", "configs/clevr.json", "--num_samples", "20")
     results = json.loads((tmp_path / "run" / "results.json").read_text())

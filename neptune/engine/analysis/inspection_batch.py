@@ -36,7 +36,7 @@ from neptune.engine.session.batch_readings import Job
 from neptune.engine.session.precompiled import Precompiled
 from neptune.engine.session.session import GOALS
 
-LAYOUTS_KEPT = 10_000
+LAYOUTS_KEPT = 2048
 
 
 @dataclass(slots=True)

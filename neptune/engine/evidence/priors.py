@@ -54,6 +54,13 @@ class Estimates:
         self._start: dict[Predicate, float] = {}
         self._siblings: dict[Predicate, tuple[Predicate, ...]] = {}
 
+    def copy(self) -> Estimates:
+        """Return the same estimates, which then learn for themselves."""
+        found = Estimates(self.vocabulary, self.prior)
+        found._seen = {predicate: list(seen) for predicate, seen in self._seen.items()}
+        found._start, found._siblings = self._start, self._siblings
+        return found
+
     def learn(self, predicate: Predicate, true: int, asked: int) -> None:
         """Add what the oracle said: `true` of `asked` times."""
         found = self._seen.setdefault(predicate, [0.0, 0.0])

@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -82,6 +83,17 @@ class Evidence:
         """Return evidence of the same scene with the texts that are known of it, and no scores."""
         found = Evidence(self.scene)
         found._texts = {question: dict(known) for question, known in self._texts.items()}
+        return found
+
+    def copy(self) -> Evidence:
+        """Return the same evidence, which then goes its own way."""
+        found = self.unscored()
+        with self._lock:
+            found._domain = self._domain
+            found._tables = {
+                key: replace(t, logits=t.logits.copy(), asked=t.asked.copy(), bounds=dict(t.bounds))
+                for key, t in self._tables.items()
+            }
         return found
 
     def table(self, question: Question, symmetric: bool = False) -> Table:

@@ -41,11 +41,11 @@ MOST_NODES = 2000
 
 
 class Batch:
-    """Runs batches in one context, and keeps what it precompiled. Threads may share it."""
+    """Runs batches in one context, and keeps what it precompiled, of so many programs. Threads may share it."""
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, context: RunContext, kept: int = PROGRAMS_KEPT) -> None:
         self._context = context
-        self._programs: LRUCache[str, Precompiled | None] = LRUCache(PROGRAMS_KEPT)
+        self._programs: LRUCache[str, Precompiled | None] = LRUCache(kept)
         self._lock = threading.Lock()
         self._padded: Padded[Job] = Padded(context, partial(from_evidence, context.wording))
         self._reader = Reader(context, self._padded)

@@ -76,6 +76,12 @@ def print_results(results: dict[str, Any], console: Console | None = None, wall:
     for line in describe_outcomes(results):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(describe_usage(results["usage"], results["seconds"], wall), highlight=False)
+    if sent := results.get("oracle_batches"):
+        unneeded = f", {sent['unneeded']:,} cells asked ahead in vain" if sent["unneeded"] else ""
+        line = (
+            f"{sent['batches']:,} batches to the oracle for the {sent['samples']:,} samples of this session{unneeded}"
+        )
+        console.print(line, highlight=False)
     if failures := results.get("oracle_failures"):
         reasons = "; ".join(f"{n:,} × {reason}" for reason, n in failures.items())
         print(

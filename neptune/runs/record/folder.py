@@ -104,6 +104,8 @@ class RunFolder:
         What is there, in the order in which it was written; it stays on the disk.
     resumed : list
         Of the records that were there, what a run counts on (:data:`COUNTED`); who has read it may empty it.
+    session : dict
+        What the results say of this session alone.
     reopened : int
         Answers that were taken back: under an earlier `max_run_calls`, the first of them was cut short.
     """
@@ -124,6 +126,7 @@ class RunFolder:
         self.moved_to: Path | None = None
         self.reopened = 0
         self.resumed: list[Record] = []
+        self.session: dict[str, Any] = {}
         self._file: io.FileIO | None = None
         self._synced = 0.0
         self._made = missing_folders(path)

@@ -1,8 +1,9 @@
 """Samples answered in batches: many pictures at once, in the samples' order, with the records of one-by-one runs.
 
-A window of samples is prepared (program, scene), answered together, looked into together, and yielded one by one. How
-many go together follows from how long one takes: a kill loses no more than a window, and a run that asks a slow model
-goes on sample by sample.
+A window of samples is prepared (program, scene), answered together, looked into together, and yielded one by one; under
+the lazy schedule it is tried out together and answered one by one (:mod:`neptune.runs.runner.ahead`). How many go
+together follows from how long one takes: a kill loses no more than a window, and a run that asks a slow model goes on
+sample by sample.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from neptune.config import Config
 from neptune.errors import ModelFailedError
@@ -20,16 +22,21 @@ from neptune.runs.runner.samples import Asked
 
 if TYPE_CHECKING:
     from neptune.engine import Engine
+    from neptune.engine.evidence.store import Evidence
     from neptune.engine.session.batch_readings import Job
+    from neptune.scene import Scene
 
-ALONE = 4
+ALONE = 5
 """So many samples are answered one by one first: from their time follows how many go together."""
 
-SECONDS = 2.0
-"""About as long a window takes."""
+SECONDS = 20.0
+"""About as long a window takes at most: what a slow oracle was asked in it is in its cache, should the run be killed."""
 
-MOST, MOST_PICTURES = 1024, 256
-"""Samples of a window, and pictures."""
+MOST, MOST_PICTURES, MOST_AHEAD = 1024, 256, 64
+"""Samples of a window, and pictures; and pictures that are asked about ahead, each in a thread of its own."""
+
+PROGRAMS_KEPT = 2048
+"""Programs whose plans are kept: a run meets most of them once."""
 
 
 def fits(config: Config) -> bool:
@@ -62,21 +69,23 @@ class Batches:
     def __init__(self, engine: Engine, samples: Iterable[Asked]) -> None:
         from neptune.engine.analysis.inspection_batch import Insides
         from neptune.engine.session.batch import Batch
+        from neptune.runs.runner.ahead import Ahead
 
-        self._samples = iter(samples)
-        self._batch, self._insides = Batch(engine.context), Insides(engine.context)
-        self._stopped = False
+        self.ahead = Ahead(engine.context.oracle)
+        """Counts what is sent to the oracle."""
+        engine.context = replace(engine.context, oracle=self.ahead)
+        self._context, self._samples = engine.context, iter(samples)
+        self._batch, self._insides = Batch(engine.context, PROGRAMS_KEPT), Insides(engine.context)
+        self._stopped, self._yielded = False, 0
 
     def __iter__(self) -> Iterator[Callable[[], Record]]:
         each = SECONDS
         for asked in islice(self._samples, ALONE):
             begun = time.monotonic()
             asked.prepare()
-            with suppress(ModelFailedError):  # its record says so
-                asked.run()
-            asked.judge()
-            asked.look()
+            self._alone(asked)
             each = time.monotonic() - begun
+            self._yielded += 1
             yield asked.record
             if self._stopped:
                 return
@@ -85,12 +94,27 @@ class Batches:
             window = self._prepared(min(MOST, max(1, int(SECONDS / each))))
             if not window:
                 return
-            self._answer(window)
-            each = (time.monotonic() - begun) / len(window)
+            lazy = self._context.schedule is not None
+            if lazy:
+                self._try_out(window)
+            else:
+                self._answer(window)
             for asked in window:
+                if lazy:
+                    self._alone(asked)
+                self._yielded += 1
                 yield asked.record
                 if self._stopped:
                     return
+            self.ahead.forget()
+            each = (time.monotonic() - begun) / len(window)
+
+    def sent(self) -> dict[str, Any]:
+        """Return ``oracle_batches``: the calls of the oracle, each of many ground atoms, for how many samples, and how
+        many ground atoms were asked ahead in vain (no record counts these)."""
+        ahead = self.ahead
+        found = {"batches": ahead.batches, "samples": self._yielded, "unneeded": ahead.unneeded}
+        return {"oracle_batches": found}
 
     def stop(self) -> None:
         """Yield no further sample."""
@@ -99,16 +123,41 @@ class Batches:
     def _prepared(self, most: int) -> list[Asked]:
         """Return the next samples, prepared: as many as go together."""
         window: list[Asked] = []
+        pictures: set[int] = set()
+        most_pictures = MOST_PICTURES if self._context.schedule is None else MOST_AHEAD
         begun = time.monotonic()
         for asked in self._samples:
             asked.prepare()
             window.append(asked)
-            pictures = len({id(a.evidence) for a in window[-MOST_PICTURES:]})
-            if len(window) >= most or pictures >= MOST_PICTURES or time.monotonic() - begun > SECONDS:
+            pictures.add(id(asked.evidence))
+            if len(window) >= most or len(pictures) >= most_pictures or time.monotonic() - begun > SECONDS:
                 break
             if isinstance(asked.failure, ModelFailedError):
                 break
         return window
+
+    @staticmethod
+    def _alone(asked: Asked) -> None:
+        """Answer one sample by itself, judge it and look inside."""
+        with suppress(ModelFailedError):  # its record says so
+            asked.run()
+        asked.judge()
+        asked.look()
+
+    def _try_out(self, window: list[Asked]) -> None:
+        """Ask ahead what the samples of a window will ask; each takes its share of the time."""
+        from neptune.runs.runner.ahead import ask_ahead
+
+        begun = time.perf_counter()
+        pictures: dict[Evidence, list[tuple[str, str]]] = {}
+        there = [asked for asked in window if asked.whole and asked.question is not None]
+        for asked in there:
+            program, _, evidence = cast("tuple[str, Scene, Evidence]", asked.question)
+            pictures.setdefault(evidence, []).append((program, asked.policy))
+        if len(pictures) > 1:
+            ask_ahead(self._context, self.ahead, list(pictures.items()))
+        for asked in there:
+            asked.given(None, (time.perf_counter() - begun) / len(there))
 
     def _answer(self, window: list[Asked]) -> None:
         """Answer the samples of a window, judge them and look inside their runs; each takes its share of the time."""

@@ -111,7 +111,9 @@ def run_dataset(config: Config, name: str) -> int:
         except KeyboardInterrupt:
             interrupted = True
         ended = "interrupted" if interrupted else failure.one_line() if failure is not None else None
-        results = finish(folder, loaded, begun, RecordedPictures.of(config), ended, {"schedule": schedule})
+        results = finish(
+            folder, loaded, begun, RecordedPictures.of(config), ended, {"schedule": schedule} | folder.session
+        )
         folder.close()
         code = _report_end(config, programs, folder, results, failure, unexamined, interrupted)
         if watch is not None:
@@ -211,6 +213,8 @@ def answer_samples(
         ExitStack() as stack,
     ):
         flight = flying()
+        if isinstance(flight, Batches):
+            stack.callback(lambda: folder.session.update(flight.sent()))
         progress.resume(folder.resumed)
         folder.resumed = []
         failure: ProviderError | ModelFailedError | None = None
