@@ -90,7 +90,9 @@ def precompile(context: RunContext, program: str) -> Precompiled:
     dsl.ProgramError
         If the program is wrong.
     """
-    checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
+    checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits, dialect=context.dialect)
+    if checked.dialect == "patches":
+        raise NotBatchable("it is run with what its sample gives it")
     conventions = context.vocabulary, context.limits, context.distinct_variables
     outcome = follow(checked.program, Given(None, limits=context.limits), *conventions)
     if outcome.error is not None:

@@ -30,7 +30,7 @@ ALONE = 5
 """So many samples are answered one by one first: from their time follows how many go together."""
 
 SECONDS = 20.0
-"""About as long a window takes at most: what a slow oracle was asked in it is in its cache, should the run be killed."""
+"""About as long a window takes at most. After a kill, what a slow oracle was asked in it is in its cache."""
 
 MOST, MOST_PICTURES, MOST_AHEAD = 1024, 256, 64
 """Samples of a window, and pictures; and pictures that are asked about ahead, each in a thread of its own."""
