@@ -106,6 +106,13 @@ class _Watch(Session):
         del self.decided[decided:]
         return prepared
 
+    def presuppose(self, described: plan.Describe) -> None:
+        """Look at what a formula described in passing, after the program's decisions."""
+        decided = len(self.decided)
+        super().presuppose(described)
+        self.presupposed += [(goal, max(decided - 1, 0)) for goal, _ in self.decided[decided:] if goal.kind == "some"]
+        del self.decided[decided:]
+
     def _presupposed(self, node: Node) -> int:
         """Keep what has to be true of a description; return how many decisions there were. Those that it takes are none
         of the program: kept apart, with or without a schedule."""

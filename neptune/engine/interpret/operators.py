@@ -395,6 +395,8 @@ def soft(
     sides = [_bodies(run, value, known, node) for value in (left, right)]
     if not any(body.free for side in sides for body in side.values()):
         return None
+    described = [v.node for v in (left, right) if isinstance(v, values.DescribedValue)]
+    run.taken |= {value: None for value in described if value.presupposes and not value.free}
     ways = [plan.conjunction([a, b]) for i, a in sides[0].items() for j, b in sides[1].items() if holds(i, j)]
     return run.made(plan.disjunction(ways), node)
 

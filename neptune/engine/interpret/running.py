@@ -73,6 +73,8 @@ class RunningProgram(ABC):
         self.atoms = Atoms(vocabulary, limits, self.work)
         self.scope = values.Scope({})
         self.notes: list[str] = []
+        self.taken: dict[plan.Describe, None] = {}
+        """Values that a formula describes as the one that fits: whether any does is looked at when all is read."""
         self.variable_names: dict[Node, str] = {}
         self.binders = 0
         self.argmax = False

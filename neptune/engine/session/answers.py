@@ -82,6 +82,8 @@ def answer_of(run: Interpreter, session: Session, program: ast.Program) -> Answe
     try:
         value = run.result(run.run(program), last)
         reading = _read(value, run, session, last)
+        for described in run.taken:
+            session.presuppose(described)
     except Abstain as reason:
         return Answer(
             None,

@@ -100,6 +100,8 @@ def precompile(context: RunContext, program: str) -> Precompiled:
     need = needed(outcome.value) if outcome.done else None
     if need is None or (need.kind == "number" and not isinstance(need.of, Count)):
         raise NotBatchable("a value needed on the way, or a plain one")
+    if outcome.takes:
+        raise NotBatchable("a value that is described in passing")
     notes = [*checked.notes, *(note for note in outcome.notes if note not in checked.notes)]
     free = len(outcome.value.node.free) if need.kind == "truth" else 0
     if free > 1:

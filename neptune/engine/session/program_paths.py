@@ -100,6 +100,8 @@ class Outcome:
         The result, lazy or plain.
     notes, names
         What was normalised so far; the names that the program has for the variables of its ∃.
+    takes
+        Whether a formula takes for granted that a value fits what it describes: a run looks at that at its end.
     """
 
     done: bool
@@ -109,6 +111,7 @@ class Outcome:
     error: dsl.ProgramError | None = None
     notes: tuple[str, ...] = ()
     names: Mapping[Node, str] = field(default_factory=dict)
+    takes: bool = False
 
 
 def follow(
@@ -137,7 +140,7 @@ def follow(
         return Outcome(False, stop.need, stop.line, notes=tuple(run.notes))
     except dsl.ProgramError as error:
         return Outcome(True, error=error, notes=tuple(run.notes))
-    return Outcome(True, None, run.line(last), value, None, tuple(run.notes), run.variable_names)
+    return Outcome(True, None, run.line(last), value, None, tuple(run.notes), run.variable_names, bool(run.taken))
 
 
 class Paths:

@@ -142,7 +142,7 @@ class Record:
             return
         text = text or plan.show(node)
         if reading.unmatched or reading.fit:
-            short = _of_values(node) if isinstance(node, Describe) else text
+            short = of_values(node) if isinstance(node, Describe) else text
             self.described(short, reading.unmatched, reading.several, reading.fit)
         if reading.shown:
             source = text[:SHOWN_CHARS] if isinstance(node, Describe) else text
@@ -157,7 +157,7 @@ def presumed(chance: Chance, presumption: Chance) -> Chance:
     return chance * presumption / (1.0 + chance * (presumption - 1.0))
 
 
-def _of_values(node: Describe) -> str:
+def of_values(node: Describe) -> str:
     """Return a choice among values as a description: its first values, and what is said of the first."""
     dots = ", …" if len(node.values) > SHOWN_VALUES else ""
     text = f"ι({', '.join(node.values[:SHOWN_VALUES])}{dots}) {node.bodies[0].bracketed()}"

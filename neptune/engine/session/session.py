@@ -147,6 +147,13 @@ class Session:
         self.record.add(reading, need.of, line)
         return reading
 
+    def presuppose(self, described: Describe) -> None:
+        """Add to the record whether any value fits what a formula described in passing."""
+        if self.context.semantics > 1:
+            prepared = self._prepare(described, "some")
+            fit = fit_of_values([self._executor.truth(body) for body in prepared.children])
+            self.record.described(readout.of_values(described), *fit)
+
     def table(self, formula: Node) -> ProbabilisticTensor:
         """Return the truth of a formula over its free variables; of missing evidence the lower bound."""
         return self._executor.truth(self._prepare(formula, "exact")).low
