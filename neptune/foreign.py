@@ -9,9 +9,11 @@ terminal's cursor. :func:`scrubbed` is for what is kept, :func:`printable` for w
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
+from functools import lru_cache
 from typing import Any
 
 KEY = "[key]"
@@ -45,9 +47,26 @@ def known_keys() -> list[str]:
     return sorted((key for key in found if len(key) >= SHORTEST), key=len, reverse=True)
 
 
+@lru_cache(maxsize=256)
+def _forms(key: str) -> tuple[str, ...]:
+    """Return a key as it stands in a text, an address, JSON, Python's quotes and HTML: where it has such characters."""
+    from html import escape
+    from urllib.parse import quote, quote_plus
+
+    quoted = [quote(key, safe=""), quote_plus(key), quote(key)]
+    lower = [re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in quoted]
+    texts = [json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1], repr(key)[1:-1], escape(key)]
+    return tuple(dict.fromkeys([key, *quoted, *lower, *texts, key.replace("/", "\\/")]))
+
+
+def _written() -> list[str]:
+    """Return all forms of the known keys, the longest first."""
+    return sorted((form for key in known_keys() for form in _forms(key)), key=len, reverse=True)
+
+
 def scrubbed(text: str) -> str:
-    """Return a text in which known keys are replaced."""
-    for key in known_keys():
+    """Return a text in which known keys are replaced, in an address or a quoted text too."""
+    for key in _written():
         if key in text:
             text = text.replace(key, KEY)
     return text
@@ -55,7 +74,7 @@ def scrubbed(text: str) -> str:
 
 def scrubbed_value(value: Any) -> Any:
     """Return a value of JSON in which known keys are replaced, in names of fields too."""
-    keys = known_keys()
+    keys = _written()
     if not keys:
         return value
     pattern = re.compile("|".join(re.escape(key) for key in keys))

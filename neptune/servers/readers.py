@@ -235,12 +235,18 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 
+_BEFORE = re.compile(r"(?:\b(?:not|least|most|up to|than|over|under|minus|negative)\s*|(?<!\w)[-−])$", re.IGNORECASE)
+_AFTER = re.compile(
+    r"[\s-]*(?:(?:hundred|thousand|million|billion|dozen|half|and a)\b|or (?:more|less|fewer)\b|\+)", re.IGNORECASE
+)
+"""What stands at a number and makes it another one, or a bound: "three hundred", "two and a half", "at least 3"."""
+
 
 def number(text: str) -> float | Literal[Unreadable.UNREADABLE]:
     """Return the number that a text gives as its answer; a whole one is an ``int``.
 
-    What the text marks as its answer counts first; else all numbers in it must be one. "between 2 and 4" is
-    unreadable, and so is what is not finite.
+    What the text marks as its answer counts first; else all numbers in it must be one. "between 2 and 4", "at least 3"
+    and "three hundred" are unreadable, and so is what is not finite.
 
     >>> number("There are three cubes."), number("**1,250**"), number("2 or 3"), number("Answer: -2.5")
     (3, 1250, <Unreadable.UNREADABLE: 'unreadable'>, -2.5)
@@ -258,6 +264,8 @@ def number(text: str) -> float | Literal[Unreadable.UNREADABLE]:
 def _numbers(text: str) -> set[float]:
     found: set[float] = set()
     for match in _NUMBER.finditer(text[:4000]):
+        if _BEFORE.search(text[max(0, match.start() - 12) : match.start()]) or _AFTER.match(text, match.end()):
+            return {0.0, 1.0}  # no one number
         word = match[0].lower()
         value = _NUMBER_WORDS.get(word)
         if value is None:
