@@ -122,7 +122,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "induce": Command(
         "[CONFIG]",
-        "find the rule that some pictures follow, and others do not",
+        "find the rule that some pictures follow, others not",
         "The oracle is asked once about each picture; the same command with other words forbidden asks nothing.",
         fields=("positive", "negative", "forbid", "top", "literals", "vocabulary", "output_dir", "vlm_model_name"),
         examples=("induce --positive YES --negative NO", "induce --positive YES --negative NO --forbid color"),

@@ -15,7 +15,7 @@ from dsl import plan
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Compare, Node, Number, make
 from dsl.syntax import ast
-from neptune.engine.interpret import quantifiers, values
+from neptune.engine.interpret import quantifiers, truthiness, values
 from neptune.engine.interpret.running import RunningProgram
 
 _OPERATIONS = {
@@ -228,22 +228,8 @@ def _signed(formula: values.Formula, negated: bool) -> values.Formula:
 
 
 def _member(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast.Expr) -> bool | values.Formula:
-    if isinstance(right, _OBJECTS):
-        raise ProgramError(
-            "'in' asks whether a list has an item, and an object is no list",
-            node.span,
-            expected="a list, a text or a sort",
-            hint=f"for one thing inside another write {_containing(run)}(x, b)",
-        )
-    if isinstance(right, values.Value) and isinstance(left, _OBJECTS):
-        sort = sort_of(run, right) or ""
-        attribute = run.vocabulary.attribute(sort)
-        raise ProgramError(
-            f"'in' asks whether a list has an item, and '{right}' is a value of {sort}",
-            node.span,
-            expected="a list, a text or a sort",
-            hint=f'to ask for the {attribute} write {attribute}(x, "{right}")',
-        )
+    if isinstance(right, _OBJECTS) or (isinstance(right, values.Value) and isinstance(left, _OBJECTS)):
+        raise truthiness.no_members(run.vocabulary, right, node)
     if isinstance(right, str):
         return (run.text(left, node) in right) != negated
     results = [equality(run, False, left, item, node) for item in run.iterate(right, node)]
@@ -251,12 +237,6 @@ def _member(run: RunningProgram, negated: bool, left: Any, right: Any, node: ast
     if any(r is True for r in results):
         return not negated
     return _signed(values.Formula(plan.disjunction(soft)), negated) if soft else negated
-
-
-def _containing(run: RunningProgram) -> str:
-    """Return the relation of a thing to what it is in, as the vocabulary calls it."""
-    derived = ((name, known.derived) for name, known in run.vocabulary.predicates.items())
-    return next((name for name, d in derived if d is not None and (d.kind, d.of) == ("boxes", "inside")), "inside")
 
 
 # --- predicates and values ------------------------------------------------------------------------

@@ -58,6 +58,24 @@ def check_letters(vocabulary: Vocabulary, value: Any, node: ast.Node) -> None:
         )
 
 
+def no_members(vocabulary: Vocabulary, right: Any, node: ast.Node) -> ProgramError:
+    """Return the error for ``x in b`` where b is an object or a value: neither has members; a predicate is meant."""
+    what, hint = "an object is no list", f"for one thing inside another write {_containing(vocabulary)}(x, b)"
+    if isinstance(right, values.Value):
+        sort = vocabulary.sort_of_value(right) or ""
+        attribute = vocabulary.attribute(sort)
+        what, hint = f"'{right}' is a value of {sort}", f'to ask for the {attribute} write {attribute}(x, "{right}")'
+    return ProgramError(
+        f"'in' asks whether a list has an item, and {what}", node.span, expected="a list, a text or a sort", hint=hint
+    )
+
+
+def _containing(vocabulary: Vocabulary) -> str:
+    """Return the relation of a thing to what it is in, as the vocabulary calls it."""
+    derived = ((name, known.derived) for name, known in vocabulary.predicates.items())
+    return next((name for name, d in derived if d is not None and (d.kind, d.of) == ("boxes", "inside")), "inside")
+
+
 def no_truth(
     vocabulary: Vocabulary, scope: values.Scope, value: Any, operand: ast.Expr, others: Iterable[ast.Expr] = ()
 ) -> ProgramError:

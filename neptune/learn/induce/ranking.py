@@ -134,41 +134,50 @@ def evidence(values: Floats, positive: NDArray[np.bool_], share: float) -> float
 
 
 def imagined(tables: Tables, words: Words, rng: np.random.Generator) -> Tables:
-    """Return scenes made at random, as many objects in each as in the pictures, with what is true of objects as often.
+    """Return scenes made at random, each as one of the pictures: as many objects, and what is true of them as often.
 
     The values of a sort exclude each other; sorts are independent, so that what a rule joins is together by chance.
+    That pictures differ as wholes, that in some all is square, is kept: no rule is needed to explain it.
     """
-    there = tables.there[rng.integers(len(tables.there), size=SCENES)]
+    like = rng.integers(len(tables.there), size=SCENES)
+    there = tables.there[like]
     n = there.shape[1]
-    objects = max(int(tables.there.sum()), 1)
-    shares = [(float((u[tables.there] > 0).sum()) + 1.0) / (objects + 2.0) for u in tables.unary]
-    unary = np.zeros((len(shares), SCENES, n), np.float32)
+    unary = np.zeros((len(tables.unary), SCENES, n), np.float32)
+    shares = np.stack([_shares(u > 0, tables.there) for u in tables.unary])  # (U, P)
     groups: dict[str, list[int]] = {}
     for k, name in enumerate(words.unary):
         groups.setdefault(words.sort_of.get(name, f"={name}"), []).append(k)
     for sort, members in groups.items():
         if sort.startswith("="):
-            unary[members[0]] = np.where(rng.uniform(size=(SCENES, n)) < shares[members[0]], LIMIT, -LIMIT)
+            true = rng.uniform(size=(SCENES, n)) < shares[members[0], like][:, None]
+            unary[members[0]] = np.where(true, LIMIT, -LIMIT)
             continue
-        counts = np.array([shares[k] * objects for k in members]) + _SHRINK / len(members)
-        drawn = rng.choice(len(members), size=(SCENES, n), p=counts / counts.sum())
+        ends = np.cumsum(shares[members][:, like], axis=0)
+        drawn = (rng.uniform(size=(SCENES, n))[None] * ends[-1][None, :, None] > ends[:, :, None]).sum(axis=0)
         for place, k in enumerate(members):
             unary[k] = np.where(drawn == place, LIMIT, -LIMIT)
     binary = np.full((len(words.binary), SCENES, n, n), -LIMIT, np.float32)
-    pairs = tables.there[:, :, None] & tables.there[:, None, :] & ~np.eye(n, dtype=np.bool_)
+    others = ~np.eye(n, dtype=np.bool_)
+    pairs = tables.there[:, :, None] & tables.there[:, None, :] & others
     for k, table in enumerate(tables.binary):
         ways = words.compares.get(words.binary[k], ())
         if ways and all(v in words.unary for way in ways for v in way):
             at = {v: unary[words.unary.index(v)] > 0 for way in ways for v in way}
-            true = np.any([at[a][:, :, None] & at[b][:, None, :] for a, b in ways], axis=0)
-            binary[k] = np.where(true & ~np.eye(n, dtype=np.bool_), LIMIT, -LIMIT)
-            continue
-        share = (float((table[pairs] > 0).sum()) + 1.0) / (int(pairs.sum()) + 2.0)
-        related = rng.uniform(size=(SCENES, n, n)) < share
-        if np.array_equal(table, table.swapaxes(1, 2)):
-            related = np.triu(related, 1) | np.triu(related, 1).swapaxes(1, 2)
-        binary[k] = np.where(related & ~np.eye(n, dtype=np.bool_), LIMIT, -LIMIT)
+            related = np.any([at[a][:, :, None] & at[b][:, None, :] for a, b in ways], axis=0)
+        else:
+            related = rng.uniform(size=(SCENES, n, n)) < _shares(table > 0, pairs)[like][:, None, None]
+            if np.array_equal(table, table.swapaxes(1, 2)):
+                related = np.triu(related, 1) | np.triu(related, 1).swapaxes(1, 2)
+        binary[k] = np.where(related & others, LIMIT, -LIMIT)
     return Tables(unary, binary, there)
+
+
+def _shares(true: NDArray[np.bool_], there: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return for each picture the share of places of which something is true, drawn towards that in all: ``(P,)``."""
+    axes = tuple(range(1, there.ndim))
+    counts, places = (true & there).sum(axis=axes), there.sum(axis=axes)
+    overall = (counts.sum() + 1.0) / (places.sum() + 2.0)
+    return np.asarray((counts + _SHRINK * overall) / (places + _SHRINK))
 
 
 def margin(values: Floats, positive: NDArray[np.bool_]) -> float:
