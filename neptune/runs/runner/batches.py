@@ -46,13 +46,7 @@ def fits(config: Config) -> bool:
     devices answer samples at once already.
     """
     budget = config.max_oracle_calls is not None or config.max_run_calls is not None
-    return (
-        config.schedule == "all"
-        and not budget
-        and len(config.logics) < 2
-        and config.workers == 1
-        and len(config.gpus) < 2
-    )
+    return not budget and len(config.logics) < 2 and config.workers == 1 and len(config.gpus) < 2
 
 
 class Batches:
