@@ -93,7 +93,11 @@ def _inlined(body: tuple[Stmt, ...], notes: dict[str, None]) -> tuple[Stmt, ...]
         return body
     marked = [node for node in functions if marks_regions(node.name)]
     main = marked[-1] if marked else functions[0] if len(functions) == 1 else None
-    if main is None or any(isinstance(n, ast.Name) and n.id == main.name for n in ast.walk(main)):
+    if (
+        main is None
+        or main.name.startswith("__")
+        or any(isinstance(n, ast.Name) and n.id == main.name for n in ast.walk(main))
+    ):
         return body
     notes.setdefault(f"the function '{main.name}' is the program: it is called with the task's inputs")
     others = [node for node in functions if node is not main and node.name != main.name]

@@ -12,9 +12,12 @@ import pytest
 HERE = Path(__file__).resolve().parent
 
 
-@pytest.fixture(scope="module")
-def results() -> list[dict]:
-    command = [sys.executable, str(HERE.parent / "helpers" / "watched.py"), str(HERE / "hostile" / "programs.txt")]
+@pytest.fixture(scope="module", params=["programs.txt", "regions.txt"])
+def results(request: pytest.FixtureRequest) -> list[dict]:
+    """Return what became of each program: of formulas, and over regions."""
+    command = [sys.executable, str(HERE.parent / "helpers" / "watched.py"), str(HERE / "hostile" / request.param)]
+    if request.param == "regions.txt":
+        command.append("patches")
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -22,11 +25,14 @@ def results() -> list[dict]:
 
 def test_the_watch_works(results: list[dict]) -> None:
     assert any(event.startswith("open") for event in results[-1]["seen"])
-    assert len(results) > 250
+    assert len(results) > 130
 
 
 def test_each_gives_an_answer_or_an_error_of_ours(results: list[dict]) -> None:
-    assert not [r for r in results[:-1] if r["outcome"] not in ("answer", "ProgramError")]
+    others = [r for r in results[:-1] if r["outcome"] not in ("answer", "ProgramError")]
+    # What a program over regions needs and a run has not is said by the run, not the language.
+    missing = ("no language model is configured", "no depth model", "film")
+    assert not [r for r in others if r["outcome"] != "NeptuneError" or not any(m in r["text"] for m in missing)]
 
 
 def test_nothing_is_read_imported_started_or_connected(results: list[dict]) -> None:

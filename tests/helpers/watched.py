@@ -1,6 +1,6 @@
 """Runs hostile programs in a process that watches itself: a JSON line for each, with what the audit hook saw.
 
-    python tests/helpers/watched.py FILE
+    python tests/helpers/watched.py FILE [patches]
 
 After a warm-up (grammar compiled, modules loaded) nothing may be opened, imported, connected, compiled or started.
 """
@@ -28,7 +28,8 @@ def main() -> None:
     from neptune.scene import Scene
 
     programs = Path(sys.argv[1]).read_text(encoding="utf-8", errors="surrogatepass").split("\n%%\n")
-    engine, scene = Engine(oracle="random"), Scene.synthetic(6, seed=1)
+    dialect = sys.argv[2] if len(sys.argv) > 2 else "auto"
+    engine, scene = Engine(oracle="random", dialect=dialect), Scene.synthetic(6, seed=1)
     seen: list[str] = []
     watching = False
 
@@ -48,7 +49,7 @@ def main() -> None:
 
     for program in programs:  # warm-up: whatever is imported lazily is imported now
         run(program)
-    engine = Engine(oracle="random")
+    engine = Engine(oracle="random", dialect=dialect)
     run("exists(Object, lambda x: red(x))")
     sys.addaudithook(watch)
     results = []
