@@ -8,6 +8,7 @@ TASKS: dict[str, str] = {
     "ask": "neptune.cli.commands.ask:ask",
     "train": "neptune.cli.commands.train:train",
     "train-answers": "neptune.cli.commands.train:train",
+    "train-drawings": "neptune.cli.commands.train:train",
     "tune": "neptune.cli.commands.train:train",
     "finetune": "neptune.cli.commands.train:train",
     "induce": "neptune.cli.commands.induce:induce",
@@ -22,6 +23,7 @@ A function takes the validated config and the run's name and returns an exit cod
 MODELS: dict[str, str] = {
     "train": "neptune.learn.train.train:TrainConfig",
     "train-answers": "neptune.learn.finetune.answers:AnswersConfig",
+    "train-drawings": "neptune.learn.finetune.drawings:DrawingsConfig",
     "tune": "neptune.learn.tune.task:TuneConfig",
     "finetune": "neptune.learn.finetune.vlm:FinetuneConfig",
     "induce": "neptune.learn.induce.task:InduceConfig",

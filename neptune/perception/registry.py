@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ORACLES: dict[str, str] = {
     "scene": "neptune.perception.oracle.scene:SceneOracle",
     "embedded": "neptune.perception.oracle.embedded:EmbeddedOracle",
+    "drawings": "neptune.perception.oracle.drawings:DrawingOracle",
     "random": "neptune.perception.oracle.random:RandomOracle",
     "openai": "neptune.perception.oracle.server.oracle:OpenAIOracle",
     "intern_vllm": "neptune.perception.oracle.server.oracle:VllmOracle",
@@ -33,6 +34,7 @@ ORACLES: dict[str, str] = {
 DETECTORS: dict[str, str] = {
     "scene": "neptune.perception.detect.scene:SceneDetector",
     "embedded": "neptune.perception.detect.embedded:EmbeddedDetector",
+    "regions": "neptune.perception.detect.regions:RegionDetector",
     "dino": "neptune.perception.detect.transformers:dino",
     "florence": "neptune.perception.detect.transformers:florence",
     "owlv2": "neptune.perception.detect.transformers:owlv2",

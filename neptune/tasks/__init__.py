@@ -25,6 +25,8 @@ REGISTRY = {
     "refgta": "neptune.tasks.referring.refcoco:RefGta",
     "refadv": "neptune.tasks.referring.refadv:RefAdv",
     "gqa": "neptune.tasks.gqa:Gqa",
+    "nlvr": "neptune.tasks.nlvr:Nlvr",
+    "nlvr-pictures": "neptune.tasks.nlvr:NlvrPictures",
     "folder": "neptune.tasks.folder:PictureFolder",
 }
 """Task name → ``"module:Class"``, loaded on first use."""

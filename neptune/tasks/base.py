@@ -43,6 +43,9 @@ class Sample:
         What `by_family` groups by.
     extra
         What the judge or a report needs besides, JSON-able.
+    group
+        What this sample shares with others that are also counted together (one sentence about several pictures):
+        a run reports in how many groups *all* answers are right (``consistency``). ``""``: none.
     problem
         Why this sample can not be run at all.
     annotation_problem, program_problem
@@ -58,6 +61,7 @@ class Sample:
     expected: Any
     family: str
     extra: Mapping[str, Any] = field(default_factory=dict)
+    group: str = ""
     problem: NeptuneError | None = None
     annotation_problem: NeptuneError | None = None
     program_problem: NeptuneError | None = None

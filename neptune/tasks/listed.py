@@ -44,6 +44,7 @@ class Draft:
     expected: Any = None
     family: str = "all"
     extra: dict[str, Any] = field(default_factory=dict)
+    group: str = ""
 
 
 class ListedTask(Task):
@@ -139,6 +140,7 @@ class ListedTask(Task):
             expected=draft.expected,
             family=draft.family,
             extra=draft.extra,
+            group=draft.group,
             problem=problem,
             annotation_problem=draft.annotation_problem,
             program_problem=draft.program_problem,

@@ -13,6 +13,7 @@ from neptune.runs.record import RESULTS
 
 if TYPE_CHECKING:
     from neptune.learn.finetune.answers import AnswersConfig
+    from neptune.learn.finetune.drawings import DrawingsConfig
     from neptune.learn.finetune.vlm import FinetuneConfig
     from neptune.learn.train.train import TrainConfig
     from neptune.learn.tune.task import TuneConfig
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 FUNCTIONS = {
     "train": "neptune.learn.train.train:train",
     "train-answers": "neptune.learn.finetune.answers:train_answers",
+    "train-drawings": "neptune.learn.finetune.drawings:train_drawings",
     "tune": "neptune.learn.tune.task:tune",
     "finetune": "neptune.learn.finetune.vlm:finetune",
 }
 """Task → the function that runs it in a folder and returns its results; loaded on first use."""
 
 
-def train(config: TrainConfig | AnswersConfig | TuneConfig | FinetuneConfig, name: str) -> int:
+def train(config: TrainConfig | AnswersConfig | DrawingsConfig | TuneConfig | FinetuneConfig, name: str) -> int:
     """Train or tune what a task is about; return 0.
 
     Under ``accelerate launch`` one process of several reports.

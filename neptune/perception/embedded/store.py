@@ -13,16 +13,23 @@ from torch import nn
 
 from neptune.errors import NeptuneError
 from neptune.perception.embedded.detector_net import DetectorNet
+from neptune.perception.embedded.drawing_net import DrawingNet
 from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.saving import write_whole
 
 FORMAT = "neptune-embedded-1"
+NETWORKS: dict[str, tuple[type[nn.Module], str]] = {
+    "detector": (DetectorNet, "train-embedded"),
+    "scorer": (ScorerNet, "train-embedded"),
+    "drawings": (DrawingNet, "train-drawings"),
+}
+"""Part → its network, and the config that trains it."""
 _EXACT = ("running_mean", "running_var", "temperature", "domain.mean", "domain.scale", "domain.limit")
 """Buffers that are kept in float32: half precision would overflow, or spoil the calibration."""
 
 
 def shipped(part: str) -> Path:
-    """Return the file of the weights that come with the package; `part` is ``"detector"`` or ``"scorer"``."""
+    """Return the file of the weights that come with the package; `part` is one of :data:`NETWORKS`."""
     return Path(__file__).parent / "weights" / f"{part}.safetensors"
 
 
@@ -39,12 +46,13 @@ def save(net: nn.Module, part: str, path: Path, about: dict[str, Any]) -> None:
 def load(
     part: str, path: str | Path | None, device: torch.device, error: type[NeptuneError]
 ) -> tuple[Any, dict[str, Any]]:
-    """Read a ``"detector"`` or ``"scorer"`` written by :func:`save`, by default the shipped one, for inference.
+    """Read a network written by :func:`save`, by default the shipped one of a part, for inference.
 
     Returns the network in evaluation mode, on `device`, float32, and `about`; raises `error` if it can not be read.
     """
     file = Path(path) if path is not None else shipped(part)
-    expected = f"weights of a {part}, as run.py --config configs/train-embedded.json writes them"
+    make, config = NETWORKS[part]
+    expected = f"weights of the part '{part}', as run.py --config configs/{config}.json writes them"
     if not file.is_file():
         raise error("The weights do not exist", where=str(file), expected=expected, hint="Check the path, or train")
     try:
@@ -55,9 +63,9 @@ def load(
                 raise error(f"The file holds {found}", where=str(file), expected=expected)
             about = json.loads(metadata["about"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        net: Any = ScorerNet(**about["network"]) if part == "scorer" else DetectorNet(**about["network"])
-        # Weights of before networks knew their domain are read too: those can not tell.
-        tensors = net.domain.state_dict(prefix="domain.") | tensors
+        net: Any = make(**about["network"])
+        if hasattr(net, "domain"):  # weights of before networks knew their domain are read too: those can not tell
+            tensors = net.domain.state_dict(prefix="domain.") | tensors
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as reason:
         raise error(f"The weights can not be read: {reason}", where=str(file), expected=expected) from reason

@@ -46,7 +46,8 @@ def summarise(
         are unanswered. `seconds` is the samples' own time, looking inside
         answers included. Where answers have an overlap with a box, also `mean_iou`
         with `mean_iou_interval`, and `iou_accuracy` (the share with an IoU ≥ 0.5), over the `iou_n` answered samples
-        that have one.
+        that have one. Where samples belong to groups (one sentence about several pictures), also `consistency`, the share
+        of the `groups` in which all that is judged is right.
     """
     several = len(totals) > 1
     kept: list[Record] = []
@@ -123,6 +124,13 @@ def counts(records: list[Record], n: int) -> dict[str, Any]:
     }
     if abstained:
         found["abstained_by_why"] = dict(Counter(why for r in records if (why := why_of(r))).most_common())
+    grouped: dict[tuple[Any, Any], bool] = {}
+    for (record, _), hit in zip(judged, right):
+        if record.get("group"):
+            key = (record["dataset"], record["group"])
+            grouped[key] = grouped.get(key, True) and hit
+    if grouped:
+        found |= {"groups": len(grouped), "consistency": sum(grouped.values()) / len(grouped)}
     if unjudged:
         found["unjudged"] = unjudged
     boxed = [r for r, given in judged if given and r.get("iou") is not None]

@@ -58,11 +58,13 @@ def print_results(results: dict[str, Any], console: Console | None = None, wall:
     console = console or wide()
     families, datasets = results["by_family"], results["by_dataset"]
     boxes = any("mean_iou" in counts for counts in datasets.values())
-    table = counts_table("Results", *["mean IoU"] * boxes)
+    groups = any("consistency" in counts for counts in datasets.values())
+    table = counts_table("Results", *["mean IoU"] * boxes, *["consistent"] * groups)
 
     def row(label: str, counts: dict[str, Any], style: str = "") -> None:
         overlap = [f"{counts['mean_iou']:.3f}" if "mean_iou" in counts else ""] * boxes
-        table.add_row(printable(label), *counts_cells(counts), *overlap, style=style)
+        together = [percent(counts["consistency"]) if "consistency" in counts else ""] * groups
+        table.add_row(printable(label), *counts_cells(counts), *overlap, *together, style=style)
 
     for dataset, counts in datasets.items():
         row(dataset, counts, "bold")
