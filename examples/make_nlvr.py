@@ -1,9 +1,9 @@
-"""Chooses the shipped sample of NLVR (``examples/nlvr``) from the official files: a few sentences, with all their examples.
+"""Chooses the shipped sample of NLVR (``examples/nlvr``) from the official files: a few sentences.
 
     python examples/make_nlvr.py --data_dir PATH/TO/nlvr
 
 The first sentences of each kind of pictures (towers, scattered shapes) that have four examples are taken, with the six
-pictures of each example, byte for byte.
+pictures of each of them, byte for byte.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def main() -> None:
     (given.to / "dev.json").write_text("\n".join(lines[i] for i in sorted(chosen)) + "\n", encoding="utf-8")
     for index in chosen:
         first = task.samples[index].picture
-        assert first is not None and first.path is not None
+        assert first is not None
+        assert first.path is not None
         folder = given.to / "images/dev" / first.path.parent.name
         folder.mkdir(parents=True, exist_ok=True)
         for order in range(len(ORDERS)):

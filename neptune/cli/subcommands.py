@@ -142,6 +142,7 @@ FUNCTIONS: dict[str, Callable[[list[str]], int]] = {
     "train": _task("train", "train-embedded"),
     "tune": _task("tune", "tune-clevr"),
     "train-answers": _task("train-answers", "train-answers"),
+    "train-drawings": _task("train-drawings", "train-drawings"),
     "finetune": _task("finetune", "finetune-lora"),
     "induce": _task("induce", "induce"),
     "contact-sheet": _task("contact-sheet", "clevr"),

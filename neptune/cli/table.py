@@ -113,6 +113,13 @@ COMMANDS: dict[str, Command] = {
         examples=("train-answers --data_dir DATA/train --val_dir DATA/val",),
         task="train-answers",
     ),
+    "train-drawings": Command(
+        "[CONFIG]",
+        "train the scorer of drawings",
+        fields=("labels", "data_dir", "split", "val_split", "output_dir", "epochs"),
+        examples=("train-drawings --data_dir DATA/nlvr --labels answers",),
+        task="train-drawings",
+    ),
     "finetune": Command(
         "[CONFIG]",
         "fine-tune a vision-language model with LoRA",

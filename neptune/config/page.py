@@ -50,7 +50,7 @@ def help_text() -> str:
         "  --compare FOLDER FOLDER   Two runs: which answers changed, and whether by more than chance.",
         "  --help [TASK], --version  Help; with a task that has fields of its own, those fields.",
         "",
-        f"Tasks, beside answering a dataset: {', '.join(TASKS)}.",
+        *textwrap.wrap(f"Tasks, beside answering a dataset: {', '.join(TASKS)}.", 110, break_on_hyphens=False),
         f"Of these, {', '.join(MODELS)} have fields of their own.",
     ]
     for name, field in Config.model_fields.items():

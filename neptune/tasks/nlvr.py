@@ -45,9 +45,9 @@ _EXPECTED = '{"identifier": "1304-0", "sentence": …, "label": "true", "directo
 class Nlvr(ListedTask):
     """Right if the answer is yes for a true sentence and no for a false one.
 
-    One sample an example, with picture 0 and its structured scene. Families are the two kinds of pictures, ``tower`` and
-    ``scatter``; the group is the sentence, and a run's ``consistency`` is the share of sentences that are right about all
-    their examples, as in the official evaluation. Parameters and errors as for :func:`neptune.tasks.load`.
+    One sample an example, with picture 0 and its structured scene. Families are the two kinds of pictures, ``tower``
+    and ``scatter``; the group is the sentence, and a run's ``consistency`` is the share of sentences that are right
+    about all their examples, as in the official evaluation. Parameters and errors as for :func:`neptune.tasks.load`.
     """
 
     name = "nlvr"
@@ -170,7 +170,7 @@ def _objects(box: list[Any], where: str) -> list[_Thing]:
             raise DatasetError(
                 f"An object is {json.dumps(thing, default=str)[:120]}",
                 where=where,
-                expected=f"colour Yellow, Black or #0099ff, type {', '.join(SHAPES)}, size 10, 20 or 30, inside its box",
+                expected=f"Yellow, Black or #0099ff, type {', '.join(SHAPES)}, size 10, 20 or 30, inside its box",
             )
         found.append((at, color, shape, SIZES[side]))
     return found

@@ -22,14 +22,17 @@ def box(rng: random.Random, most: int = 6) -> list[Thing]:
         size = rng.choice([10, 20, 30])
         for _ in range(200):
             x, y = rng.randint(0, 100 - size), rng.randint(0, 100 - size)
-            if all(
-                x > o["x_loc"] + o["size"] or o["x_loc"] > x + size or y > o["y_loc"] + o["size"] or o["y_loc"] > y + size
-                for o in placed
-            ):
+            if not any(near(x, y, size, o) for o in placed):
                 shape, color = rng.choice(["square", "circle", "triangle"]), rng.choice(list(COLORS))
                 placed.append({"x_loc": x, "y_loc": y, "size": size, "type": shape, "color": color})
                 break
     return placed
+
+
+def near(x: int, y: int, size: int, other: Thing) -> bool:
+    """Tell whether a square has less than a pixel between itself and an object."""
+    ox, oy, side = other["x_loc"], other["y_loc"], other["size"]
+    return ox - size <= x <= ox + side and oy - size <= y <= oy + side
 
 
 def drawn(boxes: list[list[Thing]], scale: int = 4) -> Image.Image:

@@ -36,7 +36,12 @@ def load(folder: Path, name: str = "nlvr", **options: Any) -> tasks.Task:
 def test_a_record_becomes_a_scene_with_its_boxes(tmp_path: Path) -> None:
     drawings.write(tmp_path, "dev", [line(), line("12-1", "false", [[ROUND], [ONE], [TWO, ROUND]])])
     first, second = load(tmp_path).samples
-    assert (first.question, first.expected, first.family, first.group) == ("There is a blue block.", True, "tower", "12")
+    assert (first.question, first.expected, first.family, first.group) == (
+        "There is a blue block.",
+        True,
+        "tower",
+        "12",
+    )
     assert (second.expected, second.family, second.group) == (False, "scatter", "12")
     truth = first.truth()
     assert truth.kinds == ("Object",) * 4 + ("Box",) * 3

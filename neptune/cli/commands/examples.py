@@ -7,7 +7,7 @@ from pathlib import Path
 from neptune.resources import data_root
 from neptune.saving import write_whole
 
-SAMPLES = ("clevr", "formats")
+SAMPLES = ("clevr", "formats", "nlvr")
 """The folders of ``examples/`` that are packaged."""
 
 

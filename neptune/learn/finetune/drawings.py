@@ -1,9 +1,9 @@
 """``task: train-drawings``: trains the scorer of drawings, from attributes or from right and wrong answers alone.
 
-``labels: attributes``: each box that the detector finds is told its colour, shape and size. ``labels: answers``: no box is
-told anything; regions of one colour, programs and the truth of their sentences are all there is, and the loss is at the
-answer. Writes ``drawings.safetensors`` (for ``vlm_options: {"weights": …}``), ``results.json`` and ``curve.png``; killed,
-the same command resumes at the last finished epoch.
+``labels: attributes``: of each box that the detector finds its colour, shape and size are known. ``labels: answers``:
+of no box anything is known; regions of one colour, programs and the truth of their sentences are all there is, and the
+loss is at the answer. Writes ``drawings.safetensors`` (for ``vlm_options: {"weights": …}``), ``results.json`` and
+``curve.png``; killed, the same command resumes at the last finished epoch.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class DrawingsConfig(BaseModel):
         ConfigProblems
             If names do not exist, or fields are missing.
         """
-        same = "dataset data_dir follow_links seed od_model od_options vocabulary program_cache_address".split()
+        same = ["dataset", "data_dir", "follow_links", "seed", "od_model", "od_options", "vocabulary"]
+        same += ["program_cache_address"]
         given = {field: getattr(self, field) for field in same}
         provider = "gold" if self.program_cache_address is None else "cache"
         given |= {"split": split, "vlm_model_name": "drawings", "code_gen_provider": provider}

@@ -1,8 +1,8 @@
 """Finds flat coloured shapes on plain panels, by their pixels alone: no network, no labels, nothing to train.
 
 A drawing is a few *panels*, each of one colour, with shapes of other colours on it. A panel is a region of exactly one
-colour that reaches from (almost) the top to the bottom of the picture; each is then read alone, so that what is found in
-it depends on its own pixels and on nothing beside it: panels in another order give the same boxes at other places.
+colour that reaches from (almost) the top to the bottom of the picture; each is then read alone, so that what is found
+in it depends on its own pixels and on nothing beside it: panels in another order give the same boxes at other places.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ MOST_COLOURS = 32
 class RegionDetector:
     """Boxes around the connected regions of one colour that lie on plain panels; it does not tell classes apart.
 
-    Of every picture it also says how far it is from a drawing (`Detections.domain`): photographs and renderings have few
-    pixels of exactly one colour side by side.
+    Of every picture it also says how far it is from a drawing (`Detections.domain`): photographs and renderings have
+    few pixels of exactly one colour side by side.
 
     Parameters
     ----------
@@ -134,7 +134,8 @@ def _shapes(codes: NDArray[np.int32], pixels: Pixels, ground: int, least_area: i
     # A pixel of a blurred edge belongs to the shape where at least half of it does.
     classes = gaps.argmin(axis=2).astype(np.int32)
     last = len(palette) - 1
-    return sorted((r.box for r in connected(classes, least_area) if r.code != last), key=lambda b: (b[1], b[0], b[3], b[2]))
+    boxes = [r.box for r in connected(classes, least_area) if r.code != last]
+    return sorted(boxes, key=lambda b: (b[1], b[0], b[3], b[2]))
 
 
 def connected(classes: NDArray[np.int32], least: int) -> Iterator[Region]:

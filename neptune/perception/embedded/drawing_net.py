@@ -15,6 +15,10 @@ from torch.nn import functional
 
 CROP = 20
 """Side of what the network sees of a box, in pixels of its input."""
+USUAL = 0.2
+"""The usual side of a shape, in shares of the picture's height: sides are told apart around it."""
+SPREAD = 50.0
+"""By which they are multiplied then, so that those of NLVR are -5, 0 and 5: a few steps of training tell them apart."""
 
 
 class DrawingNet(nn.Module):
@@ -41,8 +45,8 @@ class DrawingNet(nn.Module):
             nn.ReLU(),
             nn.Flatten(),
         )
-        self.mix = nn.Sequential(nn.Linear(2 * width * (CROP // 4) ** 2 + 2, features), nn.ReLU())
-        self.heads = nn.ModuleDict({name: nn.Linear(features, len(v)) for name, v in self.attributes.items()})
+        self.mix = nn.Sequential(nn.Linear(2 * width * (CROP // 4) ** 2, features), nn.ReLU())
+        self.heads = nn.ModuleDict({name: nn.Linear(features + 2, len(v)) for name, v in self.attributes.items()})
 
     @property
     def attribute_of(self) -> dict[str, str]:
@@ -50,8 +54,8 @@ class DrawingNet(nn.Module):
         return {value: name for name, values in self.attributes.items() for value in values}
 
     def encode(self, crops: Tensor, sides: Tensor) -> Tensor:
-        """Return the features of N boxes, ``(N, F)``, from what :func:`cut` gives."""
-        return torch.as_tensor(self.mix(torch.cat([self.look(crops), sides], 1)))
+        """Return the features of N boxes, ``(N, F + 2)``, from what :func:`cut` gives; the last two are its sides."""
+        return torch.cat([self.mix(self.look(crops)), (sides - USUAL) * SPREAD], 1)
 
     def values(self, features: Tensor, attribute: str) -> Tensor:
         """Return the log-probability of each value of an attribute, ``(N, values)``; each row sums to 1."""
@@ -83,7 +87,7 @@ def cut(pixels: np.ndarray, boxes: np.ndarray) -> tuple[Tensor, Tensor]:
         picture's height, ``(N, 2)``. Both are made of whole pixels alone, so that equal boxes give equal numbers.
     """
     height, width = pixels.shape[:2]
-    whole = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float().div(127.5).sub(1.0)
+    whole = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float().div(127.5).sub(1.0)
     crops, sides = torch.zeros(len(boxes), 3, CROP, CROP), torch.zeros(len(boxes), 2)
     for i, (x0, y0, x1, y1) in enumerate(np.asarray(boxes, dtype=np.float64)):
         left, top = min(max(0, int(np.floor(x0))), width - 1), min(max(0, int(np.floor(y0))), height - 1)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 KEPT_SCENES = 1024
-_FILLERS = frozenset("is are it the a an object thing of this that colour color shape size".split())
+_FILLERS = frozenset(["is", "are", "it", "the", "a", "an", "object", "thing", "of", "this", "that"])
 _WORDS = re.compile(r"\bin the red box\b|[^\w\s]")
 
 
@@ -165,7 +165,8 @@ def value_of(question: Question, known: Sequence[str] | dict[str, str]) -> str:
         "The question asks for nothing that this oracle knows",
         where=f"question '{question.text}'",
         expected=f"one of the values {', '.join(known)} of one object",
-        hint=did_you_mean(question.predicate, known) or "Relations of places follow from the boxes: a vocabulary's geometry",
+        hint=did_you_mean(question.predicate, known)
+        or "Relations of places follow from the boxes: a vocabulary's geometry",
     )
 
 

@@ -46,8 +46,8 @@ def summarise(
         are unanswered. `seconds` is the samples' own time, looking inside
         answers included. Where answers have an overlap with a box, also `mean_iou`
         with `mean_iou_interval`, and `iou_accuracy` (the share with an IoU ≥ 0.5), over the `iou_n` answered samples
-        that have one. Where samples belong to groups (one sentence about several pictures), also `consistency`, the share
-        of the `groups` in which all that is judged is right.
+        that have one. Where samples belong to groups (one sentence about several pictures), also `consistency`, the
+        share of the `groups` in which all that is judged is right.
     """
     several = len(totals) > 1
     kept: list[Record] = []

@@ -134,7 +134,6 @@ class Asked:
             self.program, self._spent = written.program, written.usage
             # Oracles and detectors that need the truth say here why there is none.
             needs_truth = "scene" in (config.od_model, config.vlm_model_name)
-            assert sample.picture is not None  # else the sample has a problem
             self._candidates = tuple(written.candidates) or (Candidate(written.program),)
             self.scene = engine.scene(
                 sample.picture,
@@ -259,6 +258,7 @@ class Asked:
             "id": self.sample.id,
             "dataset": self.task.name,
             "family": self.sample.family,
+            **({"group": self.sample.group} if self.sample.group else {}),
             "question": self.sample.question,
             "program": self.program,
             **outcome,

@@ -91,5 +91,7 @@ def test_it_is_found_by_name_and_checks_its_option() -> None:
     assert registry.detector("regions").name == "regions"
     with pytest.raises(DetectorError, match="least_area is 0"):
         registry.detector("regions", least_area=0)
-    picture = Picture(drawings.drawn([[{"x_loc": 0, "y_loc": 0, "size": 10, "type": "square", "color": "Black"}], [], []]))
+    picture = Picture(
+        drawings.drawn([[{"x_loc": 0, "y_loc": 0, "size": 10, "type": "square", "color": "Black"}], [], []])
+    )
     assert len(registry.detector("regions", least_area=101).detect(picture).boxes) == 0
