@@ -95,7 +95,8 @@ class LogicParameters(nn.Module):
         itself.
     answers
         For a kind of answer (``truth``, ``number``, ``text``, ``object``), the T and b of the probability that it is
-        reported with, ``σ(logit(p)/T + b)`` (Platt 1999). They change no answer; other kinds stay as they are.
+        reported with, ``σ(logit(p)/T + b)`` (Platt 1999); of a truth it is that of yes. They change no answer; other
+        kinds stay as they are.
 
     Raises
     ------
@@ -194,15 +195,16 @@ class LogicParameters(nn.Module):
         b = torch.stack([m.b.clamp(-B_LIMIT, B_LIMIT) for m in modules]).to(logits)[rows].reshape(shape)
         return _scaled(logits, T, b)
 
-    def believed(self, kind: str, probability: float) -> float:
+    def believed(self, kind: str, value: object, probability: float) -> float:
         """Return the probability, in [0, 1], that an answer of a kind is reported with; 0 and 1, certain, stay.
 
         Monotone: bounds of a probability become bounds of what is reported.
         """
         if kind not in self.answers or not 0 < probability < 1:
             return probability
-        logit = torch.tensor(math.log(probability) - math.log1p(-probability), dtype=torch.float64)
-        return float(torch.sigmoid(self.answers[kind](logit)).detach())
+        sign = -1.0 if value is False else 1.0  # the probability of no is 1 - that of yes
+        logit = torch.tensor(sign * (math.log(probability) - math.log1p(-probability)), dtype=torch.float64)
+        return float(torch.sigmoid(sign * self.answers[kind](logit)).detach())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON-ready types; :meth:`from_dict` reads them."""

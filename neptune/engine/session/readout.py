@@ -251,7 +251,7 @@ def answer(
     names: Mapping[Node, str],
     notes: tuple[str, ...],
     presuppositions: str,
-    believed: Callable[[str, float], float],
+    believed: Callable[[str, object, float], float],
     tolerance: float = 0.0,
     guessed: bool = False,
 ) -> Answer:
@@ -269,7 +269,7 @@ def answer(
         What an answer is worth that speaks of something that is not there: ``"abstain"``, ``"answer"``, or ``"auto"``:
         it is given where it points to objects.
     believed
-        A kind of answer and its probability to the probability that it is reported with, monotone.
+        A kind of answer, the answer and its probability to the probability that it is reported with, monotone.
     tolerance
         Bounds as close as this are reported as their middle.
     guessed
@@ -279,7 +279,8 @@ def answer(
     if bounds is None and probability is not None:
         bounds = (probability, probability)
     if bounds is not None:
-        bounds = (believed(reading.kind, bounds[0] * sure[0]), believed(reading.kind, bounds[1] * sure[1]))
+        low, high = (believed(reading.kind, reading.value, p * s) for p, s in zip(bounds, sure, strict=True))
+        bounds = (low, high)
         probability = sum(bounds) / 2 if bounds[1] - bounds[0] <= tolerance else None
     known = reading.settled or guessed
     points = presuppositions == "auto" and reading.kind in ("object", "objects")

@@ -25,8 +25,8 @@ from neptune.learn.tune.samples import Shown
 FEWEST = 30
 """A kind of answer of which fewer are known is left as it is."""
 
-Reported = tuple[str, float, bool]
-"""The kind of an answer, its probability in (0, 1), and whether it was right."""
+Reported = tuple[str, object, float, bool]
+"""The kind of an answer, the answer, its probability in (0, 1), and whether it was right."""
 
 
 def reported(engine: Engine, shown: Sequence[Shown], batch: int = 20) -> list[Reported]:
@@ -36,7 +36,7 @@ def reported(engine: Engine, shown: Sequence[Shown], batch: int = 20) -> list[Re
         asked = [(s, e) for s in shown[start : start + batch] for e in s.examples]
         for (_, e), a in zip(asked, engine.run_many([(e.program, s.scene) for s, e in asked]), strict=True):
             if not a.abstained and a.probability is not None and 0 < a.probability < 1:
-                found.append((a.kind, a.probability, same_value(a.value, e.target)))
+                found.append((a.kind, a.value, a.probability, same_value(a.value, e.target)))
     return found
 
 
@@ -47,8 +47,9 @@ def fit_answers(found: Iterable[Reported]) -> dict[str, tuple[float, float]]:
     certainty.
     """
     by_kind: dict[str, list[tuple[float, bool]]] = defaultdict(list)
-    for kind, p, right in found:
-        by_kind[kind].append((p, right))
+    for kind, value, p, right in found:
+        # Of a truth, what is fitted is the probability of yes.
+        by_kind[kind].append((1 - p, not right) if value is False else (p, right))
     return {kind: _platt(pairs) for kind, pairs in sorted(by_kind.items()) if len(pairs) >= FEWEST}
 
 
