@@ -90,11 +90,11 @@ class Relevance:
         `weight`: how likely the best witness through each assignment is.
         """
         want = axes(node)
-        among = mask if weight is None else np.where(mask, weight, 0.0)
+        among = None if weight is None else project(np.where(mask, weight, 0.0), have, want)
         mask = project(mask, have, want)
-        weight = mask.astype(np.float64) if weight is None else project(among, have, want)
+        likely = mask.astype(np.float64) if among is None else among
         if isinstance(node, NO_TRUTH):
-            self._visit(node, mask, weight, exact)
+            self._visit(node, mask, likely, exact)
             return
         mask = mask & self.state.open(node, exact)
         if not mask.any():
@@ -102,9 +102,9 @@ class Relevance:
         key = (node, exact)
         before = self._masks.get(key)
         if before is not None:
-            self._masks[key] = (before[0] | mask, np.maximum(before[1], weight))
+            self._masks[key] = (before[0] | mask, np.maximum(before[1], likely))
             return
-        self._masks[key] = (mask, weight)
+        self._masks[key] = (mask, likely)
         # Deeper formulas come first, so that each node is visited once, with all that makes it relevant.
         heapq.heappush(self._queue, (-node.depth, next(self._serial), node, exact))
 
