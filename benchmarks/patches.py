@@ -190,7 +190,7 @@ def clevr(data: Path, number: int, oracle: str) -> dict[str, Any]:
     made: dict[str, Scene] = {}
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    calls, eager, equal = 0, 0, 0
+    calls, eager, distinct, equal = 0, 0, 0, 0
     missed = []
     for question in asked:
         name, nodes = question["image_filename"], question["program"]
@@ -210,7 +210,8 @@ def clevr(data: Path, number: int, oracle: str) -> dict[str, Any]:
         right[group] += good
         world = World(made[name], engine.oracle, engine.vocabulary)
         other = run(text.replace("execute_command(image)", "execute_command()"), world)
-        eager += other["asked"]
+        eager += other["calls"]
+        distinct += other["asked"]
         equal += (
             same(said, other["value"]) if "value" in other else "whole picture" in str(said) or "0 objects" in str(said)
         )
@@ -223,7 +224,7 @@ def clevr(data: Path, number: int, oracle: str) -> dict[str, Any]:
         "questions": number,
         "oracle": oracle,
         "right": {g: f"{right[g]} of {total[g]}" for g in total},
-        "calls": {"lazily": calls, "eagerly": eager, "share": calls / eager},
+        "calls": {"lazily": calls, "eagerly": eager, "share": calls / eager, "different ones, eagerly": distinct},
         "same_as_python": equal,
         "missed": missed,
     }

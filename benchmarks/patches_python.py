@@ -37,6 +37,7 @@ class World:
         self.scene, self.oracle, self.vocabulary, self.query = scene, oracle, vocabulary, query
         self.wording = Wording.load(vocabulary=vocabulary)
         self.asked: dict[tuple[Any, ...], Any] = {}
+        self.calls = 0
 
     def _at(self, place: Any) -> tuple[Scene, np.ndarray, int]:
         if place is None:
@@ -47,6 +48,7 @@ class World:
 
     def chance(self, place: Any, text: str, predicate: str = "") -> float:
         """Return p(yes) of a question about a place: an object, a box, or None for the picture."""
+        self.calls += 1
         if (text, place) not in self.asked:
             scene, objects, arity = self._at(place)
             request = ScoreRequest(scene, Question(text, arity, predicate), objects)
@@ -79,6 +81,7 @@ class World:
 
     def text(self, place: Any, asked: str, attribute: str = "") -> str:
         """Return the oracle's words."""
+        self.calls += 1
         if ("?", asked, place) not in self.asked:
             scene, objects, arity = self._at(place)
             request = QueryRequest(scene, Question(asked, arity, attribute), objects)
@@ -111,6 +114,12 @@ def api(world: World) -> dict[str, Any]:
             if (left, lower, right, upper) != (self.left, self.lower, self.right, self.upper):
                 self.left, self.lower, self.right, self.upper = left, lower, right, upper
                 self.place = (float(left), float(height - upper), float(right), float(height - lower))
+
+        def __eq__(self, other: object) -> bool:  # as here, and not in Python: two regions of one place are equal
+            return isinstance(other, ImagePatch) and self.place == other.place
+
+        def __hash__(self) -> int:
+            return hash(self.place)
 
         width = property(lambda self: self.right - self.left)
         height = property(lambda self: self.upper - self.lower)
@@ -246,9 +255,9 @@ def run(text: str, world: World) -> dict[str, Any]:
     try:
         exec(compile(text, "<program>", "exec"), names)
         value = shown(names["execute_command"]())
-        return {"value": value, "asked": len(world.asked)}
+        return {"value": value, "asked": len(world.asked), "calls": world.calls}
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}", "asked": len(world.asked)}
+        return {"error": f"{type(error).__name__}: {error}", "asked": len(world.asked), "calls": world.calls}
 
 
 def main() -> None:
