@@ -7,12 +7,17 @@ processor of 2024. The count is the same on every machine and in every run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from dsl.errors import LimitError
 from dsl.limits import Limits
 from dsl.span import Span
 from dsl.syntax import ast
+
+EXACT = 1000
+"""Units are counted in thousandths: every kind's are a whole number of them, so that the sum of a run has the same bits
+whichever way it was added up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,10 @@ class Kind:
 
     name: str
     units: float
+    thousandths: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "thousandths", round(EXACT * self.units))
 
 
 STEPS = Kind("steps of the interpreter", 4)
@@ -54,14 +63,19 @@ class Work:
         The number of objects; more pairs of them allow more work.
     """
 
-    __slots__ = ("_allowed", "_limits", "_objects", "_program", "by_kind", "units")
+    __slots__ = ("_allowed", "_limits", "_objects", "_program", "_thousandths", "by_kind")
 
     def __init__(self, limits: Limits, objects: int = 0) -> None:
         self._limits, self._objects = limits, objects
         self._program: ast.Program | None = None
-        self._allowed = limits.work_units
+        self._allowed = EXACT * limits.work_units
+        self._thousandths = 0
         self.by_kind: dict[Kind, int] = {}
-        self.units = 0.0
+
+    @property
+    def units(self) -> float:
+        """What has been done so far."""
+        return self._thousandths / EXACT
 
     def begin(self, program: ast.Program) -> None:
         """Name the program that is run: the larger it is and the more objects there are, the more it may do."""
@@ -76,22 +90,38 @@ class Work:
             If the run has done more than it may; it names what most of the work was.
         """
         self.by_kind[kind] = self.by_kind.get(kind, 0) + amount
-        self.units += kind.units * amount
-        if self.units > self._allowed:
+        self._thousandths += kind.thousandths * amount
+        if self._thousandths > self._allowed:
             self._check(span)
+
+    def afford(self, spent: Mapping[Kind, int]) -> bool:
+        """Count work that was measured before, if there is certainly room for it; else count nothing and say no."""
+        thousandths = sum([kind.thousandths * amount for kind, amount in spent.items()])
+        if self._thousandths + thousandths > self._allowed:
+            return False
+        self._thousandths += thousandths
+        for kind, amount in spent.items():
+            self.by_kind[kind] = self.by_kind.get(kind, 0) + amount
+        return True
+
+    def take_back(self, spent: Mapping[Kind, int]) -> None:
+        """Count some work no longer: it is done again."""
+        for kind, amount in spent.items():
+            self.by_kind[kind] -= amount
+            self._thousandths -= kind.thousandths * amount
 
     def _check(self, span: Span | None) -> None:
         if self._program is not None:  # counted when it matters, once
             pairs = self._objects**2
-            self._allowed += int(PLANNED_SHARE * len(ast.walk(self._program)) * pairs)
+            self._allowed += EXACT * PLANNED_SHARE * len(ast.walk(self._program)) * pairs
             self._program = None
-        if self.units <= self._allowed:
+        if self._thousandths <= self._allowed:
             return
         most = max(self.by_kind, key=lambda kind: kind.units * self.by_kind[kind])
         share = 100 * most.units * self.by_kind[most] / self.units
         raise LimitError(
             "work_units",
-            self._allowed,
+            self._allowed // EXACT,
             None,
             span,
             what="the run",

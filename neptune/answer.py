@@ -20,6 +20,10 @@ SEMANTICS = 2
 """What programs mean, by number. 1: a value was described of the most probable object, and a probability told of the
 last step alone; what was recorded then is replayed so."""
 
+BACKEND = "auto"
+"""How answers are computed: ``"auto"`` or ``"torch"`` (see :class:`neptune.Engine`). What was recorded before there was
+a choice was computed by torch, and is replayed so."""
+
 
 @dataclass(slots=True)
 class Usage:

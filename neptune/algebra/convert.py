@@ -48,7 +48,7 @@ class _ToProbability(torch.autograd.Function):
         p = torch.sigmoid(logits.double()).to(logits.dtype)
         ulp = torch.finfo(p.dtype).eps
         # A logit that is not zero must not round to a tie: values > ½ says what logits > 0 says.
-        beside = torch.where(logits > 0, 0.5 + ulp / 2, 0.5 - ulp / 4).to(p.dtype)
+        beside = torch.full_like(p, 0.5 - ulp / 4).masked_fill(logits > 0, 0.5 + ulp / 2)
         p = torch.where((p == 0.5) & (logits != 0), beside, p)
         ctx.save_for_backward(p)
         return p

@@ -206,6 +206,13 @@ class LogicParameters(nn.Module):
         logit = torch.tensor(sign * (math.log(probability) - math.log1p(-probability)), dtype=torch.float64)
         return float(torch.sigmoid(sign * self.answers[kind](logit)).detach())
 
+    def numbers(self) -> tuple[float, ...]:
+        """Return all numbers as they are stored, in a fixed order: the same ones mean the same parameters."""
+        held = [*self._parameters.values(), *cast(nn.Module, self._modules["log_tau"])._parameters.values()]
+        for module in cast(nn.Module, self._modules["oracle"])._modules.values():
+            held += cast(nn.Module, module)._parameters.values()
+        return tuple([p.item() for p in held if p is not None])
+
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON-ready types; :meth:`from_dict` reads them."""
         theta = None if self.theta is None else float(self.theta.detach().clamp(-THETA_LIMIT, THETA_LIMIT))

@@ -9,7 +9,7 @@ from typing import Any
 from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters
-from neptune.answer import SEMANTICS
+from neptune.answer import BACKEND, SEMANTICS
 from neptune.engine.evidence.kept import EvidenceKept
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.questions import Wording
@@ -98,6 +98,8 @@ class RunContext:
         Finds what a noun names in a scene's picture; ``None`` where the objects of the scene are all there is.
     knowledge
         The language model that programs may ask, or ``None``.
+    backend
+        ``"auto"``: small tables that are wholly known are computed by NumPy; ``"torch"``: none.
     """
 
     oracle: Oracle
@@ -116,6 +118,7 @@ class RunContext:
     kept: EvidenceKept = field(default_factory=EvidenceKept)
     presuppositions: str = "auto"
     semantics: int = SEMANTICS
+    backend: str = BACKEND
     dialect: str = "auto"
     inputs: Mapping[str, Any] = field(default_factory=dict)
     missing_region: str = "picture"

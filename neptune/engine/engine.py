@@ -17,7 +17,7 @@ from dsl.limits import Limits
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
-from neptune.answer import SEMANTICS, Answer
+from neptune.answer import BACKEND, SEMANTICS, Answer
 from neptune.engine.analysis.detector_labels import labels_of
 from neptune.engine.arguments import check_one_of, check_range, in_arguments, logic_of
 from neptune.engine.asking import Asking
@@ -91,22 +91,22 @@ class Engine(Asking):
         :class:`~neptune.scene.types.Knowledge`.
     semantics
         What programs mean, by number; 1 is for replaying what earlier versions recorded.
+    backend
+        ``"auto"``: by NumPy where a table is small and wholly known; ``"torch"``: never. The decisions are equal.
     out_of_domain
         Of pictures that detector or oracle says it was not made for: ``"abstain"``, or ``"answer"``, and say so.
     oracle_options, detector_options
         Passed to the constructors of oracle and detector.
     record
         A file to which all that the oracle says is appended; the oracle ``replay`` answers from it, bit for bit.
-    cache
-        A file that keeps what an oracle with an identity (a model, a server) says, for other runs too.
-    detection_cache
-        A file that keeps what a detector with an identity finds.
+    cache, detection_cache
+        A file that keeps what an oracle with an identity (a model, a server) says, for other runs too, and one of what
+        such a detector finds.
     devices
         Where oracle and detector run, one copy on each: ``("cuda:0", "cuda:1")``; none: as their options say.
-    workers
-        The number of threads that will call :meth:`run`; of more than one, or several devices, requests go together.
-    max_batch, wait_ms
-        Its cells a batch, and how long a request waits for others.
+    workers, max_batch, wait_ms
+        The number of threads that will call :meth:`run`: of more than one, or several devices, requests go together, so
+        many cells a batch; and how long a request waits for others.
     writer
         Writes the programs of questions asked without one (:meth:`ask`); or what makes it, when it is first needed.
 
@@ -138,6 +138,7 @@ class Engine(Asking):
         dialect: str = "auto",
         knowledge: Knowledge | Oracle | None = None,
         semantics: int = 2,
+        backend: str = BACKEND,
         out_of_domain: str = "abstain",
         oracle_options: dict[str, Any] | None = None,
         detector_options: dict[str, Any] | None = None,
@@ -153,11 +154,12 @@ class Engine(Asking):
         self.logic = logic_of(logic)
         if isinstance(schedule, str):
             check_one_of("schedule", schedule, ("all", "lazy", "auto"))
-            schedule, _ = choose_schedule(schedule, oracle)
+            schedule = choose_schedule(schedule, oracle)[0]
         check_one_of("presuppositions", presuppositions, PRESUPPOSITIONS)
         check_one_of("missing_region", missing_region, MISSING_REGIONS)
         check_one_of("dialect", dialect, ("auto", "patches"))
         check_range("semantics", semantics, Integral, 1, SEMANTICS, f"1 to {SEMANTICS}")
+        check_one_of("backend", backend, ("auto", "torch"))
         check_one_of("out_of_domain", out_of_domain, ("abstain", "answer"))
         check_one_of("planner", planner, ("naive", "optimised"))
         check_one_of("distinct_variables", distinct_variables, ("auto", "true", "false"))
@@ -198,6 +200,7 @@ class Engine(Asking):
             probability_tolerance,
             presuppositions=self.vocabulary.presuppositions if presuppositions == "auto" else presuppositions,
             semantics=semantics,
+            backend=backend,
             missing_region=missing_region,
             dialect=dialect,
             finder=finder_of(self._scenes, self.oracle, self.recorder),
@@ -328,11 +331,8 @@ class Engine(Asking):
             As :meth:`run`, for the first question that has an error.
         """
         with fields_named(self._names):
-            answers = self._batch.run(questions)
-            return [
-                self.run(*question) if answer is None else answer
-                for question, answer in zip(questions, answers, strict=True)
-            ]
+            answers = zip(questions, self._batch.run(questions), strict=True)
+            return [self.run(*question) if answer is None else answer for question, answer in answers]
 
     @cached_property
     def _batch(self) -> Batch:

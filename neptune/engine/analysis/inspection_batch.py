@@ -34,7 +34,7 @@ from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.schedule.stopping import MARGIN, Goal
 from neptune.engine.session.batch_readings import Job
 from neptune.engine.session.precompiled import Precompiled
-from neptune.engine.session.session import GOALS
+from neptune.engine.session.readout import GOALS
 
 LAYOUTS_KEPT = 2048
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dsl.plan import Atom, Node
-from neptune.engine.compile.program import Operation, Program, Register, Vars
+from neptune.engine.compile.program import ArrayOperation, Operation, Program, Register, Vars
 
 Rule = Callable[["Compiler", Any], Register]
 """Emits the operations of a node and returns where its value is: a truth's table, or the cells that a number counts."""
@@ -86,9 +86,15 @@ class Compiler:
         """Tell whether the value of a node is computed already."""
         return node in self._known
 
-    def emit(self, vars: Vars, operation: Operation, axes: int | None = None) -> Register:
-        """Add an operation, which fills a new register over these variables (`axes` of them of N cells; else all)."""
+    def emit(
+        self, vars: Vars, operation: Operation, axes: int | None = None, arrays: ArrayOperation | None = None
+    ) -> Register:
+        """Add an operation, which fills a new register over these variables (`axes` of them of N cells; else all).
+
+        `arrays` is the same operation on NumPy arrays; without it, it runs on tensors there too.
+        """
         self.program.operations.append(operation)
+        self.program.arrays.append(arrays)
         self.axes.append(len(vars) if axes is None else axes)
         return len(self.axes) - 1, vars
 
@@ -98,4 +104,6 @@ class Compiler:
         if have == want:
             return slot, have
         order = [0, *(1 + have.index(v) for v in want)]
-        return self.emit(want, lambda context, r: r[slot].permute(order))
+        return self.emit(
+            want, lambda context, r: r[slot].permute(order), arrays=lambda context, r: r[slot].transpose(order)
+        )

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dsl.plan import And, Atom, Const, Node, Not, Or, Same, Xor
 from neptune.algebra import Logic
+from neptune.algebra.arrays import Array, ArrayLogic
 from neptune.engine.compile.compiler import Compiler
-from neptune.engine.compile.program import ExecutionContext, Register, Registers, Vars, expand_axes, missing_axes
+from neptune.engine.compile.program import (
+    ArrayContext,
+    ArrayRegisters,
+    ExecutionContext,
+    Register,
+    Registers,
+    Vars,
+    array_axes,
+    expand_axes,
+    missing_axes,
+)
 
 
 def constant(compiler: Compiler, node: Const) -> Register:
@@ -24,14 +36,21 @@ def constant_of(compiler: Compiler, value: float) -> Register:
     def run(context: ExecutionContext, r: Registers) -> Tensor:
         return context.logic.from_probability(torch.full((1,), value, dtype=context.logic.dtype))
 
-    return compiler.emit((), run)
+    def arrays(context: ArrayContext, r: ArrayRegisters) -> Array:
+        return context.logic.from_probability(np.full(1, value, dtype=context.logic.dtype))
+
+    return compiler.emit((), run, arrays=arrays)
 
 
 def identity(compiler: Compiler, node: Same) -> Register:
     """Whether two objects are the same: of two variables, or of a variable and a given object."""
     a, b = node.terms
     if isinstance(a, str) and isinstance(b, str):
-        return compiler.emit(tuple(sorted((a, b))), lambda context, r: _hard(context.logic, context.eye()))
+        return compiler.emit(
+            tuple(sorted((a, b))),
+            lambda context, r: _hard(context.logic, context.eye()),
+            arrays=lambda context, r: context.logic.hard(context.eye()),
+        )
     var, place = (a, b) if isinstance(a, str) else (b, a)
     assert isinstance(var, str)
     assert isinstance(place, int)
@@ -39,13 +58,20 @@ def identity(compiler: Compiler, node: Same) -> Register:
     def given(context: ExecutionContext, r: Registers) -> Tensor:
         return _hard(context.logic, context.objects[:, place : place + 1] == torch.arange(context.size))
 
-    return compiler.emit((var,), given)
+    def given_array(context: ArrayContext, r: ArrayRegisters) -> Array:
+        return context.logic.hard(np.arange(context.size) == context.objects[place])[None]
+
+    return compiler.emit((var,), given, arrays=given_array)
 
 
 def negation(compiler: Compiler, node: Not) -> Register:
     """¬φ: its lower bound comes from the upper one of φ."""
     slot, vars = compiler.value(node.body)
-    return compiler.emit(vars, lambda context, r: context.logic.not_(context.opposite(r[slot])))
+    return compiler.emit(
+        vars,
+        lambda context, r: context.logic.not_(context.opposite(r[slot])),
+        arrays=lambda context, r: context.logic.not_(r[slot]),
+    )
 
 
 def exclusive(compiler: Compiler, node: Xor) -> Register:
@@ -63,7 +89,8 @@ def exclusive(compiler: Compiler, node: Xor) -> Register:
         corners = torch.stack([logic.xor(a, b), logic.xor(a, context.opposite(b))])
         return torch.stack([corners.amin((0, 1)), corners.amax((0, 1))])
 
-    return joined(compiler, compiler.value(node.left), compiler.value(node.right), xor)
+    left, right = compiler.value(node.left), compiler.value(node.right)
+    return joined(compiler, left, right, xor, lambda logic, a, b: logic.xor(a, b))
 
 
 def junction(compiler: Compiler, node: And | Or) -> Register:
@@ -90,18 +117,32 @@ def fold(compiler: Compiler, operands: Sequence[Node], universal: bool) -> Regis
 def join(compiler: Compiler, a: Register, b: Register, universal: bool) -> Register:
     """Return a ∧ b (`universal`: a ∨ b)."""
     if universal:
-        return joined(compiler, a, b, lambda context, x, y: context.logic.or_(x, y))
-    return joined(compiler, a, b, lambda context, x, y: context.logic.and_(x, y))
+        return joined(
+            compiler, a, b, lambda context, x, y: context.logic.or_(x, y), lambda logic, x, y: logic.or_(x, y)
+        )
+    return joined(compiler, a, b, lambda context, x, y: context.logic.and_(x, y), lambda logic, x, y: logic.and_(x, y))
 
 
 def joined(
-    compiler: Compiler, a: Register, b: Register, both: Callable[[ExecutionContext, Tensor, Tensor], Tensor]
+    compiler: Compiler,
+    a: Register,
+    b: Register,
+    both: Callable[[ExecutionContext, Tensor, Tensor], Tensor],
+    arrays: Callable[[ArrayLogic, Array, Array], Array],
 ) -> Register:
-    """Return what `both` makes of two tables, cell by cell, over the variables of both."""
+    """Return what `both` (of tensors) or `arrays` makes of two tables, cell by cell, over the variables of both."""
     (sa, va), (sb, vb) = a, b
     vars = tuple(sorted({*va, *vb}))
     ia, ib = missing_axes(va, vars), missing_axes(vb, vars)
-    return compiler.emit(vars, lambda context, r: both(context, expand_axes(r[sa], ia), expand_axes(r[sb], ib)))
+    xa, xb = array_axes(va, vars), array_axes(vb, vars)
+
+    def joined_arrays(context: ArrayContext, r: ArrayRegisters) -> Array:
+        x, y = r[sa], r[sb]
+        return arrays(context.logic, x if xa is None else x[xa], y if xb is None else y[xb])
+
+    return compiler.emit(
+        vars, lambda context, r: both(context, expand_axes(r[sa], ia), expand_axes(r[sb], ib)), arrays=joined_arrays
+    )
 
 
 # --- guards: u ≠ v ∧ φ ---------------------------------------------------------------------------
@@ -155,7 +196,17 @@ def _fill_diagonal(compiler: Compiler, done: Register, pair: Vars, universal: bo
         value = context.logic.top if universal else context.logic.bottom
         return x.masked_fill(expand_axes(context.eye(), diagonal), value)
 
-    return compiler.emit(vars, fill)
+    spread_array, diagonal_array = array_axes(have, vars), array_axes(pair, vars)
+
+    def fill_array(context: ArrayContext, r: ArrayRegisters) -> Array:
+        x, own = r[slot], context.eye()
+        x, own = (
+            (x if spread_array is None else x[spread_array]),
+            (own if diagonal_array is None else own[diagonal_array]),
+        )
+        return np.where(own, context.logic.top if universal else context.logic.bottom, x)
+
+    return compiler.emit(vars, fill, arrays=fill_array)
 
 
 def _hard(logic: Logic, true: Tensor) -> Tensor:

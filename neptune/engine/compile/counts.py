@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dsl.plan import Compare, Count, CountTrue, Description, Node, Number
 from neptune.algebra import counting
+from neptune.algebra.arrays import Array
 from neptune.algebra.convert import into_unit
 from neptune.engine.compile import program
 from neptune.engine.compile.compiler import Compiler
@@ -42,7 +44,10 @@ def over(compiler: Compiler, node: Description | Count) -> program.Register:
         x = r[slot]
         return x.permute(order) if order else x.unsqueeze(-1).expand(*x.shape, context.size)
 
-    return compiler.emit(vars, turned)
+    def turned_array(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
+        return r[slot].transpose(order) if order else np.repeat(r[slot][..., None], context.size, -1)
+
+    return compiler.emit(vars, turned, arrays=turned_array)
 
 
 def count(compiler: Compiler, node: Count) -> program.Register:
@@ -90,7 +95,27 @@ def comparison(compiler: Compiler, node: Compare) -> program.Register:
         more = _more(context, a, b) if op in (">", "<=") else _more(context, b, a)
         return _negated(context, more, op in (">=", "<="))
 
-    return compiler.emit(vars, compared)
+    xa, xb = (program.array_axes((*rest, "#"), (*vars, "#")) for rest in (rest_a, rest_b))
+
+    def compared_arrays(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
+        if not context.logic.uses_logits:
+            return context.by_tensors(compared, r)
+        a, b = (
+            _each(cells if axes is None else cells[axes])
+            for cells, axes in (
+                (_counted(context, r[sa], of_objects[0]), xa),
+                (_counted(context, r[sb], of_objects[1]), xb),
+            )
+        )
+        if op in ("==", "!="):
+            first, second = (np.minimum(x[..., :-1], -x[..., 1:]) for x in (a, b))
+            size = min(first.shape[-1], second.shape[-1])
+            found: Array = np.minimum(first[..., :size], second[..., :size]).max(-1)
+            return -found if op == "!=" else found
+        more = _more_array(a, b) if op in (">", "<=") else _more_array(b, a)
+        return -more if op in (">=", "<=") else more
+
+    return compiler.emit(vars, compared, arrays=compared_arrays)
 
 
 def _with_number(compiler: Compiler, op: str, left: Node, value: float) -> program.Register:
@@ -111,7 +136,41 @@ def _with_number(compiler: Compiler, op: str, left: Node, value: float) -> progr
             return _negated(context, _exactly(context, cells, k), op == "!=")
         return _negated(context, _at_least(context, cells, least), op in ("<", "<="))
 
-    return compiler.emit(vars[:-1], compared)
+    def compared_arrays(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
+        if never or not context.logic.uses_logits:
+            return context.by_tensors(compared, r)
+        each = _each(_counted(context, r[slot], of_objects))
+        last = each.shape[-1] - 1
+        if op in ("==", "!="):
+            one, two = (each[..., min(max(j, 0), last)] for j in (k, k + 1))
+            found: Array = np.minimum(one, -two)
+            return -found if op == "!=" else found
+        more: Array = each[..., min(max(least, 0), last)]
+        return -more if op in ("<", "<=") else more
+
+    return compiler.emit(vars[:-1], compared, arrays=compared_arrays)
+
+
+def _counted(context: program.ArrayContext, x: Array, of_objects: bool) -> Array:
+    """Return the cells that are counted, every axis of full length where they are objects."""
+    whole = (1, *([context.size] * (x.ndim - 1)))
+    return x if not of_objects or x.shape == whole else np.broadcast_to(x, whole)
+
+
+def _each(cells: Array) -> Array:
+    """Return :func:`neptune.algebra.counting.at_least_each` of logits."""
+    ends = np.full((*cells.shape[:-1], 1), np.inf, dtype=cells.dtype)
+    return np.concatenate([ends, -np.sort(-cells, axis=-1), -ends], -1)
+
+
+def _more_array(a: Array, b: Array) -> Array:
+    """Return :func:`neptune.algebra.counting.greater_godel` of arrays."""
+    a, b = a[..., 1:-1], b[..., 1:]
+    if b.shape[-1] < a.shape[-1]:
+        fill = np.full((*b.shape[:-1], a.shape[-1] - b.shape[-1]), -np.inf, dtype=b.dtype)
+        b = np.concatenate([b, fill], -1)
+    found: Array = np.minimum(a, -b[..., : a.shape[-1]]).max(-1, initial=-np.inf)
+    return found
 
 
 def _negated(context: program.ExecutionContext, x: Tensor, really: bool) -> Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dsl.plan import ExpectationOver
 from neptune.algebra import iota
+from neptune.algebra.arrays import Array
 from neptune.algebra.convert import LOGIT_LIMIT, as_float, into_unit
 from neptune.engine.compile import program
 from neptune.engine.compile.compiler import Compiler
@@ -58,8 +60,35 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
             summed = torch.einsum(p, [0, *at_atom], w, [0, *at_weights], [0, *at_out])
         return into_unit(summed.to(cells.dtype))
 
-    summed, _ = compiler.emit(rest, expected)
-    made = compiler.emit(rest, lambda context, r: context.logic.from_probability(r[summed]))
+    view_atom = program.array_view(atom_vars, (*rest, node.var))
+    view_weights = program.array_view((*weights_vars[:-1], node.var), (*rest, node.var))
+
+    known = atom < len(compiler.program.atoms)  # a table that is the same in every run
+
+    def expected_array(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
+        logic = context.logic
+        if known:
+            p = context.chance(atom)
+        else:
+            p = (logic.to_probability(r[atom]) if probability is None else r[probability]).astype(np.float64)
+        w = context.weights.get((described, node.pick))
+        if w is None:
+            cells = logic.ranks(r[described]) if node.pick else r[described]
+            if cells.shape[-1] < context.size:
+                cells = np.repeat(cells, context.size, -1)
+            w = logic.weights(logic.to_logits(cells), 0.0 if node.pick else context.iota_tau).astype(np.float64)
+            context.weights[described, node.pick] = w
+        total = np.add.reduce(view_atom(p) * view_weights(w), axis=-1).astype(logic.dtype)
+        into: Array = np.minimum(np.maximum(total, 0.0), 1.0)
+        return into
+
+    summed, _ = compiler.emit(rest, expected, arrays=expected_array)
+    made = compiler.emit(
+        rest,
+        lambda context, r: context.logic.from_probability(r[summed]),
+        arrays=lambda context, r: context.logic.from_probability(r[summed]),
+    )
+    compiler.program.late.add(made[0])
     compiler.probabilities[made[0]] = summed
     return made
 

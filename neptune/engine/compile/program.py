@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Protocol
+from functools import cached_property, lru_cache
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dsl.limits import DEFAULT_LIMITS
 from dsl.plan import Atom
 from neptune.algebra import Logic, LogicParameters
+from neptune.algebra.arrays import Array, ArrayLogic, as_tensor
 
 Vars = tuple[str, ...]
 Register = tuple[int, Vars]
@@ -112,6 +115,8 @@ class Registers(Protocol):
 
 Operation = Callable[[ExecutionContext, Registers], Tensor]
 """Computes the value of one register from those before it."""
+ArrayOperation = Callable[["ArrayContext", "ArrayRegisters"], Array]
+"""The same on NumPy arrays of one scene of which all is known: no mask, no bounds, no gradient."""
 
 
 @dataclass
@@ -131,6 +136,10 @@ class Program:
         carrier value.
     axes
         The number of variables of the largest table held.
+    arrays
+        For each operation the same on arrays; ``None``: the operation itself, on the same memory.
+    late
+        Registers that need not be filled unless they are read: the carrier values of an expectation.
     tables
         How many registers have so many axes.
     searches
@@ -143,6 +152,8 @@ class Program:
     outputs: list[Register] = field(default_factory=list)
     probabilities: list[int | None] = field(default_factory=list)
     axes: int = 0
+    arrays: list[ArrayOperation | None] = field(default_factory=list)
+    late: set[int] = field(default_factory=set)
     tables: Counter[int] = field(default_factory=Counter)
     searches: list[int] = field(default_factory=list)
 
@@ -163,6 +174,14 @@ class Program:
             values.append(operation(context, values))
         return values
 
+    def run_arrays(self, context: ArrayContext, inputs: Sequence[Array]) -> list[tuple[Array, bool]]:
+        """Return the same as :meth:`run` on arrays ``(1, N, …)``."""
+        values = ArrayRegisters(self, context, inputs)
+        return [
+            (values[slot if probability is None else probability], probability is not None)
+            for (slot, _), probability in zip(self.outputs, self.probabilities, strict=True)
+        ]
+
     def run(self, context: ExecutionContext, inputs: Sequence[Tensor]) -> list[tuple[Tensor, bool]]:
         """Return each result, ``(B, N, …)`` or with one row, and whether it is a probability (else a carrier value)."""
         values = self.execute(context, inputs)
@@ -170,6 +189,116 @@ class Program:
             (values[slot if probability is None else probability], probability is not None)
             for (slot, _), probability in zip(self.outputs, self.probabilities, strict=True)
         ]
+
+
+class ArrayContext:
+    """One execution on arrays.
+
+    Parameters
+    ----------
+    logic
+        The t-norm, on arrays.
+    parameters
+        The temperatures; `iota_tau` is that of descriptions. Quantifiers are max and min.
+    size
+        N ≥ 1.
+    objects
+        The given objects that the plan's terms 0 … K-1 stand for.
+    chance
+        Gives the probabilities of an input, float64.
+    """
+
+    def __init__(
+        self,
+        logic: ArrayLogic,
+        parameters: LogicParameters,
+        iota_tau: float,
+        size: int,
+        objects: Sequence[int],
+        chance: Callable[[int], Array],
+    ) -> None:
+        self.logic, self.parameters, self.iota_tau, self.size, self.objects = logic, parameters, iota_tau, size, objects
+        self.chance = chance
+        self.weights: dict[tuple[int, bool], Array] = {}
+        """Of descriptions, by their register and whether one object is picked: several speak of the same object."""
+        self.peak = 0
+
+    @cached_property
+    def torch(self) -> ExecutionContext:
+        """The same for operations of tensors."""
+        objects = torch.tensor([list(self.objects)], dtype=torch.int64)
+        return ExecutionContext(self.logic.logic, self.parameters, 1, self.size, None, objects)
+
+    def eye(self) -> NDArray[np.bool_]:
+        """Return where two objects are the same: ``(1, N, N)``."""
+        return _same(self.size)
+
+    def by_tensors(self, operation: Operation, registers: ArrayRegisters) -> Array:
+        """Return what an operation of tensors makes of arrays."""
+        made = operation(self.torch, _Tensors(registers)).numpy()
+        self.peak = max(self.peak, self.torch.peak)
+        return made
+
+
+@lru_cache(maxsize=256)
+def _same(size: int) -> NDArray[np.bool_]:
+    return np.eye(size, dtype=np.bool_)[None]
+
+
+class ArrayRegisters:
+    """The registers of one execution on arrays: filled in order, those that may be late when they are read."""
+
+    def __init__(self, program: Program, context: ArrayContext, inputs: Sequence[Array]) -> None:
+        self._program, self._context, self._inputs = program, context, len(inputs)
+        self._values: list[Array | None] = list(inputs)
+        late = program.late
+        for slot in range(len(inputs), len(inputs) + len(program.operations)):
+            self._values.append(None if slot in late else self._made(slot))
+
+    def _made(self, slot: int) -> Array:
+        at = slot - self._inputs
+        operation = self._program.arrays[at]
+        if operation is not None:
+            return operation(self._context, self)
+        return self._context.by_tensors(self._program.operations[at], self)
+
+    def __getitem__(self, slot: int) -> Array:
+        found = self._values[slot]
+        if found is None:
+            found = self._values[slot] = self._made(slot)
+        return found
+
+
+class _Tensors:
+    """Registers of arrays as operations of tensors read them."""
+
+    def __init__(self, registers: ArrayRegisters) -> None:
+        self._registers = registers
+
+    def __getitem__(self, slot: int) -> Tensor:
+        return as_tensor(self._registers[slot])
+
+
+def array_axes(have: Vars, want: Vars) -> tuple[Any, ...] | None:
+    """Return the index that turns an array over `have` (a subsequence of `want`) into one over `want`, with axes of
+    length 1; ``None``: it is one. The first axis is that of rows."""
+    if have == want:
+        return None
+    return (slice(None), *(slice(None) if v in have else None for v in want))
+
+
+def array_view(have: Vars, want: Vars) -> Callable[[Array], Array]:
+    """Return what turns an array over `have` into one over `want`, which has all its variables, in any order."""
+    kept = tuple(v for v in want if v in have)
+    order = None if kept == have else (0, *(1 + have.index(v) for v in kept))
+    axes = array_axes(kept, want)
+
+    def view(x: Array) -> Array:
+        if order is not None:
+            x = x.transpose(order)
+        return x if axes is None else x[axes]
+
+    return view
 
 
 def all_rows(x: Tensor, batch: int) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import Lock
 
+import numpy as np
 import torch
 from cachetools import LRUCache, cached
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from dsl.plan import And, Exists, Forall, Node, Or, conjunction, disjunction
 from dsl.rewrites.all_different import Block, block_of, collected_block
 from dsl.rewrites.elimination import by_scope
+from neptune.algebra.arrays import Array
 from neptune.algebra.quantifiers import quantify
 from neptune.engine.compile import program
 from neptune.engine.compile.assignment import Search
@@ -19,6 +21,9 @@ from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.connectives import constant_of, fold, is_guard, join, junction
 from neptune.engine.compile.kernels import contract
 from neptune.engine.compile.relaxation import steps_of
+
+JOINT_CELLS = 1 << 16
+"""A joint table of arrays of at most so many cells is made whole."""
 
 
 def quantified(compiler: Compiler, node: Exists | Forall) -> program.Register:
@@ -68,7 +73,13 @@ def reduce(compiler: Compiler, body: program.Register, gone: Sequence[str], univ
             return logic.forall(x, dims, keep) if universal else logic.exists(x, dims, keep)
         return quantify(logic, x, dims, keep, context.tau, "max", universal)
 
-    return compiler.emit(vars, run)
+    extreme, axes = (np.minimum if universal else np.maximum), tuple(dims)
+
+    def arrays(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
+        found: Array = extreme.reduce(r[slot], axis=axes)
+        return found
+
+    return compiler.emit(vars, run, arrays=arrays)
 
 
 def _contract(
@@ -105,7 +116,18 @@ def _contract(
         cells = contract(logic, x.reshape(len(x) * k, i, -1), y.reshape(len(y) * k, j, -1), universal)
         return cells.reshape(batch, *([n] * len(made))).permute(order_out)
 
-    return compiler.emit(vars, product)
+    view_a, view_b = program.array_view(va, (*vars, *shared)), program.array_view(vb, (*vars, *shared))
+    extreme = np.minimum if universal else np.maximum
+    last = tuple(range(-len(shared), 0))
+
+    def arrays(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
+        if context.size ** (len(vars) + len(shared)) > JOINT_CELLS:
+            return context.by_tensors(product, r)
+        x, y = view_a(r[sa]), view_b(r[sb])
+        found: Array = extreme.reduce(context.logic.or_(x, y) if universal else context.logic.and_(x, y), axis=last)
+        return found
+
+    return compiler.emit(vars, product, arrays=arrays)
 
 
 # --- blocks of variables that must all differ ----------------------------------------------------

@@ -5,29 +5,31 @@ from __future__ import annotations
 from dsl import work
 from dsl.errors import LimitError
 from dsl.limits import Limits
-from dsl.plan import Atom, Count, CountTrue, Describe, Description, Node, Number, walk
-from dsl.rewrites.elimination import width
+from dsl.plan import Count, CountTrue, Describe, Description, Number
+from dsl.rewrites import Laws
 from dsl.work import Work
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.program import Program
-from neptune.engine.evaluate.executor import Executor
+from neptune.engine.evaluate.outline import Outline
 
 NARROW = 3
 """Tables of so many variables are small, whatever the plan: they are counted without making one."""
 FEW_CELLS = 4_000_000
 
 
-def charge(spent: Work, node: Node, executor: Executor, limits: Limits) -> None:
+def charge(spent: Work, plan: Outline, objects: int, laws: Laws, cell_bytes: int, limits: Limits) -> None:
     """Count the work of one decision.
 
     Parameters
     ----------
     spent
         The work of the run, which is added to.
-    node
+    plan
         What is decided: guarded, and the objects it points to settled.
-    executor
-        Evaluates it on a scene.
+    objects
+        N.
+    laws, cell_bytes
+        What rewrites may rely on, and the size of a cell.
     limits
         What a plan may hold at once.
 
@@ -36,22 +38,22 @@ def charge(spent: Work, node: Node, executor: Executor, limits: Limits) -> None:
     LimitError
         If the run has done too much, or the tables of the plan are too large to be held at once.
     """
-    objects, nodes = executor.objects, list(walk(node))
+    node = plan.node
     spent.spend(work.DECISIONS, 1)
-    spent.spend(work.PLANNED, len(nodes))
-    spent.spend(work.ATOMS, sum(objects ** len(n.free) for n in nodes if isinstance(n, Atom)))
+    spent.spend(work.PLANNED, plan.nodes)
+    spent.spend(work.ATOMS, sum([number * objects**free for free, number in plan.spread]))
     if isinstance(node, Number):
         return
-    variables = width(node)
-    cells = len(nodes) * objects ** min(variables, NARROW)
+    variables = plan.width
+    cells = plan.nodes * objects ** min(variables, NARROW)
     if objects and (variables > NARROW or cells > FEW_CELLS):
         kind: plans.Kind = "truth"
         if isinstance(node, Description | Count | CountTrue):
             kind = "cells"
         elif isinstance(node, Describe):
             kind = "parts"
-        program = plans.plan(plans.template(node).node, kind, executor.laws)
-        cells = check_held(program, objects, limits, executor.logic.dtype.itemsize)
+        program = plans.plan(plans.template(node).node, kind, laws)
+        cells = check_held(program, objects, limits, cell_bytes)
     spent.spend(work.CELLS, cells)
 
 

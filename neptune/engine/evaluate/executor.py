@@ -21,11 +21,12 @@ from dsl import plan as nodes
 from dsl.errors import LimitError
 from dsl.plan import And, Atom, Const, Count, CountTrue, Describe, Description, Exists, Node, Number, Same, conjunction
 from dsl.rewrites.elimination import width
-from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
+from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, iota
 from neptune.algebra.convert import LOGIT_LIMIT, as_float
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.assignment import MOST_BRANCHES, Search
 from neptune.engine.compile.compiler import Compiler
+from neptune.engine.compile.descriptions import mixture_bounds
 from neptune.engine.compile.program import ExecutionContext, Register, Vars, expand_axes, full, missing_axes
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.compile.rules import RULES
@@ -201,6 +202,26 @@ class Executor:
         if not exact:
             logits = (logits.clamp(-50, 50) + self.logic.to_logits(high).clamp(-50, 50)) / 2
         return best, settled, torch.softmax(logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 0)
+
+    def mixture(self, node: Describe, best: int) -> tuple[float, tuple[float, float] | None]:
+        """Return the probability of a value of the object meant, the objects weighed; and bounds where it is open."""
+        assert node.about is not None
+        var, description = node.about
+        fits = self.over(description)
+        said = [
+            self.over(nodes.make(Description, var, b.body)) for b in node.bodies if isinstance(b, nodes.ExpectationOver)
+        ]
+        tau = self.parameters.iota_tau
+        each = torch.stack([s.low.logits for s in said], -1)
+        if fits.exact and all(s.exact for s in said):
+            return float(iota.mixture(fits.low.logits, None, tau, each)[best].to(fits.low.dtype)), None
+        low, high = mixture_bounds(
+            torch.stack([fits.low.logits, fits.high.logits]),
+            torch.stack([each, torch.stack([s.high.logits for s in said], -1)]),
+            best,
+            as_float(tau),
+        )
+        return (low + high) / 2, (low, high)
 
     def _carrier(self, x: Tensor, is_probability: bool) -> Tensor:
         return self.logic.from_probability(x) if is_probability else x

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from functools import lru_cache
+from typing import Any, Final, cast
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from dsl.plan import Atom
+from dsl.plan import Atom, Predicate, make
+from neptune.algebra.arrays import Array, ArrayLogic
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
 from neptune.scene.types import FloatArray
+
+_MISSING: Final[Any] = object()
+
+
+@lru_cache(maxsize=4096)
+def _general(predicate: Predicate) -> Atom:
+    """Return the atom of a predicate whose places are all variables."""
+    return make(Atom, predicate, tuple(f"@{k}" for k in range(predicate.arity)))
 
 
 class KnownAtoms:
@@ -79,6 +92,38 @@ class KnownAtoms:
         found = self._plain.get(kind)
         if found is None:
             found = self._plain[kind] = parameters.to_dict()["oracle"][kind] == {"T": 1.0, "b": 0.0}
+        return found
+
+    def array(self, predicate: Predicate, key: Hashable) -> Array | None:
+        """Return the carrier values of a predicate at all tuples of objects, ``(1, N, …)``, which are kept; ``None``
+        where not all were asked, or evidence is missing.
+
+        Parameters
+        ----------
+        predicate
+            The predicate.
+        key
+            Names the logic and the temperatures.
+        """
+        atom = _general(predicate)
+        table = self.table(atom)
+        if not (table.complete or predicate.boxes):
+            return None
+        found = table.ready.get((key, predicate.name), _MISSING)
+        if found is _MISSING:
+            values = self(atom)
+            found = table.ready[key, predicate.name] = values.numpy() if len(values) == 1 else None
+        return cast("Array | None", found)
+
+    def chances(self, predicate: Predicate, key: Hashable, logic: ArrayLogic) -> Array:
+        """Return the probabilities of a predicate whose :meth:`array` is known, ``(1, N, …)`` float64, kept too."""
+        table = self.table(_general(predicate))
+        found = table.ready.get((key, predicate.name, "chances"))
+        if found is None:
+            array = self.array(predicate, key)
+            assert array is not None
+            found = logic.to_probability(array).astype(np.float64)
+            table.ready[key, predicate.name, "chances"] = found
         return found
 
     def _ends(self, table: Table, end: int, index: tuple[int | slice, ...], name: str) -> Tensor:

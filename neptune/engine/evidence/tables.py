@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +43,8 @@ class Table:
     complete: bool = False
     bounds: dict[int, tuple[float, float]] = field(default_factory=dict)
     writes: int = 0
+    ready: dict[Hashable, NDArray[Any] | None] = field(default_factory=dict)
+    """What runs computed from the whole table, by what they computed it with; ``None``: evidence is missing."""
 
     def normalised(self, tuples: IntArray | None) -> IntArray:
         """Return tuples of objects ``(M, arity)`` as flat indices ``(M',)``, each once, in order; ``None``: all.
@@ -103,3 +107,4 @@ class Table:
             self.logits.reshape(-1)[at] = logits
             self.asked.reshape(-1)[at] = True
         self.writes += 1
+        self.ready.clear()

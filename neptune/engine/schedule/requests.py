@@ -46,6 +46,18 @@ class Asker:
         self.goals: list[Goal] = []
         """The decisions that the schedule worked towards, in order."""
 
+    def all_asked(self, atoms: Sequence[Atom]) -> bool:
+        """Tell whether all that the atoms mention has been asked before, and if so count it."""
+        hits, n = 0, self.objects
+        for atom in atoms:
+            if not atom.predicate.boxes:
+                table = self.known.table(atom)
+                if not (table.complete and n):
+                    return False
+                hits += len(table.normalised(self._tuples(atom)))
+        self.usage.cache_hits += hits
+        return bool(n)
+
     def fill(self, node: Node, kind: Kind, evaluator: Executor) -> Node:
         """Ask for what a decision about a guarded plan needs; return the plan to evaluate it by.
 

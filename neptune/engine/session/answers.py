@@ -16,8 +16,17 @@ from neptune.algebra import ProbabilisticTensor
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import DescribedObject, ObjectRef, Region, kind_name, needed, result_kind
+from neptune.engine.interpret.values import (
+    DescribedObject,
+    Evaluator,
+    ObjectRef,
+    Region,
+    kind_name,
+    needed,
+    result_kind,
+)
 from neptune.engine.patches.interpreter import interpreter_for
+from neptune.engine.recorded import Followed, Position, texts_of
 from neptune.engine.session.outside import Abstain
 from neptune.engine.session.readout import Reading, answer
 from neptune.engine.session.session import Session
@@ -32,7 +41,12 @@ OUTSIDE = "out of domain"
 @torch.no_grad()
 def run_program(context: RunContext, program: str | ast.Program, scene: Scene, budget: int | None = None) -> Answer:
     """Run a program on a scene; see :meth:`neptune.Engine.run`."""
-    checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits, dialect=context.dialect)
+    conventions = context.vocabulary, context.limits, context.distinct_variables, context.semantics
+    text = texts_of(*conventions, context.dialect).text(program) if isinstance(program, str) else None
+    if text is None:
+        checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits, dialect=context.dialect)
+    else:
+        checked = text.checked
     evidence = context.evidence(scene)
     doubt = evidence.doubt(context.oracle)
     said = "" if doubt is None else str(doubt)
@@ -40,15 +54,23 @@ def run_program(context: RunContext, program: str | ast.Program, scene: Scene, b
         # Nothing is asked: what the networks say of such a picture means nothing, and a server would be paid for it.
         notes = tuple(checked.notes)
         return Answer(None, "nothing", abstained=True, settled=False, notes=notes, why=OUTSIDE, out_of_domain=said)
-    budgets = [b for b in (budget, context.budget) if b is not None]
-    session = Session(replace(context, budget=min(budgets, default=None)), evidence)
-    conventions = context.vocabulary, context.limits, context.distinct_variables, context.semantics
-    run = interpreter_for(checked.program, session, *conventions, context.inputs)
-    run.notes.extend(checked.notes)
-    if not len(scene) and context.semantics > 1:  # earlier versions did not say so, and are replayed as they were
-        run.note("no object was found in the picture")
+    if budget is not None and (context.budget is None or budget < context.budget):
+        context = replace(context, budget=budget)
+    session = Session(context, evidence, arrays=True)
+
+    def interpreter(evaluator: Evaluator) -> Interpreter:
+        made = interpreter_for(checked.program, evaluator, *conventions, context.inputs)
+        made.notes.extend(checked.notes)
+        if not len(scene) and context.semantics > 1:  # earlier versions did not say so, and are replayed as they were
+            made.note("no object was found in the picture")
+        return made
+
     try:
-        return replace(answer_of(run, session, checked.program), out_of_domain=said)
+        if text is None or not text.followed or context.inputs or not len(scene):
+            answer = answer_of(interpreter(session), session, checked.program)
+        else:
+            answer = _answered(Followed(text, session, interpreter, len(scene)), session, checked.program.body[-1])
+        return replace(answer, out_of_domain=said) if said else answer
     except ProgramError as error:
         if isinstance(program, str) and error.source is None:
             error.with_source(program)
@@ -78,11 +100,26 @@ def answer_of(run: Interpreter, session: Session, program: ast.Program) -> Answe
     dsl.ProgramError
         If the program is wrong, or its result nothing that answers a question (a function, a sort, a variable).
     """
-    last = program.body[-1]
+    return _answered(_Interpreted(run, program), session, program.body[-1])
+
+
+class _Interpreted:
+    """A run of a program by an interpreter alone."""
+
+    def __init__(self, at: Interpreter, program: ast.Program) -> None:
+        self.at, self._program = at, program
+
+    def run(self) -> Any:
+        """Return the program's result."""
+        return self.at.result(self.at.run(self._program), self._program.body[-1])
+
+
+def _answered(way: Followed | _Interpreted, session: Session, last: ast.Stmt) -> Answer:
+    """Run a program the one way or the other, and say what it returned."""
     try:
-        value = run.result(run.run(program), last)
-        reading = _read(value, run, session, last)
-        for described in run.taken:
+        value = way.run()
+        reading = _read(value, way.at, session, last)
+        for described in way.at.taken:
             session.presuppose(described)
     except Abstain as reason:
         return Answer(
@@ -95,17 +132,18 @@ def answer_of(run: Interpreter, session: Session, program: ast.Program) -> Answe
             presuppositions=()
             if session.record.plain
             else (*session.record.presuppositions, *session.record.stand_ins),
-            notes=(*run.notes, str(reason)),
+            notes=(*way.at.notes, str(reason)),
             why="budget" if session.guessed else reason.why,
         )
-    context, notes = session.context, tuple(run.notes)
+    context, notes = session.context, tuple(way.at.notes)
     tolerance, guessed = context.probability_tolerance, session.guessed
     policy, believed = context.presuppositions, context.parameters.believed
-    made = answer(reading, session.record, run.variable_names, notes, policy, believed, tolerance, guessed)
-    return replace(made, **run.shown(value))
+    made = answer(reading, session.record, way.at.variable_names, notes, policy, believed, tolerance, guessed)
+    shown = way.at.shown(value)
+    return replace(made, **shown) if shown else made
 
 
-def _read(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Reading:
+def _read(value: Any, run: Interpreter | Position, session: Session, last: ast.Stmt) -> Reading:
     """Evaluate what a result, or an item of it, needs, and read it."""
     reading = _reading(run.result(value, last), run, session, last)
     if session.guessed:
@@ -113,7 +151,7 @@ def _read(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Rea
     return reading
 
 
-def _reading(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Reading:
+def _reading(value: Any, run: Interpreter | Position, session: Session, last: ast.Stmt) -> Reading:
     need = needed(value)
     if need is not None and isinstance(need.of, Const) and need.of.value in (0.0, 1.0):
         value, need = need.of.value == 1.0, None
@@ -141,6 +179,7 @@ def _reading(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> 
             sure = session.record.of_plain()
             return Reading("object", value.index, sure, scores=one_hot, objects=(value.index,))
         case list() | tuple() | set() | dict():
+            assert isinstance(run, Interpreter)  # a step holds no list, which others may change
             return _collection(value, run, session, last)
     if kind is None:
         raise ProgramError(

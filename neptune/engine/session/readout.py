@@ -16,11 +16,33 @@ from torch import Tensor
 from dsl import plan
 from dsl.plan import Describe, Exists, Node
 from neptune.answer import Answer, Kind, TraceStep, Usage
+from neptune.engine.interpret.values import NeedKind
+from neptune.engine.schedule.stopping import Kind as Goal
 
 TRACE_STEPS = 60
 SHOWN_CHARS = 200
 """Of a described value's formulas so much is shown in the trace."""
 SHOWN_VALUES = 3
+
+GOALS: dict[NeedKind, Goal] = {
+    "truth": "decide",
+    "probability": "exact",
+    "number": "each",
+    "object": "argmax",
+    "objects": "each",
+    "ranking": "exact",
+    "text": "choose",
+}
+"""What a need of each kind works towards; see :class:`~neptune.engine.schedule.stopping.Goal`."""
+OPEN: dict[NeedKind, str] = {
+    "truth": "the branch",
+    "probability": "the number",
+    "number": "the count",
+    "object": "the object meant",
+    "ranking": "the ranking",
+    "text": "the value",
+}
+"""What is left open where a need is not settled, in words."""
 
 
 @dataclass(slots=True)

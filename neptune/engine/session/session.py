@@ -7,55 +7,37 @@ known in one batch, evaluate, read.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import torch
 
 from dsl import plan, work
 from dsl.plan import Count, CountTrue, Describe, Description, Exists, ExpectationOver, Node, Number, make
-from dsl.plan.guards import insert_guards
 from dsl.work import Work
-from neptune.algebra import ProbabilisticTensor, iota
+from neptune.algebra import ProbabilisticTensor
 from neptune.algebra.convert import as_float
-from neptune.engine.compile.descriptions import mixture_bounds
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.bounds import Interval, settled_argmax, softmax_bounds
+from neptune.engine.evaluate.arrays import KnownScene, settings_of
+from neptune.engine.evaluate.bounds import Interval, fit_of, fit_of_values, settled_argmax, softmax_bounds
 from neptune.engine.evaluate.charges import charge
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
+from neptune.engine.evaluate.outline import Outline, guarded, outline
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.values import Need, NeedKind
 from neptune.engine.schedule.requests import Asker
 from neptune.engine.schedule.stopping import Goal, Kind
-from neptune.engine.schedule.stopping import settled as known
+from neptune.engine.schedule.stopping import settled as is_settled
 from neptune.engine.session import readout
-from neptune.engine.session.fits import fit_of, fit_of_values
+from neptune.engine.session.known_needs import Described, KnownNeeds
 from neptune.engine.session.outside import Abstain, Outside
 from neptune.engine.session.readout import Reading, Record
 
 BOUND_BRANCHES = 1 << 11
 """The most branches of a search for bounds between two rounds of the schedule: about a second."""
-
-GOALS: dict[NeedKind, Kind] = {
-    "truth": "decide",
-    "probability": "exact",
-    "number": "each",
-    "object": "argmax",
-    "objects": "each",
-    "ranking": "exact",
-    "text": "choose",
-}
-"""Of a need, what is to be known of its plan."""
-_OPEN: dict[NeedKind, str] = {
-    "truth": "the branch",
-    "probability": "the number",
-    "number": "the count",
-    "object": "the object meant",
-    "ranking": "the ranking",
-    "text": "the value",
-}
 
 
 class Session:
@@ -67,6 +49,8 @@ class Session:
         What the program is run with.
     evidence
         What is already known of the scene, shared by all programs on it.
+    arrays
+        What is wholly known and small may be computed by NumPy: no gradient is wanted.
 
     Attributes
     ----------
@@ -76,23 +60,26 @@ class Session:
         What it has done so far.
     """
 
-    def __init__(self, context: RunContext, evidence: Evidence) -> None:
+    def __init__(self, context: RunContext, evidence: Evidence, arrays: bool = False) -> None:
         self.context, self.evidence, self.objects = context, evidence, len(evidence.scene)
-        self.record = Record(plain=context.semantics == 1, presumption=float(context.parameters.presumption.detach()))
+        self._settings = settings_of(context)
+        self.record = Record(plain=context.semantics == 1, presumption=self._settings.presumption)
         self.work = Work(context.limits, self.objects)
         self._readings: dict[tuple[NeedKind, Node], tuple[Reading, int]] = {}
         self._noted: set[Description] = set()
         self._asker = Asker(evidence, context, self.record.usage)
         self._outside = Outside(context, evidence, self.record, self._asker, self.work)
-        self._executor = Executor(
-            self.objects,
-            context.logic,
-            context.parameters,
-            KnownAtoms(evidence, context),
-            context.limits.tensor_cells,
-            context.planner,
-            None if context.schedule is None else BOUND_BRANCHES,
-        )
+        self._known: KnownNeeds | None = None
+        if arrays and self._settings.logic is not None and self.objects and context.schedule is None:
+            known, limit, logic = self._asker.known, context.limits.tensor_cells, self._settings.logic
+            self._known = KnownNeeds(KnownScene(known, self.objects, self._settings, logic, limit))
+
+    @cached_property
+    def _executor(self) -> Executor:
+        """Evaluates by tensors: bounds, gradients, large tables."""
+        context, branches = self.context, None if self.context.schedule is None else BOUND_BRANCHES
+        limit, known = context.limits.tensor_cells, KnownAtoms(self.evidence, context)
+        return Executor(self.objects, context.logic, context.parameters, known, limit, context.planner, branches)
 
     @property
     def guessed(self) -> bool:
@@ -116,7 +103,7 @@ class Session:
             return self._outside.need(need, line)
         reading = self.evaluate(need, line)
         if not (reading.settled or self.guessed):
-            raise Abstain(f"{_OPEN[need.kind]} at line {line} depends on missing evidence")
+            raise Abstain(f"{readout.OPEN[need.kind]} at line {line} depends on missing evidence")
         self.record.decide(need, reading)
         return reading.value
 
@@ -134,18 +121,25 @@ class Session:
             self.work.spend(work.STEPS, 16)
             return known[0]  # the record has it
         looked_up = usage.cache_hits + usage.oracle_calls
-        prepared = self._prepare(need.of, GOALS[need.kind])
+        prepared = self._prepare(need.of, readout.GOALS[need.kind])
         started = time.perf_counter()
-        reading: Reading = getattr(self, f"_{need.kind}")(prepared, need.of)
+        reading = None if self._known is None else self._known.read(need.kind, prepared, need.of)
+        if reading is None:
+            reading = cast(Reading, getattr(self, f"_{need.kind}")(prepared, need.of))
         if reading.settled and not self.guessed and self.context.semantics > 1:
             self._readings[key] = reading, usage.cache_hits + usage.oracle_calls - looked_up
         usage.execute_ms += 1000 * (time.perf_counter() - started)
-        planned, self._executor.plan_ms = self._executor.plan_ms, 0.0
-        usage.plan_ms += planned
-        usage.execute_ms = max(usage.execute_ms - planned, 0.0)
-        usage.peak_cells = max(usage.peak_cells, self._executor.peak_cells)
-        self.record.add(reading, need.of, line)
+        for evaluator in self._evaluators():
+            planned, evaluator.plan_ms = evaluator.plan_ms, 0.0
+            usage.plan_ms += planned
+            usage.execute_ms = max(usage.execute_ms - planned, 0.0)
+            usage.peak_cells = max(usage.peak_cells, evaluator.peak_cells)
+        self.record.add(reading, need.of, line, outline(need.of).text)
         return reading
+
+    def _evaluators(self) -> Iterator[Executor | KnownScene]:
+        yield from () if self._known is None else (self._known.scene,)
+        yield from () if "_executor" not in self.__dict__ else (self._executor,)
 
     def presuppose(self, described: Describe) -> None:
         """Add to the record whether any value fits what a formula described in passing."""
@@ -243,7 +237,7 @@ class Session:
         best, settled, scores = self._executor.choose(prepared)
         tie = int((scores == scores[best]).sum()) > 1
         if prepared.about is not None and self.objects:
-            probability, bounds = self._mixture(prepared, best)
+            probability, bounds = self._executor.mixture(prepared, best)
         else:
             probability, bounds = float(scores[best]), None
             open_ = self.context.schedule is not None or not settled
@@ -259,26 +253,6 @@ class Session:
         if not self.objects and any(isinstance(inner, ExpectationOver) for inner in plan.walk(node)):
             return Reading("nothing", None, tie=tie, shown=reading.shown)
         return reading
-
-    def _mixture(self, node: Describe, best: int) -> tuple[float, tuple[float, float] | None]:
-        """Return the probability of a value of the object meant, the objects weighed; and bounds where it is open."""
-        assert node.about is not None
-        var, description = node.about
-        fits = self._executor.over(description)
-        said = [
-            self._executor.over(make(Description, var, b.body)) for b in node.bodies if isinstance(b, ExpectationOver)
-        ]
-        tau = self.context.parameters.iota_tau
-        each = torch.stack([s.low.logits for s in said], -1)
-        if fits.exact and all(s.exact for s in said):
-            return float(iota.mixture(fits.low.logits, None, tau, each)[best].to(fits.low.dtype)), None
-        low, high = mixture_bounds(
-            torch.stack([fits.low.logits, fits.high.logits]),
-            torch.stack([each, torch.stack([s.high.logits for s in said], -1)]),
-            best,
-            as_float(tau),
-        )
-        return (low + high) / 2, (low, high)
 
     def _witness(self, node: Node, prepared: Node) -> tuple[tuple[Exists, int], ...]:
         """Return the objects that made a chain of ∃ true: of those that reach the value, the lowest tuple.
@@ -297,12 +271,13 @@ class Session:
     def _prepare(self, node: Node, kind: Kind) -> Node:
         """Insert guards, settle the objects that are pointed to, and ask for the atoms that the rest needs."""
         started = time.perf_counter()
-        guarded = insert_guards(node)
+        made = guarded(node)
         self.record.usage.plan_ms += 1000 * (time.perf_counter() - started)
-        settled = plan.transform(guarded, self._settle)
-        charge(self.work, settled, self._executor, self.context.limits)
-        prepared = self._fill(settled, kind)
-        self._check_presuppositions(settled)  # as written: a schedule may have pushed variables inward
+        if made.picks:
+            made = outline(plan.transform(made.node, self._settle))
+        self._charge(made)
+        prepared = self._fill(made.node, kind)
+        self._check_presuppositions(made)  # as written: a schedule may have pushed variables inward
         return prepared
 
     def _settle_fit(self, described: Description | Describe) -> None:
@@ -310,12 +285,14 @@ class Session:
         if self.context.schedule is None or self.context.semantics == 1 or not self.objects:
             return
         goal = Goal("some", described)
-        if isinstance(described, Description) and not known(goal, self._executor.by_node):
+        if isinstance(described, Description) and not is_settled(goal, self._executor.by_node):
             self._fill(make(Exists, described.var, described.body), "decide")  # the likeliest first
-        if not known(goal, self._executor.by_node):
+        if not is_settled(goal, self._executor.by_node):
             self._fill(described, "some")
 
     def _fill(self, node: Node, kind: Kind) -> Node:
+        if self.context.schedule is None and self._asker.all_asked(outline(node).atoms):
+            return node
         # The schedule looks at many small parts, a few ground atoms further each time: nothing to compile.
         return self._asker.fill(node, kind, self._executor.by_node)
 
@@ -325,6 +302,9 @@ class Session:
             return node
         description = self._fill(node.description, "argmax")
         assert isinstance(description, Description)
+        known = None if self._known is None else self._known.described(description)
+        if known is not None and self._known is not None:
+            return self._chosen(node, known, self._known.weight(description, known.best))
         interval = self._executor.over(description)
         high = interval.low.internal if interval.exact else interval.high.internal
         index, settled = settled_argmax(self.context.logic, interval.low.internal, high)
@@ -341,6 +321,14 @@ class Session:
         self.record.step(0, text, f"object {index}", _floats(interval.low.values))
         return plan.substitute(node.body, {node.var: index})
 
+    def _chosen(self, node: ExpectationOver, known: Described, weight: float) -> Node:
+        """Return what is said of the object chosen, and add the choice to the record."""
+        text = plan.show(node.description)
+        self.record.described(text, *known[:3])
+        self.record.doubts["chosen", text] = weight, weight
+        self.record.step(0, text, f"object {known.best}", known.fits)
+        return plan.substitute(node.body, {node.var: known.best})
+
     def _note_fit(self, description: Description, text: str) -> tuple[Interval, bool]:
         """Add whether anything fits a description to the record; return its body over the objects, and whether nothing
         does."""
@@ -350,30 +338,42 @@ class Session:
         self.record.described(text, unmatched, several, fit)
         return described, unmatched
 
-    def _check_presuppositions(self, settled: Node) -> None:
+    def _charge(self, made: Outline) -> None:
+        cell_bytes = self.context.logic.dtype.itemsize
+        charge(self.work, made, self.objects, self._settings.laws, cell_bytes, self.context.limits)
+
+    def _check_presuppositions(self, settled: Outline) -> None:
         """Add what the descriptions of a plan take for granted to the record."""
-        for description in plan.descriptions(settled):
-            if not description.free:
-                self._check_presupposition(description)
+        for description, text in settled.presupposed:
+            self._check_presupposition(description, text)
         if self.context.semantics == 1 or not self.objects:
             return
-        for description, holds in plan.relative_presuppositions(settled).items():
-            truth = self._executor.truth(self._settle_holds(holds))
-            fit = float(truth.low.values), float(truth.high.values)
-            self.record.described(plan.show(description), not bool(truth.high.decide()), False, fit)
+        for text, holds in settled.relative:
+            told = self._settle_holds(holds)
+            fit = None if self._known is None else self._known.fit(told)
+            if fit is None:
+                truth = self._executor.truth(told)
+                fit = not bool(truth.high.decide()), (float(truth.low.values), float(truth.high.values))
+            self.record.described(text, fit[0], False, fit[1])
 
     def _settle_holds(self, holds: Node) -> Node:
         """Ask on, with a schedule, until it is known whether a presupposition holds; return it as it is evaluated."""
-        charge(self.work, holds, self._executor, self.context.limits)
+        self._charge(outline(holds))
         return holds if self.context.schedule is None else self._fill(holds, "some")
 
-    def _check_presupposition(self, description: Description) -> None:
+    def _check_presupposition(self, description: Description, text: str) -> None:
         """Add a closed description to the record: as unmatched, or with the object that it means."""
         if description in self._noted:
             return
-        text = plan.show(description)
         if not self.objects:
             self.record.described(text, True, False, (0.0, 0.0))
+            return
+        known = None if self._known is None else self._known.described(description)
+        if known is not None:
+            self._noted.add(description)
+            self.record.described(text, *known[:3])
+            if not known.unmatched:
+                self.record.step(0, text, f"object {known.best}", known.fits)
             return
         described, unmatched = self._note_fit(description, text)
         if described.exact:

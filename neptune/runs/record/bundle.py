@@ -113,9 +113,10 @@ def pack(folder: Path, path: str | Path, pictures: bool = True, found_by: Record
             content = source_file.read_bytes()
             digests[name] = hashlib.sha256(content).hexdigest()
             bundle.writestr(_entry(name), content)
-        # Without it, the run is older than the second meaning of programs.
-        semantics = (config.get(records.META) or {}).get("semantics", 1)
-        manifest = {"format": FORMAT, "semantics": semantics, "name": folder.name, "samples": len(found)}
+        # Without them, the run is older than the second meaning of programs, or than the choice of a backend.
+        made = config.get(records.META) or {}
+        manifest = {"format": FORMAT, "semantics": made.get("semantics", 1), "backend": made.get("backend", "torch")}
+        manifest |= {"name": folder.name, "samples": len(found)}
         manifest |= {"files": digests, "pictures": shown}
         bundle.writestr(_entry(MANIFEST), json.dumps(manifest, indent=1, ensure_ascii=False))
     return path

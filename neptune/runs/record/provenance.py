@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dsl import resources
-from neptune.answer import SEMANTICS
+from neptune.answer import BACKEND, SEMANTICS
 from neptune.config import Config
 from neptune.resources import PACKAGE, prompts
 
@@ -18,14 +18,15 @@ _PACKAGES = ("neptune-reasoner", "torch", "numpy", "pillow", "lark", "pydantic")
 
 
 def describe_code() -> dict[str, Any]:
-    """Return the versions of Python and the main packages, the git commit where there is one, what programs mean."""
+    """Return the versions of Python and the main packages, the git commit where there is one, what programs mean and
+    how they are computed."""
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return {"versions": versions, "git_commit": _git_commit(), "semantics": SEMANTICS}
+    return {"versions": versions, "git_commit": _git_commit(), "semantics": SEMANTICS, "backend": BACKEND}
 
 
 def _git_commit() -> str | None:

@@ -56,6 +56,8 @@ class Manifest(_Part):
     format: Literal[1]
     semantics: Annotated[int, Field(ge=1, le=SEMANTICS)] = 1
     """What programs meant when they ran; a run that does not say is older than the second meaning."""
+    backend: Literal["auto", "torch"] = "torch"
+    """How they were computed; a run that does not say is older than the choice."""
     name: Short
     samples: Whole
     files: Annotated[dict[Short, Digest], Field(max_length=MOST_ENTRIES)]

@@ -84,7 +84,7 @@ def replay_bundle(path: str, output_dir: str | None = None, limits: Mapping[str,
         config = _config(folder, dict(limits or {}))
         found, _ = records.read_samples(folder / records.SAMPLES)
         totals = _checked(path, folder, found)
-        again, differences = replay(folder, config, found, manifest.semantics)
+        again, differences = replay(folder, config, found, manifest.semantics, manifest.backend)
         facts = {"bundle": str(path), "replayed": len(again), "different": len(differences)}
         written = config.model_copy(update={"output_dir": str(target)})
         with RunFolder(target, written, {}, facts, fresh=True) as run:
@@ -110,7 +110,9 @@ def replay_bundle(path: str, output_dir: str | None = None, limits: Mapping[str,
     return EXIT_DIFFERENT if differences else EXIT_EQUAL
 
 
-def replay(folder: Path, config: Config, found: Sequence[Record], semantics: int = 2) -> tuple[list[Record], list[str]]:
+def replay(
+    folder: Path, config: Config, found: Sequence[Record], semantics: int = 2, backend: str = "auto"
+) -> tuple[list[Record], list[str]]:
     """Run the records of a run again.
 
     Parameters
@@ -123,6 +125,8 @@ def replay(folder: Path, config: Config, found: Sequence[Record], semantics: int
         The records, in order.
     semantics
         What programs meant when they ran: see :class:`neptune.Engine`.
+    backend
+        How they were computed then.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def replay(folder: Path, config: Config, found: Sequence[Record], semantics: int
     """
     from neptune.runs.runner.flight import Budget
 
-    player = _Player(folder / RECORD, config, semantics)
+    player = _Player(folder / RECORD, config, semantics, backend)
     budget = Budget(config)
     again, differences = [], []
     for old in found:
@@ -153,8 +157,8 @@ def replay(folder: Path, config: Config, found: Sequence[Record], semantics: int
 class _Player:
     """One engine a session, one scene for all samples that shared what was said."""
 
-    def __init__(self, path: Path, config: Config, semantics: int) -> None:
-        self._path, self._config, self._semantics = path, config, semantics
+    def __init__(self, path: Path, config: Config, semantics: int, backend: str) -> None:
+        self._path, self._config, self._semantics, self._backend = path, config, semantics, backend
         self._session = -1
         self._engine: Engine | None = None
         self._oracle: ReplayOracle | None = None
@@ -198,7 +202,8 @@ class _Player:
             self._oracle = ReplayOracle(self._path, session)
             arguments = engine_arguments(self._config) | {"oracle": self._oracle, "detector": None}
             arguments |= {"oracle_options": {}, "detector_options": {}, "cache": None, "record": None}
-            self._engine = Engine(**(arguments | {"devices": (), "workers": 1, "semantics": self._semantics}))
+            arguments |= {"devices": (), "workers": 1, "semantics": self._semantics, "backend": self._backend}
+            self._engine = Engine(**arguments)
         assert self._oracle is not None
         key = (evidence, digest)
         if key not in self._scenes:

@@ -1,0 +1,197 @@
+"""Small tables that are wholly known are computed on arrays: the same answers as on tensors, from the same programs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from helpers.made_programs import LEVELS, MANY, LevelOracle, programs, world
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dsl
+from neptune import Engine, Scene
+from neptune.algebra import LogicParameters, ProbabilisticTensor, convert, iota, logic
+from neptune.algebra.arrays import array_logic, logistic
+from neptune.engine.evaluate.arrays import KnownScene
+from neptune.errors import NeptuneError
+
+MADE = (
+    'score("is it red?")("x") & score("is it a cube?")("x")',
+    "count(Object, lambda x: red(x)) > count(Object, lambda x: cube(x))",
+    "count(Object, lambda x: red(x)) == count(Object, lambda x: cube(x) or metal(x))",
+    "exists(Object, lambda x: count(Object, lambda y: left(x, y)) >= count(Object, lambda y: right(x, y)))",
+    "exists(Object, lambda x: count(Object, lambda y: left(x, y)) != 2)",
+    "count([exists(Object, lambda x: red(x)), exists(Object, lambda x: cube(x)), exists(Object, lambda x: metal(x))])",
+    "describe(Color, iota(Object, lambda x: cube(x) and left(x, iota(Object, lambda y: red(y)))))",
+    "describe(Color, point(Object, lambda x: cube(x)))",
+    "iota(Color, lambda c: exists(Object, lambda x: cube(x) and color(x, c)))",
+    "point(Object, lambda x: left(x, point(Object, lambda y: red(y))))",
+    "red(iota(Object, lambda x: left(x, iota(Object, lambda y: cube(y)))))",
+    "left(iota(Object, lambda x: red(x)), iota(Object, lambda x: cube(x)))",
+    "exists(Object, lambda x: exists(Object, lambda y: exists(Object, lambda z: left(x, y) and behind(y, z))))",
+    'score("is the first left of the second?", 2).exists("x2").iota("x1")',
+    "exists(Object, lambda x, y, z: distinct(x, y, z) and left(x, y) and red(z))",
+    "float(exists(Object, lambda x: red(x))) > 0.3",
+    "topk(2, Object, lambda x: red(x))",
+    "n = count(Object, lambda x: red(x))\nif n > 2:\n    return describe(Shape, iota(Object, lambda x: red(x)))\nn",
+    "[count(Object, lambda x: red(x)), point(Object, lambda x: cube(x))]",
+    "left(x, x) and red(x)",
+)
+LOGICS = ("godel", "godel", "product", "lukasiewicz")
+
+
+def both(program, n, levels, seed, logic_name, **options):
+    """Return what an engine says by arrays where it can, and by tensors alone."""
+    out = []
+    for backend in ("auto", "torch"):
+        engine = Engine(
+            oracle=LevelOracle(seed, LEVELS[levels] if levels else None), logic=logic_name, backend=backend, **options
+        )
+        scene = world(n)
+        try:
+            engine.run(program, scene)
+            answer = engine.run(program, scene)
+            out.append(replace(answer, usage=replace(answer.usage, plan_ms=0, execute_ms=0, oracle_ms=0)))
+        except (NeptuneError, dsl.ProgramError) as error:
+            out.append((type(error), str(error)))
+    return out
+
+
+def alike(a, b):
+    """Tell whether two values are equal, floats to within 1e-6."""
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=0, abs_tol=1e-6)
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(map(alike, a, b))
+    if hasattr(a, "__dataclass_fields__") and type(a) is type(b):
+        return all(alike(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return a == b
+
+
+def check(program, n, levels, seed, logic_name, **options):
+    arrays, tensors = both(program, n, levels, seed, logic_name, **options)
+    if logic_name == "godel":
+        assert arrays == tensors
+    else:
+        assert alike(arrays, tensors), (arrays, tensors)
+
+
+@settings(max_examples=150, **MANY)
+@given(
+    programs(),
+    st.integers(0, 6),
+    st.sampled_from([None, "ties", "crisp", "sure", "missing"]),
+    st.integers(0, 10**6),
+    st.sampled_from(LOGICS),
+)
+def test_arrays_say_what_tensors_say(program, n, levels, seed, logic_name):
+    check(program, n, levels, seed, logic_name)
+
+
+@pytest.mark.full
+@settings(max_examples=10_000, **MANY)
+@given(
+    programs(),
+    st.integers(0, 9),
+    st.sampled_from([None, "ties", "crisp", "sure", "missing"]),
+    st.integers(0, 10**6),
+    st.sampled_from(LOGICS),
+)
+def test_arrays_say_what_tensors_say_many(program, n, levels, seed, logic_name):
+    check(program, n, levels, seed, logic_name)
+
+
+@pytest.mark.parametrize("logic_name", ["godel", "product", "lukasiewicz", "frank:0.1"])
+@pytest.mark.parametrize("program", MADE)
+def test_every_kind_of_need(program, logic_name):
+    for n, levels in ((1, None), (4, None), (5, "ties"), (3, "crisp"), (4, "missing")):
+        check(program, n, levels, n, logic_name)
+
+
+@pytest.mark.parametrize("program", MADE)
+def test_under_temperatures(program):
+    parameters = LogicParameters(iota_tau=0.3, presupposition_b=1.0, oracle={"default": (2.0, 0.5), "red": (0.5, -0.3)})
+    check(program, 5, None, 3, "godel", parameters=parameters)
+    check(program, 5, None, 3, "godel", parameters=LogicParameters(iota_tau=0.0))
+    check(program, 4, None, 3, "godel", parameters=LogicParameters(quantifier_tau=0.5))
+
+
+def test_a_temperature_that_changes_is_heeded():
+    """What is kept of a scene is kept for the temperatures that it was computed with."""
+    parameters = LogicParameters()
+    engine, scene = Engine(oracle="random", parameters=parameters), Scene.synthetic(5, seed=0)
+    program = "exists(Object, lambda x: red(x))"
+    before = engine.run(program, scene).probability
+    with torch.no_grad():
+        parameters.oracle["default"].b.fill_(1.0)
+    after = engine.run(program, scene).probability
+    assert before != after
+    assert after == Engine(oracle="random", parameters=parameters, backend="torch").run(program, scene).probability
+
+
+def test_arrays_are_used(monkeypatch):
+    ran = []
+    run = KnownScene._run
+    monkeypatch.setattr(KnownScene, "_run", lambda self, *a: ran.append(a) or run(self, *a))
+    engine, scene = Engine(oracle="random"), Scene.synthetic(5, seed=0)
+    engine.run("exists(Object, lambda x: red(x) and cube(x))", scene)
+    assert ran
+    ran.clear()
+    for other in (
+        Engine(oracle="random", backend="torch"),
+        Engine(oracle="random", planner="naive"),
+        Engine(oracle="random", logic="frank:0.1"),
+        Engine(oracle="random", parameters=LogicParameters(quantifier_tau=0.1)),
+        Engine(oracle="random", schedule="lazy"),
+    ):
+        other.run("exists(Object, lambda x: red(x) and cube(x))", scene)
+    assert not ran
+
+
+def test_large_tables_are_left_to_tensors(monkeypatch):
+    monkeypatch.setattr(KnownScene, "truth", lambda *_: pytest.fail("arrays"))
+    engine = Engine(oracle="random")
+    answer = engine.run("exists(Object, lambda x: exists(Object, lambda y: left(x, y)))", Scene.synthetic(140, seed=0))
+    assert answer.kind == "truth"
+
+
+numbers = st.lists(st.floats(-60, 60, width=32) | st.sampled_from([-math.inf, math.inf, 0.0, 1e-20]), min_size=1)
+
+
+@given(numbers, st.sampled_from([np.float32, np.float64]))
+def test_the_logistic_function_is_one(cells, dtype):
+    array = np.array(cells, dtype=dtype)
+    assert logistic(array).tolist() == convert.to_probability(torch.from_numpy(array)).tolist()
+
+
+@given(numbers, st.sampled_from([0.0, 0.1, 1.0, 7.0]))
+def test_weights_are_those_of_tensors(cells, tau):
+    of = array_logic(logic.godel)
+    array = np.array(cells, dtype=np.float32)
+    assert of.weights(array, tau).tolist() == iota.weights(torch.from_numpy(array), None, torch.tensor(tau)).tolist()
+
+
+@given(numbers, numbers, st.sampled_from(["godel", "product", "lukasiewicz"]))
+def test_connectives_are_those_of_tensors(first, second, name):
+    of = logic.get(name)
+    arrays, size = array_logic(of), min(len(first), len(second))
+    a, b = (of.to_internal(torch.tensor(cells[:size], dtype=of.dtype)) for cells in (first, second))
+    x, y = a.numpy(), b.numpy()
+    for operation in ("and_", "or_", "xor"):
+        assert getattr(arrays, operation)(x, y).tolist() == getattr(of, operation)(a, b).tolist()
+    for operation in ("not_", "to_logits", "to_probability", "ranks"):
+        assert getattr(arrays, operation)(x).tolist() == getattr(of, operation)(a).tolist()
+
+
+@given(numbers, st.integers(0, 5))
+def test_exactly_k_is_that_of_tensors(cells, k):
+    from neptune.engine.evaluate.arrays import Cells
+
+    array = np.array(cells, dtype=np.float32)
+    k = min(k, len(cells))
+    expected = float(ProbabilisticTensor.from_logits(torch.from_numpy(array), "x").exactly(k, "x").values)
+    assert Cells(array_logic(logic.godel), array).exactly(k) == expected
