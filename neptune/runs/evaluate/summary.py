@@ -85,7 +85,22 @@ def summarise(
     }
 
 
-_BRIEF = ("dataset", "id", "family", "error", "error_kind", "correct", "abstained", "settled", "why", "iou", "picture")
+_BRIEF = (
+    *(
+        "dataset",
+        "id",
+        "family",
+        "group",
+        "error",
+        "error_kind",
+        "correct",
+        "abstained",
+        "settled",
+        "why",
+        "iou",
+        "picture",
+    ),
+)
 MORE = frozenset({"logics", "judge", "blame"})
 """What is found out of some records besides, which has figures of its own."""
 
@@ -94,7 +109,7 @@ def brief(record: Record) -> Record:
     """Return what the figures need of a record: little, whatever it holds of plans and traces."""
     found = {name: value for name in _BRIEF if (value := record.get(name)) is not None}
     found |= {name: record[name] for name in sorted(MORE & record.keys())}
-    for name in ("dataset", "family", "picture"):
+    for name in ("dataset", "family", "group", "picture"):
         if isinstance(found.get(name), str):
             found[name] = sys.intern(found[name])
     return found
