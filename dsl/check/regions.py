@@ -139,7 +139,7 @@ class RegionChecker(Statements):
         if sort != ANY and others:
             owner = words.A_SORT[others[0]]
             one = sort == LIST and others[0] == REGION
-            hint = "take one of its regions first: [0], or a loop" if one else words.instead(name, sort)
+            hint = "take one of its regions first: [0], or a loop" if one else words.instead(name)
             self.fault(f"{words.A_SORT[sort]} has no '.{name}'", node, expected=f"{owner} before .{name}",
                        hint=hint or f"'.{name}' is of {owner}")  # fmt: skip
             return
@@ -150,7 +150,7 @@ class RegionChecker(Statements):
             what,
             node,
             expected="an attribute or method such as .find, .simple_query or .left",
-            hint=words.instead(name, sort) or any_of(near) or words.asking(name),
+            hint=words.instead(name) or any_of(near) or words.asking(name),
         )
 
     # --- calls ---

@@ -76,10 +76,8 @@ ARGUMENTS = {
 """Functions whose arguments are often others → how they are meant."""
 
 
-def instead(name: str, sort: str) -> str:
+def instead(name: str) -> str:
     """Return what to write instead of an attribute or method that there is not; ``""`` if nothing is near."""
-    if sort == PICTURE and name not in _INVENTED:
-        return f"take the picture as a region: ImagePatch(image).{name}"
     return _INVENTED.get(name, "")
 
 
