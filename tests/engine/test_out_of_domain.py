@@ -179,3 +179,25 @@ def test_a_picture_in_which_nothing_is_found_is_a_scene_without_objects(program)
     if "iota" in program:
         assert answer.value is None
         assert answer.presuppositions
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_picture_the_terminal_and_the_report_say_so_where_the_answer_is_given(program, capsys, monkeypatch):
+    from neptune.cli.commands import ask
+    from neptune.runs.report import annotate, data
+
+    engine, _ = engine_of("detector", FAR, out_of_domain="answer")
+    shown = picture()
+    scene = engine.scene(shown, labels=engine.labels(program))
+    answer = engine.run(program, scene)
+    lines: list[str] = []
+    real = annotate._wrap
+    monkeypatch.setattr(annotate, "_wrap", lambda text, *more: lines.append(text) or real(text, *more))
+    ask._draw(shown, scene, answer, "?")
+    assert any(line.startswith("Out of domain: the picture is unlike") for line in lines)
+    ask._print_answer(answer, ask._in_words(answer))
+    assert "note: Out of domain: the picture is unlike" in capsys.readouterr().out
+    record = {"id": "0", "dataset": "ask", **describe_answer(answer)}
+    assert "out of domain" in data.row_of(record)["faults"]
+    assert data.sample_of(record)["out_of_domain"] == str(FAR)
+    assert str(answer).endswith("out of domain")
