@@ -32,7 +32,7 @@ def sort_of(value: Any) -> str:
         return REGION
     if isinstance(value, str | YesNo | DescribedValue):
         return TEXT
-    kinds = {list: LIST, Members: LIST, tuple: LIST, set: SET, dict: DICT}
+    kinds: dict[type, str] = {list: LIST, Members: LIST, tuple: LIST, set: SET, dict: DICT}
     return kinds.get(type(value), "")
 
 
@@ -277,7 +277,7 @@ _FUNCTIONS: dict[str, Call] = {
     "distance": _distance,
     "bool_to_yesno": _yesno,
     "coerce_to_numeric": _numeric,
-    "llm_query": lambda run, args, node: _knowledge(run, *args, node),
+    "llm_query": lambda run, args, node: _knowledge(run, args[0], args[1], args[2], node),
     "process_guesses": _guesses,
     "VideoSegment": _film,
 }
