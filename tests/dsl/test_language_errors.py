@@ -133,12 +133,12 @@ def test_did_you_mean() -> None:
     ],
 )
 def test_limits(text: str, limit: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # its own CPU time: machines are busy
     with pytest.raises(LimitError) as caught:
         dsl.parse(text)
     assert caught.value.limit == limit
     assert limit in str(caught.value)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_wide_programs_parse() -> None:

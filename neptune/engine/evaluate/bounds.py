@@ -17,7 +17,7 @@ from neptune.algebra.convert import LOGIT_LIMIT
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Lower and upper bound of a truth, cell by cell; the same object twice where the value is known."""
+    """Lower and upper bound of a truth, cell by cell; the same object twice where all evidence is there."""
 
     low: ProbabilisticTensor
     high: ProbabilisticTensor
@@ -29,8 +29,9 @@ class Interval:
 
     @property
     def exact(self) -> bool:
-        """Whether the value is known."""
-        return self.low is self.high
+        """Whether the value is known: all evidence is there, or what is left open can not change it, as where a
+        minimum has been found and the rest is known to be larger."""
+        return self.low is self.high or torch.equal(self.low.internal, self.high.internal)
 
 
 def settled_argmax(logic: Logic, low: Tensor, high: Tensor) -> tuple[int, bool]:

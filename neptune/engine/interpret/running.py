@@ -358,6 +358,7 @@ class RunningProgram(ABC):
             found = [thing for thing in found if sure[thing.index] > 0.5]
         if sort.name == kind:
             return found
+        # Decided, not ranked: a truth asks for less than an exact value, and has a probability that the answer carries.
         return [thing for thing in found if self.need("truth", self.member(sort.name, thing, node), node)]
 
     def key(self, value: Any, node: ast.Node) -> Any:

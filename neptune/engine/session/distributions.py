@@ -86,7 +86,8 @@ class SoftPlan:
             self.truths = ()
         else:
             self.truths = (node,)
-            self.var = next(iter(self.need.of.free)) if self.kind == "objects" else None
+            # A formula of no variable, such as left(x, x), is ranked too: all objects alike.
+            self.var = next(iter(self.need.of.free), "x") if self.kind == "objects" else None
         self.main = len(self.truths)
         wholes = [node] if self.chosen is None else [node, self.chosen]
         found = dict.fromkeys(d for whole in wholes for d in plan.descriptions(whole))

@@ -163,11 +163,16 @@ class Session:
         return readout.truth(float(low.values), float(high.values), yes, tie, witness)
 
     def _probability(self, prepared: Node, node: Node) -> Reading:
-        reading = self._truth(prepared, node)
-        interval = self._executor.truth(prepared)
+        reading, interval = self._truth(prepared, node), self._values(prepared)
         low, high = float(interval.low.values), float(interval.high.values)
         settled = low == high
         return replace(reading, kind="number", value=(low + high) / 2, probability=None, bounds=None, settled=settled)
+
+    def _values(self, prepared: Node) -> Interval:
+        """Return the values of a formula: node by node, as the schedule saw its bounds meet, where another order of
+        the same operations keeps them apart by rounding."""
+        interval = self._executor.truth(prepared)
+        return interval if interval.exact else self._executor.by_node.truth(prepared)
 
     def _number(self, prepared: Node, node: Node) -> Reading:
         low, high = self._executor.number(prepared)
@@ -205,8 +210,9 @@ class Session:
         return readout.objects(_true(likely), _floats(scores) if interval.exact else None, settled)
 
     def _ranking(self, prepared: Node, node: Node) -> Reading:
-        interval = self._executor.truth(prepared)
-        scores = _floats((interval.low.values + interval.high.values) / 2)
+        interval = self._values(prepared)
+        # One number an object, also where all have the same, such as of left(x, x).
+        scores = _floats(((interval.low.values + interval.high.values) / 2).expand(self.objects))
         return Reading("list", list(scores), settled=interval.exact, shown="ranked", traced=scores)
 
     def _object(self, prepared: Node, node: Node) -> Reading:
