@@ -36,6 +36,8 @@ SIZE = (400, 100)
 COLORS = {"yellow": "yellow", "black": "black", "#0099ff": "blue", "blue": "blue"}
 SIZES = {10: "small", 20: "medium", 30: "big"}
 SHAPES = ("circle", "triangle", "square")
+MOST_CHARS = 1_000_000
+"""So much of a file is looked at to see whether it holds examples."""
 ORDERS = tuple(permutations(range(3)))
 """For each of the six pictures the structured box that stands at each place."""
 
@@ -72,6 +74,7 @@ class Nlvr(ListedTask):
         found = {p.stem: p for folder in (self.root, *self._below()) for p in folder.glob("*.json")}
         if split in found:
             return found[split]
+        found = {name: path for name, path in found.items() if _holds_sentences(path)}
         names = ", ".join(sorted(found)) or "no .json file"
         if split is None and len(found) == 1:
             return next(iter(found.values()))
@@ -137,6 +140,16 @@ class NlvrPictures(Nlvr):
 
     name = "nlvr-pictures"
     orders = tuple(range(len(ORDERS)))
+
+
+def _holds_sentences(path: Path) -> bool:
+    """Tell whether the first line of a file is an example: other JSON may lie beside it."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            first = parse_json(file.readline(MOST_CHARS))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        return False
+    return isinstance(first, Mapping) and "sentence" in first
 
 
 def _parsed(line: str, order: int) -> tuple[Any, int]:

@@ -98,7 +98,7 @@ def test_afresh_moves_aside_and_deletes_nothing(tmp_path: Path) -> None:
     whole = fill(tmp_path / "run", 2)
     for number in (1, 2):
         with RunFolder(tmp_path / "run", config(logic="product"), fresh=True) as run:
-            assert run.records == []
+            assert list(run.records) == []
             assert run.moved_to == tmp_path / f"run.{number}"
             with pytest.raises(ConfigError, match="Another run"):
                 RunFolder(tmp_path / "run", config())

@@ -88,6 +88,11 @@ def forget_others(folder: Path, there: Collection[tuple[str, str]]) -> None:
             write_atomic(path, "".join(kept))
 
 
+def has_side_files(folder: Path) -> bool:
+    """Tell whether anything was found out about the samples of a run afterwards."""
+    return any((folder / f"{name}.jsonl").is_file() for name in NAMES)
+
+
 def attach(folder: Path, records: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     """Yield the records, each with the fields ``judge`` and ``blame`` where they are known."""
     found = {name: SideFile(folder, name).rows for name in NAMES if (folder / f"{name}.jsonl").is_file()}

@@ -109,6 +109,8 @@ def brief(record: Record) -> Record:
     """Return what the figures need of a record: little, whatever it holds of plans and traces."""
     found = {name: value for name in _BRIEF if (value := record.get(name)) is not None}
     found |= {name: record[name] for name in sorted(MORE & record.keys())}
+    if "judge" in record:  # where judge and exact match disagree, the figures show what about
+        found |= {name: record.get(name) for name in ("question", "expected", "answer")}
     for name in ("dataset", "family", "group", "picture"):
         if isinstance(found.get(name), str):
             found[name] = sys.intern(found[name])

@@ -19,7 +19,7 @@ from neptune.errors import ConfigError, ModelFailedError, NeptuneError, WriteErr
 from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs import record as records
 from neptune.runs.evaluate.after import examine, more_results
-from neptune.runs.evaluate.side_files import attach, forget_others
+from neptune.runs.evaluate.side_files import attach, forget_others, has_side_files
 from neptune.runs.evaluate.summary import MORE, brief, summarise
 from neptune.runs.evaluate.tables import print_more, print_results
 from neptune.runs.record import Record, RunFolder
@@ -256,12 +256,13 @@ def finish(
     # One way through the records, which are on the disk: figures and report take from each what they show.
     page = ReportParts(folder.path, len(folder.records), pictures)
     more: list[Mapping[str, Any]] = []
+    beside = has_side_files(folder.path)  # their figures are of all the records
 
     def passing() -> Iterator[Record]:
         ordered = folder.records.in_order([task.name for task in loaded])
         for record in each_with_calls(folder.path, attach(folder.path, ordered)):
             page.add(record)
-            if record.get("error") or MORE & record.keys():
+            if beside or record.get("error") or MORE & record.keys():
                 more.append(brief(record))
             yield record
 

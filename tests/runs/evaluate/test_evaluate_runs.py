@@ -88,7 +88,7 @@ def test_what_can_not_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[
     capsys.readouterr()
     for words, said in (
         (["--compare", a], "takes two run folders"),
-        (["--compare", a, b, "--seed", "1"], "takes two run folders"),
+        (["--compare", a, b, "--seed", "1"], "takes no fields but --data_dir"),
         (["--compare", a, str(tmp_path)], "The folder holds no run"),
         (["--compare", a, b], "no sample in common"),
     ):
