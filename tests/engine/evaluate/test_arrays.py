@@ -115,7 +115,8 @@ def test_every_kind_of_need(program, logic_name):
 @pytest.mark.parametrize("program", MADE)
 def test_under_temperatures(program):
     parameters = LogicParameters(iota_tau=0.3, presupposition_b=1.0, oracle={"default": (2.0, 0.5), "red": (0.5, -0.3)})
-    check(program, 5, None, 3, "godel", parameters=parameters)
+    for levels in (None, "ties", "missing"):
+        check(program, 5, levels, 3, "godel", parameters=parameters)
     check(program, 5, None, 3, "godel", parameters=LogicParameters(iota_tau=0.0))
     check(program, 4, None, 3, "godel", parameters=LogicParameters(quantifier_tau=0.5))
 
