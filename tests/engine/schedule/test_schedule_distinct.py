@@ -110,7 +110,9 @@ def test_what_takes_too_much_work_is_asked_in_full(monkeypatch, program, name):
     heavy = Engine(oracle="random", schedule="lazy", logic=name).run(program, scene)
     assert saving.usage.oracle_calls <= heavy.usage.oracle_calls == everything.usage.oracle_calls
     assert saving.value == heavy.value == everything.value
-    assert heavy.probability == everything.probability
+    # Small tables of which all is known are computed in NumPy: outside gödel the last digit may differ.
+    exact = 0.0 if name == "godel" else 1e-12
+    assert heavy.probability == pytest.approx(everything.probability, abs=exact, rel=0)
     assert heavy.settled
 
 
