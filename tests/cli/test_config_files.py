@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_origin
 
 import pytest
 
@@ -193,12 +194,20 @@ def test_names_and_addresses_are_no_paths(places: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize("task", MODELS)
 def test_tasks_with_fields_of_their_own_too(task: str, places: tuple[Path, Path]) -> None:
+    """Every path of a task is given, whatever the task calls it: those that are read, kept and written."""
     conf, _ = places
-    fields = {"task": task, "data_dir": "data", "output_dir": "out"}
-    written(conf, json.dumps(fields), "x.json")
+    model = model_of(task)
+    texts = {"read": "data", "kept": "data/p.json", "written": "out", "name": "data/v.json"}
+    roles = {name: role for name, field in model.model_fields.items() if (role := role_of(field)) is not None}
+    assert {"read", "written"} <= set(roles.values())
+    lists = {name for name in roles if get_origin(model.model_fields[name].annotation) is list}
+    fields = {name: [texts[role]] * 2 if name in lists else texts[role] for name, role in roles.items()}
+    written(conf, json.dumps({"task": task} | fields), "x.json")
     config, _ = read_run(find_config("../conf/x.json"), {})
-    assert Path(str(config.model_dump()["data_dir"])) == conf / "data"
-    assert Path(str(config.model_dump()["output_dir"])) == conf / "out"
+    for name, role in roles.items():
+        read = config.model_dump()[name]
+        for path in read if name in lists else [read]:
+            assert Path(str(path)) == conf / texts[role], name
 
 
 # --- names ---

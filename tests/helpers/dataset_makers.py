@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ class Maker:
     split: str | None = None
     picture_field = "image_filename"
     answer_field = "answer"
+    each = 1
+    """Samples that a record makes."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -156,11 +159,57 @@ class RefAdvMaker(Maker):
         self.write(root, self.record() | {"bbox_candidates_map": {"1": box, "2": [0, 0, 5, 5]}})
 
 
+class NlvrMaker(Maker):
+    """A record's picture is named by its folder, split, identifier and order of the boxes: files are put there."""
+
+    picture_field = "directory"
+    answer_field = "label"
+    split = "dev"
+
+    def __init__(self, name: str, each: int) -> None:
+        super().__init__(name)
+        self.each = each
+
+    def record(self, image: Any = "good.png") -> dict[str, Any]:
+        plain = isinstance(image, str) and "/" not in image
+        thing = {"x_loc": 10, "y_loc": 20, "size": 20, "type": "square", "color": "Yellow"}
+        return {
+            "identifier": image.removesuffix(".png") if plain else "bad", "directory": "1" if plain else image,
+            "sentence": "there is a box with a yellow item", "label": "true", "structured_rep": [[thing], [], [thing]],
+        }  # fmt: skip
+
+    def write(self, root: Path, bad: dict[str, Any], *, good: bool = True) -> None:
+        for path in sorted((root / self.images).glob("*.png")):
+            for order in range(self.each):
+                self._put(path, root / self.images / "1" / f"dev-{path.stem}-{order}.png")
+        lines = ([self.record()] if good else []) + [bad]
+        write(root / "dev.json", "\n".join(map(json.dumps, lines)))
+
+    @staticmethod
+    def _put(path: Path, at: Path) -> None:
+        """Copy a file, a folder or a link (which leads where it led)."""
+        at.parent.mkdir(exist_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            at.mkdir(exist_ok=True)
+        elif not at.is_symlink():
+            shutil.copy(path, at, follow_symlinks=False)
+
+    def with_box(self, root: Path, box: Any) -> None:
+        """Give an object in the second record another place and size; what is no box of four is all its place."""
+        x, y, side = box[:3] if isinstance(box, list) and len(box) == 4 else (box, 20, 20)
+        record = self.record("bad.png")
+        record["structured_rep"][2][0].update({"x_loc": x, "y_loc": y, "size": side})
+        self.write(root, record)
+
+
 MAKERS = {name: Maker(name) for name in ("clevr", "clevr-humans", "clevr-refexps", "clevr-puzzle", "clevr-rpm")}
 MAKERS |= {name: ReferMaker(name) for name in ("refcoco", "refcoco+", "refcocog", "refgta")}
 MAKERS |= {"refadv": RefAdvMaker("refadv"), "gqa": GqaMaker("gqa"), "folder": FolderMaker("folder")}
+MAKERS |= {"nlvr": NlvrMaker("nlvr", 1), "nlvr-pictures": NlvrMaker("nlvr-pictures", 6)}
 readers = pytest.mark.parametrize("name", MAKERS)
-BOXED = [name for name in MAKERS if name not in ("gqa", "clevr", "clevr-humans", "clevr-rpm")]
+SCENED = ("clevr", "clevr-humans", "clevr-rpm", "nlvr", "nlvr-pictures")
+"""Datasets whose boxes are no answers, only what is known of a scene."""
+BOXED = [name for name in MAKERS if name not in ("gqa", *SCENED)]
 
 
 def load(maker: Maker, root: Path, **options: Any) -> tasks.Task:

@@ -245,7 +245,7 @@ def test_other_words_or_another_oracle_are_asked_anew_and_damage_is_said(tmp_pat
         ({"forbid": ["colr"]}, "'colr' is forbidden, and is no word"),
         ({"forbid": ["color", "size", "material", "shape"]}, "No word of 'clevr' is left"),
         ({"forms": ["exist"]}, "There is no form 'exist'"),
-        ({"weights": {"exist": 1}}, "There is no weight 'exist'"),
+        ({"costs": {"exist": 1}}, "There is no cost 'exist'"),
         ({"positive": ["nowhere"]}, "There is no such picture or folder"),
         ({"positive": [str(SAMPLE)]}, "There is no picture in the folder"),
         ({"positive": [str(SAMPLE / "images")]}, "is positive and negative"),

@@ -11,7 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.dataset_makers import BOX, BOXED, MAKERS, ReferMaker, load, outcome, picture, readers, scene, write
+from helpers.dataset_makers import (
+    BOX,
+    BOXED,
+    MAKERS,
+    SCENED,
+    NlvrMaker,
+    ReferMaker,
+    load,
+    outcome,
+    picture,
+    readers,
+    scene,
+    write,
+)
 from helpers.mutated import mutate
 from PIL import Image
 
@@ -43,7 +56,7 @@ def test_every_dataset_is_in_the_table() -> None:
 def test_a_good_dataset_of_the_table_is_read(name: str, root: Path) -> None:
     maker = MAKERS[name]
     maker.write(root, maker.record())
-    assert [outcome(s) for s in load(maker, root).samples] == [None, None]
+    assert [outcome(s) for s in load(maker, root).samples] == [None, None] * maker.each
 
 
 PICTURES: dict[str, tuple[Callable[[Path], Any], type[NeptuneError], str]] = {
@@ -96,11 +109,13 @@ def test_a_picture_that_is_none_is_its_own_records_error(name: str, kind: str, r
                 path.rename(path.with_suffix(".jpg"))
     maker.write(root, maker.record(given))
     samples = load(maker, root).samples
-    error = outcome(samples[1])
-    assert isinstance(error, kinds), error
-    assert any(word in error.one_line() for word in words.split("|"))
-    assert outcome(samples[0]) is None
-    assert "sk-secret" not in error.one_line()
+    assert len(samples) == 2 * maker.each
+    for sample in samples[maker.each :]:
+        error = outcome(sample)
+        assert isinstance(error, kinds), error
+        assert any(word in error.one_line() for word in words.split("|"))
+        assert "sk-secret" not in error.one_line()
+    assert [outcome(s) for s in samples[: maker.each]] == [None] * maker.each
 
 
 @readers
@@ -112,9 +127,9 @@ def test_links_may_lead_out_where_the_user_says_so(name: str, root: Path, tmp_pa
     maker.write(root, maker.record("x.png"))
     if name in ("clevr-refexps", "clevr-puzzle"):
         write(root / "scenes.json", {"scenes": [scene("good.png"), scene("x.png")]})
-    assert isinstance(outcome(load(maker, root).samples[1]), ForeignPathError)
-    assert "follow_links" in str(outcome(load(maker, root).samples[1]))
-    assert outcome(load(maker, root, follow_links=True).samples[1]) is None
+    assert isinstance(outcome(load(maker, root).samples[-1]), ForeignPathError)
+    assert "follow_links" in str(outcome(load(maker, root).samples[-1]))
+    assert outcome(load(maker, root, follow_links=True).samples[-1]) is None
     # The folder that the user names may be a link itself.
     (tmp_path / "named").symlink_to(root)
     assert outcome(load(maker, tmp_path / "named").samples[0]) is None
@@ -195,6 +210,21 @@ def test_a_box_that_is_none_is_its_own_records_error(name: str, kind: str, root:
     assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
 
 
+@pytest.mark.parametrize("name", SCENED)
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_a_box_that_is_none_costs_what_is_known_of_its_scene(name: str, kind: str, root: Path, recwarn: Any) -> None:
+    """The picture is there, and can be asked about; only who needs the scene's objects is refused."""
+    maker = MAKERS[name]
+    maker.with_box(root, NUMBERS[kind])
+    samples = load(maker, root).samples
+    assert [outcome(s) for s in samples] == [None, None] * maker.each
+    for sample in samples[maker.each :]:
+        with pytest.raises(DatasetError):
+            sample.truth()
+    assert all(len(sample.truth()) for sample in samples[: maker.each])
+    assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
+
+
 def test_an_object_without_area_that_is_not_asked_for_is_left_out(root: Path) -> None:
     boxes = {"1": BOX, "2": [5, 5, 0, 0], "3": [1e308, 0, 1e308, 1], "4": [1, 1, 5, 5]}
     advs = MAKERS["refadv"]
@@ -229,13 +259,14 @@ def test_a_split_without_answers_is_answered_and_not_judged(name: str, root: Pat
         record.pop(field, None)
     maker.write(root, record, good=False)
     task = load(maker, root)
-    (sample,) = task.samples
-    assert outcome(sample) is None
-    assert sample.question
-    assert sample.expected is None
-    assert task.judge(sample, ANSWER) is None
-    assert task.show_expected(sample) is None
-    assert task.measures(sample, ANSWER) == {}
+    assert len(task.samples) == maker.each
+    for sample in task.samples:
+        assert outcome(sample) is None
+        assert sample.question
+        assert sample.expected is None
+        assert task.judge(sample, ANSWER) is None
+        assert task.show_expected(sample) is None
+        assert task.measures(sample, ANSWER) == {}
 
 
 @pytest.mark.parametrize("name", [n for n in MAKERS if n != "folder"])
@@ -244,9 +275,9 @@ def test_a_record_without_its_answer_is_wrong_where_others_have_one(name: str, r
     record = maker.record()
     del record[maker.answer_field]
     maker.write(root, record)
-    good, bad = load(maker, root).samples
-    assert outcome(good) is None
-    assert isinstance(outcome(bad), DatasetError)
+    samples = load(maker, root).samples
+    assert [outcome(s) for s in samples[: maker.each]] == [None] * maker.each
+    assert all(isinstance(outcome(s), DatasetError) for s in samples[maker.each :])
 
 
 def test_the_splits_whose_answers_are_kept_back(tmp_path: Path) -> None:
@@ -281,6 +312,24 @@ def test_ids_of_another_type_are_their_own_records_error(field: str, given: Any,
         part.append({"id": given, "file_name": "x", "bbox": BOX, "image_id": given, "category_id": given})
     write(root / "instances.json", content)
     assert outcome(load(maker, root).samples[0]) is None
+
+
+@pytest.mark.parametrize("given", IDS, ids=range(len(IDS)))
+@pytest.mark.parametrize("field", ["identifier", "directory", "sentence", "label", "structured_rep"])
+@pytest.mark.parametrize("name", [name for name, maker in MAKERS.items() if isinstance(maker, NlvrMaker)])
+def test_fields_of_a_drawing_of_another_type_are_their_own_records_error(
+    name: str, field: str, given: Any, root: Path
+) -> None:
+    maker = MAKERS[name]
+    maker.write(root, maker.record() | {field: given})
+    samples = load(maker, root).samples
+    assert [outcome(s) for s in samples[: maker.each]] == [None] * maker.each
+    for sample in samples[maker.each :]:
+        if field == "structured_rep":
+            with pytest.raises(DatasetError):
+                sample.truth()
+        elif field != "label" or given is not True:
+            assert isinstance(outcome(sample), DatasetError)
 
 
 def test_two_with_one_id_are_none(root: Path) -> None:
@@ -319,6 +368,7 @@ def test_numbers_without_end_and_deep_lists_cost_their_own_record(name: str, roo
     for junk in ("9" * 5_000, "[" * 30_000 + "]" * 30_000, '{"a":' * 30_000 + "1" + "}" * 30_000):
         file.write_text(whole.replace('"JUNK"', junk))
         task = load(maker, root)
+        assert len(task.samples) == 2 * maker.each
         assert outcome(task.samples[0]) is None, junk[:10]
         for sample in task.samples:
             outcome(sample)

@@ -1,7 +1,7 @@
 """``task: induce``: finds the shortest programs that tell positive from negative pictures.
 
 The oracle is asked once about every word and picture, and what it says is kept in ``scores.npz``; the search reads that
-alone. So the same command with other words forbidden, or other weights, asks nothing. Killed while it asks, it resumes
+alone. So the same command with other words forbidden, or other costs, asks nothing. Killed while it asks, it resumes
 at the pictures that were not asked about yet. Writes ``rules.json`` and ``results.json``.
 """
 
@@ -55,7 +55,7 @@ class InduceConfig(BaseModel):
     top: int = Field(3, ge=1, le=100, description="how many rules are given")
     literals: int = Field(3, ge=1, le=4, description="the most literals of a rule; a relation is one")
     forms: list[str] = Field(list(FORMS), description=f"forms of rules: {', '.join(FORMS)}", min_length=1)
-    weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(
+    costs: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(
         {}, description="bits that a form, a negation or a literal costs, where not the usual ones"
     )
     output_dir: WrittenFolder | None = None
@@ -92,7 +92,7 @@ def induce(config: InduceConfig, output_dir: str | Path, progress: Progress | No
         If the config makes no sense, a picture can not be read, or the oracle can not answer.
     """
     begun = time.monotonic()
-    files, weights = check(config)
+    files, costs = check(config)
     every, allowed = (Words.of(vocabulary_of(config.vocabulary), words) for words in ((), config.forbid))
     output = Path(output_dir)
     kept = _Kept(output / SCORES, _identity(config, every))
@@ -102,7 +102,7 @@ def induce(config: InduceConfig, output_dir: str | Path, progress: Progress | No
         positive = np.array([yes for _, yes in files])
         tables = padded([without(part, every, allowed) for part in parts])
         found = Search(tables, positive, allowed, config.literals, frozenset(config.forms)).run()
-        best = ranked(found, tables, positive, allowed, config.top, config.seed, weights)
+        best = ranked(found, tables, positive, allowed, config.top, config.seed, costs)
         report("search", 1.0, f"{found.tried:,} rules tried")
     results: dict[str, Any] = {
         "task": "induce",
@@ -126,21 +126,21 @@ def check(config: InduceConfig) -> tuple[list[tuple[Path, bool]], dict[str, floa
     Raises
     ------
     ConfigError, DatasetError
-        If a picture, a word, a form or a weight is not there, or a picture is positive and negative.
+        If a picture, a word, a form or a cost is not there, or a picture is positive and negative.
     """
     for form in config.forms:
         if form not in FORMS:
             raise ConfigError(f"There is no form '{form}'", where="forms", **one_of(form, list(FORMS)))
-    for name in config.weights:
+    for name in config.costs:
         if name not in WEIGHTS:
-            raise ConfigError(f"There is no weight '{name}'", where="weights", **one_of(name, list(WEIGHTS)))
+            raise ConfigError(f"There is no cost '{name}'", where="costs", **one_of(name, list(WEIGHTS)))
     Words.of(vocabulary_of(config.vocabulary), config.forbid)
     files = [(path, True) for path in _pictures(config.positive, "positive")]
     files += [(path, False) for path in _pictures(config.negative, "negative")]
     twice = {p for p, yes in files if yes} & {p for p, yes in files if not yes}
     if twice:
         raise ConfigError(f"{min(twice)} is positive and negative", where="positive, negative")
-    return files, {**WEIGHTS, **config.weights}
+    return files, {**WEIGHTS, **config.costs}
 
 
 def _described(r: Ranked, words: Words, positive: NDArray[np.bool_], names: Sequence[str]) -> dict[str, Any]:
