@@ -11,7 +11,6 @@ that is an http(s) address is fetched where ``fetch_pictures`` says so.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from neptune.scene.picture import Picture
 from neptune.tasks.base import Sample, plain
 from neptune.tasks.boxes import boxes_only, corners, objects_of
 from neptune.tasks.clevr.clevr import plain_word
-from neptune.tasks.json_files import parse_json, shown
+from neptune.tasks.json_files import parse_line, read_lines, shown
 from neptune.tasks.listed import Draft, ListedTask, a_mapping, data_folder, find_picture
 from neptune.tasks.reading import field
 from neptune.tasks.referring.pointing import PointingTask, pointed, rounded
@@ -49,13 +48,7 @@ class PictureFolder(PointingTask, ListedTask):
         """Return the lines of the file of questions, with their numbers."""
         self.root = data_folder(data_dir)
         path = trusted(self._file(split), [self.root], follow_links=self.follow_links)
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DatasetError(f"The questions can not be read: {error}", where=str(path)) from error
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-        if not lines:
-            raise DatasetError("The file of questions is empty", where=str(path), expected="one JSON object a line")
+        lines = read_lines(path, "questions")
         self._ids = _own_ids(line for _, line in lines)
         """Of each line its own id, or ``None``."""
         # An id belongs to one line: one made of a place to that place, any other to the first that gives it.
@@ -80,14 +73,7 @@ class PictureFolder(PointingTask, ListedTask):
     def read(self, record: Any, draft: Draft, where: str) -> None:
         """Read one line."""
         line, text = record
-        try:
-            record = a_mapping(parse_json(text), where)
-        except json.JSONDecodeError as error:
-            raise DatasetError(
-                f"The line is no JSON: {error.msg}, column {error.colno}",
-                where=where,
-                expected='{"image": "kitchen.jpg", "question": …, "answer": …}',
-            ) from error
+        record = a_mapping(parse_line(text, where, '{"image": "kitchen.jpg", "question": …, "answer": …}'), where)
         unknown = sorted(set(record) - set(KNOWN))
         if unknown:
             name = unknown[0][:60]
@@ -176,8 +162,8 @@ def _own_ids(lines: Iterable[str]) -> list[str | None]:
     found = []
     for line in lines:
         try:
-            record = parse_json(line)
-        except (ValueError, RecursionError):
+            record = parse_line(line, "", "")
+        except (DatasetError, ValueError, RecursionError):
             record = None
         found.append(_own_id(record))
     return found

@@ -26,6 +26,9 @@ _MOST_VALUES = 100_000
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
+"""What bytes that are no UTF-8 are read as; what is UTF-8 never holds one."""
+
 
 class Twice:
     """Stands for the value of a field that an object gives twice: which one is meant can not be known."""
@@ -107,6 +110,56 @@ def read_records(path: Path, key: str) -> list[Any]:
     if not records:
         raise DatasetError(f"The list '{key}' is empty", where=str(path), expected="at least one record")
     return records
+
+
+def read_lines(path: Path, what: str) -> list[tuple[int, str]]:
+    """Return the lines of a file of one JSON value a line that are not blank, each with its number from 1.
+
+    A line with bytes that are no UTF-8 is among them: it is :func:`parse_line` that refuses it.
+
+    Raises
+    ------
+    DatasetError
+        If the file can not be read, is empty, or not one line of it is text; `what` says what it holds.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    except OSError as error:
+        raise DatasetError(f"The {what} can not be read: {error}", where=str(path)) from error
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if not lines:
+        raise DatasetError(f"The file of {what} is empty", where=str(path), expected="one JSON object a line")
+    if all("\0" in line or _foreign(line) for _, line in lines):
+        raise DatasetError(f"The {what} can not be read", where=str(path), expected="text in UTF-8")
+    return lines
+
+
+def parse_line(line: str, where: str, expected: str) -> Any:
+    """Return the value in a line of :func:`read_lines`.
+
+    Raises
+    ------
+    DatasetError
+        If it is no UTF-8 or no JSON; `expected` shows a good line.
+    """
+    if byte := _foreign(line):
+        raise DatasetError(
+            f"The line is no UTF-8 at column {byte.start() + 1}",
+            where=where,
+            expected=expected,
+            hint="Save it as UTF-8",
+        )
+    try:
+        return parse_json(line)
+    except json.JSONDecodeError as error:
+        raise DatasetError(
+            f"The line is no JSON: {error.msg}, column {error.colno}", where=where, expected=expected
+        ) from error
+
+
+def _foreign(line: str) -> re.Match[str] | None:
+    """Return the first byte of a line that is no UTF-8."""
+    return _NO_UTF8.search(line)
 
 
 def shallow(value: Any, where: str) -> None:

@@ -22,7 +22,7 @@ from neptune.files import trusted
 from neptune.scene import Annotation, Scene
 from neptune.tasks.base import Sample, plain, yes_no
 from neptune.tasks.boxes import corners
-from neptune.tasks.json_files import parse_json, shown
+from neptune.tasks.json_files import parse_json, parse_line, read_lines, shown
 from neptune.tasks.listed import Draft, ListedTask, a_mapping, data_folder, find_picture
 from neptune.tasks.reading import field
 
@@ -59,16 +59,10 @@ class Nlvr(ListedTask):
         """Return the lines of a split's file, each as often as it has pictures."""
         self.root = data_folder(data_dir)
         path = trusted(self._file(split), [self.root], follow_links=self.follow_links)
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DatasetError(f"The sentences can not be read: {error}", where=str(path)) from error
-        lines = [line for line in text.split("\n") if line.strip()]
-        if not lines:
-            raise DatasetError("The file of sentences is empty", where=str(path), expected="one JSON object a line")
+        records = [_parsed(line) for _, line in read_lines(path, "sentences")]
         self.split = path.stem
         self._folders = [f for f in (f"images/{self.split}", f"{self.split}/images", "images") if self._has(f)]
-        return [_parsed(line, order) for line in lines for order in self.orders], path.name
+        return [(record, order) for record in records for order in self.orders], path.name
 
     def _file(self, split: str | None) -> Path:
         found = {p.stem: p for folder in (self.root, *self._below()) for p in folder.glob("*.json")}
@@ -103,7 +97,7 @@ class Nlvr(ListedTask):
         """Read one example with one of its pictures."""
         content, order = record
         if isinstance(content, DatasetError):
-            raise DatasetError(content.what, where=where, expected=content.expected)
+            raise DatasetError(content.what, where=where, expected=content.expected, hint=content.hint)
         record = a_mapping(content, where)
         draft.question = field(record, "sentence", str, where)
         identifier = field(record, "identifier", str, where)
@@ -144,20 +138,24 @@ class NlvrPictures(Nlvr):
 
 def _holds_sentences(path: Path) -> bool:
     """Tell whether the first line of a file is an example: other JSON may lie beside it."""
+    if not path.is_file():  # a pipe would be waited for
+        return False
     try:
         with path.open(encoding="utf-8-sig") as file:
             first = parse_json(file.readline(MOST_CHARS))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(first, Mapping) and "sentence" in first
 
 
-def _parsed(line: str, order: int) -> tuple[Any, int]:
+def _parsed(line: str) -> Any:
     """Return the record of a line; an error in its place where it is no JSON, so that the others are read."""
     try:
-        return parse_json(line), order
-    except json.JSONDecodeError as error:
-        return DatasetError(f"The line is no JSON: {error.msg}, column {error.colno}", expected=_EXPECTED), order
+        return parse_line(line, "", _EXPECTED)
+    except DatasetError as error:
+        return error
+    except (ValueError, RecursionError) as error:
+        return DatasetError(f"The line can not be read: {error}", expected=_EXPECTED)
 
 
 def _three(boxes: list[Any], where: str) -> list[Any]:

@@ -374,6 +374,49 @@ def test_numbers_without_end_and_deep_lists_cost_their_own_record(name: str, roo
             outcome(sample)
 
 
+@pytest.mark.parametrize("name", ["folder", "nlvr", "nlvr-pictures"])
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b'{"id": "\xe9", "question": "caf\xe9"}', "no UTF-8 at column 9"),
+        (b"\xff\xfe", "no UTF-8"),
+        (b'{"question": "\0"}', "no JSON"),
+        (b'{"question": ', "no JSON"),
+        (b"\xed\xa0\x80", "no UTF-8"),
+        (b"7", "no object"),
+    ],
+)
+def test_a_line_that_can_not_be_read_is_its_own_records_error(name: str, line: bytes, words: str, root: Path) -> None:
+    maker = MAKERS[name]
+    maker.write(root, maker.record())
+    (file,) = root.glob("*.json*")
+    good = file.read_bytes().split(b"\n")[0]
+    file.write_bytes(b"\xef\xbb\xbf" + good + b"\n" + line + b"\n\n" + good)
+    samples = load(maker, root).samples
+    assert len(samples) == 3 * maker.each
+    for k, sample in enumerate(samples):
+        error = outcome(sample)
+        if k // maker.each == 1:
+            assert isinstance(error, DatasetError)
+            assert words in error.one_line()
+            json.dumps([sample.id, sample.question, dict(sample.extra)], ensure_ascii=False).encode()
+        else:
+            assert error is None
+    # A file of which not one line is text is an error of its own.
+    for content in (good.decode().encode("utf-16"), b"\xe9\n\xff"):
+        file.write_bytes(content)
+        with pytest.raises(DatasetError, match="can not be read"):
+            load(maker, root)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_beside_the_sentences_is_not_waited_for(root: Path) -> None:
+    maker = MAKERS["nlvr"]
+    maker.write(root, maker.record())
+    os.mkfifo(root / "pipe.json")
+    assert [outcome(s) for s in tasks.load("nlvr", root).samples] == [None, None]
+
+
 def deep_null(value: Any) -> Any:
     """Return the value, if it is lists in lists around a null."""
     inner = value
