@@ -123,7 +123,9 @@ class KnownNeeds:
         return readout.objects(_true(hits), _floats(scores))
 
     def _ranking(self, prepared: Node, node: Node) -> Reading | None:
-        scores = _floats(self.scene.truth(prepared).values)
+        values = self.scene.truth(prepared).values
+        # A formula of no variable is as true of every object.
+        scores = _floats(values if values.ndim else np.repeat(values, self.scene.objects))
         return Reading("list", list(scores), shown="ranked", traced=scores)
 
     def _object(self, prepared: Node, node: Node) -> Reading | None:

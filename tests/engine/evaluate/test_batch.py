@@ -47,7 +47,11 @@ def scenes() -> list[Scene]:
 
 
 def agree(one: Answer, many: Answer, exact: bool) -> None:
+    # Outside gödel, which of several equally true witnesses is shown is a matter of the last digit.
+    alike = not exact and one.kind == "truth" and one.value == many.value
     for name in FIELDS:
+        if alike and name in ("objects", "witness"):
+            continue
         assert getattr(one, name) == getattr(many, name), name
     assert [(s.line, s.source, s.value) for s in one.trace] == [(s.line, s.source, s.value) for s in many.trace]
     close = (lambda x: x) if exact else (lambda x: pytest.approx(x, abs=1e-5))

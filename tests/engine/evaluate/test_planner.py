@@ -20,6 +20,7 @@ from dsl.plan import (
     Describe,
     Description,
     Exists,
+    ExpectationOver,
     Forall,
     Node,
     Number,
@@ -120,6 +121,8 @@ def same_bounds(node: Node, n: int, seed: int, name: str) -> None:
     executor = Executor(n, chosen, LogicParameters(), known, 10**7, "optimised")
     with torch.no_grad():
         for inner in walk(node):
+            if name != "godel" and any(isinstance(x, ExpectationOver) and x.pick for x in walk(inner)):
+                continue  # of objects that fit alike, rounding decides which is meant: two orders may differ
             if not isinstance(inner, Count | CountTrue | Description | Describe | Number):
                 expected, planned, as_written = (e.truth(inner) for e in (reference, executor, executor.by_node))
                 for end in ("low", "high"):
