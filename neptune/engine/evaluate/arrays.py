@@ -311,7 +311,7 @@ class KnownScene:
                 table = self.truth(over).internal
             else:
                 table = self._cells(over, *self._run(over, "truth", found)[0]).internal
-            found.append(int(table.argmax()))
+            found.append(int(self.logic.ranks(table).argmax()))
         return found
 
     def _run(self, node: Node, kind: plans.Kind, places: Sequence[int] = ()) -> list[tuple[Array, Vars, bool]]:

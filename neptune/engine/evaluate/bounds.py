@@ -29,9 +29,14 @@ class Interval:
 
     @property
     def exact(self) -> bool:
+        """Whether all evidence is there."""
+        return self.low is self.high
+
+    @property
+    def known(self) -> bool:
         """Whether the value is known: all evidence is there, or what is left open can not change it, as where a
         minimum has been found and the rest is known to be larger."""
-        return self.low is self.high or torch.equal(self.low.internal, self.high.internal)
+        return self.exact or torch.equal(self.low.internal, self.high.internal)
 
 
 def settled_argmax(logic: Logic, low: Tensor, high: Tensor) -> tuple[int, bool]:

@@ -213,7 +213,7 @@ class Executor:
         ]
         tau = self.parameters.iota_tau
         each = torch.stack([s.low.logits for s in said], -1)
-        if fits.exact and all(s.exact for s in said):
+        if fits.known and all(s.known for s in said):
             return float(iota.mixture(fits.low.logits, None, tau, each)[best].to(fits.low.dtype)), None
         low, high = mixture_bounds(
             torch.stack([fits.low.logits, fits.high.logits]),
@@ -365,7 +365,7 @@ class Executor:
             elif node.var in vars and node.var not in found:
                 body = node.body
                 if node.var in body.free:
-                    found[node.var] = int(self.truth(body).low.internal.argmax())
+                    found[node.var] = int(self.logic.ranks(self.truth(body).low.internal).argmax())
                     body = nodes.substitute(body, {node.var: found[node.var]})
                 self._seek(body, vars, found)
         elif isinstance(node, And):

@@ -75,8 +75,8 @@ class Reader:
         logic = self._context.logic
         first = [-1] * len(group.rows)
         if table.dim() > 1:
-            first = iota.first_argmax(table, group.keep).tolist()
-            table = table.gather(1, torch.tensor(first).unsqueeze(1)).squeeze(1)
+            first = group.best(0).tolist()
+            table = table.gather(1, iota.first_argmax(table, group.keep).unsqueeze(1)).squeeze(1)
             chance = logic.to_probability(table)
         yes, ties, values = logic.decide(table).tolist(), logic.is_tie(table).tolist(), chance.tolist()
         for b in rows:

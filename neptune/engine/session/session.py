@@ -158,7 +158,7 @@ class Session:
         interval = self._executor.truth(prepared)
         low, high = interval.low, interval.high
         yes = bool(low.decide()), bool(high.decide())
-        tie = interval.exact and bool(low.is_tie())
+        tie = interval.known and bool(low.is_tie())
         witness = self._witness(node, prepared) if all(yes) else ()
         return readout.truth(float(low.values), float(high.values), yes, tie, witness)
 
@@ -172,7 +172,7 @@ class Session:
         """Return the values of a formula: node by node, as the schedule saw its bounds meet, where another order of
         the same operations keeps them apart by rounding."""
         interval = self._executor.truth(prepared)
-        return interval if interval.exact else self._executor.by_node.truth(prepared)
+        return interval if interval.known else self._executor.by_node.truth(prepared)
 
     def _number(self, prepared: Node, node: Node) -> Reading:
         low, high = self._executor.number(prepared)
@@ -180,11 +180,11 @@ class Session:
             return readout.number(low, high, 1.0)
         if low == high and isinstance(prepared, CountTrue) and self.context.semantics > 1:
             parts = [self._executor.truth(body) for body in prepared.bodies]
-            if all(part.exact for part in parts):
+            if all(part.known for part in parts):
                 return readout.number(low, high, self._exactly([part.low for part in parts], low))
         if low == high and isinstance(prepared, Count) and not prepared.free:
             cells = self._executor.over(prepared)
-            if cells.exact:
+            if cells.known:
                 probability = float(cells.low.exactly(low, prepared.var).values)
                 return readout.number(low, high, probability, _floats(cells.low.values), _true(cells.low.decide()))
         return readout.number(low, high)
@@ -207,13 +207,13 @@ class Session:
         else:
             settled = bool(torch.equal(low, high))
             likely = low if settled else scores + interval.high.values > 1.0
-        return readout.objects(_true(likely), _floats(scores) if interval.exact else None, settled)
+        return readout.objects(_true(likely), _floats(scores) if interval.known else None, settled)
 
     def _ranking(self, prepared: Node, node: Node) -> Reading:
         interval = self._values(prepared)
         # One number an object, also where all have the same, such as of left(x, x).
         scores = _floats(((interval.low.values + interval.high.values) / 2).expand(self.objects))
-        return Reading("list", list(scores), settled=interval.exact, shown="ranked", traced=scores)
+        return Reading("list", list(scores), settled=interval.known, shown="ranked", traced=scores)
 
     def _object(self, prepared: Node, node: Node) -> Reading:
         assert isinstance(prepared, Description)
@@ -223,16 +223,16 @@ class Session:
         interval = self._executor.over(prepared)
         logic, tau = self.context.logic, self.context.parameters.iota_tau
         low, high = interval.low, interval.high
-        best, settled = settled_argmax(logic, low.internal, low.internal if interval.exact else high.internal)
+        best, settled = settled_argmax(logic, low.internal, low.internal if interval.known else high.internal)
         ranks = logic.ranks(low.internal)
         return readout.described(
             best,
             _floats(low.iota(prepared.var, tau).values),
             _floats(low.values),
-            interval.exact and int((ranks == ranks[best]).sum()) > 1,
+            interval.known and int((ranks == ranks[best]).sum()) > 1,
             *fit_of(interval),
             settled,
-            None if interval.exact else softmax_bounds(low.logits, high.logits, best, as_float(tau)),
+            None if interval.known else softmax_bounds(low.logits, high.logits, best, as_float(tau)),
         )
 
     def _text(self, prepared: Node, node: Node) -> Reading:
@@ -248,7 +248,7 @@ class Session:
             probability, bounds = float(scores[best]), None
             open_ = self.context.schedule is not None or not settled
             parts = [self._executor.by_node.truth(b) for b in prepared.bodies] if open_ else []
-            if not all(p.exact for p in parts):
+            if not all(p.known for p in parts):
                 low = torch.stack([p.low.logits.reshape(()) for p in parts])
                 high = torch.stack([p.high.logits.reshape(()) for p in parts])
                 bounds = softmax_bounds(low, high, best, 1.0)
@@ -312,12 +312,12 @@ class Session:
         if known is not None and self._known is not None:
             return self._chosen(node, known, self._known.weight(description, known.best))
         interval = self._executor.over(description)
-        high = interval.low.internal if interval.exact else interval.high.internal
+        high = interval.low.internal if interval.known else interval.high.internal
         index, settled = settled_argmax(self.context.logic, interval.low.internal, high)
         text = plan.show(node.description)
         weight = float(interval.low.iota(description.var, self.context.parameters.iota_tau).values[index])
         bounds = weight, weight
-        if not interval.exact:
+        if not interval.known:
             tau = as_float(self.context.parameters.iota_tau)
             bounds = softmax_bounds(interval.low.logits, interval.high.logits, index, tau)
         self._note_fit(description, text)
@@ -382,9 +382,9 @@ class Session:
                 self.record.step(0, text, f"object {known.best}", known.fits)
             return
         described, unmatched = self._note_fit(description, text)
-        if described.exact:
+        if described.known:
             self._noted.add(description)
-        if described.exact and not unmatched:
+        if described.known and not unmatched:
             best = int(self.context.logic.ranks(described.low.internal).argmax())
             self.record.step(0, text, f"object {best}", _floats(described.low.values))
 
