@@ -1,6 +1,6 @@
-"""Write the tables of the pages of the language: built-ins and methods, and what programs over regions may call.
+"""Write the tables of the pages of the language: built-ins and methods, what programs over regions may call, the tools.
 
-python docs/language_tables.py          # rewrites both pages between their markers
+python docs/language_tables.py          # rewrites these pages between their markers
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dsl.builtins import BUILTINS, METHODS
 from dsl.patches import declared
+from dsl.patches.tools import TOOLS
 
 HERE = Path(__file__).resolve().parent
 START, END = "<!-- tables: made by docs/language_tables.py -->\n", "<!-- end of tables -->\n"
@@ -38,6 +39,15 @@ def region_tables() -> str:
     return "\n".join(lines) + "\n"
 
 
+def tool_tables() -> str:
+    """Return the table of the picture tools as Markdown."""
+    lines = ["| tool | gives | what it does | its arguments |", "|---|---|---|---|"]
+    for tool in TOOLS.values():
+        may_be = "; ".join(f"`{p.name}`: {p.range or ' or '.join(p.sorts)}" for p in tool.parameters)
+        lines.append(f"| `{tool.signature}` | {tool.gives} | {tool.doc} | {may_be} |")
+    return "\n".join(lines) + "\n"
+
+
 def _row(signature: str, function: declared.Function, of: str = "") -> str:
     return f"| `{signature}` | {of}{function.gives} | {function.doc.replace('|a - b|', 'their difference')} |"
 
@@ -48,8 +58,12 @@ def _modules() -> Iterator[str]:
 
 
 def main() -> None:
-    """Rewrite the pages between their markers."""
-    pages: tuple[tuple[str, Callable[[], str]], ...] = (("language.md", tables), ("language-regions.md", region_tables))
+    """Rewrite these pages between their markers."""
+    pages: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("language.md", tables),
+        ("language-regions.md", region_tables),
+        ("picture-tools.md", tool_tables),
+    )
     for name, made in pages:
         page = HERE / name
         before, _, rest = page.read_text(encoding="utf-8").partition(START)

@@ -102,6 +102,10 @@ class PictureError(NeptuneError):
     """A picture can not be read, or does not fit its annotation."""
 
 
+class ToolError(NeptuneError):
+    """A picture tool that there is not, or arguments that do not fit it."""
+
+
 class ModelFailedError(NeptuneError):
     """A model fails, whatever it is asked: the run ends, no sample is charged with it, and it resumes."""
 

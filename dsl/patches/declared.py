@@ -6,148 +6,29 @@ page of the language and the prompts follow from the declaration; what each does
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
-
-REGION, PICTURE, FILM = "Region", "Picture", "Film"
-TEXT, NUMBER, BOOL, NOTHING = "Text", "Number", "Bool", "Nothing"
-LIST, SET, DICT, TUPLE, FUNCTION = "List", "Set", "Dict", "Tuple", "Function"
-ANY: Final = "Any"
-"""The sort of what is not known before the run."""
-REGIONS = "List[Region]"
-TEXTS = "List[Text]"
-
-REQUIRED: Final = object()
-"""The default of a parameter that has none."""
-
-MANY = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter: its name, the sorts that it takes, and its default (:data:`REQUIRED`: none)."""
-
-    name: str
-    sorts: tuple[str, ...]
-    default: Any = REQUIRED
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function or a method.
-
-    Parameters
-    ----------
-    name, parameters
-        As it is called.
-    gives
-        The sort of its result; ``Bool`` is a truth, soft where it carries a doubt.
-    doc
-        For people, one line.
-    needs
-        What has to be there to answer it: ``oracle``, ``detector``, ``depth``, ``knowledge`` or ``film``; ``""``:
-        nothing.
-    many
-        Whether the last parameter takes any number of values.
-    told
-        Whether the prompts tell writers of it.
-    """
-
-    name: str
-    parameters: tuple[Parameter, ...]
-    gives: str
-    doc: str
-    needs: str = ""
-    many: bool = False
-    told: bool = False
-
-    @property
-    def least(self) -> int:
-        """The fewest arguments that it takes."""
-        return sum(p.default is REQUIRED for p in self.parameters)
-
-    @property
-    def most(self) -> int:
-        """The most arguments that it takes."""
-        return MANY if self.many else len(self.parameters)
-
-    @property
-    def signature(self) -> str:
-        """How it is called: ``crop(left, lower, right, upper)``."""
-        shown = [p.name if p.default is REQUIRED else f"{p.name}={p.default!r}" for p in self.parameters]
-        return f"{self.name}({', '.join(shown)}{', …' if self.many else ''})"
-
-    def arrange(self, args: Sequence[Any], keywords: Mapping[str, Any]) -> list[Any]:
-        """Return arguments in the order of the parameters, with the defaults of those that are not given.
-
-        Raises
-        ------
-        ValueError
-            If they are too few, too many, unknown or given twice; its text says which.
-        """
-        problem = self.misfit(len(args), tuple(keywords))
-        if problem:
-            raise ValueError(problem)
-        if self.many:
-            return [*args, *(p.default for p in self.parameters[len(args) :] if p.default is not REQUIRED)]
-        given = dict(zip((p.name for p in self.parameters), args, strict=False)) | dict(keywords)
-        return [given.get(p.name, p.default) for p in self.parameters]
-
-    def misfit(self, positional: int, keywords: Sequence[str]) -> str:
-        """Return what is wrong with so many arguments by position and these by name; ``""`` if they fit."""
-        names = [p.name for p in self.parameters]
-        for keyword in keywords:
-            if keyword not in names:
-                return f"'{self.name}' has no argument '{keyword}'"
-            if keyword in names[:positional]:
-                return f"'{self.name}' gets its argument '{keyword}' twice"
-        if positional + len(keywords) > self.most:
-            return f"'{self.name}' takes {arguments(self.least, self.most)}, not {positional + len(keywords)}"
-        missing = [p.name for p in self.parameters[positional:] if p.default is REQUIRED and p.name not in keywords]
-        return f"'{self.name}' needs its argument '{missing[0]}'" if missing else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """An attribute: the sort of its value, and what it is."""
-
-    gives: str
-    doc: str
-
-
-def arguments(least: int, most: int) -> str:
-    """Return a number of arguments in words."""
-    if most >= MANY:
-        return f"at least {least} argument{'s' if least != 1 else ''}"
-    if least == most:
-        return f"{least} argument{'s' if least != 1 else ''}" if least else "no arguments"
-    return f"{least} to {most} arguments"
-
-
-def _parameters(spec: str) -> tuple[Parameter, ...]:
-    """Return the parameters of ``"left: Number = None, key: Function | Nothing = None"``."""
-    made = []
-    for part in filter(None, (p.strip() for p in spec.split(","))):
-        name, _, rest = part.partition(":")
-        sorts, _, default = rest.partition("=")
-        value = _DEFAULTS[default.strip()] if default else REQUIRED
-        made.append(Parameter(name.strip(), tuple(s.strip() for s in sorts.split("|")), value))
-    return tuple(made)
-
-
-_DEFAULTS: dict[str, Any] = {"None": None, "True": True, "False": False, "0": 0, "-1": -1, "50": 50}
-
-
-def _named(*functions: Function) -> dict[str, Function]:
-    return {function.name: function for function in functions}
-
-
-def _f(
-    name: str, spec: str, gives: str, doc: str, needs: str = "", *, many: bool = False, told: bool = False
-) -> Function:
-    return Function(name, _parameters(spec), gives, doc, needs, many, told)
-
+from dsl.patches.functions import ANY as ANY
+from dsl.patches.functions import BOOL as BOOL
+from dsl.patches.functions import DICT as DICT
+from dsl.patches.functions import FILM as FILM
+from dsl.patches.functions import FUNCTION as FUNCTION
+from dsl.patches.functions import LIST as LIST
+from dsl.patches.functions import MANY as MANY
+from dsl.patches.functions import NOTHING as NOTHING
+from dsl.patches.functions import NUMBER as NUMBER
+from dsl.patches.functions import PICTURE as PICTURE
+from dsl.patches.functions import REGION as REGION
+from dsl.patches.functions import REGIONS as REGIONS
+from dsl.patches.functions import REQUIRED as REQUIRED
+from dsl.patches.functions import SET as SET
+from dsl.patches.functions import TEXT as TEXT
+from dsl.patches.functions import TEXTS as TEXTS
+from dsl.patches.functions import TUPLE as TUPLE
+from dsl.patches.functions import Attribute as Attribute
+from dsl.patches.functions import Function as Function
+from dsl.patches.functions import Parameter as Parameter
+from dsl.patches.functions import arguments as arguments
+from dsl.patches.functions import function as _f
+from dsl.patches.functions import named as _named
 
 _EDGES = "left: Number, lower: Number, right: Number, upper: Number"
 

@@ -71,6 +71,8 @@ def test_the_tables_of_the_language_page_are_up_to_date() -> None:
     assert module.tables() in (ROOT / "docs" / "language.md").read_text(encoding="utf-8"), "run docs/language_tables.py"
     page = (ROOT / "docs" / "language-regions.md").read_text(encoding="utf-8")
     assert module.region_tables() in page, "run docs/language_tables.py"
+    page = (ROOT / "docs" / "picture-tools.md").read_text(encoding="utf-8")
+    assert module.tool_tables() in page, "run docs/language_tables.py"
 
 
 ELSEWHERE = ("qwen2_2b", "MODEL", "DATA", "finetune", "--watch")
