@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from neptune import tasks
-from neptune.config.paths import KeptPath, NameOrPath, ReadPath, WrittenPath
+from neptune.config.paths import KeptPath, NameOrPath, ReadPath, WrittenPath, run_folder
 from neptune.config.tasks import TASKS
 
 DATASETS = tasks.NAMES
@@ -317,4 +317,4 @@ class Config(BaseModel):
 
     def folder(self, name: str) -> Path:
         """Return the run folder of a run called `name`."""
-        return Path(self.output_dir) if self.output_dir else Path("experiments") / name
+        return run_folder(self.output_dir, name)

@@ -109,6 +109,11 @@ class Origin:
         return shown((self.missing if role == "read" else self.written) / text)
 
 
+def run_folder(output_dir: str | None, name: str) -> Path:
+    """Return the folder of a run called `name`: the one asked for, or ``experiments/<name>``."""
+    return Path(output_dir) if output_dir else Path("experiments") / name
+
+
 def shown(path: Path) -> str:
     """Return a path relative to the working directory where it lies inside, else absolute."""
     absolute = os.path.abspath(path)

@@ -7,7 +7,6 @@ import os
 import time
 
 import pytest
-import torch
 from helpers.fuzzing import ends_of, programs
 
 import dsl
@@ -28,12 +27,7 @@ def attack(seed: int, count: int) -> dict[str, int]:
     return ends_of(programs(seed, count), engines, (1, 3, 4), seed)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_fuzzed_programs_end_well() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import pytest
-import torch
 from helpers.fuzzed_regions import region_programs
 from helpers.fuzzing import ends_of
 
@@ -25,12 +24,7 @@ def attack(seed: int, count: int) -> dict[str, int]:
     return ends_of(region_programs(seed, count), engines, (1, 3, 5), seed)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_fuzzed_programs_over_regions_end_well() -> None:

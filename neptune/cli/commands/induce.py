@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from neptune.config.paths import run_folder
 from neptune.runs.record import RESULTS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def induce(config: InduceConfig, name: str) -> int:
     """
     from neptune.learn.induce.task import induce as run
 
-    folder = Path(config.output_dir) if config.output_dir is not None else Path("experiments") / name
+    folder = run_folder(config.output_dir, name)
     results = run(config, folder)
     pictures = results["pictures"]
     table = Table(title="Rules", title_justify="left")

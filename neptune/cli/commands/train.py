@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from neptune.config.paths import run_folder
 from neptune.runs.record import RESULTS
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def train(config: TrainConfig | AnswersConfig | DrawingsConfig | TuneConfig | Fi
     NeptuneError
         If the data can not be read, or an extra is missing.
     """
-    folder = Path(config.output_dir) if config.output_dir is not None else Path("experiments") / name
+    folder = run_folder(config.output_dir, name)
     results = resolve_name(FUNCTIONS[config.task])(config, folder)
     if config.task == "finetune":
         from accelerate import PartialState

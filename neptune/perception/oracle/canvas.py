@@ -122,6 +122,29 @@ def object_rows(objects: IntArray, question: Question) -> IntArray:
     return rows
 
 
+def box_rows(objects: IntArray, scene: Scene, question: Question) -> IntArray:
+    """Return what :func:`object_rows` does, each index that of a box of the scene; OracleError for another."""
+    rows = object_rows(objects, question)
+    if rows.size and (rows.min() < 0 or rows.max() >= len(scene)):
+        raise OracleError(
+            f"An object index is out of range: {int(rows.min())} to {int(rows.max())}",
+            where=scene.name,
+            expected=f"0 to {len(scene) - 1}",
+        )
+    return rows
+
+
+def boxes_seen(scene: Scene) -> tuple[str, bytes]:
+    """Return the key of what a network sees in a scene: its picture and its boxes.
+
+    Raises
+    ------
+    OracleError
+        If the scene has no picture.
+    """
+    return picture_of(scene).digest, scene.boxes.tobytes()
+
+
 def canvas_of(scene: Scene, max_pixels: int = MAX_PIXELS) -> Canvas:
     """Return the picture of a scene as it is shown.
 

@@ -18,10 +18,10 @@ from cachetools import LRUCache, cachedmethod
 
 from neptune.errors import OracleError, did_you_mean
 from neptune.perception.checkpoints import device_of
-from neptune.perception.oracle.canvas import object_rows, picture_of
+from neptune.perception.oracle.canvas import box_rows, boxes_seen, picture_of
 from neptune.scene import Scene
 from neptune.scene.domain import Domain
-from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
+from neptune.scene.types import QueryRequest, Question, ScoreRequest, Scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,7 +74,7 @@ class DrawingOracle:
         with torch.inference_mode():
             for request in requests:
                 value = value_of(request.question, self.module.attribute_of)
-                rows = _checked(request.objects, request.scene, request.question)
+                rows = box_rows(request.objects, request.scene, request.question)[:, 0]
                 features = self.features(request.scene)
                 logits = self.module.logits(features, value, torch.from_numpy(rows).to(self._device))
                 answers.append(Scores.of(logits.clamp(-30, 30).cpu().numpy()))
@@ -102,7 +102,7 @@ class DrawingOracle:
                         where=f"question '{request.question.text}'",
                         expected=", ".join(values),
                     )
-                rows = _checked(request.objects, request.scene, request.question)
+                rows = box_rows(request.objects, request.scene, request.question)[:, 0]
                 best = self.module.values(self.features(request.scene), attribute)[:, allowed].argmax(1).cpu().numpy()
                 answers.append([values[allowed[i]] for i in best[rows]])
         return answers
@@ -121,9 +121,7 @@ class DrawingOracle:
             return None
         return drawing_domain(codes_of(_pixels(scene)), "the oracle 'drawings'")
 
-    @cachedmethod(
-        attrgetter("_seen"), lambda self, scene: (picture_of(scene).digest, scene.boxes.tobytes()), attrgetter("_lock")
-    )
+    @cachedmethod(attrgetter("_seen"), lambda _, scene: boxes_seen(scene), attrgetter("_lock"))
     def features(self, scene: Scene) -> Tensor:
         """Return what the network sees in each box, ``(N, F)``; kept for the last scenes asked about.
 
@@ -185,15 +183,3 @@ def attribute_of(question: Question, known: Sequence[str] | dict[str, tuple[str,
 
 def _pixels(scene: Scene) -> np.ndarray:
     return np.asarray(picture_of(scene).image.convert("RGB"))
-
-
-def _checked(objects: IntArray, scene: Scene, question: Question) -> np.ndarray:
-    """Return the object indices as ``(M,)`` int64, each a box of the scene."""
-    rows = object_rows(objects, question)[:, 0]
-    if rows.size and (rows.min() < 0 or rows.max() >= len(scene)):
-        raise OracleError(
-            f"An object index is out of range: {int(rows.min())} to {int(rows.max())}",
-            where=scene.name,
-            expected=f"0 to {len(scene) - 1}",
-        )
-    return rows

@@ -16,7 +16,7 @@ from cachetools import LRUCache, cachedmethod
 from neptune.errors import OracleError, OracleFailedError
 from neptune.perception.checkpoints import device_of
 from neptune.perception.device_failures import failures_said
-from neptune.perception.oracle.canvas import object_rows, picture_of
+from neptune.perception.oracle.canvas import box_rows, boxes_seen, picture_of
 from neptune.perception.oracle.wording import CONCEPTS, attribute_of, concepts_of, vocabulary
 from neptune.scene import ATTRIBUTES, Scene
 from neptune.scene.domain import Domain
@@ -113,7 +113,7 @@ class EmbeddedOracle:
         with torch.inference_mode(), failures_said(OracleFailedError, "the oracle 'embedded'", LESS_MEMORY):
             for request in requests:
                 attribute = attribute_of(request.question)
-                objects = _checked(request.objects, request.scene, request.question)
+                objects = box_rows(request.objects, request.scene, request.question)
                 spelt = _spellings(attribute, request.choices, request.question)
                 allowed = [ATTRIBUTES[attribute].index(value) for value in spelt]
                 log_p = self.module.values(self.features(request.scene), attribute)[:, allowed]
@@ -162,7 +162,7 @@ class EmbeddedOracle:
         import torch
 
         concepts = concepts_of(question)
-        rows = _checked(objects, scene, question)
+        rows = box_rows(objects, scene, question)
         if concepts == (CONCEPTS["object"],):
             return torch.full((len(rows),), CERTAIN)
         features = self.features(scene)
@@ -170,9 +170,7 @@ class EmbeddedOracle:
         found = [self.module.logits(features, concept.name, indices) for concept in concepts]
         return torch.stack(found).amin(0)
 
-    @cachedmethod(
-        attrgetter("_seen"), lambda self, scene: (picture_of(scene).digest, scene.boxes.tobytes()), attrgetter("_lock")
-    )
+    @cachedmethod(attrgetter("_seen"), lambda _, scene: boxes_seen(scene), attrgetter("_lock"))
     def features(self, scene: Scene) -> Tensor:
         """Return what the network sees in each box, ``(N, F)``; kept for the last scenes asked about.
 
@@ -194,18 +192,6 @@ class EmbeddedOracle:
             boxes = scaled(scene.boxes, factors).to(self._device)
             parts = [self.module.encode(canvas, [part]) for part in torch.split(boxes, self.batch_size)]
             return torch.cat(parts)
-
-
-def _checked(objects: IntArray, scene: Scene, question: Question) -> IntArray:
-    """Return the object indices as ``(M, arity)`` int64, each a box of the scene."""
-    rows = object_rows(objects, question)
-    if rows.size and (rows.min() < 0 or rows.max() >= len(scene)):
-        raise OracleError(
-            f"An object index is out of range: {int(rows.min())} to {int(rows.max())}",
-            where=scene.name,
-            expected=f"0 to {len(scene) - 1}",
-        )
-    return rows
 
 
 def _spellings(attribute: str, choices: Sequence[str], question: Question) -> dict[str, str]:

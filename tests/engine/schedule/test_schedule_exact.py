@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-import torch
 from helpers.made_programs import BINARY, LEVELS, LOGICS, MANY, SCHEDULES, UNARY, LevelOracle, chains, formulas, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,12 +29,7 @@ SHAPES = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @st.composite
