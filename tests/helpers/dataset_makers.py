@@ -229,3 +229,11 @@ def outcome(sample: tasks.Sample) -> NeptuneError | None:
     assert len(found.one_line().splitlines()) == 1
     assert len(found.one_line()) < 800
     return found
+
+
+def deep(levels: int) -> Any:
+    """Return so many lists in one another."""
+    value: Any = 0
+    for _ in range(levels):
+        value = [value]
+    return value
