@@ -1,0 +1,426 @@
+"""Code in the sandbox reaches nothing, whatever it tries, and its limits end it; the parent goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from neptune.errors import ConfigError, MissingExtraError
+from neptune.sandbox import Sandbox, SandboxLimits, places
+from neptune.sandbox.pipes import Pipes
+from neptune.sandbox.process import Child, SandboxError
+
+pytest.importorskip("pyseccomp", reason="the extra 'sandbox' is not installed", exc_type=ImportError)
+
+
+def _refused() -> str:
+    """Return why no sandbox can be started here."""
+    if shutil.which("bwrap") is None:
+        return "bubblewrap is not installed: apt install bubblewrap"
+    try:
+        with Sandbox() as sandbox:
+            sandbox.start()
+    except (SandboxError, MissingExtraError) as error:
+        return error.one_line()
+    return ""
+
+
+REFUSED = _refused()
+needs_bwrap = pytest.mark.skipif(bool(REFUSED), reason=REFUSED)
+LIMITS = SandboxLimits(seconds=20, cpu_seconds=60, memory_mb=1024, disk_mb=16, files=200, text_chars=2000)
+
+
+def png(colour: str = "red", size: tuple[int, int] = (60, 40)) -> bytes:
+    kept = io.BytesIO()
+    Image.new("RGB", size, colour).save(kept, "PNG")
+    return kept.getvalue()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Sandbox]:
+    with Sandbox(limits=LIMITS) as sandbox:
+        yield sandbox
+
+
+def alive(sandbox: Sandbox) -> bool:
+    return sandbox.run("1 + 1").text == "2\n"
+
+
+def running(group: int) -> list[str]:
+    """Return the processes of a group that still run a while after they were killed."""
+    ends = time.monotonic() + 10
+    while True:
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                state, _, of_group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+                if int(of_group) == group and state != "Z":
+                    found.append(folder.name)
+        if not found or time.monotonic() > ends:
+            return found
+        time.sleep(0.05)
+
+
+# --- what it does ---
+
+
+@needs_bwrap
+def test_what_blocks_define_stays_and_what_they_show_comes_back(shared: Sandbox) -> None:
+    first = shared.run("def half(x):\n    return x / 2\nkept = half(3)\nprint('so far')\nkept")
+    assert (first.text, first.error, first.values) == ("so far\n1.5\n", "", {"half": "function", "kept": 1.5})
+    second = shared.run("show(picture.crop((0, 0, 5, 7)))\nhalf(kept)", {"picture": png()})
+    assert second.text == "0.75\n"
+    assert Image.open(io.BytesIO(second.pictures[0])).size == (5, 7)
+    third = shared.run("import numpy as np\nnp.array(picture).shape", {"picture": png()})
+    assert third.text == "(40, 60, 3)\n"
+
+
+@needs_bwrap
+def test_figures_are_shown_as_matplotlib_shows_them(shared: Sandbox) -> None:
+    pytest.importorskip("matplotlib")
+    ran = shared.run("import matplotlib.pyplot as plt\nplt.imshow([[0, 1], [1, 0]])\nplt.show()\nplt.get_fignums()")
+    assert (ran.error, ran.text, len(ran.pictures)) == ("", "[]\n", 1)
+    assert Image.open(io.BytesIO(ran.pictures[0])).width > 100
+
+
+@needs_bwrap
+def test_a_return_outside_a_function_is_the_answer(shared: Sandbox) -> None:
+    ran = shared.run("def f():\n    return 1\nfor k in range(9):\n    if k == 4:\n        return [k, f()]")
+    assert (ran.answered, ran.answer, ran.error) == (True, [4, 1], "")
+    assert shared.run("return").answered
+
+
+@needs_bwrap
+def test_a_mistake_is_told_with_its_line_and_the_child_goes_on(shared: Sandbox) -> None:
+    assert shared.run("x = 5\ny = x / 0").error == "ZeroDivisionError: division by zero (line 2)"
+    assert shared.run("x").text == "5\n"
+    assert shared.run("if x").error.startswith("SyntaxError: ")
+    assert shared.run("raise SystemExit(3)").error.startswith("SystemExit: 3")
+    assert alive(shared)
+
+
+@needs_bwrap
+def test_what_is_printed_is_cut_in_the_middle_however_much_it_is(shared: Sandbox) -> None:
+    ran = shared.run("print('begin')\nfor k in range(500):\n    print('x' * 1_000_000)\nprint('end')")
+    assert len(ran.text) < LIMITS.text_chars + 100
+    assert ran.text.startswith("begin\n")
+    assert ran.text.endswith("end\n")
+    assert "characters left out" in ran.text
+
+
+# --- what it may not ---
+
+REFUSALS = {
+    "reading outside": "open('/etc/passwd').read()",
+    "reading the home of who runs it": f"open({str(Path.home() / '.bashrc')!r}).read()",
+    "reading the keys": f"open({str(Path.cwd() / '.env')!r}).read()",
+    "writing outside": "open('/usr/lib/planted', 'w')",
+    "writing to Python": f"open({str(Path(os.__file__))!r}, 'a')",
+    "writing to the root": "open('/planted', 'w')",
+    "writing to its own script": "open('/sandbox/child.py', 'a')",
+    "making a folder outside": "import os\nos.mkdir('/usr/planted')",
+    "network": "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9', timeout=5)",
+    "a socket": "import socket\nsocket.socket()",
+    "a socket of a file": "import socket\nsocket.socket(socket.AF_UNIX)",
+    "a pair of sockets": "import socket\nsocket.socketpair()",
+    "a name of the network": "import socket\nsocket.gethostbyname('localhost')",
+    "a process": "import os\nos.fork()",
+    "a command": "import subprocess\nsubprocess.run(['/bin/ls'])",
+    "a shell": "import os\nassert os.system('true') == 0",
+    "a thread": "import threading\nthreading.Thread(target=print).start()",
+    "a pool": "import multiprocessing\nmultiprocessing.Pool(2)",
+    "/proc": "open('/proc/self/status').read()",
+    "/proc of the root": "open('/proc/1/root/etc/passwd').read()",
+    "/proc of the parent": f"open('/proc/{os.getpid()}/environ', 'rb').read()",
+    "/sys": "import os\nos.listdir('/sys')",
+    "a device": "open('/dev/mem', 'rb')",
+    "a disk": "open('/dev/vda', 'rb')",
+    "making a device": "import os\nos.mknod('/home/device', 0o060600, os.makedev(8, 0))",
+    "a mount": "import ctypes\nassert ctypes.CDLL(None).mount(b'none', b'/home', b'tmpfs', 0, None) == 0",
+    "a namespace": "import os\n(os.unshare(0x10000000) if hasattr(os, 'unshare') else open('/none'))",
+    "a namespace by its number": "import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0",
+    "another root": "import os\nos.chroot('/home')",
+    "another user": "import os\nos.setuid(0)",
+    "another owner": "import os\nopen('mine', 'w')\nos.chown('mine', 0, 0)",
+    "higher limits": "import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))",
+    "tracing": "import ctypes\nassert ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0",
+    "memory without a name": "import os\nos.memfd_create('big')",
+    "keys of the kernel": "import ctypes\nassert ctypes.CDLL(None).syscall(250, 0, -3, 0) == 0",
+    "programs in the kernel": "import ctypes\nassert ctypes.CDLL(None).syscall(321, 0, 0, 0) >= 0",
+    "calls by a ring": "import ctypes\nassert ctypes.CDLL(None).syscall(425, 8, 0) >= 0",
+    "a symbolic link out": "import os\nos.symlink('/etc/passwd', 'link')\nopen('link').read()",
+    "a symbolic link out, through its parents": "import os\nos.symlink('../../../../etc', 'up')\nos.listdir('up/ssh')",
+    "a hard link out": "import os\nos.link('/sandbox/child.py', 'hard')",
+    "a signal to the parent": f"import os\nos.kill({os.getpid()}, 9)",
+    "a signal to the parent's group": f"import os\nos.killpg({os.getpgrp()}, 9)",
+    "typing into the terminal": "import fcntl\nfcntl.ioctl(0, 0x5412, b'x')",
+}
+
+
+@needs_bwrap
+@pytest.mark.parametrize("code", REFUSALS.values(), ids=REFUSALS.keys())
+def test_it_is_refused(shared: Sandbox, code: str) -> None:
+    ran = shared.run(code)
+    assert ran.error, f"not refused: {ran}"
+    assert ran.ended == ""
+    assert alive(shared)
+
+
+@needs_bwrap
+def test_it_is_nobody_without_capabilities_in_an_empty_home(shared: Sandbox) -> None:
+    with Sandbox(limits=LIMITS) as sandbox:
+        code = "import os\nprint(os.getuid(), os.getgid(), os.getpid() < 9, os.getcwd(), len(os.listdir('/home')))"
+        assert sandbox.run(code).text.split()[:4] == ["65534", "65534", "True", "/home"]
+        left = sandbox.run("import os\n[n for n in os.listdir('/home') if not n.startswith('fontlist')]")
+        assert left.text == "[]\n"
+        names = sandbox.run("import os\nsorted(os.environ)").text
+        assert not [name for name in os.environ if name.endswith(("KEY", "TOKEN")) and name in names]
+        assert sandbox.run("import os\n[f for f in range(3, 64) if os.path.exists('/')][:1]").text == "[3]\n"
+
+
+@needs_bwrap
+def test_only_its_own_pipes_are_open() -> None:
+    code = (
+        "import os\nfound = []\nfor f in range(64):\n    try:\n        os.fstat(f)\n        found.append(f)\n"
+        "    except OSError:\n        pass\nlen(found)"
+    )
+    with Sandbox(limits=LIMITS) as sandbox:
+        assert int(sandbox.run(code).text) <= 6  # three that lead nowhere, two pipes, the device behind the three
+
+
+@needs_bwrap
+def test_signals_to_the_init_of_its_world_are_lost(shared: Sandbox) -> None:
+    shared.run("import os, signal\nos.kill(1, signal.SIGKILL)\nos.kill(1, signal.SIGTERM)")
+    assert alive(shared)
+    with Sandbox(limits=LIMITS) as sandbox:
+        sandbox.run("import os\nos.kill(-1, 9)")
+        assert alive(sandbox)
+
+
+# --- what its limits end ---
+
+ENDS = {
+    "an endless loop": ("while True:\n    pass", {"seconds": 1.0}, "timeout"),
+    "a loop that catches everything": (
+        "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass",
+        {"seconds": 1.0},
+        "timeout",
+    ),
+    "sleeping": ("import time\ntime.sleep(60)", {"seconds": 1.0}, "timeout"),
+    "deaf to signals": (
+        "import signal, time\nfor s in range(1, 32):\n    try:\n        signal.signal(s, signal.SIG_IGN)\n"
+        "    except (OSError, ValueError):\n        pass\ntime.sleep(60)",
+        {"seconds": 1.0},
+        "timeout",
+    ),
+    "processor time": ("while True:\n    pass", {"cpu_seconds": 1}, "died"),
+    "ending itself": ("import os\nos._exit(0)", {}, "died"),
+    "a crash": ("import ctypes\nctypes.string_at(0)", {}, "died"),
+    "another program": ("import os\nos.execv('/bin/true', ['true'])", {}, "died"),
+    "many files": ("k = 0\nwhile True:\n    open(f'f{k}', 'w').close()\n    k += 1", {}, "files"),
+    "a reply of its own": ("import os\nos.write(4, b'\\x00\\x00\\x00\\x02{}')\nwhile True: pass", {}, "protocol"),
+    "a reply that is too long": ("import os\nos.write(4, b'\\xff\\xff\\xff\\xff')\nwhile True: pass", {}, "protocol"),
+    "a reply that is no text": ("import os\nos.write(4, b'\\x00\\x00\\x00\\x04\\x80\\x02N.')\nwhile True: pass", {},
+                                "protocol"),
+    "half a reply": ("import os\nos.write(4, b'\\x00\\x00\\x00')\nwhile True: pass", {"seconds": 1.0}, "timeout"),
+}  # fmt: skip
+
+
+@needs_bwrap
+@pytest.mark.parametrize(("code", "changed", "ended"), ENDS.values(), ids=ENDS.keys())
+def test_it_is_ended_and_the_next_block_starts_clean(code: str, changed: dict[str, float], ended: str) -> None:
+    limits = SandboxLimits(**{"seconds": 20, "memory_mb": 1024, "disk_mb": 16, "files": 200, **changed})  # type: ignore[arg-type]
+    with Sandbox(limits=limits) as sandbox:
+        assert sandbox.run("kept = 1").ended == ""
+        process = sandbox._child.process  # type: ignore[union-attr]
+        ran = sandbox.run(code)
+        assert (ran.ended, bool(ran.error)) == (ended, True)
+        assert process.poll() is not None
+        assert not running(process.pid)
+        after = sandbox.run("'kept' in globals()")
+        assert (after.text, after.fresh) == ("False\n", True)
+
+
+@needs_bwrap
+def test_a_new_child_is_given_all_pictures_again() -> None:
+    with Sandbox(limits=LIMITS) as sandbox:
+        assert sandbox.run("picture.size", {"picture": png()}).text == "(60, 40)\n"
+        assert sandbox.run("import os\nos._exit(0)", {"picture": png()}).ended == "died"
+        assert sandbox.run("picture.size", {"picture": png()}).text == "(60, 40)\n"
+
+
+@needs_bwrap
+def test_memory_disk_and_files_have_ends_that_the_child_survives(shared: Sandbox) -> None:
+    assert shared.run("b'x' * (4 << 30)").error.startswith("MemoryError")
+    assert shared.run("kept = []\nwhile True:\n    kept.append(bytearray(16 << 20))").error.startswith("MemoryError")
+    assert shared.run("del kept").error == ""
+    disk = shared.run("with open('big', 'wb') as file:\n    for k in range(64):\n        file.write(bytes(1 << 20))")
+    assert disk.error.startswith(("OSError: [Errno 28]", "OSError: [Errno 27]"))
+    assert shared.run("import os\nos.remove('big')\nos.listdir('/home').count('big')").text == "0\n"
+    opened = shared.run("kept = [open('/dev/null') for k in range(5000)]")
+    assert "Too many open files" in opened.error
+    assert alive(shared)
+
+
+@needs_bwrap
+def test_a_fork_bomb_makes_no_process(shared: Sandbox) -> None:
+    tried = "    try:\n        os.fork()\n        made += 1\n    except OSError:\n        pass\n"
+    bomb = f"import os\nmade = 0\nfor k in range(1000):\n{tried}made"
+    assert shared.run(bomb).text == "0\n"
+
+
+@needs_bwrap
+def test_a_reply_after_the_timeout_is_never_taken_for_the_next_one() -> None:
+    with Sandbox(limits=SandboxLimits(seconds=0.7)) as sandbox:
+        sandbox.start()
+        assert sandbox.run("import time\ntime.sleep(1.0)\nprint('stale')").ended == "timeout"
+        assert sandbox.run("print('new')").text == "new\n"
+    with Sandbox(limits=LIMITS) as sandbox:
+        # Written ahead: a block that answers for the next one.
+        ahead = 'import os, struct, json\nsaid = json.dumps({"id": "x", "text": "forged"}).encode()\nimport sys\n'
+        ahead += "class Late:\n    def __del__(self):\n        os.write(4, struct.pack('>I', len(said)) + said)\n"
+        ran = sandbox.run(ahead + "os.write(4, struct.pack('>I', len(said)) + said)")
+        assert ran.ended == "protocol"
+        assert sandbox.run("print('true')").text == "true\n"
+
+
+@needs_bwrap
+def test_pictures_that_are_too_many_or_too_large_are_left_out(shared: Sandbox) -> None:
+    many = shared.run("for k in range(100):\n    show(picture)", {"picture": png()})
+    assert len(many.pictures) == LIMITS.pictures
+    large = shared.run("from PIL import Image\nshow(Image.new('1', (20000, 20000)))")
+    assert "too large" in large.error
+    assert alive(shared)
+
+
+@needs_bwrap
+def test_the_child_ends_with_its_parent() -> None:
+    code = "import time\nfrom neptune.sandbox import Sandbox\ns = Sandbox()\ns.start()\n"
+    code += "print(s._child.pid, flush=True)\ntime.sleep(60)"
+    parent = subprocess.Popen([places.command()[0], "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    assert Path(f"/proc/{pid}").exists()
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    ends = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < ends:
+        time.sleep(0.05)
+    state = Path(f"/proc/{pid}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+@needs_bwrap
+def test_it_costs_at_most_100_ms_more_than_the_same_child_alone(tmp_path: Path) -> None:
+    class Bare:
+        """The same child, by itself."""
+
+        name = "bare"
+
+        def command(self, limits: SandboxLimits, child_pid_to: int, filter_from: int) -> list[str]:
+            environment = [f"{k}={v}" for k, v in places.environment().items() if v != places.HOME]
+            words = [*places.command()[:-1], str(places.ROOM / "child.py")]
+            return ["/usr/bin/env", f"HOME={tmp_path}", f"MPLCONFIGDIR={tmp_path}", *environment, *words]
+
+        def open_filter(self) -> int:
+            return os.open(os.devnull, os.O_RDONLY)
+
+        def clear(self) -> None: ...
+
+    def start(starter: object) -> float:
+        begun = time.perf_counter()
+        child = Child(starter, LIMITS)  # type: ignore[arg-type]
+        took = time.perf_counter() - begun
+        child.close()
+        return took
+
+    boxed = Sandbox()._starter
+    pairs = [(start(boxed), start(Bare())) for _ in range(9)]  # the least of each: what else runs here only adds
+    assert min(a for a, _ in pairs) - min(b for _, b in pairs) < 0.1, pairs
+
+
+@needs_bwrap
+def test_the_example_of_the_page_runs() -> None:
+    page = Path("docs/sandbox.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^``` \{\.python \.sandbox\}\n(.*?)^```", page, re.M | re.S)
+    exec(compile(example, "example", "exec"), {"png_bytes": png()})
+
+
+# --- what is missing is said ---
+
+
+@pytest.mark.parametrize(("kind", "word"), [("bwrap", "apt install bubblewrap"), ("gvisor", "gvisor.dev")])
+def test_what_is_missing_is_one_line_and_nothing_runs(kind: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MissingExtraError, match=word) as caught:
+        Sandbox(kind)
+    assert "\n" not in caught.value.one_line()
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'bwrap'"):
+        Sandbox("bwarp")
+    with pytest.raises(ConfigError, match="above 0"):
+        SandboxLimits(memory_mb=0)
+
+
+def test_a_starter_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SandboxError, match="No permissions to create new namespace"):
+        Sandbox().run("1")
+
+
+def test_gvisor_runs_the_same_child_as_its_bundle_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for runsc reads the bundle, checks what it promises, and starts the child that it names."""
+    fake = tmp_path / "runsc"
+    fake.write_text(
+        f"#!{places.command()[0]}\n"
+        "import json, os, sys\n"
+        "bundle = sys.argv[sys.argv.index('--bundle') + 1]\n"
+        "spec = json.load(open(bundle + '/config.json'))\n"
+        "assert '--network=none' in sys.argv and spec['root']['readonly'] and spec['process']['noNewPrivileges']\n"
+        "assert spec['process']['user'] == {'uid': 65534, 'gid': 65534}\n"
+        "assert not any(spec['process']['capabilities'].values())\n"
+        "assert all('ro' in m['options'] for m in spec['mounts'] if m['type'] == 'bind')\n"
+        "assert {n['type'] for n in spec['linux']['namespaces']} >= {'pid', 'network', 'ipc', 'mount'}\n"
+        "inside = {m['destination']: m['source'] for m in spec['mounts']}\n"
+        "args = [inside['/sandbox'] + a.removeprefix('/sandbox') if a.startswith('/sandbox') else a\n"
+        "        for a in spec['process']['args']]\n"
+        f"os.environ.update(HOME={str(tmp_path)!r}, MPLCONFIGDIR={str(tmp_path)!r})\n"
+        "os.execv(args[0], args)\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with Sandbox("gvisor", LIMITS) as sandbox:
+        assert sandbox.run("x = 20\nx + 1").text == "21\n"
+        assert sandbox.run("x").text == "20\n"
+
+
+def test_a_pipe_that_is_not_read_is_given_up_at_the_deadline() -> None:
+    from neptune.sandbox.pipes import TooLateError
+
+    unread, to = os.pipe()
+    back, unwritten = os.pipe()
+    pipes = Pipes(to, back, lambda: None)
+    pipes.begin(0.3, 1000)
+    with pytest.raises(TooLateError):
+        pipes.send([bytes(1 << 20)])
+    pipes.close()
+    os.close(unread)
+    os.close(unwritten)
+    assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN
