@@ -74,8 +74,11 @@ Object.assign(View.prototype, {
       const values = make("div", "values"), seen = new Set();
       for (const bound of (sample.lines || []).filter((b) => b.line === k + 1)) values.append(this.value(`${bound.name} =`, bound.name, bound));
       for (const bound of (sample.variables || []).filter((v) => v.line === k + 1)) values.append(this.variable(bound));
-      for (const step of (sample.trace || []).filter((s) => (s.line || 1) === k + 1)) {
-        if (!seen.has(step.source)) values.append(this.value(step.line && !notation ? "this line gives" : sourceOf(step.source), step.source, step));
+      const steps = (sample.trace || []).filter((s) => (s.line || 1) === k + 1);
+      const several = new Set(steps.map((s) => s.source)).size > 1;
+      for (const step of steps) {
+        const label = step.line && !notation && !several ? "this line gives" : sourceOf(step.source);
+        if (!seen.has(step.source)) values.append(this.value(label, step.source, step));
         seen.add(step.source);
       }
       list.append(make("li", "", make("pre", "", line || " "), values.children.length ? values : null));
