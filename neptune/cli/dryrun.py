@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neptune import tasks
@@ -140,11 +141,16 @@ def check_task(config: Any, found: Findings) -> None:
         Takes what is wrong.
     """
     if config.task == "induce":
-        from neptune.learn.induce.task import check
+        from neptune.learn.induce.task import check as check_induction
 
-        found.try_("induce", partial(check, config))
+        found.try_("induce", partial(check_induction, config))
         found.try_("vlm_model_name", partial(registry.check, "oracle", config.vlm_model_name, config.vlm_options))
         found.try_("od_model", partial(registry.check, "detector", config.od_model, config.od_options))
+        return
+    if config.task == "distil":
+        run = found.try_("distil", partial(config.run_config, Path(config.output_dir or "experiments/distil")))
+        if run is not None:
+            check(run, found)
         return
     places = [("data_dir", config.data_dir, getattr(config, "split", None))]
     val_split = getattr(config, "val_split", None)

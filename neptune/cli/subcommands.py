@@ -145,6 +145,7 @@ FUNCTIONS: dict[str, Callable[[list[str]], int]] = {
     "train-drawings": _task("train-drawings", "train-drawings"),
     "finetune": _task("finetune", "finetune-lora"),
     "induce": _task("induce", "induce"),
+    "distil": _task("distil", "distil"),
     "contact-sheet": _task("contact-sheet", "clevr"),
     "examples": _examples,
     "completion": _completion,

@@ -135,6 +135,16 @@ COMMANDS: dict[str, Command] = {
         examples=("induce --positive YES --negative NO", "induce --positive YES --negative NO --forbid color"),
         task="induce",
     ),
+    "distil": Command(
+        "[CONFIG]",
+        "training samples from programs that are right",
+        "Programs answer the questions of a dataset; of the right ones, what they found out is put into words and "
+        "checked. Writes distilled.jsonl, for a model that is to answer without programs.",
+        fields=("dataset", "data_dir", "output_dir", "vlm_model_name", "od_model", "code_gen_provider", "programs")
+        + ("num_samples", "rewrite_model", "export", "estimate"),
+        examples=("distil --data_dir DATA/train --num_samples 100", "distil --export llamafactory"),
+        task="distil",
+    ),
     "contact-sheet": Command(
         "[CONFIG]",
         "what a model will be shown of one sample",

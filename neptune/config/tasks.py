@@ -12,6 +12,7 @@ TASKS: dict[str, str] = {
     "tune": "neptune.cli.commands.train:train",
     "finetune": "neptune.cli.commands.train:train",
     "induce": "neptune.cli.commands.induce:induce",
+    "distil": "neptune.cli.commands.distil:distil",
     "cache": "neptune.cli.commands.cache:show_cache",
     "contact-sheet": "neptune.cli.commands.contact:contact_sheet",
 }
@@ -27,6 +28,7 @@ MODELS: dict[str, str] = {
     "tune": "neptune.learn.tune.task:TuneConfig",
     "finetune": "neptune.learn.finetune.vlm:FinetuneConfig",
     "induce": "neptune.learn.induce.task:InduceConfig",
+    "distil": "neptune.learn.distil.task:DistilConfig",
 }
 """Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
 

@@ -75,6 +75,11 @@ def run_dataset(config: Config, name: str) -> int:
 
         print_estimate(config, loaded, config.folder(name))
         return EXIT_OK
+    return run_loaded(config, name, loaded)
+
+
+def run_loaded(config: Config, name: str, loaded: Sequence[Task]) -> int:
+    """Answer the samples of datasets that are loaded; parameters, result and errors as of :func:`run_dataset`."""
     config, schedule = settle_schedule(config, config.folder(name))
     check_engine(config)  # before an earlier run is moved aside for one that can not start
     hashes = hash_inputs(config)
