@@ -19,7 +19,8 @@ from neptune.perception.oracle.models import short_names
 from neptune.perception.oracle.vlm.adapters import digest
 from neptune.perception.replicas import check_placed, devices_of, takes_device
 from neptune.resources import vocabulary_of
-from neptune.runs.runner.preflight import Findings, check_server, servers_of
+from neptune.runs.runner.preflight import Findings, servers_of
+from neptune.runs.runner.preflight import check_servers as check_answers
 from neptune.servers.endpoints import ENDPOINTS, find_key
 
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -129,7 +130,8 @@ def check_extra(extra: str, who: str, found: Findings) -> bool:
 def check_servers(config: Config, found: Findings) -> None:
     """Check that the servers of oracle, writer and judge are named right, answer, and take their keys."""
     packages = find_spec("openai") is not None
-    for server, kept in servers_of(config):
+    for servers, kept in servers_of(config):
+        server = servers[0]
         who = f"oracle '{config.vlm_model_name}'" if server.fields == "vlm_options." else f"{server.fields}provider"
         if server.provider not in ENDPOINTS:
             hint = did_you_mean(server.provider, ENDPOINTS) or "expected one of " + ", ".join(ENDPOINTS)
@@ -142,4 +144,4 @@ def check_servers(config: Config, found: Findings) -> None:
         if server.fields != "vlm_options.":  # an oracle's package is checked with its options
             check_extra("openai", f"{who} {server.provider}", found)
         if address and key and packages:
-            check_server(server, kept, found)
+            check_answers(servers, kept, found)

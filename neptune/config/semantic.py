@@ -131,8 +131,10 @@ def _secret_problems(config: Config) -> list[str]:
             config.judge_base_url,
             config.trusted_hosts,
         ),
-        ("vlm_options.base_url", options.get("provider"), options.get("base_url"), options.get("trusted_hosts", [])),
     ]
+    addresses = options.get("base_url")
+    for address in addresses if isinstance(addresses, list) else [addresses]:
+        servers.append(("vlm_options.base_url", options.get("provider"), address, options.get("trusted_hosts", [])))
     for where, provider, url, trusted in servers:
         if not isinstance(url, str):
             continue

@@ -137,6 +137,10 @@ class Client:
         self._answered, self._mean_tokens = 0, 1000.0
         self._gone: tuple[float, OracleFailedError] | None = None
 
+    def again(self) -> None:
+        """Let the next request through, also where the server was given up a moment ago."""
+        self._gone = None
+
     def models(self) -> list[str]:
         """Return the names of the models that the server has.
 

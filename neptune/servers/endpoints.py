@@ -6,6 +6,7 @@ Every one speaks OpenAI's chat completions; a new one is a new row. Writers of p
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -74,6 +75,13 @@ ENDPOINTS = MappingProxyType(
 
 OWNERS = MappingProxyType({"llamacpp": "gbnf", "llama.cpp": "gbnf", "vllm": "llguidance", "sglang": "llguidance"})
 """``owned_by`` of a local server's models → the form of grammar that it takes."""
+
+
+def addresses_of(given: str | Sequence[str] | None) -> list[str | None]:
+    """Return the addresses that an option names: one, several, or none (the provider's own)."""
+    if given is None or isinstance(given, str):
+        return [given]
+    return list(given) or [None]
 
 
 def find_endpoint(name: str, where: str) -> Endpoint:

@@ -24,7 +24,7 @@ from neptune.foreign import printable
 from neptune.perception import registry
 from neptune.resources import vocabulary_of
 from neptune.runs import record as records
-from neptune.servers.endpoints import ENDPOINTS
+from neptune.servers.endpoints import ENDPOINTS, addresses_of
 from neptune.servers.probe import Server, ServerGoneError, probe
 from neptune.writer.store import ProgramStore
 
@@ -72,8 +72,8 @@ def preflight(config: Config, todo: Sequence[tuple[Task, int]]) -> None:
         If a server does not answer or refuses the key, or no sample has a program that can run.
     """
     found = Findings()
-    for server, kept in servers_of(config):
-        check_server(server, kept, found)
+    for servers, kept in servers_of(config):
+        check_servers(servers, kept, found)
     check_programs(config, todo, found)
     for note in found.notes:
         print(printable(f"note: {note}"), file=sys.stderr)
@@ -112,8 +112,11 @@ def _kept_schedule(folder: Path) -> str | None:
 # --- servers ---
 
 
-def servers_of(config: Config) -> Iterator[tuple[Server, str]]:
-    """Yield the servers that a run asks, each with what has answers without it; ``""`` where nothing has."""
+def servers_of(config: Config) -> Iterator[tuple[list[Server], str]]:
+    """Yield the servers that a run asks, and what has answers without them; ``""`` where nothing has.
+
+    Several in one list are one model at several addresses.
+    """
     address = registry.address_of("oracle", config.vlm_model_name)
     if address is not None and address.startswith("neptune.perception.oracle.server."):
         options = config.vlm_options
@@ -121,19 +124,17 @@ def servers_of(config: Config) -> Iterator[tuple[Server, str]]:
         cache = config.cache_path
         trusted = tuple(map(str, options.get("trusted_hosts", ())))
         kept = f"the cache {cache}" if cache is not None and cache.is_file() else ""
-        yield (
-            Server("vlm_options.", str(options.get("provider", "local")), options.get("model"), base_url, trusted),
-            kept,
-        )
+        provider, model = str(options.get("provider", "local")), options.get("model")
+        yield [Server("vlm_options.", provider, model, address, trusted) for address in addresses_of(base_url)], kept
     if config.code_gen_provider in ENDPOINTS:
         programs = config.program_cache_address
         known = programs is not None and _holds_programs(programs)
         model, base_url = config.code_gen_model_name, config.code_gen_base_url
         kept = f"the program cache {programs}" if known else ""
-        yield Server("code_gen_", config.code_gen_provider, model, base_url, tuple(config.trusted_hosts)), kept
+        yield [Server("code_gen_", config.code_gen_provider, model, base_url, tuple(config.trusted_hosts))], kept
     if config.evaluate and config.judge_provider in ENDPOINTS:
         judge = (config.judge_provider, config.judge_model, config.judge_base_url, tuple(config.trusted_hosts))
-        yield Server("judge_", *judge), ""
+        yield [Server("judge_", *judge)], ""
 
 
 def _holds_programs(address: str) -> bool:
@@ -141,6 +142,20 @@ def _holds_programs(address: str) -> bool:
         return Path(address).is_file() and len(ProgramStore(address, writable=False)) > 0
     except NeptuneError:
         return False  # said where the writer is made
+
+
+def check_servers(servers: Sequence[Server], kept: str, found: Findings) -> None:
+    """Check the servers of one model: where one of several answers, that others do not is a note."""
+    each = [Findings() for _ in servers]
+    for server, said in zip(servers, each, strict=True):
+        check_server(server, kept, said)
+    enough = not all(said.problems for said in each)
+    for said in each:
+        found.notes += said.notes
+        if enough:
+            found.notes += [f"{problem.rstrip('.')}. The other servers take over." for problem in said.problems]
+        else:
+            found.problems += said.problems
 
 
 def check_server(server: Server, kept: str, found: Findings) -> None:

@@ -42,7 +42,7 @@ def test_it_is_an_oracle(scene):
     with serving(lambda request, n: answers(request)) as server:
         assert isinstance(oracle(server), Oracle)
         assert oracle(server).score([]) == []
-        assert VllmOracle("m")._client.base_url == "http://localhost:8000/v1"
+        assert VllmOracle("m")._servers.base_url == "http://localhost:8000/v1"
 
 
 def test_what_is_sent_and_what_is_read(scene):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
@@ -25,13 +25,15 @@ from neptune.perception.oracle.caching.exchanges import Exchanges
 from neptune.perception.oracle.canvas import MAX_PIXELS
 from neptune.perception.oracle.server import reading as read
 from neptune.perception.oracle.server.prompts import PictureFormat, Prompts
+from neptune.perception.oracle.server.spread import Spread
 from neptune.perception.oracle.server.together import side_by_side
 from neptune.perception.oracle.visual import VisualForm
 from neptune.perception.oracle.yesno import Reading, YesNo
+from neptune.scene import Scene
 from neptune.scene.identity import identity
 from neptune.scene.types import Cost, QueryRequest, ScoreRequest, Scores, Texts
-from neptune.servers.client import NO_LOGPROBS, Client, RequestFailedError
-from neptune.servers.endpoints import find_endpoint
+from neptune.servers.client import NO_LOGPROBS, RequestFailedError
+from neptune.servers.endpoints import addresses_of, find_endpoint
 from neptune.servers.keys import secrets_in
 from neptune.servers.readers import choice
 
@@ -45,6 +47,9 @@ FEWER = 5
 NEITHER = "the model said neither yes nor no"
 UNSETTLED = "the log-probabilities do not settle yes or no"
 """Why a cell that was answered has no evidence."""
+
+Ask = Callable[[dict[str, Any], Callable[[Any], Any]], Any]
+"""Sends the fields of a request, and returns what the reader makes of the response."""
 
 _LOG = logging.getLogger("neptune")
 
@@ -69,7 +74,7 @@ class OpenAIOracle:
     model
         Its name at the server; ``None``: the only one that the server has.
     base_url
-        The address, e.g. ``http://localhost:8000/v1``; ``None``: the provider's own.
+        The address, e.g. ``http://localhost:8000/v1``; ``None``: the provider's own. Several: a picture stays with one.
     provider
         ``local`` (any server, no key needed), ``openai``, ``openrouter``: where the key comes from.
     revision
@@ -97,7 +102,7 @@ class OpenAIOracle:
     request
         Further fields of each request, e.g. ``{"chat_template_kwargs": {"enable_thinking": false}}``.
     concurrency
-        Requests at once.
+        Requests at once, for each server.
     retries, timeout
         Further tries of a request, and the seconds for each.
     requests_per_minute, tokens_per_minute
@@ -127,7 +132,7 @@ class OpenAIOracle:
     def __init__(
         self,
         model: str | None = None,
-        base_url: str | None = None,
+        base_url: str | Sequence[str] | None = None,
         provider: str = "local",
         revision: str | None = None,
         form: str = "mark",
@@ -185,18 +190,11 @@ class OpenAIOracle:
         self.revision, self.samples, self.query_tokens, self.seed = revision, samples, query_tokens, seed
         self.concurrency, self.prices = concurrency, dict(prices or {})
         self._model = model
-        self._client = Client(
-            self.endpoint,
-            base_url or self.endpoint.base_url or self.default_url,
-            retries,
-            timeout,
-            2 * concurrency + 1,
-            requests_per_minute,
-            tokens_per_minute,
-            omit,
-            trusted_hosts,
-        )
-        self._pool = ThreadPoolExecutor(concurrency, "oracle")
+        limits = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
+        options = {"timeout": timeout, "patience": 2 * concurrency + 1, "omit": omit, "trusted_hosts": trusted_hosts}
+        addresses = addresses_of(base_url or self.endpoint.base_url or self.default_url)
+        self._servers = Spread(self.endpoint, addresses, retries, options | limits)
+        self._pool = ThreadPoolExecutor(concurrency * len(addresses), "oracle")
         self._finding = threading.Lock()
         self._sampling: bool | None = samples is not None or "logprobs" in omit or None
         """Whether samples are asked for; ``None``: not known yet."""
@@ -215,11 +213,11 @@ class OpenAIOracle:
         """
         if self._model is not None:
             return self._model
-        found = self._client.models()
+        found = self._servers.models()
         if len(found) != 1:
             raise OracleFailedError(
                 f"The server has {len(found)} models",
-                where=str(self._client.base_url),
+                where=self._servers.base_url,
                 expected="vlm_options.model" + (f", one of {', '.join(found[:8])}" if found else ""),
             )
         return found[0]
@@ -238,7 +236,7 @@ class OpenAIOracle:
             evidence=evidence,
             query_tokens=self.query_tokens,
             **self._prompts.identity,
-            **({"omit": sorted(omit)} if (omit := self._client.fields.omit) else {}),
+            **({"omit": sorted(omit)} if (omit := self._servers.omit) else {}),
         )
 
     # --- the protocol ----------------------------------------------------------------------------
@@ -291,7 +289,7 @@ class OpenAIOracle:
         money = total.prompt_tokens * self.prices.get("prompt", 0.0)
         money += total.completion_tokens * self.prices.get("completion", 0.0)
         remarks = [f"the server gives {self._why}"] if scored and self._why else []
-        remarks += self._client.fields.notes
+        remarks += self._servers.notes
         if scored and self._sampling:
             remarks.append(
                 f"yes and no from n = {self.samples or SAMPLES} samples a cell, k of which say yes: "
@@ -301,11 +299,15 @@ class OpenAIOracle:
 
     # --- one cell --------------------------------------------------------------------------------
 
+    def _asks(self, scene: Scene, stop: threading.Event) -> Ask:
+        picture = scene.name if scene.picture is None else scene.picture.digest
+        return partial(self._servers.ask, stop=stop, picture=picture)
+
     def _score(self, request: ScoreRequest, row: int, stop: threading.Event) -> _Said:
         fields = self._prompts.fields(request, row, "score")
         took = read.Took()
         try:
-            found = self._yes_no(fields, took, stop)
+            found = self._yes_no(fields, took, self._asks(request.scene, stop))
         except RequestFailedError as error:
             return _Said.of(YesNo(math.nan, 0.0), str(error), took)
         said = found.said() if isinstance(found, Reading) else found
@@ -313,11 +315,11 @@ class OpenAIOracle:
             return _Said.of(said, "", took)
         return _Said.of(said, UNSETTLED if isinstance(found, Reading) and found.heard else NEITHER, took)
 
-    def _yes_no(self, fields: dict[str, Any], took: read.Took, stop: threading.Event) -> YesNo | Reading:
+    def _yes_no(self, fields: dict[str, Any], took: read.Took, ask: Ask) -> YesNo | Reading:
         if self._sampling is None:
             with self._finding:  # one request finds out; the others wait for it
                 if self._sampling is None:
-                    found = self._listed(fields, took, stop)
+                    found = self._listed(fields, took, ask)
                     self._sampling = found is None
                     if found is not None:
                         return found
@@ -328,12 +330,12 @@ class OpenAIOracle:
                         SAMPLES,
                     )
         if self._sampling:
-            return self._by_samples(fields, took, stop)
+            return self._by_samples(fields, took, ask)
         reader = read.noting(took, partial(read.listed, asked=self._top or None))
-        known: Reading = self._client.ask(self._prompts.with_top(fields, self._top), reader, stop)
+        known: Reading = ask(self._prompts.with_top(fields, self._top), reader)
         return known
 
-    def _listed(self, fields: dict[str, Any], took: read.Took, stop: threading.Event) -> Reading | None:
+    def _listed(self, fields: dict[str, Any], took: read.Took, ask: Ask) -> Reading | None:
         """Ask with log-probabilities a server of which it is not known whether it has any; ``None``: it has none."""
         refused: RequestFailedError | None = None
         for top in dict.fromkeys(top for top in (self._top, FEWER, 0) if top <= self._top):
@@ -343,7 +345,7 @@ class OpenAIOracle:
                 found: Reading | None = None
                 reader = read.noting(took, partial(read.yes_no, asked=top or None))
                 for _ in range(2):  # a server may fail in just this way once: it is asked again before it is believed
-                    found = found or self._client.ask(self._prompts.with_top(fields, top), reader, stop)
+                    found = found or ask(self._prompts.with_top(fields, top), reader)
             except RequestFailedError as error:
                 if error.status not in (400, 422) and not (error.status and NO_LOGPROBS.search(str(error))):
                     raise
@@ -356,13 +358,13 @@ class OpenAIOracle:
             return found
         assert refused is not None  # else it was answered
         try:  # does it take the same request without them?
-            self._client.ask(self._prompts.sized(fields, SAMPLE_TOKENS), read.texts, stop)
+            ask(self._prompts.sized(fields, SAMPLE_TOKENS), read.texts)
         except RequestFailedError:
             raise refused from None
         self._why = f"no log-probabilities: {refused}"
         return None
 
-    def _by_samples(self, fields: dict[str, Any], took: read.Took, stop: threading.Event) -> YesNo:
+    def _by_samples(self, fields: dict[str, Any], took: read.Took, ask: Ask) -> YesNo:
         wanted = self.samples or SAMPLES
         votes: list[str] = []
         while len(votes) < wanted:
@@ -371,14 +373,14 @@ class OpenAIOracle:
                 request["seed"] = self.seed + len(votes)
             if self.endpoint.many and wanted - len(votes) > 1:
                 request["n"] = wanted - len(votes)  # a server that gives fewer is asked again
-            votes += self._client.ask(request, read.noting(took, read.texts), stop)
+            votes += ask(request, read.noting(took, read.texts))
         return read.sampled(votes[:wanted])
 
     def _query(self, request: QueryRequest, row: int, stop: threading.Event) -> _Said:
         took = read.Took()
         fields = self._prompts.sized(self._prompts.fields(request, row, "query"), self.query_tokens)
         try:
-            text = self._client.ask(fields, read.noting(took, read.first_text), stop)
+            text = self._asks(request.scene, stop)(fields, read.noting(took, read.first_text))
         except RequestFailedError as error:
             return _Said.of((None,), str(error), took)
         value = choice(text, request.choices)
