@@ -109,7 +109,7 @@ class Origin:
         return shown((self.missing if role == "read" else self.written) / text)
 
 
-def run_folder(output_dir: str | None, name: str) -> Path:
+def run_folder(output_dir: str | Path | None, name: str) -> Path:
     """Return the folder of a run called `name`: the one asked for, or ``experiments/<name>``."""
     return Path(output_dir) if output_dir else Path("experiments") / name
 
