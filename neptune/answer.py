@@ -124,6 +124,35 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameSeen:
+    """What was seen in a frame of a film.
+
+    Parameters
+    ----------
+    index, seconds
+        Which of the frames that are looked at, from 0, and when it is shown.
+    program
+        What was asked of it.
+    ends
+        The least and the greatest probability that it is so, equal where that is known; ``None``: no answer.
+    why
+        Why there is none.
+    oracle_calls
+        What it cost.
+    out_of_domain
+        Why detector or oracle was not made for the frame; ``""`` where it was.
+    """
+
+    index: int
+    seconds: float
+    program: str
+    ends: tuple[float, float] | None
+    why: str = ""
+    oracle_calls: int = 0
+    out_of_domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a program returned.
 
@@ -160,6 +189,8 @@ class Answer:
         Of a program over regions: the boxes that the answer came from, pixels ``x0 y0 x1 y1``, y down.
     variables
         Of a program over regions: what was bound to names, in order.
+    frames
+        Of a film: what was seen in frames, in the order of asking.
     out_of_domain
         Why detector or oracle was not made for the picture, in words; ``""`` where it was, or nobody can tell.
     presuppositions
@@ -189,6 +220,7 @@ class Answer:
     out_of_domain: str = ""
     regions: tuple[tuple[float, float, float, float], ...] = ()
     variables: tuple[Variable, ...] = ()
+    frames: tuple[FrameSeen, ...] = ()
 
     def __str__(self) -> str:
         doubts = [f"nothing fits {in_words(p)}" for p in self.presuppositions]

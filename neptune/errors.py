@@ -102,6 +102,10 @@ class PictureError(NeptuneError):
     """A picture can not be read, or does not fit its annotation."""
 
 
+class FilmError(NeptuneError):
+    """A film can not be read."""
+
+
 class ToolError(NeptuneError):
     """A picture tool that there is not, or arguments that do not fit it."""
 

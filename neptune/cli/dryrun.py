@@ -70,10 +70,20 @@ def check(config: Config, found: Findings) -> None:
 
         for picture in map(Picture, config.images):
             found.try_("image", partial(getattr, picture, "image"))
+        if config.video is not None:
+            found.try_("video", partial(_film, config))
     check_servers(config, found)
     folder = config.folder("") / "config.json" if config.output_dir else None
     if folder is not None and folder.exists():
         found.notes.append(f"{folder.parent} holds a run already: it is resumed, unless --resume false")
+
+
+def _film(config: Config) -> None:
+    """Open the film, and look at its first frame."""
+    from neptune.films import Film
+
+    with Film(str(config.video), config.frames_per_second, config.most_frames) as film:
+        _ = film.frame(0).image
 
 
 # --- datasets ---

@@ -11,6 +11,7 @@ from neptune.config.validation import ConfigProblems
 from neptune.scene.addresses import is_address
 
 PICTURE_ENDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+FILM_ENDS = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ogv")
 
 
 def _ask(words: list[str]) -> int:
@@ -21,9 +22,11 @@ def _ask(words: list[str]) -> int:
         given["question"] = [plain.pop()]
     if plain and "image" in given:
         raise ConfigProblems(["the picture is given twice: before the fields, and by --image"])
-    if plain:
+    if len(plain) == 1 and plain[0].lower().endswith(FILM_ENDS) and "video" not in given:
+        given["video"] = plain
+    elif plain:
         given["image"] = plain
-    if "image" not in given and not explained:
+    if not {"image", "video"} & set(given) and not explained:
         raise ConfigProblems(["no picture is given; expected ask IMAGE QUESTION, the picture first"])
     if not {"question", "program"} & set(given):
         raise ConfigProblems(['nothing is asked; expected ask IMAGE "QUESTION", or ask IMAGE --program "…"'])
@@ -32,7 +35,7 @@ def _ask(words: list[str]) -> int:
 
 def _is_picture(word: str, *, alone: bool) -> bool:
     """Whether a word is a picture and no question; one that stands alone is a picture."""
-    return alone or Path(word).is_file() or is_address(word) or word.lower().endswith(PICTURE_ENDS)
+    return alone or Path(word).is_file() or is_address(word) or word.lower().endswith(PICTURE_ENDS + FILM_ENDS)
 
 
 def _run(words: list[str]) -> int:

@@ -42,14 +42,16 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "ask": Command(
         'IMAGE… "QUESTION"',
-        "answer a question about a picture, or several",
-        "IMAGE is a file or an http(s) address. Prints the answer with its steps, and writes the annotated picture and "
-        "a report into experiments/ask. With --program the program is given, instead of the question or beside it.",
+        "answer a question about a picture, or several, or a film",
+        "IMAGE is a file or an http(s) address, or the file of a film. Prints the answer with its steps, and writes "
+        "the annotated picture and a report into experiments/ask. With --program the program is given, instead of the "
+        "question or beside it.",
         ("program", "explain", "config", "output_dir", "vlm_model_name", "vlm_options", "od_model")
         + ("code_gen_provider", "code_gen_model_name", "logic", "vocabulary"),
         (
             'ask photo.png "How many red cubes are there?"',
             'ask photo.png --program "count(Object, lambda x: red(x))"',
+            'ask film.mp4 "Is the red ball left of the cube in some frame?"',
             'ask --explain --program "exists(Object, lambda x: red(x))"',
         ),
     ),

@@ -226,6 +226,13 @@ class Config(BaseModel):
     image: ReadPath | list[ReadPath] | None = Field(
         None, description="Task ask: the picture, a file or an http(s) address; or several."
     )
+    video: ReadPath | None = Field(None, description="Task ask: the film, instead of a picture: docs/films.md.")
+    frames_per_second: Annotated[float, Field(gt=0, le=1000)] = Field(
+        1.0, description="Task ask: so many frames of a film are looked at a second."
+    )
+    most_frames: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        30, description="Task ask: the most frames of a film that are looked at, at even steps over all of it."
+    )
     question: str | None = Field(None, description="Task ask: the question in words.")
     program: str | None = Field(None, description="Task ask: the program, instead of a question.")
     explain: bool = Field(

@@ -55,8 +55,13 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
     if (config.dataset is not None or config.task == "train") and config.data_dir is None and "data_dir" not in skip:
         problems.append("'data_dir' is not given; expected the folder that holds the dataset's files")
     if config.task == "ask":
-        if config.image is None and not config.explain and "image" not in skip:
-            problems.append("'image' is not given; expected a picture: --image photo.jpg")
+        given = config.image is not None or config.video is not None
+        if not given and not config.explain and not skip & {"image", "video"}:
+            problems.append("'image' is not given; expected a picture, --image photo.jpg, or a film, --video film.mp4")
+        if config.image is not None and config.video is not None:
+            problems.append("'image' and 'video' are both given; expected one of them")
+        if config.video is not None and config.explain:
+            problems.append("'explain' does not go with 'video'; leave the film out: its program is about a picture")
         if config.question is None and config.program is None and not skip & {"question", "program"}:
             problems.append("neither 'question' nor 'program' is given; expected --question \"…\" or --program \"…\"")
     if config.bundle is not None and config.task is not None and not skip & {"task", "bundle"}:

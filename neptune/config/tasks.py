@@ -34,6 +34,9 @@ MODELS: dict[str, str] = {
 
 OWN: dict[str, str] = {
     "image": "ask",
+    "video": "ask",
+    "frames_per_second": "ask",
+    "most_frames": "ask",
     "question": "ask",
     "program": "ask",
     "explain": "ask",

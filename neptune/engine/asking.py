@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, overload
 
 from dsl.limits import Limits
@@ -12,12 +13,15 @@ from dsl.vocabulary import Vocabulary
 from neptune.answer import Answer
 from neptune.engine.arguments import pictures_of
 from neptune.engine.context import RunContext
+from neptune.engine.films.frames import coarse_to_fine as HALVING
 from neptune.errors import ConfigError, fields_named
 from neptune.scene import Annotation, Scene
 from neptune.scene.picture import Picture, PictureLike
 from neptune.writer.vote import Candidate, answer_together
 
 if TYPE_CHECKING:
+    from neptune.engine.evidence.priors import Prior
+    from neptune.films import FilmLike
     from neptune.writer.writer import Writer, Written
 
 
@@ -101,6 +105,46 @@ class Asking(ABC):
                 candidates = written.candidates or (Candidate(written.program),)
             answers = [self._answered(picture, candidates, question) for picture in pictures_of(image)]
             return answers if isinstance(image, list | tuple) else answers[0]
+
+    def ask_film(
+        self, film: FilmLike, question: str | None = None, program: str | None = None, prior: Prior | None = HALVING
+    ) -> Answer:
+        """Answer a yes/no question about a film, looking at as few frames as settle it.
+
+        Parameters
+        ----------
+        film
+            The film, or its file: a frame a second is looked at, at most 30. A :class:`~neptune.films.Film` says else.
+        question
+            The question in words; what it says of time ("in some frame", "always", "before", "until") joins questions
+            about pictures.
+        program
+            The program, instead: a formula about a picture in ``some_frame(…)``, ``every_frame(…)``, ``before(…, …)``
+            or ``until(…, …)``.
+        prior
+            Guesses at frames, for the order of asking only: by default steps are halved; ``None``: in order of time.
+
+        Raises
+        ------
+        ConfigError
+            If nothing is asked.
+        FilmError, MissingExtraError
+            If the film can not be read.
+        dsl.ProgramError, NeptuneError
+            As :meth:`ask`, and if a program says no truth of a frame.
+        """
+        from neptune.engine.films.asking import run_film
+        from neptune.engine.films.words import film_program
+        from neptune.films import Film
+
+        with fields_named(self._names), ExitStack() as opened:
+            if program is None and question is None:
+                raise ConfigError("Nothing is asked", expected="a question, or a program")
+            made = film if isinstance(film, Film) else opened.enter_context(Film(film))
+            if program is not None:
+                return run_film(self, self.context, program, made, prior)
+            _, read = film_program(str(question), lambda part: self._written(part).program, self.limits)
+            return run_film(self, self.context, read, made, prior)
 
     def _answered(self, picture: Picture, candidates: Sequence[Candidate], question: str | None) -> Answer:
         scene = self.scene(picture, labels=self.labels(*(c.program for c in candidates)))

@@ -195,7 +195,7 @@ def test_the_picture_the_terminal_and_the_report_say_so_where_the_answer_is_give
     monkeypatch.setattr(annotate, "_wrap", lambda text, *more: lines.append(text) or real(text, *more))
     ask._draw(shown, scene, answer, "?")
     assert any(line.startswith("Out of domain: the picture is unlike") for line in lines)
-    ask._print_answer(answer, ask._in_words(answer))
+    ask.print_answer(answer, ask.shown_answer(answer))
     assert "note: Out of domain: the picture is unlike" in capsys.readouterr().out
     record = {"id": "0", "dataset": "ask", **describe_answer(answer)}
     assert "out of domain" in data.row_of(record)["faults"]

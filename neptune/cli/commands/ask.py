@@ -60,8 +60,12 @@ def ask(config: Config, name: str) -> int:
     config = config.model_copy(update={"schedule": used})
     if config.explain:
         return _explain(config, find_program(config).program)
+    if config.video is not None:
+        from neptune.cli.commands.ask_film import ask_film
+
+        return ask_film(config, name)
     folder = config.folder(name)
-    _forget(folder)  # what fails from here on leaves no answer to another question behind
+    forget(folder)  # what fails from here on leaves no answer to another question behind
     written = find_program(config)
     program = written.program
     pictures = [Picture(image) for image in config.images]
@@ -98,7 +102,7 @@ def ask(config: Config, name: str) -> int:
     for (picture, _, answer, _), path in zip(found, drawn):
         if len(found) > 1:
             print(printable(f"{picture.name}:"))
-        _print_answer(answer, _in_words(answer))
+        print_answer(answer, shown_answer(answer))
         print(path)
     print(report, flush=True)
     return 0
@@ -114,7 +118,7 @@ def _record(
         "family": None,
         "question": config.question,
         "program": written.program,
-        "answer": _in_words(answer),
+        "answer": shown_answer(answer),
         "expected": None,
         **judged(None, answer),
         "error": None,
@@ -132,12 +136,12 @@ def _draw(picture: Picture, scene: Scene, answer: Answer, caption: str) -> Image
     from neptune.runs.report.words import in_words
 
     boxes = (scene.boxes * (picture.scale * 2)).tolist()
-    shown = f"abstained: {answer.why}" if answer.abstained and answer.why else str(_in_words(answer))
-    doubts = [in_words(text) for text in _doubts(answer)]
+    shown = f"abstained: {answer.why}" if answer.abstained and answer.why else str(shown_answer(answer))
+    doubts = [in_words(text) for text in doubts_of(answer)]
     return annotate(picture.image, boxes, _scores(answer), answer.objects, caption, shown, doubts)
 
 
-def _doubts(answer: Answer) -> list[str]:
+def doubts_of(answer: Answer) -> list[str]:
     """What is to be known before an answer is believed."""
     nothing = [f"Nothing in the picture fits: {in_words(p)}" for p in answer.presuppositions]
     return [*answer.outside, *nothing] + [f"Several objects fit: {in_words(a)}" for a in answer.ambiguous]
@@ -185,7 +189,7 @@ def find_program(config: Config) -> Written:
         writer.close()
 
 
-def _forget(folder: Path) -> None:
+def forget(folder: Path) -> None:
     """Remove the answer of an earlier ``ask`` from its folder, but never a run of another task."""
     earlier = folder / records.CONFIG
     if not earlier.exists():
@@ -204,7 +208,8 @@ def _forget(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _in_words(answer: Answer) -> Any:
+def shown_answer(answer: Answer) -> Any:
+    """Return an answer as it is printed and recorded."""
     from neptune.tasks.base import plain
 
     if answer.abstained:
@@ -221,7 +226,8 @@ def _scores(answer: Answer) -> list[float] | None:
     return next((list(s.scores) for s in reversed(answer.trace) if s.scores is not None), None)
 
 
-def _print_answer(answer: Answer, shown: Any) -> None:
+def print_answer(answer: Answer, shown: Any) -> None:
+    """Print an answer with its trace, what is to be known of it, and what it cost."""
     console = Console()
     doubt = ""
     if answer.probability is not None:
@@ -237,7 +243,7 @@ def _print_answer(answer: Answer, shown: Any) -> None:
             # Program text holds [brackets], which rich would take for markup.
             table.add_row(str(step.line), Text(printable(in_words(step.source))), Text(printable(step.value)))
         console.print(table)
-    for note in [*_doubts(answer), *answer.notes]:
+    for note in [*doubts_of(answer), *answer.notes]:
         print(f"note: {note}")
     usage = answer.usage
     print(f"{usage.oracle_calls} oracle calls in {usage.oracle_rounds} rounds")
