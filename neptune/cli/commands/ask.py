@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from neptune.cli.commands.answers import PICTURE, doubts_of, forget, print_answer, shown_answer
 from neptune.config import Config
 from neptune.engine.assemble import choose_schedule, engine_arguments, writer_of
-from neptune.errors import ConfigError, NeptuneError
+from neptune.errors import NeptuneError
 from neptune.foreign import printable
 from neptune.runs import record as records
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import RunFolder
 from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
-from neptune.runs.record.fetched import PICTURES, place_of
+from neptune.runs.record.fetched import place_of
 from neptune.runs.record.outcome import judged
 from neptune.runs.record.provenance import describe_code, hash_inputs
 from neptune.saving import replacing
 from neptune.tasks import presuppositions_of
-from neptune.words import in_words
 from neptune.writer.writer import EMBEDDED, Written
 
 if TYPE_CHECKING:
@@ -34,9 +28,6 @@ if TYPE_CHECKING:
     from neptune.answer import Answer
     from neptune.scene import Scene
     from neptune.scene.picture import Picture
-
-PICTURE = Path("answer.png")
-"""The annotated picture in the run folder of ``ask``; of several pictures ``answer-1.png``, ``answer-2.png``, …"""
 
 
 def ask(config: Config, name: str) -> int:
@@ -141,12 +132,6 @@ def _draw(picture: Picture, scene: Scene, answer: Answer, caption: str) -> Image
     return annotate(picture.image, boxes, _scores(answer), answer.objects, caption, shown, doubts)
 
 
-def doubts_of(answer: Answer) -> list[str]:
-    """What is to be known before an answer is believed."""
-    nothing = [f"Nothing in the picture fits: {in_words(p)}" for p in answer.presuppositions]
-    return [*answer.outside, *nothing] + [f"Several objects fit: {in_words(a)}" for a in answer.ambiguous]
-
-
 def _explain(config: Config, program: str) -> int:
     """Print how a program would be planned, for the objects of the picture, or for ten; no oracle is loaded."""
     from dsl.errors import ProgramError
@@ -189,64 +174,8 @@ def find_program(config: Config) -> Written:
         writer.close()
 
 
-def forget(folder: Path) -> None:
-    """Remove the answer of an earlier ``ask`` from its folder, but never a run of another task."""
-    earlier = folder / records.CONFIG
-    if not earlier.exists():
-        return
-    try:
-        task = json.loads(earlier.read_text(encoding="utf-8")).get("task")
-    except (ValueError, OSError, AttributeError):
-        task = None
-    if task != "ask":
-        raise ConfigError(
-            "The folder holds a run of another task", where=str(folder), hint="Choose another --output_dir"
-        )
-    shutil.rmtree(folder / PICTURES, ignore_errors=True)
-    old = [*folder.glob(f"{PICTURE.stem}*{PICTURE.suffix}")]
-    for path in [*old, *(folder / name for name in (records.SAMPLES, records.RESULTS, records.REPORT))]:
-        path.unlink(missing_ok=True)
-
-
-def shown_answer(answer: Answer) -> Any:
-    """Return an answer as it is printed and recorded."""
-    from neptune.tasks.base import plain
-
-    if answer.abstained:
-        return "abstained"
-    if answer.kind == "object":
-        return f"object {answer.value}"
-    return plain(answer)
-
-
 def _scores(answer: Answer) -> list[float] | None:
     """The scores to colour boxes by: the answer's own, else those of the last step that has some."""
     if answer.scores is not None:
         return list(answer.scores)
     return next((list(s.scores) for s in reversed(answer.trace) if s.scores is not None), None)
-
-
-def print_answer(answer: Answer, shown: Any) -> None:
-    """Print an answer with its trace, what is to be known of it, and what it cost."""
-    console = Console()
-    doubt = ""
-    if answer.probability is not None:
-        doubt = f"  (probability {answer.probability:.3f})"
-    elif answer.bounds is not None:
-        doubt = f"  (probability in [{answer.bounds[0]:.3f}, {answer.bounds[1]:.3f}])"
-    if answer.trace:
-        table = Table(title="Trace", title_justify="left")
-        table.add_column("line", justify="right")
-        table.add_column("step", overflow="fold")
-        table.add_column("value", overflow="fold")
-        for step in answer.trace:
-            # Program text holds [brackets], which rich would take for markup.
-            table.add_row(str(step.line), Text(printable(in_words(step.source))), Text(printable(step.value)))
-        console.print(table)
-    for note in [*doubts_of(answer), *answer.notes]:
-        print(f"note: {note}")
-    usage = answer.usage
-    print(f"{usage.oracle_calls} oracle calls in {usage.oracle_rounds} rounds")
-    if answer.why:
-        doubt = f": {answer.why}"
-    print(printable(f"Answer: {shown}{doubt}{'  (a tie)' if answer.tie else ''}"))
