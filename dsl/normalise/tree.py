@@ -12,9 +12,8 @@ from dsl.syntax.ast import Expr
 def rebuild(node: ast.Node, change: Callable[[ast.Node], ast.Node]) -> ast.Node:
     """Return the node with `change` applied to its children; the same object if none of them changed."""
     cls = type(node)
-    names = ast.field_names(cls)
     new: dict[str, Any] = {}
-    for name in names:
+    for name in ast.part_names(cls):
         value = getattr(node, name)
         if isinstance(value, ast.Node):
             made: Any = change(value)
@@ -26,7 +25,7 @@ def rebuild(node: ast.Node, change: Callable[[ast.Node], ast.Node]) -> ast.Node:
                 new[name] = items
     if not new:
         return node
-    values = {name: new.get(name, getattr(node, name)) for name in names}
+    values = {name: new.get(name, getattr(node, name)) for name in ast.field_names(cls)}
     return cls(**values, span=node.span)
 
 

@@ -33,7 +33,20 @@ from dsl.plan.nodes import (
 )
 from dsl.plan.presupposed import descriptions, relative_presuppositions
 from dsl.plan.schema import Node, Term, make
-from dsl.plan.tree import Visit, descend, fresh, prefix, rebuild, rejoin, show, substitute, transform, walk, with_terms
+from dsl.plan.tree import (
+    Visit,
+    descend,
+    fresh,
+    prefix,
+    rebuild,
+    rejoin,
+    show,
+    substitute,
+    transform,
+    transform_all,
+    walk,
+    with_terms,
+)
 
 __all__ = ["And", "Atom", "Compare", "Connective", "Const", "Count", "CountTrue", "Describe", "Description", "Exists"]
 __all__ += ["ExpectationOver", "Forall", "Not", "Number", "Or", "Predicate", "Quantifier", "Same", "Xor"]
@@ -41,4 +54,4 @@ __all__ += ["Node", "Term", "make"]
 __all__ += ["conjunction", "const", "disjunction", "distinct", "join", "negation", "quantify", "same"]
 __all__ += ["descriptions", "relative_presuppositions"]
 __all__ += ["Visit", "descend", "fresh", "prefix", "rebuild"]
-__all__ += ["rejoin", "show", "substitute", "transform", "walk", "with_terms"]
+__all__ += ["rejoin", "show", "substitute", "transform", "transform_all", "walk", "with_terms"]

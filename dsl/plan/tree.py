@@ -107,17 +107,24 @@ def with_terms(node: Node, change: Callable[[Term], Term]) -> Node:
 
 def transform(node: Node, change: Callable[[Node], Node]) -> Node:
     """Apply `change` to every distinct node, its children first (each already changed)."""
+    return transform_all((node,), change)[0]
+
+
+def transform_all(nodes: Iterable[Node], change: Callable[[Node], Node]) -> tuple[Node, ...]:
+    """Return what :func:`transform` makes of each of the nodes; what they share is changed once."""
     memo: dict[Node, Node] = {}
 
     def visit(current: Node) -> Node:
-        found = memo.get(current)
-        if found is None:
-            children = current.children
-            inner = tuple([visit(child) for child in children])
-            found = memo[current] = change(current if inner == children else rebuild(current, inner))
-        return found
+        children = current.children
+        if children:
+            inner = tuple([memo.get(child) or visit(child) for child in children])
+            made = change(current if inner == children else rebuild(current, inner))
+        else:
+            made = change(current)
+        memo[current] = made
+        return made
 
-    return visit(node)
+    return tuple([memo.get(node) or visit(node) for node in nodes])
 
 
 def descend(node: Node, state: State, rule: Callable[[Node, State, Visit[State]], Node]) -> Node:

@@ -6,6 +6,7 @@ Every node has a ``span`` for error messages; ``==`` and ``hash`` ignore it, so 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import TypeAlias
 
@@ -327,13 +328,28 @@ class Program(Node):
 def children(node: Node) -> list[Node]:
     """Return the direct child nodes in source order."""
     found: list[Node] = []
-    for name in field_names(type(node)):
+    for name in part_names(type(node)):
         value = getattr(node, name)
-        if isinstance(value, Node):
-            found.append(value)
-        elif isinstance(value, tuple):
+        if type(value) is tuple:
             found.extend([v for v in value if isinstance(v, Node)])
+        elif isinstance(value, Node):
+            found.append(value)
     return found
+
+
+def part_names(kind: type[Node]) -> tuple[str, ...]:
+    """Return the names of a kind's fields that may hold nodes; remembered, for walks are many."""
+    names = _PARTS.get(kind)
+    if names is None:
+        data = {f.name for f in fields(kind) if set(_WORDS.findall(str(f.type))) <= _DATA}
+        names = _PARTS[kind] = tuple(name for name in field_names(kind) if name not in data)
+    return names
+
+
+_WORDS = re.compile(r"\w+")
+_DATA = {"str", "int", "float", "bool", "None", "tuple"}
+"""What a field without nodes is annotated with."""
+_PARTS: dict[type[Node], tuple[str, ...]] = {}
 
 
 def field_names(kind: type[Node]) -> tuple[str, ...]:

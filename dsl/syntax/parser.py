@@ -22,6 +22,7 @@ from dsl.syntax import ast, tables
 from dsl.syntax.ast import Expr
 from dsl.syntax.build import builder
 from dsl.syntax.diagnose import Unexpected, explain
+from dsl.syntax.driver import REFUSED, Driver
 from dsl.syntax.keywords import STRICT_NAME, name_pattern
 from dsl.syntax.lexer import ODD_INDENTATION, Lexer, Token
 from dsl.syntax.spelling import PATCHES, lost_indentation, marks_regions, normalise_spelling
@@ -41,6 +42,7 @@ class Accept:
         self.lark = _lark("accept")
         self.literals, patterns = _terminals(self.lark)
         self.lexer = Lexer(self.literals, patterns)
+        self.driver = Driver(self.lark)
 
     def parse(self, text: str, limits: Limits, regions: bool = False) -> tuple[ast.Program, tuple[str, ...]]:
         """Return the tree of a clean `text`, and what was put right in its spelling; see :func:`parse`."""
@@ -59,8 +61,10 @@ class Accept:
                 raise ProgramError("the program is empty", expected="at least one line that gives a result")
             last = tokens[-1].span
             tokens.append(Token("$END", "", Span(last.end_line, last.end_column, last.end_line, last.end_column + 1)))
-            following = iter(tokens)
-            found_tree = _run(self.lark, start, lambda _: next(following))
+            found_tree = self.driver.run(start, tokens)
+            if found_tree is REFUSED:  # Lark says what it would have accepted
+                following = iter(tokens)
+                found_tree = _run(self.lark, start, lambda _: next(following))
             if isinstance(found_tree, Unexpected):
                 raise explain(found_tree, tokens)
             return found_tree

@@ -29,12 +29,29 @@ def _slope(p: Tensor) -> Tensor:
     return (p * (1.0 - p)).clamp_min(EPSILON)
 
 
+def _logit(p: Tensor) -> Tensor:
+    # In float64, rounded once: a cell's bits do not depend on where in memory it lies (float32 kernels' do).
+    return torch.logit(p.double()).to(p.dtype)
+
+
+def _logistic(logits: Tensor) -> Tensor:
+    p = torch.sigmoid(logits.double()).to(logits.dtype)
+    ulp = torch.finfo(p.dtype).eps
+    # A logit that is not zero must not round to a tie: values > ½ says what logits > 0 says.
+    beside = torch.full_like(p, 0.5 - ulp / 4).masked_fill(logits > 0, 0.5 + ulp / 2)
+    return torch.where((p == 0.5) & (logits != 0), beside, p)
+
+
+def _tracked(x: Tensor) -> bool:
+    """Whether gradients are wanted: else what keeps values for them is left out, a third of a small table's time."""
+    return x.requires_grad and torch.is_grad_enabled()
+
+
 class _ToLogit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, p: Tensor) -> Tensor:
         ctx.save_for_backward(p)
-        # In float64, rounded once: a cell's bits do not depend on where in memory it lies (float32 kernels' do).
-        return torch.logit(p.double()).to(p.dtype)
+        return _logit(p)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -45,11 +62,7 @@ class _ToLogit(torch.autograd.Function):
 class _ToProbability(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor) -> Tensor:
-        p = torch.sigmoid(logits.double()).to(logits.dtype)
-        ulp = torch.finfo(p.dtype).eps
-        # A logit that is not zero must not round to a tie: values > ½ says what logits > 0 says.
-        beside = torch.full_like(p, 0.5 - ulp / 4).masked_fill(logits > 0, 0.5 + ulp / 2)
-        p = torch.where((p == 0.5) & (logits != 0), beside, p)
+        p = _logistic(logits)
         ctx.save_for_backward(p)
         return p
 
@@ -75,7 +88,7 @@ def to_logit(p: Tensor) -> Tensor:
     Weakly monotone in floating point, and zero only at exactly ½, so a decision is never lost. The
     derivative is ``1 / max(p(1-p), 1e-6)``.
     """
-    return cast(Tensor, _ToLogit.apply(p))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _ToLogit.apply(p)) if _tracked(p) else _logit(p)  # type: ignore[no-untyped-call]
 
 
 def to_probability(logits: Tensor) -> Tensor:
@@ -84,14 +97,20 @@ def to_probability(logits: Tensor) -> Tensor:
     Exactly ½ only where the logit is 0 (elsewhere the neighbouring float), so that deciding by values and by
     logits agree. The derivative is ``max(p(1-p), 1e-6)``: saturated cells keep a small gradient.
     """
-    return cast(Tensor, _ToProbability.apply(logits))  # type: ignore[no-untyped-call]
+    if _tracked(logits):
+        return cast(Tensor, _ToProbability.apply(logits))  # type: ignore[no-untyped-call]
+    return _logistic(logits)
 
 
 def clamp_logit(logits: Tensor) -> Tensor:
     """Return logits clamped to ``±LOGIT_LIMIT``; straight-through, so that every cell keeps its gradient."""
-    return cast(Tensor, _Clamp.apply(logits, -LOGIT_LIMIT, LOGIT_LIMIT))  # type: ignore[no-untyped-call]
+    return _clamped(logits, -LOGIT_LIMIT, LOGIT_LIMIT)
 
 
 def into_unit(p: Tensor) -> Tensor:
     """Return p clamped to [0, 1], straight-through: takes off rounding beyond the ends, keeps the gradient."""
-    return cast(Tensor, _Clamp.apply(p, 0.0, 1.0))  # type: ignore[no-untyped-call]
+    return _clamped(p, 0.0, 1.0)
+
+
+def _clamped(x: Tensor, low: float, high: float) -> Tensor:
+    return cast(Tensor, _Clamp.apply(x, low, high)) if _tracked(x) else x.clamp(low, high)  # type: ignore[no-untyped-call]

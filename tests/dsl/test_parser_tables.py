@@ -7,10 +7,12 @@ from typing import Any
 
 import lark
 import pytest
+from helpers.malformed import MALFORMED
 
 from dsl import resources
 from dsl.errors import ProgramError
-from dsl.syntax import tables
+from dsl.syntax import ast, tables
+from dsl.syntax.driver import REFUSED
 from dsl.syntax.parser import Accept, Generate, parse
 
 WRITE = "the grammar has changed: write its tables with make grammar"
@@ -50,6 +52,40 @@ def test_trees_and_errors_are_those_of_the_grammar(monkeypatch: pytest.MonkeyPat
     monkeypatch.undo()
     monkeypatch.setattr(tables, "_written", dict)
     assert trees() == read
+
+
+def spans(tree: ast.Node) -> list[Any]:
+    return [(type(node), node.span) for node in ast.walk(tree)]
+
+
+def test_our_loop_builds_the_trees_of_larks(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [
+        *PROGRAMS,
+        *(text for pair in MALFORMED for text in pair),
+        "x[1:2].exists('y')",
+        "1 < 2 < 3",
+        "a if b else c",
+        "{1: 2}",
+        "{}",
+        "()",
+        "-2 ** -1",
+    ]
+    limits, ours = parse.__kwdefaults__["limits"], Accept()
+    trees = [ours.parse(text, limits) for text in texts]
+    larks = Accept()
+    monkeypatch.setattr(larks.driver, "run", lambda start, tokens: REFUSED)
+    for text, (tree, notes) in zip(texts, trees, strict=True):
+        again = larks.parse(text, limits)
+        assert again == (tree, notes)
+        assert spans(again[0]) == spans(tree), text
+
+
+def test_parts_of_nodes_are_found_by_their_annotations() -> None:
+    for text in (*PROGRAMS, "a, b = 1, 2", "[x for x in y if z]", "x.count('a') and -x[0:1] < {1: f'{2:3}'}[1]"):
+        for node in ast.walk(parse(text)):
+            values = [getattr(node, name) for name in ast.field_names(type(node))]
+            flat = [part for value in values for part in (value if isinstance(value, tuple) else (value,))]
+            assert ast.children(node) == [part for part in flat if isinstance(part, ast.Node)]
 
 
 def test_the_file_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ from helpers.four_objects import scene
 from neptune.answer import Answer
 from neptune.cli import main
 from neptune.engine import Engine
+from neptune.engine.analysis.inspection import inspect
+from neptune.engine.analysis.inspection_batch import Insides
 from neptune.engine.session.batch import Batch
 from neptune.errors import OracleError, OracleFailedError
 from neptune.runs.runner import batches, run
@@ -67,6 +69,17 @@ def test_records_are_those_of_one_by_one(
     alone = records(tmp_path / "alone", *words)
     assert [settled(r) for r in together] == [settled(r) for r in alone]
     assert list(together[-1]) == list(alone[-1]), "in the same order of fields"
+
+
+def test_a_count_of_all_objects_is_shown_as_one_by_one() -> None:
+    engine, picture = Engine(oracle="scene", detector=None), Scene.synthetic(5, seed=0)
+    program = "count(Object, lambda x: red(x)) > count(Object, lambda y: object(y))"
+    batch, evidence = Batch(engine.context), engine.evidence(picture)
+    job = batch.job(program, picture, evidence, "auto")
+    assert job is not None
+    batch.in_order([job], [evidence], lambda at: None)
+    (inside,) = Insides(engine.context).of([job])
+    assert inside == inspect(engine, program, picture, False, "auto").as_dict()
 
 
 def test_lazy_questions_on_many_pictures_share_their_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -267,7 +267,8 @@ def _line(shown: _Shown, values: _Values, b: int, job: Job, atoms: _AtomScores) 
     found = values.scores(k, shown.vars, b)
     row |= {"scores": [round(p, 3) for p in found], **shown.said} if shown.vars else {"p": round(found, 3)}
     if isinstance(node, Count) and not node.free:
-        row["n"] = values.decided(k, b)
+        # A body that does not speak of the variable holds of every object or of none.
+        row["n"] = values.decided(k, b) * (1 if node.var in node.body.free else len(job.scene))
     return row
 
 

@@ -25,7 +25,7 @@ def fuse(truths: Sequence[Node]) -> tuple[tuple[Node, ...], Parts]:
     def fused(node: Node) -> Node:
         return _joined(node, parts) if isinstance(node, And) else node
 
-    return tuple(plan.transform(t, fused) for t in truths), parts
+    return plan.transform_all(truths, fused), parts
 
 
 def _joined(node: And, parts: Parts) -> Node:
