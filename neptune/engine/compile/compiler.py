@@ -43,6 +43,9 @@ class Compiler:
         self.probabilities: dict[int, int] = {}
         """For the register of an expectation, that of its probability."""
         self.inputs: dict[Atom, int] = {}
+        self.together: dict[tuple[int, bool], list[int]] = {}
+        """For a description, by its register and whether one object is picked, the inputs that say something of what it
+        describes alone: on arrays their expectations are computed at once."""
         self.filled: dict[tuple[int, bool], int] = {}
         """For a table of pairs, and whether pairs of one object with itself are true there, the register of that."""
         self.axes: list[int] = []

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dsl.plan import ExpectationOver
 from neptune.algebra import iota
-from neptune.algebra.arrays import Array
+from neptune.algebra.arrays import Array, ArrayLogic
 from neptune.algebra.convert import LOGIT_LIMIT, as_float, into_unit
 from neptune.engine.compile import program
 from neptune.engine.compile.compiler import Compiler
@@ -42,7 +42,7 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
     def expected(context: program.ExecutionContext, r: program.Registers) -> Tensor:
         logic, cells = context.logic, program.full(r[described], context.size)
         p = logic.to_probability(r[atom]) if probability is None else r[probability]
-        tau = 0.0 if node.pick else context.parameters.iota_tau
+        tau = 0.0 if node.pick else context.iota_tau
         logits = logic.to_logits(logic.ranks(cells) if node.pick else cells)
         if context.is_open(cells):
             shape = [-1, *([context.size] * len(number))]
@@ -65,24 +65,39 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
 
     known = atom < len(compiler.program.atoms)  # a table that is the same in every run
 
+    def weights_array(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
+        w = context.weights.get((described, node.pick))
+        if w is None:
+            logic = context.logic
+            cells = logic.ranks(r[described]) if node.pick else r[described]
+            if cells.shape[-1] < context.size:
+                cells = np.repeat(cells, context.size, -1)
+            w = logic.weights(logic.to_logits(cells), 0.0 if node.pick else context.iota_tau).astype(np.float64)
+            context.weights[described, node.pick] = w
+        return w
+
     def expected_array(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
         logic = context.logic
         if known:
             p = context.chance(atom)
         else:
             p = (logic.to_probability(r[atom]) if probability is None else r[probability]).astype(np.float64)
-        w = context.weights.get((described, node.pick))
-        if w is None:
-            cells = logic.ranks(r[described]) if node.pick else r[described]
-            if cells.shape[-1] < context.size:
-                cells = np.repeat(cells, context.size, -1)
-            w = logic.weights(logic.to_logits(cells), 0.0 if node.pick else context.iota_tau).astype(np.float64)
-            context.weights[described, node.pick] = w
-        total = np.add.reduce(view_atom(p) * view_weights(w), axis=-1).astype(logic.dtype)
-        into: Array = np.minimum(np.maximum(total, 0.0), 1.0)
-        return into
+        return _sums(view_atom(p) * view_weights(weights_array(context, r)), logic)
 
-    summed, _ = compiler.emit(rest, expected, arrays=expected_array)
+    group: list[int] = []
+    if known and atom_vars == (node.var,) and len(weights_vars) == 1:
+        group = compiler.together.setdefault((described, node.pick), [])
+        group.append(atom)
+    place = len(group) - 1
+
+    def expected_together(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
+        sums = context.sums.get((described, node.pick))
+        if sums is None:
+            sums = _sums(context.chances(tuple(group)) * weights_array(context, r), context.logic)
+            context.sums[described, node.pick] = sums
+        return sums[place : place + 1]
+
+    summed, _ = compiler.emit(rest, expected, arrays=expected_together if group else expected_array)
     made = compiler.emit(
         rest,
         lambda context, r: context.logic.from_probability(r[summed]),
@@ -91,6 +106,13 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
     compiler.program.late.add(made[0])
     compiler.probabilities[made[0]] = summed
     return made
+
+
+def _sums(weighed: Array, logic: ArrayLogic) -> Array:
+    """Return the sums over the last axis, within [0, 1]."""
+    total = np.add.reduce(weighed, axis=-1).astype(logic.dtype)
+    into: Array = np.minimum(np.maximum(total, 0.0), 1.0)
+    return into
 
 
 def _bounds(logits: Tensor, r: Tensor, tau: float) -> Tensor:

@@ -87,7 +87,7 @@ def plan(node: Node, kind: Kind, laws: Laws | None, empty: bool = False) -> Prog
         A node of a :class:`Template`; for ``cells`` a ``Description``, ``Count`` or ``CountTrue``, for ``parts``
         a ``Describe``.
     kind
-        What is computed.
+        What is computed. Of a part that is a description the cells that it ranges over.
     laws
         What rewrites may rely on; ``None``: nothing is rewritten, each node is one operation.
     empty
@@ -105,6 +105,7 @@ def plan(node: Node, kind: Kind, laws: Laws | None, empty: bool = False) -> Prog
     if empty:
         laws = None
     outputs = wanted if laws is None else tuple(rewrite(w, laws) for w in wanted)
+    outputs = tuple(out.body if isinstance(out, Description) else out for out in outputs)
     atoms = [n for n in dict.fromkeys(m for out in outputs for m in walk(out)) if isinstance(n, Atom)]
     searched = laws is not None and laws.crisp
     compiler = Compiler(RULES, as_written=laws is None, searched=searched, empty=empty)

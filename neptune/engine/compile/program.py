@@ -54,6 +54,7 @@ class ExecutionContext:
     """
 
     __slots__ = (
+        "_iota_tau",
         "batch",
         "bounds",
         "branches",
@@ -88,6 +89,14 @@ class ExecutionContext:
         self.bounds, self.branches_allowed = bounds, branches_allowed
         self.peak = 0  # cells of the largest table beyond what was known beforehand
         self.branches = 0  # of searches, so far
+        self._iota_tau: float | Tensor | None = None
+
+    @property
+    def iota_tau(self) -> float | Tensor:
+        """The temperature of descriptions; read once."""
+        if self._iota_tau is None:
+            self._iota_tau = self.parameters.iota_tau
+        return self._iota_tau
 
     def eye(self) -> Tensor:
         """Return where two objects are the same: booleans ``(1, N, N)``."""
@@ -204,8 +213,8 @@ class ArrayContext:
         N ≥ 1.
     objects
         The given objects that the plan's terms 0 … K-1 stand for.
-    chance
-        Gives the probabilities of an input, float64.
+    chance, chances
+        Give the probabilities of an input, float64; of several inputs over one variable, ``(K, N)``.
     """
 
     def __init__(
@@ -216,11 +225,14 @@ class ArrayContext:
         size: int,
         objects: Sequence[int],
         chance: Callable[[int], Array],
+        chances: Callable[[tuple[int, ...]], Array],
     ) -> None:
         self.logic, self.parameters, self.iota_tau, self.size, self.objects = logic, parameters, iota_tau, size, objects
-        self.chance = chance
+        self.chance, self.chances = chance, chances
         self.weights: dict[tuple[int, bool], Array] = {}
         """Of descriptions, by their register and whether one object is picked: several speak of the same object."""
+        self.sums: dict[tuple[int, bool], Array] = {}
+        """Of descriptions what is said of them by one input each, ``(K,)``."""
         self.peak = 0
 
     @cached_property

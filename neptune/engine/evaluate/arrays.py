@@ -10,7 +10,7 @@ import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from cachetools import LRUCache, cached
 
 from dsl import plan as nodes
 from dsl.errors import LimitError
-from dsl.plan import Count, Describe, Description, Exists, Node, Number, Predicate
+from dsl.plan import Atom, Count, Describe, Description, Exists, Node, Number, Predicate
 from dsl.rewrites import Laws
 from neptune.algebra import ProbabilisticTensor
 from neptune.algebra.arrays import Array, ArrayLogic, array_logic, as_tensor, clamped
@@ -194,6 +194,20 @@ def _chain(node: Node, vars: tuple[str, ...]) -> tuple[Node, ...] | None:
     return tuple(found)
 
 
+def _by_body(node: Node) -> TypeGuard[Exists]:
+    """Tell whether a formula is evaluated by the table of its body."""
+    return isinstance(node, Exists) and not node.free and node.var in node.body.free and search_of(node) is None
+
+
+@cached(LRUCache(PLANNED_KEPT), lock=Lock())
+def _whole(outline: Outline) -> Describe | None:
+    """Return all that a plan comes to as the parts of one; ``None`` where nothing in it is evaluated twice."""
+    if not (outline.presupposed or outline.relative):
+        return None
+    truths = tuple(dict.fromkeys(truth.body if _by_body(truth) else truth for truth in outline.truths))
+    return nodes.make(Describe, tuple(map(str, range(len(truths)))), truths, False)
+
+
 class KnownScene:
     """Evaluates guarded plans on one scene, each formula once.
 
@@ -220,6 +234,8 @@ class KnownScene:
         self.atoms, self.objects, self.settings, self.logic = atoms, objects, settings, logic
         self.cell_limit, self.peak_cells, self.plan_ms = cell_limit, 0, 0.0
         self._memo: dict[Node, Cells] = {}
+        self._parts: dict[Node, tuple[Array, Vars, bool]] = {}
+        self._held: set[Outline] = set()
         self._arrays: dict[Predicate, Array] = {}
 
     def _array(self, predicate: Predicate) -> Array | None:
@@ -231,8 +247,12 @@ class KnownScene:
         return found
 
     def holds(self, outline: Outline) -> bool:
-        """Tell whether all atoms of a plan are known, and its tables are small."""
-        return self._small(outline) and all(self._array(atom.predicate) is not None for atom in outline.atoms)
+        """Tell whether all atoms of a plan are known, and its tables are small: once it is so, it stays so."""
+        if outline not in self._held:
+            if not (self._small(outline) and all(self._array(p) is not None for p in outline.predicates)):
+                return False
+            self._held.add(outline)
+        return True
 
     def _small(self, outline: Outline) -> bool:
         node = outline.node
@@ -247,15 +267,31 @@ class KnownScene:
 
     # --- values ----------------------------------------------------------------------------------
 
+    def foresee(self, outline: Outline) -> None:
+        """Evaluate at once all that a plan and what it takes for granted come to: a description that several parts
+        speak of is evaluated once. Where not all is known, or a table is large, nothing is done."""
+        whole = _whole(outline)
+        if whole is None or not self.holds(outline):
+            return
+        for truth, (x, vars, probable) in zip(whole.children, self._run(whole, "parts"), strict=True):
+            if isinstance(truth, Description):  # its variable has the name that the plan gave it
+                self._parts[truth.body] = x, (truth.var,) if vars else (), probable
+            else:
+                self._parts[truth] = x, vars, probable
+
+    def is_foreseen(self, node: Node) -> bool:
+        """Tell whether a formula was evaluated with others."""
+        return node in self._parts
+
     def truth(self, node: Node) -> Cells:
         """Return the value of a formula, over its free variables (sorted)."""
         found = self._memo.get(node)
         if found is None:
-            if isinstance(node, Exists) and not node.free and node.var in node.body.free and search_of(node) is None:
+            if _by_body(node):
                 # By the table of its body over x: the same cost, and who makes it true can be read off.
                 found = Cells(self.logic, np.asarray(self.truth(node.body).internal.max(axis=0)))
             else:
-                found = self._cells(node, *self._run(node, "truth")[0])
+                found = self._cells(node, *(self._parts.get(node) or self._run(node, "truth")[0]))
             self._memo[node] = found
         return found
 
@@ -276,20 +312,34 @@ class KnownScene:
 
     def choose(self, node: Describe) -> tuple[int, Array]:
         """Return the chosen value's index, and the probabilities of the values ``(K,)``."""
-        cells = self._stacked(self._run(node, "parts"), 1).reshape(-1)
+        cells = self._stacked(self._each(node), 1).reshape(-1)
         logits = clamped(self.logic.to_logits(cells))
         return int(self.logic.ranks(cells).argmax()), as_tensor(logits).softmax(0).numpy()
 
     def mixture(self, node: Describe, best: int) -> float:
         """Return the probability of a value of the object meant, the objects weighed."""
         assert node.about is not None
-        _, description = node.about
+        var, description = node.about
         said = tuple(b.body for b in node.bodies if isinstance(b, nodes.ExpectationOver))
-        rows = self._stacked(self._run(nodes.make(Describe, node.values, said, False), "parts"), self.objects)
-        each = torch.from_numpy(clamped(self.logic.to_logits(rows).T.astype(np.float64))).softmax(-1)
+
+        def distributions() -> Array:
+            rows = self._stacked(self._each(nodes.make(Describe, node.values, said, False)), self.objects)
+            each: Array = torch.from_numpy(clamped(self.logic.to_logits(rows).T.astype(np.float64))).softmax(-1).numpy()
+            return each
+
+        predicates = tuple([atom.predicate for atom in said if isinstance(atom, Atom) and atom.terms == (var,)])
+        if len(predicates) == len(said):
+            each = torch.from_numpy(self.atoms.together(predicates, (self.settings.key, "values"), distributions))
+        else:
+            each = torch.from_numpy(distributions())
         fits = self.over(description).logits
         weights = torch.from_numpy(self.logic.weights(fits.astype(np.float64), self.settings.iota_tau))
         return float(fits.dtype.type((weights.unsqueeze(-1) * each).sum(-2)[best]))
+
+    def _each(self, node: Describe) -> list[tuple[Array, Vars, bool]]:
+        """Return the results of the values of a choice, as :meth:`_run` does."""
+        known = [self._parts.get(body) for body in node.bodies]
+        return self._run(node, "parts") if None in known else cast("list[tuple[Array, Vars, bool]]", known)
 
     def _stacked(self, parts: list[tuple[Array, Vars, bool]], size: int) -> Array:
         """Return the carrier values of K truths, closed (`size` 1) or over one variable: ``(K, size)``."""
@@ -337,7 +387,15 @@ class KnownScene:
             return part(self.atoms.chances(predicate, self.settings.key, self.logic), index)
 
         inputs = [part(self._arrays[predicate], index) for predicate, index in made.inputs]
-        context = ArrayContext(self.logic, self.atoms.context.parameters, self.settings.iota_tau, n, objects, chance)
+
+        def chances(slots: tuple[int, ...]) -> Array:
+            of = tuple([made.inputs[slot][0] for slot in slots])
+            return self.atoms.together(
+                of, (self.settings.key, "chances"), lambda: np.concatenate(list(map(chance, slots)))
+            )
+
+        tau = self.settings.iota_tau
+        context = ArrayContext(self.logic, self.atoms.context.parameters, tau, n, objects, chance, chances)
         out = program.run_arrays(context, inputs)
         self.peak_cells = max(self.peak_cells, cells, context.peak)
         return [(x, vars, known) for (x, known), (_, vars) in zip(out, program.outputs, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -124,6 +124,15 @@ class KnownAtoms:
             assert array is not None
             found = logic.to_probability(array).astype(np.float64)
             table.ready[key, predicate.name, "chances"] = found
+        return found
+
+    def together(self, predicates: tuple[Predicate, ...], key: Hashable, make: Callable[[], Array]) -> Array:
+        """Return what `make` makes of the whole tables of some predicates, kept by its name `key` with the first."""
+        tables = [self.table(_general(predicate)) for predicate in predicates]
+        ready, name = tables[0].ready, (key, predicates, sum([table.writes for table in tables]))
+        found = ready.get(name)
+        if found is None:
+            found = ready[name] = make()
         return found
 
     def _ends(self, table: Table, end: int, index: tuple[int | slice, ...], name: str) -> Tensor:

@@ -9,7 +9,7 @@ from threading import Lock
 from cachetools import LRUCache, cached
 
 from dsl import plan
-from dsl.plan import Atom, Description, ExpectationOver, Node
+from dsl.plan import Atom, Count, CountTrue, Describe, Description, ExpectationOver, Node, Number, Predicate
 from dsl.plan.guards import insert_guards
 from dsl.rewrites.elimination import width
 
@@ -51,9 +51,32 @@ class Outline:
         self.picks = any(n.pick for n in said)
 
     @cached_property
+    def predicates(self) -> tuple[Predicate, ...]:
+        """The predicates of its atoms, each once."""
+        return tuple(dict.fromkeys(atom.predicate for atom in self.atoms))
+
+    @cached_property
     def width(self) -> int:
         """The most variables of a table that evaluating the plan node by node makes."""
         return width(self.node)
+
+    @cached_property
+    def truths(self) -> tuple[Node, ...]:
+        """What evaluating the plan and reading its answer comes to, each once: the descriptions in it, what they take
+        for granted, what is said of each object, and its own parts."""
+        node = self.node
+        found: list[Node] = [description for description, _ in self.presupposed]
+        found += [holds for _, holds in self.relative]
+        if isinstance(node, Describe):
+            found += node.bodies
+            if node.about is not None:
+                said = [body.body for body in node.bodies if isinstance(body, ExpectationOver)]
+                found += [body for body in said if not isinstance(body, Atom)]  # whose tables are there
+        elif isinstance(node, Count):
+            found.append(node.body)
+        elif not isinstance(node, Number | CountTrue):
+            found.append(node)
+        return tuple(dict.fromkeys(found))
 
     @cached_property
     def text(self) -> str:

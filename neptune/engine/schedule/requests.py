@@ -54,7 +54,8 @@ class Asker:
                 table = self.known.table(atom)
                 if not (table.complete and n):
                     return False
-                hits += len(table.normalised(self._tuples(atom)))
+                # A place that holds no name holds an object.
+                hits += len(table.normalised(None if len(atom.free) == len(atom.terms) else self._tuples(atom)))
         self.usage.cache_hits += hits
         return bool(n)
 

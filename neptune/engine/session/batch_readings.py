@@ -146,7 +146,7 @@ class Reader:
         same = ranks == ranks.gather(1, best.unsqueeze(1))
         ties = ((same if keep is None else same & keep).sum(1) > 1).tolist()
         hits, fits = group.decided(0).sum(1).tolist(), _fits(group, 0)
-        weights = iota.weights(logic.to_logits(cells), keep, self._context.parameters.iota_tau).tolist()
+        weights = iota.weights(logic.to_logits(cells), keep, group.frame.iota_tau).tolist()
         values = group.chances[0].tolist()
         sizes = [len(job.scene) for job in group.rows]
         return [
@@ -189,7 +189,7 @@ class Reader:
         at = stage.main + [text for text, _ in stage.presupposed].index(node.about[1])
         fits = logic.to_logits(group.internal[at])
         said = logic.to_logits(torch.stack(group.internal[k : 2 * k], -1))
-        return iota.mixture(fits, keep, self._context.parameters.iota_tau, said)
+        return iota.mixture(fits, keep, group.frame.iota_tau, said)
 
 
 def _filled(description: Description, text: str, objects: list[int]) -> str:
@@ -214,7 +214,7 @@ def note_described(group: Group[Job], k: int, texts: list[str], chosen: bool = F
     that fits best, a `chosen` one in any case. Return those objects."""
     hits, best = group.decided(k).sum(1).tolist(), [int(i) for i in group.best(k)]
     values, fits = group.chances[k].tolist(), _fits(group, k)
-    logic, tau = group.frame.logic, group.frame.parameters.iota_tau
+    logic, tau = group.frame.logic, group.frame.iota_tau
     weights = iota.weights(logic.to_logits(group.internal[k]), group.keep, tau).tolist() if chosen else []
     for b, job in enumerate(group.rows):
         job.record.described(texts[b], not hits[b], hits[b] > 1, (fits[b], fits[b]))

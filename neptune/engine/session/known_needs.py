@@ -10,7 +10,7 @@ import numpy as np
 from dsl.plan import Count, CountTrue, Describe, Description, Exists, Node, Number
 from neptune.algebra.arrays import Array
 from neptune.engine.evaluate.arrays import Cells, KnownScene
-from neptune.engine.evaluate.outline import outline
+from neptune.engine.evaluate.outline import Outline, outline
 from neptune.engine.interpret.values import NeedKind
 from neptune.engine.session import readout
 from neptune.engine.session.readout import Reading
@@ -54,6 +54,10 @@ class KnownNeeds:
         reading: Reading | None = getattr(self, f"_{kind}")(prepared, node)
         return reading
 
+    def foresee(self, outline: Outline) -> None:
+        """Evaluate at once what a plan comes to, and what it takes for granted."""
+        self.scene.foresee(outline)
+
     def fit(self, holds: Node) -> tuple[bool, tuple[float, float]] | None:
         """Return whether a closed formula is false, and how true it is, as bounds; ``None`` where not all is known."""
         if not self.scene.holds(outline(holds)):
@@ -69,7 +73,7 @@ class KnownNeeds:
 
     def described(self, description: Description) -> Described | None:
         """Return what fits a closed description; ``None`` where not all is known."""
-        if not self.scene.holds(outline(description)):
+        if not (self.scene.is_foreseen(description.body) or self.scene.holds(outline(description))):
             return None
         cells = self.scene.over(description)
         unmatched, several, fit = _fit(cells)
@@ -153,7 +157,7 @@ class KnownNeeds:
 
 def _fit(cells: Cells) -> tuple[bool, bool, tuple[float, float]]:
     """Return whether nothing fits, whether several do, and how true it is that something does."""
-    sure, most = int(cells.decide().sum()), float(cells.values.max())
+    sure, most = int(np.count_nonzero(cells.decide())), float(np.maximum.reduce(cells.values))
     return not sure, sure > 1, (most, most)
 
 

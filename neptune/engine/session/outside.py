@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from dsl import work
 from dsl.work import Work
@@ -34,18 +33,14 @@ class Outside:
     def __init__(self, context: RunContext, evidence: Evidence, record: Record, asker: Asker, spent: Work) -> None:
         self._context, self._evidence, self._record = context, evidence, record
         self._asker, self._work = asker, spent
-        self._kinds: dict[str, Callable[[Need, int], Any]] = {
-            "query": self._query,
-            "region_query": self._region_query,
-            "sight": self._sight,
-            "find": self._find,
-            "knowledge": self._knowledge,
-            "depth": self._depth,
-            "missing": self._missing,
-        }
+
+    # By name: bound methods would be a cycle in each run, which the collector has to look for.
+    _KINDS: ClassVar[frozenset[str]] = frozenset(
+        ("query", "region_query", "sight", "find", "knowledge", "depth", "missing")
+    )
 
     def __contains__(self, kind: str) -> bool:
-        return kind in self._kinds
+        return kind in self._KINDS
 
     def need(self, need: Need, line: int) -> Any:
         """Return the value of such a need.
@@ -57,7 +52,7 @@ class Outside:
         NeptuneError
             If what should answer is not there.
         """
-        return self._kinds[need.kind](need, line)
+        return getattr(self, f"_{need.kind}")(need, line)
 
     def _query(self, need: Need, line: int) -> str:
         text, attribute, objects = need.of

@@ -350,6 +350,8 @@ class Session:
 
     def _check_presuppositions(self, settled: Outline) -> None:
         """Add what the descriptions of a plan take for granted to the record."""
+        if self._known is not None:
+            self._known.foresee(settled)
         for description, text in settled.presupposed:
             self._check_presupposition(description, text)
         if self.context.semantics == 1 or not self.objects:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from dataclasses import fields, replace
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dsl
+from dsl.plan import Predicate
 from neptune import Engine, Scene
 from neptune.algebra import LogicParameters, ProbabilisticTensor, convert, iota, logic
 from neptune.algebra.arrays import array_logic, logistic
@@ -151,6 +153,48 @@ def test_arrays_are_used(monkeypatch):
     ):
         other.run("exists(Object, lambda x: red(x) and cube(x))", scene)
     assert not ran
+
+
+def test_descriptions_are_evaluated_once(monkeypatch):
+    ran = []
+    run = KnownScene._run
+    monkeypatch.setattr(KnownScene, "_run", lambda self, node, *a: ran.append(node) or run(self, node, *a))
+    engine, scene = Engine(oracle="random"), Scene.synthetic(5, seed=0)
+    program = "describe(Color, iota(Object, lambda x: cube(x) and left(x, iota(Object, lambda y: red(y)))))"
+    engine.run(program, scene)
+    ran.clear()
+    engine.run(program, scene)
+    assert len(ran) == 1, "the two descriptions, the value and its probability are read off one evaluation"
+
+
+def test_what_is_said_of_one_object_changes_with_its_tables():
+    engine, scene = Engine(oracle="random"), Scene.synthetic(5, seed=0)
+    program = "describe(Color, iota(Object, lambda x: cube(x)))"
+    before = engine.run(program, scene)
+    table = engine.evidence(scene).table(engine.wording.question(Predicate("red", 1)), False)
+    table.write(np.arange(5), np.full(5, 40.0, dtype=np.float32))
+    after = engine.run(program, scene)
+    assert after.value == "red"
+    assert after.probability > before.probability
+    other = Engine(oracle="random", backend="torch")
+    other.run(program, scene)
+    other.evidence(scene).table(other.wording.question(Predicate("red", 1)), False).write(np.arange(5), table.logits)
+    assert other.run(program, scene).probability == after.probability
+
+
+def test_a_run_leaves_no_cycles():
+    engine, scene = Engine(oracle="random"), Scene.synthetic(5, seed=0)
+    programs = ("count(Object, lambda x: red(x))", "describe(Color, iota(Object, lambda x: cube(x)))")
+    for program in programs * 3:
+        engine.run(program, scene)
+    gc.collect()
+    gc.disable()
+    try:
+        for program in programs * 20:
+            engine.run(program, scene)
+        assert gc.collect() < 40, "each run leaves what only the collector finds"
+    finally:
+        gc.enable()
 
 
 def test_large_tables_are_left_to_tensors(monkeypatch):
