@@ -14,7 +14,14 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent / "pyproject.toml"
-SETS = {"all": ("dev-all",), "dev": ("dev",), "demo": (), "docs": ("docs",)}
+SETS = {
+    "all": ("dev-all",),
+    "dev": ("dev",),
+    "demo": (),
+    "docs": ("docs",),
+    "serve": ("openai", "serve"),
+    "gpu": ("finetune", "openai", "serve"),
+}
 """File → the extras in it. The first holds the others to its choices."""
 UNHASHED = ("torch", "triton", "nvidia-", "cuda-")
 """How the names of torch and of what its CUDA builds need begin."""
