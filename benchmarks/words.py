@@ -3,6 +3,7 @@
     python benchmarks/words.py paraphrases                      tests/writer/paraphrases.json
     python benchmarks/words.py clevr --data_dir FOLDER          CLEVR's questions, by the answers on annotated scenes
     python benchmarks/words.py sample                           programs/clevr-sample.json, against its programs
+    python benchmarks/words.py nlvr --data_dir FOLDER           NLVR's sentences, by the labels of all their scenes
     python benchmarks/words.py humans --programs FILE.jsonl.gz  CLEVR-Humans, against a language model's programs
 
 A program is right if its plan is that of the expected one, or if both answer alike on made scenes; a question of a
@@ -18,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from llm_programs import SPLITS, held_out
 
@@ -52,10 +54,10 @@ class Judge:
         return self.engine.run(program, scene).value
 
 
-def written(question: str) -> tuple[str | None, str]:
+def written(question: str, vocabulary: Vocabulary = VOCABULARY) -> tuple[str | None, str]:
     """Return the program of a question, or ``None`` and what is said instead."""
     try:
-        return reader_of(VOCABULARY).read(question).program, ""
+        return reader_of(vocabulary).read(question).program, ""
     except NeptuneError as error:
         return None, error.one_line()
 
@@ -102,12 +104,38 @@ def clevr(folder: Path, number: int | None) -> Iterator[tuple[str, str, str]]:
         yield sample.question, "right" if right else "wrong", program
 
 
+def nlvr(folder: Path, split: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the same for each different sentence of NLVR: right, if it is about every structured scene of its own."""
+    from neptune import tasks
+
+    world = Vocabulary.load("nlvr")
+    engine = Engine(oracle="scene", detector="scene", vocabulary=world, schedule="all")
+    task = tasks.load("nlvr", str(folder), split=split)
+    of_each: dict[str, list[tuple[str, Any]]] = {}
+    for sample in task.samples:
+        of_each.setdefault(sample.question, []).append((str(sample.group), sample))
+    examples = right_ones = 0
+    for sentence, samples in of_each.items():
+        program, said = written(sentence, world)
+        if program is None:
+            yield sentence, "not understood", said
+            continue
+        verdicts = []
+        for _, sample in samples:
+            scene = engine.scene(sample.picture, sample.annotation)
+            verdicts.append(task.judge(sample, engine.run(program, scene), scene))
+        examples, right_ones = examples + len(verdicts), right_ones + sum(verdicts)
+        yield sentence, "right" if all(verdicts) else "wrong", program
+    print(f"examples of those read: {right_ones} of {examples} right")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("paraphrases", "clevr", "sample", "humans"))
+    parser.add_argument("what", choices=("paraphrases", "clevr", "sample", "nlvr", "humans"))
     parser.add_argument("--data_dir", type=Path)
     parser.add_argument("--programs", type=Path)
     parser.add_argument("--number", type=int)
+    parser.add_argument("--nlvr_split", choices=("dev", "test"), default="dev")
     parser.add_argument(
         "--split", choices=SPLITS, default="all", help="of CLEVR-Humans, as benchmarks/llm_programs.py has it"
     )
@@ -117,6 +145,8 @@ def main() -> None:
     rows: Iterable[tuple[str, list[str]]]
     if words.what == "clevr":
         found = clevr(words.data_dir, words.number)
+    elif words.what == "nlvr":
+        found = nlvr(words.data_dir, words.nlvr_split)
     else:
         if words.what == "paraphrases":
             data = json.loads((ROOT / "tests/writer/paraphrases.json").read_text(encoding="utf-8"))
@@ -141,7 +171,7 @@ def main() -> None:
     print(", ".join(f"{n} {what}" for what, n in counts.most_common()))
     right = counts["right"] / max(judged, 1)
     print(f"understood {understood / total:.1%} of {total}; right {right:.1%} of {judged} judged")
-    questions = [row[0] for row in rows] if words.what != "clevr" else []
+    questions = [row[0] for row in rows] if words.what not in ("clevr", "nlvr") else []
     print(
         f"{time.perf_counter() - start:.0f} s in all" + (f", {_pace(questions):.1f} ms a question" if questions else "")
     )

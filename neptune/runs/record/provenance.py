@@ -71,7 +71,7 @@ def hash_inputs(config: Config) -> dict[str, str]:
         weights = PACKAGE / "perception" / "embedded" / "weights"
         files |= {f"weights/{p.name}": p for p in sorted(weights.glob("*.safetensors"))}
     if config.code_gen_provider == "embedded" or config.task == "ask":
-        for name in ("english.lark", "english.json"):
+        for name in ("english.lark", "english-containers.lark", "english.json"):
             files[f"grammars/{name}"] = resources.find("grammars", name)
     shown = prompts()
     files |= {f"prompts/{p.relative_to(shown)}": p for p in sorted(shown.rglob("*")) if p.is_file()}

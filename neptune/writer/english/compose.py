@@ -7,12 +7,15 @@ from typing import Any
 
 from dsl.vocabulary import Vocabulary
 from neptune.writer.english import meaning as m
-from neptune.writer.english.phrases import IT, THEY, Owned, Rejected, _Phrases, all_of, parts
+from neptune.writer.english.phrases import IT, THEY, Owned, Rejected, _Phrases, all_of
 
 
 def functions(vocabulary: Vocabulary) -> Mapping[str, Callable[..., Any]]:
     """Return name → function, for the words of a vocabulary."""
-    composer = _Questions(vocabulary)
+    return _named(_Questions(vocabulary))
+
+
+def _named(composer: _Questions) -> Mapping[str, Callable[..., Any]]:
     return {name: getattr(composer, name) for name in dir(composer) if not name.startswith("_")}
 
 
@@ -28,13 +31,13 @@ class _Questions(_Phrases):
         return m.Count(nominal)
 
     def count_that(self, nominal: m.Nominal, condition: m.Condition) -> m.Question:
-        return m.Count(nominal.that(*parts(condition)))
+        return m.Count(self.nominal_that(nominal, condition))
 
     def count_all_that(self, condition: m.Condition) -> m.Question:
-        return m.Count(m.Nominal(parts(condition), None, True))
+        return m.Count(self.nominal_that(m.Nominal(plural=True), condition))
 
     def count_of_that(self, phrase: m.Phrase, condition: m.Condition) -> m.Question:
-        return m.Count(phrase.nominal.that(*parts(condition)))
+        return m.Count(self.nominal_that(phrase.nominal, condition))
 
     def count_everything(self) -> m.Question:
         return m.Count(m.Nominal())
@@ -86,26 +89,29 @@ class _Questions(_Phrases):
     def not_exists(self, what: m.Phrase) -> m.Question:
         return m.Contrary(m.Exists(what))
 
-    def holds(self, of: m.Phrase, that: m.Condition) -> m.Question:
+    def _hold(self, of: m.Phrase, that: m.Condition) -> m.Question:
         return m.Holds(of, that)
 
+    def holds(self, of: m.Phrase, that: m.Condition) -> m.Question:
+        return self._hold(of, that)
+
     def hold_all(self, nominal: m.Nominal, that: m.Condition) -> m.Question:
-        return m.Holds(m.Phrase("all", nominal), that)
+        return self._hold(m.Phrase("all", nominal), that)
 
     def not_holds(self, of: m.Phrase, that: m.Condition) -> m.Question:
-        return m.Contrary(m.Holds(of, that))
+        return m.Contrary(self._hold(of, that))
 
     def lies(self, of: m.Phrase, name: str, to: m.Phrase) -> m.Question:
-        return m.Holds(of, m.Related(name, to))
+        return self._hold(of, self.related(name, to))
 
     def pair(self, first: m.Phrase, second: m.Phrase) -> tuple[m.Phrase, m.Phrase]:
         return first, second
 
     def both_hold(self, pair: tuple[m.Phrase, m.Phrase], that: m.Condition) -> m.Question:
-        return m.Each(tuple(m.Holds(p, that) for p in pair))
+        return m.Each(tuple(self._hold(p, that) for p in pair))
 
     def either_holds(self, pair: tuple[m.Phrase, m.Phrase], that: m.Condition) -> m.Question:
-        return m.Each(tuple(m.Holds(p, that) for p in pair), one=True)
+        return m.Each(tuple(self._hold(p, that) for p in pair), one=True)
 
     # --- what color ---
 
@@ -146,26 +152,24 @@ class _Questions(_Phrases):
         return self._describe_named("color", of)
 
     def describe_that(self, sort: str, condition: m.Condition) -> m.Question:
-        return m.Describe(sort, m.Phrase("the", m.Nominal(parts(condition))))
+        return m.Describe(sort, m.Phrase("the", self.nominal_that(EVERYTHING, condition)))
 
     def describe_core(self, sort: str, nominal: m.Nominal) -> m.Question:
         return m.Describe(sort, m.Phrase("the", nominal))
 
     def describe_core_that(self, sort: str, nominal: m.Nominal, condition: m.Condition) -> m.Question:
-        return m.Describe(sort, m.Phrase("the", nominal.that(*parts(condition))))
+        return m.Describe(sort, m.Phrase("the", self.nominal_that(nominal, condition)))
 
     # --- one property of several things ---
 
     def attr_same(self, sort: str, of: m.Phrase, to: m.Phrase) -> m.Question:
-        condition = self.same_attr(sort, to)
-        return m.Holds(of, condition)
+        return self._hold(of, self.same_attr(sort, to))
 
     def owned_same(self, owned: Owned, to: m.Phrase) -> m.Question:
         return self.attr_same(*owned, to)
 
     def attr_differs(self, sort: str, of: m.Phrase, to: m.Phrase) -> m.Question:
-        condition = self.differ_attr(sort, to)
-        return m.Holds(of, condition)
+        return self._hold(of, self.differ_attr(sort, to))
 
     def owned_differs(self, owned: Owned, to: m.Phrase) -> m.Question:
         return self.attr_differs(*owned, to)
@@ -184,7 +188,7 @@ class _Questions(_Phrases):
 
     def same_pair_in_all(self, pair: tuple[m.Phrase, m.Phrase]) -> m.Question:
         first, second = pair
-        return m.Holds(first, all_of(m.Related(name, second) for sort, name in self._same.items() if sort != "object"))
+        return self._hold(first, all_of(self.related(n, second) for sort, n in self._same.items() if sort != "object"))
 
     def the_group(self, _: int, nominal: m.Nominal) -> m.Nominal:
         return nominal
@@ -234,12 +238,12 @@ class _Questions(_Phrases):
         return m.Point(at)
 
     def point_that(self, condition: m.Condition) -> m.Question:
-        return m.Point(m.Phrase("the", m.Nominal(parts(condition))))
+        return m.Point(m.Phrase("the", self.nominal_that(EVERYTHING, condition)))
 
     point_modified = point_that
 
     def point_core_that(self, nominal: m.Nominal, condition: m.Condition) -> m.Question:
-        return m.Point(m.Phrase("the", nominal.that(*parts(condition))))
+        return m.Point(m.Phrase("the", self.nominal_that(nominal, condition)))
 
     def point_related(self, name: str, to: m.Phrase) -> m.Question:
         return self.point_that(m.Related(name, to))

@@ -56,10 +56,11 @@ def unknown_words(words: Sequence[Word], edges: Sequence[Mapping[str, Sequence[t
 
 def unknown(question: str, words: Sequence[Word], known: Iterable[str]) -> NotUnderstoodError:
     """Return the error of words that are not known, with known ones that look like them."""
-    known = list(known)
+    known = set(known)
     # each word once, and stray signs last
     words = sorted({w.text: w for w in reversed(words)}.values(), key=lambda w: (not w.text.isalnum(), w.column))
-    close = {word.text: difflib.get_close_matches(word.text, known, 1, 0.78) for word in words}
+    # a word that is known in longer phrases alone ("wall" in "touching the wall") is not meant by itself
+    close = {w.text: difflib.get_close_matches(w.text, sorted(known - {w.text}), 1, 0.78) for w in words}
     said = [f"'{w}' → '{c[0]}'" if len(close) > 1 else f"did you mean '{c[0]}'?" for w, c in close.items() if c]
     names = ", ".join(f"'{word.text}' (column {word.column})" for word in words[:5])
     more = f" and {len(words) - 5} more" if len(words) > 5 else ""

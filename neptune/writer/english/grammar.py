@@ -59,10 +59,11 @@ class Grammar:
     names: frozenset[str]
 
 
-@lru_cache(maxsize=1)
-def load() -> Grammar:
-    """Return the shipped grammar; read once."""
-    return read(resources.find("grammars", "english.lark").read_text(encoding="utf-8"))
+@lru_cache(maxsize=2)
+def load(containers: bool = False) -> Grammar:
+    """Return the shipped grammar, read once; `containers`: with the phrases of a world that has them."""
+    files = ("english.lark", "english-containers.lark") if containers else ("english.lark",)
+    return read("\n".join(resources.find("grammars", name).read_text(encoding="utf-8") for name in files))
 
 
 def read(text: str) -> Grammar:
@@ -78,7 +79,12 @@ def read(text: str) -> Grammar:
     # Lark reads the rules and writes out what is optional; its parsers, which take as long to make, are not needed
     reads: Any = load_grammar.load_grammar
     terminals, rules, _ = reads(text, "english.lark", [], False)[0].compile([START], "*")
+    declared = {name for line in text.splitlines() if line.startswith("%declare") for name in line.split()[1:]}
     literal = {t.name: f"'{t.pattern.value}'" for t in terminals}
+    if declared & literal.keys():
+        raise ValueError(
+            f"classes that are named like a word of the rules: {', '.join(sorted(declared & literal.keys()))}"
+        )
     raw: dict[str, list[tuple[tuple[str, ...], str | None, int]]] = {}
     for rule in rules:
         symbols = tuple(literal.get(s.name, str(s.name)) for s in rule.expansion)

@@ -11,14 +11,16 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 from dsl import resources
 from dsl.vocabulary import Vocabulary
 from neptune.errors import ConfigError
 
+_WAYS = re.compile(r"\{([^{}]*)\}")
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[^\s]")
 _PAUSES = frozenset(",;:.!?()–—…")
 _IGNORED = frozenset("-\"“”„«»‘'`´*_¿¡")
@@ -46,8 +48,12 @@ class Lexicon:
         What ``<name>-words.json`` holds: a value, predicate or attribute → words for it.
     english
         What ``<name>-english.json`` holds: `nouns` (sorts whose values are nouns), `words` (as `words` above),
-        `relations` (a predicate of two → how it is put before a noun, ``of``; with "its", ``its``; of one object,
-        ``alone``), `superlatives`, `attributes` (a sort → nouns for it).
+        `relations` (a predicate or definition of two → how it is put before a noun, ``of``; with "its", ``its``; of one
+        object, ``alone``; of several that are so to each other, ``together``; as verbs, ``does`` and ``does_alone``),
+        `superlatives`, `attributes` (a sort → nouns for it), `things` (a sort of containers, a part of a sort, or a
+        predicate of one object → nouns for what it is true of), `spellings` (a word → how it is meant to be written),
+        `typos` (whether a word that is not known is read as the one known word that it is a slip from).
+        ``{a|b}`` in a phrase stands for each of the two.
     """
 
     def __init__(
@@ -55,12 +61,15 @@ class Lexicon:
     ) -> None:
         self.vocabulary = vocabulary
         general = _general()
-        self._spelled: Mapping[str, str] = general["contractions"] | general["spellings"]
+        english = english or {}
+        self._spelled: Mapping[str, str] = general["contractions"] | general["spellings"] | english.get("spellings", {})
+        self._typos = bool(english.get("typos", False))
         self._passed_over = frozenset(general["passed_over"])
         self._skipped = frozenset(general["skipped"])
         self._entries: dict[str, list[tuple[tuple[str, ...], str, Any]]] = {}
-        for name, row in _entries(vocabulary, words or {}, english or {}, general):
-            self._enter(name, *row)
+        for name, row in _entries(vocabulary, words or {}, english, general):
+            for phrase in _each(name):
+                self._enter(phrase, *row)
 
     def _enter(self, phrase: str, kind: str, meaning: Any) -> None:
         parts = tuple(phrase.lower().replace("-", " ").replace("_", " ").split())
@@ -76,6 +85,23 @@ class Lexicon:
         """Return what is said of words that the grammar takes, but that change nothing."""
         passed = {word.text for word in words} & self._passed_over
         return [f"'{word}' was passed over: the plain relation is meant" for word in sorted(passed)]
+
+    def mended(self, words: list[Word], unknown: list[Word], literal: frozenset[str]) -> tuple[list[Word], list[str]]:
+        """Return the words with slips of writing undone, and what was done, one note a word.
+
+        A slip is one letter too many, too few, another, or two swapped, in a word of four letters at least. A world
+        says whether slips are undone; only where one known word is that near.
+        """
+        known = {*self.known(), *literal} if self._typos else set()
+        meant: dict[Word, str] = {}
+        for word in unknown:
+            near = [word.text] if word.text in known else []
+            if not near and len(word.text) > 3:
+                near = sorted(_slips(word.text) & known)
+            if len(near) == 1:
+                meant[word] = near[0]
+        notes = [f"'{word.text}' was read as '{text}'" for word, text in meant.items() if word.text != text]
+        return [replace(word, text=meant[word]) if word in meant else word for word in words], notes
 
     def split(self, question: str) -> list[Word]:
         """Return the words of a question: lower case, contractions written out, hyphens and quotes dropped.
@@ -187,7 +213,10 @@ def _entries(
     for word, concept in vocabulary.synonyms.items():
         called.setdefault(concept, set()).add(word)
     nouns = {v for sort in english.get("nouns", []) for v in vocabulary.values(sort)}
+    yield from _things(vocabulary, called, english, plurals)
     for sort in vocabulary.sorts.values():
+        if sort.of_things:
+            continue
         for value in sort.values:
             for word in {value, *called.get(value, ())}:
                 yield word, ("ADJ", value)
@@ -214,20 +243,66 @@ def _relations(
     vocabulary: Vocabulary, called: Mapping[str, Iterable[str]], english: Mapping[str, Any]
 ) -> Iterator[_Entry]:
     put: Mapping[str, Mapping[str, list[str]]] = english.get("relations", {})
-    for name, facts in vocabulary.predicates.items():
-        if facts.same is not None:
+    defined = [d.name for d in vocabulary.definitions.values() if d.gives == "truth" and d.name not in vocabulary.sorts]
+    for name in dict.fromkeys((*vocabulary.predicates, *defined)):
+        if vocabulary.same(name) is not None:
             continue
-        ways = {name, *called.get(name, ())}
-        if 2 in facts.arities:
+        ways, arities = {name, *called.get(name, ())}, vocabulary.arities(name)
+        if 2 in arities:
             derived = vocabulary.derived(name, 2)
             compares = derived is not None and derived.kind in ("greater", "less")
             for word in ways | {*put.get(name, {}).get("of", ())}:
                 yield (f"{word} than" if compares and not word.endswith("than") else word), ("REL", name)
+            for word in put.get(name, {}).get("together", ()):
+                yield word, ("EACH_OTHER", name)
+            for word in put.get(name, {}).get("does", ()):
+                yield word, ("RELATES", name)
             for word in put.get(name, {}).get("its", ()):
                 yield word, ("ITS_SIDE", name)
-        if 1 in facts.arities:
-            for word in put.get(name, {}).get("alone", () if 2 in facts.arities else ways):
-                yield word, ("ALONE" if 2 in facts.arities else "ADJ", name)
+        if 1 in arities:
+            for word in put.get(name, {}).get("does_alone", ()):
+                yield word, ("RELATES_ALONE", name)
+            alone = put.get(name, {}).get("alone", ())
+            for word in alone if 2 in arities else {*ways, *alone}:
+                yield word, ("ALONE" if word in alone else "ADJ", name)
+
+
+def _things(
+    vocabulary: Vocabulary, called: Mapping[str, Iterable[str]], english: Mapping[str, Any], plurals: Mapping[str, str]
+) -> Iterator[_Entry]:
+    """Yield the nouns for containers and parts, and for what a predicate of one object is true of."""
+    given: Mapping[str, list[str]] = english.get("things", {})
+    for sort in vocabulary.sorts.values():
+        if not sort.of_things:
+            continue
+        holder, part = vocabulary.kind(sort.name), sort.name.lower() if sort.of else None
+        kind, meaning = ("HOLDER", (holder, part)) if holder in vocabulary.containers else ("NOUN", part)
+        for word in {sort.name.lower(), *called.get(sort.name, ()), *given.get(sort.name, ())}:
+            yield from _noun_each(word, kind, meaning, plurals)
+    for name, nouns in given.items():
+        for word in nouns if name not in vocabulary.sorts else ():
+            yield from _noun_each(word, "NOUN", name, plurals)
+
+
+def _slips(word: str) -> set[str]:
+    """Return all words that one slip makes of a word."""
+    cuts = [(word[:k], word[k:]) for k in range(len(word) + 1)]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    fewer = {a + b[1:] for a, b in cuts if b}
+    swapped = {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
+    return fewer | swapped | {a + c + rest for a, b in cuts for c in letters for rest in (b, b[1:])}
+
+
+def _each(phrase: str) -> Iterator[str]:
+    """Yield a phrase in all its ways: ``the {top|bottom}`` is ``the top`` and ``the bottom``."""
+    ways = _WAYS.split(phrase)
+    parts = [part.split("|") if place % 2 else [part] for place, part in enumerate(ways)]
+    return (" ".join("".join(chosen).split()) for chosen in product(*parts))
+
+
+def _noun_each(word: str, kind: str, meaning: Any, plurals: Mapping[str, str]) -> Iterator[_Entry]:
+    for each in _each(word):
+        yield from _noun(each, kind, meaning, plurals)
 
 
 def _noun(word: str, kind: str, meaning: Any, plurals: Mapping[str, str]) -> Iterator[_Entry]:
@@ -236,8 +311,9 @@ def _noun(word: str, kind: str, meaning: Any, plurals: Mapping[str, str]) -> Ite
 
 
 def _plural(word: str, irregular: Mapping[str, str]) -> str:
-    if word in irregular:
-        return irregular[word]
+    before, _, last = word.rpartition(" ")
+    if last in irregular:
+        return f"{before} {irregular[last]}".strip()
     if word.endswith(("s", "x", "z", "ch", "sh")):
         return word + "es"
     if word.endswith("y") and word[-2:-1] not in "aeiou":

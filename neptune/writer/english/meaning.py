@@ -56,13 +56,53 @@ class Apart:
     of: Phrase
 
 
-Condition: TypeAlias = "Is | Related | Not | All | Any | Apart"
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The relation of a container to what it holds; `holder_first`: ``contains(box, x)``, not ``inside(x, box)``."""
+
+    name: str
+    holder_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Said of a container: the answer to a question about what it holds is yes: "has a red cube", "has two colors"."""
+
+    question: Question
+    by: Holding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One of the two places of a relation is taken by a variable; only a renderer makes these."""
+
+    name: str
+    variable: str
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Said of several: they are in one and the same container."""
+
+    container: Nominal
+    by: Holding
+
+
+Condition: TypeAlias = "Is | Related | Not | All | Any | Apart | Inside | Bound | Together"
 ALWAYS = All()
 
 # --- noun phrases ---
 
+OBJECT = "Object"
+"""The sort of what is no container."""
+
 SAME_NOUN = "the same noun as before"
 """The head of "the red one"."""
+
+
+THOSE = "those just named"
+"""The head of "two of them"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +114,20 @@ class Nominal:
     conditions
         What its objects fulfil.
     head
-        The condition that its noun is; :data:`SAME_NOUN`; or ``None`` for "thing".
+        The condition that its noun is; :data:`SAME_NOUN`; :data:`THOSE`; or ``None`` for "thing".
     plural
         Whether the noun is.
     other
         Whether "other" stands before it, or "else" behind.
+    sort
+        What it is one of: an object, or a container of a sort.
     """
 
     conditions: tuple[Condition, ...] = ()
     head: str | None = None
     plural: bool = False
     other: bool = False
+    sort: str = OBJECT
 
     def that(self, *conditions: Condition) -> Nominal:
         """Return it with more conditions."""
@@ -105,10 +148,12 @@ class Phrase:
     """A noun phrase: ``the``, ``some``, ``all``, ``no``, ``most``, or so many, of a nominal; ``it`` and ``they``.
 
     Without an article (``bare``) one object is the one, and several are some, or all where they are asked about.
+    `alike`: a sort; all that are counted have one and the same value of it ("two things of the same color").
     """
 
     quantity: str | Quantity
     nominal: Nominal = Nominal()
+    alike: str | None = None
 
 
 # --- questions ---
@@ -188,6 +233,15 @@ class CountValues:
 
 
 @dataclass(frozen=True, slots=True)
+class ValuesAre:
+    """Whether so many values of a sort occur: "things of two colors are left of it"."""
+
+    quantity: Quantity
+    sort: str
+    among: Nominal = Nominal()
+
+
+@dataclass(frozen=True, slots=True)
 class Commonest:
     """The value that most objects have."""
 
@@ -226,6 +280,38 @@ class After:
 
 
 Question: TypeAlias = (
-    "Count | Difference | Exists | Compare | MoreOf | Describe | Holds | SameInGroup | CountValues | Commonest | Point "
-    "| Contrary | Each | After"
+    "Count | Difference | Exists | Compare | MoreOf | Describe | Holds | SameInGroup | CountValues | ValuesAre "
+    "| Commonest | Point | Contrary | Each | After"
 )
+
+
+def spoken_of(question: Question) -> tuple[Nominal, ...]:
+    """Return the nouns that a question of yes or no is about."""
+    match question:
+        case Exists(phrase) | Holds(phrase, _):
+            return (phrase.nominal,)
+        case SameInGroup(_, nominal) | ValuesAre(_, _, nominal):
+            return (nominal,)
+        case Contrary(of):
+            return spoken_of(of)
+        case Each(of):
+            return tuple(nominal for each in of for nominal in spoken_of(each))
+    return ()
+
+
+def about_those(question: Question, that: Condition) -> Question:
+    """Return a question of yes or no about those of its objects of which a condition is true."""
+    match question:
+        case Exists(what):
+            return Exists(replace(what, nominal=what.nominal.that(that)))
+        case Holds(of, said):
+            return Holds(replace(of, nominal=of.nominal.that(that)), said)
+        case SameInGroup(_, group):
+            return replace(question, group=group.that(that))
+        case ValuesAre(_, _, among):
+            return replace(question, among=among.that(that))
+        case Contrary(of):
+            return Contrary(about_those(of, that))
+        case Each(of, one):
+            return Each(tuple(about_those(each, that) for each in of), one)
+    raise AssertionError(f"no question of yes or no: {type(question).__name__}")

@@ -178,7 +178,7 @@ class _Phrases:
 
     def related_to_both(self, sides: tuple[str, tuple[str, ...]], to: m.Phrase) -> m.Condition:
         how, names = sides
-        ways = tuple(m.Related(name, to) for name in names)
+        ways = tuple(self.related(name, to) for name in names)
         if how == "either":
             return m.Any(ways)
         return all_of(ways) if how == "both" else all_of(m.Not(way) for way in ways)

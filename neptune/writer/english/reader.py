@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import dsl
 from dsl.vocabulary import Vocabulary
-from neptune.writer.english import faults
+from neptune.writer.english import containers, faults
 from neptune.writer.english.chart import Chart
 from neptune.writer.english.compose import functions
 from neptune.writer.english.grammar import load
@@ -47,9 +48,12 @@ class Reader:
     """
 
     def __init__(self, vocabulary: Vocabulary, english: Mapping[str, Any] | None = None) -> None:
-        self._vocabulary, self._grammar = vocabulary, load()
+        self._holds = holds = bool(vocabulary.containers)
+        self._vocabulary, self._grammar = vocabulary, load(holds)
         self._lexicon = lexicon_of(vocabulary) if english is None else Lexicon(vocabulary, english=english)
-        self._functions: dict[str, Callable[..., Any]] = dict(functions(vocabulary))
+        self._functions: dict[str, Callable[..., Any]] = dict(
+            containers.functions(vocabulary) if holds else functions(vocabulary)
+        )
 
     def read(self, question: str) -> Reading:
         """Return the program of a question: that of its cheapest reading.
@@ -68,9 +72,14 @@ class Reader:
             raise faults.too_long(question, f"{len(words):,} words")
         edges = self._lexicon.edges(words, self._grammar.words)
         unknown = faults.unknown_words(words, edges)
+        mended: list[str] = []
+        if unknown:
+            words, mended = self._lexicon.mended(words, unknown, self._grammar.words)
+            edges = self._lexicon.edges(words, self._grammar.words) if mended else edges
+            unknown = faults.unknown_words(words, edges)
         if unknown:
             raise faults.unknown(question, unknown, [*self._lexicon.known(), *self._grammar.words])
-        notes = self._lexicon.notes(words)
+        notes = [*mended, *self._lexicon.notes(words)]
         chart = Chart(self._grammar, self._functions, edges)
         programs: list[tuple[int, Reading]] = []
         unresolved: Unresolved | None = None
@@ -78,8 +87,12 @@ class Reader:
             resolver, renderer = Resolver(), Renderer(self._vocabulary)
             try:
                 program = renderer.program(resolver.question(meaning))
+                if self._holds:
+                    dsl.check(program, vocabulary=self._vocabulary)
             except Unresolved as error:
                 unresolved = unresolved or error
+                continue
+            except dsl.ProgramError:  # what is said of a container that is true of objects only is no reading
                 continue
             programs.append((cost, Reading(program, (*notes, *resolver.notes, *renderer.notes))))
         if not programs:

@@ -61,6 +61,8 @@ class Renderer:
             case m.CountValues(sort, among):
                 value, has = self._value(sort)
                 return f"count({sort}, lambda {value}: {self._bound('exists', among, has)})"
+            case m.ValuesAre(quantity, sort, among):
+                return f"{self.program(m.CountValues(sort, among))} {quantity.operator} {quantity.number}"
             case m.Commonest(sort, among):
                 value, has = self._value(sort)
                 return f"mode({sort}, lambda {value}: {self._bound('count', among, has)})"
@@ -88,7 +90,7 @@ class Renderer:
     def _listed(self, nominal: m.Nominal) -> str:
         x = next(self._fresh)
         parts = [self._condition(c, x) for c in _flat(nominal.conditions)]
-        return f"[{x} for {x} in Object if {_and(parts)}]" if parts else f"[{x} for {x} in Object]"
+        return f"[{x} for {x} in {nominal.sort} if {_and(parts)}]" if parts else f"[{x} for {x} in {nominal.sort}]"
 
     def _group(self, question: m.SameInGroup) -> str:
         group = question.group
@@ -119,6 +121,11 @@ class Renderer:
     def _said(self, of: m.Phrase, that: Formula | None) -> str:
         """Return that `that` is true of so many objects as a phrase says; without it, that they are there."""
         nominal = of.nominal
+        if of.alike is not None:
+            value, has = self._value(of.alike)
+            alike = replace(of, alike=None)
+            said = self._said(alike, has if that is None else lambda x: f"{has(x)} and {that(x)}")
+            return f"exists({of.alike}, lambda {value}: {said})"
         if of.quantity == "bare":
             of = replace(of, quantity="some" if nominal.plural else "the")
         if isinstance(of.quantity, m.Quantity):
@@ -146,16 +153,16 @@ class Renderer:
         if that is not None:
             parts.append(that(x))
         if not parts:
-            if self._vacuous is None:
-                return f"{quantifier}(Object, lambda {x}: True)"
+            if self._vacuous is None or nominal.sort != m.OBJECT:
+                return f"{quantifier}({nominal.sort}, lambda {x}: True)"
             parts = [f"{self._vacuous}({x})"]
-        return f"{quantifier}(Object, lambda {x}: {_and(parts)})"
+        return f"{quantifier}({nominal.sort}, lambda {x}: {_and(parts)})"
 
     def _all(self, nominal: m.Nominal, that: Formula) -> str:
         x = next(self._fresh)
         parts = [self._condition(c, x) for c in _flat(nominal.conditions)]
         body = f"implies({_and(parts)}, {that(x)})" if parts else that(x)
-        return f"forall(Object, lambda {x}: {body})"
+        return f"forall({nominal.sort}, lambda {x}: {body})"
 
     # --- conditions ---
 
@@ -173,8 +180,14 @@ class Renderer:
                 if of.quantity in ("the", "bare") and not of.nominal.plural:
                     return f"distinct({x}, {self._the(of.nominal)})"
                 return _not(_and([self._condition(c, x) for c in of.nominal.conditions] or [f"{self._vacuous}({x})"]))
+            case m.Inside(question, m.Holding(name, holder_first)):
+                said = self.program(m.about_those(question, m.Bound(name, x, holder_first)))
+                return f"({said})" if isinstance(question, m.Each) else said
+            case m.Bound(name, variable, back):
+                return f"{name}({variable}, {x})" if back else f"{name}({x}, {variable})"
             case m.Related(name, to, back):
                 return self._said(to, (lambda y: f"{name}({y}, {x})") if back else (lambda y: f"{name}({x}, {y})"))
+        raise AssertionError(f"no text for {type(condition).__name__}")
 
 
 def _flat(conditions: tuple[m.Condition, ...]) -> Iterator[m.Condition]:

@@ -68,7 +68,7 @@ class Resolver:
                 return m.MoreOf(first, self.nominal(second))
             case m.SameInGroup(_, group):
                 return replace(asked, group=self._group(group))
-            case m.CountValues(_, among) | m.Commonest(_, among):
+            case m.CountValues(_, among) | m.Commonest(_, among) | m.ValuesAre(_, _, among):
                 return replace(asked, among=self.nominal(among))
             case m.Contrary(of):
                 return m.Contrary(self.question(of))
@@ -97,6 +97,10 @@ class Resolver:
     def nominal(self, nominal: m.Nominal) -> m.Nominal:
         """Return a nominal with its noun, and with what "other" excludes."""
         head = nominal.head
+        if head == m.THOSE:
+            if self._introduced is None:
+                raise Unresolved("them")
+            return self._introduced.nominal
         more: tuple[m.Condition, ...] = ()
         if head == m.SAME_NOUN:
             head = self._noun
@@ -114,13 +118,18 @@ class Resolver:
                     conditions += (m.Apart(self._subject),)
             else:
                 self.notes.append("'other' was passed over: the question names nothing that it excludes")
-        return m.Nominal(conditions, head, nominal.plural)
+        return replace(nominal, conditions=conditions, head=head, other=False)
 
     def condition(self, condition: m.Condition) -> m.Condition:
         """Return a condition without words that point back."""
         match condition:
-            case m.Is():
+            case m.Is() | m.Bound() | m.Together():
                 return condition
+            case m.Inside(question):
+                subject = self._subject
+                found = replace(condition, question=self.question(question))
+                self._subject = subject
+                return found
             case m.Related(name, to, back):
                 return m.Related(name, self.phrase(to), back)
             case m.Not(of):
