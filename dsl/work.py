@@ -77,6 +77,11 @@ class Work:
         """What has been done so far."""
         return self._thousandths / EXACT
 
+    def renew(self) -> None:
+        """Count from nothing again: what was done belongs to an earlier block of a conversation."""
+        self._thousandths = 0
+        self.by_kind.clear()
+
     def begin(self, program: ast.Program) -> None:
         """Name the program that is run: the larger it is and the more objects there are, the more it may do."""
         self._program = program

@@ -239,6 +239,39 @@ class Config(BaseModel):
         False, description="Task ask: print how the program would be planned, and ask nothing (no image needed)."
     )
 
+    # Task agent, and ask with turns
+    turns: Count | None = Field(
+        None,
+        description="Task agent: so many turns may a model take, which looks, acts, looks again (docs/turns.md); the "
+        "model is that of code_gen_*; null: 10. Task ask with turns is task agent.",
+    )
+    ways: list[Literal["direct", "program", "turns"]] = Field(
+        default_factory=lambda: ["turns"],
+        description="Task agent, of a dataset: how each sample is answered, compared by McNemar's test: by the model "
+        "directly, by one program, in turns.",
+    )
+    turn_format: Literal["own", "pyvision"] = Field(
+        "own", description="Task agent: how the model writes its turns, in this project's form or in PyVision's tags."
+    )
+    turn_limits: dict[str, Any] = Field(
+        default_factory=dict,
+        description='Task agent: what a conversation may use, {"pictures": 32, "tokens": 200000, "money": 0.5, '
+        '"oracle_calls": 5000, "seconds": 600}; a limit of money needs code_gen_prices.',
+    )
+    sandbox: Literal["none", "bwrap", "gvisor"] = Field(
+        "none",
+        description="Task agent: turns are programs of the language; bwrap, gvisor: real Python in that sandbox "
+        "(docs/sandbox.md).",
+    )
+    tools: Literal["none", "offer", "learn"] = Field(
+        "none",
+        description="Task agent: functions of earlier conversations, in tool_library: offer them; learn (of a training "
+        "split): also keep those that served right answers.",
+    )
+    tool_library: KeptPath | None = Field(
+        None, description="Task agent: JSON file of functions that conversations made."
+    )
+
     # What comes of it
     inspect: Literal["none", "values", "flips"] = Field(
         "values",

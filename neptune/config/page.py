@@ -24,6 +24,7 @@ HEADINGS = {
     "code_gen_provider": "Who writes programs",
     "logic": "How it is answered",
     "image": "Task ask",
+    "turns": "Task agent, and ask with turns",
     "inspect": "What comes of it",
     "sample": "Task contact-sheet",
     "gpus": "How it runs",

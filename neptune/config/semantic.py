@@ -54,7 +54,9 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
         )
     if (config.dataset is not None or config.task == "train") and config.data_dir is None and "data_dir" not in skip:
         problems.append("'data_dir' is not given; expected the folder that holds the dataset's files")
-    if config.task == "ask":
+    if config.task == "agent" or (config.task == "ask" and config.turns is not None):
+        problems += _turn_problems(config, skip)
+    if config.task == "ask" or (config.task == "agent" and not config.datasets):
         given = config.image is not None or config.video is not None
         if not given and not config.explain and not skip & {"image", "video"}:
             problems.append("'image' is not given; expected a picture, --image photo.jpg, or a film, --video film.mp4")
@@ -83,14 +85,51 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
     )
 
 
+def _turn_problems(config: Config, skip: set[str]) -> list[str]:
+    """What a conversation needs and lacks: a model that replies, prices where money is limited."""
+    problems = []
+    if config.code_gen_provider not in ENDPOINTS and "code_gen_provider" not in skip:
+        problems.append(
+            f"'code_gen_provider' is {config.code_gen_provider}, which replies in no conversation; expected a model: "
+            f"--code_gen_provider, one of {', '.join(ENDPOINTS)}, and --code_gen_model_name"
+        )
+    if config.video is not None and "video" not in skip:
+        problems.append("'video' does not go with turns; expected a picture, --image photo.jpg")
+    if config.question is None and not config.datasets and "question" not in skip:
+        problems.append("'question' is not given; a conversation is about one: --question \"…\"")
+    known = ("pictures", "tokens", "money", "oracle_calls", "seconds")
+    problems += _entry_problems(
+        "limit", "turn_limits", config.turn_limits, known,
+        lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf,
+        "a number above 0",
+    )  # fmt: skip
+    if "money" in config.turn_limits and not any(config.code_gen_prices.values()):
+        problems.append(
+            "'turn_limits.money' limits money, and no price is known; expected code_gen_prices, such as "
+            '{"prompt": 0.15, "completion": 0.6} for a million tokens'
+        )
+    if config.tools != "none" and config.tool_library is None:
+        problems.append(f"'tool_library' is not given; tools {config.tools} needs the file of the functions")
+    if config.tools == "learn" and "train" not in (config.split or ""):
+        problems.append("'tools' is learn, which is for a training split; expected --split train, or tools offer")
+    if config.tools == "learn" and config.sandbox != "none":
+        problems.append(
+            "'tools' is learn, which keeps functions of the language; expected sandbox none, or tools offer"
+        )
+    if not config.ways or len(set(config.ways)) < len(config.ways):
+        problems.append("'ways' is empty, or names a way twice; expected direct, program, turns")
+    return problems
+
+
 def _stray_fields(config: Config, skip: set[str]) -> list[str]:
     """Fields that say what another task is to do: this run would not heed them."""
     if "task" in skip or (config.task is not None and config.task not in TASKS):
         return []  # it is not known which task is meant
     return [
-        f"'{field}' belongs to task {task}; leave it out, or add --task {task}"
-        for field, task in OWN.items()
-        if task != config.task and getattr(config, field) != Config.model_fields[field].default
+        f"'{field}' belongs to task {' or '.join(owners)}; leave it out, or add --task {owners[0]}"
+        for field, owners in OWN.items()
+        if config.task not in owners
+        and getattr(config, field) != Config.model_fields[field].get_default(call_default_factory=True)
     ]
 
 

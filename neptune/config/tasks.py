@@ -6,6 +6,7 @@ USAGE = "usage: run.py --config FILE [--field value …]"
 
 TASKS: dict[str, str] = {
     "ask": "neptune.cli.commands.ask:ask",
+    "agent": "neptune.cli.commands.agent:agent",
     "train": "neptune.cli.commands.train:train",
     "train-answers": "neptune.cli.commands.train:train",
     "train-drawings": "neptune.cli.commands.train:train",
@@ -32,15 +33,22 @@ MODELS: dict[str, str] = {
 }
 """Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
 
-OWN: dict[str, str] = {
-    "image": "ask",
-    "video": "ask",
-    "frames_per_second": "ask",
-    "most_frames": "ask",
-    "question": "ask",
-    "program": "ask",
-    "explain": "ask",
-    "prune": "cache",
-    "sample": "contact-sheet",
+OWN: dict[str, tuple[str, ...]] = {
+    "image": ("ask", "agent"),
+    "video": ("ask",),
+    "frames_per_second": ("ask",),
+    "most_frames": ("ask",),
+    "question": ("ask", "agent"),
+    "program": ("ask",),
+    "explain": ("ask",),
+    "turns": ("agent", "ask"),
+    "ways": ("agent",),
+    "turn_format": ("agent", "ask"),
+    "turn_limits": ("agent", "ask"),
+    "sandbox": ("agent", "ask"),
+    "tools": ("agent", "ask"),
+    "tool_library": ("agent", "ask"),
+    "prune": ("cache",),
+    "sample": ("contact-sheet",),
 }
-"""Fields of `Config` that one task alone reads: field → task. Elsewhere they would do nothing, and say nothing."""
+"""Fields of `Config` that some tasks alone read: field → tasks. Elsewhere they would do nothing, and say nothing."""

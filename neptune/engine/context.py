@@ -129,6 +129,10 @@ class RunContext:
         """Return the same with what a task gives programs, if it gives anything."""
         return replace(self, inputs=dict(inputs)) if inputs else self
 
+    def budgeted(self, budget: int | None) -> RunContext:
+        """Return the same with another budget of oracle calls."""
+        return self if budget == self.budget else replace(self, budget=budget)
+
     def under(self, presuppositions: str | None) -> RunContext:
         """Return the same with another choice for what is not there, if one is given.
 

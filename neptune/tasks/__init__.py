@@ -27,6 +27,8 @@ REGISTRY = {
     "gqa": "neptune.tasks.gqa:Gqa",
     "nlvr": "neptune.tasks.nlvr:Nlvr",
     "nlvr-pictures": "neptune.tasks.nlvr:NlvrPictures",
+    "vstar": "neptune.tasks.detail.vstar:VStar",
+    "vlmsareblind": "neptune.tasks.detail.blind:VlmsAreBlind",
     "folder": "neptune.tasks.folder:PictureFolder",
 }
 """Task name → ``"module:Class"``, loaded on first use."""

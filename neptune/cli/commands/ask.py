@@ -42,6 +42,10 @@ def ask(config: Config, name: str) -> int:
     NeptuneError
         If a picture can not be read, nothing is detected, there is no program, or the program is wrong.
     """
+    if config.turns is not None:
+        from neptune.cli.commands.agent import agent
+
+        return agent(config, name)
     from dsl.errors import ProgramError
     from neptune.engine import Engine
     from neptune.runs.report import write_report

@@ -111,14 +111,26 @@ class PatchInterpreter(Deciding):
         if module:
             constant = MODULES[module].get(node.name)
             return constant if isinstance(constant, float) else values.BuiltinRef(f"{module}.{node.name}")
-        return calls.attribute(self, self.eval(node.value), node.name, node)
+        return self.attribute(self.eval(node.value), node.name, node)
+
+    def attribute(self, value: Any, name: str, node: ast.Node) -> Any:
+        """Return an attribute of a value."""
+        return calls.attribute(self, value, name, node)
+
+    def method(self, value: Any, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call) -> Any:
+        """Call a method of a value."""
+        return calls.method(self, value, name, args, keywords, node)
+
+    def function(self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Expr) -> Any:
+        """Call a function that the dialect declares."""
+        return calls.function(self, name, args, keywords, node)
 
     def _call(self, node: ast.Call) -> Any:
         func = node.func
         if isinstance(func, ast.Attribute) and not self._module(func.value):
             target = self.eval(func.value)
             args, keywords = self._arguments(node)
-            return calls.method(self, target, func.name, args, keywords, node)
+            return self.method(target, func.name, args, keywords, node)
         function = self._attribute(func) if isinstance(func, ast.Attribute) else self.eval(func)
         args, keywords = self._arguments(node)
         return self.call_value(function, args, node, keywords)
@@ -131,7 +143,7 @@ class PatchInterpreter(Deciding):
             said = f"{values.kind_name(function).capitalize()} can not be called"
             raise ProgramError(said, node.span, expected="a function")
         if function.name in FUNCTIONS:
-            return calls.function(self, function.name, args, keywords or {}, node)
+            return self.function(function.name, args, keywords or {}, node)
         if "." in function.name:
             return modules.call(self, function.name, args, keywords or {}, node)
         return plain.builtin(self, function.name, args, keywords or {}, node)

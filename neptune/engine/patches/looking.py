@@ -90,6 +90,10 @@ class Looking:
         except ValueError as error:
             return self.missing(f"crop: {error}", node)
 
+    def renew(self) -> None:
+        """Count the regions that are made from nothing again: those so far are an earlier block's."""
+        self._made = 0
+
     # --- finding ---------------------------------------------------------------------------------
 
     def find(self, region: Region, noun: str, node: ast.Node) -> Members:

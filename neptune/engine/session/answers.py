@@ -103,6 +103,28 @@ def answer_of(run: Interpreter, session: Session, program: ast.Program) -> Answe
     return _answered(_Interpreted(run, program), session, program.body[-1])
 
 
+def answer_of_value(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Answer:
+    """Say what a value answers that a program has returned, of which `last` is the last statement.
+
+    Raises
+    ------
+    dsl.ProgramError
+        If it is nothing that answers a question.
+    """
+    return _answered(_Given(run, value, last), session, last)
+
+
+class _Given:
+    """A run of a program that is over, with its result."""
+
+    def __init__(self, at: Interpreter, value: Any, last: ast.Stmt) -> None:
+        self.at, self._value, self._last = at, value, last
+
+    def run(self) -> Any:
+        """Return the result."""
+        return self.at.result(self._value, self._last)
+
+
 class _Interpreted:
     """A run of a program by an interpreter alone."""
 
@@ -114,7 +136,7 @@ class _Interpreted:
         return self.at.result(self.at.run(self._program), self._program.body[-1])
 
 
-def _answered(way: Followed | _Interpreted, session: Session, last: ast.Stmt) -> Answer:
+def _answered(way: Followed | _Interpreted | _Given, session: Session, last: ast.Stmt) -> Answer:
     """Run a program the one way or the other, and say what it returned."""
     try:
         value = way.run()

@@ -1,0 +1,1 @@
+"""Questions about details that one look at a whole picture misses."""
