@@ -37,6 +37,7 @@ DETECTIONS = "detections.sqlite"
 """The name of the cache beside the run folders."""
 
 Count = Annotated[int, Field(ge=1)]
+Way = Literal["direct", "program", "turns"]
 
 
 def all_if_minus_one(value: Any) -> Any:
@@ -245,8 +246,8 @@ class Config(BaseModel):
         description="Task agent: so many turns may a model take, which looks, acts, looks again (docs/turns.md); the "
         "model is that of code_gen_*; null: 10. Task ask with turns is task agent.",
     )
-    ways: list[Literal["direct", "program", "turns"]] = Field(
-        default_factory=lambda: ["turns"],
+    ways: list[Way] = Field(
+        default_factory=lambda: list[Way](("turns",)),
         description="Task agent, of a dataset: how each sample is answered, compared by McNemar's test: by the model "
         "directly, by one program, in turns.",
     )
