@@ -248,7 +248,7 @@ class Config(BaseModel):
     )
     ways: list[Way] = Field(
         default_factory=lambda: list[Way](("turns",)),
-        description="Task agent, of a dataset: how each sample is answered, compared by McNemar's test: by the model "
+        description="Task agent: how each sample of a dataset is answered, compared by McNemar's test: by the model "
         "directly, by one program, in turns.",
     )
     turn_format: Literal["own", "pyvision"] = Field(
