@@ -289,9 +289,11 @@ class _AtomScores:
         found = self._kept.get(key) if len(order) < 3 else None
         if found is None:
             raw = torch.from_numpy(table.logits)
-            own = torch.from_numpy(diagonal(len(job.scene), len(order)).copy())
-            own_cell = context.logic.to_internal(torch.tensor(-MAX_LOGIT, dtype=context.logic.dtype))
-            x = torch.where(own, own_cell, _carrier(context, raw.nan_to_num(nan=0.0), key[1]))
+            x = _carrier(context, raw.nan_to_num(nan=0.0), key[1])
+            if len(order) > 1:
+                own = torch.from_numpy(diagonal(len(job.scene), len(order)).copy())
+                own_cell = context.logic.to_internal(torch.tensor(-MAX_LOGIT, dtype=context.logic.dtype))
+                x = torch.where(own, own_cell, x)
             p = context.logic.to_probability(context.logic.not_(x) if negated else x).double().permute(order)
             if len(order) > 1:
                 p = p.amax(tuple(range(1, len(order))))

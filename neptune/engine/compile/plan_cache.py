@@ -95,16 +95,13 @@ def plan(node: Node, kind: Kind, laws: Laws | None, empty: bool = False) -> Prog
     """
     global planned
     planned += 1
-    wanted: Sequence[Node]
-    if kind == "truth":
-        wanted = (node,)
-    elif kind == "parts":
-        wanted = node.children
-    else:
-        wanted = (node.body,) if isinstance(node, Description) else (node,)
     if empty:
         laws = None
-    outputs = wanted if laws is None else tuple(rewrite(w, laws) for w in wanted)
+    if kind == "cells" and isinstance(node, Description):
+        node = node.body
+    if laws is not None:
+        node = rewrite(node, laws)  # parts together: what they share is rewritten once
+    outputs: Sequence[Node] = node.children if kind == "parts" else (node,)
     outputs = tuple(out.body if isinstance(out, Description) else out for out in outputs)
     atoms = [n for n in dict.fromkeys(m for out in outputs for m in walk(out)) if isinstance(n, Atom)]
     searched = laws is not None and laws.crisp

@@ -33,10 +33,12 @@ from dsl.rewrites import STAGES, Laws, Rewrite, rewrite, steps
 from dsl.rewrites.elimination import eliminate, width
 from dsl.rewrites.reductions import order_of
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
+from neptune.engine import Engine
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.kernels import contract
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.schedule import witness_of
+from neptune.engine.session.precompiled import precompile
 
 TOLERANCE = 1e-5
 
@@ -358,6 +360,21 @@ def test_the_cell_limit_holds_for_the_plan_as_run() -> None:
         evaluator(Evaluator, 12, tables(12, 0), "godel", limit=200).truth(node)
     triangle = chain(Exists, 3, *(atom(r, i, j) for r, i, j in (("left", 0, 1), ("left", 1, 2), ("behind", 0, 2))))
     assert evaluator(optimised, 12, tables(12, 0), "godel", limit=200).truth(triangle).exact
+
+
+@pytest.mark.parametrize("name", ["godel", "product"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "describe(Color, iota(Object, lambda x: cube(x) and left(x, iota(Object, lambda y: red(y) and metal(y)))))",
+        "iota(Color, lambda c: exists(Object, lambda x: not (cube(x) and color(x, c))))",
+        "count(Object, lambda x: exists(Object, lambda y: red(y) and left(x, y))) > count(Object, lambda x: cube(x))",
+    ],
+)
+def test_parts_are_rewritten_together_as_each_by_itself(program: str, name: str) -> None:
+    node = precompile(Engine(oracle="random").context, program).stage.template.node
+    laws = Laws.named(name)
+    assert rewrite(node, laws).children == tuple(rewrite(child, laws) for child in node.children)
 
 
 def test_nothing_of_shared_subformulas_is_repeated() -> None:
