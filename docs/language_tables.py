@@ -11,6 +11,7 @@ from pathlib import Path
 from dsl.builtins import BUILTINS, METHODS
 from dsl.patches import declared
 from dsl.patches.tools import TOOLS
+from dsl.percepts import PERCEPTS
 
 HERE = Path(__file__).resolve().parent
 START, END = "<!-- tables: made by docs/language_tables.py -->\n", "<!-- end of tables -->\n"
@@ -22,6 +23,8 @@ def tables() -> str:
     lines += [f"| `{b.signature}` | {b.doc} |" for b in BUILTINS.values()]
     lines += ["", "### Methods", "", "| method | of | what it does |", "|---|---|---|"]
     lines += [f"| `.{name}` | {method.of} | {method.doc} |" for name, method in METHODS.items()]
+    lines += ["", "### Masks, depths, words", "", "| name | gives | what it is |", "|---|---|---|"]
+    lines += [f"| `{p.signature}` | {p.gives} | {p.doc} |" for p in PERCEPTS.values()]
     return "\n".join(lines) + "\n"
 
 

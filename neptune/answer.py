@@ -16,9 +16,10 @@ Kind = Literal["truth", "number", "text", "object", "objects", "region", "list",
 (``[x0, y0, x1, y1]`` in pixels, y down), a list, or None."""
 
 
-SEMANTICS = 2
+SEMANTICS = 3
 """What programs mean, by number. 1: a value was described of the most probable object, and a probability told of the
-last step alone; what was recorded then is replayed so."""
+last step alone; 2: ``nearer``, ``depth``, ``text`` … were predicates as any other. What was recorded then is replayed
+so."""
 
 BACKEND = "auto"
 """How answers are computed: ``"auto"`` or ``"torch"`` (see :class:`neptune.Engine`). What was recorded before there was

@@ -122,6 +122,14 @@ class DetectorFailedError(DetectorError, ModelFailedError):
     """The detector fails, whatever picture it is shown (no memory, a broken device): no sample is charged with it."""
 
 
+class PerceptionError(NeptuneError):
+    """A segmenter, a depth estimator or a reader of texts can not answer."""
+
+
+class PerceptionFailedError(PerceptionError, ModelFailedError):
+    """Its model failed in a way that ends the run: a device, memory, a file that can not be used."""
+
+
 class OracleError(NeptuneError):
     """The oracle can not answer a question."""
 

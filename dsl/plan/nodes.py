@@ -37,6 +37,8 @@ class Predicate:
     region
         Of no object of the scene, but of the part of the picture in this box (pixels ``x0 y0 x1 y1``, y down); `arity`
         is 0 then.
+    percept
+        What a model of masks, depths or words is asked in the oracle's stead (:class:`dsl.percepts.Percept`).
     """
 
     name: str
@@ -47,6 +49,7 @@ class Predicate:
     ways: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     boxes: Hashable | None = field(default=None, repr=False)
     region: tuple[float, float, float, float] | None = field(default=None, repr=False)
+    percept: Hashable | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         said = self.name or repr(self.text)

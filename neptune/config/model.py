@@ -106,6 +106,21 @@ class Config(BaseModel):
         "beside the run folder; null: none.",
     )
 
+    segment_model: NameOrPath = Field(
+        "grabcut",
+        description="Who tells which pixels are a thing's, where a program asks: grabcut, watershed, sam, sam2, or a "
+        "model's id or folder: docs/perception.md.",
+    )
+    segment_options: dict[str, Any] = Field(default_factory=dict, description="Options of the segmenter.")
+    depth_model: NameOrPath = Field(
+        "embedded",
+        description="Who tells how far away things are: embedded (CLEVR renderings), depth_anything, zoedepth, or a "
+        "model's id or folder.",
+    )
+    depth_options: dict[str, Any] = Field(default_factory=dict, description="Options of the depth estimator.")
+    ocr_model: str = Field("rapidocr", description="Who reads words in pictures: rapidocr, tesseract.")
+    ocr_options: dict[str, Any] = Field(default_factory=dict, description="Options of the reader.")
+
     # Who writes programs
     code_gen_provider: str = Field(
         "gold",

@@ -39,6 +39,9 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
     for field, kind, name in (
         ("vlm_model_name", "oracle", config.vlm_model_name),
         ("od_model", "detector", config.od_model),
+        ("segment_model", "segmenter", config.segment_model),
+        ("depth_model", "depth estimator", config.depth_model),
+        ("ocr_model", "text reader", config.ocr_model),
     ):
         if registry.address_of(kind, name) is None:
             named(field, name, registry.names(kind))

@@ -11,6 +11,7 @@ from neptune.config import Config, ConfigProblems, load_config
 from neptune.config.files import read_fields
 from neptune.engine.consulted import language_model_of
 from neptune.perception import registry
+from neptune.perception.percepts.percepts import Percepts
 from neptune.resources import vocabulary_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
         "missing_region": config.missing_region,
         "dialect": config.dialect,
         "knowledge": language_model_of(config),
+        "percepts": percepts_of(config),
         "out_of_domain": config.out_of_domain,
         "limits": Limits(**config.limits),
         "distinct_variables": str(config.distinct_variables).lower(),
@@ -76,6 +78,20 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
             # Temperatures are fitted for a logic; under another they would mean something else.
             arguments["logic"] = parameters.logic
     return arguments
+
+
+def percepts_of(config: Config) -> Percepts:
+    """Return who sees masks, depths and words by a config; nothing is loaded yet."""
+    return Percepts(
+        config.segment_model,
+        config.depth_model,
+        config.ocr_model,
+        segmenter_options=config.segment_options,
+        depth_options=config.depth_options,
+        reader_options=config.ocr_options,
+        cache=config.cache_path,
+        out_of_domain=config.out_of_domain,
+    )
 
 
 def choose_schedule(schedule: str, oracle: str | Oracle) -> tuple[str, str]:
@@ -104,6 +120,9 @@ def check_engine(config: Config) -> None:
     engine_arguments(config)
     registry.check("oracle", config.vlm_model_name, config.vlm_options)
     registry.check("detector", config.od_model, config.od_options)
+    registry.check("segmenter", config.segment_model, config.segment_options)
+    registry.check("depth estimator", config.depth_model, config.depth_options)
+    registry.check("text reader", config.ocr_model, config.ocr_options)
 
 
 def writer_of(config: Config) -> Writer | None:

@@ -31,6 +31,7 @@ from neptune.engine.scenes import Scenes
 from neptune.engine.session.answers import run_program, truth_table
 from neptune.engine.session.batch import Batch
 from neptune.errors import fields_named
+from neptune.perception.percepts.percepts import Percepts
 from neptune.perception.replicas import check_devices
 from neptune.perception.stack import detector_stack, oracle_stack
 from neptune.resources import vocabulary_of
@@ -89,6 +90,8 @@ class Engine(Asking):
     knowledge
         Who answers ``llm_query``: a :class:`~neptune.engine.consulted.LanguageModel`, or a
         :class:`~neptune.scene.types.Knowledge`.
+    percepts
+        Who sees masks, depths and words, where programs ask for them; ``None``: what needs no model from elsewhere.
     semantics
         What programs mean, by number; 1 is for replaying what earlier versions recorded.
     backend
@@ -137,7 +140,8 @@ class Engine(Asking):
         missing_region: str = "picture",
         dialect: str = "auto",
         knowledge: Knowledge | Oracle | None = None,
-        semantics: int = 2,
+        percepts: Percepts | None = None,
+        semantics: int = SEMANTICS,
         backend: str = BACKEND,
         out_of_domain: str = "abstain",
         oracle_options: dict[str, Any] | None = None,
@@ -177,8 +181,17 @@ class Engine(Asking):
         if detector == "auto":
             detector = "embedded" if oracle == "embedded" else None
         check_devices(devices, oracle=oracle, detector=detector)
+        self.percepts = percepts or Percepts(cache=cache, out_of_domain=out_of_domain)
         self.oracle, self.recorder, self._batcher = oracle_stack(
-            oracle, devices, options, cache=cache, record=record, workers=workers, max_batch=max_batch, wait_ms=wait_ms
+            oracle,
+            devices,
+            options,
+            cache=cache,
+            record=record,
+            workers=workers,
+            max_batch=max_batch,
+            wait_ms=wait_ms,
+            percepts=self.percepts,
         )
         self.detector = detector_stack(detector, devices, detector_options or {}, cache=detection_cache)
         self.wording = Wording.load(vocabulary=self.vocabulary)

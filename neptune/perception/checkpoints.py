@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from neptune.errors import ConfigError, MissingExtraError
+import numpy as np
+
+from neptune.errors import ConfigError, MissingExtraError, NeptuneError, PerceptionError
+from neptune.scene.boxes import FloatArray
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """Precisions by name; what ``auto`` means, each adapter says."""
+
+MOST_SIDE = 4096
+"""Pixels of a side of what a model is shown, at most."""
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation by which most models want pictures normalised."""
 
 BLOCKS, BLOCK = 64, 1 << 18
 """Of a large file so many blocks of so many bytes are hashed."""
@@ -107,3 +121,114 @@ def _sampled(path: Path) -> bytes:
             file.seek(k * (size - BLOCK) // (BLOCKS - 1))
             found.update(file.read(BLOCK))
     return found.digest()
+
+
+def short_names(file: Path) -> dict[str, dict[str, str]]:
+    """Return short name → ``id revision architecture licence verified``, of the ``models.json`` of a room."""
+    models: dict[str, dict[str, str]] = json.loads(file.read_text(encoding="utf-8"))["models"]
+    return models
+
+
+def load_model(
+    source: str,
+    classes: Mapping[str, str],
+    what: str,
+    *,
+    revision: str | None,
+    device: str,
+    dtype: str,
+    local_files_only: bool,
+) -> tuple[Any, dict[str, Any]]:
+    """Return a checkpoint's model in evaluation mode, and what its ``preprocessor_config.json`` says, ``{}`` without.
+
+    Parameters
+    ----------
+    source
+        An id on the hub, or a folder.
+    classes
+        Architecture (``model_type``) → the class of transformers that loads it.
+    what
+        What it is to be, for errors: ``"segmenter"``.
+    revision, device, dtype, local_files_only
+        As the adapters' options; the dtype ``"auto"`` is float32.
+
+    Raises
+    ------
+    PerceptionError
+        If it can not be loaded, or is of no known architecture, or the dtype is none.
+    ConfigError, MissingExtraError
+        If a GPU is asked for that is not there, or transformers is not installed.
+    """
+    if dtype not in DTYPES:
+        raise PerceptionError(f"dtype is '{dtype}'", where=what, expected=f"one of {', '.join(DTYPES)}")
+    need_transformers()
+    target = device_of(device)
+    import torch
+
+    transformers: Any = import_module("transformers")
+    hub = hub_options(revision, local_files_only)
+    try:
+        config = transformers.AutoConfig.from_pretrained(source, **hub)
+        class_name = classes.get(str(config.model_type))
+        if class_name is None:
+            raise PerceptionError(
+                f"'{source}' is of the architecture '{config.model_type}', which is no {what} known here",
+                expected=f"one of {', '.join(classes)}",
+            )
+        precision = torch.float32 if dtype == "auto" else getattr(torch, dtype)
+        model = getattr(transformers, class_name).from_pretrained(source, dtype=precision, **hub).to(target)
+        told = import_module("transformers.utils").cached_file(
+            source,
+            "preprocessor_config.json",
+            revision=revision,
+            local_files_only=local_files_only,
+            _raise_exceptions_for_missing_entries=False,
+        )
+    except NeptuneError:
+        raise
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+        raise PerceptionError(
+            f"The {what}'s model '{source}' can not be loaded: {said_of_loading(error)}",
+            expected="a short name, a published id that this machine can reach, or a folder with a checkpoint",
+            hint="Without a network: download it first, and name its folder",
+        ) from error
+    return model.eval(), _preprocessing(told, what)
+
+
+def _preprocessing(file: str | None, what: str) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        said = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PerceptionError(f"The {what}'s preprocessing can not be read: {error}", where=file) from error
+    return said if isinstance(said, dict) else {}
+
+
+def side_lengths(said: Mapping[str, Any], usual: tuple[int, int], what: str) -> tuple[int, int]:
+    """Return ``(height, width)`` of a field ``size`` of a ``preprocessor_config.json``; `usual` where it says none.
+
+    Raises
+    ------
+    PerceptionError
+        If it is none that a picture can have.
+    """
+    size = said.get("size", {})
+    if isinstance(size, int):
+        size = {"height": size, "width": size}
+    longest = size.get("longest_edge") if isinstance(size, Mapping) else None
+    sides = (longest or size.get("height", usual[0]), longest or size.get("width", usual[1]))
+    if not all(isinstance(side, int) and 1 <= side <= MOST_SIDE for side in sides):
+        raise PerceptionError(f"The {what}'s preprocessing makes pictures of {sides}", expected=f"1 to {MOST_SIDE}")
+    return sides
+
+
+def normalised(
+    image: Image.Image, said: Mapping[str, Any], mean: tuple[float, ...], std: tuple[float, ...]
+) -> FloatArray:
+    """Return an RGB picture as ``(3, h, w)``, scaled to [0, 1] and normalised as ``preprocessor_config.json`` says."""
+    scaled = np.asarray(image, dtype=np.float32) * np.float32(said.get("rescale_factor", 1 / 255))
+    centre = np.asarray(said.get("image_mean", mean), dtype=np.float32)
+    spread = np.asarray(said.get("image_std", std), dtype=np.float32)
+    found: FloatArray = np.ascontiguousarray(((scaled - centre) / spread).transpose(2, 0, 1))
+    return found

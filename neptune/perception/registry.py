@@ -1,4 +1,4 @@
-"""Names of oracles and detectors: each is loaded when it is first asked for.
+"""Names of oracles, detectors, segmenters, depth estimators and readers: each is loaded when it is first asked for.
 
 >>> oracle("random", seed=7).name
 'random'
@@ -17,7 +17,7 @@ from neptune.errors import ConfigError, did_you_mean
 from neptune.perception.oracle.models import short_names
 
 if TYPE_CHECKING:
-    from neptune.scene.types import Detector, Oracle
+    from neptune.scene.types import DepthEstimator, Detector, Oracle, Segmenter, TextReader
 
 ORACLES: dict[str, str] = {
     "scene": "neptune.perception.oracle.scene:SceneOracle",
@@ -41,9 +41,41 @@ DETECTORS: dict[str, str] = {
 }
 """Name → ``"module:Class"``."""
 
+SEGMENTERS: dict[str, str] = {
+    "grabcut": "neptune.perception.segment.pixels:GrabCutSegmenter",
+    "watershed": "neptune.perception.segment.pixels:WatershedSegmenter",
+    "sam": "neptune.perception.segment.transformers:sam",
+    "sam2": "neptune.perception.segment.transformers:sam2",
+}
+"""Name → ``"module:Class"``."""
+
+DEPTHS: dict[str, str] = {
+    "embedded": "neptune.perception.depth.embedded:EmbeddedDepth",
+    "depth_anything": "neptune.perception.depth.transformers:depth_anything",
+    "zoedepth": "neptune.perception.depth.transformers:zoedepth",
+}
+"""Name → ``"module:Class"``."""
+
+READERS: dict[str, str] = {
+    "rapidocr": "neptune.perception.reading.rapid:RapidReader",
+    "tesseract": "neptune.perception.reading.tesseract:TesseractReader",
+}
+"""Name → ``"module:Class"``."""
+
+KINDS: dict[str, dict[str, str]] = {
+    "oracle": ORACLES,
+    "detector": DETECTORS,
+    "segmenter": SEGMENTERS,
+    "depth estimator": DEPTHS,
+    "text reader": READERS,
+}
+"""Kind → its names."""
+
 BY_ID: dict[str, str] = {
     "oracle": "neptune.perception.oracle.vlm.oracle:TransformersOracle",
     "detector": "neptune.perception.detect.transformers:TransformersDetector",
+    "segmenter": "neptune.perception.segment.transformers:TransformersSegmenter",
+    "depth estimator": "neptune.perception.depth.transformers:TransformersDepth",
 }
 """Kind → what takes a model's id or folder as its first argument, where the name is one (:func:`is_model_id`)."""
 
@@ -54,20 +86,20 @@ def is_model_id(name: str) -> bool:
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """Return the names of the oracles or the detectors; a model's id or folder is a name besides these."""
-    return (*ORACLES, *short_names()) if kind == "oracle" else tuple(DETECTORS)
+    """Return the names of a kind (see :data:`KINDS`); a model's id or folder is one too, but of readers."""
+    return (*ORACLES, *short_names()) if kind == "oracle" else tuple(KINDS[kind])
 
 
 def address_of(kind: str, name: str) -> str | None:
-    """Return the ``"module:Class"`` that makes an oracle or a detector of this name; ``None`` for an unknown name."""
-    known = {"oracle": ORACLES, "detector": DETECTORS}[kind]
+    """Return the ``"module:Class"`` that makes what has this name; ``None`` for an unknown name."""
+    known = KINDS[kind]
     if name in known:
         return known[name]
-    return BY_ID[kind] if name in names(kind) or is_model_id(name) else None
+    return BY_ID.get(kind) if name in names(kind) or is_model_id(name) else None
 
 
 def signature_of(kind: str, name: str) -> inspect.Signature:
-    """Return the options that an oracle or a detector takes; `kind` is ``"oracle"`` or ``"detector"``.
+    """Return the options that what has a name takes; `kind` is one of :data:`KINDS`.
 
     Raises
     ------
@@ -112,6 +144,27 @@ def detector(name: str | Detector, **options: Any) -> Detector:
     return cast(Detector, _make("detector", name, Detector, options))
 
 
+def segmenter(name: str | Segmenter, **options: Any) -> Segmenter:
+    """Return the segmenter of a name, as :func:`oracle` does for oracles."""
+    from neptune.scene.types import Segmenter
+
+    return cast(Segmenter, _make("segmenter", name, Segmenter, options))
+
+
+def depth_estimator(name: str | DepthEstimator, **options: Any) -> DepthEstimator:
+    """Return the depth estimator of a name, as :func:`oracle` does for oracles."""
+    from neptune.scene.types import DepthEstimator
+
+    return cast(DepthEstimator, _make("depth estimator", name, DepthEstimator, options))
+
+
+def text_reader(name: str | TextReader, **options: Any) -> TextReader:
+    """Return the reader of texts of a name, as :func:`oracle` does for oracles."""
+    from neptune.scene.types import TextReader
+
+    return cast(TextReader, _make("text reader", name, TextReader, options))
+
+
 def _make(kind: str, name: object, protocol: type, options: dict[str, Any]) -> object:
     if not isinstance(name, str):
         if isinstance(name, type) or not isinstance(name, protocol):
@@ -128,7 +181,7 @@ def _make(kind: str, name: object, protocol: type, options: dict[str, Any]) -> o
 
 
 def check(kind: str, name: str, options: Mapping[str, Any]) -> None:
-    """Check the options of an oracle or a detector before it is made, which may take long.
+    """Check the options of what has a name before it is made, which may take long.
 
     Raises
     ------
@@ -182,7 +235,7 @@ def _maker(kind: str, name: str) -> Callable[..., object]:
     if address is None:
         raise ConfigError(
             f"There is no {kind} '{name}'",
-            expected=f"one of {', '.join(names(kind))}, or a model's id or folder",
+            expected=f"one of {', '.join(names(kind))}" + (", or a model's id or folder" if kind in BY_ID else ""),
             hint=did_you_mean(name, names(kind)),
         )
     module_name, _, attribute = address.partition(":")
@@ -192,7 +245,7 @@ def _maker(kind: str, name: str) -> Callable[..., object]:
         if error.name != module_name:
             raise
         raise ConfigError(f"The {kind} '{name}' is not part of this installation", where=module_name) from error
-    if name in ORACLES or name in DETECTORS:
+    if name in KINDS[kind]:
         return maker
     short = short_names().get(name) if kind == "oracle" else None
     return partial(maker, name) if short is None else partial(maker, short.id, revision=short.revision)

@@ -10,7 +10,9 @@ from neptune.perception.detect.cache import CachedDetector
 from neptune.perception.oracle.caching.batcher import MicroBatcher
 from neptune.perception.oracle.caching.cache import CachedOracle, has_identity
 from neptune.perception.oracle.caching.exchanges import EXCHANGES, Exchanges, KeepsExchanges
-from neptune.perception.oracle.caching.replay import RECORD, RecordingOracle
+from neptune.perception.oracle.caching.replay import RECORD, RecordingOracle, ReplayOracle
+from neptune.perception.percepts.oracle import PerceptOracle
+from neptune.perception.percepts.percepts import Percepts
 from neptune.perception.replicas import OracleReplicas, detector_on, oracle_on
 from neptune.scene.types import Detector, Oracle
 
@@ -25,18 +27,22 @@ def oracle_stack(
     workers: int,
     max_batch: int,
     wait_ms: float,
+    percepts: Percepts | None = None,
 ) -> tuple[Oracle, RecordingOracle | None, MicroBatcher | None]:
     """Return the oracle as programs ask it, and of what is around it the recorder and the batcher, where there are.
 
     From the inside: the oracle, one copy a device, which keeps its exchanges where a run folder is recorded; the cache,
-    for oracles with an identity; the record, which gets what the cache says too; the batcher, where several threads or
-    devices are to be served. Parameters and errors are those of :class:`neptune.engine.Engine`.
+    for oracles with an identity; who answers about masks, depths and words in its stead; the record, which gets what
+    the cache says too; the batcher, where several threads or devices are to be served. Parameters and errors are those
+    of :class:`neptune.engine.Engine`.
     """
     made: Oracle = oracle_on(oracle, devices, options)
     lanes = int(getattr(made, "copies", 1))
     _keep_exchanges(made, record)
     if cache is not None and has_identity(made):
         made = CachedOracle(made, cache)
+    if percepts is not None and not isinstance(made, ReplayOracle):  # a record holds what they said
+        made = PerceptOracle(made, percepts)
     recorder: RecordingOracle | None = None
     if record is not None:
         made = recorder = RecordingOracle(made, record)

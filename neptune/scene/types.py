@@ -20,9 +20,13 @@ from neptune.scene.boxes import IntArray as IntArray
 from neptune.scene.domain import Domain
 
 if TYPE_CHECKING:
+    from dsl.percepts import Percept
     from dsl.vocabulary.geometry import Geometry
     from neptune.scene.picture import Picture
     from neptune.scene.scene import Scene
+    from neptune.scene.seen.depths import Depth
+    from neptune.scene.seen.masks import Mask, MaskRequest
+    from neptune.scene.seen.texts import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Question:
     region
         The part of the picture that it is about (pixels ``x0 y0 x1 y1``), where that is no object of the scene; `arity`
         is 0 then. An oracle is asked it of a scene with this one box, with arity 1.
+    percept
+        What a model of masks, depths or words is asked instead of the oracle, or ``None``.
     """
 
     text: str
@@ -56,6 +62,7 @@ class Question:
     boxes: Geometry | None = field(default=None, compare=False, repr=False)
     of: tuple[str, ...] = field(default=(), compare=False, repr=False)
     region: tuple[float, float, float, float] | None = field(default=None, repr=False)
+    percept: Percept | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -86,7 +93,7 @@ def request_of(scene: Scene, question: Question, objects: IntArray) -> ScoreRequ
     """Return what an oracle is asked: of a region, about the one object of its own scene."""
     if question.region is None:
         return ScoreRequest(scene, question, objects)
-    alone = Question(question.text, 1, question.predicate)
+    alone = Question(question.text, 1, question.predicate, percept=question.percept)
     return ScoreRequest(scene.region(question.region), alone, np.zeros((1, 1), dtype=np.int64))
 
 
@@ -249,4 +256,40 @@ class Detector(Protocol):
 
     def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
         """Find the objects of a picture; `labels` are the nouns of the question, for open-vocabulary detectors."""
+        ...
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """Tells which pixels are a thing's. Implementations live in `neptune.perception.segment`, one file each.
+
+    As of detectors, one whose answers may be kept on disk has ``identity: str``.
+    """
+
+    name: str
+
+    def masks(self, requests: Sequence[MaskRequest]) -> list[Mask]:
+        """Return the mask of each thing, in order; a mask of nothing where there is none."""
+        ...
+
+
+@runtime_checkable
+class DepthEstimator(Protocol):
+    """Tells how far away all in a picture is. Implementations live in `neptune.perception.depth`, one file each."""
+
+    name: str
+
+    def depth(self, pictures: Sequence[Picture]) -> list[Depth]:
+        """Return the depth of each picture, in order; small is near."""
+        ...
+
+
+@runtime_checkable
+class TextReader(Protocol):
+    """Reads words. Implementations live in `neptune.perception.reading`, one file each."""
+
+    name: str
+
+    def read(self, pictures: Sequence[Picture]) -> list[Reading]:
+        """Return the lines of text in each picture, in order; none where there is no text."""
         ...

@@ -391,10 +391,10 @@ def test_under_todays_rule_its_answers_are_others(tmp_path, capsys):
 
 def test_a_bundle_says_what_programs_mean(good):
     with zipfile.ZipFile(good) as bundle:
-        assert json.loads(bundle.read("bundle.json"))["semantics"] == 2
+        assert json.loads(bundle.read("bundle.json"))["semantics"] == 3
 
 
 def test_a_bundle_of_a_later_meaning_is_refused(tmp_path, good, capsys):
-    path = claiming(tmp_path / "later.zip", good, 3)
+    path = claiming(tmp_path / "later.zip", good, 4)
     assert main(["--config", str(path), "--output_dir", str(tmp_path / "x")]) == 2
     assert "semantics" in capsys.readouterr().err

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from neptune.learn.finetune.answers import AnswersConfig
     from neptune.learn.finetune.drawings import DrawingsConfig
     from neptune.learn.finetune.vlm import FinetuneConfig
+    from neptune.learn.train.depth import DepthConfig
     from neptune.learn.train.train import TrainConfig
     from neptune.learn.tune.task import TuneConfig
 
@@ -23,13 +24,16 @@ FUNCTIONS = {
     "train": "neptune.learn.train.train:train",
     "train-answers": "neptune.learn.finetune.answers:train_answers",
     "train-drawings": "neptune.learn.finetune.drawings:train_drawings",
+    "train-depth": "neptune.learn.train.depth:train_depth",
     "tune": "neptune.learn.tune.task:tune",
     "finetune": "neptune.learn.finetune.vlm:finetune",
 }
 """Task → the function that runs it in a folder and returns its results; loaded on first use."""
 
 
-def train(config: TrainConfig | AnswersConfig | DrawingsConfig | TuneConfig | FinetuneConfig, name: str) -> int:
+def train(
+    config: TrainConfig | AnswersConfig | DrawingsConfig | DepthConfig | TuneConfig | FinetuneConfig, name: str
+) -> int:
     """Train or tune what a task is about; return 0.
 
     Under ``accelerate launch`` one process of several reports.

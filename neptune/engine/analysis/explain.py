@@ -130,7 +130,7 @@ _WAITS = {
     "region_query": "an open question",
     "find": "what a detector finds",
     "knowledge": "what a language model knows",
-    "depth": "how far away something is",
+    "percept": "a number or a text read off the picture",
     "missing": "something that is not there",
 }
 _ANSWERS = {

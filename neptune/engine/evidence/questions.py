@@ -20,6 +20,7 @@ from neptune.resources import prompts
 from neptune.scene.types import Question
 
 if TYPE_CHECKING:
+    from dsl.percepts import Percept
     from dsl.vocabulary import Vocabulary
     from dsl.vocabulary.geometry import Geometry
 
@@ -97,9 +98,12 @@ class Wording:
             boxes = cast("Geometry | None", predicate.boxes)
             if boxes is not None:  # nobody is asked, and whoever asks in these words does ask
                 text = f"{_words(name)} (from the boxes)"
+            percept = cast("Percept | None", predicate.percept)
+            if percept is not None:
+                text = percept.question
             contained = name and self.vocabulary is not None and self.vocabulary.containers
             of = self.vocabulary.of(name, arity) if contained and self.vocabulary is not None else ()
-            found = self._worded[predicate] = Question(text, arity, name, boxes, of, predicate.region)
+            found = self._worded[predicate] = Question(text, arity, name, boxes, of, predicate.region, percept)
         return found
 
     def query(self, attribute: str, arity: int = 1) -> Question:

@@ -60,9 +60,9 @@ class Atoms:
         sort = self.vocabulary.sort_named(name)
         if sort is not None and sort != "Object":
             return self._attribute(name, sort, args, where, argmax)
-        values = [a for a in args if isinstance(a, str) and not self._is_variable(a)]
+        values = [a for a in args if isinstance(a, str) and not self.is_variable(a)]
         if values:
-            objects = [a for a in args if not isinstance(a, str) or self._is_variable(a)]
+            objects = [a for a in args if not isinstance(a, str) or self.is_variable(a)]
             if not objects:
                 raise ProgramError(
                     f"'{name}' is applied to texts only", where.span, expected="an object variable, e.g. a lambda's"
@@ -77,7 +77,7 @@ class Atoms:
                     hint=self.vocabulary.suggest_with(own, values[0], len(args)) or "leave the value out",
                 )
         if len(args) == 1 and self.vocabulary.is_vacuous(name):
-            self._place(args[0], where, name)
+            self.place(args[0], where, name)
             return plan.const(1.0)
         return self._atom(name, args, where, argmax, note)
 
@@ -120,7 +120,7 @@ class Atoms:
 
     def _atom(self, name: str, args: list[Any], where: ast.Node, argmax: bool, note: Callable[[str], None]) -> Node:
         predicate = self.predicate(name, len(args))
-        places = [self._place(arg, where, name) for arg in args]
+        places = [self.place(arg, where, name) for arg in args]
         if predicate.name == "same_object" and len(args) == 2:
             return self.about(places, lambda terms: plan.same(terms[0], terms[1]), argmax)
         meant = [p.description for p in places if isinstance(p, DescribedObject)]
@@ -170,7 +170,14 @@ class Atoms:
         body = plan.disjunction([*(plan.negation(f) for f in fits), self.atom(predicate, (first, second))])
         return make(Forall, first, make(Forall, second, body))
 
-    def _place(self, arg: Any, where: ast.Node, name: str) -> Term | DescribedObject:
+    def place(self, arg: Any, where: ast.Node, name: str) -> Term | DescribedObject:
+        """Return an argument of what `name` says as a place of an atom.
+
+        Raises
+        ------
+        dsl.ProgramError
+            If it is no object.
+        """
         match arg:
             case Variable():
                 return arg.name
@@ -178,7 +185,7 @@ class Atoms:
                 return arg.index
             case DescribedObject():
                 return arg
-            case str() if self._is_variable(arg):
+            case str() if self.is_variable(arg):
                 return arg
         raise ProgramError(
             f"'{name}' is applied to {kind_name(arg)}",
@@ -187,7 +194,8 @@ class Atoms:
             hint="name the object with iota(Object, lambda y: …)" if isinstance(arg, Formula) else "",
         )
 
-    def _is_variable(self, text: str) -> bool:
+    def is_variable(self, text: str) -> bool:
+        """Tell whether a text names a variable: ``"x"``, ``"y2"``."""
         return _VARIABLE_NAME.match(text) is not None and self.vocabulary.sort_of_value(text) is None
 
     def check_size(self, node: Node, where: ast.Node) -> None:

@@ -15,6 +15,7 @@ from dsl.errors import LimitError, ProgramError
 from dsl.plan import Node
 from dsl.syntax import ast
 from neptune.engine.interpret import builtins, methods, operators, quantifiers, truthiness, values
+from neptune.engine.interpret.percepts import asked
 from neptune.engine.interpret.statements import MAX_DEPTH, Returned, Statements
 
 
@@ -260,6 +261,22 @@ class Interpreter(Statements):
         """Return the value of a sort at an object: described by the vocabulary's values, or asked for."""
         return operators.attribute_value(self, sort, target, node)
 
+    def is_soft(self, value: Any) -> bool:
+        """Return whether the value is a formula, or stands for one."""
+        return asked.is_truth(value) or super().is_soft(value)
+
+    def formula(self, value: Any, node: ast.Expr | ast.Stmt) -> Node:
+        """Return the truth node for a value."""
+        return asked.truth(self, value, node) if asked.is_truth(value) else super().formula(value, node)
+
+    def number(self, value: Any, node: ast.Expr | ast.Stmt) -> int | float:
+        """Return a plain number, counting or asking if need be."""
+        return super().number(asked.plain(self, value, node) if isinstance(value, values.Measured) else value, node)
+
+    def plain(self, value: Any, node: ast.Node) -> Any:
+        """Return a lazy value made plain."""
+        return asked.plain(self, value, node) if isinstance(value, values.Measured) else super().plain(value, node)
+
     def member(self, sort: str, thing: Any, node: ast.Node) -> Node:
         """Return the formula that a thing is of a sort of things."""
         return quantifiers.member(self, sort, thing, node)
@@ -267,7 +284,7 @@ class Interpreter(Statements):
     def result(self, value: Any, last: ast.Stmt) -> Any:
         """Return what a program returned; free variables of a formula are objects, or containers where it is said of
         such."""
-        found = super().result(value, last)
+        found = super().result(asked.read_off(self, value, last), last)
         if not isinstance(found, values.Formula) or not self.vocabulary.containers:
             return found
         kinds = [c for var in sorted(found.node.free) for c in quantifiers.kind_of(self, found.node, var)]

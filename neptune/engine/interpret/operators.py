@@ -16,6 +16,7 @@ from dsl.errors import LimitError, ProgramError
 from dsl.plan import Compare, Node, Number, make
 from dsl.syntax import ast
 from neptune.engine.interpret import quantifiers, truthiness, values
+from neptune.engine.interpret.percepts import asked
 from neptune.engine.interpret.running import RunningProgram
 
 _OPERATIONS = {
@@ -120,6 +121,10 @@ def _numbers(run: RunningProgram, left: Any, right: Any, node: ast.Expr | ast.St
 
 def compare(run: RunningProgram, op: str, left: Any, right: Any, node: ast.Expr) -> bool | values.Formula:
     """Return ``left op right``: a bool for plain values, a formula where counts, objects or variables take part."""
+    if isinstance(left, values.Measured) or isinstance(right, values.Measured):
+        if (read := asked.compared(run, op, left, right, node)) is not None:
+            return read
+        left, right = run.plain(left, node), run.plain(right, node)
     if op in ("is", "is not"):
         op = "==" if op == "is" else "!="
     if op in ("in", "not in"):
@@ -246,6 +251,8 @@ def predicate(run: RunningProgram, name: str, args: list[Any], node: ast.Expr) -
     """Apply a predicate of the vocabulary, or an open one, to objects or values."""
     if run.vocabulary.definition(name, len(args)) is not None and run.vocabulary.sort_named(name) is None:
         return quantifiers.defined(run, name, args, node)
+    if (read := asked.apply(run, name, args, node)) is not None:
+        return read
     sort = run.vocabulary.sort_named(name) if len(args) == 1 and isinstance(args[0], _OBJECTS) else None
     things = run.vocabulary.is_of_things(sort or "") and (sort != "Object" or run.vocabulary.containers)
     if sort is not None and things:

@@ -66,7 +66,7 @@ class RunningProgram(ABC):
         vocabulary: Vocabulary,
         limits: Limits,
         distinct_variables: str = "auto",
-        semantics: int = 2,
+        semantics: int = 3,
     ) -> None:
         self.evaluator, self.vocabulary, self.limits, self.work = evaluator, vocabulary, limits, evaluator.work
         self.distinct_variables, self.semantics = distinct_variables, semantics

@@ -58,6 +58,14 @@ class AttributeOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """``depth(x)``, ``area(x)``, ``text(x)``, ``mask(x)``: what a model of such tells of an object, not yet asked."""
+
+    name: str
+    target: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
     """An object variable that a quantifier binds."""
 
@@ -237,7 +245,7 @@ class Sight:
 
 NeedKind = Literal[
     "truth", "probability", "number", "object", "objects", "ranking", "text", "query",
-    "sight", "find", "region_query", "knowledge", "depth", "missing",
+    "sight", "find", "region_query", "knowledge", "percept", "missing",
 ]  # fmt: skip
 
 
@@ -261,7 +269,8 @@ class Need:
         ``sight``: of nothing, a :class:`Sight`. ``find``: of (noun, box), what a detector of any words finds there,
         the best first: pairs of a box and its score in [0, 1]. ``region_query``: of (text, box), the answer in words to
         an open question about that part of the picture. ``knowledge``: of (question, whether a long answer is
-        meant), what a language model says that sees no picture. ``depth``: of a box, how far away it is.
+        meant), what a language model says that sees no picture. ``percept``: of (what is asked of masks, depths or
+        words, indices of objects, or else a box), the answer in words.
         ``missing``: of a description of what is not there, whether the whole picture stands in for it.
     """
 
@@ -344,6 +353,7 @@ _KINDS: dict[type, tuple[str, ResultKind | None]] = {
     Quantity: ("a number", "number"),
     DescribedValue: ("a described value", "text"),
     AttributeOf: ("an attribute", None),
+    Measured: ("a value read off the picture", None),
     Variable: ("an object variable", None),
     ObjectRef: ("an object", "object"),
     SortRef: ("a sort", None),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsl.errors import ProgramError, did_you_mean
 from dsl.patches.declared import ATTRIBUTES, DICT, FUNCTIONS, LIST, METHODS, PICTURE, REGION, SET, TEXT, Function
+from dsl.percepts import Percept
 from dsl.syntax import ast
 from neptune.engine.interpret.values import DescribedValue, Formula, Members, Region, YesNo, kind_name
 from neptune.engine.patches import plain
@@ -161,8 +162,28 @@ def _best_text(run: Deciding, args: list[Any], node: Any) -> Any:
     return run.looking.best_text(args[0], _texts(run, args[1], node), prefix, node)
 
 
+def _perceived(run: Deciding, percept: Percept, region: Region, node: Any) -> str:
+    """Return what a model of masks, depths or words says of a region."""
+    objects = () if region.index is None else (region.index,)
+    answer: str = run.need("percept", (percept, objects, None if objects else region.box), node)
+    return answer
+
+
 def _depth(run: Deciding, args: list[Any], node: Any) -> float:
-    return float(run.need("depth", args[0].box, node))
+    return float(_perceived(run, Percept("depth", "depth"), args[0], node))
+
+
+def _area(run: Deciding, args: list[Any], node: Any) -> float:
+    return float(_perceived(run, Percept("mask", "area"), args[0], node))
+
+
+def _read(run: Deciding, args: list[Any], node: Any) -> str:
+    return _perceived(run, Percept("text", "text"), args[0], node)
+
+
+def _reads(run: Deciding, args: list[Any], node: Any) -> Formula:
+    percept = Percept("text", "reads", " ".join(_text(run, args[1], node).split()))
+    return run.made(run.looking.questions.perceived(args[0], percept, node), node)
 
 
 def _crop(run: Deciding, args: list[Any], node: Any) -> Region:
@@ -188,6 +209,9 @@ _OF_REGIONS: dict[str, Call] = {
     "simple_query": _query,
     "best_text_match": _best_text,
     "compute_depth": _depth,
+    "mask_area": _area,
+    "read_text": _read,
+    "reads": _reads,
     "crop": _crop,
     "overlaps_with": _overlaps,
     "llm_query": lambda run, args, node: _knowledge(run, args[1], None, args[2], node),

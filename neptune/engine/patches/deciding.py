@@ -44,7 +44,7 @@ class Deciding(Interpreter):
         vocabulary: Vocabulary,
         limits: Limits,
         distinct_variables: str = "auto",
-        semantics: int = 2,
+        semantics: int = 3,
         inputs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(evaluator, vocabulary, limits, distinct_variables, semantics)

@@ -301,7 +301,7 @@ def interpreter_for(
     vocabulary: Vocabulary,
     limits: Limits,
     distinct_variables: str = "auto",
-    semantics: int = 2,
+    semantics: int = 3,
     inputs: Mapping[str, Any] | None = None,
 ) -> Interpreter:
     """Return what runs a checked program, by its dialect."""

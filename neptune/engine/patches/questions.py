@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from dsl import plan
+from dsl.percepts import Percept
 from dsl.plan import Atom, Node, Predicate, make
 from neptune.engine.interpret.running import RunningProgram
 from neptune.engine.interpret.values import Region
@@ -119,6 +120,15 @@ class Questions:
     def yes_no(self, region: Region, question: str, where: Any) -> Node:
         """Return the formula that a question is answered by yes."""
         return self._atom(region, Predicate("", 1, self.about(region, question)), where)
+
+    def perceived(self, region: Region, percept: Percept, where: Any) -> Node:
+        """Return the formula of what a model of masks, depths or words is asked about a region."""
+        if region.index is None:
+            predicate = Predicate(percept.name, 0, region=region.box, percept=percept)
+            made: Node = make(Atom, predicate, ())
+            self._run.atoms.check_size(made, where)
+            return made
+        return self._atom(region, Predicate(percept.name, 1, percept=percept), where)
 
     def about(self, region: Region, question: str) -> str:
         """Return a question in free words as it is asked about a region."""

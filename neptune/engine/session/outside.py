@@ -11,7 +11,7 @@ from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.values import Box, Need, Sight
 from neptune.engine.schedule.requests import Asker
 from neptune.engine.session.readout import Record
-from neptune.errors import ConfigError, MissingExtraError
+from neptune.errors import ConfigError
 from neptune.scene.types import Question
 
 
@@ -36,7 +36,7 @@ class Outside:
 
     # By name: bound methods would be a cycle in each run, which the collector has to look for.
     _KINDS: ClassVar[frozenset[str]] = frozenset(
-        ("query", "region_query", "sight", "find", "knowledge", "depth", "missing")
+        ("query", "region_query", "sight", "find", "knowledge", "percept", "missing")
     )
 
     def __contains__(self, kind: str) -> bool:
@@ -108,13 +108,11 @@ class Outside:
         self._record.step(line, f"llm_query({question[:60]!r})", answer)
         return answer
 
-    def _depth(self, need: Need, line: int) -> float:
-        raise MissingExtraError(
-            "The program asks how far away a region is, and there is no depth model in this version",
-            where=f"line {line}: compute_depth()",
-            expected="a program without compute_depth",
-            hint="Compare boxes instead: what is lower in a picture is often nearer",
-        )
+    def _percept(self, need: Need, line: int) -> str:
+        percept, objects, box = need.of
+        question = Question(percept.question, len(objects), percept.name, region=box, percept=percept)
+        where = f" of {list(map(round, box))}" if box is not None else ""
+        return self._asked(question, objects, f"{percept.name}{where}", line)
 
     def _missing(self, need: Need, line: int) -> bool:
         self._record.stand_ins.append(need.of)

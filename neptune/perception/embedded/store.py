@@ -12,6 +12,7 @@ from safetensors.torch import save as serialised
 from torch import nn
 
 from neptune.errors import NeptuneError
+from neptune.perception.embedded.depth_net import DepthNet
 from neptune.perception.embedded.detector_net import DetectorNet
 from neptune.perception.embedded.drawing_net import DrawingNet
 from neptune.perception.embedded.scorer_net import ScorerNet
@@ -22,9 +23,20 @@ NETWORKS: dict[str, tuple[type[nn.Module], str]] = {
     "detector": (DetectorNet, "train-embedded"),
     "scorer": (ScorerNet, "train-embedded"),
     "drawings": (DrawingNet, "train-drawings"),
+    "depth": (DepthNet, "train-depth"),
 }
 """Part → its network, and the config that trains it."""
-_EXACT = ("running_mean", "running_var", "temperature", "domain.mean", "domain.scale", "domain.limit")
+_EXACT = (
+    "running_mean",
+    "running_var",
+    "temperature",
+    "domain.mean",
+    "domain.scale",
+    "domain.limit",
+    "ground",
+    "scale",
+    "mean",
+)
 """Buffers that are kept in float32: half precision would overflow, or spoil the calibration."""
 
 

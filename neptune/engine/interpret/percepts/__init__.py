@@ -1,0 +1,1 @@
+"""What programs ask of masks, depths and words: ``nearer(x, y)``, ``depth(x)``, ``reads(x, "STOP")``, ``area(x)`` …"""

@@ -1,0 +1,1 @@
+"""What is seen in a picture besides boxes: masks, depths, words. Only numpy is imported here."""
