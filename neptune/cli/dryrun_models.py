@@ -15,6 +15,8 @@ from neptune.engine.assemble import engine_arguments
 from neptune.errors import did_you_mean
 from neptune.perception import registry
 from neptune.perception.checkpoints import device_of
+from neptune.perception.checkpoints import short_names as named
+from neptune.perception.licences import licence_of
 from neptune.perception.oracle.models import short_names
 from neptune.perception.oracle.vlm.adapters import digest
 from neptune.perception.replicas import check_placed, devices_of, takes_device
@@ -27,6 +29,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "openai": ("openai",),
     "transformers": ("transformers", "accelerate"),
     "data": ("datasets",),
+    "vision": ("cv2",),
+    "ocr": ("rapidocr", "onnxruntime"),
     "finetune": ("transformers", "accelerate", "peft", "matplotlib"),
 }
 """Extra of the installation → the packages it brings."""
@@ -35,6 +39,10 @@ NEEDS: tuple[tuple[str, str], ...] = (
     ("neptune.perception.oracle.vlm", "transformers"),
     ("neptune.perception.detect.transformers", "transformers"),
     ("neptune.perception.oracle.server.oracle", "openai"),
+    ("neptune.perception.segment.transformers", "transformers"),
+    ("neptune.perception.depth.transformers", "transformers"),
+    ("neptune.perception.segment.pixels", "vision"),
+    ("neptune.perception.reading.rapid", "ocr"),
 )
 """Beginning of an adapter's module → the extra it needs."""
 
@@ -53,6 +61,13 @@ def check_engine(config: Config, found: Findings) -> None:
         check_model(kind, name, options, found)
         if config.gpus and registry.address_of(kind, name) and takes_device(kind, name):
             found.try_("gpus", partial(check_placed, kind, name, options))
+    for kind, field, name, options in (
+        ("segmenter", "segment_model", config.segment_model, config.segment_options),
+        ("depth estimator", "depth_model", config.depth_model, config.depth_options),
+        ("text reader", "ocr_model", config.ocr_model, config.ocr_options),
+    ):
+        if field in config.model_fields_set:  # what nobody named, programs may do without
+            check_model(kind, name, options, found)
 
 
 def check_model(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
@@ -81,6 +96,7 @@ def check_model(kind: str, name: str, options: Mapping[str, Any], found: Finding
             found.problems.append(f"{kind} '{name}': the option '{option}' is not given")
     if extra == "transformers":
         check_weights(kind, name, options, found)
+    say_licence(kind, name, options, found)
 
 
 def check_weights(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
@@ -105,6 +121,18 @@ def check_weights(kind: str, name: str, options: Mapping[str, Any], found: Findi
         found.notes.append(f"{kind} '{name}': {model} will be downloaded on first use{size}")
 
 
+def say_licence(kind: str, name: str, options: Mapping[str, Any], found: Findings) -> None:
+    """Say under which licence a model's weights are, where they are somebody else's."""
+    if kind == "oracle":
+        return
+    model, _ = _published(kind, name, options)
+    licence = licence_of(model or name)
+    if licence is not None:
+        found.notes.append(f"{kind} '{name}': licence {licence}")
+    elif model is not None and not Path(model).is_dir():
+        found.notes.append(f"{kind} '{name}': the licence of {model} is not known here; its page says it")
+
+
 def _published(kind: str, name: str, options: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return the id and the revision at the hub of a model's name."""
     from neptune.perception.detect.transformers import short_names as detectors
@@ -116,6 +144,11 @@ def _published(kind: str, name: str, options: Mapping[str, Any]) -> tuple[str | 
         return short_names()[given].id, options.get("revision", short_names()[given].revision)
     if kind == "detector" and given in detectors():
         return detectors()[given]["id"], options.get("revision", detectors()[given]["revision"])
+    if kind in ("segmenter", "depth estimator"):
+        folder = Path(registry.__file__).parent / {"segmenter": "segment", "depth estimator": "depth"}[kind]
+        known = named(folder / "models.json").get(given)
+        if known is not None:
+            return known["id"], options.get("revision", known["revision"])
     return (given if "/" in given else None), options.get("revision")
 
 

@@ -52,7 +52,7 @@ def help_text() -> str:
         "  --help [TASK], --version  Help; with a task that has fields of its own, those fields.",
         "",
         *textwrap.wrap(f"Tasks, beside answering a dataset: {', '.join(TASKS)}.", 110, break_on_hyphens=False),
-        f"Of these, {', '.join(MODELS)} have fields of their own.",
+        *textwrap.wrap(f"Of these, {', '.join(MODELS)} have fields of their own.", 110, break_on_hyphens=False),
     ]
     for name, field in Config.model_fields.items():
         if name in HEADINGS:

@@ -124,7 +124,7 @@ def _sampled(path: Path) -> bytes:
 
 
 def short_names(file: Path) -> dict[str, dict[str, str]]:
-    """Return short name → ``id revision architecture licence verified``, of the ``models.json`` of a room."""
+    """Return short name → ``id revision architecture verified``, of the ``models.json`` of a room."""
     models: dict[str, dict[str, str]] = json.loads(file.read_text(encoding="utf-8"))["models"]
     return models
 

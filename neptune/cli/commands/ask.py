@@ -11,6 +11,7 @@ from neptune.config import Config
 from neptune.engine.assemble import choose_schedule, engine_arguments, writer_of
 from neptune.errors import NeptuneError
 from neptune.foreign import printable
+from neptune.perception.percepts.shown import shown
 from neptune.runs import record as records
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import RunFolder
@@ -81,7 +82,7 @@ def ask(config: Config, name: str) -> int:
     with RunFolder(folder, config, hash_inputs(config), {**describe_code(), "name": name}) as opened:
         for picture, scene, answer, seconds in found:
             number = f"-{len(drawn) + 1}" if len(found) > 1 else ""
-            record = _record(config, written, picture, scene, answer, seconds, number)
+            record = _record(config, written, picture, scene, answer, seconds, number) | shown(engine.percepts, picture)
             record["picture"] = place_of(picture, folder)
             opened.append(record)
             drawn.append(folder / f"{PICTURE.stem}{number}{PICTURE.suffix}")

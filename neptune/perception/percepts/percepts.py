@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 from cachetools import LRUCache
@@ -64,6 +65,7 @@ class Percepts:
             for kind, given in (("mask", segmenter), ("depth", depth), ("text", reader))
         }
         self.out_of_domain = out_of_domain
+        self._about: WeakSet[Picture] = WeakSet()
         store = OracleStore(cache) if cache is not None else None
         self._masks: _Kept[MaskRequest, Mask] = _Kept(
             "mask", lambda: registry.segmenter(segmenter, **(segmenter_options or {})), "masks", store, mask_of
@@ -87,6 +89,7 @@ class Percepts:
 
     def all_masks(self, requests: Sequence[MaskRequest]) -> list[Mask]:
         """Return masks of things of several pictures, as :meth:`masks`."""
+        self._about.update(r.picture for r in requests)
         return self._masks.answers(requests, [(r.picture.digest, _cell(r.box), r.words) for r in requests])
 
     def depth(self, picture: Picture) -> Depth:
@@ -95,6 +98,7 @@ class Percepts:
 
     def all_depths(self, pictures: Sequence[Picture]) -> list[Depth]:
         """Return the depths of several pictures, as :meth:`depth`."""
+        self._about.update(pictures)
         return self._depths.answers(pictures, [(p.digest, b"", "") for p in pictures])
 
     def read(self, picture: Picture) -> Reading:
@@ -103,7 +107,46 @@ class Percepts:
 
     def all_readings(self, pictures: Sequence[Picture]) -> list[Reading]:
         """Return the lines of text in several pictures, as :meth:`read`."""
+        self._about.update(pictures)
         return self._readings.answers(pictures, [(p.digest, b"", "") for p in pictures])
+
+    def known(self, picture: Picture) -> tuple[list[Mask], Depth | None, Reading | None]:
+        """Return what is in memory of a picture that was asked about: nothing is asked, nor is it opened for this."""
+        if picture not in self._about:
+            return [], None, None
+        digest = picture.digest
+        depths, readings = self._depths.known(digest), self._readings.known(digest)
+        return self._masks.known(digest), depths[0] if depths else None, readings[0] if readings else None
+
+    def reader(self) -> TextReader:
+        """Return a reader that answers from here: what is known is not read again."""
+        return _Reads(self)
+
+    def estimator(self) -> DepthEstimator:
+        """Return a depth estimator that answers from here."""
+        return _Measures(self)
+
+
+class _Reads:
+    """A reader over :class:`Percepts`."""
+
+    def __init__(self, percepts: Percepts) -> None:
+        self._percepts, self.name = percepts, percepts.names["text"]
+
+    def read(self, pictures: Sequence[Picture]) -> list[Reading]:
+        """Read the words in pictures."""
+        return self._percepts.all_readings(pictures)
+
+
+class _Measures:
+    """A depth estimator over :class:`Percepts`."""
+
+    def __init__(self, percepts: Percepts) -> None:
+        self._percepts, self.name = percepts, percepts.names["depth"]
+
+    def depth(self, pictures: Sequence[Picture]) -> list[Depth]:
+        """Return the depth of each picture."""
+        return self._percepts.all_depths(pictures)
 
 
 _Key = tuple[str, bytes, str]
@@ -149,6 +192,11 @@ class _Kept(Generic[Asking, Said]):
                         self._keep(str(identity), said)
                 self._said.update(known)
             return [known[key] for key in keys]
+
+    def known(self, digest: str) -> list[Said]:
+        """Return what is in memory of a picture."""
+        with self._lock:
+            return [said for key, said in self._said.items() if key[0] == digest]
 
     def _ask(self, asked: list[Asking]) -> list[Said]:
         """Ask the model; what one of one's own raises or returns by mistake is an error that names it."""

@@ -136,7 +136,7 @@ def sample_of(record: Record) -> dict[str, Any]:
 
 _LISTS = {"notes", "presuppositions", "ambiguous", "objects", "trace", "plan", "lines", "boxes", "scores"}
 _LISTS |= {"regions", "variables", "program_notes", "oracle_remarks", "calls", "programs", "witness"}
-_OBJECTS = {"judge", "blame", "flip", "usage", "oracle_failures"}
+_OBJECTS = {"judge", "blame", "flip", "usage", "oracle_failures", "seen"}
 
 
 def _fits(name: str, value: Any) -> bool:

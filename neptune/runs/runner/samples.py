@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from neptune.config import Config
 from neptune.engine.evidence.kept import EvidenceKept
 from neptune.errors import ModelFailedError, NeptuneError, WriteError
+from neptune.perception.percepts.shown import shown
 from neptune.runs.evaluate.logics import answer_under
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
@@ -265,6 +266,7 @@ class Asked:
             **describe_writing(self._written),
             **described,
             **describe_scene(self.scene),
+            **shown(self.engine.percepts, self.scene.picture if self.scene is not None else None),
             **self._inside,
             **self._recorded,
             "picture": place_of(self.sample.picture, self._folder.path, seen=self.scene is not None),

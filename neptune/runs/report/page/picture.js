@@ -57,6 +57,7 @@ class View {
     }
     this.groups = [];
     this.frame = frame;
+    const layers = this.layers(frame);
     if (sample.boxes) {
       const svg = draw("svg", {viewBox: `0 0 ${this.size[0]} ${this.size[1]}`, preserveAspectRatio: "none", class: "boxes", role: "img", "aria-label": `${sample.boxes.length} boxes`});
       const rects = draw("g", {}), labels = draw("g", {});
@@ -78,7 +79,37 @@ class View {
     this.caption = make("b");
     const ramp = make("i");
     ramp.style.background = `linear-gradient(90deg, ${[0, .25, .5, .75, 1].map(color).join(",")})`;
-    return make("div", "shown", frame, make("div", "under", this.caption, make("span", "ramp", "0", ramp, "1")));
+    return make("div", "shown", frame, make("div", "under", this.caption, make("span", "ramp", "0", ramp, "1")), ...layers);
+  }
+
+  layers(frame) { // masks, depth and words, where a program asked for them: each may be laid over the picture
+    const seen = this.sample.seen || {}, found = [], isPicture = (v) => typeof v === "string" && v.startsWith("data:image/png;base64,");
+    const add = (name, node, on) => {
+      const button = make("button", "layer", name), show = (v) => { node.style.display = v ? "" : "none"; button.setAttribute("aria-pressed", v); };
+      button.type = "button";
+      button.addEventListener("click", () => show(button.getAttribute("aria-pressed") !== "true"));
+      show(on);
+      frame.append(node);
+      found.push(button);
+    };
+    for (const [field, name, on] of [["depth", `depth: bright is near (${seen.near}), dark is far (${seen.far}), ${seen.unit}`, !seen.masks && !seen.texts], ["masks", "masks", true]]) {
+      if (!isPicture(seen[field])) continue;
+      const img = make("img", `seen ${field}`);
+      img.alt = field === "depth" ? "How far away what each pixel shows is" : "Which pixels are which thing's";
+      img.src = seen[field];
+      add(name, img, on);
+    }
+    if (Array.isArray(seen.texts) && seen.texts.length) {
+      const svg = draw("svg", {viewBox: `0 0 ${this.size[0]} ${this.size[1]}`, preserveAspectRatio: "none", class: "words", role: "img", "aria-label": "Words read in the picture"});
+      for (const [text, box, sure] of seen.texts) {
+        const [x0, y0, x1, y1] = box, title = draw("title", {}), rect = draw("rect", {class: "word", x: x0, y: y0, width: x1 - x0, height: y1 - y0});
+        title.textContent = `${text} (${sure})`;
+        rect.append(title);
+        svg.append(rect);
+      }
+      add(`words: ${seen.texts.map(([text]) => text).join(" · ").slice(0, 200)}`, svg, true);
+    }
+    return found.length ? [make("div", "layers", ...found)] : [];
   }
 
   place() { // labels have a size of the screen, so their places follow the picture's width
