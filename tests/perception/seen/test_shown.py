@@ -59,7 +59,16 @@ def test_near_is_bright_and_each_mask_has_its_colour() -> None:
 def test_a_question_about_masks_and_depths_is_shown_in_its_report(tmp_path: Path) -> None:
     picture = EXAMPLES / "images" / "CLEVR_val_000004.png"
     program = "point(Object, lambda x: forall(Object, lambda y: nearer(x, y)))"
-    words = ["--config", "ask", "--image", str(picture), "--program", program, "--output_dir", str(tmp_path / "run")]
+    words = [
+        "--config",
+        str(EXAMPLES.parents[1] / "configs" / "ask.json"),
+        "--image",
+        str(picture),
+        "--program",
+        program,
+        "--output_dir",
+        str(tmp_path / "run"),
+    ]
     assert main(words) == 0
     (line,) = (tmp_path / "run" / "samples.jsonl").read_text().splitlines()
     seen = json.loads(line)["seen"]
