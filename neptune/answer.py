@@ -37,7 +37,9 @@ class Usage:
     Of the cells asked, ``oracle_stored`` were answered by the cache on disk and ``oracle_failed`` by nobody
     (``failures``: reason → cells). They count as calls all the same, so that a budget stops a question at the same
     cell whatever the cache holds. ``oracle_prompt_tokens``, ``oracle_completion_tokens`` and ``oracle_cost`` are
-    those of models behind an address; ``remarks`` says what else is to be known of the answers.
+    those of models behind an address; ``remarks`` says what else is to be known of the answers. Under a certificate,
+    of ``audit_skipped`` cells that were left to a proxy ``audit_calls`` were asked all the same (among
+    ``oracle_calls``), and ``audit_wrong`` of these were otherwise than the proxy had it.
     """
 
     oracle_calls: int = 0
@@ -52,6 +54,9 @@ class Usage:
     oracle_prompt_tokens: int = 0
     oracle_completion_tokens: int = 0
     oracle_cost: float = 0.0
+    audit_skipped: int = 0
+    audit_calls: int = 0
+    audit_wrong: int = 0
     failures: dict[str, int] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
@@ -192,6 +197,8 @@ class Answer:
         Of a program over regions: what was bound to names, in order.
     frames
         Of a film: what was seen in frames, in the order of asking.
+    certified
+        A proxy stood in for what the oracle was not asked, under a certificate.
     out_of_domain
         Why detector or oracle was not made for the picture, in words; ``""`` where it was, or nobody can tell.
     presuppositions
@@ -222,6 +229,14 @@ class Answer:
     regions: tuple[tuple[float, float, float, float], ...] = ()
     variables: tuple[Variable, ...] = ()
     frames: tuple[FrameSeen, ...] = ()
+    certified: bool = False
+
+    @property
+    def guarantee(self) -> str:
+        """What is known of the decision: ``"exact"``, it is the one that asking the oracle everything gives;
+        ``"certified"``, it is that in all but a share α of questions, with confidence 1 − δ (docs/guarantees.md);
+        ``"none"``, a budget ran out or evidence is missing."""
+        return "none" if not self.settled else "certified" if self.certified else "exact"
 
     def __str__(self) -> str:
         doubts = [f"nothing fits {in_words(p)}" for p in self.presuppositions]

@@ -149,6 +149,7 @@ FUNCTIONS: dict[str, Callable[[list[str]], int]] = {
     "finetune": _task("finetune", "finetune-lora"),
     "induce": _task("induce", "induce"),
     "distil": _task("distil", "distil"),
+    "certify": _task("certify", "clevr"),
     "contact-sheet": _task("contact-sheet", "clevr"),
     "examples": _examples,
     "completion": _completion,

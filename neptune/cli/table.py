@@ -147,6 +147,15 @@ COMMANDS: dict[str, Command] = {
         examples=("distil --data_dir DATA/train --num_samples 100", "distil --export llamafactory"),
         task="distil",
     ),
+    "certify": Command(
+        "[CONFIG]",
+        "certify a cheap stand-in for the oracle",
+        "Writes certificate.json, which run CONFIG --certificate FILE uses: a proxy stands in for the oracle where "
+        "decisions do not change, but for a share alpha of questions, with confidence 1 - delta.",
+        fields=("dataset", "data_dir", "num_samples", "proxy_model_name", "proxy_options", "alpha", "delta")
+        + ("vlm_model_name", "vlm_options", "output_dir"),
+        examples=("certify clevr --vlm_model_name qwen2_2b --proxy_model_name embedded --alpha 0.05",),
+    ),
     "contact-sheet": Command(
         "[CONFIG]",
         "what a model will be shown of one sample",

@@ -184,6 +184,15 @@ class Config(BaseModel):
         description="Ask all cells, or (lazy) only those that a decision needs; auto: lazy where the oracle's calls "
         "are dear (models, servers), else all.",
     )
+    certificate: ReadPath | None = Field(
+        None,
+        description="certificate.json of task certify: its proxy stands in for what a decision seldom needs; refused "
+        "where it was made for another run. Each question is answered alone, in rounds.",
+    )
+    audit: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.02,
+        description="With a certificate: the share of what is left to the proxy that the oracle is asked all the same.",
+    )
     planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or not.")
     max_oracle_calls: Count | None = Field(None, description="Budget of oracle calls a question.")
     max_run_calls: Count | None = Field(
@@ -286,6 +295,18 @@ class Config(BaseModel):
     )
     tool_library: KeptPath | None = Field(
         None, description="Task agent: JSON file of functions that conversations made."
+    )
+
+    # Task certify
+    proxy_model_name: NameOrPath | None = Field(
+        None, description="Task certify: the cheap oracle that stands in, by name as for vlm_model_name."
+    )
+    proxy_options: dict[str, Any] = Field(default_factory=dict, description="Task certify: options of the proxy.")
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="Task certify: the risk, the share of decisions that may be otherwise than the oracle's own."
+    )
+    delta: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="Task certify: the chance that the certificate is wrong about that."
     )
 
     # What comes of it

@@ -25,6 +25,7 @@ HEADINGS = {
     "logic": "How it is answered",
     "image": "Task ask",
     "turns": "Task agent, and ask with turns",
+    "proxy_model_name": "Task certify",
     "inspect": "What comes of it",
     "sample": "Task contact-sheet",
     "gpus": "How it runs",

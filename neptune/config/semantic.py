@@ -73,6 +73,7 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
         problems.append(f"'bundle' does not go with task {config.task}; expected the run of a dataset")
     if config.bundle is not None and not config.bundle.lower().endswith(".zip") and "bundle" not in skip:
         problems.append(f"'bundle' is {describe_value(config.bundle)}; expected a name that ends with .zip")
+    problems += _certificate_problems(config, skip)
     lacks_cache = config.code_gen_provider == "cache" and config.program_cache_address is None
     if lacks_cache and "program_cache_address" not in skip:
         problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
@@ -134,6 +135,33 @@ def _stray_fields(config: Config, skip: set[str]) -> list[str]:
         if config.task not in owners
         and getattr(config, field) != Config.model_fields[field].get_default(call_default_factory=True)
     ]
+
+
+def _certificate_problems(config: Config, skip: set[str]) -> list[str]:
+    """What goes with a certificate, and what task certify needs."""
+    problems = []
+    if config.task == "certify":
+        name = config.proxy_model_name
+        if name is None and "proxy_model_name" not in skip:
+            problems.append("'proxy_model_name' is not given; expected the cheap oracle that stands in, e.g. embedded")
+        elif name is not None and registry.address_of("oracle", name) is None:
+            hint = did_you_mean(name, registry.names("oracle")) or "expected the name of an oracle"
+            problems.append(f"'proxy_model_name' is '{name}'; {hint}")
+        if config.dataset is None and "dataset" not in skip:
+            problems.append("'dataset' is not given; task certify needs questions to calibrate on")
+    if config.task == "certify" or config.certificate is not None:
+        if config.max_oracle_calls is not None or config.max_run_calls is not None:
+            problems.append("a budget of calls does not go with a certificate: it would cut decisions short")
+        if len(config.logics) > 1:
+            problems.append("'logic' names several logics; a certificate is for one")
+    if config.certificate is not None:
+        if config.task is not None and "task" not in skip:
+            problems.append(f"'certificate' does not go with task {config.task}; expected the run of a dataset")
+        if config.bundle is not None:
+            problems.append("'bundle' does not go with 'certificate': a replay has no proxy")
+    elif "audit" in config.model_fields_set and config.audit != Config.model_fields["audit"].default:
+        problems.append("'audit' does nothing without 'certificate'; add --certificate FILE")
+    return problems
 
 
 def _logic_problems(config: Config) -> list[str]:

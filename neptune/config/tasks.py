@@ -15,6 +15,7 @@ TASKS: dict[str, str] = {
     "finetune": "neptune.cli.commands.train:train",
     "induce": "neptune.cli.commands.induce:induce",
     "distil": "neptune.cli.commands.distil:distil",
+    "certify": "neptune.cli.commands.certify:certify",
     "cache": "neptune.cli.commands.cache:show_cache",
     "contact-sheet": "neptune.cli.commands.contact:contact_sheet",
 }
@@ -52,5 +53,9 @@ OWN: dict[str, tuple[str, ...]] = {
     "tool_library": ("agent", "ask"),
     "prune": ("cache",),
     "sample": ("contact-sheet",),
+    "proxy_model_name": ("certify",),
+    "proxy_options": ("certify",),
+    "alpha": ("certify",),
+    "delta": ("certify",),
 }
 """Fields of `Config` that some tasks alone read: field → tasks. Elsewhere they would do nothing, and say nothing."""

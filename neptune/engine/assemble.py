@@ -62,6 +62,10 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
         "wait_ms": config.batch_wait_ms,
         "writer": partial(writer_of, config),
     }
+    if config.certificate is not None:
+        from neptune.engine.certified import narrowing_of
+
+        arguments |= {"narrowing": narrowing_of(config), "schedule": "lazy"}
     if config.logic_params:
         from neptune.algebra import LogicParameters
 

@@ -11,6 +11,7 @@ from dsl.vocabulary import Vocabulary
 from neptune.algebra import Logic, LogicParameters
 from neptune.answer import BACKEND, SEMANTICS
 from neptune.engine.evidence.kept import EvidenceKept
+from neptune.engine.evidence.narrowed import Narrowing
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
@@ -100,6 +101,8 @@ class RunContext:
         The language model that programs may ask, or ``None``.
     backend
         ``"auto"``: small tables that are wholly known are computed by NumPy; ``"torch"``: none.
+    narrowing
+        What stands in for what the oracle is not asked, under a certificate; ``None``: nothing.
     """
 
     oracle: Oracle
@@ -124,6 +127,7 @@ class RunContext:
     missing_region: str = "picture"
     finder: Callable[[Scene, str], Scene] | None = None
     knowledge: Knowledge | None = None
+    narrowing: Narrowing | None = None
 
     def given(self, inputs: Mapping[str, Any] | None) -> RunContext:
         """Return the same with what a task gives programs, if it gives anything."""

@@ -24,6 +24,7 @@ from neptune.engine.asking import Asking
 from neptune.engine.assemble import choose_schedule, engine_arguments
 from neptune.engine.consulted import finder_of, knowledge_of
 from neptune.engine.context import MISSING_REGIONS, PRESUPPOSITIONS, RunContext, Schedule
+from neptune.engine.evidence.narrowed import Narrowing
 from neptune.engine.evidence.priors import Estimates, Prior, box_prior
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
@@ -110,6 +111,9 @@ class Engine(Asking):
     workers, max_batch, wait_ms
         The number of threads that will call :meth:`run`: of more than one, or several devices, requests go together, so
         many cells a batch; and how long a request waits for others.
+    narrowing
+        A proxy that stands in for what the oracle is not asked, as a certificate has it
+        (:class:`~neptune.engine.evidence.narrowed.Narrowing`): each question is then answered alone, in rounds.
     writer
         Writes the programs of questions asked without one (:meth:`ask`); or what makes it, when it is first needed.
 
@@ -153,6 +157,7 @@ class Engine(Asking):
         workers: int = 1,
         max_batch: int = 256,
         wait_ms: float = 2.0,
+        narrowing: Narrowing | None = None,
         writer: Writer | Callable[[], Writer | None] | None = None,
     ) -> None:
         self.logic = logic_of(logic)
@@ -219,6 +224,7 @@ class Engine(Asking):
             finder=finder_of(self._scenes, self.oracle, self.recorder),
             knowledge=knowledge_of(knowledge, self.oracle, self.recorder, cache),
             out_of_domain=out_of_domain,
+            narrowing=narrowing,
         )
         """What programs are run with."""
 

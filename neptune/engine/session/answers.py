@@ -15,6 +15,7 @@ from dsl.syntax import ast
 from neptune.algebra import ProbabilisticTensor
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
+from neptune.engine.evidence.narrowed import NarrowedEvidence
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import (
     DescribedObject,
@@ -27,6 +28,7 @@ from neptune.engine.interpret.values import (
 )
 from neptune.engine.patches.interpreter import interpreter_for
 from neptune.engine.recorded import Followed, Position, texts_of
+from neptune.engine.schedule import cascade
 from neptune.engine.session.outside import Abstain
 from neptune.engine.session.readout import Reading, answer
 from neptune.engine.session.session import Session
@@ -56,6 +58,8 @@ def run_program(context: RunContext, program: str | ast.Program, scene: Scene, b
         return Answer(None, "nothing", abstained=True, settled=False, notes=notes, why=OUTSIDE, out_of_domain=said)
     if budget is not None and (context.budget is None or budget < context.budget):
         context = replace(context, budget=budget)
+    if context.narrowing is not None:
+        context, evidence = cascade.begin(context, evidence)
     session = Session(context, evidence, arrays=True)
 
     def interpreter(evaluator: Evaluator) -> Interpreter:
@@ -70,6 +74,8 @@ def run_program(context: RunContext, program: str | ast.Program, scene: Scene, b
             answer = answer_of(interpreter(session), session, checked.program)
         else:
             answer = _answered(Followed(text, session, interpreter, len(scene)), session, checked.program.body[-1])
+        if isinstance(evidence, NarrowedEvidence):
+            answer = cascade.end(answer, context, evidence, session.goals)
         return replace(answer, out_of_domain=said) if said else answer
     except ProgramError as error:
         if isinstance(program, str) and error.source is None:

@@ -36,6 +36,7 @@ def describe_answer(answer: Answer | None, spent: Spent | None = None) -> dict[s
         "abstained": answer.abstained,
         "tie": answer.tie,
         "settled": answer.settled,
+        "guarantee": answer.guarantee,
         "objects": answer.objects,
         "witness": answer.witness,
         "scores": _rounded(answer.scores),

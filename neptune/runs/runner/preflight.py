@@ -93,6 +93,8 @@ def settle_schedule(config: Config, folder: Path) -> tuple[Config, dict[str, str
         The config, and ``asked`` (as configured), ``used``, ``why``.
     """
     used, why = choose_schedule(config.schedule, config.vlm_model_name)
+    if config.certificate is not None:
+        used, why = "lazy", "the certificate was made with it"
     if config.schedule == "auto" and config.resume and (kept := _kept_schedule(folder)) not in (None, used):
         used, why = str(kept), "the run was begun with it"
     facts = {"asked": config.schedule, "used": used, "why": why}

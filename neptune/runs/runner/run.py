@@ -116,10 +116,11 @@ def run_loaded(config: Config, name: str, loaded: Sequence[Task]) -> int:
             unexamined = examine(config, folder, loaded) if failure is None else None
         except KeyboardInterrupt:
             interrupted = True
+        facts: dict[str, Any] = {"schedule": schedule} | folder.session
+        if config.certificate is not None:
+            facts["certificate"] = _certified(config, folder, loaded)
         ended = "interrupted" if interrupted else failure.one_line() if failure is not None else None
-        results = finish(
-            folder, loaded, begun, RecordedPictures.of(config), ended, {"schedule": schedule} | folder.session
-        )
+        results = finish(folder, loaded, begun, RecordedPictures.of(config), ended, facts)
         folder.close()
         code = _report_end(config, programs, folder, results, failure, unexamined, interrupted)
         if watch is not None:
@@ -140,6 +141,19 @@ def _collected_seldom() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def _certified(config: Config, folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:
+    """Return what came of a run's certificate, and say so where its alarm has rung."""
+    from neptune.guarantees.certificate import Certificate
+    from neptune.runs.evaluate.audited import certified_figures, warning
+
+    assert config.certificate is not None
+    answered = folder.records.in_order([task.name for task in loaded])
+    figures = certified_figures(Certificate.load(config.certificate), config.audit, answered)
+    if said := warning(figures):
+        print(said, file=sys.stderr)
+    return figures
 
 
 def _report_end(

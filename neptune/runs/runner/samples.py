@@ -185,6 +185,9 @@ class Asked:
         engine = copy.copy(self._engine)
         if self.evidence is not None:
             engine.context = replace(engine.context, kept=EvidenceKept.only(self.evidence))
+        narrowing, sample = engine.context.narrowing, self.sample
+        if narrowing is not None and not narrowing.covers(sample.dataset, sample.family):
+            engine.context = replace(engine.context, narrowing=None)
         return engine
 
     def judge(self) -> None:

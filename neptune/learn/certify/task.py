@@ -1,0 +1,143 @@
+"""``task: certify``: calibrates how far a proxy may stand in for the oracle, and writes ``certificate.json``.
+
+The questions of a config's dataset are decided by the oracle alone, everything asked; then by intervals around the
+proxy, the widest first, until a width can not be shown to keep the risk. The last one that could is the certificate's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neptune import tasks
+from neptune.config import Config
+from neptune.engine import Engine
+from neptune.engine.certified import identity, make_proxy, proxy_identity
+from neptune.errors import DatasetError, ModelFailedError, NeptuneError
+from neptune.guarantees.certificate import CERTIFICATE, Audit, Certificate, Tried
+from neptune.guarantees.risk import fewest, p_value, upper_bound
+from neptune.learn.certify.decisions import Asked, Decisions, Row
+from neptune.learn.shared import Progress, shown
+from neptune.runs.record.provenance import describe_code, hash_inputs
+from neptune.runs.runner.programs import Programs
+from neptune.scene.types import Oracle
+from neptune.tasks import presuppositions_of
+
+WIDTHS = tuple(2.0**k for k in (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1, -2))
+"""λ after infinity, in the order in which they are tested: fixed before anything is seen."""
+
+AUDIT_DELTA = 0.01
+"""The chance that what is known of the proxy's mistakes is wrong."""
+
+
+def certify(config: Config, output_dir: str | Path, progress: Progress | None = None) -> Certificate:
+    """Calibrate, and write the certificate.
+
+    Parameters
+    ----------
+    config
+        Names the dataset, the oracle, the proxy (`proxy_model_name`), `alpha` and `delta`.
+    output_dir
+        Where ``certificate.json`` is written.
+    progress
+        As for :func:`neptune.learn.train.train.train`.
+
+    Returns
+    -------
+    Certificate
+        Exact (``width`` None) where no width keeps the risk, or there are too few pictures.
+
+    Raises
+    ------
+    ConfigError, DatasetError, OracleError
+        If the config makes no sense, no question can be answered, or the oracle or the proxy fails.
+    """
+    fits = identity(config)  # before anything is asked
+    about = proxy_identity(config.proxy_model_name or "", config.proxy_options)
+    proxy = make_proxy(config.proxy_model_name or "", config.proxy_options, config)
+    with shown(progress) as report, Engine.from_config(config) as engine:
+        questions = list(_questions(config, engine, report))
+        if not questions:
+            raise DatasetError("No question of the dataset can be answered", where=", ".join(config.datasets))
+        report("certify", 0.0, f"{len(questions):,} questions are decided by the oracle")
+        decisions = Decisions(engine.context, questions)
+        n, alpha, delta = int(decisions.pictures.max()) + 1, config.alpha, config.delta
+        missing = max(fewest(alpha, delta) - n, 0)
+        tried, best = _tested(decisions, proxy, alpha, delta, report) if not missing else ([], None)
+        lazy = decisions.lazily()
+        calls = {"exact": float(lazy.calls.mean()), "certified": float((lazy if best is None else best).calls.mean())}
+    families: dict[str, set[str]] = defaultdict(set)
+    for question in questions:
+        families[question.dataset].add(question.family)
+    mistaken = decisions.mistaken(best) if best is not None else np.zeros(0)
+    held = [t for t in tried if t.held]
+    certificate = Certificate(
+        alpha=alpha,
+        delta=delta,
+        width=held[-1].width if held else None,
+        pictures=n,
+        questions=len(questions),
+        questions_a_picture=round(len(questions) / n, 3),
+        missing=missing,
+        tried=tried,
+        calls={name: round(value, 3) for name, value in calls.items()},
+        proxy=about,
+        audit=Audit(at_most=max(upper_bound(mistaken, AUDIT_DELTA), 1e-9), confidence=1 - AUDIT_DELTA),
+        families={name: sorted(found) for name, found in sorted(families.items())},
+        fits=fits,
+        calibrated_on={**describe_code(), "files": hash_inputs(config)},
+    )
+    certificate.save(Path(output_dir) / CERTIFICATE)
+    return certificate
+
+
+def _tested(
+    decisions: Decisions, proxy: Oracle, alpha: float, delta: float, report: Progress
+) -> tuple[list[Tried], Row | None]:
+    """Test widths in their order up to the first that fails; return what was found, and the decisions at the last that
+    held."""
+    tried: list[Tried] = []
+    best: Row | None = None
+    for k, width in enumerate(WIDTHS):
+        row = decisions.narrowed(proxy, width)
+        losses = decisions.losses(row)
+        p = p_value(losses, alpha)
+        held = p <= delta
+        tried.append(Tried(width=width, loss=float(losses.mean()), p=p, calls=float(row.calls.mean()), held=held))
+        report("certify", (k + 1) / len(WIDTHS), f"λ = {width:g}: {losses.mean():.4f} decided otherwise, p = {p:.3g}")
+        if not held:
+            break
+        best = row
+    return tried, best
+
+
+def _questions(config: Config, engine: Engine, report: Progress) -> Iterator[Asked]:
+    """Yield the questions of the datasets, each with its program and scene; what is wrong with one leaves it out."""
+    assert config.data_dir is not None  # the config was checked
+    loaded = [
+        tasks.load(dataset, config.data_dir, config.num_samples, **config.reading()) for dataset in config.datasets
+    ]
+    total, needs_truth = sum(len(task.samples) for task in loaded), "scene" in (config.od_model, config.vlm_model_name)
+    with Programs(config) as programs:
+        samples = programs.ahead((task, sample) for task in loaded for sample in task.samples)
+        for count, (task, sample, write) in enumerate(samples, start=1):
+            report("questions", count / total, f"{count:,} of {total:,}")
+            try:
+                sample.check()
+                program = write().program
+                annotation = sample.truth() if needs_truth else sample.annotation
+                scene = engine.scene(sample.picture, annotation, engine.labels(program))
+            except ModelFailedError:
+                raise
+            except NeptuneError:
+                continue
+            inputs: dict[str, Any] = {
+                "query": sample.question, "possible_answers": list(sample.extra.get("choices", ())),
+            }  # fmt: skip
+            policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
+            picture = scene.name if sample.picture is None else sample.picture.name
+            yield Asked(picture, task.name, sample.family, program, scene, policy, inputs)
