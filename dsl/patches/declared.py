@@ -6,8 +6,11 @@ page of the language and the prompts follow from the declaration; what each does
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dsl.patches.functions import ANY as ANY
 from dsl.patches.functions import BOOL as BOOL
+from dsl.patches.functions import BOX as BOX
 from dsl.patches.functions import DICT as DICT
 from dsl.patches.functions import FILM as FILM
 from dsl.patches.functions import FUNCTION as FUNCTION
@@ -16,6 +19,7 @@ from dsl.patches.functions import MANY as MANY
 from dsl.patches.functions import NOTHING as NOTHING
 from dsl.patches.functions import NUMBER as NUMBER
 from dsl.patches.functions import PICTURE as PICTURE
+from dsl.patches.functions import POINT as POINT
 from dsl.patches.functions import REGION as REGION
 from dsl.patches.functions import REGIONS as REGIONS
 from dsl.patches.functions import REQUIRED as REQUIRED
@@ -29,6 +33,7 @@ from dsl.patches.functions import Parameter as Parameter
 from dsl.patches.functions import arguments as arguments
 from dsl.patches.functions import function as _f
 from dsl.patches.functions import named as _named
+from dsl.patches.tools import TOOLS
 
 _EDGES = "left: Number, lower: Number, right: Number, upper: Number"
 
@@ -50,6 +55,25 @@ FUNCTIONS: dict[str, Function] = _named(
        "a part of a film", "film"),
 )  # fmt: skip
 """Functions by name."""
+
+_SHOWN = {BOX: (REGION,), POINT: (REGION,), PICTURE: (REGION,)}
+
+
+def _as_method(tool: Function) -> Function:
+    """Return a picture tool as a method of regions: a region stands for its box, its middle, or what it shows."""
+    parameters = tuple(replace(p, sorts=_SHOWN.get(p.sorts[0], p.sorts)) for p in tool.parameters)
+    gives = REGION if tool.gives == PICTURE else tool.gives
+    return replace(
+        tool, parameters=parameters, gives=gives, doc=tool.doc.replace("a box drawn", "a region's box drawn")
+    )
+
+
+REGION_TOOLS: dict[str, Function] = {
+    name: _as_method(tool)
+    for name, tool in TOOLS.items()
+    if name not in ("crop", "segment", "read_text", "depth_map")  # regions have methods of their own for these
+}
+"""The picture tools that regions have as methods, by name."""
 
 ATTRIBUTES: dict[str, dict[str, Attribute]] = {
     REGION: {
@@ -93,6 +117,7 @@ METHODS: dict[str, dict[str, Function]] = {
         _f("crop", _EDGES, REGION, "the region between these edges, in this region's own coordinates", told=True),
         _f("overlaps_with", _EDGES, BOOL, "whether the region overlaps the box of these edges", told=True),
         _f("llm_query", "question: Text, long_answer: Bool = True", TEXT, "as the function llm_query", "knowledge"),
+        *REGION_TOOLS.values(),
     ),
     FILM: _named(
         _f("trim", "start: Number | Nothing = None, end: Number | Nothing = None", FILM, "the part between", "film"),

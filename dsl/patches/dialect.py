@@ -18,7 +18,7 @@ def dialect_of(program: ast.Program, said: str | None = None) -> str:
         Its tree.
     said
         ``"patches"`` or ``"formulas"`` if it is known; else a program is over regions if it defines ``execute_command``
-        or calls ``ImagePatch``.
+        or calls ``ImagePatch`` or ``VideoSegment``.
     """
     if said in (PATCHES, FORMULAS):
         return str(said)
@@ -27,7 +27,11 @@ def dialect_of(program: ast.Program, said: str | None = None) -> str:
     if program.dialect == PATCHES:
         return PATCHES
     for node in ast.walk(program):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "ImagePatch":
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("ImagePatch", "VideoSegment")
+        ):
             return PATCHES
         if isinstance(node, ast.FunctionDef) and node.name != "ImagePatch" and marks_regions(node.name):
             return PATCHES

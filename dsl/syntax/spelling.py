@@ -22,7 +22,7 @@ _READ_AS = {**SIGNS, **dict.fromkeys(ARROWS, "implies")}
 
 def marks_regions(name: str) -> bool:
     """Tell whether a name, called or defined, shows that a program is one over regions."""
-    return name == "ImagePatch" or name == "execute_command" or name.startswith("execute_command_")
+    return name in ("ImagePatch", "VideoSegment", "execute_command") or name.startswith("execute_command_")
 
 
 def normalise_spelling(tokens: list[Token], names: dict[str, str]) -> tuple[list[Token], tuple[str, ...]]:

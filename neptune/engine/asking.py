@@ -109,7 +109,7 @@ class Asking(ABC):
     def ask_film(
         self, film: FilmLike, question: str | None = None, program: str | None = None, prior: Prior | None = HALVING
     ) -> Answer:
-        """Answer a yes/no question about a film, looking at as few frames as settle it.
+        """Answer a question about a film, looking at as few frames as settle it.
 
         Parameters
         ----------
@@ -119,8 +119,8 @@ class Asking(ABC):
             The question in words; what it says of time ("in some frame", "always", "before", "until") joins questions
             about pictures.
         program
-            The program, instead: a formula about a picture in ``some_frame(…)``, ``every_frame(…)``, ``before(…, …)``
-            or ``until(…, …)``.
+            The program, instead: formulas about a picture in ``some_frame(…)``, ``every_frame(…)``, ``before(…, …)``
+            and ``until(…, …)``; or a program over regions that takes ``video``.
         prior
             Guesses at frames, for the order of asking only: by default steps are halved; ``None``: in order of time.
 
@@ -134,13 +134,19 @@ class Asking(ABC):
             As :meth:`ask`, and if a program says no truth of a frame.
         """
         from neptune.engine.films.asking import run_film
+        from neptune.engine.films.temporal import about_film
         from neptune.engine.films.words import film_program
+        from neptune.engine.views import PictureViews
         from neptune.films import Film
 
         with fields_named(self._names), ExitStack() as opened:
             if program is None and question is None:
                 raise ConfigError("Nothing is asked", expected="a question, or a program")
             made = film if isinstance(film, Film) else opened.enter_context(Film(film))
+            if program is not None and about_film(program):
+                views = self.context.views
+                assert isinstance(views, PictureViews)
+                return self.run(program, views.of_film(made), inputs={"query": question} if question else None)
             if program is not None:
                 return run_film(self, self.context, program, made, prior)
             _, read = film_program(str(question), lambda part: self._written(part).program, self.limits)

@@ -17,6 +17,7 @@ from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.store import Evidence
 from neptune.errors import ConfigError
 from neptune.scene import Scene
+from neptune.scene.scene import Views
 from neptune.scene.types import Knowledge, Oracle
 
 MISSING_REGIONS = ("picture", "abstain")
@@ -99,6 +100,8 @@ class RunContext:
         Finds what a noun names in a scene's picture; ``None`` where the objects of the scene are all there is.
     knowledge
         The language model that programs may ask, or ``None``.
+    views
+        Makes the scenes of what picture tools make of a scene's picture.
     backend
         ``"auto"``: small tables that are wholly known are computed by NumPy; ``"torch"``: none.
     narrowing
@@ -128,6 +131,7 @@ class RunContext:
     finder: Callable[[Scene, str], Scene] | None = None
     knowledge: Knowledge | None = None
     narrowing: Narrowing | None = None
+    views: Views | None = None
 
     def given(self, inputs: Mapping[str, Any] | None) -> RunContext:
         """Return the same with what a task gives programs, if it gives anything."""
@@ -154,4 +158,6 @@ class RunContext:
 
     def evidence(self, scene: Scene) -> Evidence:
         """Return what the oracle has said about a scene so far; all programs on the scene share it."""
+        if scene.views is None and self.views is not None:
+            object.__setattr__(scene, "views", self.views)  # known from now on, whoever made the scene
         return self.kept.of(scene)

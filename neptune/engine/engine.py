@@ -31,6 +31,7 @@ from neptune.engine.evidence.store import Evidence
 from neptune.engine.scenes import Scenes
 from neptune.engine.session.answers import run_program, truth_table
 from neptune.engine.session.batch import Batch
+from neptune.engine.views import PictureViews
 from neptune.errors import fields_named
 from neptune.perception.percepts.percepts import Percepts
 from neptune.perception.replicas import check_devices
@@ -225,6 +226,7 @@ class Engine(Asking):
             knowledge=knowledge_of(knowledge, self.oracle, self.recorder, cache),
             out_of_domain=out_of_domain,
             narrowing=narrowing,
+            views=PictureViews(self._scenes),
         )
         """What programs are run with."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from neptune.scene.domain import Domain
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+View: TypeAlias = tuple[tuple[str, tuple[Any, ...]], ...]
+"""How a picture comes about: steps, each the name of an operation and its arguments, all hashable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,3 +71,56 @@ def suppress(boxes: FloatArray, threshold: float) -> NDArray[np.int64]:
             kept.append(place)
             free &= ~overlaps[place]
     return np.array(kept, dtype=np.int64)
+
+
+class Place(tuple[float, float, float, float]):
+    """A box of another picture than the scene's: of a frame of a film, or of what picture tools made of the picture.
+
+    It is the box ``x0 y0 x1 y1`` in the pixels of that picture, and stands wherever a box does; two are equal if box
+    and picture are.
+
+    Attributes
+    ----------
+    view : tuple
+        How the picture comes about, see :data:`View`.
+    size : tuple of int
+        ``(width, height)`` of that picture.
+    whole : bool
+        Whether it is all of it.
+    """
+
+    view: View
+    size: tuple[int, int]
+
+    def __new__(cls, box: Sequence[float], view: View, size: tuple[int, int]) -> Place:
+        """Return the place of a box."""
+        made = super().__new__(cls, tuple(map(float, box)))
+        made.view, made.size = view, size
+        return made
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the picture."""
+        return tuple(self) == (0.0, 0.0, float(self.size[0]), float(self.size[1]))
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(self), self.view, self.size
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and self.view == other.view and tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((tuple(self), self.view))
+
+    def __repr__(self) -> str:
+        steps = ", ".join(f"{name}({', '.join(map(repr, given))})" for name, given in self.view)
+        return f"{tuple(self)} of {steps}"
+
+
+def like(box: Sequence[float], of: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return a box as one of the same picture as another box."""
+    a, b, c, d = box
+    return Place((a, b, c, d), of.view, of.size) if isinstance(of, Place) else (a, b, c, d)

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neptune.errors import DatasetError
+from neptune.errors import DatasetError, PictureError
 from neptune.scene.annotation import ATTRIBUTES, Annotation, drawn
-from neptune.scene.boxes import FloatArray, iou
+from neptune.scene.boxes import FloatArray, Place, View, iou
 from neptune.scene.domain import Domain
 from neptune.scene.picture import Picture
 
 if TYPE_CHECKING:
     from dsl.vocabulary import Vocabulary
+
+
+class Views(Protocol):
+    """Makes the scenes of pictures that a scene's picture, or its film, leads to."""
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """When each frame of the film that is looked at is shown, in seconds; none where there is no film."""
+        ...
+
+    def scene(self, scene: Scene, view: View) -> Scene:
+        """Return the scene of a picture, by the steps that make it."""
+        ...
+
+    def value(self, scene: Scene, view: View) -> Any:
+        """Return what the steps make, where it is no picture."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +60,8 @@ class Scene:
         What each box is, in a world of containers: ``"Object"``, or a sort of containers; ``()``: all are objects.
     whole
         Where it is one region of another scene's picture, that scene; else ``None``.
+    views
+        Makes the scenes of pictures that this one leads to: frames, and what picture tools make. An engine sets it.
     """
 
     boxes: FloatArray
@@ -54,6 +73,7 @@ class Scene:
     domain: Domain | None = None
     kinds: tuple[str, ...] = ()
     whole: Scene | None = None
+    views: Views | None = None
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes, dtype=np.float32).reshape(-1, 4)
@@ -76,7 +96,21 @@ class Scene:
         return np.where(overlaps[np.arange(len(self)), best] >= 0.5, best, -1)
 
     def region(self, box: tuple[float, float, float, float]) -> Scene:
-        """Return the scene of one region of this one's picture, a single box: the same object each time."""
+        """Return the scene of one region of this one's picture, a single box: the same object each time.
+
+        Of a :class:`~neptune.scene.boxes.Place` it is one of the picture that the place is in: of all of it that
+        picture's scene, with all of its objects.
+
+        Raises
+        ------
+        NeptuneError
+            If that picture can not be made.
+        """
+        if isinstance(box, Place):
+            if self.views is None:
+                raise PictureError("No other picture is known of this scene", where=self.name)
+            there = self.views.scene(self, box.view)
+            return there if box.whole else there.region((box[0], box[1], box[2], box[3]))
         if box not in self._regions:
             boxes = np.array([box], dtype=np.float32)
             self._regions[box] = Scene(

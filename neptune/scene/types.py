@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from neptune.scene.boxes import Detections as Detections
 from neptune.scene.boxes import FloatArray as FloatArray
 from neptune.scene.boxes import IntArray as IntArray
+from neptune.scene.boxes import Place as Place
 from neptune.scene.domain import Domain
 
 if TYPE_CHECKING:
@@ -93,8 +94,14 @@ def request_of(scene: Scene, question: Question, objects: IntArray) -> ScoreRequ
     """Return what an oracle is asked: of a region, about the one object of its own scene."""
     if question.region is None:
         return ScoreRequest(scene, question, objects)
+    there = scene.region(question.region)
+    if isinstance(question.region, Place) and question.region.whole:
+        if question.percept is None:
+            whole = Question(question.text, 0, question.predicate)
+            return ScoreRequest(there, whole, np.zeros((1, 0), dtype=np.int64))
+        there = there.region((0.0, 0.0, float(there.size[0]), float(there.size[1])))
     alone = Question(question.text, 1, question.predicate, percept=question.percept)
-    return ScoreRequest(scene.region(question.region), alone, np.zeros((1, 1), dtype=np.int64))
+    return ScoreRequest(there, alone, np.zeros((1, 1), dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dsl.limits import Limits
+from dsl.patches.declared import REGION_TOOLS
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
 from neptune.engine.interpret.values import Box, Sight
@@ -26,6 +27,9 @@ _ASKING = {
     "best_image_match": (1,),
 }
 """What asks → the arguments whose words are asked."""
+
+_ELSEWHERE = {"crop", "VideoSegment", *REGION_TOOLS}
+"""What makes a region of another place, or of another picture: it may be asked anything again."""
 
 SIDE, STEP = 20.0, 30.0
 
@@ -46,7 +50,7 @@ def questions_of(program: ast.Program, vocabulary: Vocabulary, limits: Limits) -
         if not isinstance(call, ast.Call):
             continue
         name = call.func.name if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        all_known &= name != "crop" and not (name == "ImagePatch" and len(call.args) + len(call.keywords) > 1)
+        all_known &= name not in _ELSEWHERE and not (name == "ImagePatch" and len(call.args) + len(call.keywords) > 1)
         if name not in _ASKING:
             continue
         said = [text for at in _ASKING[name] if at < len(call.args) for text in _texts(call.args[at])]

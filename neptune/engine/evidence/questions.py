@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dsl.plan import Predicate
 from neptune.errors import ConfigError, one_of
 from neptune.resources import prompts
-from neptune.scene.types import Question
+from neptune.scene.types import Place, Question
 
 if TYPE_CHECKING:
     from dsl.percepts import Percept
@@ -94,7 +94,7 @@ class Wording:
             name, arity = predicate.name, predicate.arity
             if name and self.vocabulary is not None:
                 name = self.vocabulary.canonical(name, arity)
-            text = " ".join(predicate.text.split()) or self._text(name, arity if predicate.region is None else 1)
+            text = " ".join(predicate.text.split()) or self._text(name, arity if _is_whole(predicate.region) else 1)
             boxes = cast("Geometry | None", predicate.boxes)
             if boxes is not None:  # nobody is asked, and whoever asks in these words does ask
                 text = f"{_words(name)} (from the boxes)"
@@ -193,6 +193,11 @@ class Wording:
             place: self._objects[k] if k < known else f"the object in box {k + 1}"
             for k, place in enumerate(self._place_names(arity))
         }
+
+
+def _is_whole(region: tuple[float, ...] | None) -> bool:
+    """Tell whether a question is about a picture, not about a box in it."""
+    return region is None or (isinstance(region, Place) and region.whole)
 
 
 def _words(name: str) -> str:

@@ -66,6 +66,7 @@ def run_film(
         dialect="auto",
         inputs={},
         finder=None,
+        narrowing=None,
     )
     try:
         answer = run_program(over, read.over_frames, film_scene(film))

@@ -15,8 +15,10 @@ from typing import Any
 import dsl
 from dsl.errors import ProgramError
 from dsl.limits import Limits
+from dsl.patches.dialect import dialect_of
 from dsl.syntax import ast
 from dsl.syntax.printer import print_expression, print_program
+from dsl.syntax.spelling import PATCHES
 
 ARITIES = {"some_frame": 1, "every_frame": 1, "before": 2, "until": 2}
 """The words of time, with the number of formulas that each takes."""
@@ -56,7 +58,7 @@ def over_frames(program: str, limits: Limits) -> FilmProgram:
     """
     try:
         tree = dsl.parse(program, limits=limits)
-        if tree.dialect == "patches" or not any(_time(n) for n in ast.walk(tree)):
+        if dialect_of(tree) == PATCHES or not any(_time(n) for n in ast.walk(tree)):
             found = joined("some_frame", [program])
             return FilmProgram(
                 found.over_frames, found.seen, ("the program says nothing of time: asked is whether a frame fits",)
@@ -66,6 +68,17 @@ def over_frames(program: str, limits: Limits) -> FilmProgram:
         if error.source is None:
             error.with_source(program)
         raise
+
+
+def about_film(program: str) -> bool:
+    """Tell whether a program is over regions and takes the film itself: it names ``video``."""
+    try:
+        tree = dsl.parse(program)
+    except ProgramError:
+        return False
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    names |= {p.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) for p in n.params}
+    return dialect_of(tree) == PATCHES and bool({"video", "VideoSegment"} & names)
 
 
 def joined(word: str, programs: Sequence[str]) -> FilmProgram:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import dsl
 from dsl.limits import Limits
+from dsl.patches.dialect import dialect_of
 from dsl.syntax import ast
 from dsl.syntax.printer import print_expression
+from dsl.syntax.spelling import PATCHES
 from neptune.engine.films.temporal import FilmProgram, joined, over_frames
 
 _UNIT = r"(?:frame|frames|moment|moments|time|times|point|points)"
@@ -113,4 +115,4 @@ def _formula(program: str, limits: Limits) -> str | None:
     tree = dsl.parse(program, limits=limits)
     (*before, last) = tree.body
     value = last.value if isinstance(last, ast.Return | ast.ExprStatement) else None
-    return print_expression(value) if not before and value is not None and tree.dialect != "patches" else None
+    return print_expression(value) if not before and value is not None and dialect_of(tree) != PATCHES else None

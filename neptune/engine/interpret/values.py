@@ -185,6 +185,14 @@ class Region:
     history: tuple[str, ...] = field(default=(), compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class FilmPart:
+    """A part of a film (dialect ``patches``): the frames from `start` to before `end`, by their numbers."""
+
+    start: int
+    end: int
+
+
 class YesNo(Formula):
     """The answer to a yes/no question: a formula, and as a text "yes" or "no"."""
 
@@ -232,6 +240,8 @@ class Sight:
         Whether there is a detector of any words, which is asked for each noun (the need ``find``).
     containers
         Which boxes are containers of a world, no objects.
+    times
+        Of a film: when each frame that is looked at is shown, in seconds.
     by_parts
         Whether a conjunction is decided by deciding its parts, as in the logic ``godel``.
     """
@@ -241,11 +251,12 @@ class Sight:
     finds: bool = False
     by_parts: bool = True
     containers: frozenset[int] = frozenset()
+    times: tuple[float, ...] = ()
 
 
 NeedKind = Literal[
     "truth", "probability", "number", "object", "objects", "ranking", "text", "query",
-    "sight", "find", "region_query", "knowledge", "percept", "missing",
+    "sight", "tool", "find", "region_query", "knowledge", "percept", "missing",
 ]  # fmt: skip
 
 
@@ -266,11 +277,13 @@ class Need:
         ``query``: an open question (text, attribute, indices of objects), the answer in words; without a text, for
         the objects' attribute.
         ``objects``: of results only, a formula of one free variable: the objects of which it is true.
-        ``sight``: of nothing, a :class:`Sight`. ``find``: of (noun, box), what a detector of any words finds there,
-        the best first: pairs of a box and its score in [0, 1]. ``region_query``: of (text, box), the answer in words to
-        an open question about that part of the picture. ``knowledge``: of (question, whether a long answer is
-        meant), what a language model says that sees no picture. ``percept``: of (what is asked of masks, depths or
-        words, indices of objects, or else a box), the answer in words.
+        ``sight``: of nothing, a :class:`Sight`; of a :data:`~neptune.scene.boxes.View`, that of another picture.
+        ``tool``: of a view, what a picture tool says in numbers. ``find``: of (noun, box), what a detector of any words
+        finds there, the best first: pairs of a box and its score in [0, 1]. ``region_query``: of (text, box), the
+        answer in words to an open question about that part of the picture; of ("", box, attribute) about an attribute.
+        ``knowledge``: of (question, whether a long answer is meant), what a language model says that sees no picture.
+        ``percept``: of (what is asked of masks, depths or words, indices of objects, or else a box), the answer in
+        words.
         ``missing``: of a description of what is not there, whether the whole picture stands in for it.
     """
 
@@ -361,6 +374,7 @@ _KINDS: dict[type, tuple[str, ResultKind | None]] = {
     BuiltinRef: ("a built-in function", None),
     Closure: ("a function", None),
     Region: ("a region", "region"),
+    FilmPart: ("a film", None),
     YesNo: ("a yes/no answer", None),  # a formula
     Members: ("a list", "list"),
     bool: ("a truth value", "truth"),

@@ -7,13 +7,27 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsl.errors import ProgramError, did_you_mean
-from dsl.patches.declared import ATTRIBUTES, DICT, FUNCTIONS, LIST, METHODS, PICTURE, REGION, SET, TEXT, Function
+from dsl.patches.declared import (
+    ATTRIBUTES,
+    DICT,
+    FILM,
+    FUNCTIONS,
+    LIST,
+    METHODS,
+    PICTURE,
+    REGION,
+    REGION_TOOLS,
+    SET,
+    TEXT,
+    Function,
+)
 from dsl.percepts import Percept
 from dsl.syntax import ast
-from neptune.engine.interpret.values import DescribedValue, Formula, Members, Region, YesNo, kind_name
+from neptune.engine.interpret.values import DescribedValue, FilmPart, Formula, Members, Region, YesNo, kind_name
 from neptune.engine.patches import plain
 from neptune.engine.patches.geometry import Edges, edges, gap, overlap
 from neptune.engine.patches.members import settled
+from neptune.engine.patches.pictured import films, tools
 
 if TYPE_CHECKING:
     from neptune.engine.patches.deciding import Deciding
@@ -29,8 +43,8 @@ _WORDS = {
 
 def sort_of(value: Any) -> str:
     """Return the sort of a value that has attributes and methods, or ``""``."""
-    if isinstance(value, Region):
-        return REGION
+    if isinstance(value, Region | FilmPart):
+        return REGION if isinstance(value, Region) else FILM
     if isinstance(value, str | YesNo | DescribedValue):
         return TEXT
     kinds: dict[type, str] = {list: LIST, Members: LIST, tuple: LIST, set: SET, dict: DICT}
@@ -59,6 +73,8 @@ def attribute(run: Deciding, value: Any, name: str, node: ast.Node) -> Any:
     """
     if value is None or (isinstance(value, list) and name in ATTRIBUTES[REGION]):
         value = _region(run, value, f".{name}", node)
+    if isinstance(value, FilmPart) and name in ATTRIBUTES[FILM]:
+        return films.attribute(value, name)
     if not isinstance(value, Region) or name not in {**ATTRIBUTES[REGION], **ATTRIBUTES[PICTURE]}:
         raise no_member(value, name, node)
     if name == "cropped_image":
@@ -84,6 +100,8 @@ def method(run: Deciding, value: Any, name: str, args: list[Any], keywords: dict
     given = args if declared.many else _arranged(declared, args, keywords, node)
     if isinstance(value, Region):
         return _OF_REGIONS[name](run, [value, *given], node)
+    if isinstance(value, FilmPart):
+        return films.OF_FILMS[name](run, [value, *given], node)
     return plain.method(run, sort, value, name, given, keywords, node)
 
 
@@ -215,6 +233,7 @@ _OF_REGIONS: dict[str, Call] = {
     "crop": _crop,
     "overlaps_with": _overlaps,
     "llm_query": lambda run, args, node: _knowledge(run, args[1], None, args[2], node),
+    **{name: tools.tool(name) for name in REGION_TOOLS},
 }
 
 
@@ -280,21 +299,6 @@ def _guesses(run: Deciding, args: list[Any], node: Any) -> str:
     return answer
 
 
-def no_film(node: Any) -> ProgramError:
-    """Return the error for a program about a film."""
-    return ProgramError(
-        "The program is about a film, and films can not be read here: they need the extra 'video', which this version "
-        "does not have",
-        node.span,
-        expected="a program about one picture",
-        hint="write a program that takes image and begins with ImagePatch(image)",
-    )
-
-
-def _film(run: Deciding, args: list[Any], node: Any) -> Any:
-    raise no_film(node)
-
-
 _FUNCTIONS: dict[str, Call] = {
     "ImagePatch": _patch,
     "best_image_match": _best_image,
@@ -303,5 +307,5 @@ _FUNCTIONS: dict[str, Call] = {
     "coerce_to_numeric": _numeric,
     "llm_query": lambda run, args, node: _knowledge(run, args[0], args[1], args[2], node),
     "process_guesses": _guesses,
-    "VideoSegment": _film,
+    "VideoSegment": films.part,
 }

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from neptune.engine.interpret.values import Box, Region
+from neptune.scene.boxes import Place, View, like
 
 MARGIN = 10
 """A crop is so many pixels larger on each side, within the region that it is cut from."""
@@ -62,6 +64,11 @@ def whole(size: tuple[int, int]) -> Region:
     return Region(None, (0.0, 0.0, float(size[0]), float(size[1])), True, history=("the picture",))
 
 
+def whole_of(view: View, size: tuple[int, int], history: tuple[str, ...] = ()) -> Region:
+    """Return all of another picture: of a frame, or of what picture tools made."""
+    return Region(None, Place((0, 0, *size), view, size), True, history=history)
+
+
 def part(of: Region, seen: Edges, height: int, how: str) -> Region:
     """Return the region of edges in the picture's coordinates, cut to what lies inside another region.
 
@@ -84,9 +91,9 @@ def part(of: Region, seen: Edges, height: int, how: str) -> Region:
             f"the region ({shown}) has no area inside ({inside.left:g}, {inside.lower:g}, {inside.right:g}, "
             f"{inside.upper:g})"
         )
-    if box == outer:
+    if box == tuple(outer):
         return of
-    return Region(None, box, False, of.noun, remembered(of, how))
+    return Region(None, like(box, outer), False, of.noun, remembered(of, how))
 
 
 def crop(of: Region, given: Edges, height: int) -> Region:
@@ -140,8 +147,19 @@ def gap(a: Box, b: Box) -> float:
 
 def shown(region: Region, height: int) -> str:
     """Return a region in words: ``object 3 (left 10, lower 20, right 40, upper 60)``."""
-    if region.whole:
+    if isinstance(region.box, Place):
+        height = region.box.size[1]
+        steps = " → ".join(_step(name, given) for name, given in region.box.view)
+        if region.whole:
+            return steps
+    elif region.whole:
         return "the picture"
     seen = edges(region.box, height)
     place = f"left {seen.left:.0f}, lower {seen.lower:.0f}, right {seen.right:.0f}, upper {seen.upper:.0f}"
-    return f"object {region.index} ({place})" if region.index is not None else f"region ({place})"
+    where = f" of {steps}" if isinstance(region.box, Place) else ""
+    return f"object {region.index} ({place})" if region.index is not None else f"region ({place}){where}"
+
+
+def _step(name: str, given: tuple[Any, ...]) -> str:
+    """Return a step in words: "frame 12", "rotate(90)"."""
+    return f"frame {given[0]}" if name == "frame" else f"{name}({', '.join(f'{v}' for v in given)})"

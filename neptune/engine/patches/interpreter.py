@@ -23,6 +23,7 @@ from neptune.engine.interpret.statements import Returned
 from neptune.engine.patches import calls, loops, modules, plain, seen
 from neptune.engine.patches.deciding import Deciding
 from neptune.engine.patches.members import NeedsAnswer, emptiness, is_open, settled
+from neptune.engine.patches.pictured import films
 
 _ORDERS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 MOST_BOUND = 60
@@ -91,7 +92,7 @@ class PatchInterpreter(Deciding):
         Raises
         ------
         ProgramError
-            For a film.
+            For a film, where there is none.
         """
         if node.id == "image":
             return self.looking.whole
@@ -99,7 +100,7 @@ class PatchInterpreter(Deciding):
             return list(self.inputs.get("possible_answers", ()))
         if node.id in ("query", "question"):
             return str(self.inputs.get("query", ""))
-        raise calls.no_film(node)
+        return films.film(self, node)
 
     def _module(self, node: ast.Expr) -> str:
         """Return the module that an expression names, or ``""``."""

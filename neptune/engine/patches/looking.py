@@ -9,11 +9,12 @@ from dsl import plan
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Describe, Exists, Node, make
 from dsl.syntax import ast
-from neptune.engine.interpret.values import DescribedValue, Formula, Members, Region, Sight, YesNo, kind_name
+from neptune.engine.interpret.values import Box, DescribedValue, Formula, Members, Region, Sight, YesNo, kind_name
 from neptune.engine.patches import geometry
 from neptune.engine.patches.geometry import Edges
 from neptune.engine.patches.members import both, element
 from neptune.engine.patches.questions import WHAT, WHAT_PICTURE, Questions, is_yes_no, phrase
+from neptune.scene.boxes import Place, View, like
 
 if TYPE_CHECKING:
     from neptune.engine.interpret.running import RunningProgram
@@ -27,6 +28,7 @@ class Looking:
         self.said: dict[str, Region] = {}
         """Answers in words → the region that gave them, the last one."""
         self._made = 0
+        self._sights: dict[View, Sight] = {}
 
     # --- the picture and its parts ---------------------------------------------------------------
 
@@ -43,12 +45,28 @@ class Looking:
 
     @cached_property
     def whole(self) -> Region:
-        """The whole picture."""
-        return geometry.whole(self.sight.size)
+        """The whole picture; of a film its first frame."""
+        return self.frame(0) if self.sight.times else geometry.whole(self.sight.size)
+
+    def frame(self, number: int) -> Region:
+        """Return a frame of the film."""
+        return geometry.whole_of((("frame", (number,)),), self.sight.size, (f"frame {number}",))
+
+    def sight_of(self, box: Box) -> Sight:
+        """Return what is known of the picture that a box is in."""
+        if not isinstance(box, Place):
+            return self.sight
+        if box.view not in self._sights:
+            self._sights[box.view] = self.run.need("sight", box.view, ast.Nothing())
+        return self._sights[box.view]
+
+    def height_of(self, region: Region) -> int:
+        """Return the height of the picture that a region is in."""
+        return region.box.size[1] if isinstance(region.box, Place) else self.height
 
     def edges(self, region: Region) -> Edges:
         """Return where a region is, as a program sees it."""
-        return geometry.edges(region.box, self.height)
+        return geometry.edges(region.box, self.height_of(region))
 
     def region(self, region: Region, node: ast.Node) -> Region:
         """Count a region that was made.
@@ -79,14 +97,14 @@ class Looking:
             origin.left + given.left, origin.lower + given.lower, origin.left + given.right, origin.lower + given.upper
         )
         try:
-            return self.region(geometry.part(of, seen, self.height, how), node)
+            return self.region(geometry.part(of, seen, self.height_of(of), how), node)
         except ValueError as error:
             return self.missing(f"{how}: {error}", node)
 
     def crop(self, of: Region, given: Edges, node: ast.Node) -> Region:
         """Return what is cut out of a region."""
         try:
-            return self.region(geometry.crop(of, given, self.height), node)
+            return self.region(geometry.crop(of, given, self.height_of(of)), node)
         except ValueError as error:
             return self.missing(f"crop: {error}", node)
 
@@ -112,16 +130,19 @@ class Looking:
             (self.region(Region(r.index, r.box, noun=phrase(noun), history=history), node), formula)
             for r, formula in seen
         ]
-        return Members(items, how if region.whole else f"{geometry.shown(region, self.height)}.{how}")
+        return Members(items, how if region.whole else f"{geometry.shown(region, self.height_of(region))}.{how}")
 
     def inside(self, region: Region) -> list[Region]:
         """Return the objects of the scene whose middle is in a region, from left to right."""
+        sight = self.sight_of(region.box)
         found = [
             Region(i, box)
-            for i, box in enumerate(self.sight.boxes)
-            if i not in self.sight.containers and (region.whole or geometry.centre_inside(box, region.box))
+            for i, box in enumerate(sight.boxes)
+            if i not in sight.containers and (region.whole or geometry.centre_inside(box, region.box))
         ]
-        return sorted(found, key=lambda r: (r.box[0] + r.box[2], r.index))
+        if isinstance(region.box, Place):
+            found = [Region(None, like(r.box, region.box)) for r in found]
+        return sorted(found, key=lambda r: (r.box[0] + r.box[2], r.index or 0))
 
     # --- truths ----------------------------------------------------------------------------------
 
@@ -131,7 +152,7 @@ class Looking:
             if not self.find(region, noun, node).open:
                 return Formula(plan.const(0.0))
             return Formula(self.questions.yes_no(region, f"is there any {phrase(noun)}?", node))
-        if region.whole and not self.sight.containers:
+        if region.whole and not self.sight.containers and not isinstance(region.box, Place):
             with self.run.fresh(1) as (var,):
                 body = self.questions.noun(var, noun, node)
                 return self.run.made(make(Exists, var, body), node)
@@ -159,13 +180,17 @@ class Looking:
             return YesNo(self.run.made(self.questions.yes_no(region, question, node), node).node)
         attribute = self.questions.attribute(region, question) if question is not None else None
         if attribute is not None:
-            answer: str = self.run.need("query", ("", attribute, (region.index,)), node)
+            answer: str = (
+                self.run.need("region_query", ("", region.box, attribute), node)
+                if region.index is None
+                else self.run.need("query", ("", attribute, (region.index,)), node)
+            )
             self.said[answer] = region
             return answer
         asked = WHAT_PICTURE if region.whole else WHAT
         if question is not None:
             asked = self.questions.about(region, question)
-        if region.index is None and not region.whole:
+        if region.index is None and (not region.whole or isinstance(region.box, Place)):
             answer = self.run.need("region_query", (asked, region.box), node)
         else:
             answer = self.run.need("query", (asked, "", () if region.index is None else (region.index,)), node)

@@ -15,6 +15,7 @@ from dsl.percepts import Percept
 from dsl.plan import Atom, Node, Predicate, make
 from neptune.engine.interpret.running import RunningProgram
 from neptune.engine.interpret.values import Region
+from neptune.scene.boxes import Place
 
 ABOUT = "of the object in the red box: {}"
 """How a question in free words is put about an object or a region."""
@@ -140,7 +141,8 @@ class Questions:
 
         Only of an object, and only where the vocabulary lists its values and knows the other words.
         """
-        if region.index is None:
+        thing = isinstance(region.box, Place) and not region.whole and bool(region.noun)
+        if region.index is None and not thing:
             return None
         text, vocabulary = " ".join(question.lower().rstrip("?!. ").split()), self._run.vocabulary
         if _MADE_OF.match(text):
@@ -170,7 +172,7 @@ class Questions:
             made = self._run.atoms.atom(predicate, (term,))
         else:
             assert isinstance(region, Region)
-            box = None if region.whole else region.box
+            box = None if region.whole and not isinstance(region.box, Place) else region.box
             made = make(Atom, replace(predicate, arity=0, region=box), ())
         self._run.atoms.check_size(made, where)
         return made

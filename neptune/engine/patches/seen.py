@@ -10,6 +10,7 @@ from neptune.answer import Variable
 from neptune.engine.interpret.values import (
     Box,
     DescribedValue,
+    FilmPart,
     Formula,
     Members,
     ObjectRef,
@@ -19,6 +20,7 @@ from neptune.engine.interpret.values import (
     node_of,
 )
 from neptune.engine.patches.geometry import shown
+from neptune.scene.boxes import Place
 
 if TYPE_CHECKING:
     from neptune.engine.patches.deciding import Deciding
@@ -43,6 +45,8 @@ def in_words(run: Deciding, value: Any) -> str:
         case list() | tuple():
             inside = ", ".join(in_words(run, item) for item in value[:MOST_ITEMS])
             return f"[{inside}{', …' if len(value) > MOST_ITEMS else ''}]"[: 4 * MOST_CHARS]
+        case FilmPart():
+            return f"frames {value.start} to {value.end - 1}"
         case Formula() | Quantity() | DescribedValue():
             return str(plan.show(value.node))[:MOST_CHARS]
         case str():
@@ -56,13 +60,13 @@ def boxes_of(run: Deciding, value: Any) -> tuple[Box, ...]:
     """Return the boxes of the regions that a value is, holds or speaks of."""
     match value:
         case Region():
-            return (value.box,)
+            return () if isinstance(value.box, Place) else (value.box,)
         case ObjectRef():
             return (run.looking.sight.boxes[value.index],)
         case Members() if value.open is not None:
             return ()
         case list() | tuple():
-            return tuple(item.box for item in value[:MOST_ITEMS] if isinstance(item, Region))
+            return tuple(r.box for r in value[:MOST_ITEMS] if isinstance(r, Region) and not isinstance(r.box, Place))
     node = node_of(value)
     return spoken_of(run, node) if node is not None else ()
 
@@ -75,7 +79,7 @@ def spoken_of(run: Deciding, node: Node) -> tuple[Box, ...]:
             for term in atom.terms:
                 if isinstance(term, int):
                     found.setdefault(run.looking.sight.boxes[term])
-            if atom.predicate.region is not None:
+            if atom.predicate.region is not None and not isinstance(atom.predicate.region, Place):
                 found.setdefault(atom.predicate.region)
     return tuple(found)[:MOST_ITEMS]
 
@@ -86,5 +90,5 @@ def sources(run: Deciding, value: Any) -> tuple[Box, ...]:
     if boxes or not isinstance(value, str | bool):
         return boxes
     if isinstance(value, str) and value in run.looking.said:
-        return (run.looking.said[value].box,)
+        return boxes_of(run, run.looking.said[value])
     return spoken_of(run, run.decided) if run.decided is not None else ()

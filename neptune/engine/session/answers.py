@@ -65,7 +65,9 @@ def run_program(context: RunContext, program: str | ast.Program, scene: Scene, b
     def interpreter(evaluator: Evaluator) -> Interpreter:
         made = interpreter_for(checked.program, evaluator, *conventions, context.inputs)
         made.notes.extend(checked.notes)
-        if not len(scene) and context.semantics > 1:  # earlier versions did not say so, and are replayed as they were
+        if (
+            not len(scene) and context.semantics > 1 and not (scene.views is not None and scene.views.times)
+        ):  # earlier versions did not say so, and are replayed as they were
             made.note("no object was found in the picture")
         return made
 

@@ -12,6 +12,7 @@ from neptune.engine.interpret.values import Box, Need, Sight
 from neptune.engine.schedule.requests import Asker
 from neptune.engine.session.readout import Record
 from neptune.errors import ConfigError
+from neptune.scene.boxes import Place, like
 from neptune.scene.types import Question
 
 
@@ -27,6 +28,12 @@ class Unfounded(Abstain):
     why = "presupposition"
 
 
+class OutOfDomain(Abstain):
+    """Detector or oracle was not made for a picture that the program looks at."""
+
+    why = "out of domain"
+
+
 class Outside:
     """Answers such needs of one run. See :class:`neptune.engine.interpret.values.Need` for what they are."""
 
@@ -36,7 +43,7 @@ class Outside:
 
     # By name: bound methods would be a cycle in each run, which the collector has to look for.
     _KINDS: ClassVar[frozenset[str]] = frozenset(
-        ("query", "region_query", "sight", "find", "knowledge", "percept", "missing")
+        ("query", "region_query", "sight", "tool", "find", "knowledge", "percept", "missing")
     )
 
     def __contains__(self, kind: str) -> bool:
@@ -61,9 +68,11 @@ class Outside:
         return self._asked(question, objects, f"query({question.text!r})", line)
 
     def _region_query(self, need: Need, line: int) -> str:
-        text, box = need.of
+        text, box, *attribute = need.of
+        if attribute:
+            text = self._context.wording.query(attribute[0], 1).text
         source = f"query({text!r}) of {list(map(round, box))}"
-        return self._asked(Question(text, 0, region=box), (), source, line)
+        return self._asked(Question(text, 0, attribute[0] if attribute else "", region=box), (), source, line)
 
     def _asked(self, question: Question, objects: tuple[int, ...], source: str, line: int) -> str:
         self._record.unknown = True
@@ -76,20 +85,38 @@ class Outside:
         self._record.step(line, source, answer)
         return answer
 
-    def _sight(self, need: Need, line: int) -> Sight:
+    def _tool(self, need: Need, line: int) -> Any:
         scene = self._evidence.scene
+        assert scene.views is not None
+        value = scene.views.value(scene, need.of)
+        self._record.step(line, need.of[-1][0], str(value)[:200])
+        return value
+
+    def _sight(self, need: Need, line: int) -> Sight:
+        scene, context = self._evidence.scene, self._context
+        if need.of is not None:
+            assert scene.views is not None
+            times, scene = scene.views.times, scene.views.scene(scene, need.of)
+            doubt = context.evidence(scene).doubt(context.oracle)
+            if doubt is not None and context.out_of_domain == "abstain":
+                raise OutOfDomain(f"{scene.name}: {doubt}")
+        else:
+            times = scene.views.times if scene.views is not None else ()
         boxes = tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in scene.boxes.tolist())
         containers = frozenset(i for i, kind in enumerate(scene.kinds) if kind != "Object")
-        return Sight(scene.size, boxes, self._context.finder is not None, self._context.logic.idempotent, containers)
+        return Sight(scene.size, boxes, context.finder is not None, context.logic.idempotent, containers, times)
 
     def _find(self, need: Need, line: int) -> tuple[tuple[Box, float], ...]:
         noun, outer = need.of
         assert self._context.finder is not None
         self._work.spend(work.QUESTIONS, 1)
-        found = self._context.finder(self._evidence.scene, noun)
+        scene = self._evidence.scene
+        if isinstance(outer, Place):
+            scene = scene.region(Place((0, 0, *outer.size), outer.view, outer.size))
+        found = self._context.finder(scene, noun)
         scores = found.scores.tolist() if found.scores is not None else [1.0] * len(found)
         pairs = [((b[0], b[1], b[2], b[3]), float(s)) for b, s in zip(found.boxes.tolist(), scores, strict=True)]
-        inside = tuple((b, s) for b, s in pairs if _middle_inside(b, outer))
+        inside = tuple((like(b, outer), s) for b, s in pairs if _middle_inside(b, outer))
         self._record.step(line, f"find({noun!r})", f"{len(inside)} found")
         return inside
 

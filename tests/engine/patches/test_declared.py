@@ -18,6 +18,7 @@ from dsl.patches.declared import (
 from neptune.engine.interpret import builtins
 from neptune.engine.patches import calls, modules, plain
 from neptune.engine.patches.geometry import Edges
+from neptune.engine.patches.pictured import films
 
 BY_HAND = {"cropped_image", "shape", "size"}
 """Attributes that are not edges."""
@@ -28,9 +29,10 @@ def test_functions_and_built_ins() -> None:
     assert set(plain._BUILTINS) | set(builtins.FUNCTIONS) >= PLAIN_BUILTINS
 
 
-@pytest.mark.parametrize("sort", sorted(set(METHODS) - {FILM}))
+@pytest.mark.parametrize("sort", sorted(METHODS))
 def test_methods(sort: str) -> None:
-    done = calls._OF_REGIONS if sort in (REGION, PICTURE) else plain._METHODS[sort]
+    other = {REGION: calls._OF_REGIONS, PICTURE: calls._OF_REGIONS, FILM: films.OF_FILMS}
+    done = other[sort] if sort in other else plain._METHODS[sort]
     assert set(METHODS[sort]) <= {*done, "format"}
 
 
