@@ -38,6 +38,19 @@ def _is_picture(word: str, *, alone: bool) -> bool:
     return alone or Path(word).is_file() or is_address(word) or word.lower().endswith(PICTURE_ENDS + FILM_ENDS)
 
 
+def _find(words: list[str]) -> int:
+    from neptune.config.derived import FindConfig
+
+    plain, given = split_command(words, FindConfig)
+    config = _config_of(given, "find")
+    if plain and not {"query", "program"} & set(given):
+        given["query"] = [plain.pop(0)]
+    if plain and "pictures" in given:
+        raise ConfigProblems(["the pictures are given twice: before the fields, and by --pictures"])
+    given |= {"pictures": plain} if plain else {}
+    return execute(config, given | {"task": ["find"]})
+
+
 def _run(words: list[str]) -> int:
     plain, given = split_command(words)
     given |= {"config": plain} if plain and "config" not in given else {}
@@ -150,6 +163,9 @@ FUNCTIONS: dict[str, Callable[[list[str]], int]] = {
     "induce": _task("induce", "induce"),
     "distil": _task("distil", "distil"),
     "certify": _task("certify", "clevr"),
+    "find": _find,
+    "serve": _task("serve", "serve"),
+    "mcp": _task("mcp", "mcp"),
     "contact-sheet": _task("contact-sheet", "clevr"),
     "examples": _examples,
     "completion": _completion,

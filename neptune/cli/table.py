@@ -42,7 +42,7 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "ask": Command(
         'IMAGE… "QUESTION"',
-        "answer a question about a picture, or several, or a film",
+        "answer a question about pictures, or about a film",
         "IMAGE is a file or an http(s) address, or the file of a film. Prints the answer with its steps, and writes "
         "the annotated picture and a report into experiments/ask. With --program the program is given, instead of the "
         "question or beside it.",
@@ -155,6 +155,38 @@ COMMANDS: dict[str, Command] = {
         fields=("dataset", "data_dir", "num_samples", "proxy_model_name", "proxy_options", "alpha", "delta")
         + ("vlm_model_name", "vlm_options", "output_dir"),
         examples=("certify clevr --vlm_model_name qwen2_2b --proxy_model_name embedded --alpha 0.05",),
+    ),
+    "find": Command(
+        "QUERY FOLDER…",
+        "find pictures in folders: the best, all, or how many",
+        "QUERY is in words, or --program says it. Asks as little as possible, the most promising pictures first, and "
+        "says at any time what is known. Writes results.json into experiments/find.",
+        ("program", "want", "top", "max_oracle_calls", "output_dir", "vlm_model_name", "vlm_options", "od_model")
+        + ("code_gen_provider", "code_gen_model_name", "logic", "vocabulary"),
+        (
+            'find "a red ball left of a cube" photos/ --top 20 --max_oracle_calls 5000',
+            'find "two brown things" photos/ --want count',
+        ),
+        task="find",
+    ),
+    "serve": Command(
+        "[CONFIG]",
+        "a page in the browser, and an HTTP address",
+        "Drop a picture, type a question or a program, and see how the answer comes about. Listens on this machine "
+        "alone unless --host says otherwise; then a token is needed. The extra 'serve' has to be installed.",
+        ("host", "port", "token", "roots", "origins", "max_upload_mb", "max_seconds", "at_once", "waiting")
+        + ("vlm_model_name", "od_model", "code_gen_provider", "code_gen_model_name", "vocabulary"),
+        ("serve", "serve --roots photos --port 9000"),
+        task="serve",
+    ),
+    "mcp": Command(
+        "[CONFIG]",
+        "tools for an assistant (MCP), over stdin and stdout",
+        "An editor's assistant starts it: look, ask, check_program, run_program, explain, describe_language. The extra "
+        "'serve' has to be installed.",
+        ("roots", "max_upload_mb", "vlm_model_name", "od_model", "code_gen_provider", "vocabulary"),
+        ("mcp", "mcp --roots photos"),
+        task="mcp",
     ),
     "contact-sheet": Command(
         "[CONFIG]",

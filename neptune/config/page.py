@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from neptune.config.derived import own_fields
 from neptune.config.model import Config
 from neptune.config.read import model_of
 from neptune.config.tasks import MODELS, TASKS, USAGE
@@ -34,6 +35,7 @@ HEADINGS = {
 """The first field under each heading, in the order of `Config`."""
 
 WIDTH = 100
+BESIDE = "All fields of a run, and these:"
 
 
 def help_text() -> str:
@@ -64,7 +66,7 @@ def help_text() -> str:
 
 def help_of_task(task: str) -> str:
     """Return the help of a task that has fields of its own; `task` is one of `MODELS`."""
-    lines = [f"{USAGE}     Task {task}", ""]
+    lines = [f"{USAGE}     Task {task}", "", *([BESIDE, ""] if issubclass(model_of(task), Config) else [])]
     for name, field in _flat(model_of(task)):
         lines += field_lines(name, field)
     return "\n".join(lines)
@@ -94,7 +96,13 @@ def page() -> str:
             lines += ["", f"## {HEADINGS[name]}", "", *_TABLE]
         lines.append(_row(name, field))
     for task in MODELS:
-        lines += ["", f"## Fields of task {task}", "", *_TABLE]
+        lines += [
+            "",
+            f"## Fields of task {task}",
+            "",
+            *([BESIDE, ""] if issubclass(model_of(task), Config) else []),
+            *_TABLE,
+        ]
         lines += [_row(name, field) for name, field in _flat(model_of(task))]
     return "\n".join(lines) + "\n"
 
@@ -103,8 +111,11 @@ _TABLE = ("| field | type | default | |", "|---|---|---|---|")
 
 
 def _flat(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """The fields of a model; those of a nested model by dotted names."""
+    """The fields of a model, those of a nested model by dotted names; of one derived from `Config` its own alone."""
+    own = own_fields(model) if issubclass(model, Config) else ()
     for name, field in model.model_fields.items():
+        if own and name not in own:
+            continue
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from _flat(inner, f"{prefix}{name}.")

@@ -100,6 +100,6 @@ def examine_run(path: str | FoundConfig, given: Mapping[str, Sequence[str]]) -> 
             overrides[field] = parse_value(field, words, model)
         except ConfigProblems as error:
             problems += error.problems
-    semantics = cast(Any, semantic_problems) if model is Config else None
+    semantics = cast(Any, semantic_problems) if issubclass(model, Config) else None
     config, more = examine(model, override(data, overrides), semantics)
     return config, problems + more

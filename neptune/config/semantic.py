@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from neptune.config.derived import own_fields
 from neptune.config.model import DATASETS, Config
 from neptune.config.tasks import OWN, TASKS
 from neptune.errors import ConfigError, did_you_mean
@@ -133,6 +134,7 @@ def _stray_fields(config: Config, skip: set[str]) -> list[str]:
         f"'{field}' belongs to task {' or '.join(owners)}; leave it out, or add --task {owners[0]}"
         for field, owners in OWN.items()
         if config.task not in owners
+        and field not in own_fields(type(config))
         and getattr(config, field) != Config.model_fields[field].get_default(call_default_factory=True)
     ]
 

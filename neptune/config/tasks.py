@@ -16,6 +16,9 @@ TASKS: dict[str, str] = {
     "induce": "neptune.cli.commands.induce:induce",
     "distil": "neptune.cli.commands.distil:distil",
     "certify": "neptune.cli.commands.certify:certify",
+    "find": "neptune.cli.finding:find",
+    "serve": "neptune.serve:serve",
+    "mcp": "neptune.serve:mcp",
     "cache": "neptune.cli.commands.cache:show_cache",
     "contact-sheet": "neptune.cli.commands.contact:contact_sheet",
 }
@@ -33,6 +36,9 @@ MODELS: dict[str, str] = {
     "finetune": "neptune.learn.finetune.vlm:FinetuneConfig",
     "induce": "neptune.learn.induce.task:InduceConfig",
     "distil": "neptune.learn.distil.task:DistilConfig",
+    "find": "neptune.config.derived:FindConfig",
+    "serve": "neptune.config.derived:ServeConfig",
+    "mcp": "neptune.config.derived:McpConfig",
 }
 """Tasks that bring their own fields: name → ``"module:Model"`` (a pydantic model)."""
 

@@ -97,8 +97,15 @@ class Picture:
     @property
     def size(self) -> tuple[int, int]:
         """``(width, height)`` in pixels of the upright picture: what boxes are given in."""
-        _ = self.image  # which knows it once it is read
+        if not self._size[0]:
+            _ = self.image  # which knows it once it is read
         return self._size
+
+    def release(self) -> None:
+        """Let go of the pixels of a file or an address, which is read again when they are next needed."""
+        if self.path is not None or self.address is not None:
+            self._image = None
+            self.__dict__.pop("pixels", None)
 
     @property
     def scale(self) -> tuple[float, float]:

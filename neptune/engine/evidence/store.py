@@ -91,7 +91,7 @@ class Evidence:
         with self._lock:
             found._domain = self._domain
             found._tables = {
-                key: replace(t, logits=t.logits.copy(), asked=t.asked.copy(), bounds=dict(t.bounds))
+                key: replace(t, logits=t.logits.copy(), asked=t.asked.copy(), bounds=dict(t.bounds), ready={})
                 for key, t in self._tables.items()
             }
         return found
@@ -113,6 +113,11 @@ class Evidence:
             if key not in self._tables:
                 self._tables[key] = self._new(question, symmetric)
             return self._tables[key]
+
+    def tables(self) -> list[Table]:
+        """Return the tables of all questions that were asked, or could be: what is known so far."""
+        with self._lock:
+            return list(self._tables.values())
 
     def _new(self, question: Question, symmetric: bool) -> Table:
         n, arity = len(self.scene), question.arity

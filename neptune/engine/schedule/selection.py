@@ -44,10 +44,15 @@ def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: 
     for exact in (False, True):
         relevance = Relevance(state, exact, math.inf if best_first else ROLE_WIDTH * growth, goal.node)
         if relevance.wanted and best_first:
-            return _likeliest(state, relevance, batch or 1)
+            return likeliest(state, relevance, batch or 1)
         if relevance.wanted:
             return _ordered(state, _stage(state, relevance, PAIR_WIDTH * growth), batch)
     # Nothing that could matter is left; what is open is a tie within rounding, or hangs on missing evidence.
+    return everything(state, goal, batch)
+
+
+def everything(state: State, goal: Goal, batch: int | None = None) -> list[Choice]:
+    """Return all ground atoms of a goal that were not asked, or the first ones of a batch."""
     atoms = {atom: state.askable(atom) for atom in walk(goal.node) if isinstance(atom, Atom)}
     return _ordered(state, {atom: mask for atom, mask in atoms.items() if mask.any()}, batch)
 
@@ -62,7 +67,7 @@ def first(choices: Iterable[Choice], count: int) -> list[Choice]:
     return kept
 
 
-def _likeliest(state: State, relevance: Relevance, batch: int) -> list[Choice]:
+def likeliest(state: State, relevance: Relevance, batch: int) -> list[Choice]:
     """Return up to `batch` ground atoms, one a choice: the likeliest way to settle the decision.
 
     Those of the likeliest witness come first: relevance carries the estimated probability of the best witness through
