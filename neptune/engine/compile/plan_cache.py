@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 from cachetools import LRUCache, cached
 
@@ -23,7 +23,7 @@ from neptune.engine.compile.rules import RULES
 Kind = Literal["truth", "cells", "parts"]
 """What is wanted of a plan: its truth; the cells that a description or a count ranges over; those of each part."""
 
-TEMPLATES_KEPT, PLANS_KEPT = 20_000, 4096
+TEMPLATES_KEPT, PLANS_KEPT, FORMULAS_KEPT = 20_000, 4096, 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +107,38 @@ def plan(node: Node, kind: Kind, laws: Laws | None, empty: bool = False) -> Prog
     searched = laws is not None and laws.crisp
     compiler = Compiler(RULES, as_written=laws is None, searched=searched, empty=empty)
     return compiler.finish(atoms, outputs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlannedFormula:
+    """A guarded formula with its compiled program.
+
+    Parameters
+    ----------
+    program
+        The program of its template.
+    objects
+        The given objects of the template.
+    inputs
+        For each input the predicate and, where an object is given, the index of its part.
+    """
+
+    program: Program
+    objects: tuple[int, ...]
+    inputs: tuple[tuple[Predicate, tuple[Any, ...] | None], ...]
+
+
+@cached(LRUCache(FORMULAS_KEPT), lock=Lock())
+def plan_formula(node: Node, kind: Kind, laws: Laws) -> PlannedFormula:
+    """Return a guarded formula planned, from the cache if it is there."""
+    made = template(node)
+    program = plan(made.node, kind, laws)
+    inputs = []
+    for atom in map(made.atom, program.atoms):
+        given = any(isinstance(t, int) for t in atom.terms)
+        index = (slice(None), *(t if isinstance(t, int) else slice(None) for t in atom.terms)) if given else None
+        inputs.append((atom.predicate, index))
+    return PlannedFormula(program, made.objects, tuple(inputs))
 
 
 def laws_of(logic: Logic, parameters: LogicParameters) -> Laws:

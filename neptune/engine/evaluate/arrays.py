@@ -24,7 +24,7 @@ from neptune.algebra import ProbabilisticTensor
 from neptune.algebra.arrays import Array, ArrayLogic, array_logic, as_tensor, clamped
 from neptune.algebra.convert import as_float
 from neptune.engine.compile import plan_cache as plans
-from neptune.engine.compile.program import ArrayContext, Program, Vars
+from neptune.engine.compile.program import ArrayContext, Vars
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.known_atoms import KnownAtoms
@@ -32,7 +32,6 @@ from neptune.engine.evaluate.outline import Outline
 
 ARRAY_CELLS = 1 << 14
 """A plan whose largest table has more cells is left to tensors, which are as fast there."""
-PLANNED_KEPT = 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,39 +144,7 @@ class Cells:
         return float(self.logic.to_probability(np.array([min(least, -more)], dtype=self.logic.dtype))[0])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Planned:
-    """A formula with its compiled program.
-
-    Parameters
-    ----------
-    program
-        The program of its template.
-    objects
-        The given objects of the template.
-    inputs
-        For each input the predicate and, where an object is given, the index of its part.
-    """
-
-    program: Program
-    objects: tuple[int, ...]
-    inputs: tuple[tuple[Predicate, tuple[Any, ...] | None], ...]
-
-
-@cached(LRUCache(PLANNED_KEPT), lock=Lock())
-def planned(node: Node, kind: plans.Kind, laws: Laws) -> Planned:
-    """Return a guarded formula planned, from the cache if it is there."""
-    template = plans.template(node)
-    program = plans.plan(template.node, kind, laws)
-    inputs = []
-    for atom in map(template.atom, program.atoms):
-        given = any(isinstance(t, int) for t in atom.terms)
-        index = (slice(None), *(t if isinstance(t, int) else slice(None) for t in atom.terms)) if given else None
-        inputs.append((atom.predicate, index))
-    return Planned(program, template.objects, tuple(inputs))
-
-
-@cached(LRUCache(PLANNED_KEPT), lock=Lock())
+@cached(LRUCache(plans.FORMULAS_KEPT), lock=Lock())
 def _chain(node: Node, vars: tuple[str, ...]) -> tuple[Node, ...] | None:
     """Return for each variable of a chain of ∃ the formula over it, those before it given as objects 0, 1, …;
     ``None`` for another formula."""
@@ -199,7 +166,7 @@ def _by_body(node: Node) -> TypeGuard[Exists]:
     return isinstance(node, Exists) and not node.free and node.var in node.body.free and search_of(node) is None
 
 
-@cached(LRUCache(PLANNED_KEPT), lock=Lock())
+@cached(LRUCache(plans.FORMULAS_KEPT), lock=Lock())
 def _whole(outline: Outline) -> Describe | None:
     """Return all that a plan comes to as the parts of one; ``None`` where nothing in it is evaluated twice."""
     if not (outline.presupposed or outline.relative):
@@ -263,7 +230,10 @@ class KnownScene:
             kind = "cells"
         elif isinstance(node, Describe):
             kind = "parts"
-        return planned(node, kind, self.settings.laws).program.peak_cells(self.objects, self.cell_limit) <= ARRAY_CELLS
+        return (
+            plans.plan_formula(node, kind, self.settings.laws).program.peak_cells(self.objects, self.cell_limit)
+            <= ARRAY_CELLS
+        )
 
     # --- values ----------------------------------------------------------------------------------
 
@@ -368,7 +338,7 @@ class KnownScene:
         """Return for each result of a plan its rows, its variables, and whether it is a probability; with `places`,
         the objects that the given ones 0, 1, … of the formula stand for."""
         started = time.perf_counter()
-        made = planned(node, kind, self.settings.laws)
+        made = plans.plan_formula(node, kind, self.settings.laws)
         self.plan_ms += 1000 * (time.perf_counter() - started)
         program, n = made.program, self.objects
         cells = program.peak_cells(n, self.cell_limit)

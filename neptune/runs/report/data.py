@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from neptune.runs.evaluate.summary import IOU
 from neptune.runs.record import Record
 from neptune.runs.record.files import compact
@@ -27,6 +29,7 @@ LEVEL = 6
 _FIELDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("fields.json").read_text(encoding="utf-8"))
 _INDEX, _SAMPLE = _FIELDS["index"], _FIELDS["sample"]
 """The columns of the index, and what else the page shows of a sample."""
+_SHOWN = frozenset(_SAMPLE)
 
 _CODED, _CODED_LISTS = ("dataset", "family", "state"), ("faults",)
 """Columns of texts that repeat, and of lists of such."""
@@ -121,8 +124,8 @@ def sample_of(record: Record) -> dict[str, Any]:
     """Return what the page shows of a sample beyond its row; scores with three digits."""
     sample: dict[str, Any] = {
         name: value
-        for name in _SAMPLE
-        if (value := record.get(name)) not in (None, [], (), "", {}) and _fits(name, value)
+        for name, value in record.items()
+        if value is not None and name in _SHOWN and (value or isinstance(value, int | float)) and _fits(name, value)
     }
     if "scores" in sample:
         sample["scores"] = _short(sample["scores"])
@@ -141,6 +144,8 @@ _OBJECTS = {"judge", "blame", "flip", "usage", "oracle_failures", "seen"}
 
 def _fits(name: str, value: Any) -> bool:
     """Whether a value is of the kind that the page takes: a record may be somebody else's file."""
+    if type(value) is list:
+        return name not in _OBJECTS
     if name in _LISTS:
         return isinstance(value, Sequence) and not isinstance(value, str)
     return isinstance(value, Mapping) if name in _OBJECTS else True
@@ -184,8 +189,11 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def packed(data: Any) -> str:
     """Return JSON of the data, deflated (zlib, RFC 1950), in base64."""
-    text = compact(data)
-    return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), LEVEL)).decode("ascii")
+    try:
+        text = to_json(data, inf_nan_mode="null")  # in a third of the time that Python's own takes
+    except (ValueError, TypeError):  # a number of numpy, or half a character
+        text = compact(data).encode("utf-8", "backslashreplace")
+    return base64.b64encode(zlib.compress(text, LEVEL)).decode("ascii")
 
 
 def chunks(records: Sequence[Record]) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from neptune.cli import main
@@ -15,7 +18,7 @@ from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import CONFIG, META, RESULTS, SAMPLES
 from neptune.runs.report import index, pair, write_report
 from neptune.runs.report.about import about
-from neptune.runs.report.data import faults_of, row_of, sample_of, state_of
+from neptune.runs.report.data import faults_of, packed, row_of, sample_of, state_of
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 
@@ -223,3 +226,20 @@ def test_a_page_over_a_folder_of_runs(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "empty").mkdir()
     assert main(["report", str(tmp_path / "empty")]) == 2
     assert "holds no run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (
+            {"p": [1.0, 0.1, 1e-7, float("nan"), float("-inf"), None, True]},
+            {"p": [1.0, 0.1, 1e-7, None, None, None, True]},
+        ),
+        ({"words": "é\u2028</script>", "of": (1, 2**70)}, {"words": "é\u2028</script>", "of": [1, 2**70]}),
+        ([np.float32(0.5), np.arange(2)], [0.5, [0, 1]]),
+        (["half a character: \ud800"], ["half a character: \ud800"]),
+    ],
+)
+def test_what_is_packed_is_json(data: Any, shown: Any) -> None:
+    text = zlib.decompress(base64.b64decode(packed(data))).decode("utf-8")
+    assert json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON")) == shown
