@@ -15,7 +15,7 @@ TASKS: dict[str, str] = {
     "finetune": "neptune.cli.commands.train:train",
     "induce": "neptune.cli.commands.induce:induce",
     "distil": "neptune.cli.commands.distil:distil",
-    "certify": "neptune.cli.commands.certify:certify",
+    "certify": "neptune.cli.commands.train:certify",
     "find": "neptune.cli.finding:find",
     "serve": "neptune.serve:serve",
     "mcp": "neptune.serve:mcp",

@@ -130,12 +130,14 @@ def check_engine(config: Config) -> None:
 
 
 def writer_of(config: Config) -> Writer | None:
-    """Return the writer of a config, which compares programs by their plans; ``None`` for gold programs.
+    """Return the writer of a config, which compares programs by their plans, and those whose plan hangs on what an
+    oracle says by what they come to on made scenes; ``None`` for gold programs.
 
     Programs over regions have no plan before they run: they are compared by their text.
     """
     if config.code_gen_provider == "gold":
         return None
+    from neptune.engine.analysis.differing import behaviour
     from neptune.engine.analysis.equivalence import plan_key
     from neptune.writer.vote import examine_text
     from neptune.writer.writer import Writer
@@ -147,6 +149,9 @@ def writer_of(config: Config) -> Writer | None:
 
     def examine(program: str) -> Hashable:
         key = plan_key(program, vocabulary, limits, distinct)
-        return key if key is not None else by_text(program)
+        if key is not None:
+            return key
+        by_text(program)  # raises what is wrong with it
+        return "behaviour", behaviour(program, vocabulary, limits)
 
     return Writer.from_config(config, examine)

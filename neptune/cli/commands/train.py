@@ -1,4 +1,4 @@
-"""The tasks that train and tune: run, print a table of figures, and last the path of the results."""
+"""The tasks that train, tune and certify: run, print a table of figures, and last the path of the results."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from neptune.config.paths import run_folder
 from neptune.runs.record import RESULTS
 
 if TYPE_CHECKING:
+    from neptune.config import Config
+    from neptune.guarantees.certificate import Certificate
     from neptune.learn.finetune.answers import AnswersConfig
     from neptune.learn.finetune.drawings import DrawingsConfig
     from neptune.learn.finetune.vlm import FinetuneConfig
@@ -81,3 +83,50 @@ def flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         elif isinstance(value, int | float | str):
             rows.append((prefix + key, value))
     return rows
+
+
+def certify(config: Config, name: str) -> int:
+    """Certify a proxy; return 0, or 1 where the certificate is an exact one.
+
+    Parameters
+    ----------
+    config
+        The run, with `proxy_model_name`, `alpha` and `delta`.
+    name
+        The run's name, from which the output folder follows: by default ``experiments/<name>``.
+
+    Raises
+    ------
+    NeptuneError
+        If the data can not be read, or the oracle or the proxy can not answer.
+    """
+    from neptune.guarantees.certificate import CERTIFICATE
+    from neptune.learn.certify.task import certify as run
+
+    folder = config.folder(name)
+    certificate = run(config, folder)
+    table = Table(title="Widths, the widest first", title_justify="left")
+    for column in ("λ", "decided otherwise", "p", "calls a question", "holds"):
+        table.add_column(column, justify="right")
+    for row in certificate.tried:
+        held = "yes" if row.held else "no"
+        table.add_row(f"{row.width:g}", f"{row.loss:.4f}", f"{row.p:.3g}", f"{row.calls:.2f}", held)
+    Console().print(table)
+    print(said(certificate))
+    print(folder / CERTIFICATE, flush=True)
+    return 1 if certificate.exact else 0
+
+
+def said(certificate: Certificate) -> str:
+    """Return in words what a certificate says."""
+    on = f"{certificate.questions:,} questions about {certificate.pictures:,} pictures"
+    if certificate.missing:
+        return f"exact: of {on}, {certificate.missing} pictures are missing for alpha = {certificate.alpha:g}"
+    if certificate.exact:
+        return f"exact: on {on} no width keeps the risk below {certificate.alpha:g}"
+    calls = certificate.calls
+    return (
+        f"λ = {certificate.width:g}: at most {certificate.alpha:.1%} of decisions are otherwise, with confidence "
+        f"{1 - certificate.delta:.0%} (by {on}); {calls['certified']:.2f} calls a question, "
+        f"{calls['exact']:.2f} without a proxy"
+    )

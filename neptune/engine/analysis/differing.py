@@ -8,8 +8,10 @@ that size; where they are too many some are drawn, and "none found" is all that 
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from dsl.errors import ProgramError
 from dsl.limits import DEFAULT_LIMITS, Limits
 from dsl.vocabulary import Vocabulary
 from neptune.algebra import logic
-from neptune.engine.analysis.made_scenes import Varied, in_words
+from neptune.engine.analysis.made_scenes import Varied, in_words, scene_of_test
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.session.answers import run_program
@@ -118,10 +120,7 @@ def difference(
     for program in programs:
         dsl.check(program, vocabulary=words, limits=limits)
     begun = time.perf_counter()
-    oracle = registry.oracle("scene", vocabulary=words)
-    context = RunContext(oracle, Wording.load(vocabulary=words), words, logic.get("godel"), limits=limits)
-    context = context.under("abstain")
-    search = _Search(context, programs, Varied(programs, words), words, np.random.default_rng(seed))
+    search = _searching(programs, words, limits, seed)
     search.run(most_objects, budget)
     classes: dict[Hashable, list[int]] = {}
     for k in range(len(programs)):
@@ -135,6 +134,12 @@ def difference(
         1000 * (time.perf_counter() - begun),
         most_objects,
     )
+
+
+def _searching(programs: Sequence[str], words: Vocabulary, limits: Limits, seed: int) -> _Search:
+    oracle = registry.oracle("scene", vocabulary=words)
+    context = RunContext(oracle, Wording.load(vocabulary=words), words, logic.get("godel"), limits=limits)
+    return _Search(context.under("abstain"), programs, Varied(programs, words), words, np.random.default_rng(seed))
 
 
 class _Search:
@@ -172,7 +177,7 @@ class _Search:
 
     def _try(self, scene: Scene) -> None:
         self.tried += 1
-        said = [self._decision(program, scene) for program in self._programs]
+        said = [self.decision(program, scene) for program in self._programs]
         if len(set(said)) == 1:
             return
         if self.found is None:
@@ -181,7 +186,16 @@ class _Search:
         order = {pair: k for k, pair in enumerate(dict.fromkeys(pairs))}
         self.label = [order[pair] for pair in pairs]
 
-    def _decision(self, program: str, scene: Scene) -> tuple[Hashable, str]:
+    def value(self, program: str, scene: Scene) -> tuple[Any, str]:
+        """Return what a program's value is on a scene, and the same in words; no value where it is in error."""
+        try:
+            answer = run_program(self._context, program, scene)
+        except (ProgramError, NeptuneError) as error:
+            return f"error: {type(error).__name__}", f"error: {error.one_line()}"
+        return answer.value, "nothing" if answer.abstained else repr(answer.value)
+
+    def decision(self, program: str, scene: Scene) -> tuple[Hashable, str]:
+        """Return what a program decides on a scene, as a key and in words."""
         try:
             answer = run_program(self._context, program, scene)
         except (ProgramError, NeptuneError) as error:
@@ -192,3 +206,86 @@ class _Search:
         text = {True: "yes", False: "no"}.get(answer.value, str(answer.value)) if answer.kind == "truth" else None
         shown = text or (f"object {answer.value}" if answer.kind == "object" else str(answer.value))
         return (answer.kind, repr(answer.value)), shown
+
+
+SHOWN = 48
+"""So many scenes a program's behaviour is taken from."""
+
+
+def behaviour(program: str, vocabulary: Vocabulary, limits: Limits = DEFAULT_LIMITS) -> Hashable:
+    """Return what a program comes to on a fixed set of made scenes: a key that programs of one meaning share.
+
+    Programs with one key may still differ on another scene; those with two keys do differ.
+
+    Raises
+    ------
+    dsl.ProgramError
+        If the text is no program.
+    """
+    import dsl
+
+    dsl.check(program, vocabulary=vocabulary, limits=limits)
+    search = _searching([program], vocabulary, limits, 0)
+    every = vocabulary.name == "clevr"
+    scenes = _kept_scenes() if every else [Scene.synthetic(k % 6, k, vocabulary) for k in range(SHOWN)]
+    return tuple(search.decision(program, scene)[0] for scene in scenes)
+
+
+@lru_cache(maxsize=1)
+def _kept_scenes() -> list[Scene]:
+    return [Scene.synthetic(k % 6, k) for k in range(SHOWN)]
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """What a program's tests came to.
+
+    Parameters
+    ----------
+    passed
+        How many did.
+    failures
+        Of each that did not: its number, the scene in words, what was expected, what the program says.
+    """
+
+    passed: int
+    failures: tuple[str, ...]
+
+
+def run_tests(
+    program: str,
+    tests: Sequence[Mapping[str, Any]],
+    vocabulary: str | Vocabulary = "clevr",
+    limits: Limits = DEFAULT_LIMITS,
+) -> TestResult:
+    """Run a program's tests: what it has to say of small made scenes of CLEVR's world; no oracle is asked.
+
+    Parameters
+    ----------
+    program
+        Its text.
+    tests
+        Each with ``objects``, from left to right, each a mapping of attributes to values (what is left out is the first
+        value) and of ``depth`` to its rank from behind to the front (by default as listed); and ``answer``: a truth, a
+        number, a word, an object's index, or ``None`` where there is no answer.
+    vocabulary, limits
+        As of :func:`difference`.
+
+    Raises
+    ------
+    ConfigError
+        If a test is malformed.
+    dsl.ProgramError
+        If the text is no program.
+    """
+    import dsl
+
+    words = vocabulary_of(vocabulary)
+    dsl.check(program, vocabulary=words, limits=limits)
+    search, failures = _searching([program], words, limits, 0), []
+    for number, test in enumerate(tests, start=1):
+        scene = scene_of_test(test, number)
+        value, said = search.value(program, scene)
+        if value != test["answer"] or isinstance(value, bool) is not isinstance(test["answer"], bool):
+            failures.append(f"test {number}: of {in_words(scene)}, {test['answer']!r} is expected, and it says {said}")
+    return TestResult(len(tests) - len(failures), tuple(failures))

@@ -9,12 +9,14 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 
 from dsl.vocabulary import Vocabulary
+from neptune.errors import ConfigError
 from neptune.scene import ATTRIBUTES, Annotation, Scene
 
 _WORD = re.compile(r"[A-Za-z_]+")
@@ -116,6 +118,37 @@ def clevr_scene(objects: Sequence[dict[str, str]], depth: Sequence[int]) -> Scen
     boxes = np.stack([centre_x - side / 2, centre_y - side / 2, centre_x + side / 2, centre_y + side / 2], 1)
     name = "made-" + "|".join(f"{'-'.join(o.values())}@{d}" for o, d in zip(objects, depth, strict=True))
     return Scene.from_annotation(Annotation(attributes, relations, boxes.astype(np.float32)), name=name)
+
+
+def scene_of_test(test: Mapping[str, Any], number: int) -> Scene:
+    """Return the scene of a program's test; :func:`neptune.engine.analysis.differing.run_tests` says its form.
+
+    Raises
+    ------
+    ConfigError
+        If it is malformed: what, and in which test.
+    """
+    where = f"test {number}"
+    if not isinstance(test, Mapping) or set(test) != {"objects", "answer"} or not isinstance(test["objects"], list):
+        raise ConfigError(
+            "A test is malformed", where=where, expected='{"objects": [{"color": "red"}, …], "answer": …}'
+        )
+    rows, depth = [], []
+    for k, given in enumerate(test["objects"]):
+        if not isinstance(given, Mapping):
+            raise ConfigError(f"object {k} is no object", where=where, expected='{"color": "red", …}')
+        for name, value in given.items():
+            known = ATTRIBUTES.get(name, ()) if name != "depth" else range(len(test["objects"]))
+            if value not in known or isinstance(value, bool):
+                names = [*ATTRIBUTES, "depth"]
+                said = f"'{name}' of object {k} is {value!r}" if name in names else f"object {k} has no '{name}'"
+                expected = ", ".join(map(str, known)) or ", ".join(names)
+                raise ConfigError(said, where=where, expected=expected)
+        rows.append({name: str(given.get(name, values[0])) for name, values in ATTRIBUTES.items()})
+        depth.append(int(given.get("depth", k)))
+    if len(set(depth)) < len(depth):
+        raise ConfigError("two objects are equally deep", where=where, expected="each depth once, from 0")
+    return clevr_scene(rows, depth)
 
 
 def in_words(scene: Scene) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import dsl
 from neptune.engine import Engine
-from neptune.engine.analysis.differing import difference
+from neptune.engine.analysis.differing import behaviour, difference, run_tests
 from neptune.engine.analysis.made_scenes import Varied, clevr_scene, in_words, svg_of
 from neptune.errors import ConfigError
 from neptune.resources import vocabulary_of
@@ -137,3 +139,66 @@ def test_what_is_no_question_of_difference_is_refused() -> None:
         difference(["1", "2"], budget=0)
     with pytest.raises(dsl.ProgramError):
         difference(["1", "count("])
+
+
+BRANCHES = (
+    "a = count(Object, lambda x: red(x))\nif a > 1:\n    return True\nelse:\n    return False",
+    "if count(Object, lambda x: red(x)) >= 2:\n    return True\nreturn False",
+    "if count(Object, lambda x: red(x)) >= 3:\n    return True\nreturn False",
+)
+
+
+def test_programs_that_branch_are_compared_by_what_they_come_to() -> None:
+    """They have no plan before they run: their texts differ where their meaning does not."""
+    first, second, third = (behaviour(text, CLEVR) for text in BRANCHES)
+    assert first == second != third
+
+
+def test_votes_of_programs_that_branch_are_counted_by_behaviour(tmp_path: Path) -> None:
+    from neptune.config import Config
+    from neptune.engine.assemble import writer_of
+
+    (tmp_path / "programs.json").write_text("{}", encoding="utf-8")
+    writer = writer_of(Config(code_gen_provider="cache", program_cache_address=str(tmp_path / "programs.json")))
+    assert writer is not None
+    keys = [writer.examine(text) for text in BRANCHES]
+    writer.close()
+    assert keys[0] == keys[1] != keys[2]
+
+
+TESTED = "count(Object, lambda x: red(x) and exists(Object, lambda y: cube(y) and left(x, y)))"
+
+
+def test_a_program_is_tested_on_made_scenes_without_an_oracle() -> None:
+    tests = [
+        {"objects": [], "answer": 0},
+        {"objects": [{"color": "red"}, {"shape": "cube"}], "answer": 1},
+        {"objects": [{"shape": "cube", "color": "blue"}, {"color": "red", "shape": "sphere"}], "answer": 0},
+    ]
+    assert run_tests(TESTED, tests).failures == ()
+    wrong = run_tests(TESTED.replace("left", "right"), tests)
+    assert wrong.passed == 1
+    assert "test 2" in wrong.failures[0]
+    assert "1 is expected, and it says" in wrong.failures[0]
+    assert run_tests("exists(Object, lambda x: red(x))", [{"objects": [{"color": "red"}], "answer": 1}]).passed == 0
+    nothing = [{"objects": [], "answer": None}]
+    assert run_tests("describe(Color, iota(Object, lambda x: cube(x)))", nothing).passed == 1
+    deep = [{"objects": [{"color": "red", "depth": 1}, {"shape": "cube", "depth": 0}], "answer": True}]
+    assert run_tests("exists(Object, lambda x: red(x) and exists(Object, lambda y: front(x, y)))", deep).passed == 1
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ({"objects": []}, "malformed"),
+        ({"objects": {}, "answer": 1}, "malformed"),
+        ({"objects": [3], "answer": 1}, "object 0 is no object"),
+        ({"objects": [{"color": "pink"}], "answer": 1}, "'color' of object 0 is 'pink'"),
+        ({"objects": [{"colour": "red"}], "answer": 1}, "no 'colour'"),
+        ({"objects": [{"depth": 5}], "answer": 1}, "'depth' of object 0 is 5"),
+        ({"objects": [{"depth": 0}, {"depth": 0}], "answer": 1}, "equally deep"),
+    ],
+)
+def test_a_test_that_is_none_says_what_is_wrong(test: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        run_tests("1", [test])
