@@ -31,7 +31,7 @@ SIZES, TURNS = (12, 18, 28, 44, 70), (0, 15, 45, 90)
 SIGN = "STOP HERE 42"
 PAGE = """Region-based segmentation Let us first determine markers of the coins and the background. These markers are
 pixels that we can label unambiguously as either object or background. Here, the markers are found at the two extreme
-parts of the histogram of grey values:"""
+parts of the histogram of grey values: >>> markers = np.zeros_like(coins)"""
 
 
 def pictures(folder: Path, limit: int) -> list[tuple[Picture, list[dict[str, Any]]]]:

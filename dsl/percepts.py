@@ -107,6 +107,3 @@ _DECLARED = (
 )  # fmt: skip
 
 PERCEPTS: dict[str, Declared] = {declared.name: declared for declared in _DECLARED}
-
-MEASURES = frozenset(name for name, declared in PERCEPTS.items() if declared.gives != "truth")
-"""Names that give a value, not a truth: they may stand inside other calls."""

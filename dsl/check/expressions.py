@@ -9,7 +9,6 @@ from dsl.check.scopes import Binding, Scope
 from dsl.check.sorts import Sorts
 from dsl.errors import LimitError, any_of, closest, did_you_mean
 from dsl.limits import Limits
-from dsl.percepts import PERCEPTS
 from dsl.syntax import ast
 from dsl.syntax.ast import Expr
 from dsl.vocabulary import OBJECT, Vocabulary
@@ -309,7 +308,7 @@ class Expressions(Sorts):
                 node.keywords[0],
                 hint=f"write {name}(x), without names",
             )
-        elif self._is_percept(name, arity):
+        elif words.perceives(name, arity):
             pass  # whoever sees masks, depths and words is asked, in any vocabulary
         elif words.closed and not words.knows(name, arity) and words.sort_named(name) is None:
             other = [str(n) for n in range(1, 5) if words.knows(name, n)]
@@ -325,11 +324,6 @@ class Expressions(Sorts):
                 self.predicates.add((words.canonical(name, arity), arity))
             self.arguments_of_sorts(node, name, scope)
         self._arguments(node, scope)
-
-    def _is_percept(self, name: str, arity: int) -> bool:
-        """Tell whether a name is asked of masks, depths or words, and the vocabulary has no meaning of its own."""
-        known = self.vocabulary.knows(name, arity) or self.vocabulary.sort_named(name) is not None
-        return not known and name in PERCEPTS and PERCEPTS[name].arity == arity
 
     def _like_a_builtin(self, node: ast.Call, scope: Scope) -> bool:
         """Tell whether a call has arguments that no predicate can take: a lambda, or a sort first."""

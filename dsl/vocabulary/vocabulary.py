@@ -15,6 +15,7 @@ from typing import Any
 
 from dsl import resources
 from dsl.errors import closest, did_you_mean
+from dsl.percepts import PERCEPTS
 from dsl.vocabulary import fields
 from dsl.vocabulary.definitions import Definition, Key
 from dsl.vocabulary.definitions import key as _key
@@ -162,6 +163,13 @@ class Vocabulary:
             return arity in self.arities(found)
         sort = self._sorts_by_key.get(_key(name))
         return sort is not None and arity in ((1,) if self.sorts[sort].of_things else (1, 2))
+
+    def perceives(self, name: str, arity: int) -> bool:
+        """Tell whether a name is asked of masks, depths or words (`dsl.percepts`): this has no meaning of its own."""
+        declared = PERCEPTS.get(name)
+        if declared is None or declared.arity != arity:
+            return False
+        return not self.knows(name, arity) and self.sort_named(name) is None and self.definition(name, arity) is None
 
     def definition(self, name: str, arity: int) -> Definition | None:
         """Return what a name with so many arguments is defined as, directly or by a synonym, or ``None``."""

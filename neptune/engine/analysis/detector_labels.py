@@ -177,7 +177,8 @@ class _Nouns:
                 found |= named - fresh
             return found
         found = self._all([func, *arguments] if not isinstance(func, ast.Name) else arguments, scope)
-        if isinstance(func, ast.Name) and func.id not in BUILTINS and len(node.args) == 1:
+        plain = isinstance(func, ast.Name) and not self.vocabulary.perceives(func.id, len(node.args))
+        if isinstance(func, ast.Name) and plain and func.id not in BUILTINS and len(node.args) == 1:
             noun = self._noun(func.id)
             if noun is not None:
                 self.nouns.add(noun)

@@ -192,6 +192,14 @@ def test_a_vocabulary_that_knows_a_name_means_its_own() -> None:
     assert seen.asked["depth"] == []
 
 
+def test_no_detector_looks_for_them() -> None:
+    from neptune.engine.analysis.detector_labels import labels_of
+    from neptune.engine.evidence.questions import Wording
+
+    programs = ['exists(Object, lambda x: dog(x) and reads(x, "STOP") and depth(x) < area(x) and text(x))']
+    assert labels_of(programs, Wording.load()) == ("dog",)
+
+
 def test_out_of_domain_is_missing_evidence_or_said() -> None:
     other = Domain("the depth estimator 'counting'", "drawings", 3.0)
     program = "count(Object, lambda x: depth(x) < 5)"

@@ -30,9 +30,9 @@ def apply(run: RunningProgram, name: str, args: list[Any], node: Any) -> Formula
     dsl.ProgramError
         If an argument is nothing that it can be said of.
     """
-    declared = PERCEPTS.get(name)
-    if declared is None or run.semantics < SINCE or len(args) != declared.arity or _is_known(run, name, len(args)):
+    if name not in PERCEPTS or run.semantics < SINCE or not run.vocabulary.perceives(name, len(args)):
         return None
+    declared = PERCEPTS[name]
     masks = [isinstance(a, Measured) and a.name == "mask" for a in args]
     if name == "inside" and not masks[1]:
         return None  # of two objects, the oracle is asked
@@ -134,12 +134,6 @@ def number_of(said: str) -> float:
 
 
 # --- inside ---------------------------------------------------------------------------------------
-
-
-def _is_known(run: RunningProgram, name: str, arity: int) -> bool:
-    """Tell whether the vocabulary has a meaning of its own for a name."""
-    words = run.vocabulary
-    return words.knows(name, arity) or words.sort_named(name) is not None or words.definition(name, arity) is not None
 
 
 def _atom(run: RunningProgram, percept: Percept, things: list[Any], node: Any) -> Formula:
