@@ -259,6 +259,8 @@ class Expressions(Sorts):
                 self.expression(arg, scope)
         for keyword in node.keywords:
             self.expression(keyword.value, scope)
+        if builtin.name == "describe" and len(node.args) == 2:
+            self.has_values(node.args[1], self.sort_asked(node, scope), scope)
 
     def _bare_predicate(self, arg: Expr, scope: Scope) -> bool:
         """Take ``exists(Object, dog)`` for ``exists(Object, lambda x: dog(x))``."""

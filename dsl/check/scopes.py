@@ -25,7 +25,9 @@ class Binding:
     params
         Their names.
     sort
-        Of a variable, what it ranges over, where that is known.
+        What it is one of, where that is known.
+    members
+        Of a list, what its items are, where that is known.
     """
 
     kind: str
@@ -33,6 +35,7 @@ class Binding:
     most: int = 0
     params: tuple[str, ...] = ()
     sort: str = ""
+    members: str = ""
 
 
 @dataclass(slots=True)

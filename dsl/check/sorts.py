@@ -16,6 +16,10 @@ _RELATIONS = ("equal", "different", "greater_than", "less_than", "distinct", "am
 """Built-ins that take what predicates take."""
 
 
+_KEEPING = frozenset({"list", "sorted", "tuple", "set"})
+"""Built-ins that give back the items that they are given."""
+
+
 class Sorts:
     """Knows the sorts of expressions, as far as they are written, and collects faults.
 
@@ -30,6 +34,8 @@ class Sorts:
         self.errors: list[ProgramError] = []
         self.inside: set[int] = set()
         """Calls that stand in the arguments of predicates."""
+        self.grown: set[str] = set()
+        """Names of lists that get more items later: of what sort is not known."""
 
     def fault(self, what: str, node: ast.Node, *, expected: str = "", hint: str = "") -> None:
         """Record something wrong."""
@@ -44,8 +50,44 @@ class Sorts:
 
     def member_of(self, node: Expr, scope: Scope) -> Binding | None:
         """Return how a loop over an expression binds its variable, if that is known."""
-        sort = self._sort_named(node, scope)
+        sort = self._members_of(node, scope)
         return Binding("value", sort=sort) if sort else None
+
+    def held_by(self, node: Expr, scope: Scope) -> Binding:
+        """Return how an assignment binds a name: a thing of a sort, a list of such things, or some value."""
+        things, known = self.vocabulary.is_of_things, (self.sort_of(node, scope), self._members_of(node, scope))
+        sort, members = (s if s and things(s) else "" for s in known)
+        return Binding("value", sort=sort, members=members)
+
+    def _members_of(self, node: Expr, scope: Scope) -> str:
+        """Return what the items of a sort, a list or a comprehension are, ``""`` where it is not known."""
+        if isinstance(node, ast.Name):
+            bound = scope.find(node.id)
+            if node.id in self.grown:
+                return ""
+            return bound.members if bound is not None else self._sort_named(node, scope)
+        if isinstance(node, ast.Subscript) and isinstance(node.index, ast.Slice):
+            return self._members_of(node.value, scope)
+        if isinstance(node, ast.ListDisplay | ast.TupleDisplay | ast.SetDisplay):
+            sorts = {self.sort_of(item, scope) for item in node.items}
+            return sorts.pop() if len(sorts) == 1 else ""
+        if isinstance(node, ast.Comprehension) and node.value is None:
+            inner = scope
+            for clause in node.clauses:
+                member = self._members_of(clause.iterable, inner)
+                inner = Scope(inner)
+                if isinstance(clause.target, ast.Name):
+                    inner.bind(clause.target.id, Binding("value", sort=member))
+                for name in _unpacked(clause.target):
+                    inner.bind(name, Binding("value"))
+            return self.sort_of(node.element, inner)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and scope.find(node.func.id) is None:
+            return self._members_of(node.args[0], scope) if node.func.id in _KEEPING and node.args else ""
+        return ""
+
+    def sort_asked(self, node: ast.Call, scope: Scope) -> str:
+        """Return the sort that ``describe`` asks a value of, or ``""``."""
+        return self._sort_named(node.args[0], scope)
 
     def _sort_named(self, node: Expr, scope: Scope) -> str:
         if not isinstance(node, ast.Name) or scope.find(node.id) is not None:
@@ -62,6 +104,11 @@ class Sorts:
             return words.sort_of_value(node.id) or ""
         if isinstance(node, ast.Text):
             return words.sort_of_value(node.value) or ""
+        if isinstance(node, ast.Conditional):
+            then, otherwise = self.sort_of(node.then, scope), self.sort_of(node.otherwise, scope)
+            return then if then == otherwise else ""
+        if isinstance(node, ast.Subscript) and not isinstance(node.index, ast.Slice):
+            return self._members_of(node.value, scope)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and scope.find(node.func.id) is None:
             if node.func.id == "describe" and len(node.args) == 2:
                 return self._sort_named(node.args[0], scope)
@@ -144,6 +191,8 @@ class Sorts:
             )
             return
         places = words.of(name, arity) if sort is None else ()
+        if sort is not None and not words.is_of_things(sort):
+            self.has_values(node.args[0], sort, scope)
         sorts = [self.sort_of(a, scope) for a in node.args]
         if words.closed and places and not self._joins(name, node, sorts):
             self._objects_only(node, name, sorts)
@@ -155,6 +204,17 @@ class Sorts:
                 argument,
                 expected=f"{name}({', '.join(places)})",
                 hint=self._related(given, place, argument),
+            )
+
+    def has_values(self, of: Expr, sort: str, scope: Scope) -> None:
+        """Refuse what is no object where a value is asked for: containers have none."""
+        words, given = self.vocabulary, self.sort_of(of, scope)
+        if words.is_of_things(given) and words.kind(given) != OBJECT:
+            self.fault(
+                f"{'an' if given[0] in 'AEIOU' else 'a'} {given} has no {words.attribute(sort)}",
+                of,
+                expected="an object",
+                hint=self._related(given, OBJECT, of),
             )
 
     def _objects_only(self, node: ast.Call, name: str, sorts: list[str]) -> None:
@@ -194,3 +254,9 @@ class Sorts:
                 order = (inner, of) if words.kind(known.of[0]) == words.kind(place) else (of, inner)
                 return f"speak of what is there: exists({place}, lambda {inner}: {name}({', '.join(order)}) and …)"
         return f"range over {place}"
+
+
+def _unpacked(target: Expr) -> list[str]:
+    """Return the names of a target of several."""
+    items = target.items if isinstance(target, ast.TupleDisplay) else ()
+    return [name for item in items for name in ([item.id] if isinstance(item, ast.Name) else _unpacked(item))]

@@ -13,6 +13,10 @@ class Statements(Expressions):
     def program(self, tree: ast.Program) -> None:
         """Check a whole program; faults go to ``errors``."""
         top = Scope()
+        changed = (
+            n.func.value for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+        )
+        self.grown = {value.id for value in changed if isinstance(value, ast.Name)}
         self.block(tree.body, top, loop=False)
         for node, path in recursion(tree):
             self.fault(
@@ -90,8 +94,12 @@ class Statements(Expressions):
         else:
             self.expression(node.value, scope)
             names = node.targets
+        held = self.held_by(node.value, scope)
         for target in names:
-            self.target(target, scope)
+            before = scope.names.get(target.id) if isinstance(target, ast.Name) else None
+            # given another sort of thing before, perhaps in another branch: what it is here is not known
+            sure = before is None or (before.sort, before.members) == (held.sort, held.members)
+            self.target(target, scope, held if isinstance(target, ast.Name) and sure else None)
 
     def _function(self, node: ast.FunctionDef, scope: Scope) -> None:
         seen: set[str] = set()

@@ -213,3 +213,46 @@ def test_sorts_of_arguments_are_checked_before_anything_is_asked(program: str, w
         dsl.check(program, vocabulary=Vocabulary.from_data(WORLD))
     assert what in caught.value.what
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("program", "what"),
+    [
+        ("b = iota(Box)\nblack(b)", "'black' is not said of a Box"),
+        ("a = b = iota(Box)\nblack(a)", "'black' is not said of a Box"),
+        ("x = iota(Object, lambda x: black(x))\nheight(x) == 2", "'height' is not said of an Object"),
+        ("b = iota(Box) if exists(Object) else iota(Box, lambda c: height(c) > 1)\nblack(b)", "'black' is not said"),
+        ("boxes = [b for b in Box if height(b) > 1]\nblack(boxes[0])", "'black' is not said of a Box"),
+        ("boxes = [b for b in Box]\nlen([c for c in boxes if black(c)])", "'black' is not said of a Box"),
+        ("bs = sorted([b for b in Box], key=lambda b: height(b))\nblack(bs[1:][-1])", "'black' is not said of a Box"),
+        ("found = False\nfor b in [c for c in Box]:\n    if black(b):\n        found = True\nfound", "'black' is not"),
+        ("bs = [c for b in Box for c in [b]]\nblack(bs[0])", "'black' is not said of a Box"),
+        # what is no object has no values
+        ("describe(Color, iota(Box))", "a Box has no color"),
+        ("exists(Box, lambda b: color(b, 'black'))", "a Box has no color"),
+        ("b = iota(Tower)\ncolor(b) == 'black'", "a Tower has no color"),
+    ],
+)
+def test_sorts_are_known_through_variables(program: str, what: str) -> None:
+    with pytest.raises(dsl.ProgramError, match=what) as caught:
+        dsl.check(program, vocabulary=Vocabulary.from_data(WORLD))
+    assert "inside(" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "b = iota(Box)\nheight(b) == 2",
+        # given things of two sorts, in branches or one after the other: what it is, is not known
+        "if exists(Object):\n    t = iota(Box)\nelse:\n    t = iota(Object)\nblack(t)",
+        "t = iota(Box)\nt = iota(Object)\nblack(t)",
+        "x = None\nfor b in Box:\n    x = b\nblack(x)",
+        "xs = [b for b in Box]\nxs.append(iota(Object))\nblack(xs[-1])",
+        # one name in two places
+        "ts = [b for b in Box for b in Object]\nblack(ts[0])",
+        "any(black(x) and inside(x, b) for b, x in [(b, x) for b in Box for x in Object])",
+        "c = describe(Color, iota(Object))\nexists(Object, lambda x: color(x, c))",
+    ],
+)
+def test_where_a_sort_is_not_sure_nothing_is_refused(program: str) -> None:
+    dsl.check(program, vocabulary=Vocabulary.from_data(WORLD))

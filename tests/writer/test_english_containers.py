@@ -126,6 +126,13 @@ def alike_on_shelves() -> Alike:
         ("There are two boxes with a circle and one of them has a square", "count(Box, lambda b: exists(Object, "
          "lambda x: inside(x, b) and circle(x))) == 2 and exists(Box, lambda b: exists(Object, lambda x: inside(x, b) "
          "and circle(x)) and exists(Object, lambda x: inside(x, b) and square(x)))"),
+        # numbers that are known of a container
+        ("there are at least two towers with the same height", "count(Box, lambda b: exists(Box, lambda c: distinct(b,"
+         " c) and height(b) == height(c))) >= 2"),
+        ("The towers have different heights", "forall(Box, lambda b: forall(Box, lambda c: not distinct(b, c) or "
+         "height(b) != height(c)))"),
+        ("All the towers have the same height", "forall(Box, lambda b: forall(Box, lambda c: height(b) == height(c)))"),
+        ("There is a tower with a height of 3", "exists(Box, lambda b: height(b) == 3)"),
         # questions
         ("How many boxes have a circle?", "count(Box, lambda b: exists(Object, lambda x: inside(x, b) and circle(x)))"),
     ],

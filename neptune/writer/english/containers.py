@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from dsl.vocabulary import Vocabulary
 from neptune.writer.english import meaning as m
 from neptune.writer.english.compose import _named, _Questions
+from neptune.writer.english.lexicon import holding
 from neptune.writer.english.phrases import IT, Rejected, all_of, alternatives, parts
 
 OBJECT = m.OBJECT
@@ -27,26 +28,6 @@ _SAID = (m.Exists, m.Holds, m.SameInGroup, m.ValuesAre, m.Contrary, m.Each)
 def functions(vocabulary: Vocabulary) -> Mapping[str, Callable[..., Any]]:
     """Return name → function, for the words of a vocabulary with containers."""
     return _named(_Contained(vocabulary))
-
-
-def holding(vocabulary: Vocabulary) -> Mapping[str, m.Holding]:
-    """Return for each sort of containers the relation by which it holds objects; those without one are left out."""
-    found: dict[str, m.Holding] = {}
-    for container in vocabulary.containers:
-        for name, facts in vocabulary.predicates.items():
-            kinds = [vocabulary.kind(sort) for sort in facts.of[:2]] if 2 in facts.arities else []
-            if kinds in ([OBJECT, container], [container, OBJECT]):
-                relation = m.Holding(name, kinds[0] == container)
-                derived = facts.derived
-                if (
-                    derived is not None
-                    and derived.kind == "geometry"
-                    and derived.geometry.kind in ("inside", "contains")
-                ):
-                    found[container] = relation
-                    break
-                found.setdefault(container, relation)
-    return found
 
 
 class _Contained(_Questions):
@@ -100,6 +81,8 @@ class _Contained(_Questions):
                 if kind not in self._holding:
                     raise Rejected
                 return m.Inside(question, self._holding[kind])
+            case m.Measured(_, others):
+                self._agree((others.sort,), 0, kind)
             case m.Together():  # said of all that a sentence is about, and of nothing else
                 raise Rejected
             case m.Not(of):
@@ -237,6 +220,15 @@ class _Contained(_Questions):
             raise Rejected
         return m.Inside(question)
 
+    def measured_alike(self, name: str) -> m.Condition:
+        return m.Measured(name, m.Nominal(sort=self._vocabulary.kind(self._vocabulary.of(name, 1)[0])))
+
+    def measured_apart(self, name: str) -> m.Condition:
+        return replace(self.measured_alike(name), differ=True)
+
+    def measured_number(self, name: str, number: m.Quantity) -> m.Condition:
+        return replace(self.measured_alike(name), number=number)
+
     def in_the_same(self, word: tuple[tuple[str, str | None], bool]) -> m.Condition:
         (sort, part), _ = word
         if sort not in self._holding:
@@ -321,6 +313,8 @@ class _Contained(_Questions):
             )
         if of.quantity in ("it", "they") or of.nominal.head == m.THOSE:
             return super()._hold(of, self._fit(that, next(iter(self._holding), OBJECT) if _inside(that) else OBJECT))
+        if isinstance(that, m.Measured) and that.number is None and (of.quantity == "all" or of.nominal.plural):
+            that = replace(that, others=of.nominal, every=not isinstance(of.quantity, m.Quantity))
         that = self._fit(that, of.nominal.sort)
         box, rest = self._where(of)
         if box is not None and of.quantity in ("the", "some", "bare", "all"):

@@ -19,6 +19,7 @@ from typing import Any
 from dsl import resources
 from dsl.vocabulary import Vocabulary
 from neptune.errors import ConfigError
+from neptune.writer.english.meaning import OBJECT, Holding
 
 _WAYS = re.compile(r"\{([^{}]*)\}")
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[^\s]")
@@ -50,10 +51,10 @@ class Lexicon:
         What ``<name>-english.json`` holds: `nouns` (sorts whose values are nouns), `words` (as `words` above),
         `relations` (a predicate or definition of two → how it is put before a noun, ``of``; with "its", ``its``; of one
         object, ``alone``; of several that are so to each other, ``together``; as verbs, ``does`` and ``does_alone``),
-        `superlatives`, `attributes` (a sort → nouns for it), `things` (a sort of containers, a part of a sort, or a
-        predicate of one object → nouns for what it is true of), `spellings` (a word → how it is meant to be written),
-        `typos` (whether a word that is not known is read as the one known word that it is a slip from).
-        ``{a|b}`` in a phrase stands for each of the two.
+        `superlatives`, `attributes` (a sort → nouns for it), `measures` (a definition that is a number → nouns for it),
+        `things` (a sort of containers, a part of a sort, or a predicate of one object → nouns for what it is true of),
+        `spellings` (a word → how it is meant to be written), `typos` (whether a word that is not known is read as the
+        one known word that it is a slip from). ``{a|b}`` in a phrase stands for each of the two.
     """
 
     def __init__(
@@ -177,6 +178,26 @@ def _lexicon(vocabulary: Vocabulary) -> Lexicon:
     return Lexicon(vocabulary, _beside(vocabulary, "words"), _beside(vocabulary, "english"))
 
 
+def holding(vocabulary: Vocabulary) -> Mapping[str, Holding]:
+    """Return for each sort of containers the relation by which it holds objects; those without one are left out."""
+    found: dict[str, Holding] = {}
+    for container in vocabulary.containers:
+        for name, facts in vocabulary.predicates.items():
+            kinds = [vocabulary.kind(sort) for sort in facts.of[:2]] if 2 in facts.arities else []
+            if kinds in ([OBJECT, container], [container, OBJECT]):
+                relation = Holding(name, kinds[0] == container)
+                derived = facts.derived
+                if (
+                    derived is not None
+                    and derived.kind == "geometry"
+                    and derived.geometry.kind in ("inside", "contains")
+                ):
+                    found[container] = relation
+                    break
+                found.setdefault(container, relation)
+    return found
+
+
 def _beside(vocabulary: Vocabulary, kind: str) -> Mapping[str, Any]:
     if not re.fullmatch(r"[\w-]+", vocabulary.name):
         return {}
@@ -231,6 +252,10 @@ def _entries(
             yield word, ("ATTR", sort.name)
             yield _plural(word, plurals), ("ATTR", sort.name)
             yield word + ("d" if word.endswith("e") else "ed"), ("ATTRED", sort.name)
+    for name, nouns in english.get("measures", {}).items():
+        for word in nouns:
+            yield word, ("MEASURE", name)
+            yield _plural(word, plurals), ("MEASURE", name)
     for thing in {*vocabulary.vacuous, *called.get("object", ()), *general["things"]}:
         yield from _noun(thing, "ANY_NOUN", None, plurals)
     yield from _relations(vocabulary, called, english)

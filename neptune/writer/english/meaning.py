@@ -82,6 +82,20 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """Said of a container: a number that is known of it compares so, or is that of another one.
+
+    `differ`: it is not that of another one; `every`: of all others that are described.
+    """
+
+    name: str
+    others: Nominal
+    differ: bool = False
+    every: bool = False
+    number: Quantity | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Together:
     """Said of several: they are in one and the same container."""
 
@@ -89,7 +103,7 @@ class Together:
     by: Holding
 
 
-Condition: TypeAlias = "Is | Related | Not | All | Any | Apart | Inside | Bound | Together"
+Condition: TypeAlias = "Is | Related | Not | All | Any | Apart | Inside | Bound | Measured | Together"
 ALWAYS = All()
 
 # --- noun phrases ---

@@ -185,6 +185,14 @@ class Renderer:
                 return f"({said})" if isinstance(question, m.Each) else said
             case m.Bound(name, variable, back):
                 return f"{name}({variable}, {x})" if back else f"{name}({x}, {variable})"
+            case m.Measured(name, number=m.Quantity(operator, number)):
+                return f"{name}({x}) {operator} {number}"
+            case m.Measured(name, others, differ, every):
+                sign = "!=" if differ else "=="
+                if every:
+                    unless = "not distinct({0}, {1}) or " if differ else ""
+                    return self._all(others, lambda y: f"({unless.format(x, y)}{name}({x}) {sign} {name}({y}))")
+                return self._bound("exists", others, lambda y: f"distinct({x}, {y}) and {name}({x}) {sign} {name}({y})")
             case m.Related(name, to, back):
                 return self._said(to, (lambda y: f"{name}({y}, {x})") if back else (lambda y: f"{name}({x}, {y})"))
         raise AssertionError(f"no text for {type(condition).__name__}")
