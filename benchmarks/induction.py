@@ -1,6 +1,6 @@
 """Rules from examples: how often a hidden rule is among the first three that are found, and what confounders do.
 
-    python benchmarks/induction.py DATA/clevr/train [RULES] [PICTURES]
+    python benchmarks/induction.py DATA/clevr/train [RULES] [PICTURES] [SEED]
 
 Hidden rules of up to three literals are drawn from the grammar, truths and examples by the annotation; what the search
 sees are the scores of the embedded models. A rule counts as found if one of the first three is it, or agrees with it on
@@ -121,7 +121,7 @@ def main() -> None:
     torch.set_num_threads(1)
     folder, rules = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 60
     words, known, seen = collect(folder, int(sys.argv[3]) if len(sys.argv) > 3 else 320)
-    measure(words, known, seen, rules)
+    measure(words, known, seen, rules, seed=int(sys.argv[4]) if len(sys.argv) > 4 else 0)
     confounded(words, known, seen, dsl.Vocabulary.load("clevr"))
 
 

@@ -134,6 +134,8 @@ def alike_on_shelves() -> Alike:
         ("All the towers have the same height", "forall(Box, lambda b: forall(Box, lambda c: height(b) == height(c)))"),
         ("There is a tower with a height of 3", "exists(Box, lambda b: height(b) == 3)"),
         # questions
+        ("How many items are in the boxes with a circle?", "count(Object, lambda x: exists(Box, lambda b: inside(x, b) "
+         "and exists(Object, lambda y: inside(y, b) and circle(y))))"),
         ("How many boxes have a circle?", "count(Box, lambda b: exists(Object, lambda x: inside(x, b) and circle(x)))"),
     ],
 )  # fmt: skip
@@ -155,6 +157,20 @@ def test_dev_sentences_that_are_read_mean_what_the_programs_mean(alike: Alike) -
         read, wrong = read + 1, wrong + (not alike(text, programs[sentence]))
     assert read >= 0.9 * len(sentences)
     assert wrong <= 0.1 * read
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many items are in each box?",  # several numbers
+        "There is a circle with two squares",  # no circle holds any
+        "There is a touching box",
+        "There is a box of the same color",  # as what?
+    ],
+)
+def test_what_makes_no_sense_of_a_container_is_no_program(question: str) -> None:
+    with pytest.raises(NotUnderstoodError):
+        program(question)
 
 
 def test_slips_of_writing_are_read_and_said() -> None:

@@ -15,7 +15,7 @@ from dsl.vocabulary import Vocabulary
 from neptune.writer.english import meaning as m
 from neptune.writer.english.compose import _named, _Questions
 from neptune.writer.english.lexicon import holding
-from neptune.writer.english.phrases import IT, Rejected, all_of, alternatives, parts
+from neptune.writer.english.phrases import IT, Rejected, all_of, in_conflict, parts
 
 OBJECT = m.OBJECT
 Amount: TypeAlias = "tuple[m.Quantity, str]"
@@ -107,7 +107,7 @@ class _Contained(_Questions):
         return super().related(name, to)
 
     def _refuse_conflict(self, phrase: m.Phrase) -> None:
-        if _in_conflict(self._vocabulary, phrase.nominal)[1]:
+        if in_conflict(self._vocabulary, phrase.nominal)[1]:
             raise Rejected
 
     related_placed = related
@@ -154,7 +154,7 @@ class _Contained(_Questions):
             raise Rejected
         if phrase.quantity == "all":
             return self.holding_only(phrase.nominal)
-        rest, values = _in_conflict(self._vocabulary, phrase.nominal)
+        rest, values = in_conflict(self._vocabulary, phrase.nominal)
         if not values:
             return m.Inside(m.Exists(_some(phrase)))
         if not phrase.nominal.plural and not isinstance(phrase.quantity, m.Quantity):
@@ -200,7 +200,7 @@ class _Contained(_Questions):
     def holding_only(self, nominal: m.Nominal) -> m.Condition:
         if nominal.sort != OBJECT or not nominal.conditions or nominal.other or nominal.head == m.SAME_NOUN:
             raise Rejected
-        rest, values = _in_conflict(self._vocabulary, nominal)
+        rest, values = in_conflict(self._vocabulary, nominal)
         every = all_of((*rest.conditions, m.Any(values)) if values else nominal.conditions)
         there = [rest.that(value) for value in values] if values else [nominal]
         return all_of(
@@ -220,7 +220,7 @@ class _Contained(_Questions):
             raise Rejected
         return m.Inside(question)
 
-    def measured_alike(self, name: str) -> m.Condition:
+    def measured_alike(self, name: str) -> m.Measured:
         return m.Measured(name, m.Nominal(sort=self._vocabulary.kind(self._vocabulary.of(name, 1)[0])))
 
     def measured_apart(self, name: str) -> m.Condition:
@@ -236,6 +236,17 @@ class _Contained(_Questions):
         return m.Together(m.Nominal((m.Is(part),) if part else (), sort=sort), self._holding[sort])
 
     # --- numbers ---
+
+    def count(self, nominal: m.Nominal) -> m.Question:
+        box, rest = self._where(m.Phrase("some", nominal))
+        if box is not None and box.to.quantity == "all":  # "how many are in each box?" asks for several numbers
+            raise Rejected
+        if box is not None and box.to.quantity == "the" and box.to.nominal.plural:  # in one or another of them
+            nominal = rest.nominal.that(replace(box, to=replace(box.to, quantity="some")))
+        return super().count(nominal)
+
+    def count_that(self, nominal: m.Nominal, condition: m.Condition) -> m.Question:
+        return self.count(self.nominal_that(nominal, condition))
 
     def at_least_one(self) -> m.Quantity:
         return m.Quantity(">=", 1)
@@ -379,15 +390,3 @@ def _inside(condition: m.Condition) -> bool:
         case m.All(of) | m.Any(of):
             return any(_inside(c) for c in of)
     return False
-
-
-def _in_conflict(vocabulary: Vocabulary, nominal: m.Nominal) -> tuple[m.Nominal, tuple[m.Condition, ...]]:
-    """Return a nominal without the values that no object has together ("black and blue"), and those."""
-    by_sort: dict[str, list[m.Condition]] = {}
-    for condition in nominal.conditions:
-        for way in alternatives(condition):
-            sort = vocabulary.sort_of_value(way.name) if isinstance(way, m.Is) else None
-            if sort is not None and condition is way:
-                by_sort.setdefault(sort, []).append(way)
-    values = next((tuple(dict.fromkeys(v)) for v in by_sort.values() if len(set(v)) > 1), ())
-    return replace(nominal, conditions=tuple(c for c in nominal.conditions if c not in values)), values

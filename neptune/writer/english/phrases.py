@@ -372,3 +372,15 @@ def _without_other(condition: m.Condition) -> tuple[tuple[m.Condition, ...], boo
     every = parts(condition)
     kept = tuple(p for p in every if p != m.Apart(IT))
     return kept, len(kept) < len(every)
+
+
+def in_conflict(vocabulary: Vocabulary, nominal: m.Nominal) -> tuple[m.Nominal, tuple[m.Condition, ...]]:
+    """Return a nominal without the values that no object has together ("black and blue"), and those."""
+    by_sort: dict[str, list[m.Condition]] = {}
+    for condition in nominal.conditions:
+        for way in alternatives(condition):
+            sort = vocabulary.sort_of_value(way.name) if isinstance(way, m.Is) else None
+            if sort is not None and condition is way:
+                by_sort.setdefault(sort, []).append(way)
+    values = next((tuple(dict.fromkeys(v)) for v in by_sort.values() if len(set(v)) > 1), ())
+    return replace(nominal, conditions=tuple(c for c in nominal.conditions if c not in values)), values
