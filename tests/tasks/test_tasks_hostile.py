@@ -33,7 +33,8 @@ from neptune.tasks.json_files import parse_json
 
 
 def test_every_dataset_is_in_the_table() -> None:
-    assert set(MAKERS) == set(tasks.NAMES)
+    # V* (a file a picture) and VLMsAreBlind (parquet alone) have tables of their own in tests/agent/test_ways.py.
+    assert set(MAKERS) | {"vstar", "vlmsareblind"} == set(tasks.NAMES)
 
 
 @readers
