@@ -266,3 +266,19 @@ def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"functions": [3]}')
     with pytest.raises(ConfigError, match="no library"):
         Library(tmp_path / "x.json")
+
+
+def test_words_are_read_by_the_engine_s_reader() -> None:
+    pytest.importorskip("rapidocr", reason="the extra 'ocr' is not installed")
+    from helpers.turn_tasks import sign
+
+    from neptune.agent.session import toolbox_of
+
+    engine = Engine(oracle="random", detector="regions", vocabulary=None)
+    picture, gallery = Picture(sign()), Gallery()
+    gallery.add(picture)
+    blocks = LanguageBlocks(engine, engine.scene(picture), gallery, toolbox_of(engine), {})
+    ran = blocks.run("sign = image_clue_0.crop([690, 412, 822, 452]).zoom(3)\nreturn sign.read_text()[0]")
+    assert ran.error == ""
+    assert ran.answer is not None
+    assert ran.answer.value == "HARBOR"
