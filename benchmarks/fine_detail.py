@@ -237,26 +237,31 @@ def in_one(engine: Engine, case: Case) -> bool:
     return not answer.abstained and said(answer.value, case.expected)
 
 
-def measure(each: int) -> dict[str, tuple[int, int, int]]:
-    """Return family → (pictures, right in turns, right in one query)."""
+def measure(each: int, say: Callable[[str, tuple[int, int, int]], None]) -> dict[str, tuple[int, int, int]]:
+    """Return family → (pictures, right in turns, right in one query), and say each as soon as it is known."""
     engine, reader = Engine(out_of_domain="answer"), Reader()
     found = {}
     for make in FAMILIES:
         cases = [make(k) for k in range(each)]
         turns = sum(in_turns(engine, case, reader) for case in cases)
         found[cases[0].family] = (each, turns, sum(in_one(engine, case) for case in cases))
+        say(cases[0].family, found[cases[0].family])
     return found
+
+
+def row(family: str, of: tuple[int, int, int]) -> None:
+    """Print a row of the table."""
+    n, turns, one = of
+    print(f"| {family} | {n} | {turns} ({turns / n:.0%}) | {one} ({one / n:.0%}) |", flush=True)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--each", type=int, default=10)
-    found = measure(parser.parse_args().each)
-    found["all"] = tuple(sum(v[i] for v in found.values()) for i in range(3))  # type: ignore[assignment]
     print("| family | pictures | programs in turns | one query of the whole picture |\n|---|---|---|---|")
-    for family, (n, turns, one) in found.items():
-        print(f"| {family} | {n} | {turns} ({turns / n:.0%}) | {one} ({one / n:.0%}) |")
+    found = measure(parser.parse_args().each, row)
+    row("all", tuple(sum(of[i] for of in found.values()) for i in range(3)))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

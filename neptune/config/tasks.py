@@ -6,7 +6,7 @@ USAGE = "usage: run.py --config FILE [--field value …]"
 
 TASKS: dict[str, str] = {
     "ask": "neptune.cli.commands.ask:ask",
-    "agent": "neptune.cli.commands.agent:agent",
+    "agent": "neptune.cli.turns:agent",
     "train": "neptune.cli.commands.train:train",
     "train-answers": "neptune.cli.commands.train:train",
     "train-drawings": "neptune.cli.commands.train:train",

@@ -44,7 +44,7 @@ def ask(config: Config, name: str) -> int:
         If a picture can not be read, nothing is detected, there is no program, or the program is wrong.
     """
     if config.turns is not None:
-        from neptune.cli.commands.agent import agent
+        from neptune.cli.turns import agent
 
         return agent(config, name)
     from dsl.errors import ProgramError

@@ -18,6 +18,7 @@ from neptune.agent.conversation import Talk, as_record
 from neptune.agent.journal import PICTURES
 from neptune.agent.library import Library, same_with
 from neptune.agent.models import ChatModel, Model
+from neptune.agent.page import write_page
 from neptune.agent.session import chat_of, converse, limits_of, toolbox_of
 from neptune.agent.shots import Gallery
 from neptune.config import Config
@@ -25,7 +26,6 @@ from neptune.errors import ConfigError, DatasetError, ModelFailedError, NeptuneE
 from neptune.runs.evaluate.compare import mcnemar
 from neptune.runs.evaluate.intervals import interval
 from neptune.runs.record import CONFIG, RESULTS, SAMPLES, write_json
-from neptune.runs.report.turns import write_page
 from neptune.saving import append_line, replacing
 from neptune.writer.failures import ProviderError
 

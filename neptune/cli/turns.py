@@ -9,13 +9,13 @@ from neptune.agent.conversation import Talk, as_record
 from neptune.agent.journal import Journal
 from neptune.agent.limits import ENDS
 from neptune.agent.models import NoModel
+from neptune.agent.page import write_page
 from neptune.agent.session import chat_of, converse, estimate, limits_of
 from neptune.answer import Answer
 from neptune.config import Config
 from neptune.errors import ConfigError
 from neptune.foreign import printable
 from neptune.runs.record import RESULTS, write_json
-from neptune.runs.report.turns import write_page
 
 EVIDENCE = "evidence.jsonl"
 

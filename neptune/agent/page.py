@@ -9,13 +9,13 @@ from typing import Any
 
 from neptune.agent.journal import PICTURES
 from neptune.foreign import scrubbed
-from neptune.runs.record import REPORT
 from neptune.saving import replacing
 
-TEMPLATES = Path(__file__).parent / "templates"
+PAGE = "report.html"
+TEMPLATE = Path(__file__).with_name("page.html")
 
 
-def write_page(folder: Path, record: Mapping[str, Any], name: str | Path = REPORT) -> Path:
+def write_page(folder: Path, record: Mapping[str, Any], name: str | Path = PAGE) -> Path:
     """Write the page of a conversation, one file that needs no network, and return its path.
 
     Parameters
@@ -36,8 +36,8 @@ def write_page(folder: Path, record: Mapping[str, Any], name: str | Path = REPOR
     total = max(sum(t["seconds"]["model"] + t["seconds"]["program"] for t in talk["turns"]), 1e-9)
     shown = {p["sha256"] for t in talk["turns"] for p in t.get("pictures", ())}
     first = [{"history": [], **p} for p in record["pictures"] if p["sha256"] not in shown]
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template("turns.html").render(
+    environment = Environment(loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined)
+    page = environment.get_template(TEMPLATE.name).render(
         record=record, talk=talk, total=total, first=first, data=lambda sha: _data(folder, sha)
     )
     path = folder / name
