@@ -192,6 +192,22 @@ def test_a_vocabulary_that_knows_a_name_means_its_own() -> None:
     assert seen.asked["depth"] == []
 
 
+def test_no_proxy_stands_in_for_their_models() -> None:
+    from neptune.engine.evidence.narrowed import Narrowing
+    from neptune.perception.oracle.random import RandomOracle
+
+    class Proxy(RandomOracle):
+        def score(self, requests: object) -> object:
+            assert all(r.question.percept is None for r in requests)  # type: ignore[attr-defined]
+            return super().score(requests)  # type: ignore[arg-type]
+
+    narrowing = Narrowing(Proxy(1), 0.5)
+    program = "count(Object, lambda x: depth(x) < 5 and not score('is it blue?')(x))"
+    for said, value in (("count(Object, lambda x: depth(x) < 5)", 2), ("count(Object, lambda x: area(x) > 1000)", 2)):
+        assert engine(narrowing=narrowing, schedule="lazy").run(said, scene()).value == value
+    engine(narrowing=narrowing, schedule="lazy").run(program, scene())
+
+
 def test_no_detector_looks_for_them() -> None:
     from neptune.engine.analysis.detector_labels import labels_of
     from neptune.engine.evidence.questions import Wording
