@@ -34,6 +34,8 @@ async def load(address: str, clients: int, seconds: float) -> dict[str, object]:
     errors: dict[str, int] = {}
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
     async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
+        for picture in pictures:  # each is looked at once beforehand: what is measured is the line, not the detector
+            await client.post("/v1/ask", json={"picture": picture, "program": PROGRAMS[0]})
 
         async def one(k: int, until: float) -> None:
             asked = k

@@ -35,6 +35,9 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 """Statuses of what is refused; the body is ``{"error": {kind, what, where, expected, hint, text}}``."""
 
+SEARCH_SECONDS = 3600.0
+"""That a search in a folder may take: it says what it knows all the while, and ends when nobody listens."""
+
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -139,7 +142,7 @@ def application(service: Service, work: Work, rules: Rules) -> Guard:
     )
     async def find(body: r.Find) -> StreamingResponse:
         search = await work.do(folders.begin, body)
-        return _events(work, search)
+        return _events(work, search, SEARCH_SECONDS)
 
     @app.get("/v1/file", responses=ERRORS, summary="A small copy of a picture under the allowed folders")
     async def small(path: str) -> Response:
@@ -203,7 +206,9 @@ async def _one(work: Work, call: Callable[[Any], dict[str, Any]], body: Any) -> 
         return {"status": status_of(error), "error": error_of(error)}
 
 
-def _events(work: Work, job: Callable[[Callable[[str, dict[str, Any]], None]], dict[str, Any]]) -> StreamingResponse:
+def _events(
+    work: Work, job: Callable[[Callable[[str, dict[str, Any]], None]], dict[str, Any]], seconds: float | None = None
+) -> StreamingResponse:
     """Return what a job tells on its way, and its results by name, as server-sent events."""
     queue: asyncio.Queue[tuple[str, dict[str, Any]] | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -216,7 +221,7 @@ def _events(work: Work, job: Callable[[Callable[[str, dict[str, Any]], None]], d
 
     async def run() -> None:
         try:
-            for event, data in (await work.do(job, tell)).items():
+            for event, data in (await work.do(job, tell, seconds=seconds)).items():
                 queue.put_nowait((event, data))
         except (ProgramError, NeptuneError) as error:
             queue.put_nowait(("error", {"status": status_of(error), **error_of(error)}))
