@@ -174,7 +174,7 @@ COMMANDS: dict[str, Command] = {
         "a page in the browser, and an HTTP address",
         "Drop a picture, type a question or a program, and see how the answer comes about. Listens on this machine "
         "alone unless --host says otherwise; then a token is needed. The extra 'serve' has to be installed.",
-        ("host", "port", "token", "roots", "origins", "max_upload_mb", "max_seconds", "at_once", "waiting")
+        ("host", "port", "roots", "origins", "max_upload_mb", "max_seconds", "at_once", "waiting")
         + ("vlm_model_name", "od_model", "code_gen_provider", "code_gen_model_name", "vocabulary"),
         ("serve", "serve --roots photos --port 9000"),
         task="serve",

@@ -31,13 +31,12 @@ class FindConfig(Config):
 class ServeConfig(Config):
     """The configuration of ``task: serve``."""
 
-    host: str = Field("127.0.0.1", description="Address to listen at; another than this machine's own needs a token.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(8765, description="Port; 0: any free one.")
-    token: str | None = Field(
-        None,
-        description="What requests have to bring (Authorization: Bearer …); by default none on this machine alone, "
-        "else one that is made up and printed. NEPTUNE_SERVE_TOKEN in the environment says it without a trace.",
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen at. With another than this machine's own a token is needed: NEPTUNE_SERVE_TOKEN "
+        "in the environment, else one is made up and printed.",
     )
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8765, description="Port; 0: any free one.")
     roots: list[ReadPath] = Field(
         default_factory=list, description="Folders whose pictures requests may name, and search; none: no files."
     )

@@ -33,21 +33,17 @@ def serve(config: ServeConfig, name: str) -> int:
     from neptune.serve.work import Work
 
     local = config.host in LOOPBACK
-    token = config.token or os.environ.get(TOKEN) or (None if local else secrets.token_urlsafe(24))
+    token = os.environ.get(TOKEN) or (None if local else secrets.token_urlsafe(24))
     if token is not None and (not token.isascii() or len(token) < 8 or token.split() != [token]):
         raise ConfigError(
-            "The token is too short, or holds what no header can", where="token", expected="8 or more letters"
+            "The token is too short, or holds what no header can", where=TOKEN, expected="8 or more letters"
         )
     most = int(config.max_upload_mb * 1e6)
     rules = Rules(LOOPBACK if local else (), token, most * 3 // 2 + 100_000, origins=tuple(config.origins))
     with listening(config.host, config.port) as socket:
         service = _service(config, most, config.at_once)
         address = f"http://{config.host if ':' not in config.host else f'[{config.host}]'}:{socket.getsockname()[1]}/"
-        shown = (
-            f"{address}#token={token}"
-            if token is not None and config.token is None and TOKEN not in os.environ
-            else address
-        )
+        shown = f"{address}#token={token}" if token is not None and not os.environ.get(TOKEN) else address
         print(printable(f"Open {shown} (Ctrl-C ends it)"), flush=True)
         with service.engine:
             run(service, Work(config.at_once, config.waiting, config.max_seconds), rules, socket)
