@@ -152,6 +152,17 @@ class Asking(ABC):
             _, read = film_program(str(question), lambda part: self._written(part).program, self.limits)
             return run_film(self, self.context, read, made, prior)
 
+    def film_scene(self, film: FilmLike) -> Scene:
+        """Return the scene of a film, for programs over regions that take ``video``; raises as :meth:`ask_film`."""
+        from neptune.engine.views import PictureViews
+        from neptune.films import Film
+
+        views = self.context.views
+        assert isinstance(views, PictureViews)
+        made = film if isinstance(film, Film) else Film(film)
+        made.close()  # until a frame is looked at: a run has many films
+        return views.of_film(made)
+
     def _answered(self, picture: Picture, candidates: Sequence[Candidate], question: str | None) -> Answer:
         scene = self.scene(picture, labels=self.labels(*(c.program for c in candidates)))
         policy = "abstain" if self.context.presuppositions == "auto" else None

@@ -67,11 +67,11 @@ class Film:
                 expected="frames_per_second > 0 and most_frames ≥ 1",
             )
         self.path = Path(source)
-        self._decoder = Decoder(self.path)
+        self._decoder: Decoder | None = (decoder := Decoder(self.path))
         self._lock = threading.Lock()
         self._held: OrderedDict[int, Image.Image] = OrderedDict()
-        shown = self._decoder.times - self._decoder.times[0]
-        self.size = self._decoder.size
+        shown = decoder.times - decoder.times[0]
+        self.size = decoder.size
         step = float(np.median(np.diff(shown))) if len(shown) > 1 else 0.0
         self.duration = float(shown[-1]) + step
         count = max(1, int(np.floor(self.duration * frames_per_second + 1e-6)))
@@ -110,13 +110,19 @@ class Film:
             if found is None:
                 while len(self._held) >= FRAMES_HELD:
                     self._held.popitem(last=False)
+                if self._decoder is None:
+                    self._decoder = Decoder(self.path)
                 found, _ = as_kept(self._decoder.frame(number), self.name, KEPT_PIXELS)
             self._held[number] = found
             return found
 
     def close(self) -> None:
-        """Close the file."""
-        self._decoder.close()
+        """Close the file, and hold no frame; it is opened again when a frame is looked at."""
+        with self._lock:
+            self._held.clear()
+            if self._decoder is not None:
+                self._decoder.close()
+            self._decoder = None
 
     def __enter__(self) -> Film:
         return self

@@ -7,6 +7,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, overload
 
 from neptune.answer import Answer
@@ -46,6 +47,8 @@ class Sample:
     group
         What this sample shares with others that are also counted together (one sentence about several pictures):
         a run reports in how many groups *all* answers are right (``consistency``). ``""``: none.
+    film
+        The film's file, of a question about a film; `picture` is ``None`` then.
     problem
         Why this sample can not be run at all.
     annotation_problem, program_problem
@@ -62,6 +65,7 @@ class Sample:
     family: str
     extra: Mapping[str, Any] = field(default_factory=dict)
     group: str = ""
+    film: Path | None = None
     problem: NeptuneError | None = None
     annotation_problem: NeptuneError | None = None
     program_problem: NeptuneError | None = None

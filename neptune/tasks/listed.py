@@ -45,6 +45,7 @@ class Draft:
     family: str = "all"
     extra: dict[str, Any] = field(default_factory=dict)
     group: str = ""
+    film: Path | None = None
 
 
 class ListedTask(Task):
@@ -141,6 +142,7 @@ class ListedTask(Task):
             family=draft.family,
             extra=draft.extra,
             group=draft.group,
+            film=draft.film,
             problem=problem,
             annotation_problem=draft.annotation_problem,
             program_problem=draft.program_problem,

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neptune.cli.commands.answers import PICTURE, doubts_of, forget, print_answer, shown_answer
+from neptune.cli.commands.asked.answers import PICTURE, doubts_of, forget, print_answer, shown_answer
 from neptune.config import Config
 from neptune.engine.assemble import choose_schedule, engine_arguments, writer_of
 from neptune.errors import NeptuneError
@@ -57,7 +57,7 @@ def ask(config: Config, name: str) -> int:
     if config.explain:
         return _explain(config, find_program(config).program)
     if config.video is not None:
-        from neptune.cli.commands.ask_film import ask_film
+        from neptune.cli.commands.asked.film import ask_film
 
         return ask_film(config, name)
     folder = config.folder(name)

@@ -13,7 +13,7 @@ from neptune.runs.record.outcome import ABSTAINED, ANSWERED, ERROR, outcome_of, 
 
 Record = Mapping[str, Any]
 
-IOU = 0.5
+IOU, STRICT_IOU = 0.5, 0.7
 """Least IoU of the box pointed to with the true one."""
 
 
@@ -158,7 +158,11 @@ def counts(records: list[Record], n: int) -> dict[str, Any]:
             "mean_iou": sum(overlaps) / len(boxed),
             "mean_iou_interval": _rounded(interval(overlaps, [picture_of(r) for r in boxed])),
             "iou_accuracy": sum(x >= IOU for x in overlaps) / len(boxed),
+            "iou_accuracy_70": sum(x >= STRICT_IOU for x in overlaps) / len(boxed),
         }
+    soft = [float(r["vqa_accuracy"]) for r, _ in judged if r.get("vqa_accuracy") is not None]
+    if soft:
+        found["vqa_accuracy"] = sum(soft) / len(soft)
     return found
 
 

@@ -136,11 +136,14 @@ class Asked:
             # Oracles and detectors that need the truth say here why there is none.
             needs_truth = "scene" in (config.od_model, config.vlm_model_name)
             self._candidates = tuple(written.candidates) or (Candidate(written.program),)
-            self.scene = engine.scene(
-                sample.picture,
-                sample.truth() if needs_truth else sample.annotation,
-                engine.labels(*(c.program for c in self._candidates)),
-            )
+            if sample.film is not None:
+                self.scene = engine.film_scene(sample.film)
+            else:
+                self.scene = engine.scene(
+                    sample.picture,
+                    sample.truth() if needs_truth else sample.annotation,
+                    engine.labels(*(c.program for c in self._candidates)),
+                )
             self.evidence = engine.evidence(self.scene)
             if engine.recorder is not None:
                 self._recorded = {"scene": engine.recorder.keep(self.scene), "evidence": self.evidence}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neptune.cli.commands.answers import doubts_of, forget, print_answer, shown_answer
+from neptune.cli.commands.asked.answers import doubts_of, forget, print_answer, shown_answer
 from neptune.config import Config
 from neptune.engine.assemble import writer_of
 from neptune.errors import NeptuneError
