@@ -33,11 +33,12 @@ from neptune.learn.shared import shown as on_terminal
 from neptune.learn.tune.answers import fit_answers, reported, with_answers
 from neptune.learn.tune.fit import Settings, engine_of, fit
 from neptune.learn.tune.kinds import kinds_of
-from neptune.learn.tune.measure import calibration_error, same_value
+from neptune.learn.tune.measure import same_value
 from neptune.learn.tune.samples import Shown, read_shown
 from neptune.learn.tune.shifts import Shift
 from neptune.perception.oracle.scene import SceneOracle
 from neptune.resources import vocabulary_of
+from neptune.runs.evaluate.calibration import calibration_error
 from neptune.scene.types import ScoreRequest
 from neptune.tasks import presuppositions_of
 

@@ -110,6 +110,6 @@ def _no_command(word: str) -> str:
 def _compare(given: dict[str, list[str]]) -> int:
     """``run.py --compare A B``: two run folders, no config."""
     folders = given.pop("compare")
-    if len(folders) != 2:
-        raise ConfigProblems(["'--compare' takes two run folders: run.py --compare A B"])
+    if len(folders) < 2:
+        raise ConfigProblems(["'--compare' takes two run folders, or more: run.py --compare A B"])
     return compare_runs(folders, *picture_places("--compare", given))

@@ -78,12 +78,13 @@ def replay(path: str, given: dict[str, list[str]]) -> int:
 
 
 def compare_runs(folders: Sequence[str], data_dir: str | None = None, follow_links: bool = False) -> int:
-    """Print which answers changed between two run folders and, last, the page that shows them side by side.
+    """Print which answers changed between two run folders and, last, the page that shows them side by side; of more
+    than two, their figures alone.
 
     Parameters
     ----------
     folders
-        The two.
+        Two or more.
     data_dir, follow_links
         As of :func:`picture_places`.
 
@@ -94,7 +95,11 @@ def compare_runs(folders: Sequence[str], data_dir: str | None = None, follow_lin
     """
     from neptune.cli.commands.report import compare_pages
     from neptune.runs.evaluate.compare import compare
+    from neptune.runs.evaluate.side_by_side import side_by_side
 
+    side_by_side(list(map(Path, folders)))
+    if len(folders) > 2:
+        return 0
     first, second = map(Path, folders)
     code = compare(first, second)
     print(compare_pages(first, second, data_dir, follow_links), flush=True)

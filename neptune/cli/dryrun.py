@@ -157,6 +157,13 @@ def check_task(config: Any, found: Findings) -> None:
         found.try_("vlm_model_name", partial(registry.check, "oracle", config.vlm_model_name, config.vlm_options))
         found.try_("od_model", partial(registry.check, "detector", config.od_model, config.od_options))
         return
+    if config.task == "student":
+        from neptune.learn.distil.lessons import read_lessons
+
+        found.try_("data", partial(read_lessons, [config.data] if isinstance(config.data, str) else config.data))
+        if check_extra("finetune", "task student", found):
+            check_model("oracle", config.vlm_model_name, config.vlm_options, found)
+        return
     if config.task == "distil":
         run = found.try_("distil", partial(config.run_config, Path(config.output_dir or "experiments/distil")))
         if run is not None:

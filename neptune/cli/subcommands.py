@@ -92,8 +92,8 @@ def _report(words: list[str]) -> int:
 def _compare(words: list[str]) -> int:
     plain, given = _split(words)
     places = picture_places("compare", given)
-    if len(plain) != 2:
-        raise ConfigProblems([f"compare takes two run folders, and {len(plain)} are given"])
+    if len(plain) < 2:
+        raise ConfigProblems([f"compare takes two run folders or more, and {len(plain)} are given"])
     return compare_runs(plain, *places)
 
 
@@ -162,6 +162,7 @@ FUNCTIONS: dict[str, Callable[[list[str]], int]] = {
     "finetune": _task("finetune", "finetune-lora"),
     "induce": _task("induce", "induce"),
     "distil": _task("distil", "distil"),
+    "student": _task("student", "student"),
     "certify": _task("certify", "clevr"),
     "find": _find,
     "serve": _task("serve", "serve"),

@@ -76,9 +76,10 @@ COMMANDS: dict[str, Command] = {
     "compare": Command(
         "FOLDER FOLDER",
         "two runs: which answers changed, and is it chance?",
-        "Pictures outside the two folders are shown only below --data_dir.",
+        "Of more than two, their figures side by side: how many are right, how far their probabilities can be trusted, "
+        "seconds and calls a question. Pictures outside the two folders are shown only below --data_dir.",
         ("data_dir", "follow_links"),
-        ("compare experiments/a experiments/b",),
+        ("compare experiments/a experiments/b", "compare engine student base"),
     ),
     "replay": Command(
         "FILE.zip",
@@ -146,6 +147,14 @@ COMMANDS: dict[str, Command] = {
         + ("num_samples", "rewrite_model", "export", "estimate"),
         examples=("distil --data_dir DATA/train --num_samples 100", "distil --export llamafactory"),
         task="distil",
+    ),
+    "student": Command(
+        "[CONFIG]",
+        "teach a model the samples that distil made",
+        "A vision-language model learns to answer at once, and to explain; run CONFIG --task direct asks it.",
+        fields=("data", "output_dir", "vlm_model_name", "vlm_options", "tuning", "softness", "holdout"),
+        examples=("student --data experiments/distil/distilled.jsonl",),
+        task="student",
     ),
     "certify": Command(
         "[CONFIG]",

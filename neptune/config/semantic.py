@@ -58,6 +58,8 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
         )
     if (config.dataset is not None or config.task == "train") and config.data_dir is None and "data_dir" not in skip:
         problems.append("'data_dir' is not given; expected the folder that holds the dataset's files")
+    if config.task == "direct" and config.dataset is None and "dataset" not in skip:
+        problems.append(f"'dataset' is not given; task direct answers one of {', '.join(DATASETS)}")
     if config.task == "agent" or (config.task == "ask" and config.turns is not None):
         problems += _turn_problems(config, skip)
     if config.task == "ask" or (config.task == "agent" and not config.datasets):

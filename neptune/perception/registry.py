@@ -35,6 +35,7 @@ DETECTORS: dict[str, str] = {
     "scene": "neptune.perception.detect.scene:SceneDetector",
     "embedded": "neptune.perception.detect.embedded:EmbeddedDetector",
     "regions": "neptune.perception.detect.regions:RegionDetector",
+    "none": "neptune.perception.detect.nothing:NoDetector",
     "dino": "neptune.perception.detect.transformers:dino",
     "florence": "neptune.perception.detect.transformers:florence",
     "owlv2": "neptune.perception.detect.transformers:owlv2",

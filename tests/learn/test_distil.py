@@ -252,6 +252,9 @@ def test_the_commands_of_the_page_run(
         words = shlex.split(command)[1:]
         assert main([*words, *([] if "--num_samples" in words else ["--num_samples", "4"])]) == 0
         capsys.readouterr()
+    for line in page.split("## A model that answers at once")[1].split("```")[1].strip().splitlines():
+        assert main([w.replace("20", "4") for w in shlex.split(line)[1:]]) == 0
+    assert "Side by side, 4 samples" in capsys.readouterr().out
     assert len(list(read_distilled(tmp_path / "experiments" / "gold" / DISTILLED))) == 12
     assert (tmp_path / "experiments" / "gold" / "llamafactory.json").is_file()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from neptune import Engine, Scene
 from neptune.algebra import LogicParameters
 from neptune.learn.tune.answers import FEWEST, fit_answers, with_answers
-from neptune.learn.tune.measure import calibration_error
+from neptune.runs.evaluate.calibration import calibration_error
 
 PROGRAMS = (
     "exists(Object, lambda x: red(x) and cube(x))",

@@ -13,6 +13,7 @@ from neptune.config.paths import run_folder
 from neptune.runs.record import RESULTS
 
 if TYPE_CHECKING:
+    from neptune.learn.distil.student import StudentConfig
     from neptune.config import Config
     from neptune.guarantees.certificate import Certificate
     from neptune.learn.finetune.answers import AnswersConfig
@@ -29,12 +30,14 @@ FUNCTIONS = {
     "train-depth": "neptune.learn.train.depth:train_depth",
     "tune": "neptune.learn.tune.task:tune",
     "finetune": "neptune.learn.finetune.vlm:finetune",
+    "student": "neptune.learn.distil.student:student",
 }
 """Task → the function that runs it in a folder and returns its results; loaded on first use."""
 
 
 def train(
-    config: TrainConfig | AnswersConfig | DrawingsConfig | DepthConfig | TuneConfig | FinetuneConfig, name: str
+    config: TrainConfig | AnswersConfig | DrawingsConfig | DepthConfig | TuneConfig | FinetuneConfig | StudentConfig,
+    name: str,
 ) -> int:
     """Train or tune what a task is about; return 0.
 
@@ -54,7 +57,7 @@ def train(
     """
     folder = run_folder(config.output_dir, name)
     results = resolve_name(FUNCTIONS[config.task])(config, folder)
-    if config.task == "finetune":
+    if config.task in ("finetune", "student"):
         from accelerate import PartialState
 
         if not PartialState().is_main_process:

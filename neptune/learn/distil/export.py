@@ -12,6 +12,7 @@ from typing import Any
 from dsl.resources import find
 from neptune.foreign import scrubbed
 from neptune.learn.distil.samples import Taught, evidence_hash, soft_answer
+from neptune.runs.direct import task as direct
 from neptune.runs.record import write_atomic, write_json
 from neptune.saving import RESUME, replacing
 
@@ -22,14 +23,17 @@ ANSWER, RATIONALE = "answer", "rationale"
 
 
 @cache
-def prompt(kind: str) -> str:
-    """Return the words in which a model is asked: ``answer`` or ``explain``, with the place of the question."""
-    return find("prompts", f"direct/{kind}.md").read_text(encoding="utf-8").strip()
+def _explain() -> str:
+    return find("prompts", "direct/explain.md").read_text(encoding="utf-8").strip()
 
 
 def asked(question: str, kind: str) -> str:
-    """Return what a model is asked of a question; a question can not hold the mark of a picture."""
-    return prompt(kind).replace("{question}", question.replace("<image>", "< image >"))
+    """Return what a model is asked of a question: for its answer as task direct asks, or for a rationale.
+
+    A question can not hold the mark of a picture.
+    """
+    question = question.replace("<image>", "< image >")
+    return direct.asked(question) if kind == ANSWER else _explain().replace("{question}", question)
 
 
 def rows_of(question: Taught) -> Iterator[dict[str, Any]]:
@@ -52,9 +56,9 @@ def rows_of(question: Taught) -> Iterator[dict[str, Any]]:
         "rationale": "" if question.text else question.why,
     }
     soft = soft_answer(best) if best is not None else None
-    texts = [(ANSWER, asked(question.question, "answer"), question.answer)]
+    texts = [(ANSWER, asked(question.question, ANSWER), question.answer)]
     if question.text:
-        texts.append((RATIONALE, asked(question.question, "explain"), question.text))
+        texts.append((RATIONALE, asked(question.question, RATIONALE), question.text))
     for kind, user, assistant in texts:
         yield {
             "id": f"{question.id}/{kind}",

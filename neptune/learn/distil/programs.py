@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import dsl
-from neptune.answer import Answer
 from neptune.config import Config
 from neptune.errors import DatasetError, NeptuneError
 from neptune.learn.shared import Progress
+from neptune.runs.direct.wrapped import Wrapped
 from neptune.runs.evaluate.side_files import SideFile
 from neptune.runs.runner.programs import Programs
-from neptune.scene import Scene
 from neptune.tasks.base import Sample, Task
 from neptune.writer.failures import ProviderError
 
@@ -74,7 +73,7 @@ def write_programs(config: Config, loaded: Sequence[Task], folder: Path, progres
     return found
 
 
-class Programmed(Task):
+class Programmed(Wrapped):
     """A dataset with programs that were given: a sample for each question and program, judged as the dataset says.
 
     Parameters
@@ -88,16 +87,19 @@ class Programmed(Task):
     """
 
     def __init__(self, task: Task, rows: Sequence[Row], most: int) -> None:
-        self.task, self._rows = task, rows
-        self.name = task.name  # type: ignore[misc]  # of this one
-        self.points = task.points  # type: ignore[misc]
+        super().__init__(task)
+        self._rows = rows
         self.places: list[tuple[int, int]] = []
         for k, row in enumerate(rows):
             count = min(most, len(row["programs"]))
             if count > 1 and task.samples[k].expected is None:
                 count = 1
             self.places += [(k, j) for j in range(max(1, count))]
-        self.samples = _Samples(self)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.places)
 
     def sample_ids(self) -> Iterator[str]:
         """Yield the ids: the question's, and for each further program its number."""
@@ -110,43 +112,6 @@ class Programmed(Task):
         program = row["programs"][j] if row["programs"] else None
         problem = None if program is not None else DatasetError("The question has no program", where=str(sample.id))
         return _with(sample, _named(str(sample.id), j), program, problem)
-
-    def is_right(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
-        """Tell whether an answer is right, as the dataset does."""
-        return self.task.is_right(sample, answer, scene)
-
-    def show_expected(self, sample: Sample) -> Any:
-        """Return the right answer, as the dataset does."""
-        return self.task.show_expected(sample)
-
-    def show_answer(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> Any:
-        """Return the answer, as the dataset does."""
-        return self.task.show_answer(sample, answer, scene)
-
-    def measures(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> dict[str, float]:
-        """Return what the dataset measures of an answer."""
-        return self.task.measures(sample, answer, scene)
-
-
-class _Samples(Sequence[Sample]):
-    """Samples made when they are looked at."""
-
-    def __init__(self, of: Programmed) -> None:
-        self._of = of
-
-    def __len__(self) -> int:
-        return len(self._of.places)
-
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
-
-    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
-        if isinstance(index, slice):
-            return [self._of.made(k) for k in range(*index.indices(len(self)))]
-        return self._of.made(index)
 
 
 def question_of(identifier: str) -> str:

@@ -128,10 +128,10 @@ def finetune(
     output = Path(output_dir)
     require_matplotlib("finetune")
     need_peft()
-    accelerator = _accelerator(config)
+    accelerator = accelerator_of(config.mixed_precision, config.device)
     with threads(config.threads):
         tuner = Tuner(config, accelerator, oracle)
-        with shown(progress if accelerator.is_main_process else _quiet) as report:
+        with shown(progress if accelerator.is_main_process else quiet) as report:
             results = tuner.run(output, report)
     results["seconds"] = round(time.monotonic() - begun, 1)
     if accelerator.is_main_process:
@@ -156,7 +156,7 @@ class Tuner:
     def __init__(self, config: FinetuneConfig, accelerator: Any, oracle: Oracle | None = None) -> None:
         self.config, self.accelerator = config, accelerator
         run = config.run_config("finetune", config.data_dir, config.split, config.num_samples)
-        self.oracle = _transformers(oracle or self._load())
+        self.oracle = trainable(oracle or self._load())
         reader = self.oracle.reader
         if config.micro_batch != "auto":
             reader.batches.most = config.micro_batch
@@ -293,16 +293,32 @@ class Tuner:
         return Questions(held[: config.val_samples], [])
 
 
-def _accelerator(config: FinetuneConfig) -> Any:
+def accelerator_of(mixed_precision: str | None, device: str) -> Any:
+    """Return the ``accelerate.Accelerator`` of a training.
+
+    Raises
+    ------
+    MissingExtraError
+        If accelerate is not installed.
+    ConfigError
+        If the machine has no such precision.
+    """
     need("accelerate", "neptune-reasoner[finetune]")
     accelerate: Any = import_module("accelerate")
     try:
-        return accelerate.Accelerator(mixed_precision=config.mixed_precision, cpu=config.device == "cpu")
+        return accelerate.Accelerator(mixed_precision=mixed_precision, cpu=device == "cpu")
     except ValueError as error:  # no bfloat16 here, or another precision in the same process
         raise ConfigError(" ".join(str(error).split())[:300], where="mixed_precision") from error
 
 
-def _transformers(oracle: Oracle) -> TransformersOracle:
+def trainable(oracle: Oracle) -> TransformersOracle:
+    """Return an oracle that is a model of this machine.
+
+    Raises
+    ------
+    ConfigError
+        If it is another.
+    """
     if not isinstance(oracle, TransformersOracle):
         raise ConfigError(
             f"The oracle '{oracle.name}' can not be fine-tuned",
@@ -313,5 +329,5 @@ def _transformers(oracle: Oracle) -> TransformersOracle:
     return oracle
 
 
-def _quiet(part: str, share: float, message: str) -> None:
+def quiet(part: str, share: float, message: str) -> None:
     """Say nothing: another process reports."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from neptune.learn.tune.measure import BINS, Judged, calibration_error, places
+from neptune.learn.tune.measure import Judged
 from neptune.plots import save_figure
+from neptune.runs.evaluate.calibration import BINS, calibration_error, places
 
 BLUE, ORANGE = "#2f6f8f", "#d98c5f"
 

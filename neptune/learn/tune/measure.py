@@ -18,12 +18,8 @@ from neptune.learn.tune import bootstrap
 from neptune.learn.tune.fit import engine_of
 from neptune.learn.tune.logits import CachedLogits
 from neptune.learn.tune.samples import Shown
+from neptune.runs.evaluate.calibration import BINS, Array, calibration_error, places
 from neptune.scene.types import ScoreRequest
-
-BINS = 15
-"""Bins of equal width in [0, 1], as in Guo et al. (2017)."""
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,42 +102,6 @@ def _scores(answer: SoftAnswer | None, target: Target) -> tuple[float, float, fl
     best = int(p.argmax())
     brier = float(((p - hits) ** 2).sum()) + missed
     return float(loss_of(answer, target).detach()), brier, float(p[best]), bool(hits[best])
-
-
-def calibration_error(confidence: Sequence[float] | Array, right: Sequence[bool] | Array, bins: int = BINS) -> float:
-    """Return the expected calibration error: the mean gap of confidence and accuracy over bins of equal width.
-
-    Parameters
-    ----------
-    confidence
-        N probabilities of the answers given, in [0, 1].
-    right
-        N: whether they were right.
-    bins
-        How many; a confidence on an edge belongs to the bin above it, 1 to the last.
-
-    Returns
-    -------
-    float
-        In [0, 1]; 0 without answers (Naeini et al. 2015).
-    """
-    gaps, weights = binned(confidence, right, bins)
-    return float(np.abs(gaps).sum() / max(1.0, weights.sum()))
-
-
-def binned(confidence: Sequence[float] | Array, right: Sequence[bool] | Array, bins: int = BINS) -> tuple[Array, Array]:
-    """Return for each bin the sum of ``right - confidence`` and the number of answers, each ``(bins,)``."""
-    p, hit = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    where = places(p, bins)
-    return (
-        np.bincount(where, weights=hit - p, minlength=bins).astype(np.float64),
-        np.bincount(where, minlength=bins).astype(np.float64),
-    )
-
-
-def places(confidence: Array, bins: int = BINS) -> NDArray[np.int64]:
-    """Return the bin of each confidence."""
-    return np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
 
 
 def calibration_interval(

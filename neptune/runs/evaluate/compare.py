@@ -130,7 +130,7 @@ def compare_folders(first: Path, second: Path) -> Folders:
     ConfigError
         If a folder holds no run, or the two have no sample in common, or a sample asks another question.
     """
-    rows = [_read(first), _read(second)]
+    rows = [read_folder(first), read_folder(second)]
     shared = [key for key in rows[0] if key in rows[1]]
     pairs: list[Pair] = [(rows[0][key], rows[1][key]) for key in shared]
     if not pairs:
@@ -159,7 +159,14 @@ def compare(first: Path, second: Path, console: Console | None = None) -> int:
     return 0
 
 
-def _read(folder: Path) -> dict[tuple[str, str], records.Record]:
+def read_folder(folder: Path) -> dict[tuple[str, str], records.Record]:
+    """Return the records of a run folder, by dataset and id.
+
+    Raises
+    ------
+    ConfigError
+        If it holds no run.
+    """
     path = folder / records.SAMPLES
     records.check_own_files(folder)
     if not path.is_file():
