@@ -158,7 +158,7 @@ def check_task(config: Any, found: Findings) -> None:
         found.try_("od_model", partial(registry.check, "detector", config.od_model, config.od_options))
         return
     if config.task == "student":
-        from neptune.learn.distil.lessons import read_lessons
+        from neptune.learn.student.lessons import read_lessons
 
         found.try_("data", partial(read_lessons, [config.data] if isinstance(config.data, str) else config.data))
         if check_extra("finetune", "task student", found):

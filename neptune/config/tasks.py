@@ -38,7 +38,7 @@ MODELS: dict[str, str] = {
     "finetune": "neptune.learn.finetune.vlm:FinetuneConfig",
     "induce": "neptune.learn.induce.task:InduceConfig",
     "distil": "neptune.learn.distil.task:DistilConfig",
-    "student": "neptune.learn.distil.student:StudentConfig",
+    "student": "neptune.learn.student.task:StudentConfig",
     "find": "neptune.config.derived:FindConfig",
     "serve": "neptune.config.derived:ServeConfig",
     "mcp": "neptune.config.derived:McpConfig",

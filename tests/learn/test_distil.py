@@ -218,6 +218,27 @@ def test_several_programs_of_a_question_are_each_run(tmp_path: Path) -> None:
     assert few["labelled"]["rationales"] == 0
 
 
+def test_errors_teach_the_part_that_made_them(tmp_path: Path) -> None:
+    noisy = {"vlm_options": {"noise": 0.35, "seed": 3}, "run": {"blame": True}}
+    results, code = distil(config(num_samples=30, **noisy), tmp_path, quiet)
+    assert code == 0
+    lessons = [json.loads(line) for line in (tmp_path / "lessons.jsonl").read_text().splitlines()]
+    counted = Counter(lesson["part"] for lesson in lessons)
+    assert counted["oracle"] > 3
+    assert counted == {part: n for part, n in results["lessons"].items() if part != "none"}
+    scenes = {s["image_filename"]: s for s in json.loads((SAMPLE / "scenes.json").read_text())["scenes"]}
+    words = {"large": "size", "small": "size", "metal": "material", "rubber": "material"}
+    checked = 0
+    for lesson in (one for one in lessons if one["part"] == "oracle"):
+        word = lesson["asked"].rstrip("?").split()[-1]
+        objects = scenes[Path(lesson["picture"]).name]["objects"]
+        found = [o for o in objects if [round(float(v), 1) for v in o["bbox"]] == lesson["box"]]
+        if word in words and found:
+            assert (found[0][words[word]] == word) == (lesson["answer"] == "yes")
+            checked += 1
+    assert checked > 0
+
+
 # --- the command ---------------------------------------------------------------------------------
 
 

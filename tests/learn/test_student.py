@@ -19,9 +19,9 @@ from neptune.cli import main
 from neptune.config.read import read_run
 from neptune.errors import ConfigError, DatasetError
 from neptune.learn.distil.export import DISTILLED, read_distilled
-from neptune.learn.distil.lessons import Lesson, Lessons, read_lessons
-from neptune.learn.distil.student import StudentConfig, student
 from neptune.learn.distil.task import DistilConfig, distil
+from neptune.learn.student.lessons import Lesson, Lessons, read_lessons
+from neptune.learn.student.task import StudentConfig, student
 from neptune.perception.oracle.vlm.oracle import TransformersOracle
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,12 +13,12 @@ from neptune.config.paths import run_folder
 from neptune.runs.record import RESULTS
 
 if TYPE_CHECKING:
-    from neptune.learn.distil.student import StudentConfig
     from neptune.config import Config
     from neptune.guarantees.certificate import Certificate
     from neptune.learn.finetune.answers import AnswersConfig
     from neptune.learn.finetune.drawings import DrawingsConfig
     from neptune.learn.finetune.vlm import FinetuneConfig
+    from neptune.learn.student.task import StudentConfig
     from neptune.learn.train.depth import DepthConfig
     from neptune.learn.train.train import TrainConfig
     from neptune.learn.tune.task import TuneConfig
@@ -30,7 +30,7 @@ FUNCTIONS = {
     "train-depth": "neptune.learn.train.depth:train_depth",
     "tune": "neptune.learn.tune.task:tune",
     "finetune": "neptune.learn.finetune.vlm:finetune",
-    "student": "neptune.learn.distil.student:student",
+    "student": "neptune.learn.student.task:student",
 }
 """Task → the function that runs it in a folder and returns its results; loaded on first use."""
 

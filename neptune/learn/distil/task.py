@@ -24,6 +24,7 @@ from neptune.config import Config, make_config
 from neptune.config.model import all_if_minus_one
 from neptune.config.paths import KeptPath, NameOrPath, ReadPath, WrittenFolder
 from neptune.errors import ConfigError
+from neptune.learn.distil.blamed import LESSONS, write_lessons
 from neptune.learn.distil.export import DISTILLED, EXPORTS, export_llamafactory, write_card, write_distilled
 from neptune.learn.distil.programs import PROGRAMS, Programmed, Row, write_programs
 from neptune.learn.distil.rewrite import Rewriter
@@ -202,10 +203,15 @@ def _write(config: DistilConfig, output: Path, rows: dict[str, list[Row]], loade
     files = [DISTILLED]
     if config.export == EXPORTS[0]:
         files += [path.name for path in export_llamafactory(output)]
+    lessons: dict[str, Any] = {}
+    if (output / RUN / "blame.jsonl").is_file():
+        lessons = {"lessons": write_lessons(output / RUN, output, loaded, config.vocabulary)}
+        files.append(LESSONS)
     return {
         "task": config.task,
         **counts.as_dict(),
         "samples": written,
+        **lessons,
         **({"rewriting": dict(rewriter.counts.most_common())} if rewriter is not None else {}),
         "files": files,
         "made_with": {

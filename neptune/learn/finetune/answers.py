@@ -15,60 +15,57 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from neptune.algebra import LogicParameters
-from neptune.config.paths import ReadPath, WrittenFolder
+from neptune.config.paths import ReadPath
 from neptune.engine import Engine
 from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import ConfigError
+from neptune.learn.curves import draw_scores
 from neptune.learn.finetune.embedded import Canvases, SceneScorer
+from neptune.learn.finetune.scorers import (
+    BatchSize,
+    Curriculum,
+    Epochs,
+    Holdout,
+    Minutes,
+    Rate,
+    ScorerConfig,
+    difficulty,
+    trained,
+    write,
+)
 from neptune.learn.finetune.targets import is_right, mean_loss
 from neptune.learn.finetune.training_examples import PictureExamples, TrainingExample, read_training_examples
-from neptune.learn.shared import Progress, commit, hold_out, shown, threads
+from neptune.learn.shared import Progress, hold_out, shown, threads
 from neptune.learn.train import calibration
 from neptune.learn.train.domain import fit_domain
-from neptune.learn.train.loop import Settings, fit
 from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
 from neptune.perception.embedded.concepts import CONCEPTS
 from neptune.perception.embedded.scorer_net import ScorerNet
-from neptune.plots import require_matplotlib, save_figure
-from neptune.runs.record import write_json
+from neptune.plots import require_matplotlib
 
 Batch = tuple[list[PictureExamples], list[list[TrainingExample]], torch.Generator]
 """Pictures, those of their questions that are asked now, and what draws the changes of the pictures."""
 
 
-class AnswersConfig(BaseModel):
+class AnswersConfig(ScorerConfig):
     """The configuration of ``task: train-answers``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     task: Literal["train-answers"] = "train-answers"
     dataset: str | list[str] = Field("clevr", description="CLEVR tasks whose questions are trained on")
     data_dir: ReadPath = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
-    follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
     val_dir: ReadPath | None = Field(None, description="another such folder: the figures reported")
-    output_dir: WrittenFolder | None = None
     weights: ReadPath | None = Field(None, description="start from this scorer; null: from random weights")
-    seed: int = 0
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
-    holdout: int = Field(default=40, ge=1, description="pictures held out to choose the best epoch")
-    limit: int | None = Field(default=None, ge=2, description="use at most so many pictures")
-    logic: str = Field("product", description="logic of the training; gradients of godel reach one cell each")
-    quantifier_tau: float = Field(0.5, ge=0, description="temperature of the quantifiers in training")
-    curriculum: list[tuple[float, int]] = Field(
-        default=[(0.3, 1), (0.55, 2), (0.65, 3)],
-        description="(share of the epochs, most variables): until then, only programs that bind so few",
-    )
-    epochs: int = Field(default=24, ge=1, description="passes over the training pictures, at most")
-    batch: int = Field(default=16, ge=1, description="pictures a step, with all their questions")
-    lr: float = Field(default=2e-3, gt=0, description="peak learning rate")
-    weight_decay: float = Field(default=1e-4, ge=0)
-    max_minutes: float = Field(default=150.0, gt=0, description="training ends by then")
+    holdout: Holdout = 40
+    curriculum: Curriculum = Field(default=[(0.3, 1), (0.55, 2), (0.65, 3)])
+    epochs: Epochs = 24
+    batch: BatchSize = 16
+    lr: Rate = 2e-3
+    max_minutes: Minutes = 150.0
     width: int = Field(default=32, ge=4, description="channels of the network's first layer")
     features: int = Field(default=256, ge=8, description="length of the feature vector of a box")
 
@@ -127,23 +124,19 @@ def train_answers(config: AnswersConfig, output_dir: str | Path, progress: Progr
     about = {
         "domain": domain,
         "training": {"labels": "answers only", **results["pictures"]},
-        "config": config.model_dump(mode="json", exclude={"data_dir", "val_dir", "output_dir"}),
-        "commit": commit(),
         "network": {"width": net.width, "features": net.features},
         "concepts": CONCEPTS,
         "temperatures": calibration.temperatures(net),
     }
-    store.save(net, "scorer", output / "scorer.safetensors", about)
-    draw_curve(history["scores"], config, results["accuracy"], output / "curve.png")
-    results["seconds"] = round(time.monotonic() - begun, 1)
-    write_json(output / "results.json", results)
-    (output / "scorer.checkpoint.pt").unlink(missing_ok=True)
+    reached = f"; {100 * results['accuracy']['val']:.1f} % on val" if "val" in results["accuracy"] else ""
+    steps = [
+        (until * config.epochs, f"up to {most} bound variable{'s' * (most > 1)}")
+        for until, most in sorted(config.curriculum)
+    ]
+    title = f"Scorer trained from answers only, from random weights{reached}"
+    draw_scores(history["scores"], output / "curve.png", "right answers, held-out pictures (%)", title, steps)
+    write("scorer", net, config, {"data_dir", "val_dir", "output_dir"}, about, results, begun, output)
     return results
-
-
-def difficulty(curriculum: Sequence[tuple[float, int]], share: float) -> int | None:
-    """Return the most variables of a program at a share in [0, 1] of the training; ``None``: any number."""
-    return next((most for until, most in sorted(curriculum) if share < until), None)
 
 
 def accuracy(net: ScorerNet, pictures: Sequence[PictureExamples]) -> tuple[float, dict[str, float]]:
@@ -202,44 +195,15 @@ def _fit(
             answers = soft_answers(engine.context, pairs, scorer)
             return mean_loss(answers, [e.target for es in examples for e in es])
 
-    settings = Settings(
-        epochs=config.epochs,
-        batch=config.batch,
-        lr=config.lr,
-        weight_decay=config.weight_decay,
-        max_seconds=config.max_minutes * 60,
-        seed=config.seed,
-        averaging=0.99,
-    )
-    return fit(
+    return trained(
         "answers",
+        config,
         net,
         batches,
         loss,
         lambda module: accuracy(module, held_out)[0],
-        settings,
-        steps=-(-len(training) // config.batch),
-        device=device,
+        examples=len(training),
+        averaging=0.99,
         checkpoint=checkpoint,
         progress=progress,
     )
-
-
-def draw_curve(scores: Sequence[float], config: AnswersConfig, reached: dict[str, Any], path: Path) -> None:
-    """Write the learning curve: right answers on held-out pictures after each epoch, and the curriculum's steps."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-    axis = figure.subplots()
-    epochs = np.arange(1, len(scores) + 1)
-    axis.plot(epochs, [100 * s for s in scores], color="#2f6f8f", marker="o", markersize=3)
-    for row, (until, most) in enumerate(sorted(config.curriculum)):
-        axis.axvline(until * config.epochs, color="0.75", linewidth=1, linestyle="--")
-        label = f"up to {most} bound variable{'s' * (most > 1)} "
-        axis.text(until * config.epochs, 2 + 6 * row, label, ha="right", fontsize=7)
-    axis.set_ylim(0, 102)
-    axis.set_xlabel("epoch")
-    axis.set_ylabel("right answers, held-out pictures (%)")
-    val = f"; {100 * reached['val']:.1f} % on val" if "val" in reached else ""
-    axis.set_title(f"Scorer trained from answers only, from random weights{val}", fontsize=10)
-    save_figure(figure, path, 130)

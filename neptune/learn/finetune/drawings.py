@@ -16,39 +16,46 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from neptune.algebra import LogicParameters
 from neptune.config import Config, make_config
-from neptune.config.paths import KeptPath, NameOrPath, ReadPath, WrittenFolder
+from neptune.config.paths import KeptPath, NameOrPath, ReadPath
 from neptune.engine import Engine
 from neptune.engine.assemble import engine_arguments
 from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import DatasetError
-from neptune.learn.finetune.answers import difficulty
+from neptune.learn.curves import draw_scores
 from neptune.learn.finetune.data import Item, read_questions
+from neptune.learn.finetune.scorers import (
+    BatchSize,
+    Curriculum,
+    Epochs,
+    Holdout,
+    Minutes,
+    Rate,
+    ScorerConfig,
+    difficulty,
+    trained,
+    write,
+)
 from neptune.learn.finetune.targets import is_right, mean_loss
-from neptune.learn.shared import Progress, commit, hold_out, shown, threads
-from neptune.learn.train.loop import Settings, fit
+from neptune.learn.shared import Progress, hold_out, shown, threads
 from neptune.perception.checkpoints import device_of
-from neptune.perception.embedded import store
 from neptune.perception.embedded.drawing_net import DrawingNet, cut
 from neptune.perception.oracle.drawings import value_of
-from neptune.plots import require_matplotlib, save_figure
+from neptune.plots import require_matplotlib
 from neptune.resources import vocabulary_of
-from neptune.runs.record import write_json
 from neptune.scene.types import ScoreRequest
 
 BRIGHTER = 0.1
 """Colours of training boxes are changed by a normal number of this deviation, on a scale from -1 to 1."""
 
 
-class DrawingsConfig(BaseModel):
+class DrawingsConfig(ScorerConfig):
     """The configuration of ``task: train-drawings``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     task: Literal["train-drawings"] = "train-drawings"
     labels: Literal["attributes", "answers"] = Field(
@@ -57,29 +64,17 @@ class DrawingsConfig(BaseModel):
     dataset: str = Field("nlvr", description="a dataset of drawings, with programs")
     data_dir: ReadPath = Field(description="its folder: trained on")
     split: str | None = Field(None, description="its split")
-    follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
     val_split: str | None = Field(None, description="another split of the folder: the figures reported")
-    output_dir: WrittenFolder | None = None
     od_model: NameOrPath = Field("regions", description="detector of the boxes")
     od_options: dict[str, Any] = Field(default_factory=dict)
     program_cache_address: KeptPath | None = Field(None, description="JSON file of programs by question")
     vocabulary: NameOrPath = Field("nlvr", description="vocabulary by name or file: its sorts of values are learned")
-    seed: int = 0
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
-    holdout: int = Field(default=100, ge=1, description="examples held out to choose the best epoch")
-    limit: int | None = Field(default=None, ge=2, description="use at most so many examples")
-    logic: str = Field("product", description="logic of the training from answers")
-    quantifier_tau: float = Field(0.5, ge=0, description="temperature of the quantifiers in it")
-    curriculum: list[tuple[float, int]] = Field(
-        default=[(0.4, 1), (0.7, 2)],
-        description="(share of the epochs, most variables): until then, only programs that bind so few",
-    )
-    epochs: int = Field(default=12, ge=1, description="passes over the examples, at most")
-    batch: int = Field(default=32, ge=1, description="examples a step")
-    lr: float = Field(default=3e-3, gt=0, description="peak learning rate")
-    weight_decay: float = Field(default=1e-4, ge=0)
-    max_minutes: float = Field(default=30.0, gt=0, description="training ends by then")
+    holdout: Holdout = 100
+    curriculum: Curriculum = Field(default=[(0.4, 1), (0.7, 2)])
+    epochs: Epochs = 12
+    batch: BatchSize = 32
+    lr: Rate = 3e-3
+    max_minutes: Minutes = 30.0
     width: int = Field(default=12, ge=1, description="channels of the network's first layer")
     features: int = Field(default=48, ge=1, description="length of the feature vector of a box")
 
@@ -169,15 +164,15 @@ def train_drawings(config: DrawingsConfig, output_dir: str | Path, progress: Pro
             results["attributes"] = known
     about = {
         "training": {"labels": config.labels, **results["examples"]},
-        "config": config.model_dump(mode="json", exclude={"data_dir", "output_dir", "program_cache_address"}),
-        "commit": commit(),
         "network": {"attributes": attributes, "width": net.width, "features": net.features},
     }
-    store.save(net, "drawings", output / "drawings.safetensors", about)
-    draw_curve(history["scores"], config, results["accuracy"], output / "curve.png")
-    results["seconds"] = round(time.monotonic() - begun, 1)
-    write_json(output / "results.json", results)
-    (output / "drawings.checkpoint.pt").unlink(missing_ok=True)
+    val = results["accuracy"].get("val")
+    reached = f"; {100 * val:.1f} % of the answers on {config.val_split}" if val is not None else ""
+    what = "boxes" if config.labels == "attributes" else "answers"
+    title = f"Scorer of drawings, from {config.labels} only{reached}"
+    draw_scores(history["scores"], output / "curve.png", f"right {what}, held-out examples (%)", title)
+    left_out = {"data_dir", "output_dir", "program_cache_address"}
+    write("drawings", net, config, left_out, about, results, begun, output)
     return results
 
 
@@ -335,27 +330,17 @@ def _fit(
             return attribute_accuracy(module, held_out)
         return accuracy(config, module, held_out)
 
-    settings = Settings(
-        epochs=config.epochs,
-        batch=config.batch,
-        lr=config.lr,
-        weight_decay=config.weight_decay,
-        max_seconds=config.max_minutes * 60,
-        seed=config.seed,
-        averaging=0.98,
-    )
     loss: Callable[[DrawingNet, Sequence[Drawing]], Tensor]
     loss = from_attributes if config.labels == "attributes" else from_answers
-    steps = -(-len(training) // config.batch)
-    return fit(
+    return trained(
         f"drawings from {config.labels}",
+        config,
         net,
         batches,
         loss,
         score,
-        settings,
-        steps=steps,
-        device=device,
+        examples=len(training),
+        averaging=0.98,
         checkpoint=checkpoint,
         progress=progress,
     )
@@ -365,19 +350,3 @@ def _recoloured(drawing: Drawing) -> Drawing:
     """Return a drawing whose colours are a little different, all boxes alike."""
     shift = torch.randn(3) * BRIGHTER
     return replace(drawing, crops=(drawing.crops + shift[None, :, None, None]).clamp(-1.2, 1.2))
-
-
-def draw_curve(scores: Sequence[float], config: DrawingsConfig, reached: dict[str, float], path: Path) -> None:
-    """Write the learning curve: what is right of the held-out examples after each epoch."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-    axis = figure.subplots()
-    axis.plot(np.arange(1, len(scores) + 1), [100 * s for s in scores], color="#2f6f8f", marker="o", markersize=3)
-    axis.set_ylim(0, 102)
-    axis.set_xlabel("epoch")
-    what = "boxes" if config.labels == "attributes" else "answers"
-    axis.set_ylabel(f"right {what}, held-out examples (%)")
-    val = f"; {100 * reached['val']:.1f} % of the answers on {config.val_split}" if "val" in reached else ""
-    axis.set_title(f"Scorer of drawings, from {config.labels} only{val}", fontsize=10)
-    save_figure(figure, path, 130)

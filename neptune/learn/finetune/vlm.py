@@ -23,9 +23,9 @@ from neptune.engine import Engine
 from neptune.engine.assemble import engine_arguments
 from neptune.engine.session.soft_answers import soft_answers
 from neptune.errors import ConfigError
+from neptune.learn.curves import draw_losses
 from neptune.learn.finetune import loop
 from neptune.learn.finetune.cells import CellScorer
-from neptune.learn.finetune.curve import draw_curve
 from neptune.learn.finetune.data import Item, Questions, opened, read_questions
 from neptune.learn.finetune.loop import Steps
 from neptune.learn.finetune.lora import LoraSettings, attach, save
@@ -213,7 +213,7 @@ class Tuner:
             results["validation_questions"] = len(self.validation.items) + self.validation.lost
         if self.accelerator.is_main_process:
             save(self.wrapped, output / "adapter")
-            draw_curve(state.losses, state.scores, first, output / "curve.png")
+            draw_losses(state.losses, state.scores, first, output / "curve.png")
         return results
 
     def loss(self, which: Sequence[int], whole: int, seed: int) -> float:

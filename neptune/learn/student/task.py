@@ -19,14 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from neptune.config.paths import NameOrPath, ReadPath, WrittenFolder
 from neptune.errors import ConfigError, DatasetError
+from neptune.learn.curves import draw_losses
 from neptune.learn.distil.export import ANSWER
-from neptune.learn.distil.lessons import Lesson, Lessons, as_json, read_lessons
 from neptune.learn.finetune import loop
-from neptune.learn.finetune.curve import draw_curve
 from neptune.learn.finetune.loop import Steps
 from neptune.learn.finetune.lora import LoraSettings, attach, save
 from neptune.learn.finetune.vlm import accelerator_of, quiet, trainable
 from neptune.learn.shared import Progress, commit, hold_out, shown, threads
+from neptune.learn.student.lessons import Lesson, Lessons, as_json, read_lessons
 from neptune.perception import registry
 from neptune.plots import require_matplotlib
 from neptune.runs.record import write_json
@@ -182,7 +182,7 @@ class _Teaching:
         if self.accelerator.is_main_process:
             self._save(output)
             title = "A student of distilled samples"
-            draw_curve(state.losses, state.scores, first, output / "curve.png", title, "loss (nats a token)")
+            draw_losses(state.losses, state.scores, first, output / "curve.png", title, "loss (nats a token)")
         return results
 
     def loss(self, which: Sequence[int], whole: int, seed: int) -> float:
