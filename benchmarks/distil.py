@@ -1,0 +1,257 @@
+"""Distillation: rationales drawn for reading, and students of four kinds of lessons, beside the engine.
+
+    python benchmarks/distil.py draw FOLDER --count 200 > page.md        rationales of a folder of task distil
+    python benchmarks/distil.py students --data_dir DATA/clevr/train --val_dir DATA/clevr/val --out OUT
+
+A student is a Qwen2-VL of some millions of parameters, trained from random weights on two threads: on questions that
+it can learn at that size (attributes, existence, counts up to 3, relations of two). The arms:
+
+    a  answers alone                     c  soft targets and rationales
+    b  answers and rationales            d  as c; the pictures of one half without labels, answered by the engine
+
+All arms make the same number of steps, with --seeds seeds each; each is then asked the questions of val, by task
+direct, and so is the engine. Each step is kept in OUT: the same command goes on where it was, and prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+from neptune import tasks
+from neptune.cli import main as command
+from neptune.learn.distil.export import ANSWER, DISTILLED, RATIONALE, read_distilled
+from neptune.learn.distil.task import DistilConfig, distil
+from neptune.learn.student.task import StudentConfig, student
+from neptune.runs.evaluate.intervals import interval
+from neptune.runs.evaluate.side_by_side import figures
+from neptune.runs.evaluate.summary import picture_of
+from neptune.runs.record.kept import scan
+
+ARMS = ("a", "b", "c", "d")
+PIXELS = 28 * 28 * 60
+"""Of a picture shown: sixty tokens."""
+
+
+def learnable(question: str, program: str, answer: Any) -> bool:
+    """Whether a small student can learn a question: at most two things are spoken of, and counts are small."""
+    number = str(answer)
+    few = not number.isdecimal() or int(number) <= 3
+    return few and program.count("lambda") <= 2 and len(question.split()) <= 24 and "equal(" not in program
+
+
+def half(picture: str) -> bool:
+    """Which half a picture belongs to, by its name: True for the one that is labelled for every arm."""
+    return hashlib.sha256(Path(picture).name.encode()).digest()[0] % 2 == 0
+
+
+def dataset(data_dir: Path, out: Path, count: int | None) -> Path:
+    """Write CLEVR's questions that a student can learn, in CLEVR's own form, and return the folder."""
+    folder = out / "data" / data_dir.name
+    if not (folder / "questions.json").is_file():
+        loaded = tasks.load("clevr", data_dir)
+        records = json.loads((data_dir / "questions.json").read_text(encoding="utf-8"))["questions"]
+        pairs = zip(records, loaded.samples, strict=True)
+        chosen = [r for r, s in pairs if s.program and learnable(s.question, s.program, s.expected)]
+        random.Random(0).shuffle(chosen)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("images", "scenes.json"):
+            if not (folder / name).exists():
+                (folder / name).symlink_to((data_dir / name).resolve())
+        (folder / "questions.json").write_text(json.dumps({"questions": chosen[:count]}), encoding="utf-8")
+    return folder
+
+
+def hidden(folder: Path, out: Path) -> Path:
+    """Return a copy of a dataset in which the questions about pictures of the second half have no answer."""
+    copy = out / "data" / f"{folder.name}-half"
+    if not (copy / "questions.json").is_file():
+        copy.mkdir(parents=True, exist_ok=True)
+        for name in ("images", "scenes.json"):
+            if not (copy / name).exists():
+                (copy / name).symlink_to((folder / name).resolve())
+        records = json.loads((folder / "questions.json").read_text(encoding="utf-8"))["questions"]
+        kept = [r if half(r["image_filename"]) else {k: v for k, v in r.items() if k != "answer"} for r in records]
+        (copy / "questions.json").write_text(json.dumps({"questions": kept}), encoding="utf-8")
+    return copy
+
+
+def distilled(data: Path, out: Path) -> Path:
+    """Distil a dataset with the embedded models and the reader of questions; return the folder."""
+    folder = out / "distilled" / data.name
+    if not (folder / "results.json").is_file():
+        fields = {"data_dir": str(data), "follow_links": True, "code_gen_provider": "embedded"}
+        _, code = distil(DistilConfig(**fields), folder)
+        if code:
+            sys.exit(code)
+    return folder / DISTILLED
+
+
+def lessons(arm: str, whole: Path, halves: Path, out: Path) -> Path:
+    """Write what an arm learns: of the labelled half, and for arm d of the other half what the engine answers."""
+    path = out / "lessons" / f"{arm}.jsonl"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = read_distilled(halves) if arm == "d" else read_distilled(whole)
+        text = ""
+        for row in rows:
+            taught = row["kind"] == ANSWER or arm != "a"
+            if taught and (half(row["images"][0]) or (arm == "d" and not row["labelled"])):
+                text += json.dumps(row, ensure_ascii=False) + "\n"
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
+def untrained(texts: list[str], seed: int, folder: Path) -> Path:
+    """Write a Qwen2-VL with random weights and a tokenizer of the lessons' words; return the folder."""
+    if (folder / "config.json").is_file():
+        return folder
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import (
+        PreTrainedTokenizerFast,
+        Qwen2VLConfig,
+        Qwen2VLForConditionalGeneration,
+        Qwen2VLImageProcessorPil,
+        Qwen2VLProcessor,
+    )
+
+    from neptune.perception.oracle.vlm.processors import image_only
+
+    marks = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *marks]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=1024, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    inner.train_from_iterator([*texts, "Yes No yes no"], trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|endoftext|>", extra_special_tokens={}
+    )
+    ids = {
+        "image_token_id": "<|image_pad|>",
+        "video_token_id": "<|video_pad|>",
+        "vision_start_token_id": "<|vision_start|>",
+        "vision_end_token_id": "<|vision_end|>",
+    }
+    known = {name: tokenizer.convert_tokens_to_ids(mark) for name, mark in ids.items()}
+    width = 192
+    text = {"vocab_size": len(tokenizer), "hidden_size": width, "intermediate_size": 4 * width}
+    text |= {"num_hidden_layers": 4, "num_attention_heads": 6, "num_key_value_heads": 6}
+    text |= {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 6, 6]}}
+    text |= {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id}
+    vision = {"depth": 4, "num_heads": 4, "embed_dim": 128, "hidden_size": width, "patch_size": 14}
+    vision |= {"spatial_merge_size": 2, "temporal_patch_size": 2}
+    torch.manual_seed(seed)
+    model = Qwen2VLForConditionalGeneration(Qwen2VLConfig(text_config=text, vision_config=vision, **known))
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.bos_token_id = None
+    template = (
+        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content'] is string %}{{ m['content'] }}"
+        "{% else %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+        "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    pictures = Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=PIXELS)
+    processor = image_only(Qwen2VLProcessor)(pictures, tokenizer, chat_template=template)
+    folder.mkdir(parents=True, exist_ok=True)
+    processor.save_pretrained(str(folder))
+    model.save_pretrained(str(folder))
+    return folder
+
+
+def one(arm: str, seed: int, path: Path, val: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Train and ask one student, where that was not done before; return its figures on val."""
+    out = args.out / "students" / f"{arm}-{seed}"
+    options = {"max_pixels": PIXELS, "device": "cpu"}
+    if not (out / "model" / "config.json").is_file():
+        texts = [m["content"] for row in read_distilled(path) for m in row["messages"]]
+        start = untrained(texts, seed, args.out / "untrained" / f"{arm}-{seed}")
+        config = StudentConfig.model_validate(
+            {
+                "data": str(path),
+                "seed": seed,
+                "vlm_model_name": str(start),
+                "vlm_options": options,
+                "tuning": "full",
+                "softness": 0.5 if arm in "cd" else 0.0,
+                "steps": {"epochs": 1000, "max_steps": args.steps, "batch": 16, "lr": 1e-3, "save_every": 50},
+                "gradient_checkpointing": False,
+                "mixed_precision": "no",
+                "device": "cpu",
+                "threads": args.threads,
+            }
+        )
+        student(config, out)
+    return asked(out / "direct", val, ["--task", "direct", "--vlm_model_name", str(out / "model")], options, args)
+
+
+def asked(out: Path, val: Path, words: list[str], options: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
+    """Ask the questions of val, as far as that was not done, and return the figures."""
+    words = ["run", "clevr", *words, "--data_dir", str(val), "--follow_links", "true", "--output_dir", str(out)]
+    command([*words, "--num_samples", str(args.val), "--vlm_options", json.dumps(options), "--oracle_cache", "null"])
+    records = [record for record, _ in scan(out / "samples.jsonl")]
+    right = [bool(r.get("correct")) for r in records]
+    return figures(records) | {"interval": interval(right, [picture_of(r) for r in records])}
+
+
+def students(args: argparse.Namespace) -> None:
+    """Train all students that are not there yet, and print what each is worth."""
+    train, val = dataset(args.data_dir, args.out, args.train), dataset(args.val_dir, args.out, args.val)
+    whole, halves = distilled(train, args.out), distilled(hidden(train, args.out), args.out)
+    rows = [("engine", "–", asked(args.out / "engine", val, ["--code_gen_provider", "embedded"], {}, args))]
+    for seed in range(args.seeds):
+        for arm in args.arms:
+            rows.append((arm, str(seed), one(arm, seed, lessons(arm, whole, halves, args.out), val, args)))
+    print("| arm | seed | right | 95 % | calibration error | seconds a question | calls |")
+    print("|---|---|---:|---:|---:|---:|---:|")
+    for arm, seed, row in rows:
+        low, high = row["interval"] or (0.0, 1.0)
+        ece = "–" if row["ece"] is None else f"{row['ece']:.3f}"
+        print(
+            f"| {arm} | {seed} | {row['accuracy']:.1%} | {low:.1%} – {high:.1%} | {ece} | {row['seconds']:.3f} | "
+            f"{row['calls']:.1f} |"
+        )
+
+
+def draw(args: argparse.Namespace) -> None:
+    """Print rationales of a folder of task distil, drawn with a seed."""
+    rows = [row for row in read_distilled(args.folder / DISTILLED) if row["kind"] == RATIONALE]
+    for number, row in enumerate(random.Random(args.seed).sample(rows, min(args.count, len(rows))), 1):
+        print(f"{number}. `{row['id'].split('/')[0]}` **{row['question']}** {row['messages'][1]['content']}\n")
+
+
+def main() -> None:
+    """Read the command line, and do what it says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(required=True)
+    drawing = parts.add_parser("draw")
+    drawing.add_argument("folder", type=Path)
+    drawing.add_argument("--count", type=int, default=200)
+    drawing.add_argument("--seed", type=int, default=0)
+    drawing.set_defaults(do=draw)
+    teaching = parts.add_parser("students")
+    teaching.add_argument("--data_dir", type=Path, required=True)
+    teaching.add_argument("--val_dir", type=Path, required=True)
+    teaching.add_argument("--out", type=Path, required=True)
+    teaching.add_argument("--arms", default="".join(ARMS))
+    teaching.add_argument("--seeds", type=int, default=3)
+    teaching.add_argument("--steps", type=int, default=1500)
+    teaching.add_argument("--train", type=int, default=4000, help="questions that are distilled, at most")
+    teaching.add_argument("--val", type=int, default=500, help="questions that are asked, at most")
+    teaching.add_argument("--threads", type=int, default=2)
+    teaching.set_defaults(do=students)
+    args = parser.parse_args()
+    args.do(args)
+
+
+if __name__ == "__main__":
+    main()
