@@ -107,7 +107,7 @@ def test_the_programs_name_is_that_under_which_it_runs(
         (["ask", "a.png"], "nothing is asked"),
         (["ask", "nowhere.png", "Why?", "--program", "1"], "The picture does not exist (nowhere.png)"),
         (["ask", "a.png", "b.png", "--image", "c.png", "--program", "1"], "the picture is given twice"),
-        (["compare", "a"], "compare takes two run folders, and 1 are given"),
+        (["compare", "a"], "compare takes two run folders or more, and 1 are given"),
         (["compare", "a", "b", "--seed", "1"], "no fields but --data_dir and --follow_links, and --seed is given"),
         (["report", "nowhere"], "There is no such folder (nowhere)"),
         (["report"], "report takes one FOLDER, and none is given"),
