@@ -213,7 +213,9 @@ def test_packaged_configs_find_what_is_packaged_with_them(name: str) -> None:
     config, found = read_run(find_config(name), {})
     data = config.model_dump(mode="json")
     assert found == name
-    for path in [data["data_dir"] or "data/"] if "data_dir" in data else [*data["positive"], *data["negative"]]:
+    for path in (
+        [data["data_dir"] or "data/"] if "data_dir" in data else data.get("positive", []) + data.get("negative", [])
+    ):
         assert path.startswith("data/") or Path(path).exists()  # what begins so is not shipped, and said not to be
     programs = data.get("program_cache_address")
     assert programs is None or Path(programs).is_file()
