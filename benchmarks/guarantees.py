@@ -206,7 +206,9 @@ def rows(path: Path, decisions: Decisions | None, proxy: Oracle, widths: Sequenc
 
 def chosen(found: Rows, pictures: NDArray[np.int64], alpha: float) -> int:
     """Return which width is certified on some pictures: its index, −1 for infinity."""
-    return fixed_sequence((row[pictures] for row in found.losses), alpha, DELTA) - 1
+    held = fixed_sequence((row[pictures] for row in found.losses), alpha, DELTA)
+    # All that hold do so at once: the cheapest is taken.
+    return int(found.calls[:held][:, pictures].mean(1).argmin()) if held else -1
 
 
 def table(name: str, found: Rows, seed: int = 0) -> list[dict[str, Any]]:

@@ -47,6 +47,9 @@ def test_a_run_under_a_certificate_asks_less_and_says_what_it_is_worth(
 ) -> None:
     path, certificate = certified
     assert not certificate.exact
+    chosen = min((t for t in certificate.tried if t.held), key=lambda t: t.calls)
+    assert chosen.width == certificate.width  # all that hold do so at once: the cheapest is taken
+    assert chosen.calls == pytest.approx(certificate.calls["certified"], abs=1e-3)
     assert certificate.calls["certified"] < certificate.calls["exact"]
     assert Certificate.load(path) == certificate
     assert run_dataset(config(tmp_path / "run", certificate=str(path), audit=0.5), "run") == 0

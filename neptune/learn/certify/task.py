@@ -1,7 +1,8 @@
 """``task: certify``: calibrates how far a proxy may stand in for the oracle, and writes ``certificate.json``.
 
 The questions of a config's dataset are decided by the oracle alone, everything asked; then by intervals around the
-proxy, the widest first, until a width can not be shown to keep the risk. The last one that could is the certificate's.
+proxy, the widest first, until a width can not be shown to keep the risk. Those that could do so all at once, and the
+one of the fewest calls is the certificate's.
 """
 
 from __future__ import annotations
@@ -74,11 +75,12 @@ def certify(config: Config, output_dir: str | Path, progress: Progress | None = 
     for question in questions:
         families[question.dataset].add(question.family)
     mistaken = decisions.mistaken(best) if best is not None else np.zeros(0)
-    held = [t for t in tried if t.held]
+    # All that hold do so at once. The narrowest is not always the cheapest: a proxy may contradict what was asked.
+    held = min((t for t in tried if t.held), key=lambda t: t.calls, default=None)
     certificate = Certificate(
         alpha=alpha,
         delta=delta,
-        width=held[-1].width if held else None,
+        width=None if held is None else held.width,
         pictures=n,
         questions=len(questions),
         questions_a_picture=round(len(questions) / n, 3),
@@ -98,8 +100,8 @@ def certify(config: Config, output_dir: str | Path, progress: Progress | None = 
 def _tested(
     decisions: Decisions, proxy: Oracle, alpha: float, delta: float, report: Progress
 ) -> tuple[list[Tried], Row | None]:
-    """Test widths in their order up to the first that fails; return what was found, and the decisions at the last that
-    held."""
+    """Test widths in their order up to the first that fails; return what was found, and the decisions at the one of the
+    fewest calls among those that held."""
     tried: list[Tried] = []
     best: Row | None = None
     for k, width in enumerate(WIDTHS):
@@ -111,7 +113,8 @@ def _tested(
         report("certify", (k + 1) / len(WIDTHS), f"λ = {width:g}: {losses.mean():.4f} decided otherwise, p = {p:.3g}")
         if not held:
             break
-        best = row
+        if best is None or row.calls.mean() < best.calls.mean():
+            best = row
     return tried, best
 
 
