@@ -146,7 +146,7 @@ def _collected_seldom() -> Iterator[None]:
 def _certified(config: Config, folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:
     """Return what came of a run's certificate, and say so where its alarm has rung."""
     from neptune.guarantees.certificate import Certificate
-    from neptune.runs.evaluate.audited import certified_figures, warning
+    from neptune.runs.evaluate.after import certified_figures, warning
 
     assert config.certificate is not None
     answered = folder.records.in_order([task.name for task in loaded])
