@@ -39,8 +39,8 @@ class Weights(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    answer: float = Field(1.0, ge=0, description="weight of the loss of answers")
-    rationale: float = Field(1.0, ge=0, description="weight of the loss of rationales; 0: none are taught")
+    answer: float = Field(default=1.0, ge=0, description="weight of the loss of answers")
+    rationale: float = Field(default=1.0, ge=0, description="weight of the loss of rationales; 0: none are taught")
 
 
 class StudentConfig(BaseModel):
