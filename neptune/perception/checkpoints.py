@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,6 +194,71 @@ def load_model(
             hint="Without a network: download it first, and name its folder",
         ) from error
     return model.eval(), _preprocessing(told, what)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model that sees, and what its preprocessing is told; `name` is for errors, `weights` for caches."""
+
+    name: str
+    model: Any
+    said: dict[str, Any]
+    architecture: str
+    weights: str
+
+
+def open_model(
+    model: str | tuple[Any, dict[str, Any]],
+    names: Path,
+    classes: Mapping[str, str],
+    what: str,
+    *,
+    revision: str | None,
+    device: str,
+    dtype: str,
+    local_files_only: bool,
+) -> Opened:
+    """Return a model by its short name, id or folder, or one that is loaded, with its preprocessing.
+
+    Parameters
+    ----------
+    model
+        What the adapter was given.
+    names
+        The file of its short names.
+    classes, what, revision, device, dtype, local_files_only
+        As for :func:`load_model`, errors too.
+    """
+    source: str | None = None
+    if isinstance(model, str):
+        name, known = model, short_names(names).get(model)
+        source = known["id"] if known else model
+        loaded, said = load_model(
+            source,
+            classes,
+            what,
+            revision=revision or (known["revision"] if known else None),
+            device=device,
+            dtype=dtype,
+            local_files_only=local_files_only,
+        )
+    else:
+        loaded, said = model
+        name = str(loaded.config.model_type)
+    architecture = str(loaded.config.model_type)
+    if architecture not in classes:
+        raise PerceptionError(
+            f"'{name}' is of the architecture '{architecture}', which is no {what} known here",
+            expected=f"one of {', '.join(classes)}",
+        )
+    return Opened(name, loaded, said, architecture, fingerprint(loaded, source))
+
+
+def at_least_one(batch_size: int, where: str) -> int:
+    """Return a batch size; PerceptionError if it is less than 1."""
+    if batch_size < 1:
+        raise PerceptionError(f"batch_size is {batch_size}", where=where, expected="at least 1")
+    return batch_size
 
 
 def _preprocessing(file: str | None, what: str) -> dict[str, Any]:

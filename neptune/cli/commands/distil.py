@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+from neptune.config.paths import run_folder
 
 if TYPE_CHECKING:
     from neptune.learn.distil.task import DistilConfig
@@ -30,7 +31,7 @@ def distil(config: DistilConfig, name: str) -> int:
     from neptune.learn.distil.export import DISTILLED
     from neptune.learn.distil.task import distil as run
 
-    folder = Path(config.output_dir) if config.output_dir is not None else Path("experiments") / name
+    folder = run_folder(config.output_dir, name)
     results, code = run(config, folder)
     if not results:
         return code

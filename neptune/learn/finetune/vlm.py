@@ -7,10 +7,10 @@ Writes the adapter (``adapter/``, peft's format, for ``vlm_options: {"adapter": 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -124,20 +124,8 @@ def finetune(
     MissingExtraError
         If peft, accelerate, transformers or matplotlib is missing (checked before the training).
     """
-    begun = time.monotonic()
-    output = Path(output_dir)
-    require_matplotlib("finetune")
     need_peft()
-    accelerator = accelerator_of(config.mixed_precision, config.device)
-    with threads(config.threads):
-        tuner = Tuner(config, accelerator, oracle)
-        with shown(progress if accelerator.is_main_process else quiet) as report:
-            results = tuner.run(output, report)
-    results["seconds"] = round(time.monotonic() - begun, 1)
-    if accelerator.is_main_process:
-        write_json(output / "results.json", results)
-    accelerator.wait_for_everyone()
-    return results
+    return trained(config, output_dir, progress, lambda accelerator: Tuner(config, accelerator, oracle))
 
 
 class Tuner:
@@ -191,25 +179,12 @@ class Tuner:
             progress=progress,
         )
         results: dict[str, Any] = {
-            "task": config.task,
-            "model": config.vlm_model_name,
             "questions": len(items),
             "not_used": len(self.training.problems),
-            "parameters": sum(p.numel() for p in self.parameters),
-            "processes": self.accelerator.num_processes,
-            "steps": state.step,
-            "stopped": stopped,
-            "loss": {"first": state.losses[0], "last": state.losses[-1]},
-            "losses": state.losses,
             "cells": dict(zip(("asked", "sent_back"), self._over_all([self.asked, self.sent_back]), strict=True)),
-            "training_seconds": round(state.seconds, 1),
-            "config": config.model_dump(mode="json"),
-            "commit": commit(),
+            **told_of(self, state, stopped, first),
         }
         if self.validation is not None:
-            assert state.best is not None
-            results["accuracy"] = {"before": first, "best": state.best[1], "best_step": state.best[0]}
-            results["scores"] = [list(at) for at in state.scores]
             results["validation_questions"] = len(self.validation.items) + self.validation.lost
         if self.accelerator.is_main_process:
             save(self.wrapped, output / "adapter")
@@ -291,6 +266,76 @@ class Tuner:
         rest = [item for item in self.training.items if id(item) not in kept]
         self.training = Questions(rest, self.training.problems, self.training.lost)
         return Questions(held[: config.val_samples], [])
+
+
+class Training(Protocol):
+    """What :func:`trained` runs: a model, and what it learns."""
+
+    config: Any
+    accelerator: Any
+    parameters: list[Any]
+
+    def run(self, output: Path, progress: Progress) -> dict[str, Any]:
+        """Train, write what was learnt, and return the results."""
+
+
+def trained(
+    config: Any, output_dir: str | Path, progress: Progress | None, make: Callable[[Any], Training]
+) -> dict[str, Any]:
+    """Run a training under an accelerator, write ``results.json`` from one of its processes, and return the results.
+
+    Parameters
+    ----------
+    config
+        With `task`, `mixed_precision`, `device` and `threads`.
+    output_dir, progress
+        As for :func:`finetune`.
+    make
+        Takes the accelerator.
+
+    Raises
+    ------
+    MissingExtraError
+        If accelerate or matplotlib is missing (checked before the training).
+    ConfigError
+        If the machine has no such precision.
+    """
+    begun = time.monotonic()
+    output = Path(output_dir)
+    require_matplotlib(config.task)
+    accelerator = accelerator_of(config.mixed_precision, config.device)
+    with threads(config.threads):
+        training = make(accelerator)
+        with shown(progress if accelerator.is_main_process else quiet) as report:
+            results = training.run(output, report)
+    results["seconds"] = round(time.monotonic() - begun, 1)
+    if accelerator.is_main_process:
+        write_json(output / "results.json", results)
+    accelerator.wait_for_everyone()
+    return results
+
+
+def told_of(training: Training, state: loop.State, stopped: str, first: float | None) -> dict[str, Any]:
+    """Return what ``results.json`` says of every training; `first` is the score before it, where one is taken."""
+    config = training.config
+    results: dict[str, Any] = {
+        "task": config.task,
+        "model": config.vlm_model_name,
+        "parameters": sum(p.numel() for p in training.parameters),
+        "processes": training.accelerator.num_processes,
+        "steps": state.step,
+        "stopped": stopped,
+        "loss": {"first": state.losses[0], "last": state.losses[-1]},
+        "losses": state.losses,
+        "training_seconds": round(state.seconds, 1),
+        "config": config.model_dump(mode="json"),
+        "commit": commit(),
+    }
+    if first is not None:
+        assert state.best is not None
+        results["accuracy"] = {"before": first, "best": state.best[1], "best_step": state.best[0]}
+        results["scores"] = [list(at) for at in state.scores]
+    return results
 
 
 def accelerator_of(mixed_precision: str | None, device: str) -> Any:

@@ -8,7 +8,6 @@ The loop is that of ``task: finetune``.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,12 +23,10 @@ from neptune.learn.distil.export import ANSWER
 from neptune.learn.finetune import loop
 from neptune.learn.finetune.loop import Steps
 from neptune.learn.finetune.lora import LoraSettings, attach, save
-from neptune.learn.finetune.vlm import accelerator_of, quiet, trainable
-from neptune.learn.shared import Progress, commit, hold_out, shown, threads
+from neptune.learn.finetune.vlm import told_of, trainable, trained
+from neptune.learn.shared import Progress, hold_out
 from neptune.learn.student.lessons import Lesson, Lessons, as_json, read_lessons
 from neptune.perception import registry
-from neptune.plots import require_matplotlib
-from neptune.runs.record import write_json
 from neptune.saving import RESUME, replacing_files
 from neptune.scene.types import Oracle
 
@@ -97,19 +94,7 @@ def student(
     MissingExtraError
         If peft, accelerate, transformers or matplotlib is missing (checked before the training).
     """
-    begun = time.monotonic()
-    output = Path(output_dir)
-    require_matplotlib("student")
-    accelerator = accelerator_of(config.mixed_precision, config.device)
-    with threads(config.threads):
-        teaching = _Teaching(config, accelerator, oracle)
-        with shown(progress if accelerator.is_main_process else quiet) as report:
-            results = teaching.run(output, report)
-    results["seconds"] = round(time.monotonic() - begun, 1)
-    if accelerator.is_main_process:
-        write_json(output / "results.json", results)
-    accelerator.wait_for_everyone()
-    return results
+    return trained(config, output_dir, progress, lambda accelerator: _Teaching(config, accelerator, oracle))
 
 
 class _Teaching:
@@ -161,23 +146,10 @@ class _Teaching:
             progress=progress,
         )
         results: dict[str, Any] = {
-            "task": config.task,
-            "model": config.vlm_model_name,
             "lessons": dict(Counter(lesson.kind for lesson in self.lessons)),
-            "parameters": sum(p.numel() for p in self.parameters),
-            "processes": self.accelerator.num_processes,
-            "steps": state.step,
-            "stopped": stopped,
-            "loss": {"first": state.losses[0], "last": state.losses[-1]},
-            "losses": state.losses,
-            "training_seconds": round(state.seconds, 1),
-            "config": config.model_dump(mode="json"),
-            "commit": commit(),
+            **told_of(self, state, stopped, first),
         }
         if self.held:
-            assert state.best is not None
-            results["accuracy"] = {"before": first, "best": state.best[1], "best_step": state.best[0]}
-            results["scores"] = [list(at) for at in state.scores]
             results["held_out"] = len(self.held)
         if self.accelerator.is_main_process:
             self._save(output)

@@ -15,15 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neptune.errors import PerceptionError, PerceptionFailedError
-from neptune.perception.checkpoints import (
-    IMAGENET,
-    fingerprint,
-    load_model,
-    normalised,
-    one_line,
-    short_names,
-    side_lengths,
-)
+from neptune.perception.checkpoints import IMAGENET, at_least_one, normalised, one_line, open_model, side_lengths
 from neptune.perception.device_failures import failures_said
 from neptune.scene.boxes import FloatArray
 from neptune.scene.identity import identity
@@ -77,33 +69,20 @@ class TransformersSegmenter:
         batch_size: int = 64,
         local_files_only: bool = False,
     ) -> None:
-        if batch_size < 1:
-            raise PerceptionError(f"batch_size is {batch_size}", where="segment_options", expected="at least 1")
-        self.name = model if isinstance(model, str) else str(model[0].config.model_type)
-        source: str | None = None
-        if isinstance(model, str):
-            known = short_names(NAMES).get(model)
-            source = known["id"] if known else model
-            self.model, self._said = load_model(
-                source,
-                CLASSES,
-                "segmenter",
-                revision=revision or (known["revision"] if known else None),
-                device=device,
-                dtype=dtype,
-                local_files_only=local_files_only,
-            )
-        else:
-            self.model, self._said = model
-        self.architecture = str(self.model.config.model_type)
-        if self.architecture not in CLASSES:
-            raise PerceptionError(
-                f"'{self.name}' is of the architecture '{self.architecture}', which is no segmenter known here",
-                expected=f"one of {', '.join(CLASSES)}",
-            )
-        self.batch_size = batch_size
+        self.batch_size = at_least_one(batch_size, "segment_options")
+        opened = open_model(
+            model,
+            NAMES,
+            CLASSES,
+            "segmenter",
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            local_files_only=local_files_only,
+        )
+        self.name, self.model, self._said = opened.name, opened.model, opened.said
+        self.architecture, self._fingerprint = opened.architecture, opened.weights
         self._sides = side_lengths(self._said, (1024, 1024), "segmenter")
-        self._fingerprint = fingerprint(self.model, source)
         self._lock = threading.Lock()
 
     @property
