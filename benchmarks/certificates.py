@@ -252,5 +252,9 @@ def _decision(goal: Goal, evaluator: Executor) -> object:
         return settled_argmax(evaluator.logic, low, low)[0]
     if isinstance(node, Count | CountTrue):
         return evaluator.number(node)
+    if isinstance(node, Description):  # does anything fit?
+        return bool(evaluator.over(node).low.decide().any())
+    if isinstance(node, Describe):
+        return any(bool(evaluator.truth(b).low.decide()) for b in node.bodies)
     value = evaluator.truth(node).low
     return tuple((value.internal if goal.kind == "exact" else value.decide()).flatten().tolist())

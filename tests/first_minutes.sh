@@ -34,7 +34,7 @@ sed -nE 's/^([A-Za-z0-9][^\\]*[^ \\]).*/\1/p' "$root/requirements/demo.txt" >"$w
     --constraint "$root/requirements/torch.txt" ${PIP_ARGS:-} "$work"/dist/*.whl
 "$bin/python" -m pip check
 
-cp "$root/README.md" "$root/docs/coming-from-neptune.md" "$root/tests/helpers/console.py" "$work/"
+cp "$root/README.md" "$root/docs/coming-from-neptune.md" "$root/docs/find.md" "$root/tests/helpers/console.py" "$work/"
 mkdir "$work/empty"
 cd "$work/empty"
 export PATH=$bin:$PATH HOME=$work
@@ -52,7 +52,7 @@ if unshare --user --map-root-user --net true 2>/dev/null; then
     unshare --user --map-root-user --net bash -c '
         python <&3 && { python -c "import socket; socket.create_connection((\"192.0.2.1\", 80), 2)" 2>/dev/null &&
             { echo "there is a network" >&2; exit 1; } || true; } && exec python "$@"
-    ' run "$work/console.py" "$work/README.md" "$work/coming-from-neptune.md"
+    ' run "$work/console.py" "$work/README.md" "$work/coming-from-neptune.md" "$work/find.md"
 else
     echo "== no network but the loopback: proxies that lead nowhere, and a guard in Python's sockets"
     site=$("$bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
@@ -73,5 +73,5 @@ GUARD
     echo "import no_network" >"$site/no_network.pth"
     export http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 all_proxy=http://127.0.0.1:9 no_proxy=127.0.0.1,localhost
     export HTTP_PROXY=$http_proxy HTTPS_PROXY=$https_proxy ALL_PROXY=$all_proxy NO_PROXY=$no_proxy
-    python "$work/console.py" "$work/README.md" "$work/coming-from-neptune.md"
+    python "$work/console.py" "$work/README.md" "$work/coming-from-neptune.md" "$work/find.md"
 fi

@@ -20,6 +20,7 @@ from neptune.engine.interpret.statements import MAX_DEPTH, Returned
 from neptune.engine.patches.interpreter import PatchInterpreter
 from neptune.engine.patches.members import settled
 from neptune.errors import ToolError
+from neptune.scene.boxes import Place, View
 from neptune.scene.picture import Picture
 from neptune.tools import Made, Mask, Toolbox
 
@@ -118,11 +119,20 @@ class TurnInterpreter(PatchInterpreter):
         if isinstance(value, Shot):
             return value
         if isinstance(value, values.Region):
+            of = self._viewed(value.box.view, node) if isinstance(value.box, Place) else self.picture
             if value.whole:
-                return self.picture
+                return of
             box = [float(x) for x in value.box]
-            return self._tool("crop", self.picture, [box], {}, node)  # type: ignore[no-any-return]
+            return self._tool("crop", of, [box], {}, node)  # type: ignore[no-any-return]
         return None
+
+    def _viewed(self, view: View, node: ast.Node) -> Shot:
+        """Return the picture that tools made of the scene's, by its steps."""
+        found = self.picture
+        for name, given in view:
+            others = [self._viewed(v[1], node) if isinstance(v, tuple) and v[:1] == ("view",) else v for v in given]
+            found = self._tool(name, found, others, {}, node)
+        return found
 
     def _tool(self, name: str, of: Shot, args: list[Any], keywords: dict[str, Any], node: ast.Node) -> Any:
         """Apply a picture tool."""

@@ -305,7 +305,7 @@ def test_bad_weights_and_settings_are_errors(tmp_path):
 
 def test_shipped_weights_are_small():
     files = list((Path(store.__file__).parent / "weights").glob("*.safetensors"))
-    assert {f.stem for f in files} == {"detector", "scorer", "drawings"}
+    assert {f.stem for f in files} == {"depth", "detector", "scorer", "drawings"}
     assert sum(f.stat().st_size for f in files) <= 10_000_000
 
 

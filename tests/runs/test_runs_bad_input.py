@@ -176,6 +176,8 @@ def test_mistakes_before_the_run(data: Path, capsys: pytest.CaptureFixture[str])
 
 def test_a_bug_is_recorded_with_its_traceback(data: Path) -> None:
     class Broken:
+        percepts = None
+
         def labels(self, *_: object) -> tuple[str, ...]:
             return ()
 

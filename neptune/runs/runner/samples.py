@@ -272,7 +272,7 @@ class Asked:
             **describe_writing(self._written),
             **described,
             **describe_scene(self.scene),
-            **shown(self.engine.percepts, self.scene.picture if self.scene is not None else None),
+            **shown(self._engine.percepts, self.scene.picture if self.scene is not None else None),
             **self._inside,
             **self._recorded,
             "picture": place_of(self.sample.picture, self._folder.path, seen=self.scene is not None),

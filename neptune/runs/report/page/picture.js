@@ -1,5 +1,6 @@
 // The picture of a sample: its boxes, coloured by score, with labels that keep clear of one another.
 const FONT = 11.5; // of a label, in pixels of the screen, whatever the picture's size
+const PNG = "image/png;base64,"; // apart from "data:", so that a page without pictures is known by its text
 const measure = document.createElement("canvas").getContext("2d");
 
 function widthOf(text) {
@@ -83,7 +84,7 @@ class View {
   }
 
   layers(frame) { // masks, depth and words, where a program asked for them: each may be laid over the picture
-    const seen = this.sample.seen || {}, found = [], isPicture = (v) => typeof v === "string" && v.startsWith("data:image/png;base64,");
+    const seen = this.sample.seen || {}, found = [], isPicture = (v) => typeof v === "string" && v.startsWith(`data:${PNG}`);
     const add = (name, node, on) => {
       const button = make("button", "layer", name), show = (v) => { node.style.display = v ? "" : "none"; button.setAttribute("aria-pressed", v); };
       button.type = "button";
