@@ -20,7 +20,7 @@ from neptune.engine.interpret.statements import MAX_DEPTH, Returned
 from neptune.engine.patches.interpreter import PatchInterpreter
 from neptune.engine.patches.members import settled
 from neptune.errors import ToolError
-from neptune.scene.boxes import Place, View
+from neptune.scene.boxes import Place, View, is_view
 from neptune.scene.picture import Picture
 from neptune.tools import Made, Mask, Toolbox
 
@@ -130,7 +130,7 @@ class TurnInterpreter(PatchInterpreter):
         """Return the picture that tools made of the scene's, by its steps."""
         found = self.picture
         for name, given in view:
-            others = [self._viewed(v[1], node) if isinstance(v, tuple) and v[:1] == ("view",) else v for v in given]
+            others = [self._viewed(v[1], node) if is_view(v) else v for v in given]
             found = self._tool(name, found, others, {}, node)
         return found
 

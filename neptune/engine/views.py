@@ -11,7 +11,7 @@ from cachetools import LRUCache
 from neptune.engine.scenes import Scenes
 from neptune.films import Film
 from neptune.scene import Scene
-from neptune.scene.boxes import View
+from neptune.scene.boxes import View, is_view
 from neptune.scene.picture import Picture
 from neptune.tools import Made, Toolbox, ToolError
 
@@ -90,13 +90,9 @@ class PictureViews:
                 if scene.picture is None:
                     raise ToolError("The scene has no picture that a tool could work on", where=f"{name}: {scene.name}")
                 made = Made(scene.picture)
-            others = [self._result(scene, v[1]) if _is_view(v) else v for v in given]
+            others = [self._result(scene, v[1]) if is_view(v) else v for v in given]
             made = self._tools.apply(name, made, *others)
         if made is None:
             assert scene.picture is not None
             made = Made(scene.picture)
         return made
-
-
-def _is_view(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and value[0] == "view"

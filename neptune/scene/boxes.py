@@ -73,6 +73,11 @@ def suppress(boxes: FloatArray, threshold: float) -> NDArray[np.int64]:
     return np.array(kept, dtype=np.int64)
 
 
+def is_view(value: Any) -> bool:
+    """Tell whether an argument of a step is another picture: ``("view", its steps)``."""
+    return isinstance(value, tuple) and len(value) == 2 and value[0] == "view"
+
+
 class Place(tuple[float, float, float, float]):
     """A box of another picture than the scene's: of a frame of a film, or of what picture tools made of the picture.
 

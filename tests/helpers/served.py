@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -17,6 +18,8 @@ from neptune.engine import Engine
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "examples" / "clevr" / "images"
 PICTURE = IMAGES / "CLEVR_val_000049.png"
+DATA = base64.b64encode(PICTURE.read_bytes()).decode()
+BASE = "http://127.0.0.1"
 RED_CUBES = "count(Object, lambda x: red(x) and cube(x) and left(x, iota(Object, lambda y: brown(y) and sphere(y))))"
 
 

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from helpers.served import IMAGES, PICTURE, RED_CUBES, application, events, refused
+from helpers.served import DATA, IMAGES, PICTURE, RED_CUBES, events, refused
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed: make setup-all")
 testclient = pytest.importorskip("starlette.testclient", reason="the extra serve is not installed: make setup-all")
-
-DATA = base64.b64encode(PICTURE.read_bytes()).decode()
-BASE = "http://127.0.0.1"
-
-
-@pytest.fixture(scope="module")
-def app() -> Any:
-    return application(roots=(IMAGES,))
-
-
-@pytest.fixture(scope="module")
-def client(app: Any) -> Iterator[Any]:
-    with testclient.TestClient(app, base_url=BASE) as found:
-        yield found
 
 
 # --- what it answers ---

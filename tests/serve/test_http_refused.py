@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.served import IMAGES, PICTURE, application, events, listening, refused
+from helpers.served import BASE, DATA, PICTURE, application, events, listening, refused
 
 from neptune.errors import NeptuneError
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed: make setup-all")
 testclient = pytest.importorskip("starlette.testclient", reason="the extra serve is not installed: make setup-all")
-
-DATA = base64.b64encode(PICTURE.read_bytes()).decode()
-BASE = "http://127.0.0.1"
-
-
-@pytest.fixture(scope="module")
-def app() -> Any:
-    return application(roots=(IMAGES,))
-
-
-@pytest.fixture(scope="module")
-def client(app: Any) -> Iterator[Any]:
-    with testclient.TestClient(app, base_url=BASE) as found:
-        yield found
 
 
 @pytest.mark.parametrize(
