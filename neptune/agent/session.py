@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from neptune.agent import formats
@@ -31,23 +32,7 @@ def chat_of(config: Config) -> Chat:
     NeptuneError
         If it can not be asked: no key, no address, no package.
     """
-    return Chat(
-        Settings(
-            config.code_gen_provider,
-            str(config.code_gen_model_name),
-            config.code_gen_base_url,
-            temperature=config.code_gen_temperature,
-            seed=config.seed,
-            max_tokens=config.code_gen_max_tokens,
-            timeout=config.code_gen_timeout,
-            retries=config.code_gen_retries,
-            concurrency=config.code_gen_concurrency,
-            constrained="off",
-            prices=config.code_gen_prices,
-            omit=config.code_gen_omit,
-            trusted_hosts=config.trusted_hosts,
-        )
-    )
+    return Chat(replace(Settings.of(config), constrained="off"))
 
 
 def limits_of(config: Config) -> TurnLimits:

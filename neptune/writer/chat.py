@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neptune.errors import ConfigError, MissingExtraError
 from neptune.servers import replies
@@ -18,6 +18,9 @@ from neptune.servers.listed import get
 from neptune.servers.transport import words_of
 from neptune.writer import failures
 from neptune.writer.grammars import request_fields
+
+if TYPE_CHECKING:
+    from neptune.config import Config
 
 _LOG = logging.getLogger("neptune")
 
@@ -94,6 +97,25 @@ class Settings:
     prices: Mapping[str, float] = field(default_factory=dict)
     omit: Sequence[str] = ()
     trusted_hosts: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, config: Config) -> Settings:
+        """Return how a config's language model (its fields ``code_gen_…``) is asked."""
+        return cls(
+            config.code_gen_provider,
+            str(config.code_gen_model_name),
+            config.code_gen_base_url,
+            config.code_gen_temperature,
+            config.seed,
+            config.code_gen_max_tokens,
+            config.code_gen_timeout,
+            config.code_gen_retries,
+            config.code_gen_concurrency,
+            config.code_gen_constrained,
+            config.code_gen_prices,
+            config.code_gen_omit,
+            config.trusted_hosts,
+        )
 
 
 class Chat:

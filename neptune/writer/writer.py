@@ -149,23 +149,7 @@ class Writer:
                 f"code_gen_model_name is not given; code_gen_provider {provider} needs it",
                 expected="the provider's name of a language model",
             )
-        chat = Chat(
-            Settings(
-                provider,
-                model,
-                config.code_gen_base_url,
-                config.code_gen_temperature,
-                config.seed,
-                config.code_gen_max_tokens,
-                config.code_gen_timeout,
-                config.code_gen_retries,
-                config.code_gen_concurrency,
-                config.code_gen_constrained,
-                config.code_gen_prices,
-                config.code_gen_omit,
-                config.trusted_hosts,
-            )
-        )
+        chat = Chat(Settings.of(config))
         return cls(
             chat,
             ProgramStore(address or default_cache(model)),
