@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import ssl
 import statistics
 import subprocess
 import sys
@@ -27,18 +28,27 @@ PROGRAMS = (
 )
 
 
+TLS = ssl.create_default_context()
+
+
+def client_of(address: str) -> httpx.AsyncClient:
+    """Return a client with a connection of its own, as each browser has: a pool that many share hands its connections
+    out as it likes, and what is measured would be its unfairness."""
+    return httpx.AsyncClient(base_url=address, timeout=120, verify=TLS, limits=httpx.Limits(max_connections=1))
+
+
 async def load(address: str, clients: int, seconds: float) -> dict[str, object]:
     """Ask for some seconds, and return the figures."""
     pictures = sorted(path.name for path in IMAGES.glob("*.png"))[:16]
     times: list[list[float]] = [[] for _ in range(clients)]
     errors: dict[str, int] = {}
-    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
+    async with client_of(address) as client:
         for picture in pictures:  # each is looked at once beforehand: what is measured is the line, not the detector
             await client.post("/v1/ask", json={"picture": picture, "program": PROGRAMS[0]})
 
-        async def one(k: int, until: float) -> None:
-            asked = k
+    async def one(k: int, until: float) -> None:
+        asked = k
+        async with client_of(address) as client:
             while time.monotonic() < until:
                 body = {"picture": pictures[asked % len(pictures)], "program": PROGRAMS[asked % len(PROGRAMS)]}
                 begun = time.monotonic()
@@ -52,8 +62,8 @@ async def load(address: str, clients: int, seconds: float) -> dict[str, object]:
                     errors[said] = errors.get(said, 0) + 1
                 asked += 1
 
-        until = time.monotonic() + seconds
-        await asyncio.gather(*(one(k, until) for k in range(clients)))
+    until = time.monotonic() + seconds
+    await asyncio.gather(*(one(k, until) for k in range(clients)))
     every = sorted(t for some in times for t in some)
     medians = [statistics.median(some) for some in times]
     return {

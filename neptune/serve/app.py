@@ -38,13 +38,6 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 SEARCH_SECONDS = 3600.0
 """That a search in a folder may take: it says what it knows all the while, and ends when nobody listens."""
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-
 
 def application(service: Service, work: Work, rules: Rules) -> Guard:
     """Return the application that a server runs.
@@ -67,13 +60,6 @@ def application(service: Service, work: Work, rules: Rules) -> Guard:
     )
     folders = Folders(service)
     _errors(app)
-
-    @app.middleware("http")
-    async def headers(request: Request, call: Any) -> Response:
-        response: Response = await call(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def page() -> HTMLResponse:

@@ -22,6 +22,13 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 OPEN = ("/", "/healthz")
 """What is given without a token: the page itself, which knows nothing."""
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+"""Of every response, refusals included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
+        send = _with_headers(send)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         said = self.refusal(scope.get("path", "/"), headers)
         if said is None:
@@ -126,6 +134,19 @@ class Guard:
                 f"The request took longer than {self.rules.body_seconds:g} seconds to come",
                 "Send it again",
             )
+
+
+def _with_headers(send: Send) -> Send:
+    """Return what sends a response with the headers that every one has."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = {bytes(name).lower() for name, _ in message.get("headers", ())}
+            more = [(name, value) for name, value in HEADERS if name not in own]
+            message = {**message, "headers": [*message.get("headers", ()), *more]}
+        await send(message)
+
+    return sent
 
 
 def _heard(content: bytes, receive: Receive) -> Receive:

@@ -202,6 +202,29 @@ def test_too_many_at_once_are_sent_away_and_one_that_takes_long_too() -> None:
     asyncio.run(run())
 
 
+def test_the_line_is_first_come_first_served() -> None:
+    """Whoever waits longest is next: no request overtakes, so all clients wait alike."""
+    from neptune.serve.work import Work
+
+    async def run() -> None:
+        work, begun = Work(threads=1, waiting=100), list[int]()
+        await asyncio.gather(*(work.do(begun.append, k) for k in range(60)))
+        assert begun == list(range(60))
+        work.close()
+
+    asyncio.run(run())
+
+
+def test_every_response_says_that_it_is_for_this_page_alone(client: Any) -> None:
+    found = [client.get("/"), client.get("/nowhere"), client.post("/v1/check", json={"program": "1"})]
+    found += [client.post("/v1/check", json={}), client.get("/", headers={"host": "evil.example"})]
+    assert [f.status_code for f in found] == [200, 404, 200, 422, 403]
+    for one in found:
+        assert one.headers["x-content-type-options"] == "nosniff"
+        assert one.headers["cross-origin-resource-policy"] == "same-origin"
+        assert one.headers.get_list("cache-control") == ["no-store"]
+
+
 def _fails() -> None:
     raise NeptuneError("It fails")
 
