@@ -18,7 +18,8 @@ Kind = Literal["truth", "number", "text", "object", "objects", "region", "list",
 
 SEMANTICS = 3
 """What programs mean, by number. 1: a value was described of the most probable object, and a probability told of the
-last step alone; 2: ``nearer``, ``depth``, ``text`` … were predicates as any other. What was recorded then is replayed
+last step alone; 2: ``nearer``, ``depth``, ``text`` … were predicates as any other,
+and a probability that a program takes as a number had digits that no score has. What was recorded then is replayed
 so."""
 
 BACKEND = "auto"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 # Scenes are small: torch's threads cost more than they give, and tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,6 +20,13 @@ HOW = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-full", action="store_true", help="run the tests marked full too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the same examples each time, so that a commit that passes once passes everywhere; others with --run-full."""
+    settings.register_profile("same", derandomize=True)
+    if not config.getoption("--run-full"):
+        settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -202,8 +202,10 @@ class RunningProgram(ABC):
         return node.span.line if node.span is not None else 0
 
     def need(self, kind: values.NeedKind, of: Any, node: ast.Node) -> Any:
-        """Return a plain value that the evaluator gives."""
-        return self.evaluator.need(values.Need(kind, of), self.line(node))
+        """Return a plain value that the evaluator gives; a probability to as many digits as scores have."""
+        value = self.evaluator.need(values.Need(kind, of), self.line(node))
+        rounded = kind in ("probability", "ranking") and self.semantics > 2
+        return values.to_nine_digits(value) if rounded else value
 
     # --- truths ----------------------------------------------------------------------------------
 

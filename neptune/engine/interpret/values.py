@@ -313,6 +313,17 @@ class Evaluator(Protocol):
         ...
 
 
+def to_nine_digits(value: float | Iterable[float]) -> float | list[float]:
+    """Round probabilities to nine significant digits: as many as tell any two float32 scores apart.
+
+    Another order of the same operations moves a probability by some 1e-16, and must not change which of two equally
+    good objects a program takes, or whether one is "more" than the other.
+    """
+    if isinstance(value, Iterable):
+        return [float(f"{v:.9g}") for v in value]
+    return float(f"{value:.9g}")
+
+
 def bound(node: Node) -> Node:
     """Return a formula with its free variables bound by ∃."""
     for var in sorted(node.free, reverse=True):

@@ -116,6 +116,18 @@ def test_a_known_minimum_is_known_though_not_everything_was_asked(logic, schedul
     assert lazier
 
 
+@pytest.mark.parametrize("logic", ["product", "lukasiewicz", "frank:0.1"])
+@pytest.mark.parametrize("shape", ["topk", "key of max", "sorted", "among", "more than another"])
+def test_of_equally_good_ones_the_order_of_operations_chooses_none(logic, shape):
+    """Another schedule adds in another order, which moves the last bit of a score."""
+    body = "forall(Object, lambda y: (not right(x, y) or not red(x) or not red(y) or not red(y)))"
+    of_each = f"[float({body.replace('(x, y)', '(o, y)').replace('red(x)', 'red(o)')}) for o in Object]"
+    more = f"p = {of_each}\nreturn [a > b for a in p for b in p]"
+    program = more if shape == "more than another" else SHAPES[shape].format(body=body, k=1)
+    for seed in range(8):
+        check((program, body), 3, "crisp", seed, logic, Schedule())
+
+
 @pytest.mark.parametrize("schedule", ["all", "lazy"])
 @pytest.mark.parametrize("body", ["left(x, x)", "exists(Object, lambda y: red(y))", "same_object(x, x)"])
 def test_what_is_the_same_for_every_object_is_ranked_too(body, schedule):
