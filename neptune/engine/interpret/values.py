@@ -319,9 +319,7 @@ def to_nine_digits(value: float | Iterable[float]) -> float | list[float]:
     Another order of the same operations moves a probability by some 1e-16, and must not change which of two equally
     good objects a program takes, or whether one is "more" than the other.
     """
-    if isinstance(value, Iterable):
-        return [float(f"{v:.9g}") for v in value]
-    return float(f"{value:.9g}")
+    return [float(f"{v:.9g}") for v in value] if isinstance(value, Iterable) else float(f"{value:.9g}")
 
 
 def bound(node: Node) -> Node:
