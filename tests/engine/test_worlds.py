@@ -285,3 +285,22 @@ def test_the_page_of_worlds_works(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert str(eval(shown[1], names)) == shown[2], line
                 seen += 1
     assert seen == 5
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("def dark(b):\n    return black(b)\nreturn exists(Box, lambda b: dark(b))", "'black' is not said of a Box"),
+        ("def dark(b):\n    return black(b)\nreturn exists(Box, dark)", "'black' is not said of a Box"),
+        ("dark = lambda b: black(b)\nreturn [dark(b) for b in Box]", "'black' is not said of a Box"),
+        ("def dark(b):\n    return black(b)\nb = iota(Box, lambda b: height(b) == 2)\nreturn dark(b)", "a Box"),
+        ("def f(x, y):\n    return inside(x, y)\nreturn exists(Box, lambda b: exists(Object, lambda x: f(b, x)))",
+         "'inside' is not said of a Box"),
+        ("def tall(x):\n    return items(x) == 2\nreturn exists(Object, tall)", "of an Object"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_said_of_a_thing_is_refused_behind_a_function(program: str, said: str) -> None:
+    world = Vocabulary.load("nlvr")
+    engine = Engine(oracle="scene", detector=None, vocabulary=world)
+    with pytest.raises(dsl.ProgramError, match=said):
+        engine.run(program, Scene.synthetic(6, seed=1, vocabulary=world))

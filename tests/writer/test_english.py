@@ -153,6 +153,7 @@ def test_the_nearest_noun_takes_what_follows() -> None:
         ("'; DROP TABLE objects; --", "'drop'"),
         ("{{7*7}} <script>alert(1)</script>", "'script'"),
         ("count(Object, lambda x: red(x))", "'lambda'"),
+        ("Are the red cube and the ball left of each other?", "'Are the red cube and the ball left of each other'"),
         ("red " * 10_000, "too long"),
         ("is the " + "cube left of the " * 40 + "ball red?", "too long"),
         ("\x00\x1b[31m", "not known"),

@@ -118,6 +118,12 @@ def alike_on_shelves() -> Alike:
          " 2 and exists(Block, lambda x: inside(x, b) and base(x) and black(x)))"),
         ("The top of the tower with three blocks is blue", "exists(Box, lambda b: height(b) == 3 and exists(Object, "
          "lambda x: inside(x, b) and top(x) and blue(x)))"),
+        # each other: one and another of those that are spoken of, whichever is named first
+        ("There is a box with two circles touching each other", "exists(Box, lambda b: count(Object, lambda x: "
+         "inside(x, b) and circle(x) and exists(Object, lambda y: circle(y) and touching(x, y))) >= 2)"),
+        ("There are 2 blocks stacked together", "exists(Block, lambda x: exists(Block, lambda y: on(x, y)))"),
+        ("There are exactly two squares that touch each other", "count(Object, lambda x: square(x) and exists("
+         "Object, lambda y: square(y) and touching(x, y))) == 2"),
         # of each container its own; of all one
         ("There is at least 1 yellow item in each box", "forall(Box, lambda b: exists(Object, lambda x: inside(x, b) "
          "and yellow(x)))"),
@@ -166,6 +172,7 @@ def test_dev_sentences_that_are_read_mean_what_the_programs_mean(alike: Alike) -
         "There is a circle with two squares",  # no circle holds any
         "There is a touching box",
         "There is a box of the same color",  # as what?
+        "There is a circle and each other",
     ],
 )
 def test_what_makes_no_sense_of_a_container_is_no_program(question: str) -> None:

@@ -16,8 +16,9 @@ from dsl.errors import LimitError, ProgramError
 from dsl.limits import Limits
 from dsl.plan import Atom, ExpectationOver, Forall, Node, Predicate, Term, make
 from dsl.syntax import ast
-from dsl.vocabulary import Vocabulary
+from dsl.vocabulary import OBJECT, Vocabulary
 from dsl.vocabulary.geometry import Geometry
+from dsl.vocabulary.sorts import ANY
 from dsl.work import Work
 from neptune.engine.interpret.values import AttributeOf, DescribedObject, Formula, ObjectRef, Variable, kind_name
 
@@ -120,6 +121,8 @@ class Atoms:
 
     def _atom(self, name: str, args: list[Any], where: ast.Node, argmax: bool, note: Callable[[str], None]) -> Node:
         predicate = self.predicate(name, len(args))
+        if self.vocabulary.containers:
+            self._check_kinds(name, args, where)
         places = [self.place(arg, where, name) for arg in args]
         if predicate.name == "same_object" and len(args) == 2:
             return self.about(places, lambda terms: plan.same(terms[0], terms[1]), argmax)
@@ -133,6 +136,36 @@ class Atoms:
             predicate = self.predicate(converse, 2)
             places = places[::-1]
         return self.about(places, lambda terms: self.atom(predicate, terms), argmax)
+
+    def _check_kinds(self, name: str, args: list[Any], where: ast.Node) -> None:
+        """Refuse what is said of a thing of another kind, which the checker of programs can not see behind a function.
+
+        Raises
+        ------
+        dsl.ProgramError
+            For ``def dark(b): return black(b)`` and ``exists(Box, dark)``.
+        """
+        wanted = self.vocabulary.of(name, len(args))
+        for place, arg in zip(wanted, args, strict=False):
+            given = self._kind(arg)
+            if place != ANY and given and given != self.vocabulary.kind(place):
+                raise ProgramError(
+                    f"'{name}' is not said of {'an' if given[0] in 'AEIOU' else 'a'} {given}",
+                    where.span,
+                    expected=f"{name}({', '.join(wanted)})",
+                    hint=f"range over {place}",
+                )
+
+    def _kind(self, arg: Any) -> str:
+        """Return what kind of thing an argument is, ``""`` where it is not known."""
+        if isinstance(arg, Variable | ObjectRef):
+            return arg.kind
+        if not isinstance(arg, DescribedObject):
+            return ""
+        body, var = arg.description.body, arg.description.var
+        parts = body.children if isinstance(body, plan.And) else (body,)
+        of_kind = {self.of_kind(kind, var): kind for kind in (OBJECT, *self.vocabulary.containers)}
+        return next((of_kind[part] for part in parts if part in of_kind), "")
 
     def atom(self, predicate: Predicate, terms: tuple[Term, ...]) -> Node:
         """Return the atom, the places of a symmetric predicate in one order."""

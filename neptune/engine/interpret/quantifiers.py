@@ -92,7 +92,8 @@ def bind(
             return names, plan.const(1.0), _conditions(run, domain, names, node)
     arity = len(function.params) if isinstance(function, values.Closure) else 1
     with run.fresh(arity) as names:
-        value = run.call_value(function, [values.Variable(n) for n in names], node)
+        kind = run.vocabulary.kind(domain.name) if isinstance(domain, values.SortRef) else ""
+        value = run.call_value(function, [values.Variable(n, kind) for n in names], node)
         conditions = _conditions(run, domain, names, node)
         if choosing and isinstance(value, values.Quantity) and arity == 1:
             body = _largest_of_objects(run, names[0], value, conditions, node)

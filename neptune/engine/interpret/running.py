@@ -351,10 +351,10 @@ class RunningProgram(ABC):
         """Return the members of a sort: things of the scene, or values."""
         if not self.vocabulary.is_of_things(sort.name):
             return [values.Value(v) for v in self.vocabulary.values(sort.name)]
-        found = [values.ObjectRef(i) for i in range(self.evaluator.objects)]
+        kind = self.vocabulary.kind(sort.name)
+        found = [values.ObjectRef(i, kind) for i in range(self.evaluator.objects)]
         if sort.name == "Object" and not self.vocabulary.containers:
             return found
-        kind = self.vocabulary.kind(sort.name)
         if self.vocabulary.containers:  # read off the scene: nobody is asked
             sure = self.need("ranking", self.atoms.of_kind(kind, "@0"), node)
             found = [thing for thing in found if sure[thing.index] > 0.5]

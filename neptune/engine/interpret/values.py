@@ -67,16 +67,18 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """An object variable that a quantifier binds."""
+    """An object variable that a quantifier binds. `kind`: an object, or a container of a sort; ``""``: not known."""
 
     name: str
+    kind: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
-    """One given object of the scene."""
+    """One given thing of the scene; `kind` as of a variable."""
 
     index: int
+    kind: str = field(default="", compare=False)
 
 
 class Value(str):
@@ -316,8 +318,7 @@ class Evaluator(Protocol):
 def to_nine_digits(value: float | Iterable[float]) -> float | list[float]:
     """Round probabilities to nine significant digits: as many as tell any two float32 scores apart.
 
-    Another order of the same operations moves a probability by some 1e-16, and must not change which of two equally
-    good objects a program takes, or whether one is "more" than the other.
+    Another order of operations moves one by some 1e-16, and must not change which of two equal objects is taken.
     """
     return [float(f"{v:.9g}") for v in value] if isinstance(value, Iterable) else float(f"{value:.9g}")
 

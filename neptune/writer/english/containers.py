@@ -49,7 +49,14 @@ class _Contained(_Questions):
         return super().core(self._fit(condition, nominal.sort), nominal)
 
     def nominal_that(self, nominal: m.Nominal, condition: m.Condition) -> m.Nominal:
-        return super().nominal_that(nominal, self._fit(condition, nominal.sort))
+        if not isinstance(condition, m.Mutual):
+            return super().nominal_that(nominal, self._fit(condition, nominal.sort))
+        for place in (0, 1):
+            self._agree(self._vocabulary.of(condition.name, 2), place, nominal.sort)
+        return nominal.that(replace(condition, others=replace(nominal, plural=False)))
+
+    def each_other(self, name: str) -> m.Condition:
+        return m.Mutual(name)
 
     def either_nominal(self, *nominals: m.Nominal) -> m.Nominal:
         sorts = {n.sort for n in nominals}
@@ -83,7 +90,7 @@ class _Contained(_Questions):
                 return m.Inside(question, self._holding[kind])
             case m.Measured(_, others):
                 self._agree((others.sort,), 0, kind)
-            case m.Together():  # said of all that a sentence is about, and of nothing else
+            case m.Together() | m.Mutual():  # said of all that a sentence is about, and of nothing else
                 raise Rejected
             case m.Not(of):
                 return m.Not(self._fit(of, kind))
@@ -182,10 +189,6 @@ class _Contained(_Questions):
     def holding_no(self, nominal: m.Nominal) -> m.Condition:
         return self.holding_phrase(m.Phrase("no", nominal))
 
-    def holding_together(self, phrase: m.Phrase, name: str) -> m.Condition:
-        pair = phrase.nominal.that(m.Related(name, m.Phrase("some", phrase.nominal)))
-        return all_of((self.holding_phrase(phrase), self.holding_phrase(m.Phrase("some", pair))))
-
     def holding_part(self, phrase: m.Phrase, number: int, condition: m.Condition) -> m.Condition:
         of_those = self.nominal_that(phrase.nominal, condition)
         return all_of((self.holding_phrase(phrase), self.holding_phrase(self.so_many(number, of_those))))
@@ -254,6 +257,8 @@ class _Contained(_Questions):
     def number_of(self, quantity: m.Quantity, nominal: m.Nominal) -> m.Phrase:
         """Return so many of a nominal; "of the same color", said of several, is said of all of them together."""
         alike = [c for c in nominal.conditions if isinstance(c, m.Related) and c.to == IT and self._compares(c.name)]
+        if quantity.bare and any(isinstance(c, m.Mutual) for c in nominal.conditions):
+            quantity = m.Quantity(">=", quantity.number)  # two blocks that touch each other may be among three
         if len(alike) != 1:
             return super().number_of(quantity, nominal)
         kept = tuple(c for c in nominal.conditions if c != alike[0])

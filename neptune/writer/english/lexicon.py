@@ -278,7 +278,10 @@ def _relations(
             compares = derived is not None and derived.kind in ("greater", "less")
             for word in ways | {*put.get(name, {}).get("of", ())}:
                 yield (f"{word} than" if compares and not word.endswith("than") else word), ("REL", name)
-            for word in put.get(name, {}).get("together", ()):
+            together = {*put.get(name, {}).get("together", ())}
+            for way in (*ways, *put.get(name, {}).get("of", ()), *put.get(name, {}).get("does", ())):
+                together |= {f"{way} each other", f"{way} one another"}
+            for word in sorted(together):
                 yield word, ("EACH_OTHER", name)
             for word in put.get(name, {}).get("does", ()):
                 yield word, ("RELATES", name)

@@ -103,7 +103,7 @@ class Together:
     by: Holding
 
 
-Condition: TypeAlias = "Is | Related | Not | All | Any | Apart | Inside | Bound | Measured | Together"
+Condition: TypeAlias = "Is | Related | Mutual | Not | All | Any | Apart | Inside | Bound | Measured | Together"
 ALWAYS = All()
 
 # --- noun phrases ---
@@ -146,6 +146,14 @@ class Nominal:
     def that(self, *conditions: Condition) -> Nominal:
         """Return it with more conditions."""
         return replace(self, conditions=(*self.conditions, *conditions))
+
+
+@dataclass(frozen=True, slots=True)
+class Mutual:
+    """A predicate of two objects holds between one and another of those spoken of: blocks that touch each other."""
+
+    name: str
+    others: Nominal = Nominal()
 
 
 @dataclass(frozen=True, slots=True)

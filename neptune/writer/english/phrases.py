@@ -246,6 +246,11 @@ class _Phrases:
     def all(self, nominal: m.Nominal) -> m.Phrase:
         return m.Phrase("all", nominal)
 
+    def each(self, nominal: m.Nominal) -> m.Phrase:
+        if nominal == m.Nominal(other=True):  # "each other" is no phrase of its own
+            raise Rejected
+        return self.all(nominal)
+
     def no(self, nominal: m.Nominal) -> m.Phrase:
         return m.Phrase("no", nominal)
 

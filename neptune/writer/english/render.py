@@ -193,6 +193,8 @@ class Renderer:
                     unless = "not distinct({0}, {1}) or " if differ else ""
                     return self._all(others, lambda y: f"({unless.format(x, y)}{name}({x}) {sign} {name}({y}))")
                 return self._bound("exists", others, lambda y: f"distinct({x}, {y}) and {name}({x}) {sign} {name}({y})")
+            case m.Mutual(name, others):
+                return self._bound("exists", others, lambda y: f"({name}({x}, {y}) or {name}({y}, {x}))")
             case m.Related(name, to, back):
                 return self._said(to, (lambda y: f"{name}({y}, {x})") if back else (lambda y: f"{name}({x}, {y})"))
         raise AssertionError(f"no text for {type(condition).__name__}")

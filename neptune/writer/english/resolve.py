@@ -123,7 +123,7 @@ class Resolver:
     def condition(self, condition: m.Condition) -> m.Condition:
         """Return a condition without words that point back."""
         match condition:
-            case m.Is() | m.Bound() | m.Measured() | m.Together():
+            case m.Is() | m.Bound() | m.Measured() | m.Together() | m.Mutual():
                 return condition
             case m.Inside(question):
                 subject = self._subject
