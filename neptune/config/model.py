@@ -268,7 +268,7 @@ class Config(BaseModel):
     turns: Count | None = Field(
         None,
         description="Task agent: so many turns may a model take, which looks, acts, looks again (docs/turns.md); the "
-        "model is that of code_gen_*; null: 10. Task ask with turns is task agent.",
+        "model is that of code_gen_*; null: 10. Task ask with turns is task agent; serve with them converses.",
     )
     ways: list[Way] = Field(
         default_factory=lambda: list[Way](("turns",)),

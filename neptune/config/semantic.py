@@ -60,7 +60,7 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
         problems.append("'data_dir' is not given; expected the folder that holds the dataset's files")
     if config.task == "direct" and config.dataset is None and "dataset" not in skip:
         problems.append(f"'dataset' is not given; task direct answers one of {', '.join(DATASETS)}")
-    if config.task == "agent" or (config.task == "ask" and config.turns is not None):
+    if config.task == "agent" or (config.task in ("ask", "serve") and config.turns is not None):
         problems += _turn_problems(config, skip)
     if config.task == "ask" or (config.task == "agent" and not config.datasets):
         given = config.image is not None or config.video is not None
@@ -102,7 +102,7 @@ def _turn_problems(config: Config, skip: set[str]) -> list[str]:
         )
     if config.video is not None and "video" not in skip:
         problems.append("'video' does not go with turns; expected a picture, --image photo.jpg")
-    if config.question is None and not config.datasets and "question" not in skip:
+    if config.question is None and not config.datasets and config.task != "serve" and "question" not in skip:
         problems.append("'question' is not given; a conversation is about one: --question \"…\"")
     known = ("pictures", "tokens", "money", "oracle_calls", "seconds")
     problems += _entry_problems(

@@ -40,6 +40,10 @@ def serve(config: ServeConfig, name: str) -> int:
         )
     most = int(config.max_upload_mb * 1e6)
     rules = Rules(LOOPBACK if local else (), token, most * 3 // 2 + 100_000, origins=tuple(config.origins))
+    if config.turns is not None:
+        from neptune.agent.session import chat_of
+
+        chat_of(config)  # what is missing to ask it is said before anything is loaded
     with listening(config.host, config.port) as socket:
         service = _service(config, most, config.at_once)
         address = f"http://{config.host if ':' not in config.host else f'[{config.host}]'}:{socket.getsockname()[1]}/"
@@ -75,7 +79,7 @@ def _service(config: ServeConfig | McpConfig, most_bytes: int, workers: int) -> 
 
     pictures = Pictures(config.roots, most_bytes)
     plain: Config = config
-    return Service(Engine.from_config(plain, workers=workers), pictures)
+    return Service(Engine.from_config(plain, workers=workers), pictures, config)
 
 
 def _extra(*modules: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, File, Request, UploadFile
@@ -16,6 +17,8 @@ from dsl.errors import ProgramError
 from neptune import __version__
 from neptune.errors import ModelFailedError, NeptuneError
 from neptune.serve import requests as r
+from neptune.serve.asked.bundle import bundle_of
+from neptune.serve.asked.conversations import Conversations
 from neptune.serve.folders import Folders
 from neptune.serve.guard import Guard, Rules
 from neptune.serve.language import language_of
@@ -35,8 +38,10 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 """Statuses of what is refused; the body is ``{"error": {kind, what, where, expected, hint, text}}``."""
 
-SEARCH_SECONDS = 3600.0
-"""That a search in a folder may take: it says what it knows all the while, and ends when nobody listens."""
+LONG_SECONDS = 3600.0
+"""That a search in a folder, or a conversation, may take: it says what it knows, and ends when nobody listens."""
+LONG, LONG_WAITING = 4, 16
+"""So many of them at once, beside what is answered in a moment, and so many that wait."""
 
 
 def application(service: Service, work: Work, rules: Rules) -> Guard:
@@ -51,14 +56,22 @@ def application(service: Service, work: Work, rules: Rules) -> Guard:
     rules
         Who may ask, and how much.
     """
+    long = Work(LONG, LONG_WAITING, LONG_SECONDS)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        long.close()
+
     app = FastAPI(
+        lifespan=lifespan,
         title="NePTune Reasoner",
         version=__version__,
         summary="Answers questions about pictures by reasoning.",
         docs_url=None,  # those pages load their scripts from elsewhere; the schema is at /openapi.json
         redoc_url=None,
     )
-    folders = Folders(service)
+    folders, conversations = Folders(service), Conversations(service)
     _errors(app)
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
@@ -117,6 +130,16 @@ def application(service: Service, work: Work, rules: Rules) -> Guard:
     async def stream(body: r.Ask) -> StreamingResponse:
         return _events(work, lambda tell: {"answer": service.ask(body, tell)})
 
+    @app.post(
+        "/v1/bundle",
+        responses=ERRORS | {200: {"content": {"application/zip": {}}, "description": "The zip file"}},
+        response_class=Response,
+        summary="As /v1/ask, as a run to take along: neptune-reasoner replay FILE.zip answers it again",
+    )
+    async def bundle(body: r.Ask) -> Response:
+        named = {"Content-Disposition": 'attachment; filename="answer.zip"'}
+        return Response(await work.do(bundle_of, service, body), media_type="application/zip", headers=named)
+
     @app.get("/v1/folders", responses=ERRORS, summary="The folders that may be searched")
     async def listed() -> dict[str, Any]:
         return {"folders": folders.listed()}
@@ -128,7 +151,16 @@ def application(service: Service, work: Work, rules: Rules) -> Guard:
     )
     async def find(body: r.Find) -> StreamingResponse:
         search = await work.do(folders.begin, body)
-        return _events(work, search, SEARCH_SECONDS)
+        return _events(long, search)
+
+    @app.post(
+        "/v1/converse",
+        responses=ERRORS,
+        summary="A question that a model answers in turns, as server-sent events: begun, each turn, and done",
+    )
+    async def converse(body: r.Converse) -> StreamingResponse:
+        talk = await work.do(conversations.begin, body)
+        return _events(long, talk)
 
     @app.get("/v1/file", responses=ERRORS, summary="A small copy of a picture under the allowed folders")
     async def small(path: str) -> Response:
@@ -192,9 +224,7 @@ async def _one(work: Work, call: Callable[[Any], dict[str, Any]], body: Any) -> 
         return {"status": status_of(error), "error": error_of(error)}
 
 
-def _events(
-    work: Work, job: Callable[[Callable[[str, dict[str, Any]], None]], dict[str, Any]], seconds: float | None = None
-) -> StreamingResponse:
+def _events(work: Work, job: Callable[[Callable[[str, dict[str, Any]], None]], dict[str, Any]]) -> StreamingResponse:
     """Return what a job tells on its way, and its results by name, as server-sent events."""
     queue: asyncio.Queue[tuple[str, dict[str, Any]] | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -207,7 +237,7 @@ def _events(
 
     async def run() -> None:
         try:
-            for event, data in (await work.do(job, tell, seconds=seconds)).items():
+            for event, data in (await work.do(job, tell)).items():
                 queue.put_nowait((event, data))
         except (ProgramError, NeptuneError) as error:
             queue.put_nowait(("error", {"status": status_of(error), **error_of(error)}))

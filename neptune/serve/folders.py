@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from neptune.runs.find.pictures import ENDS, pictures_in
 from neptune.runs.find.results import described
 from neptune.scene.picture import Picture
 from neptune.serve import requests as r
+from neptune.serve.pictures import small
 from neptune.serve.service import Service, Tell
 
 EVERY = 0.5
@@ -92,8 +92,4 @@ class Folders:
         picture = self._service.pictures.of(path)
         if picture.path is None:
             raise PictureError("This is no file", where=path[:60])
-        image = Picture(picture.path).image.copy()
-        image.thumbnail(SMALL)
-        kept = io.BytesIO()
-        image.save(kept, "JPEG", quality=80)
-        return kept.getvalue()
+        return small(Picture(picture.path), SMALL)

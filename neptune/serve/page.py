@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
+from neptune.config import Config
 from neptune.html import RAMP
 from neptune.resources import data_root
 from neptune.runs.report import pages
@@ -24,7 +25,7 @@ _HERE, _REPORT = Path(__file__).parent / "assets", Path(pages.__file__).parent
 STYLES = (_REPORT / "templates" / "base.css", _REPORT / "templates" / "report.css", _HERE / "serve.css")
 SCRIPTS = (
     *(_REPORT / "page" / f"{name}.js" for name in ("base", "words", "picture", "sample")),
-    *(_HERE / f"{name}.js" for name in ("talk", "editor", "scores", "folder", "serve")),
+    *(_HERE / f"{name}.js" for name in ("talk", "editor", "scores", "folder", "conversation", "serve")),
 )
 SAMPLE = "examples/clevr/images/CLEVR_val_000049.png"
 LOGICS = ("godel", "product", "lukasiewicz", "frank:0.1")
@@ -32,6 +33,9 @@ EMBEDDED = (
     "The embedded models see one world: rendered cubes, spheres and cylinders (CLEVR). Of other pictures they give no "
     "answer. Your own photographs need a vision-language model: start the server with --vlm_model_name."
 )
+
+NAMED = ("vlm_model_name", "od_model", "vocabulary")
+"""Fields of the config that a command or a program to copy has to name, where they are not the usual."""
 
 
 def page_of(service: Service, token: bool) -> str:
@@ -55,16 +59,24 @@ def page_of(service: Service, token: bool) -> str:
         "logics": list(dict.fromkeys((engine.context.logic.name, *LOGICS))),
         "token": token,
         "folders": bool(service.pictures.roots),
+        "turns": service.config.turns,
         "sample": _sample() if embedded else None,
         "models": names,
+        "given": {n: v for n, v in ((n, getattr(service.config, n)) for n in NAMED) if v != _usual(n)},
         "most_bytes": service.pictures.most_bytes,
     }
     read = [("\n".join(path.read_text(encoding="utf-8") for path in paths)) for paths in (STYLES, SCRIPTS)]
     template = _environment().get_template("serve.html")
     return template.render(
         style=read[0], script=read[1], facts=pages.script_json(facts), banner=banner, logics=facts["logics"],
-        examples=facts["language"]["examples"], folders=facts["folders"], sample=facts["sample"] is not None,
+        examples=facts["language"]["examples"], folders=facts["folders"], turns=facts["turns"],
+        sample=facts["sample"] is not None,
     )  # fmt: skip
+
+
+def _usual(field: str) -> Any:
+    """Return a field's default."""
+    return Config.model_fields[field].default
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -175,6 +176,15 @@ class Pictures:
             raise PictureError(
                 "The picture is no base64", expected="the bytes of a picture's file as base64"
             ) from error
+
+
+def small(picture: Picture, size: tuple[int, int]) -> bytes:
+    """Return a copy of a picture of at most `size` pixels, as JPEG."""
+    image = picture.image.copy()
+    image.thumbnail(size)
+    kept = io.BytesIO()
+    image.save(kept, "JPEG", quality=80)
+    return kept.getvalue()
 
 
 def _is_base64(text: str) -> bool:

@@ -110,6 +110,13 @@ class Find(Body):
     max_oracle_calls: Annotated[int, Field(ge=1)] | None = None
 
 
+class Converse(Body):
+    """A question that a model answers in turns."""
+
+    picture: PictureText
+    question: Text
+
+
 class Asked(Ask):
     """One question of several."""
 

@@ -15,6 +15,8 @@ import dsl
 from dsl.errors import ProgramError
 from neptune.algebra import LogicParameters
 from neptune.answer import Answer
+from neptune.config import Config
+from neptune.config.derived import ServeConfig
 from neptune.engine import Engine
 from neptune.engine.analysis.explain import explain
 from neptune.engine.analysis.inspection import inspect
@@ -49,10 +51,13 @@ class Service:
         Who sees, and how programs are run.
     pictures
         Finds the pictures of requests.
+    config
+        What the engine was made from; by default the defaults.
     """
 
-    def __init__(self, engine: Engine, pictures: Pictures) -> None:
+    def __init__(self, engine: Engine, pictures: Pictures, config: Config | None = None) -> None:
         self.engine, self.pictures = engine, pictures
+        self.config = config or ServeConfig.model_validate({"task": "serve"})
         self._writing = threading.Lock()
 
     @cached_property
@@ -101,7 +106,7 @@ class Service:
         context = context.under("abstain" if context.presuppositions == "auto" else None).given(inputs)
         answer = run_program(context, program, scene)
         if body.changed:
-            context = replace(context, kept=EvidenceKept.only(changed(context.evidence(scene), body.changed)))
+            context = replace(context, kept=EvidenceKept.only(self.evidence(context, body, scene)))
             answer = run_program(context, program, scene)
         found = {"program": program, **answer_of(answer), "notes": [*notes, *answer.notes], "scene": scene_of(scene)}
         if body.evidence:
@@ -113,6 +118,17 @@ class Service:
             except ProgramError:  # of a dialect whose inside is not shown
                 found["inside"] = None
         return found
+
+    def evidence(self, context: RunContext, body: r.Ask, scene: Scene) -> Evidence:
+        """Return what the oracle has said of a scene, with the scores that a request changes.
+
+        Raises
+        ------
+        ConfigError
+            If it changes one that is not there.
+        """
+        found = context.evidence(scene)
+        return changed(found, body.changed) if body.changed else found
 
     def check(self, body: r.Check) -> dict[str, Any]:
         """Say what is wrong with a program, place by place; nothing is asked."""
@@ -237,8 +253,10 @@ def changed(evidence: Evidence, changes: Sequence[r.Changed]) -> Evidence:
         n = tables[0].logits.shape[0] if change.objects else 1
         if max(change.objects, default=0) >= n:
             raise ConfigError("There is no such object", where=str(change.objects), expected=f"0 to {n - 1}")
+        mirrored = any(table.symmetric for table in tables)
         for table in tables:
-            flat = table.normalised(np.array([change.objects], dtype=np.int64))
+            both = [change.objects, change.objects[::-1]] if mirrored else [change.objects]
+            flat = table.normalised(np.array(both, dtype=np.int64))
             table.write(flat, np.full(len(flat), _logit(change.probability), dtype=np.float32))
     return found
 

@@ -36,8 +36,8 @@ class Work:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="answer")
         self._most, self._seconds, self._now = threads + waiting, seconds, 0
 
-    async def do(self, work: Callable[..., T], *arguments: Any, seconds: float | None = None) -> T:
-        """Return what a function returns that runs in a thread; `seconds` where it may take another time than most.
+    async def do(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function returns that runs in a thread.
 
         Raises
         ------
@@ -49,10 +49,10 @@ class Work:
         self._now += 1
         job = asyncio.get_running_loop().run_in_executor(self._pool, functools.partial(work, *arguments))
         job.add_done_callback(self._done)
-        finished, _ = await asyncio.wait([job], timeout=seconds or self._seconds)
+        finished, _ = await asyncio.wait([job], timeout=self._seconds)
         if not finished:
             job.cancel()
-            raise BusyError(f"This took longer than {seconds or self._seconds:g} seconds", hint="Ask less at once")
+            raise BusyError(f"This took longer than {self._seconds:g} seconds", hint="Ask less at once")
         return job.result()
 
     def _done(self, job: asyncio.Future[Any]) -> None:

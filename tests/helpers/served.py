@@ -23,7 +23,9 @@ BASE = "http://127.0.0.1"
 RED_CUBES = "count(Object, lambda x: red(x) and cube(x) and left(x, iota(Object, lambda y: brown(y) and sphere(y))))"
 
 
-def application(roots: tuple[Path, ...] = (), engine: Engine | None = None, work: Any = None, **rules: Any) -> Any:
+def application(
+    roots: tuple[Path, ...] = (), engine: Engine | None = None, work: Any = None, config: Any = None, **rules: Any
+) -> Any:
     """Return the application that a server would run."""
     for package in ("fastapi", "uvicorn", "python_multipart"):
         pytest.importorskip(package, reason=f"{package} is not installed (extra serve): make setup-all")
@@ -34,7 +36,7 @@ def application(roots: tuple[Path, ...] = (), engine: Engine | None = None, work
     from neptune.serve.work import Work
 
     pictures = Pictures(roots, rules.pop("most_bytes", 2_000_000))
-    return made(Service(engine or Engine(workers=2), pictures), work or Work(), Rules(**rules))
+    return made(Service(engine or Engine(workers=2), pictures, config), work or Work(), Rules(**rules))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 from helpers.browser import CONTRAST, Page, opened_browser
 from helpers.served import IMAGES, PICTURE, RED_CUBES, application, listening
+
+from neptune.cli import main
 
 SHOTS = os.environ.get("NEPTUNE_SHOTS")
 """A folder for pictures of the page, for the docs."""
@@ -54,7 +57,9 @@ def said(page: Any, text: str) -> None:
     page.wait_for_function("(t) => document.getElementById('said').textContent === t", arg=text)
 
 
-def test_drop_ask_hover_slide_and_take_along(browser: Any, address: str) -> None:
+def test_drop_ask_hover_slide_and_take_along(
+    browser: Any, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with opened(browser, address) as page:
         assert "CLEVR" in page.inner_text("#banner")
         drop(page)
@@ -92,17 +97,33 @@ def test_drop_ask_hover_slide_and_take_along(browser: Any, address: str) -> None
         page.wait_for_function("(t) => document.getElementById('sure').textContent !== t", arg=sure)
         # Taken along.
         page.click("[data-copy=command]")
+        assert page.inner_text("#left-out") == "Without temperatures: these are in the bundle."
         command = page.inner_text("#command")
         assert command.startswith("neptune-reasoner ask 'CLEVR_val_000049.png' --program 'count(")
         assert command.endswith("--logic lukasiewicz")
         page.click("[data-copy=python]")
-        assert 'Engine(logic="lukasiewicz")' in page.inner_text("#command")
+        python = page.inner_text("#command")
+        assert page.inner_text("#left-out") == ""
+        shown = page.evaluate("latest.probability")  # in words it is rounded
         with page.expect_download() as download:
             page.click("[data-copy=bundle]")
-        kept = json.loads(Path(download.value.path()).read_text())
-        assert kept["program"] == RED_CUBES
-        assert kept["picture"].startswith("data:image/png;base64,")
-        assert kept["evidence"]
+        assert download.value.suggested_filename == "answer.zip"
+        bundle = Path(download.value.path()).rename(tmp_path / "answer.zip")
+    # What was taken along gives the answer that the page showed.
+    assert main(["replay", str(bundle), "--output_dir", str(tmp_path / "again")]) == 0
+    record = json.loads((tmp_path / "again" / "samples.jsonl").read_text())
+    assert (record["value"], record["program"]) == (2, RED_CUBES)
+    assert record["question"] == "How many red cubes are left of the brown ball?"
+    assert record["probability"] == pytest.approx(shown, abs=1e-5)
+    monkeypatch.chdir(IMAGES)
+    names: dict[str, Any] = {}
+    exec(python, names)
+    assert names["answer"].value == 2
+    assert names["answer"].probability == pytest.approx(shown, abs=1e-5)
+    command = shlex.split(command)
+    assert main([*command[1:], "--output_dir", str(tmp_path / "asked")]) == 0
+    record = json.loads((tmp_path / "asked" / "samples.jsonl").read_text())
+    assert record["answer"] == 2
 
 
 def test_what_is_typed_is_checked_where_it_is_wrong_and_completed(browser: Any, address: str) -> None:

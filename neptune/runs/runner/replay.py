@@ -179,10 +179,11 @@ class _Player:
         candidates = [Candidate(c["program"], c["weight"]) for c in old.get("programs", ())]
         answer: Answer | None = None
         policy = presuppositions_of(old["dataset"], engine.context.presuppositions)
+        inputs = {"query": old["question"]} if old.get("question") else None
         outcome: dict[str, Any] = {"error": None, "error_kind": None}
         try:
             answer, program = answer_together(
-                candidates or [Candidate(old["program"])], lambda text: engine.run(text, scene, budget, policy)
+                candidates or [Candidate(old["program"])], lambda text: engine.run(text, scene, budget, policy, inputs)
             )
             outcome |= {"program": program, **_shown(answer, old)}
         except (NeptuneError, ProgramError) as error:
@@ -282,6 +283,8 @@ def _config(folder: Path, limits: dict[str, Any]) -> Config:
         )
     # GPUs and workers are those of the machine that ran it; models, servers and files are not asked again.
     elsewhere: dict[str, Any] = {"gpus": [], "workers": 1, "bundle": None, "prune": None, "image": None, "watch": False}
+    if known.get("task") == "ask":  # its picture has been looked at: none is opened
+        elsewhere["image"] = "picture.png"
     elsewhere |= {"oracle_cache": None, "detection_cache": None, "record_oracle": None, "evaluate": False}
     return make_config(known | elsewhere, "bundle")
 

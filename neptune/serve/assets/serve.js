@@ -33,6 +33,7 @@ async function takePicture(name, data, file = "") {
   pictures = [data];
   latest = null;
   forgetScores();
+  endTalk();
   byId("answer").hidden = true;
   byId("plan").replaceChildren();
   byId("drop").hidden = true;
@@ -82,7 +83,7 @@ async function ask(given) {
           view.paint({scores, name: () => asked(data.question, ["x"])});
         }
       }
-      if (name === "answer") showAnswer(data);
+      if (name === "answer") showAnswer({...data, question: body.question});
     }, asking.signal);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -116,7 +117,7 @@ const follow = later(120, async () => { // the same question, with scores, logic
   asking = new AbortController();
   const body = {picture: picture.name, program: latest.program, inside: true, ...how(), changed: changes()};
   try {
-    showAnswer({...await post("/v1/ask", body, asking.signal), evidence: said}, true);
+    showAnswer({...await post("/v1/ask", body, asking.signal), evidence: said, question: latest.question}, true);
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, true);
   }
@@ -128,23 +129,37 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const fileOf = () => picture?.file || (picture?.name.startsWith("picture:") || picture?.name.startsWith("data:") ? "picture.png" : picture?.name ?? "picture.png");
 
 function copied(kind) {
-  const logic = byId("logic").value, other = logic === facts.logics[0] ? "" : logic;
-  if (kind === "command") return `neptune-reasoner ask ${quoted(fileOf())} --program ${quoted(latest.program)}${other ? ` --logic ${other}` : ""}`;
-  const made = other ? `Engine(logic=${JSON.stringify(other)})` : "Engine()";
-  return `from neptune import Engine\n\nwith ${made} as engine:\n    answer = engine.ask(${JSON.stringify(fileOf())}, program=${JSON.stringify(latest.program)})\nprint(answer)\n`;
+  const {logic, temperatures = {}} = how(), other = logic === facts.logics[0] ? "" : logic;
+  const fields = Object.entries(facts.given).map(([name, value]) => ` --${name} ${quoted(String(value))}`).join("");
+  if (kind === "command") return `neptune-reasoner ask ${quoted(fileOf())} --program ${quoted(latest.program)}${fields}${other ? ` --logic ${other}` : ""}`;
+  const {oracle, ...taus} = temperatures, warm = Object.keys(temperatures).length > 0;
+  const numbers = [JSON.stringify(logic), ...Object.entries(taus).map(([name, tau]) => `${name}_tau=${tau}`), ...(oracle ? [`oracle={"default": (${oracle}, 0.0)}`] : [])];
+  const models = Object.entries(facts.given).map(([name, value]) => `${{vlm_model_name: "oracle", od_model: "detector"}[name] ?? name}=${value === null ? "None" : JSON.stringify(value)}`);
+  const given = [...models, ...(other ? [`logic=${JSON.stringify(other)}`] : []), ...(warm ? [`parameters=LogicParameters(${numbers.join(", ")})`] : [])];
+  return `from neptune import Engine\n${warm ? "from neptune.algebra import LogicParameters\n" : ""}\nwith Engine(${given.join(", ")}) as engine:\n    answer = engine.ask(${JSON.stringify(fileOf())}, program=${JSON.stringify(latest.program)})\nprint(answer)\n`;
+}
+
+function leftOut(kind) { // what a command or a program does not say, and a bundle does
+  const what = [...(moved.size ? ["scores that were moved"] : []), ...(kind === "command" && how().temperatures ? ["temperatures"] : [])];
+  return what.length ? `Without ${what.join(" and ")}: these are in the bundle.` : "";
+}
+
+async function bundle() {
+  const body = {picture: picture.name, program: latest.program, ...(latest.question ? {question: latest.question} : {}), ...how(), changed: changes()};
+  say("Packing …");
+  const sent = await fetch("/v1/bundle", {method: "POST", headers: headers({"Content-Type": "application/json"}), body: JSON.stringify(body)});
+  download("answer.zip", "application/zip", await (await checked(sent)).blob());
+  say("neptune-reasoner replay answer.zip gives this answer again");
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", () => {
     if (!latest) return;
     const kind = button.dataset.copy;
-    if (kind === "bundle") {
-      const all = {version: 1, question: byId("question").value || null, ...how(), changed: changes(), ...latest, evidence: said, picture: pictures[0]};
-      download("answer.json", "application/json", JSON.stringify(all, null, 1));
-      return;
-    }
+    if (kind === "bundle") { bundle().catch((error) => say(error.message, true)); return; }
     byId("command").textContent = copied(kind);
     byId("command").hidden = false;
+    byId("left-out").textContent = leftOut(kind);
     copy(button, byId("command").textContent);
     setTimeout(() => { button.textContent = kind === "python" ? "Python" : kind; }, 1500);
   });

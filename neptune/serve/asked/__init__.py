@@ -1,0 +1,1 @@
+"""Beside one answer: what is taken along of it, and conversations."""
