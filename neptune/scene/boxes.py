@@ -73,6 +73,30 @@ def suppress(boxes: FloatArray, threshold: float) -> NDArray[np.int64]:
     return np.array(kept, dtype=np.int64)
 
 
+def covered(boxes: FloatArray) -> FloatArray:
+    """Return the share of each box that a better one covers, the most that any one does.
+
+    Parameters
+    ----------
+    boxes
+        ``(N, 4)``, the best first.
+
+    Returns
+    -------
+    array
+        ``(N,)`` in [0, 1]; 0 of the first, and of boxes without area.
+    """
+    given = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    first, second = given[:, None], given[None, :]
+    shared = np.clip(
+        np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2]), 0, None
+    ).prod(axis=-1)
+    area = (given[:, 2:] - given[:, :2]).clip(min=0).prod(axis=1)[:, None]
+    shares: FloatArray = np.divide(shared, area, out=np.zeros_like(shared), where=area > 0)
+    better = np.tri(len(given), k=-1, dtype=np.bool_)
+    return np.asarray(np.where(better, shares, 0).max(axis=1, initial=0.0), dtype=np.float32)
+
+
 def is_view(value: Any) -> bool:
     """Tell whether an argument of a step is another picture: ``("view", its steps)``."""
     return isinstance(value, tuple) and len(value) == 2 and value[0] == "view"

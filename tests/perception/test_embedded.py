@@ -16,7 +16,7 @@ from neptune.learn.train.data import ClevrFolder
 from neptune.learn.train.measure import Evidence
 from neptune.perception.detect.embedded import EmbeddedDetector
 from neptune.perception.embedded import store
-from neptune.perception.embedded.detector_net import DetectorNet, decode, targets
+from neptune.perception.embedded.detector_net import DetectorNet, Thresholds, decode, targets
 from neptune.perception.embedded.scorer_net import none_of
 from neptune.perception.oracle.embedded import EmbeddedOracle
 from neptune.perception.oracle.wording import attribute_of, concepts_of
@@ -158,7 +158,7 @@ def test_they_follow_the_protocols(oracle, detector):
 
 def test_detector_finds_the_sample(detector, sample):
     found = measure.detect_all(detector.module, map(sample.pixels, range(len(sample))))
-    assert measure.detector_figures(found, sample.boxes(range(len(sample))), detector.threshold)["f1"] >= 0.95
+    assert measure.detector_figures(found, sample.boxes(range(len(sample))), detector.thresholds)["f1"] >= 0.95
 
 
 def test_scorer_reads_the_sample_and_is_calibrated(oracle, sample):
@@ -319,7 +319,7 @@ def test_decoding_inverts_the_targets():
 
     x, y = cell_centres()
     sides = torch.stack([x - box[..., 0], y - box[..., 1], box[..., 2] - x, box[..., 3] - y])
-    (found,) = decode(torch.logit(heat.clamp(1e-4, 1 - 1e-4))[None], sides[None], 0.9)
+    (found,) = decode(torch.logit(heat.clamp(1e-4, 1 - 1e-4))[None], sides[None], Thresholds(0.9))
     np.testing.assert_allclose(np.sort(found.boxes, 0), np.sort(boxes.numpy(), 0), atol=1e-3)
 
 

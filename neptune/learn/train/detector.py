@@ -14,9 +14,9 @@ from neptune.learn.shared import Progress
 from neptune.learn.train.augment import Paster, mirrored, recoloured, zoomed
 from neptune.learn.train.data import ClevrFolder
 from neptune.learn.train.loop import Settings, fit
-from neptune.learn.train.measure import best_threshold, detect_all, detector_figures
+from neptune.learn.train.measure import best_thresholds, detect_all, detector_figures
 from neptune.perception.embedded.canvas import to_float
-from neptune.perception.embedded.detector_net import DetectorNet, loss, targets
+from neptune.perception.embedded.detector_net import DetectorNet, Thresholds, loss, targets
 
 CROWDED = 8
 """How often each held-out picture is crowded anew, when the threshold is chosen."""
@@ -32,13 +32,13 @@ def train_detector(
     checkpoint: Path,
     progress: Progress,
     width: int = 32,
-) -> tuple[DetectorNet, float, dict[str, Any]]:
+) -> tuple[DetectorNet, Thresholds, dict[str, Any]]:
     """Train a detector on some pictures of a folder.
 
     Returns
     -------
     tuple
-        The network, its score threshold (both chosen on the held-out pictures), and the history of
+        The network, its score thresholds (both chosen on the held-out pictures), and the history of
         :func:`~neptune.learn.train.loop.fit`.
     """
     torch.manual_seed(settings.seed)
@@ -73,7 +73,7 @@ def train_detector(
 
     def score(module: DetectorNet) -> float:
         found = detect_all(module, map(folder.pixels, held_out))
-        figures = detector_figures(found, truths, best_threshold(found, truths))
+        figures = detector_figures(found, truths, best_thresholds(found, truths))
         return figures["f1"] + 0.05 * figures["iou"]  # boxes that fit better break ties
 
     best, history = fit(
@@ -88,13 +88,13 @@ def train_detector(
         checkpoint=checkpoint,
         progress=progress,
     )
-    return best, choose_threshold(best, folder, held_out, paster, settings.seed), history
+    return best, choose_thresholds(best, folder, held_out, paster, settings.seed), history
 
 
-def choose_threshold(
+def choose_thresholds(
     net: DetectorNet, folder: ClevrFolder, held_out: Sequence[int], paster: Paster, seed: int
-) -> float:
-    """Return the score threshold of the highest F1 on held-out pictures, as they are and crowded.
+) -> Thresholds:
+    """Return the score thresholds of the highest F1 on held-out pictures, as they are and crowded.
 
     What hides behind another object is what a threshold decides about, and some tens of pictures hold few of those:
     each is looked at :data:`CROWDED` times more with objects of training pictures put in front of its own.
@@ -103,4 +103,4 @@ def choose_threshold(
     seen = [(folder.pixels(i), folder.examples[i]) for i in held_out]
     seen += [paster.crowd(i, rng) for _ in range(CROWDED) for i in held_out]
     found = detect_all(net, (pixels for pixels, _ in seen))
-    return best_threshold(found, [example.boxes.numpy() for _, example in seen])
+    return best_thresholds(found, [example.boxes.numpy() for _, example in seen])

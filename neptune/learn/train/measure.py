@@ -14,7 +14,7 @@ from torch import Tensor
 from neptune.learn.train.data import ClevrFolder
 from neptune.perception.embedded.canvas import to_float
 from neptune.perception.embedded.concepts import AXES, KINDS, SAME, VALUES
-from neptune.perception.embedded.detector_net import DetectorNet, decode
+from neptune.perception.embedded.detector_net import DetectorNet, Thresholds, decode
 from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.scene import ATTRIBUTES, iou
 from neptune.scene.types import Detections
@@ -50,12 +50,12 @@ def detect_all(
     while some := list(islice(left, batch)):
         pixels = torch.stack(some).to(device)
         logits, sides = net.eval()(to_float(pixels).contiguous(memory_format=torch.channels_last))
-        found += decode(logits, sides, threshold)
+        found += decode(logits, sides, Thresholds(threshold))
     return found
 
 
 def detector_figures(
-    found: Sequence[Detections], truths: Sequence[NDArray[np.float32]], threshold: float
+    found: Sequence[Detections], truths: Sequence[NDArray[np.float32]], thresholds: Thresholds
 ) -> dict[str, float]:
     """Return a detector's figures, of what it found in pictures and their true boxes.
 
@@ -65,7 +65,7 @@ def detector_figures(
     tp = fp = fn = exact = 0
     overlaps: list[float] = []
     for detections, boxes in zip(found, truths, strict=True):
-        keep = detections.scores >= threshold
+        keep = thresholds.kept(detections)
         kept = Detections(detections.boxes[keep], detections.scores[keep])
         hits = matches(kept, boxes)
         tp, fp, fn = tp + int(hits.sum()), fp + int((~hits).sum()), fn + len(boxes) - int(hits.sum())
@@ -82,12 +82,28 @@ def detector_figures(
     }
 
 
-def best_threshold(found: Sequence[Detections], truths: Sequence[NDArray[np.float32]]) -> float:
-    """Return the score threshold of the highest F1: the middle one, where several are best."""
-    grid = np.round(np.arange(0.1, 0.91, 0.02), 2)
-    scores = np.array([detector_figures(found, truths, float(t))["f1"] for t in grid])
-    best = grid[scores >= scores.max() - 1e-9]
-    return float(best[len(best) // 2])
+def best_thresholds(found: Sequence[Detections], truths: Sequence[NDArray[np.float32]]) -> Thresholds:
+    """Return the score thresholds of the highest F1: in turn that of any box, and that of boxes inside better ones.
+
+    Where several are best, it is the middle one.
+    """
+    grid = [float(t) for t in np.round(np.arange(0.1, 0.91, 0.02), 2)]
+    chosen, before = _best(found, truths, [Thresholds(t) for t in grid]), None
+    for _ in grid:  # no turn makes F1 less: a few suffice
+        if chosen == before:
+            break
+        before = chosen
+        chosen = _best(found, truths, [Thresholds(chosen.score, t) for t in grid if t >= chosen.score])
+        chosen = _best(found, truths, [Thresholds(t, chosen.inside) for t in grid if t <= chosen.inside])
+    return chosen
+
+
+def _best(
+    found: Sequence[Detections], truths: Sequence[NDArray[np.float32]], choices: Sequence[Thresholds]
+) -> Thresholds:
+    scores = np.array([detector_figures(found, truths, choice)["f1"] for choice in choices])
+    best = np.flatnonzero(scores >= scores.max() - 1e-9)
+    return choices[int(best[len(best) // 2])]
 
 
 def jittered(boxes: Tensor, generator: torch.Generator, amount: float) -> Tensor:

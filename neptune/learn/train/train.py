@@ -21,14 +21,14 @@ from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.learn.train import calibration, measure
 from neptune.learn.train.augment import Paster
 from neptune.learn.train.data import ClevrFolder
-from neptune.learn.train.detector import choose_threshold, train_detector
+from neptune.learn.train.detector import choose_thresholds, train_detector
 from neptune.learn.train.domain import fit_domain, share_outside
 from neptune.learn.train.loop import Settings
 from neptune.learn.train.scorer import JITTER, train_scorer
 from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
 from neptune.perception.embedded.concepts import AXES, CONCEPTS, SAME
-from neptune.perception.embedded.detector_net import DetectorNet
+from neptune.perception.embedded.detector_net import DetectorNet, Thresholds
 from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.plots import require_matplotlib
 from neptune.runs.record import write_json
@@ -70,7 +70,7 @@ class TrainConfig(BaseModel):
     weights: ReadFolder | None = Field(
         None,
         description="a folder of trained weights: they are kept; what is a picture of their domain is fitted anew, and "
-        "a detector's threshold",
+        "a detector's thresholds",
     )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
@@ -178,23 +178,23 @@ class _Work:
 
 
 def _refit(work: _Work, part: Part, weights: Path, progress: Progress) -> dict[str, Any]:
-    """Fit the domain of trained weights anew, and a detector's threshold; all else stays as it is."""
+    """Fit the domain of trained weights anew, and a detector's thresholds; all else stays as it is."""
     net, about = store.load(part, weights / f"{part}.safetensors", work.device, ConfigError)
     domain = work.domain(net, part, progress)
+    chosen: dict[str, float] = {}
     if part == "detector":
         paster = Paster(work.folder, work.training)
-        about["threshold"] = choose_threshold(net, work.folder, work.held_out, paster, work.config.seed)
+        chosen = _said(choose_thresholds(net, work.folder, work.held_out, paster, work.config.seed))
     file = work.output / f"{part}.safetensors"
     training = about.get("training", {}) | ({"world": work.config.world} if work.config.world else {})
-    store.save(net, part, file, {**about, "training": training, "domain": domain})
-    chosen = {"threshold": about["threshold"]} if part == "detector" else {}
+    store.save(net, part, file, {**about, **chosen, "training": training, "domain": domain})
     return {**chosen, "domain": domain, "bytes": file.stat().st_size}
 
 
 def _detector(work: _Work, progress: Progress) -> dict[str, Any]:
     """Train, save and measure the detector."""
     own = work.config.detector
-    net, threshold, history = train_detector(
+    net, thresholds, history = train_detector(
         work.folder,
         work.training,
         work.held_out,
@@ -206,11 +206,16 @@ def _detector(work: _Work, progress: Progress) -> dict[str, Any]:
     )
     domain = work.domain(net, "detector", progress)
     file = work.output / "detector.safetensors"
-    more = {"network": {"width": own.width}, "threshold": threshold, "domain": domain}
+    more = {"network": {"width": own.width}, "domain": domain} | _said(thresholds)
     store.save(net, "detector", file, {**work.about, **more})
     found = measure.detect_all(net, map(work.measured.pixels, work.indices))
-    figures = measure.detector_figures(found, work.measured.boxes(work.indices), threshold)
-    return {**figures, "threshold": threshold, "domain": domain, "bytes": file.stat().st_size, "history": history}
+    figures = measure.detector_figures(found, work.measured.boxes(work.indices), thresholds)
+    return {**figures, **_said(thresholds), "domain": domain, "bytes": file.stat().st_size, "history": history}
+
+
+def _said(thresholds: Thresholds) -> dict[str, float]:
+    """Return a detector's thresholds as its weights say them."""
+    return {"threshold": thresholds.score, "inside": thresholds.inside}
 
 
 def _scorer(work: _Work, progress: Progress) -> dict[str, Any]:

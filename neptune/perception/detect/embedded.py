@@ -28,28 +28,39 @@ class EmbeddedDetector:
         ``"cpu"``, ``"cuda"`` or ``"auto"`` (CUDA where there is one).
     threshold
         Boxes of a lower score are left out, in [0, 1]; ``None``: the threshold chosen on held-out pictures.
+    inside
+        The same of a box nine tenths of which a better one covers, where it is more than `threshold`.
 
     Raises
     ------
     DetectorError
-        If the weights can not be read, or the threshold is out of range.
+        If the weights can not be read, or a threshold is out of range.
     """
 
     name = "embedded"
     open_vocabulary = False
 
-    def __init__(self, weights: str | Path | None = None, device: str = "auto", threshold: float | None = None) -> None:
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        device: str = "auto",
+        threshold: float | None = None,
+        inside: float | None = None,
+    ) -> None:
         import torch
 
+        from neptune.perception.embedded.detector_net import Thresholds
         from neptune.perception.embedded.store import load
 
         self._device = torch.device(device_of(device))
         self.module, self.about = load("detector", weights, self._device, DetectorError)
-        self.threshold = float(self.about["threshold"] if threshold is None else threshold)
-        if not 0 <= self.threshold <= 1:
-            raise DetectorError(
-                f"The threshold is {threshold}", where="detector 'embedded'", expected="a number in [0, 1]"
-            )
+        for option, value in (("threshold", threshold), ("inside", inside)):
+            if value is not None and not 0 <= value <= 1:
+                raise DetectorError(f"{option} is {value}", where="detector 'embedded'", expected="a number in [0, 1]")
+        self.thresholds = Thresholds(
+            float(self.about["threshold"] if threshold is None else threshold),
+            float(self.about.get("inside", 0.0) if inside is None else inside),  # weights of before have none
+        )
 
     def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
         """Find the objects of a picture; `labels` are ignored.
@@ -83,7 +94,7 @@ class EmbeddedDetector:
             canvas = to_float(pixels[None].to(self._device)).contiguous(memory_format=torch.channels_last)
             seen = self.module.seen(canvas)
             centres, sides = self.module.found(*seen)
-            (found,) = decode(centres, sides, self.threshold)
+            (found,) = decode(centres, sides, self.thresholds)
             known = self.module.domain
             domain = judged(known(pooled(*seen)), by, self.about) if known.fitted else None
         boxes = found.boxes / np.array([fx, fy, fx, fy], dtype=np.float32)
