@@ -135,18 +135,14 @@ def say_licence(kind: str, name: str, options: Mapping[str, Any], found: Finding
 
 def _published(kind: str, name: str, options: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return the id and the revision at the hub of a model's name."""
-    from neptune.perception.detect.transformers import short_names as detectors
-
     given = options.get("model", name)
     if not isinstance(given, str):
         return None, None
     if kind == "oracle" and given in short_names():
         return short_names()[given].id, options.get("revision", short_names()[given].revision)
-    if kind == "detector" and given in detectors():
-        return detectors()[given]["id"], options.get("revision", detectors()[given]["revision"])
-    if kind in ("segmenter", "depth estimator"):
-        folder = Path(registry.__file__).parent / {"segmenter": "segment", "depth estimator": "depth"}[kind]
-        known = named(folder / "models.json").get(given)
+    rooms = {"detector": "detect", "segmenter": "segment", "depth estimator": "depth"}
+    if kind in rooms:
+        known = named(Path(registry.__file__).parent / rooms[kind] / "models.json").get(given)
         if known is not None:
             return known["id"], options.get("revision", known["revision"])
     return (given if "/" in given else None), options.get("revision")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -130,6 +130,10 @@ def short_names(file: Path) -> dict[str, dict[str, str]]:
     return models
 
 
+Beside = Callable[[str, Mapping[str, Any]], Any]
+"""Reads what stands beside a model's weights, from its source and the options of ``from_pretrained``."""
+
+
 def load_model(
     source: str,
     classes: Mapping[str, str],
@@ -139,8 +143,10 @@ def load_model(
     device: str,
     dtype: str,
     local_files_only: bool,
-) -> tuple[Any, dict[str, Any]]:
-    """Return a checkpoint's model in evaluation mode, and what its ``preprocessor_config.json`` says, ``{}`` without.
+    beside: Beside | None = None,
+    error: type[NeptuneError] = PerceptionError,
+) -> tuple[Any, Any]:
+    """Return a checkpoint's model in evaluation mode, and what stands beside it.
 
     Parameters
     ----------
@@ -152,16 +158,21 @@ def load_model(
         What it is to be, for errors: ``"segmenter"``.
     revision, device, dtype, local_files_only
         As the adapters' options; the dtype ``"auto"`` is float32.
+    beside
+        Reads what stands beside the weights: a processor; by default what ``preprocessor_config.json`` says, ``{}``
+        where there is none.
+    error
+        What is raised.
 
     Raises
     ------
-    PerceptionError
+    PerceptionError, or `error`
         If it can not be loaded, or is of no known architecture, or the dtype is none.
     ConfigError, MissingExtraError
         If a GPU is asked for that is not there, or transformers is not installed.
     """
     if dtype not in DTYPES:
-        raise PerceptionError(f"dtype is '{dtype}'", where=what, expected=f"one of {', '.join(DTYPES)}")
+        raise error(f"dtype is '{dtype}'", where=what, expected=f"one of {', '.join(DTYPES)}")
     need_transformers()
     target = device_of(device)
     import torch
@@ -170,45 +181,46 @@ def load_model(
     hub = hub_options(revision, local_files_only)
     try:
         config = transformers.AutoConfig.from_pretrained(source, **hub)
-        class_name = classes.get(str(config.model_type))
-        if class_name is None:
-            raise PerceptionError(
-                f"'{source}' is of the architecture '{config.model_type}', which is no {what} known here",
-                expected=f"one of {', '.join(classes)}",
-            )
+        class_name = classes[known_architecture(str(config.model_type), source, classes, what, error)]
+        told = beside(source, hub) if beside is not None else _preprocessing(source, hub, what)
         precision = torch.float32 if dtype == "auto" else getattr(torch, dtype)
         model = getattr(transformers, class_name).from_pretrained(source, dtype=precision, **hub).to(target)
-        told = import_module("transformers.utils").cached_file(
-            source,
-            "preprocessor_config.json",
-            revision=revision,
-            local_files_only=local_files_only,
-            _raise_exceptions_for_missing_entries=False,
-        )
     except NeptuneError:
         raise
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
-        raise PerceptionError(
-            f"The {what}'s model '{source}' can not be loaded: {said_of_loading(error)}",
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as reason:
+        raise error(
+            f"The {what}'s model '{source}' can not be loaded: {said_of_loading(reason)}",
             expected="a short name, a published id that this machine can reach, or a folder with a checkpoint",
             hint="Without a network: download it first, and name its folder",
-        ) from error
-    return model.eval(), _preprocessing(told, what)
+        ) from reason
+    return model.eval(), told
+
+
+def known_architecture(
+    architecture: str, name: str, classes: Mapping[str, Any], what: str, error: type[NeptuneError] = PerceptionError
+) -> str:
+    """Return an architecture; `error` if it is none of `classes`."""
+    if architecture not in classes:
+        raise error(
+            f"'{name}' is of the architecture '{architecture}', which is no {what} known here",
+            expected=f"one of {', '.join(classes)}",
+        )
+    return architecture
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A model that sees, and what its preprocessing is told; `name` is for errors, `weights` for caches."""
+    """A model that sees, and what stands beside it; `name` is for errors, `weights` for caches."""
 
     name: str
     model: Any
-    said: dict[str, Any]
+    said: Any
     architecture: str
     weights: str
 
 
 def open_model(
-    model: str | tuple[Any, dict[str, Any]],
+    model: str | tuple[Any, Any],
     names: Path,
     classes: Mapping[str, str],
     what: str,
@@ -217,8 +229,10 @@ def open_model(
     device: str,
     dtype: str,
     local_files_only: bool,
+    beside: Beside | None = None,
+    error: type[NeptuneError] = PerceptionError,
 ) -> Opened:
-    """Return a model by its short name, id or folder, or one that is loaded, with its preprocessing.
+    """Return a model by its short name, id or folder, or one that is loaded, with what stands beside it.
 
     Parameters
     ----------
@@ -226,7 +240,7 @@ def open_model(
         What the adapter was given.
     names
         The file of its short names.
-    classes, what, revision, device, dtype, local_files_only
+    classes, what, revision, device, dtype, local_files_only, beside, error
         As for :func:`load_model`, errors too.
     """
     source: str | None = None
@@ -241,16 +255,13 @@ def open_model(
             device=device,
             dtype=dtype,
             local_files_only=local_files_only,
+            beside=beside,
+            error=error,
         )
     else:
         loaded, said = model
         name = str(loaded.config.model_type)
-    architecture = str(loaded.config.model_type)
-    if architecture not in classes:
-        raise PerceptionError(
-            f"'{name}' is of the architecture '{architecture}', which is no {what} known here",
-            expected=f"one of {', '.join(classes)}",
-        )
+    architecture = known_architecture(str(loaded.config.model_type), name, classes, what, error)
     return Opened(name, loaded, said, architecture, fingerprint(loaded, source))
 
 
@@ -261,7 +272,14 @@ def at_least_one(batch_size: int, where: str) -> int:
     return batch_size
 
 
-def _preprocessing(file: str | None, what: str) -> dict[str, Any]:
+def _preprocessing(source: str, hub: Mapping[str, Any], what: str) -> dict[str, Any]:
+    file: str | None = import_module("transformers.utils").cached_file(
+        source,
+        "preprocessor_config.json",
+        revision=hub["revision"],
+        local_files_only=hub["local_files_only"],
+        _raise_exceptions_for_missing_entries=False,
+    )
     if file is None:
         return {}
     try:

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LOADS = {
     "oracle": "from neptune.perception.oracle.vlm.load import load\nload(sys.argv[1], device='cpu')",
-    "detector": "from neptune.perception.detect.transformers import load\nload(sys.argv[1], None, 'cpu', 'auto')",
+    "detector": "from neptune.perception.registry import detector\ndetector(sys.argv[1], device='cpu')",
 }
 CODE = """
 import sys

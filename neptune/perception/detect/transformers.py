@@ -6,24 +6,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Sequence
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from neptune.errors import DetectorError, DetectorFailedError, NeptuneError
-from neptune.perception.checkpoints import (
-    DTYPES,
-    device_of,
-    fingerprint,
-    hub_options,
-    need_transformers,
-    one_line,
-    said_of_loading,
-)
+from neptune.errors import DetectorError, DetectorFailedError
+from neptune.perception.checkpoints import one_line, open_model
 from neptune.perception.detect.boxes import tidy
 from neptune.perception.detect.families import FAMILIES, Family
 from neptune.perception.detect.shown import shown
@@ -34,6 +25,8 @@ from neptune.scene.types import Detections
 
 PLAIN_LABEL = 60
 """Characters of a label; a longer one is no noun."""
+NAMES = Path(__file__).with_name("models.json")
+"""Short name → ``id revision architecture verified``."""
 LESS_MEMORY = 'Use a smaller model, "dtype": "bfloat16" or "device": "cpu" in od_options'
 
 
@@ -90,17 +83,20 @@ class TransformersDetector:
         prompt: str | None = None,
         local_files_only: bool = False,
     ) -> None:
-        self.name = model if isinstance(model, str) else str(model[0].config.model_type)
-        source: str | None = None
-        if isinstance(model, str):
-            known = short_names().get(model)
-            source = known["id"] if known else model
-            revision = revision or (known["revision"] if known else None)
-            loaded, processor = load(source, revision, device, dtype, local_files_only)
-        else:
-            loaded, processor = model
-        self.architecture = str(loaded.config.model_type)
-        kind = _family(self.architecture, self.name)
+        opened = open_model(
+            model,
+            NAMES,
+            {name: family.auto for name, family in FAMILIES.items()},
+            "detector",
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            local_files_only=local_files_only,
+            beside=_processor,
+            error=DetectorError,
+        )
+        self.name, self.architecture = opened.name, opened.architecture
+        kind = FAMILIES[self.architecture]
         if threshold is not None and not kind.scored:
             raise DetectorError(
                 f"The detector '{self.name}' gives no scores, so 'threshold' has no meaning",
@@ -111,13 +107,13 @@ class TransformersDetector:
         if max_boxes < 1:
             raise DetectorError(f"max_boxes is {max_boxes}", where="od_options", expected="a number of boxes ≥ 1")
         self.family: Family = kind(
-            loaded,
-            processor,
+            opened.model,
+            opened.said,
             _unit("threshold", kind.thresholds if threshold is None else threshold),
             _unit("text_threshold", text_threshold),
             _template(prompt if prompt is not None else kind.prompts),
         )
-        self._fingerprint = fingerprint(loaded, source)
+        self._fingerprint = opened.weights
         self._lock = threading.Lock()
 
     @property
@@ -177,60 +173,13 @@ florence = partial(TransformersDetector, "florence")
 owlv2 = partial(TransformersDetector, "owlv2")
 
 
-@cache
-def short_names() -> dict[str, dict[str, str]]:
-    """Return short name → ``id revision architecture verified``, from ``models.json`` beside this file."""
-    path = Path(__file__).with_name("models.json")
-    models: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))["models"]
-    return models
-
-
-def load(source: str, revision: str | None, device: str, dtype: str, local_files_only: bool = False) -> tuple[Any, Any]:
-    """Return ``(model, processor)`` of a checkpoint, the model in evaluation mode on its device.
-
-    Errors as :class:`TransformersDetector`.
-    """
-    if dtype not in DTYPES:
-        raise DetectorError(f"dtype is '{dtype}'", where="od_options", expected=f"one of {', '.join(DTYPES)}")
-    need_transformers()
-    target = device_of(device)
-    import torch
-
-    transformers: Any = import_module("transformers")
-    hub = hub_options(revision, local_files_only)
-    try:
-        config = transformers.AutoConfig.from_pretrained(source, **hub)
-        kind = _family(str(config.model_type), source)
-        processor = _processor(transformers, source, hub)
-        precision = torch.float32 if dtype == "auto" else getattr(torch, dtype)
-        model = getattr(transformers, kind.auto).from_pretrained(source, dtype=precision, **hub).to(target)
-    except NeptuneError:
-        raise
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
-        raise DetectorError(
-            f"The detector's model '{source}' can not be loaded: {said_of_loading(error)}",
-            expected="a short name, a published id that this machine can reach, or a folder with a checkpoint",
-            hint="Without a network: download it first, and name its folder",
-        ) from error
-    return model.eval(), processor
-
-
-def _processor(transformers: Any, source: str, hub: dict[str, Any]) -> Any:
+def _processor(source: str, hub: Mapping[str, Any]) -> Any:
     """Load the processor; without torchvision, with the image processor that Pillow alone is enough for."""
+    auto = import_module("transformers").AutoProcessor
     try:
-        return transformers.AutoProcessor.from_pretrained(source, backend="pil", **hub)
+        return auto.from_pretrained(source, backend="pil", **hub)
     except TypeError:  # a processor that knows no backends
-        return transformers.AutoProcessor.from_pretrained(source, **hub)
-
-
-def _family(architecture: str, name: str) -> type[Family]:
-    if architecture not in FAMILIES:
-        raise DetectorError(
-            f"'{name}' is of the architecture '{architecture}', which is no detector known here",
-            where="od_model",
-            expected=f"one of {', '.join(FAMILIES)}",
-        )
-    return FAMILIES[architecture]
+        return auto.from_pretrained(source, **hub)
 
 
 def _checked(labels: Sequence[str], name: str) -> list[str]:

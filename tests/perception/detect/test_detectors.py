@@ -27,7 +27,9 @@ from neptune.scene.types import Detections, Detector
 pytest.importorskip("transformers", reason="transformers is not installed: make setup")
 from helpers import tiny_detectors
 
-from neptune.perception.detect.transformers import TransformersDetector, short_names
+from neptune.perception.checkpoints import short_names
+from neptune.perception.detect.transformers import NAMES as FILE
+from neptune.perception.detect.transformers import TransformersDetector
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURE = sorted((ROOT / "examples" / "clevr" / "images").iterdir())[0]
@@ -188,7 +190,7 @@ def test_names_and_ids(tmp_path: Path, tiny: dict[str, Any], monkeypatch: pytest
         registry.detector("dina")
     with pytest.raises(ConfigError, match=r"no option 'treshold'.*did you mean 'threshold'"):
         registry.detector("owlv2", treshold=0.3)
-    assert set(short_names()) == set(NAMES)
+    assert set(short_names(FILE)) == set(NAMES)
     with pytest.raises(ConfigError, match="'cuda:9' is asked for"):
         registry.detector("dino", device="cuda:9")
     # No short name, and no such folder: what the hub's client says, in one line.
