@@ -2,9 +2,11 @@
 
     python benchmarks/local_writer.py --base_url http://127.0.0.1:8080/v1 --model coder
     python benchmarks/local_writer.py --gguf coder.gguf --n 20        # serves the file with xllamacpp, one thread
+    python benchmarks/local_writer.py --gguf coder.gguf --n 10 --dialect patches --modes plain grammar
 
 Questions are spread over CLEVR's sample in ``examples/clevr``; answers come from the annotations (oracle ``scene``),
-so that only the program can be wrong.
+so that only the program can be wrong. Of the model's replies it is counted how many were cut off, and how many of the
+others parse as they stand; bound to the grammar, those are texts of ``generate``.
 """
 
 from __future__ import annotations
@@ -14,16 +16,21 @@ import contextlib
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import dsl  # noqa: E402
 from neptune import tasks  # noqa: E402
+from neptune.answer import Answer  # noqa: E402
 from neptune.engine import Engine  # noqa: E402
 from neptune.errors import NeptuneError  # noqa: E402
-from neptune.writer.chat import Chat, Settings  # noqa: E402
+from neptune.scene import Scene  # noqa: E402
+from neptune.writer.chat import Chat, Reply, Settings, Spent  # noqa: E402
+from neptune.writer.extract import extract  # noqa: E402
 from neptune.writer.vote import answer_together  # noqa: E402
 from neptune.writer.writer import Writer  # noqa: E402
 
@@ -35,12 +42,40 @@ MODES = {
 }
 
 
+class Heard(Chat):
+    """A model, and all that it replied."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.replies: list[Reply] = []
+
+    def ask(self, *args: Any, **kwargs: Any) -> tuple[list[Reply], Spent]:
+        """Ask, and keep what is replied."""
+        replies, spent = super().ask(*args, **kwargs)
+        self.replies += replies
+        return replies, spent
+
+    def counts(self, dialect: str | None) -> dict[str, int]:
+        """Return how many replies there were, how many were cut off, and how many of the others parse."""
+        ended = [reply.text for reply in self.replies if reply.failure is None]
+        bound = self.settings.constrained == "gbnf"
+        parsed = 0
+        for text in ended:
+            with contextlib.suppress(dsl.ProgramError):
+                program, start = (text, "generate") if bound else (extract(text).program, "accept")
+                dsl.parse(program, start=start, dialect=dialect)
+                parsed += 1
+        return {"replies": len(self.replies), "cut off": len(self.replies) - len(ended), "parsed": parsed}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base_url")
     parser.add_argument("--gguf", help="serve this file with xllamacpp")
     parser.add_argument("--model", default="local")
     parser.add_argument("--n", type=int, default=20)
+    parser.add_argument("--task", choices=("clevr", "clevr-refexps"), default="clevr")
+    parser.add_argument("--dialect", choices=("first_order", "neptune", "patches"), default="first_order")
     parser.add_argument("--length", default="short")
     parser.add_argument("--max_tokens", type=int, default=120)
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
@@ -61,24 +96,30 @@ def main() -> None:
 
 
 def measure(mode: str, url: str, words: argparse.Namespace) -> dict[str, object]:
-    task = tasks.load("clevr", ROOT / "examples" / "clevr")
+    task = tasks.load(words.task, ROOT / "examples" / "clevr")
     step = max(1, len(task.samples) // words.n)
     samples = [task.samples[i] for i in range(0, len(task.samples), step)][: words.n]
-    engine = Engine(oracle="scene", detector="scene")
+    patches = words.dialect == "patches"
+    engine = Engine(oracle="scene", detector="scene", dialect="patches" if patches else "auto")
     settings = Settings(
         "local", words.model, url, max_tokens=words.max_tokens, timeout=600, retries=0, concurrency=1,
         constrained=MODES[mode]["constrained"],
     )  # fmt: skip
-    writer = Writer(Chat(settings), vocabulary=engine.vocabulary, repairs=MODES[mode]["repairs"], length=words.length)
+    chat = Heard(settings)
+    writer = Writer(
+        chat, vocabulary=engine.vocabulary, repairs=MODES[mode]["repairs"], dialect=words.dialect, length=words.length
+    )
     counts = dict.fromkeys(("right", "wrong", "no program", "fails when run"), 0)
     start = time.perf_counter()
     for sample in samples:
         program, outcome = "", "no program"
         try:
-            written = writer.write(sample.question, "clevr")
+            written = writer.write(sample.question, words.task)
             program, outcome = written.program, "fails when run"
             scene = engine.scene(sample.picture, sample.truth())
-            answer, _ = answer_together(written.candidates, lambda text, on=scene: engine.run(text, on))
+            given = {"query": sample.question} if patches else None
+            run = partial(run_on, engine, scene, given)
+            answer, _ = answer_together(written.candidates, run)
             outcome = "right" if task.judge(sample, answer, scene) else "wrong"
         except (dsl.ProgramError, NeptuneError) as error:
             program = program or f"{type(error).__name__}: {error.one_line()}"
@@ -86,7 +127,13 @@ def measure(mode: str, url: str, words: argparse.Namespace) -> dict[str, object]
         if words.show:
             print(f"  {outcome}: {sample.question}\n    {program}", flush=True)
     seconds = (time.perf_counter() - start) / len(samples)
-    return {"mode": mode, "n": len(samples), **counts, "seconds each": round(seconds, 1), **writer.spent.as_dict()}
+    heard = chat.counts("patches" if patches else None)
+    spent = writer.spent.as_dict()
+    return {"mode": mode, "n": len(samples), **counts, **heard, "seconds each": round(seconds, 1), **spent}
+
+
+def run_on(engine: Engine, scene: Scene, given: dict[str, Any] | None, program: str) -> Answer:
+    return engine.run(program, scene, inputs=given)
 
 
 if __name__ == "__main__":
