@@ -25,6 +25,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from patches_clevr import program_of, sides_of
 from patches_python import World, run
 
@@ -33,6 +34,7 @@ from dsl.syntax.printer import print_program
 from neptune.answer import Answer
 from neptune.engine import Engine
 from neptune.errors import NeptuneError
+from neptune.perception.percepts.percepts import Percepts
 from neptune.scene import Annotation, Scene
 from neptune.scene.picture import Picture
 
@@ -65,9 +67,15 @@ def attempt(engine: Engine, text: str, scene: Scene, question: str) -> tuple[str
     return ("answered" if not answer.abstained and answer.kind != "nothing" else "abstained"), "", answer
 
 
+def made_engine() -> Engine:
+    """Return the engine of made scenes: the answers are drawn, the depths those of the scene."""
+    percepts = Percepts(depth="scene")
+    return Engine(oracle="random", vocabulary=None, schedule="lazy", dialect="patches", percepts=percepts)
+
+
 def corpus(data: Path, step: int) -> dict[str, Any]:
     """Run every `step` th program on a made scene with the `random` oracle."""
-    engine = Engine(oracle="random", vocabulary=None, schedule="lazy", dialect="patches")
+    engine = made_engine()
     scenes = [Scene.synthetic(OBJECTS, seed=k) for k in range(SCENES)]
     outcomes: Counter[str] = Counter()
     stood_in, read = 0, 0
@@ -130,7 +138,7 @@ def same(ours: Any, theirs: Any) -> bool:
 
 def python(data: Path, number: int) -> dict[str, Any]:
     """Compare a sample's results with those of Python's own run of the same programs over the same crisp answers."""
-    engine = Engine(oracle="random", vocabulary=None, schedule="lazy", dialect="patches")
+    engine = made_engine()
     drawn = random.Random(0).sample(rows(data), number)
     job: dict[str, Any] = {"oracle": "random", "vocabulary": None, "objects": OBJECTS, "programs": []}
     ours, verdicts = [], Counter()
@@ -186,7 +194,7 @@ def clevr(data: Path, number: int, oracle: str) -> dict[str, Any]:
     questions = json.loads((data / "questions.json").read_text())["questions"]
     scenes = {s["image_filename"]: s for s in json.loads((data / "scenes.json").read_text())["scenes"]}
     asked = random.Random(0).sample(questions, number)
-    engine = Engine(oracle=oracle, detector="scene", schedule="lazy")
+    engine = Engine(oracle=oracle, detector="scene", schedule="lazy", percepts=Percepts(depth=oracle))
     made: dict[str, Scene] = {}
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
@@ -230,13 +238,12 @@ def clevr(data: Path, number: int, oracle: str) -> dict[str, Any]:
     }
 
 
-def disagreeing(scene: Scene) -> dict[str, int]:
-    """Return how many pairs of a scene's boxes disagree with the relations on the ground."""
+def disagreeing(scene: Scene) -> list[list[int]]:
+    """Return the pairs of a scene's objects whose boxes' centres disagree with left and right on the ground."""
     assert scene.annotation is not None
     x = (scene.boxes[:, 0] + scene.boxes[:, 2]) / 2
-    low = scene.boxes[:, 3]
-    by_boxes = {"left": x[:, None] < x[None, :], "front": low[:, None] > low[None, :]}
-    return {name: int((m != scene.annotation.relations[name]).sum() // 2) for name, m in by_boxes.items()}
+    differ = (x[:, None] < x[None, :]) != scene.annotation.relations["left"]
+    return [pair for pair in np.argwhere(differ | differ.T).tolist() if pair[0] < pair[1]]
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """CLEVR's questions as programs over regions, written by templates from the functional programs.
 
-Left and right compare the centres of boxes, in front and behind their lower edges: an interface of boxes has no ground
-plane, so a pair whose boxes disagree with the ground is answered otherwise than in CLEVR.
+In front and behind compare how far away things are (`compute_depth`), left and right the centres of boxes: an interface
+of boxes has no ground plane, so a pair whose centres disagree with the ground is answered otherwise than in CLEVR.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ ORDER = {"size": 0, "color": 1, "material": 2, "shape": 3}
 SIDES = {
     "left": "p.horizontal_center < {x}.horizontal_center",
     "right": "p.horizontal_center > {x}.horizontal_center",
-    "front": "p.lower < {x}.lower",
-    "behind": "p.lower > {x}.lower",
+    "front": "p.compute_depth() < {x}.compute_depth()",
+    "behind": "p.compute_depth() > {x}.compute_depth()",
 }
 
 

@@ -18,11 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from dsl.percepts import Percept
 from dsl.plan import Predicate
 from dsl.vocabulary import Vocabulary
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.patches.questions import ABOUT, WHAT, WHAT_PICTURE, is_yes_no, phrase
 from neptune.perception import registry
+from neptune.perception.percepts.oracle import PerceptOracle
+from neptune.perception.percepts.percepts import Percepts
 from neptune.scene import Scene
 from neptune.scene.types import QueryRequest, Question, ScoreRequest
 
@@ -66,6 +69,16 @@ class World:
             canonical = self.vocabulary.canonical(name, 1)
             chances.append(self.chance(place, self.wording.question(Predicate(canonical, arity)).text, canonical))
         return min(chances)
+
+    def number(self, place: Any, percept: Percept) -> float:
+        """Return what a model of depths says of a place."""
+        self.calls += 1
+        if (percept, place) not in self.asked:
+            scene, objects, arity = self._at(place)
+            question = Question(percept.question, arity, percept.name, percept=percept)
+            self.asked[percept, place] = float(self.oracle.query([QueryRequest(scene, question, objects)])[0][0])
+        found: float = self.asked[percept, place]
+        return found
 
     def known(self, words: str) -> list[str] | None:
         """Return the vocabulary's names in a phrase, or None."""
@@ -177,6 +190,9 @@ def api(world: World) -> dict[str, Any]:
                 asked = words if self.place is None else ABOUT.format(words)
             return world.text(self.place, asked)
 
+        def compute_depth(self) -> float:
+            return world.number(self.place, Percept("depth", "depth"))
+
         def best_text_match(self, option_list: list[str], prefix: str | None = None) -> str:
             options = list(dict.fromkeys(option_list))
             if len(options) == 1:
@@ -264,7 +280,7 @@ def main() -> None:
     """Answer the job on standard input."""
     job = json.load(sys.stdin)
     vocabulary = Vocabulary.load(job["vocabulary"]) if job["vocabulary"] else Vocabulary.open()
-    oracle = registry.oracle(job["oracle"])
+    oracle = PerceptOracle(registry.oracle(job["oracle"]), Percepts(depth="scene"))
     results = []
     for item in job["programs"]:
         world = World(Scene.synthetic(job["objects"], seed=item["seed"]), oracle, vocabulary, item["query"])

@@ -23,6 +23,7 @@ from patches import OBJECTS, SCENES, attempt, rows
 
 import dsl
 from neptune.engine import Engine
+from neptune.perception.percepts.percepts import Percepts
 from neptune.scene import Scene
 
 STAGES = ("not parsed", "not checked", "not run", "abstained")
@@ -61,7 +62,14 @@ class Made:
 
 def measure(data: Path, part: tuple[int, int], run: bool) -> dict[str, Any]:
     """Measure one part of the programs; return counts of outcomes, of notes, and indices by stage and cause."""
-    engine = Engine(oracle="random", vocabulary=None, schedule="lazy", dialect="patches", knowledge=Made())
+    engine = Engine(
+        oracle="random",
+        vocabulary=None,
+        schedule="lazy",
+        dialect="patches",
+        knowledge=Made(),
+        percepts=Percepts(depth="scene"),
+    )
     scenes = [Scene.synthetic(OBJECTS, seed=k) for k in range(SCENES)]
     outcomes: Counter[str] = Counter()
     causes: dict[str, list[str]] = defaultdict(list)

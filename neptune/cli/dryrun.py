@@ -105,7 +105,7 @@ def check_dataset(config: Config, name: str, found: Findings) -> None:
     samples = task.samples[::step]
     checks: dict[str, list[str]] = {"broken": [], "pictures": [], "programs": [], "annotations": []}
     lacks: Lacks = found.try_("program_cache_address", partial(program_check, config)) or (lambda *_: None)
-    needs_truth = "scene" in (config.od_model, config.vlm_model_name)
+    needs_truth = "scene" in (config.od_model, config.vlm_model_name, config.depth_model)
     for sample in samples:
         for kind, problem in _sample_problems(task, sample, lacks, needs_truth):
             checks[kind].append(problem)
@@ -133,7 +133,7 @@ def _sample_problems(task: Task, sample: Sample, lacks: Lacks, needs_truth: bool
         problems.append(("programs", missing))
     if needs_truth and sample.annotation is None:
         why = sample.annotation_problem.one_line() if sample.annotation_problem else "there is no annotation"
-        problems.append(("annotations", f"od_model or vlm_model_name 'scene' needs it, and {why}"))
+        problems.append(("annotations", f"od_model, vlm_model_name or depth_model 'scene' needs it, and {why}"))
     return problems
 
 

@@ -114,8 +114,8 @@ class Config(BaseModel):
     segment_options: dict[str, Any] = Field(default_factory=dict, description="Options of the segmenter.")
     depth_model: NameOrPath = Field(
         "embedded",
-        description="Who tells how far away things are: embedded (CLEVR renderings), depth_anything, zoedepth, or a "
-        "model's id or folder.",
+        description="Who tells how far away things are: embedded (CLEVR renderings), scene (the annotation), "
+        "depth_anything, zoedepth, or a model's id or folder.",
     )
     depth_options: dict[str, Any] = Field(default_factory=dict, description="Options of the depth estimator.")
     ocr_model: str = Field("rapidocr", description="Who reads words in pictures: rapidocr, tesseract.")

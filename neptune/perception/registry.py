@@ -51,6 +51,7 @@ SEGMENTERS: dict[str, str] = {
 """Name → ``"module:Class"``."""
 
 DEPTHS: dict[str, str] = {
+    "scene": "neptune.perception.depth.scene:SceneDepth",
     "embedded": "neptune.perception.depth.embedded:EmbeddedDepth",
     "depth_anything": "neptune.perception.depth.transformers:depth_anything",
     "zoedepth": "neptune.perception.depth.transformers:zoedepth",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,8 @@ class Annotation:
         Predicate of one object that is no value → of which it is true, shape ``(M,)``.
     size
         Of the picture, ``(width, height)`` in pixels, where no picture tells.
+    depths
+        How far away each object is, ``(M,)``, ≥ 0, small is near; ``None`` where it is not known.
     """
 
     attributes: Mapping[str, tuple[str, ...]]
@@ -54,6 +56,7 @@ class Annotation:
     kinds: tuple[str, ...] = ()
     facts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     size: tuple[int, int] | None = None
+    depths: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -61,6 +64,8 @@ class Annotation:
     @staticmethod
     def from_clevr(record: Mapping[str, Any]) -> Annotation:
         """Read one entry of CLEVR's ``scenes.json`` (``relationships["left"][i]`` lists what is left of object i).
+
+        Depths are read where each object has ``pixel_coords``, ``[x, y, depth]``.
 
         Raises
         ------
@@ -83,6 +88,7 @@ class Annotation:
                 for y, xs in enumerate(rows):
                     matrix[np.asarray(xs, dtype=np.int64), y] = True
                 relations[name] = matrix
+            depths = _depths(objects)
         except KeyError as error:
             raise DatasetError(
                 f"The scene has no field {error}",
@@ -91,7 +97,7 @@ class Annotation:
             ) from error
         except (TypeError, ValueError, IndexError) as error:
             raise DatasetError(f"The scene is malformed: {error}", where=where) from error
-        return Annotation(attributes, relations, boxes)
+        return Annotation(attributes, relations, boxes, depths=depths)
 
     @staticmethod
     def from_world(record: Mapping[str, Any], vocabulary: Vocabulary, where: str = "scene") -> Annotation:
@@ -115,6 +121,16 @@ class Annotation:
             If a field is missing or unknown, or a word or index is none of the world's.
         """
         return _Reader(vocabulary, where).annotation(record)
+
+
+def _depths(objects: Sequence[Mapping[str, Any]]) -> FloatArray | None:
+    """Return how far CLEVR's objects are from the camera, or ``None`` where the file does not say it of all."""
+    if not all("pixel_coords" in o for o in objects):
+        return None
+    found = np.array([o["pixel_coords"][2] for o in objects], dtype=np.float32)
+    if found.ndim != 1 or not np.isfinite(found).all() or (found < 0).any():
+        raise ValueError("pixel_coords are no [x, y, depth] with a depth ≥ 0")
+    return found
 
 
 class _Reader:

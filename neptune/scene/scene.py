@@ -152,7 +152,8 @@ class Scene:
         """Make a scene of `n` objects without a picture: with CLEVR's attributes and places, or of a declared world.
 
         Attributes are uniform and independent. Places are uniform on the ground; ``left``/``right`` order the
-        objects by one axis, ``behind``/``front`` by the other (no ties), and boxes follow by a simple perspective.
+        objects by one axis, ``behind``/``front`` by the other (no ties), and boxes and depths follow by a simple
+        perspective.
         In another world than CLEVR's each declared value, predicate and relation is drawn at random; containers stand
         at their places, or side by side, and objects lie in them.
         The same `n`, `seed` and world always give the same scene. The `scene` oracle answers its questions.
@@ -179,6 +180,10 @@ class Scene:
         return Scene.from_annotation(drawn(n, seed, vocabulary), name=name)
 
 
+NEAREST, FARTHEST = 7.0, 14.0
+"""How far away the objects of made scenes are, about as CLEVR's are, in its units."""
+
+
 def _clevr(n: int, seed: int) -> Annotation:
     rng = np.random.default_rng(seed)
     attributes = {name: tuple(rng.choice(values, n).tolist()) for name, values in ATTRIBUTES.items()}
@@ -196,4 +201,4 @@ def _clevr(n: int, seed: int) -> Annotation:
     boxes = np.stack(
         [centre_x - side / 2, centre_y - side / 2, centre_x + side / 2, centre_y + side / 2], axis=1
     ).astype(np.float32)
-    return Annotation(attributes, relations, boxes)
+    return Annotation(attributes, relations, boxes, depths=(FARTHEST - (FARTHEST - NEAREST) * depth).astype(np.float32))

@@ -282,7 +282,10 @@ class Segmenter(Protocol):
 
 @runtime_checkable
 class DepthEstimator(Protocol):
-    """Tells how far away all in a picture is. Implementations live in `neptune.perception.depth`, one file each."""
+    """Tells how far away all in a picture is. Implementations live in `neptune.perception.depth`, one file each.
+
+    One that knows more of a scene than its picture may have ``of_scenes(scenes) -> list[Depth]`` too.
+    """
 
     name: str
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from neptune.errors import PictureError
@@ -90,5 +90,5 @@ def _shown(path: Path, truth: Annotation, shift: Shift, seed: int) -> Shown:
     boxes = shifted_boxes(size, truth.boxes, shift, generator(seed, path.name))
     said = [path.name, shift.model_dump_json(), str(seed)]
     digest = hashlib.sha256("\0".join(said).encode() + content + truth.boxes.tobytes()).hexdigest()[:24]
-    annotation = Annotation(truth.attributes, truth.relations, boxes)
+    annotation = replace(truth, boxes=boxes)
     return Shown(path, Scene(boxes, size, None, annotation, name=digest), truth, shift, seed)

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neptune.errors import OracleError
-from neptune.perception.percepts.percepts import Percepts
+from neptune.perception.percepts.percepts import Percepts, picture_of
 from neptune.scene import Scene
 from neptune.scene.domain import Domain
 from neptune.scene.picture import Picture
@@ -82,22 +81,27 @@ class PerceptOracle:
     def _seen(self, requests: Sequence[ScoreRequest | QueryRequest]) -> _Seen:
         """Ask each model once for all that the requests need."""
         wanted: dict[tuple[int, Place], MaskRequest] = {}
-        pictures: dict[str, dict[int, Picture]] = {"depth": {}, "text": {}}
+        scenes: dict[int, Scene] = {}
+        pictures: dict[int, Picture] = {}
         for request in requests:
-            percept, picture = request.question.percept, _picture(request.scene)
+            percept, scene = request.question.percept, request.scene
             assert percept is not None
-            if percept.kind == "mask":
+            if percept.kind == "depth":
+                scenes[id(scene)] = scene
+            elif percept.kind == "mask":
+                picture = picture_of(scene)
                 for box in _boxes(request).values():
                     wanted[id(picture), box] = MaskRequest(picture, box)
             else:
-                pictures[percept.kind][id(picture)] = picture
+                picture = picture_of(scene)
+                pictures[id(picture)] = picture
         masks = self.percepts.all_masks(list(wanted.values())) if wanted else []
-        depths = self.percepts.all_depths(list(pictures["depth"].values())) if pictures["depth"] else []
-        readings = self.percepts.all_readings(list(pictures["text"].values())) if pictures["text"] else []
+        depths = self.percepts.depths_in(list(scenes.values())) if scenes else []
+        readings = self.percepts.all_readings(list(pictures.values())) if pictures else []
         return _Seen(
             dict(zip(wanted, masks, strict=True)),
-            dict(zip(pictures["depth"], depths, strict=True)),
-            dict(zip(pictures["text"], readings, strict=True)),
+            dict(zip(scenes, depths, strict=True)),
+            dict(zip(pictures, readings, strict=True)),
         )
 
     def _doubt(self, depth: Depth, cells: int) -> tuple[bool, Cost | None]:
@@ -115,7 +119,7 @@ class PerceptOracle:
         boxes, key, cost = _boxes(request), id(request.scene.picture), None
         logits: Any
         if percept.kind == "depth":
-            depth = seen.depths[key]
+            depth = seen.depths[id(request.scene)]
             usable, cost = self._doubt(depth, len(rows))
             values, spreads = depth.at(request.scene.boxes)
             if percept.what == "nearer":
@@ -148,31 +152,22 @@ class PerceptOracle:
         rows = [row[0] for row in np.asarray(request.objects, dtype=np.int64).tolist()]
         boxes, key = _boxes(request), id(request.scene.picture)
         if percept.kind == "depth":
-            usable, cost = self._doubt(seen.depths[key], len(rows))
-            values, _ = seen.depths[key].at(request.scene.boxes)
-            return Texts([f"{float(values[i]):.6g}" if usable else None for i in rows], cost)
+            depth = seen.depths[id(request.scene)]
+            usable, cost = self._doubt(depth, len(rows))
+            values = depth.at(request.scene.boxes)[0].tolist()
+            return Texts([f"{values[i]:.6g}" if usable and values[i] == values[i] else None for i in rows], cost)
         if percept.kind == "mask":
             return Texts([f"{seen.masks[key, boxes[i]].area:.6g}" for i in rows])
         return Texts([joined(inside(seen.readings[key], boxes[i])) for i in rows])
 
 
 class _Seen:
-    """What the models said of what a batch is about: by picture (its id), and of masks by box too."""
+    """What the models said of what a batch is about: by picture, and of masks by box too; of depths by scene (ids)."""
 
     def __init__(
         self, masks: dict[tuple[int, Place], Mask], depths: dict[int, Depth], readings: dict[int, Any]
     ) -> None:
         self.masks, self.depths, self.readings = masks, depths, readings
-
-
-def _picture(scene: Scene) -> Picture:
-    if scene.picture is None:
-        raise OracleError(
-            "Masks, depths and words are seen in a picture, and this scene has none",
-            where=scene.name,
-            hint="Give the scene its picture: Scene(…, picture=Picture(…)), or leave the question out",
-        )
-    return scene.picture
 
 
 def _boxes(request: ScoreRequest | QueryRequest) -> dict[int, Place]:

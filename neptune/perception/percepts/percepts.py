@@ -11,10 +11,11 @@ from weakref import WeakSet
 import numpy as np
 from cachetools import LRUCache
 
-from neptune.errors import NeptuneError, PerceptionError
+from neptune.errors import NeptuneError, OracleError, PerceptionError
 from neptune.perception import registry
 from neptune.perception.oracle.caching.store import Asked, OracleStore
 from neptune.perception.percepts.kept import depth_of, mask_of, reading_of, written
+from neptune.scene import Scene
 from neptune.scene.picture import Picture
 from neptune.scene.seen.depths import Depth
 from neptune.scene.seen.masks import Mask, MaskRequest, Place
@@ -101,6 +102,18 @@ class Percepts:
         self._about.update(pictures)
         return self._depths.answers(pictures, [(p.digest, b"", "") for p in pictures])
 
+    def depths_in(self, scenes: Sequence[Scene]) -> list[Depth]:
+        """Return the depth of what each scene shows; of an estimator that knows scenes, it says it of them.
+
+        Raises
+        ------
+        OracleError
+            If the estimator looks at pictures, and a scene has none; other errors as :meth:`masks`.
+        """
+        if self._depths.knows("of_scenes"):
+            return self._depths.said(scenes, "of_scenes")
+        return self.all_depths([picture_of(scene) for scene in scenes])
+
     def read(self, picture: Picture) -> Reading:
         """Return the lines of text in a picture; none where there is no text. Errors as :meth:`masks`."""
         return self.all_readings([picture])[0]
@@ -176,8 +189,7 @@ class _Kept(Generic[Asking, Said]):
             known = {key: self._said[key] for key in keys if key in self._said}
             missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in known}
             if missing:
-                if self._model is None:
-                    self._model = self._make()
+                self._made()
                 identity = getattr(self._model, "identity", None) if self._file is not None else None
                 if identity is not None:
                     for key in list(missing):
@@ -186,7 +198,7 @@ class _Kept(Generic[Asking, Said]):
                             known[key] = found
                             del missing[key]
                 if missing:
-                    said = dict(zip(missing, self._ask(list(missing.values())), strict=True))
+                    said = dict(zip(missing, self.said(list(missing.values()), self._method), strict=True))
                     known |= said
                     if identity is not None:
                         self._keep(str(identity), said)
@@ -198,12 +210,23 @@ class _Kept(Generic[Asking, Said]):
         with self._lock:
             return [said for key, said in self._said.items() if key[0] == digest]
 
-    def _ask(self, asked: list[Asking]) -> list[Said]:
+    def knows(self, method: str) -> bool:
+        """Tell whether the model has a method."""
+        return hasattr(self._made(), method)
+
+    def _made(self) -> Any:
+        with self._lock:
+            if self._model is None:
+                self._model = self._make()
+            return self._model
+
+    def said(self, asked: Sequence[Any], method: str) -> list[Said]:
         """Ask the model; what one of one's own raises or returns by mistake is an error that names it."""
-        name = str(getattr(self._model, "name", type(self._model).__name__))
+        model = self._made()
+        name = str(getattr(model, "name", type(model).__name__))
         hint = "This is a mistake in the model's adapter"
         try:
-            said = list(getattr(self._model, self._method)(asked))
+            said = list(getattr(model, method)(asked))
         except (NeptuneError, MemoryError):
             raise
         except Exception as error:
@@ -230,6 +253,18 @@ class _Kept(Generic[Asking, Said]):
         assert self._file is not None
         texts = ((key, written(value)) for key, value in said.items())
         self._file.put((self._row(identity, key), key[1], (text,)) for key, text in texts if text is not None)
+
+
+def picture_of(scene: Scene) -> Picture:
+    """Return the picture of a scene; OracleError if it has none."""
+    if scene.picture is None:
+        raise OracleError(
+            "Masks, depths and words are seen in a picture, and this scene has none",
+            where=scene.name,
+            hint="Give the scene its picture: Scene(…, picture=Picture(…)), or leave the question out; "
+            "depth_model 'scene' takes depths from the annotation",
+        )
+    return scene.picture
 
 
 def _cell(box: Place) -> bytes:
