@@ -41,10 +41,15 @@ def remember_key(key: str) -> None:
 
 def known_keys() -> list[str]:
     """Return the keys in use and those of the environment (``…API_KEY``, ``…_TOKEN``, …), the longest first."""
-    found = {value.strip() for name, value in os.environ.items() if _NAMES.search(name)}
+    found = set(_of_environment(tuple(os.environ.items())))
     with _lock:
         found |= _known
     return sorted((key for key in found if len(key) >= SHORTEST), key=len, reverse=True)
+
+
+@lru_cache(maxsize=2)
+def _of_environment(environment: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    return frozenset(value.strip() for name, value in environment if _NAMES.search(name))
 
 
 @lru_cache(maxsize=256)

@@ -53,7 +53,12 @@ class Scope:
 
     def find(self, name: str) -> Binding | None:
         """Return what the name is bound to here or further out, or ``None``."""
-        return next((scope.names[name] for scope in self._around() if name in scope.names), None)
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.names:
+                return scope.names[name]
+            scope = scope.parent
+        return None
 
     def bind(self, name: str, binding: Binding) -> None:
         """Bind a name here. A function bound twice with different arguments becomes a plain value."""

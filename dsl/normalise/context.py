@@ -29,6 +29,8 @@ class Context:
         All names that occur in the program, and those of them that lambdas bind.
     notes
         What was changed, in words, each once.
+    left
+        Calls of names that no rule changes, each as its names.
     """
 
     def __init__(self, program: ast.Program, words: Vocabulary, limits: Limits) -> None:
@@ -38,6 +40,7 @@ class Context:
         self.parameters = frozenset(p for n in nodes if isinstance(n, ast.Lambda) for p in n.params)
         self.names = self.parameters.union(n.id for n in nodes if isinstance(n, ast.Name))
         self.notes: dict[str, None] = {}
+        self.left: set[tuple[str, ...]] = set()
         self._copied = 0
 
     def note(self, text: str) -> None:

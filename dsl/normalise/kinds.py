@@ -184,6 +184,9 @@ NAMES: Mapping[str, Callable[[str, Context], bool]] = {
 }
 """Word of a hole → a test of the name that it takes, in a program."""
 
+OF_PREDICATES = frozenset({"predicate", "property", "superlative"})
+"""Words of holes that take no name of the language's own."""
+
 NODES: Mapping[str, tuple[tuple[type[ast.Node], ...], Callable[[Any, Context], bool]]] = {
     "named": ((ast.Name, ast.Call), lambda node, context: bool(nouns_of(node, context))),
     "word": ((ast.Text, ast.Name), lambda node, context: True),

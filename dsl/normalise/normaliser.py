@@ -17,7 +17,7 @@ from dsl.limits import Limits
 from dsl.normalise import brackets, extremes, objects, values, words
 from dsl.normalise.context import Context
 from dsl.normalise.extremes import superlatives
-from dsl.normalise.kinds import LISTED, NAMES, NODES, word_of
+from dsl.normalise.kinds import LISTED, NAMES, NODES, OF_PREDICATES, word_of
 from dsl.normalise.patterns import Rule, tree_of
 from dsl.normalise.scope import anything, early_brackets, free_variables
 from dsl.normalise.tree import name_of, rebuild
@@ -81,6 +81,7 @@ def normalise(program: ast.Program, vocabulary: Vocabulary, limits: Limits) -> t
         If the normal form is larger than ``limits.nodes`` allows.
     """
     context = Context(program, vocabulary, limits)
+    context.left = _left_as_they_are(vocabulary, context.bound, context.parameters)
     tree = early_brackets(anything(program, context), context)
     tree = cast(ast.Program, _rewrite(tree, context))
     tree = free_variables(superlatives(tree, context), context)
@@ -88,13 +89,45 @@ def normalise(program: ast.Program, vocabulary: Vocabulary, limits: Limits) -> t
 
 
 def _rewrite(node: ast.Node, context: Context) -> ast.Node:
+    if type(node) is ast.Name and not _candidates(ast.Name, _spoken_of(node.id), ()):
+        return node
+    plain = _of_names(node)
+    if plain is not None and plain in context.left:
+        return node
+    before, notes = node, len(context.notes)
     node = rebuild(node, lambda child: _rewrite(child, context))
     for _ in range(_ROUNDS):
         made = _changed(node, context)
         if made is None:
             break
         node = made
+    if plain is not None and node is before and len(context.notes) == notes and len(context.left) < _MOST_LEFT:
+        context.left.add(plain)
     return node
+
+
+_MOST_LEFT = 10_000
+
+
+@lru_cache(maxsize=64)
+def _left_as_they_are(
+    vocabulary: Vocabulary, bound: frozenset[str], parameters: frozenset[str]
+) -> set[tuple[str, ...]]:
+    """Return the calls of names (``red(x)``) that were found to need no rule, where these names are bound: what the
+    rules make of a call hangs on nothing else, and most calls of programs have been met before."""
+    return set()
+
+
+def _of_names(node: ast.Node) -> tuple[str, ...] | None:
+    """Return the names of a call of a name with names alone; ``None`` of anything else."""
+    if type(node) is not ast.Call or node.keywords or type(node.func) is not ast.Name:
+        return None
+    names = [node.func.id]
+    for arg in node.args:
+        if type(arg) is not ast.Name:
+            return None
+        names.append(arg.id)
+    return tuple(names)
 
 
 def _changed(node: ast.Node, context: Context) -> ast.Node | None:
@@ -129,12 +162,17 @@ def _named() -> frozenset[str]:
     return frozenset(BUILTINS).union(*((name_of(n) for n in ast.walk(tree)) for tree in trees), {"Truth"})
 
 
-_Form: TypeAlias = "type[Any] | tuple[type[Any], ...]"
-"""What can be seen of an argument at a glance: its type; of a lambda also its body's."""
+_Form: TypeAlias = "type[Any] | tuple[Any, ...]"
+"""What can be seen of an argument at a glance: its type; of a lambda also its body's; of a call of a name also the name,
+if patterns speak of it, and how many arguments it has."""
 
 
 def _form(node: ast.Node) -> _Form:
-    return (ast.Lambda, type(node.body)) if isinstance(node, ast.Lambda) else type(node)
+    if isinstance(node, ast.Lambda):
+        return ast.Lambda, type(node.body)
+    if isinstance(node, ast.Call) and type(node.func) is ast.Name:
+        return ast.Call, _spoken_of(node.func.id), len(node.args)
+    return type(node)
 
 
 @lru_cache(maxsize=4096)
@@ -151,22 +189,45 @@ def _may_fit(pattern: ast.Node, kind: type[Any], name: str, forms: tuple[_Form, 
     head, parts = _name_and_parts(pattern)
     if type(pattern) is not kind:
         return isinstance(pattern, ast.Connective) and kind is ast.Call and name == "and_"
-    listed = LISTED.get(word_of(head))
-    if not (listed(name) if listed is not None else head.startswith("_") or head == name):
+    if not _may_be_called(head, name):
         return False
+    if isinstance(pattern, ast.Call):
+        for at, part in enumerate(parts):  # up to the first hole of many, each part has its place
+            if name_of(part).startswith("__"):
+                break
+            if at == len(forms) or not _may_take(part, forms[at]):
+                return False
     each = [part for part in parts if not name_of(part).startswith("__")]
     if len(each) == len(parts):
         return len(each) == len(forms) and all(map(_may_take, each, forms))
     return len(each) <= len(forms) and all(any(_may_take(part, form) for form in forms) for part in each)
 
 
+def _may_be_called(head: str, name: str) -> bool:
+    """Whether a pattern whose function is `head` may fit a call of a name (``""``: one that patterns do not speak of)."""
+    word = word_of(head)
+    listed = LISTED.get(word)
+    if listed is not None:
+        return listed(name)
+    if head.startswith("_"):
+        return not (word in OF_PREDICATES and name in BUILTINS)
+    return head == name
+
+
 def _may_take(pattern: ast.Node, form: _Form) -> bool:
-    kind, *body = form if isinstance(form, tuple) else (form,)
+    kind, *more = form if isinstance(form, tuple) else (form,)
     if name_of(pattern).startswith("_"):
         word = word_of(name_of(pattern))
         if word in NODES:
-            return kind in NODES[word][0]
+            is_call = kind is ast.Call and bool(more)
+            return kind in NODES[word][0] and not (word == "description" and is_call and more[0] not in ("iota", "the"))
         return kind is ast.Name or not (word in NAMES or word in LISTED)
-    if isinstance(pattern, ast.Lambda) and body:
-        return _may_take(pattern.body, body[0])
-    return kind is type(pattern) or (isinstance(pattern, ast.Connective) and kind is ast.Call)
+    if isinstance(pattern, ast.Lambda) and kind is ast.Lambda:
+        return _may_take(pattern.body, more[0])
+    if kind is not type(pattern):
+        return isinstance(pattern, ast.Connective) and kind is ast.Call and (not more or more[0] == "and_")
+    if isinstance(pattern, ast.Call) and more and type(pattern.func) is ast.Name:
+        each = [arg for arg in pattern.args if not name_of(arg).startswith("__")]
+        fits = len(each) == more[1] if len(each) == len(pattern.args) else len(each) <= more[1]
+        return fits and _may_be_called(pattern.func.id, more[0])
+    return True

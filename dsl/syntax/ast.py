@@ -365,9 +365,20 @@ _FIELDS: dict[type[Node], tuple[str, ...]] = {}
 
 def walk(node: Node) -> list[Node]:
     """Return the node and all its descendants, outermost first; iterative, so depth is no danger."""
-    found, stack = [], [node]
+    global _walked
+    if _walked[0] is node:
+        return _walked[1].copy()
+    found: list[Node] = []
+    stack = [node]
     while stack:
         current = stack.pop()
         found.append(current)
-        stack.extend(reversed(children(current)))
+        if _PARTS.get(type(current)) != ():  # most nodes are names
+            stack.extend(reversed(children(current)))
+    if type(node) is Program:
+        _walked = node, found.copy()
     return found
+
+
+_walked: tuple[Node | None, list[Node]] = (None, [])
+"""The program that was walked last, with its nodes: who checks it walks it several times."""

@@ -7,11 +7,13 @@ them is laid out once a program, and its values are those of one evaluation for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from cachetools import LRUCache
 from torch import Tensor
@@ -29,6 +31,7 @@ from neptune.engine.evaluate.batched import Group, Padded
 from neptune.engine.evaluate.stage import Stage
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.replies import MAX_LOGIT
+from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
 from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.schedule.stopping import MARGIN, Goal
@@ -109,6 +112,7 @@ class Insides:
         if members:
             place = {id(job): (at, layout) for at, job, layout in members}
             atoms = _AtomScores(self._context)
+            atoms.foresee((job, line.node) for _, job, layout in members for line in layout.shown)
             try:
                 groups = self._padded.evaluate([job for _, job, _ in members], [m.stage for _, _, m in members])
             except LimitError:
@@ -277,26 +281,73 @@ class _AtomScores:
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
-        self._kept: dict[tuple[Table, str, bool, bool], tuple[Any, int]] = {}
+        self._kept: dict[_Shape, tuple[Any, int]] = {}
+        self._tables: dict[tuple[Evidence, Predicate], Table] = {}
+
+    def _table(self, job: Job, predicate: Predicate) -> Table:
+        found = self._tables.get((job.evidence, predicate))
+        if found is None:
+            found = job.evidence.table(self._context.wording.question(predicate), predicate.symmetric)
+            self._tables[job.evidence, predicate] = found
+        return found
+
+    def _shape(self, job: Job, atom: Atom, negated: bool) -> _Shape:
+        order = _order(atom)
+        return self._table(job, atom.predicate), atom.predicate.name or "default", negated, order
+
+    def foresee(self, shown: Iterable[tuple[Job, Node]]) -> None:
+        """Compute the scores of the atoms that lines show in one go."""
+        wanted: dict[_Shape, int] = {}
+        for job, node in shown:
+            atom = _atom(node)
+            if atom is not None:
+                wanted.setdefault(self._shape(job, atom, node is not atom), len(job.scene))
+        self._compute(wanted)
 
     def of(self, job: Job, atom: Atom, negated: bool) -> tuple[Any, int]:
         """Return an atom's scores over the first of its variables, the others bound by ∃ (a number where it has none),
         and how many ground atoms it speaks of."""
-        context, predicate = self._context, atom.predicate
-        table = job.evidence.table(context.wording.question(predicate), predicate.symmetric)
-        order = sorted(range(len(atom.terms)), key=lambda place: str(atom.terms[place]))
-        key = (table, predicate.name or "default", negated, order != sorted(order))
-        found = self._kept.get(key) if len(order) < 3 else None
-        if found is None:
-            raw = torch.from_numpy(table.logits)
-            x = _carrier(context, raw.nan_to_num(nan=0.0), key[1])
-            if len(order) > 1:
-                own = torch.from_numpy(diagonal(len(job.scene), len(order)).copy())
-                own_cell = context.logic.to_internal(torch.tensor(-MAX_LOGIT, dtype=context.logic.dtype))
-                x = torch.where(own, own_cell, x)
-            p = context.logic.to_probability(context.logic.not_(x) if negated else x).double().permute(order)
-            if len(order) > 1:
-                p = p.amax(tuple(range(1, len(order))))
-            scores = [round(v, 3) for v in p.tolist()] if order else round(float(p), 3)
-            found = self._kept[key] = scores, len(table.normalised(None))
-        return found
+        shape = self._shape(job, atom, negated)
+        if shape not in self._kept:
+            self._compute({shape: len(job.scene)})
+        return self._kept[shape]
+
+    def _compute(self, wanted: dict[_Shape, int]) -> None:
+        """Add scores: tables of one calibration and sign are converted as one."""
+        context, alike = self._context, defaultdict[tuple[str, bool], list[_Shape]](list)
+        single = len(context.parameters.oracle) == 1
+        for shape in wanted:
+            alike["" if single else shape[1], shape[2]].append(shape)
+        own_cell = float(context.logic.to_internal(torch.tensor(-MAX_LOGIT, dtype=context.logic.dtype)))
+        for (name, negated), shapes in alike.items():
+            raw = torch.from_numpy(np.concatenate([table.logits.reshape(-1) for table, _, _, _ in shapes]))
+            x = _carrier(context, raw.nan_to_num(nan=0.0), name or "default")
+            of_pairs = [
+                diagonal(wanted[shape], len(shape[3])).reshape(-1)
+                if len(shape[3]) > 1
+                else np.zeros(shape[0].logits.size, dtype=np.bool_)
+                for shape in shapes
+            ]
+            x = x.masked_fill(torch.from_numpy(np.concatenate(of_pairs)), own_cell)
+            p = context.logic.to_probability(context.logic.not_(x) if negated else x).double().numpy()
+            at = 0
+            for shape in shapes:
+                table, _, _, order = shape
+                cells = p[at : at + table.logits.size].reshape(table.logits.shape)
+                at += table.logits.size
+                if len(order) > 1:
+                    cells = cells.transpose(order).max(axis=tuple(range(1, len(order))))
+                scores = [round(v, 3) for v in cells.tolist()] if order else round(float(cells), 3)
+                self._kept[shape] = scores, len(table.normalised(None))
+
+
+_Shape: TypeAlias = tuple[Table, str, bool, tuple[int, ...]]
+"""A table, the name that it is calibrated by, whether it is negated, and its axes in the order shown."""
+
+
+def _order(atom: Atom) -> tuple[int, ...]:
+    """Return the places of an atom's terms in the order of their names."""
+    terms = atom.terms
+    if len(terms) < 2:
+        return (0,) if terms else ()
+    return tuple(sorted(range(len(terms)), key=lambda place: str(terms[place])))

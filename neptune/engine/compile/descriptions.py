@@ -39,20 +39,31 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
     weights_index = program.missing_axes(weights_vars[:-1], rest)
     probability = compiler.probabilities.get(atom)
 
-    def expected(context: program.ExecutionContext, r: program.Registers) -> Tensor:
-        logic, cells = context.logic, program.full(r[described], context.size)
-        p = logic.to_probability(r[atom]) if probability is None else r[probability]
-        tau = 0.0 if node.pick else context.iota_tau
+    def weights_tensor(context: program.ExecutionContext, cells: Tensor) -> Tensor:
+        """Return the weights of the objects, float64; computed once where several speak of what is described."""
+        kept, key = context.kept, ("weights", described, node.pick)
+        if kept is not None and key in kept:
+            return kept[key]
+        logic, keep = context.logic, None
         logits = logic.to_logits(logic.ranks(cells) if node.pick else cells)
-        if context.is_open(cells):
-            shape = [-1, *([context.size] * len(number))]
-            logits = program.expand_axes(logits, weights_index).expand(shape)
-            return _bounds(logits, program.expand_axes(p.permute(order), atom_index).expand(shape), as_float(tau))
-        keep = None
         if context.mask is not None:
             logits = program.all_rows(logits, context.batch)
             keep = program.expand_axes(context.mask, mask_index).expand(logits.shape)
-        p, w = p.double(), iota.weights(logits, keep, tau).double()
+        w = iota.weights(logits, keep, 0.0 if node.pick else context.iota_tau).double()
+        if kept is not None:
+            kept[key] = w
+        return w
+
+    def expected(context: program.ExecutionContext, r: program.Registers) -> Tensor:
+        logic, cells = context.logic, program.full(r[described], context.size)
+        p = logic.to_probability(r[atom]) if probability is None else r[probability]
+        if context.is_open(cells):
+            tau = 0.0 if node.pick else context.iota_tau
+            logits = logic.to_logits(logic.ranks(cells) if node.pick else cells)
+            shape = [-1, *([context.size] * len(number))]
+            logits = program.expand_axes(logits, weights_index).expand(shape)
+            return _bounds(logits, program.expand_axes(p.permute(order), atom_index).expand(shape), as_float(tau))
+        p, w = p.double(), weights_tensor(context, cells)
         if len(w) == 1 and len(p) == 1:
             summed = torch.einsum(p[0], at_atom, w[0], at_weights, at_out).unsqueeze(0)
         else:
@@ -90,6 +101,18 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
         group.append(atom)
     place = len(group) - 1
 
+    def expected_at_once(context: program.ExecutionContext, r: program.Registers) -> Tensor:
+        kept, key = context.kept, ("sums", described, node.pick)
+        if kept is None or context.bounds:
+            return expected(context, r)
+        sums = kept.get(key)
+        if sums is None:
+            cells = program.full(r[described], context.size)
+            said = torch.stack([program.all_rows(r[slot], context.batch) for slot in group])
+            p = context.logic.to_probability(said).double()
+            sums = kept[key] = into_unit((p * weights_tensor(context, cells)).sum(-1).to(cells.dtype))
+        return sums[place]
+
     def expected_together(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
         sums = context.sums.get((described, node.pick))
         if sums is None:
@@ -97,7 +120,9 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
             context.sums[described, node.pick] = sums
         return sums[place : place + 1]
 
-    summed, _ = compiler.emit(rest, expected, arrays=expected_together if group else expected_array)
+    summed, _ = compiler.emit(
+        rest, expected_at_once if group else expected, arrays=expected_together if group else expected_array
+    )
     made = compiler.emit(
         rest,
         lambda context, r: context.logic.from_probability(r[summed]),

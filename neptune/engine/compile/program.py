@@ -51,6 +51,8 @@ class ExecutionContext:
         The two rows are the lower and the upper bound of every value on one scene; what has one row is known.
     branches_allowed
         The most branches of a search for one bound.
+    kept
+        What several operations share, each computed once; ``None`` where the context serves several executions.
     """
 
     __slots__ = (
@@ -61,6 +63,7 @@ class ExecutionContext:
         "branches_allowed",
         "cells",
         "domains",
+        "kept",
         "logic",
         "mask",
         "objects",
@@ -82,11 +85,12 @@ class ExecutionContext:
         domains: Mapping[str, Tensor] | None = None,
         bounds: bool = False,
         branches_allowed: int = 0,
+        kept: dict[tuple[str, int, bool], Tensor] | None = None,
     ) -> None:
         self.logic, self.parameters, self.batch, self.size = logic, parameters, batch, size
         self.mask, self.objects, self.tau = mask, objects, parameters.quantifier_tau
         self.cells, self.domains = cells, domains or {}
-        self.bounds, self.branches_allowed = bounds, branches_allowed
+        self.bounds, self.branches_allowed, self.kept = bounds, branches_allowed, kept
         self.peak = 0  # cells of the largest table beyond what was known beforehand
         self.branches = 0  # of searches, so far
         self._iota_tau: float | Tensor | None = None
@@ -193,11 +197,28 @@ class Program:
 
     def run(self, context: ExecutionContext, inputs: Sequence[Tensor]) -> list[tuple[Tensor, bool]]:
         """Return each result, ``(B, N, …)`` or with one row, and whether it is a probability (else a carrier value)."""
-        values = self.execute(context, inputs)
+        values = _LateRegisters(self, context, inputs) if self.late else self.execute(context, inputs)
         return [
             (values[slot if probability is None else probability], probability is not None)
             for (slot, _), probability in zip(self.outputs, self.probabilities, strict=True)
         ]
+
+
+class _LateRegisters:
+    """The registers of one execution on tensors, as :class:`ArrayRegisters` are on arrays."""
+
+    def __init__(self, program: Program, context: ExecutionContext, inputs: Sequence[Tensor]) -> None:
+        self._program, self._context, self._inputs = program, context, len(inputs)
+        self._values: list[Tensor | None] = list(inputs)
+        late = program.late
+        for slot, operation in enumerate(program.operations, len(inputs)):
+            self._values.append(None if slot in late else operation(context, self))
+
+    def __getitem__(self, slot: int) -> Tensor:
+        found = self._values[slot]
+        if found is None:
+            found = self._values[slot] = self._program.operations[slot - self._inputs](self._context, self)
+        return found
 
 
 class ArrayContext:

@@ -7,7 +7,7 @@ scores that go in, and to the temperatures.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -117,7 +117,7 @@ class Padded(Generic[RowT]):
         mask = None if min(sizes) == n else torch.arange(n) < torch.tensor(sizes).unsqueeze(1)
         places = [[row.objects[p] for p in stage.template.objects] for row, stage in zip(rows, stages, strict=True)]
         objects = torch.tensor(places, dtype=torch.int64).reshape(batch, -1)
-        frame = ExecutionContext(logic, self.run.parameters, batch, n, mask, objects)
+        frame = ExecutionContext(logic, self.run.parameters, batch, n, mask, objects, kept={})
         missing = torch.zeros(batch, dtype=torch.bool)
         tables: dict[int, tuple[Tensor, Tensor | None]] = {}
         for arity in {p.arity for p in first.predicates}:
@@ -129,13 +129,15 @@ class Padded(Generic[RowT]):
             inputs.append(_at(cells, atom, frame))
             if unknown is not None:
                 missing |= _at(unknown, atom, frame).reshape(batch, -1).any(1)
-        internal, chances = [], []
         vars: list[Vars] = [tuple(sorted(truth.free)) for truth in first.node.children]
+        out: list[Tensor] = []
+        known: list[bool] = []
         for (x, is_probability), (_, have), want in zip(program.run(frame, inputs), program.outputs, vars, strict=True):
             # Rewriting may have shown that a variable does not matter.
-            x = full(expand_axes(all_rows(x, batch), missing_axes(have, want)), n)
-            internal.append(logic.from_probability(x) if is_probability else x)
-            chances.append(x if is_probability else logic.to_probability(x))
+            out.append(full(expand_axes(all_rows(x, batch), missing_axes(have, want)), n))
+            known.append(is_probability)
+        internal = _converted(out, known, logic.from_probability)
+        chances = _converted(out, [not is_probability for is_probability in known], logic.to_probability)
         peaks = [program.peak_cells(size) for size in sizes]
         return Group(rows, stages, frame, internal, chances, vars, missing.tolist(), peaks)
 
@@ -173,6 +175,16 @@ class Padded(Generic[RowT]):
             flat = self.run.parameters.calibrate_rows(cells.flatten(0, 1), names)
             cells = flat.reshape(cells.shape)
         return self.run.logic.to_internal(cells), where
+
+
+def _converted(tables: list[Tensor], which: list[bool], convert: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """Return the tables, those that `which` names converted cell by cell: in one go, for most are small."""
+    chosen = [x for x, wanted in zip(tables, which, strict=True) if wanted]
+    if len(chosen) < 2:
+        return [convert(x) if wanted else x for x, wanted in zip(tables, which, strict=True)]
+    sizes = [x.numel() for x in chosen]
+    made = iter(convert(torch.cat([x.reshape(-1) for x in chosen])).split(sizes))
+    return [next(made).reshape(x.shape) if wanted else x for x, wanted in zip(tables, which, strict=True)]
 
 
 def _at(table: Tensor, leaf: Atom, frame: ExecutionContext) -> Tensor:

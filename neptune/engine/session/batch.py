@@ -23,6 +23,7 @@ from dsl.errors import ProgramError
 from dsl.plan import walk
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
+from neptune.engine.evaluate.arrays import settings_of
 from neptune.engine.evaluate.atom_tensors import from_evidence
 from neptune.engine.evaluate.batched import Padded
 from neptune.engine.evaluate.stage import NotBatchable, Stage
@@ -145,7 +146,7 @@ class Batch:
 
     @property
     def _presumption(self) -> float:
-        return float(self._context.parameters.presumption.detach())
+        return settings_of(self._context).presumption
 
     def _ask(self, jobs: Sequence[Job], stages: Sequence[Stage]) -> None:
         wording = self._context.wording

@@ -14,8 +14,8 @@ from dsl import plan
 from dsl.plan import Atom, Count, Describe, Description, Exists, ExpectationOver, Node
 from dsl.plan.guards import insert_guards
 from dsl.syntax import ast
-from neptune.engine.compile import plan_cache as plans
 from neptune.engine.context import RunContext
+from neptune.engine.evaluate.arrays import settings_of
 from neptune.engine.evaluate.stage import NotBatchable, Stage
 from neptune.engine.interpret.values import Need, needed
 from neptune.engine.session.program_paths import Given, follow
@@ -154,7 +154,7 @@ def _settled(node: Node) -> tuple[Node, tuple[str, Stage] | None]:
 
 
 def _stage(context: RunContext, need: Need, node: Node) -> Stage:
-    hard = plans.laws_of(context.logic, context.parameters).crisp
+    hard = settings_of(context).laws.crisp
     if isinstance(node, Description | Count):
         if node.var not in node.body.free:
             raise NotBatchable("a vacuous body")
