@@ -163,8 +163,8 @@ def _named() -> frozenset[str]:
 
 
 _Form: TypeAlias = "type[Any] | tuple[Any, ...]"
-"""What can be seen of an argument at a glance: its type; of a lambda also its body's; of a call of a name also the name,
-if patterns speak of it, and how many arguments it has."""
+"""What can be seen of an argument at a glance: its type; of a lambda also its body's; of a call also the name, where
+patterns speak of it, and how many arguments it has."""
 
 
 def _form(node: ast.Node) -> _Form:
@@ -204,7 +204,7 @@ def _may_fit(pattern: ast.Node, kind: type[Any], name: str, forms: tuple[_Form, 
 
 
 def _may_be_called(head: str, name: str) -> bool:
-    """Whether a pattern whose function is `head` may fit a call of a name (``""``: one that patterns do not speak of)."""
+    """Whether a pattern whose function is `head` may fit a call of a name (``""``: none that patterns speak of)."""
     word = word_of(head)
     listed = LISTED.get(word)
     if listed is not None:

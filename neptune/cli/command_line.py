@@ -6,6 +6,7 @@ is said in one line, without a traceback.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from neptune.cli.completion import complete
 
         return complete()
+    if arguments is None:
+        # Importing and planning make many objects that stay: looking for cycles among them is a tenth of a start.
+        gc.set_threshold(200_000, 20, 20)
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with fields_named({}):  # who gives commands knows the fields of configs, and not the engine's arguments

@@ -6,7 +6,6 @@ The program is run once more on the evidence that is there; nothing is asked. Wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -343,31 +342,46 @@ _LABELS: dict[type[Node], str] = {
 """Node class → what its line says; the text of any other node is its line."""
 
 
-def parts_of(node: Node, depth: int, names: dict[str, str], seen: set[Node]) -> Iterator[tuple[int, Node, str]]:
-    """Yield (depth, node, label) of a plan, parents first; a negated atom is one line.
+def parts_of(node: Node, depth: int, names: dict[str, str], seen: set[Node]) -> list[tuple[int, Node, str]]:
+    """Return (depth, node, label) of a plan, parents first, as many as are shown; a negated atom is one line.
 
     A description that occurs again, as for each colour that is weighed, is one line: its parts are `seen` above.
     """
+    found: list[tuple[int, Node, str]] = []
+    _add_parts(node, depth, names, seen, found)
+    return found
+
+
+def _add_parts(
+    node: Node, depth: int, names: dict[str, str], seen: set[Node], found: list[tuple[int, Node, str]]
+) -> None:
     variable = node.schema.variable(node)
     for var in (*sorted(node.free), *variable):
-        fresh = next((c for c in _NAMES if c not in names.values()), var)
-        names.setdefault(var, fresh if var.startswith("@") else var)
+        if var not in names:
+            taken = names.values()
+            names[var] = next((c for c in _NAMES if c not in taken), var) if var.startswith("@") else var
     atom, inner = node.body if isinstance(node, Not) else node, node.children
     if isinstance(atom, Atom | Same):
-        terms = tuple(names.get(t, t) if isinstance(t, str) else t for t in atom.terms)
-        renamed = make(Atom, atom.predicate, terms) if isinstance(atom, Atom) else make(Same, terms)
+        terms = tuple([names.get(t, t) if isinstance(t, str) else t for t in atom.terms])
+        renamed = atom if terms == atom.terms else _with(atom, terms)
         label, inner = str(renamed if atom is node else make(Not, renamed)), ()
     else:
         template = _LABELS.get(type(node))
-        label = template.format(node=node, var="".join(names[v] for v in variable)) if template else str(node)
-    yield depth, node, label
+        label = template.format(node=node, var="".join([names[v] for v in variable])) if template else str(node)
+    found.append((depth, node, label))
     if isinstance(node, plan.Description):
         if node in seen:
             return
         seen.add(node)
     for k, child in enumerate(inner):
-        said = list(parts_of(child, depth + 1, names, seen))
+        at = len(found)
+        if at >= MOST_NODES:
+            return
+        _add_parts(child, depth + 1, names, seen, found)
         if isinstance(node, plan.Describe):
-            first = said[0]
-            said[0] = (first[0], first[1], f"{node.values[k]}: {first[2]}")
-        yield from said
+            first = found[at]
+            found[at] = first[0], first[1], f"{node.values[k]}: {first[2]}"
+
+
+def _with(atom: Atom | Same, terms: tuple[plan.Term, ...]) -> Node:
+    return make(Atom, atom.predicate, terms) if isinstance(atom, Atom) else make(Same, terms)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from dsl import plan, work
@@ -24,6 +25,20 @@ from neptune.engine.interpret.values import AttributeOf, DescribedObject, Formul
 
 _VARIABLE_NAME = re.compile(r"[a-z]\d*\Z")
 MAX_PLAN_DEPTH = 100
+
+
+@lru_cache(maxsize=4096)
+def _predicate(vocabulary: Vocabulary, name: str, arity: int) -> Predicate:
+    canonical = vocabulary.canonical(name, arity)
+    same = arity == 2 and (canonical.startswith("same_") or vocabulary.same(canonical) is not None)
+    symmetric = vocabulary.symmetric(canonical) or same
+    derived = vocabulary.derived(canonical, arity)
+    if derived is None:
+        return Predicate(canonical, arity, "", symmetric, same)
+    if derived.kind == "boxes":
+        return Predicate(canonical, arity, "", symmetric, same, boxes=derived.geometry)
+    ways = derived.ways(vocabulary.values(derived.of))
+    return Predicate(canonical, arity, "", symmetric, same, ways=ways)
 
 
 class Atoms:
@@ -108,16 +123,7 @@ class Atoms:
 
     def predicate(self, name: str, arity: int) -> Predicate:
         """Return the predicate of a name: synonyms resolved, with what the vocabulary says of it."""
-        canonical = self.vocabulary.canonical(name, arity)
-        same = arity == 2 and (canonical.startswith("same_") or self.vocabulary.same(canonical) is not None)
-        symmetric = self.vocabulary.symmetric(canonical) or same
-        derived = self.vocabulary.derived(canonical, arity)
-        if derived is None:
-            return Predicate(canonical, arity, "", symmetric, same)
-        if derived.kind == "boxes":
-            return Predicate(canonical, arity, "", symmetric, same, boxes=derived.geometry)
-        ways = derived.ways(self.vocabulary.values(derived.of))
-        return Predicate(canonical, arity, "", symmetric, same, ways=ways)
+        return _predicate(self.vocabulary, name, arity)
 
     def _atom(self, name: str, args: list[Any], where: ast.Node, argmax: bool, note: Callable[[str], None]) -> Node:
         predicate = self.predicate(name, len(args))
