@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         # Importing and planning make many objects that stay: looking for cycles among them is a tenth of a start.
         gc.set_threshold(200_000, 20, 20)
+        # Else pydantic looks through everything that is installed for plugins: a tenth of what a mistyped word takes.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with fields_named({}):  # who gives commands knows the fields of configs, and not the engine's arguments

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -56,8 +55,3 @@ class McpConfig(Config):
         default_factory=list, description="Folders whose pictures an assistant may name; none: pictures inline only."
     )
     max_upload_mb: Annotated[float, Field(gt=0, le=1000)] = Field(20.0, description="The most megabytes of a picture.")
-
-
-def own_fields(model: type[Config]) -> tuple[str, ...]:
-    """Return the fields that a task adds to those of `Config`, or means in another way; of `Config` itself none."""
-    return () if model is Config else tuple(inspect.get_annotations(model))

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from neptune.config.derived import own_fields
 from neptune.config.model import Config
 from neptune.config.read import model_of
+from neptune.config.semantic import own_fields
 from neptune.config.tasks import MODELS, TASKS, USAGE
 from neptune.words import describe_type, describe_value
 

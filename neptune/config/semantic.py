@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from neptune.config.derived import own_fields
 from neptune.config.model import DATASETS, Config
 from neptune.config.tasks import OWN, TASKS
 from neptune.errors import ConfigError, did_you_mean
@@ -19,6 +19,11 @@ from neptune.words import describe_value
 PROVIDERS = ("gold", "cache", "embedded", *ENDPOINTS)
 """Where programs come from: the dataset's own, a file of programs by question, the embedded reader of questions, or a
 provider of language models."""
+
+
+def own_fields(model: type[Config]) -> tuple[str, ...]:
+    """Return the fields that a task adds to those of `Config`, or means in another way; of `Config` itself none."""
+    return () if model is Config else tuple(inspect.get_annotations(model))
 
 
 def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:

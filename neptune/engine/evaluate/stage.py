@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dsl import plan
 from dsl.plan import Atom, Describe, Description, ExpectationOver, Node, make
@@ -34,8 +35,6 @@ class Stage:
     ----------
     template, parts
         What is planned: the truths with conjunctions of atoms of one object fused, and what the fused ones stand for.
-    leaves
-        The atoms of the truths, as they are asked.
     """
 
     truths: tuple[Node, ...]
@@ -44,12 +43,15 @@ class Stage:
     relative: tuple[str, ...] = ()
     template: plans.Template = field(init=False)
     parts: Parts = field(init=False)
-    leaves: tuple[Atom, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         fused, self.parts = fuse(self.truths)
         self.template = plans.template(make(Describe, tuple(map(str, range(len(fused)))), fused, False))
-        self.leaves = atoms_of(self.truths)
+
+    @cached_property
+    def leaves(self) -> tuple[Atom, ...]:
+        """The atoms of the truths, as they are asked."""
+        return atoms_of(self.truths)
 
     @staticmethod
     def of(truths: tuple[Node, ...], whole: Node) -> Stage:
