@@ -10,11 +10,11 @@ import pytest
 
 from neptune.cli import main
 from neptune.config import MODELS, Config, load_config, model_of
-from neptune.config.derived import own_fields
 from neptune.config.files import read_fields
 from neptune.config.find import FoundConfig, find_config, packaged_names
 from neptune.config.paths import role_of
 from neptune.config.read import read_run
+from neptune.config.semantic import own_fields
 from neptune.config.tasks import OWN
 from neptune.config.validation import ConfigProblems
 

@@ -12,9 +12,9 @@ import pytest
 from neptune.cli import main
 from neptune.cli.dispatch import split_words
 from neptune.config import MODELS, TASKS, Config, load_config, make_config, model_of
-from neptune.config.derived import own_fields
 from neptune.config.page import HEADINGS, help_text, page
 from neptune.config.read import read_run
+from neptune.config.semantic import own_fields
 from neptune.config.tasks import OWN
 from neptune.config.validation import ConfigProblems, parse_value
 from neptune.engine.assemble import engine_arguments
