@@ -18,16 +18,16 @@ NEUTRAL = frozenset(
     {"record_oracle", "oracle_cache", "detection_cache", "bundle", "bundle_pictures", "prune"}
     | {"output_dir", "resume", "num_samples", "workers", "gpus", "max_batch", "batch_wait_ms"}
     | {"evaluate", "judge_model", "judge_provider", "judge_base_url", "blame"}
-    | {"estimate", "estimate_objects", "prices", "max_run_calls", "dry_run"}
-    | {"inspect", "watch", "watch_port"}
+    | {"agree", "agree_model_name", "agree_options", "consistency", "trusted_hosts", "judge_omit"}
+    | {"estimate", "estimate_objects", "prices", "max_run_calls", "dry_run", "inspect", "watch", "watch_port"}
     | {"code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
-    | {"trusted_hosts", "judge_omit"}
 )
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
 
 PASSING = frozenset(
     {"resume", "estimate", "estimate_objects", "dry_run", "watch", "watch_port", "bundle", "bundle_pictures"}
     | {"blame", "evaluate", "judge_model", "judge_provider", "judge_base_url", "prune"}
+    | {"agree", "agree_model_name", "agree_options", "consistency"}
 )
 """Fields that say what to do this once. A run folder's config does not keep them: who starts another run from it, or
 looks at it in another way, did not ask for that again."""
@@ -350,9 +350,11 @@ class Config(BaseModel):
     judge_omit: list[str] = Field(
         default_factory=list, description="Fields that no request to the judge carries, as for code_gen_omit."
     )
-    blame: bool = Field(
-        False, description="Say of each wrong answer whether detector, oracle, program or logic is to blame."
-    )
+    blame: bool = Field(False, description="Say of each error whether detector, oracle, program or logic is to blame.")
+    agree: Literal["direct"] | None = Field(None, description="Ask agree_model_name each question too: do both agree?")
+    agree_model_name: NameOrPath | None = Field(None, description="With agree: the model, e.g. a student's folder.")
+    agree_options: dict[str, Any] = Field(default_factory=dict, description="With agree: options of the model.")
+    consistency: bool = Field(False, description="Ask each question in other words too, and for the opposite.")
 
     def reading(self) -> dict[str, Any]:
         """Return how the records and pictures of a dataset are read: options of :func:`neptune.tasks.load`."""

@@ -92,6 +92,7 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
         + _writer_problems(config, skip)
         + _price_problems("prices", config.prices, ("input", "output", "image_tokens"))
         + _judge_problems(config, skip)
+        + _beside_problems(config, skip)
         + _secret_problems(config)
         + _limit_problems(config.limits)
     )
@@ -251,6 +252,35 @@ def _judge_problems(config: Config, skip: set[str]) -> list[str]:
         problems.append(f"'judge_provider' is '{provider}'; {hint}")
     elif (config.judge_base_url or ENDPOINTS[provider].base_url) is None:
         problems.append("'judge_base_url' is not given; judge_provider local needs the server's address")
+    return problems
+
+
+def _beside_problems(config: Config, skip: set[str]) -> list[str]:
+    """What goes with a model that is asked beside the run, and with questions in other words."""
+    problems, name = [], config.agree_model_name
+    if config.agree is None:
+        if not {"agree"} & (config.model_fields_set | skip):
+            problems = [
+                f"'{field}' does nothing without agree; add --agree direct"
+                for field in ("agree_model_name", "agree_options")
+                if getattr(config, field)
+            ]
+    elif name is None:
+        problems.append("'agree_model_name' is not given; expected the model that is asked beside, by name or folder")
+    elif registry.address_of("oracle", name) is None:
+        hint = did_you_mean(name, registry.names("oracle")) or "expected the name of an oracle, or a model's folder"
+        problems.append(f"'agree_model_name' is '{name}'; {hint}")
+    if "task" not in skip and config.task not in (None, "direct"):
+        problems += [
+            f"'{field}' does not go with task {config.task}; expected the run of a dataset"
+            for field in ("agree", "consistency")
+            if getattr(config, field)
+        ]
+    if config.consistency and config.task is None and config.code_gen_provider in ("gold", "cache"):
+        problems.append(
+            f"'consistency' needs programs of questions that are in no file, and code_gen_provider is "
+            f"{config.code_gen_provider}; expected one that writes them: embedded, or a language model's"
+        )
     return problems
 
 

@@ -15,7 +15,7 @@ TASKS: dict[str, str] = {
     "finetune": "neptune.cli.commands.train:train",
     "induce": "neptune.cli.commands.induce:induce",
     "student": "neptune.cli.commands.train:train",
-    "direct": "neptune.runs.direct.task:run_direct",
+    "direct": "neptune.runs.runner.run:run_direct",
     "distil": "neptune.cli.commands.distil:distil",
     "certify": "neptune.cli.commands.train:certify",
     "find": "neptune.cli.finding:find",

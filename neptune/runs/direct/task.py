@@ -14,12 +14,10 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from neptune import tasks
 from neptune.answer import Answer
 from neptune.config import Config
 from neptune.resources import prompts
 from neptune.runs.direct.wrapped import Wrapped
-from neptune.runs.runner.run import run_loaded
 from neptune.scene import Scene
 from neptune.tasks.base import Sample
 
@@ -99,16 +97,3 @@ class Direct(Wrapped):
 def direct_config(config: Config) -> Config:
     """Return the config of the run: nothing is detected, and the programs are those that ask."""
     return config.model_copy(update={"od_model": NOTHING, "od_options": {}, "code_gen_provider": "gold"})
-
-
-def run_direct(config: Config, name: str) -> int:
-    """Answer the config's datasets without programs; parameters, result and errors as of `run_dataset`."""
-    assert config.data_dir is not None  # the config was checked
-    loaded = [
-        tasks.load(dataset, config.data_dir, config.num_samples, **config.reading()) for dataset in config.datasets
-    ]
-    if config.estimate:
-        count = sum(len(task.samples) for task in loaded)
-        print(f"{count:,} samples, one call of the oracle each")
-        return 0
-    return run_loaded(direct_config(config), name, [Direct(task) for task in loaded])

@@ -1,4 +1,4 @@
-"""Side files of a run: what is found out about its samples afterwards, in ``judge.jsonl`` and ``blame.jsonl``.
+"""Side files of a run: what is found out about its samples afterwards, in ``judge.jsonl``, ``blame.jsonl``, …
 
 ``samples.jsonl`` is never changed. Each line of these files is about one sample (`dataset` and `id`), is written at
 once, and survives a kill; what is there is not found out again.
@@ -17,7 +17,7 @@ from neptune.foreign import scrubbed
 from neptune.runs.record import key, write_atomic
 from neptune.saving import append_line, write_error
 
-NAMES = ("judge", "blame")
+NAMES = ("judge", "blame", "beside", "variants")
 """The side files there may be, each the name of the field under which a record shows it."""
 
 Row = dict[str, Any]
@@ -94,7 +94,7 @@ def has_side_files(folder: Path) -> bool:
 
 
 def attach(folder: Path, records: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    """Yield the records, each with the fields ``judge`` and ``blame`` where they are known."""
+    """Yield the records, each with the fields of :data:`NAMES` that are known of it."""
     found = {name: SideFile(folder, name).rows for name in NAMES if (folder / f"{name}.jsonl").is_file()}
     for record in records:
         row = dict(record)

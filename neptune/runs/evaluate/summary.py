@@ -101,7 +101,7 @@ _BRIEF = (
         "picture",
     ),
 )
-MORE = frozenset({"logics", "judge", "blame"})
+MORE = frozenset({"logics", "judge", "blame", "beside", "variants"})
 """What is found out of some records besides, which has figures of its own."""
 
 

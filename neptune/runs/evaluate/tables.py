@@ -138,6 +138,37 @@ def print_more(results: dict[str, Any], console: Console | None = None) -> None:
         _print_judge(judge, console)
     if blame := results.get("blame"):
         _print_blame(blame, console)
+    for line in (*describe_beside(results.get("beside") or {}), *describe_variants(results.get("variants") or {})):
+        console.print(Text(printable(line)), soft_wrap=True)
+
+
+def describe_beside(beside: Mapping[str, Any]) -> list[str]:
+    """Say in words how a run's answers stand to those of the model beside it."""
+    if not beside:
+        return []
+    lines = [
+        f"Beside it {beside['model']}, asked directly: of {beside['compared']:,} questions that both answer, the same "
+        f"answer to {beside['agree']:,}, another to {beside['differ']:,}; {beside['seconds']:.3f} s and "
+        f"{beside['calls']:.1f} calls a question."
+    ]
+    right, of = beside["right_where_agreed"]
+    if of or beside["run_right"][1]:
+        run, theirs = beside["run_right"], beside["beside_right"]
+        lines.append(
+            f"Right where they agree {right} of {of}; where they differ the run {run[0]} of {run[1]}, the model beside "
+            f"{theirs[0]} of {theirs[1]}."
+        )
+    return lines
+
+
+def describe_variants(variants: Mapping[str, Any]) -> list[str]:
+    """Say in words how often the answers to a question and to its variants go together."""
+    said = {"reworded": "Asked in other words: the same answer", "negated": "Asked for the opposite: the opposite one"}
+    return [
+        f"{said[kind]} to {percent(row['share'])} of {row['compared']:,} ({row['asked']:,} asked)."
+        for kind, row in variants.items()
+        if kind in said
+    ]
 
 
 def _print_logics(logics: dict[str, Any], console: Console) -> None:

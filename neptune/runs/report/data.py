@@ -62,6 +62,12 @@ def faults_of(record: Mapping[str, Any], state: str | None = None) -> list[str]:
     verdict = _inside(record, "judge").get("right")
     if verdict is not None and record.get("correct") is not None and bool(verdict) != bool(record["correct"]):
         found.append("the judge disagrees")
+    if _inside(record, "beside").get("agrees") is False:
+        found.append("the model beside disagrees")
+    said = _inside(record, "variants")
+    for kind, words in (("reworded", "not so in other words"), ("negated", "its negation is answered alike")):
+        if isinstance(said.get(kind), Mapping) and said[kind].get("holds") is False:
+            found.append(words)
     if record.get("presuppositions"):
         found.append("nothing fits a description")
     if record.get("ambiguous"):
@@ -144,7 +150,7 @@ def sample_of(record: Record) -> dict[str, Any]:
 
 _LISTS = {"notes", "presuppositions", "ambiguous", "objects", "trace", "plan", "lines", "boxes", "scores"}
 _LISTS |= {"regions", "variables", "program_notes", "oracle_remarks", "calls", "programs", "witness"}
-_OBJECTS = {"judge", "blame", "flip", "usage", "oracle_failures", "seen"}
+_OBJECTS = {"judge", "blame", "beside", "variants", "flip", "usage", "oracle_failures", "seen"}
 
 
 def _fits(name: str, value: Any) -> bool:

@@ -19,6 +19,9 @@ from neptune.engine.assemble import check_engine
 from neptune.errors import ConfigError, ModelFailedError, NeptuneError, WriteError
 from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs import record as records
+from neptune.runs.direct.beside import agree
+from neptune.runs.direct.consistency import ask_variants
+from neptune.runs.direct.task import Direct, direct_config
 from neptune.runs.evaluate.after import examine, more_results
 from neptune.runs.evaluate.side_files import attach, forget_others, has_side_files
 from neptune.runs.evaluate.summary import MORE, brief, summarise
@@ -36,6 +39,7 @@ from neptune.runs.runner.samples import BUG, Asked, answer_sample
 from neptune.writer.failures import ProviderError
 
 if TYPE_CHECKING:
+    from neptune.engine import Engine
     from neptune.tasks import Sample, Task
 
 EXIT_OK, EXIT_BUG, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -79,6 +83,21 @@ def run_dataset(config: Config, name: str) -> int:
     return run_loaded(config, name, loaded)
 
 
+def run_direct(config: Config, name: str) -> int:
+    """Answer the config's datasets without programs; parameters, result and errors as of `run_dataset`."""
+    from neptune import tasks
+
+    assert config.data_dir is not None  # the config was checked
+    loaded = [
+        tasks.load(dataset, config.data_dir, config.num_samples, **config.reading()) for dataset in config.datasets
+    ]
+    if config.estimate:
+        count = sum(len(task.samples) for task in loaded)
+        print(f"{count:,} samples, one call of the oracle each")
+        return EXIT_OK
+    return run_loaded(direct_config(config), name, [Direct(task) for task in loaded])
+
+
 def run_loaded(config: Config, name: str, loaded: Sequence[Task]) -> int:
     """Answer the samples of datasets that are loaded; parameters, result and errors as of :func:`run_dataset`."""
     config, schedule = settle_schedule(config, config.folder(name))
@@ -113,7 +132,8 @@ def run_loaded(config: Config, name: str, loaded: Sequence[Task]) -> int:
             failure = answer_samples(config, loaded, programs, folder)
             if failure is not None and not folder.records:
                 raise failure  # no more than a start that was refused: the folder goes with it
-            unexamined = examine(config, folder, loaded) if failure is None else None
+            if failure is None:
+                unexamined = examine(config, folder, loaded) or _beside(config, folder, loaded)
         except KeyboardInterrupt:
             interrupted = True
         facts: dict[str, Any] = {"schedule": schedule} | folder.session
@@ -128,6 +148,22 @@ def run_loaded(config: Config, name: str, loaded: Sequence[Task]) -> int:
             if not interrupted:
                 watch.stay()
     return code
+
+
+def _beside(config: Config, folder: RunFolder, loaded: Sequence[Task]) -> NeptuneError | None:
+    """Ask the model beside the engine, and the questions reworded, where the config says so; return what hindered."""
+
+    def answering(own: Config, engine: Engine, task: Task, sample: Sample, write: Write) -> Record:
+        return answer_sample(own, engine, task, sample, write, folder)
+
+    try:
+        if config.agree is not None:
+            agree(config, folder.path, loaded, folder.records, answering)
+        if config.consistency:
+            ask_variants(config, folder.path, loaded, folder.records, answering)
+    except NeptuneError as error:
+        return error
+    return None
 
 
 @contextmanager

@@ -32,8 +32,24 @@ function verdict(row, sample) {
     typeof sample.iou === "number" ? `${notation ? "IoU" : "overlap"} ${sample.iou.toFixed(2)}` : ""].filter(Boolean).join(" · ");
   if (extra) line.append(make("span", "quiet", extra));
   if (sample.judge) line.append(make("span", "quiet", `judge: ${sample.judge.right === true ? "right" : sample.judge.right === false ? "wrong" : show(sample.judge.verdict)}`));
+  if (sample.beside && sample.beside.outcome) line.append(make("span", "quiet", besideOf(sample.beside)));
+  for (const [kind, asked] of Object.entries(sample.variants || {})) {
+    if (asked && typeof asked.question === "string") line.append(make("span", "quiet", variantOf(kind, asked)));
+  }
   if (sample.blame && sample.blame.blame) line.append(make("span", "quiet", `to blame: ${sample.blame.blame}`));
   return line;
+}
+
+function besideOf(beside) { // what the model that was asked beside says
+  const said = beside.outcome === "answered" ? show(beside.answer) : show(beside.outcome);
+  const stands = beside.agrees === true ? " (the same)" : beside.agrees === false ? " (another)" : "";
+  return `${show(beside.model)}, asked directly: ${said}${stands}`;
+}
+
+function variantOf(kind, asked) {
+  const stands = asked.holds === true ? "as it should be" : asked.holds === false ? "which does not go with it" : "";
+  const said = asked.answer === null || asked.answer === undefined ? "no answer" : show(asked.answer);
+  return `${kind}: “${asked.question}” ${said}${stands ? `, ${stands}` : ""}`;
 }
 
 function alerts(sample) { // what a reader must know before believing the answer
