@@ -1,6 +1,8 @@
 """Distillation: rationales drawn for reading, and students of four kinds of lessons, beside the engine.
 
     python benchmarks/distil.py draw FOLDER --count 200 > page.md        rationales of a folder of task distil
+    python benchmarks/distil.py plans DATA/clevr/train              the reader's programs: do they have the gold plans?
+    python benchmarks/distil.py pick DATA/clevr/train FOLDER --count 200      a dataset of questions drawn with a seed
     python benchmarks/distil.py students --data_dir DATA/clevr/train --val_dir DATA/clevr/val --out OUT
 
 A student is a Qwen2-VL of half a million parameters, trained from random weights on one thread in a few minutes: on
@@ -21,11 +23,17 @@ import hashlib
 import json
 import random
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import dsl
+from dsl.vocabulary import Vocabulary
 from neptune import tasks
 from neptune.cli import main as command
+from neptune.engine.analysis.equivalence import plan_key
+from neptune.errors import NeptuneError
 from neptune.learn.distil.export import ANSWER, DISTILLED, RATIONALE, read_distilled
 from neptune.learn.distil.task import DistilConfig, distil
 from neptune.learn.student.task import StudentConfig, student
@@ -33,6 +41,8 @@ from neptune.runs.evaluate.intervals import interval
 from neptune.runs.evaluate.side_by_side import figures
 from neptune.runs.evaluate.summary import picture_of
 from neptune.runs.record.kept import scan
+from neptune.writer.vote import canonical
+from neptune.writer.writer import Writer
 
 ARMS = ("a", "b", "c", "d")
 SHOWN = 168, 112
@@ -251,6 +261,41 @@ def draw(args: argparse.Namespace) -> None:
         print(f"{number}. `{row['id'].split('/')[0]}` **{row['question']}** {row['messages'][1]['content']}\n")
 
 
+def plans(args: argparse.Namespace) -> None:
+    """Compare the reader's program of each question with the gold one: by text, else by plan, without running it."""
+    vocabulary = Vocabulary.load("clevr")
+    writer = Writer.embedded(vocabulary)
+    counts: Counter[str] = Counter()
+    begun = time.process_time()
+    for sample in tasks.load("clevr", args.data_dir).samples[args.start :: args.step]:
+        counts["questions"] += 1
+        try:
+            program = writer.write(sample.question, "clevr").program
+        except NeptuneError as error:
+            counts[f"not read: {type(error).__name__}"] += 1
+            continue
+        gold = sample.gold()
+        if canonical(dsl.parse(program)) == canonical(dsl.parse(gold)):
+            counts["the same text"] += 1
+        elif plan_key(program, vocabulary) == plan_key(gold, vocabulary):
+            counts["the same plan"] += 1
+        else:
+            counts["another plan"] += 1
+            print(f"{sample.id} {sample.question}\n  {program}\n  {gold}", flush=True)
+    print(json.dumps({**counts, "seconds of one core": round(time.process_time() - begun, 1)}), flush=True)
+
+
+def pick(args: argparse.Namespace) -> None:
+    """Write a dataset of some questions of another, drawn with a seed."""
+    records = json.loads((args.data_dir / "questions.json").read_text(encoding="utf-8"))["questions"]
+    args.folder.mkdir(parents=True, exist_ok=True)
+    for name in ("images", "scenes.json"):
+        if not (args.folder / name).exists():
+            (args.folder / name).symlink_to((args.data_dir / name).resolve())
+    drawn = random.Random(args.seed).sample(records, args.count)
+    (args.folder / "questions.json").write_text(json.dumps({"questions": drawn}), encoding="utf-8")
+
+
 def main() -> None:
     """Read the command line, and do what it says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -260,6 +305,17 @@ def main() -> None:
     drawing.add_argument("--count", type=int, default=200)
     drawing.add_argument("--seed", type=int, default=0)
     drawing.set_defaults(do=draw)
+    comparing = parts.add_parser("plans")
+    comparing.add_argument("data_dir", type=Path)
+    comparing.add_argument("--start", type=int, default=0)
+    comparing.add_argument("--step", type=int, default=1)
+    comparing.set_defaults(do=plans)
+    picking = parts.add_parser("pick")
+    picking.add_argument("data_dir", type=Path)
+    picking.add_argument("folder", type=Path)
+    picking.add_argument("--count", type=int, default=200)
+    picking.add_argument("--seed", type=int, default=0)
+    picking.set_defaults(do=pick)
     teaching = parts.add_parser("students")
     teaching.add_argument("--data_dir", type=Path, required=True)
     teaching.add_argument("--val_dir", type=Path, required=True)

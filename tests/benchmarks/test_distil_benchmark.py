@@ -27,8 +27,12 @@ def test_arms_go_through_and_on(
     assert {row["kind"] for row in d} == {"answer", "rationale"}
     assert all(row["labelled"] and benchmark.half(row["images"][0]) for row in a)
     assert all(row["labelled"] == benchmark.half(row["images"][0]) for row in d)
-    hidden = json.loads((tmp_path / "data" / "clevr-half" / "questions.json").read_text())["questions"]
-    assert all(("answer" in q) == benchmark.half(q["image_filename"]) for q in hidden)
+    assert {row["labelled"] for row in d} == {True, False}, "the fourth arm is taught what the engine says of the rest"
+    hidden = json.loads((tmp_path / "data" / "clevr-hidden" / "questions.json").read_text())["questions"]
+    assert hidden
+    assert all("answer" not in q and not benchmark.half(q["image_filename"]) for q in hidden)
+    shown = {row["images"][0] for row in (*a, *d)}
+    assert all(Path(path).is_relative_to(tmp_path / "small") for path in shown)
     monkeypatch.setattr(benchmark, "student", None)
     benchmark.main()
     assert "\n| a | 0 |" in capsys.readouterr().out

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.fault_server import Answer, says, serving
 
 from neptune.cli import main
 from neptune.config.validation import ConfigProblems
@@ -284,7 +285,7 @@ def test_the_commands_of_the_page_run(
 
 SLOW = """
 import sys, time
-from neptune.learn.distil import programs, task
+from neptune.learn.distil import export, programs, task
 from neptune.runs.record import folder
 from neptune.runs.evaluate import side_files
 phase = sys.argv[1]
@@ -296,6 +297,14 @@ def slowed(of, name):
     setattr(of, name, slow)
 if phase == "programs": slowed(side_files.SideFile, "add")
 if phase == "run": slowed(folder.RunFolder, "append")
+if phase == "rewrites": slowed(side_files.SideFile, "add")
+if phase == "export":
+    read = export.read_distilled
+    def slow(path):
+        for row in read(path):
+            time.sleep(0.05)
+            yield row
+    export.read_distilled = slow
 if phase == "samples":
     made = task.taught
     task.taught = lambda *a, **k: (time.sleep(0.05), made(*a, **k))[1]
@@ -304,33 +313,60 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
-@pytest.mark.parametrize("phase", ["programs", "run", "samples"])
+def echo(request: dict[str, Any], number: int) -> Answer:
+    """A language model that leaves a rationale as it is; its first reply takes long."""
+    answer = says(request["messages"][-1]["content"].partition("Explanation: ")[2])
+    answer.wait = 0.0 if number else 60.0
+    return answer
+
+
+@pytest.mark.parametrize("phase", ["programs", "run", "samples", "rewrites", "export"])
 def test_killed_and_resumed_it_is_the_same(phase: str, made: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     whole, _ = made
     out = tmp_path / "out"
     watched = {"programs": out / "programs.jsonl", "run": out / "run" / "samples.jsonl",
-               "samples": out / "run" / "report.html"}[phase]  # fmt: skip
+               "samples": out / "run" / "report.html", "rewrites": out / "rewrites.jsonl",
+               "export": out / DISTILLED}[phase]  # fmt: skip
     words = ["distil", "--data_dir", str(SAMPLE), "--num_samples", "12", "--output_dir", str(out)]
     words += ["--code_gen_provider", "embedded", "--export", "llamafactory"]
     words += [f"--{name}={value}" for name, value in TRUTH.items()]
-    run = subprocess.Popen(
-        [sys.executable, "-c", SLOW, phase, *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    until = time.monotonic() + 120
-    while time.monotonic() < until and run.poll() is None:
-        if watched.is_file() and (phase == "samples" or watched.read_bytes().count(b"\n") >= 3):
-            break
-        time.sleep(0.01)
-    assert run.poll() is None, "it ended before it was killed"
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
-    assert not (out / DISTILLED).exists()
-    assert main(words) == 0
+    with serving(echo) as server:
+        if phase == "rewrites":
+            words += ["--rewrite_model", "m", "--rewrite_provider", "local", "--rewrite_base_url", server.url]
+        run = subprocess.Popen(
+            [sys.executable, "-c", SLOW, phase, *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until = time.monotonic() + 120
+        while time.monotonic() < until and run.poll() is None:
+            if watched.is_file() and (phase in ("samples", "export") or watched.read_bytes().count(b"\n") >= 3):
+                break
+            time.sleep(0.01)
+        assert run.poll() is None, "it ended before it was killed"
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+        assert watched.is_file(), "what was to be seen of the phase did not come in time"
+        assert (out / DISTILLED).exists() == (phase == "export")
+        assert not (out / "llamafactory.json").exists()
+        assert not (out / "results.json").exists()
+        asked, kept = len(server.requests), len(rows_of(out / "rewrites.jsonl"))
+        assert main(words) == 0
+        again = len(server.requests) - asked
     mine, its = (list(read_distilled(folder / DISTILLED)) for folder in (out, whole))
     assert mine == its
+    assert len(json.loads((out / "llamafactory.json").read_text())) == len(mine)
     ids = [r["id"] for r, _ in scan(out / "run" / "samples.jsonl")]
     assert len(ids) == len(set(ids)) == 12
     assert len((out / "programs.jsonl").read_text().splitlines()) == 12
+    if phase == "rewrites":
+        rationales = sum(row["kind"] == "rationale" for row in mine)
+        said = [row["id"] for row in rows_of(out / "rewrites.jsonl")]
+        assert kept >= 3  # though the first reply was still awaited
+        assert again == rationales - kept  # what was said is not asked again
+        assert len(said) == len(set(said)) == rationales
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]] if path.is_file() else []
 
 
 def test_counts_follow_from_scores() -> None:

@@ -76,9 +76,7 @@ class Rewriter:
         asked = [q for q in window if q.text and self._known(q) is None]
         if asked:
             with ThreadPoolExecutor(self._settings.concurrency, "rewriter") as pool:
-                for question, reply in zip(asked, pool.map(self._ask, asked), strict=True):
-                    row = {"dataset": question.dataset, "id": question.id, "key": self._key(question), "reply": reply}
-                    self._kept.add(row)
+                list(pool.map(self._keep, asked))
         return [self._rewritten(q) for q in window]
 
     def _known(self, question: Taught) -> dict[str, Any] | None:
@@ -88,6 +86,11 @@ class Rewriter:
     def _key(self, question: Taught) -> str:
         parts = [self._settings.provider, self._settings.model, _prompt(), question.question, question.text]
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    def _keep(self, question: Taught) -> None:
+        """Ask about one rationale and keep the reply at once, whatever becomes of those asked before it."""
+        reply = self._ask(question)
+        self._kept.add({"dataset": question.dataset, "id": question.id, "key": self._key(question), "reply": reply})
 
     def _ask(self, question: Taught) -> str | None:
         if self._chat is None:

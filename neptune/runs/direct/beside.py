@@ -10,11 +10,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neptune.config import Config
-from neptune.runs.direct.task import Direct, direct_config
+from neptune.runs.direct.task import Direct, direct_config, program_of
 from neptune.runs.evaluate.side_files import SideFile
 from neptune.runs.evaluate.summary import IOU
 from neptune.runs.record import Record, key
@@ -68,16 +69,22 @@ def agree(
                 record = waiting.get((task.name, name))
                 if record is not None:
                     sample = task.samples[index]
-                    said = answering(beside, engine, task, sample, lambda of=sample: Written(of.gold(), source="gold"))
+                    program = Written(program_of(sample.question), source="gold")
+                    said = answering(beside, engine, task, sample, partial(_given, program))
                     found.add(_row(config, mine, record, said))
 
 
 def beside_config(config: Config) -> Config:
     """Return the config of a run that asks the model beside."""
-    own = {"vlm_model_name": config.agree_model_name, "vlm_options": config.agree_options, "task": "direct"}
+    own: dict[str, Any] = {"vlm_model_name": config.agree_model_name, "vlm_options": config.agree_options}
+    own |= {"task": "direct", "max_oracle_calls": None, "max_run_calls": None}
     own |= {"inspect": "none", "record_oracle": None, "workers": 1, "certificate": None, "schedule": "all"}
-    own |= {"max_oracle_calls": None, "max_run_calls": None, "logic": "godel", "logic_params": None}
+    own |= {"logic": "godel", "logic_params": None}
     return direct_config(config.model_copy(update=own))
+
+
+def _given(program: Written) -> Written:
+    return program
 
 
 def asked_directly(task: Task) -> Task:

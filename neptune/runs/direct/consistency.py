@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ def ask_variants(
                 said: dict[str, Any] = {}
                 for kind, text in variants(sample.question, vocabulary).items():
                     asked = replace(sample, question=text, program=None, program_problem=None)
-                    again = answering(own, engine, task, asked, lambda of=asked, by=task: _written(writer, of, by))
+                    again = answering(own, engine, task, asked, partial(_written, writer, asked, task))
                     said[kind] = _compared(kind, text, record, again)
                 found.add({"dataset": record["dataset"], "id": record["id"], **said})
     finally:
