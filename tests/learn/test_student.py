@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -170,6 +175,56 @@ def test_lora_with_held_out_pictures_and_a_resumption_that_is_the_same(distilled
     assert resumed["scores"] == whole["scores"]
     with pytest.raises(ConfigError, match="differs in weights"):
         student(config(distilled, weights={"answer": 2.0}, **fields), tmp_path / "half", silent, tiny())
+
+
+SLOW = """
+import sys, time
+from neptune.learn.student import task
+done = task._Teaching.loss
+def slow(*a):
+    time.sleep(0.2)
+    return done(*a)
+task._Teaching.loss = slow
+from neptune.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_killed_while_it_learns_it_goes_on_to_the_same_weights(distilled: Path, tmp_path: Path) -> None:
+    start, words = tiny(), dict[str, list[str]]()
+    start.reader.model.save_pretrained(tmp_path / "start")
+    start.reader.processor.save_pretrained(tmp_path / "start")
+    for name in ("whole", "cut"):
+        words[name] = ["student", "--data", str(distilled), "--vlm_model_name", str(tmp_path / "start")]
+        words[name] += ["--tuning", "full", "--device", "cpu", "--threads", "1", "--mixed_precision", "no"]
+        words[name] += ["--steps.save_every", "1", "--steps.batch", "2", "--steps.max_steps", "5", "--seed", "1"]
+        words[name] += [
+            "--holdout",
+            "0",
+            "--gradient_checkpointing",
+            "false",
+            "--vlm_options",
+            '{"max_pixels": 4096, "device": "cpu"}',
+        ]
+        words[name] += ["--output_dir", str(tmp_path / name)]
+    assert main(words["whole"]) == 0
+    checkpoint = tmp_path / "cut" / "student.checkpoint.pt"
+    run = subprocess.Popen(
+        [sys.executable, "-c", SLOW, *words["cut"]], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    until = time.monotonic() + 180
+    while not checkpoint.is_file() and run.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert run.poll() is None, "it ended before it was killed"
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    assert checkpoint.is_file()
+    assert not (tmp_path / "cut" / "model").exists()
+    assert main(words["cut"]) == 0
+    mine, its = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("cut", "whole"))
+    assert mine["losses"] == its["losses"]
+    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("cut", "whole")]
+    assert weights[0] == weights[1]
 
 
 def test_mistakes_teach(distilled: Path, tmp_path: Path) -> None:
