@@ -50,7 +50,8 @@ ALPHAS, DELTA, AUDIT, DRAWS = (0.01, 0.05, 0.1), 0.05, 0.02, 500
 GUIDE = 1e30
 """A width at which the proxy decides nothing: it only says what to ask first."""
 
-SHIFTS = {"blur": 6.0, "noise": 0.25, "recolour": 0.5, "crop": 0.4}
+SHIFTS = {"blur": (6.0, 14.0), "noise": (0.25, 0.6), "recolour": (0.5, 1.5), "crop": (0.4, 0.7)}
+"""Shift → strengths: as in benchmarks/shift.py, and so strong that the risk should exceed 2 alpha."""
 SWAPPED = {"red": "blue", "blue": "red", "green": "yellow", "yellow": "green", "gray": "brown", "brown": "gray"}
 SWAPPED |= {"purple": "cyan", "cyan": "purple"}
 
@@ -234,6 +235,9 @@ def table(name: str, found: Rows, seed: int = 0) -> list[dict[str, Any]]:
     return out
 
 
+RUNS = (100, 300, 1000)
+"""Pictures of a run under a shift."""
+
 MOST_BROKEN = int(binom.ppf(0.95, DRAWS, DELTA))
 """Of 500 so many breaks are no sign that more than a share delta breaks."""
 
@@ -248,93 +252,16 @@ def false_alarms(found: Rows, width: int, seed: int = 1) -> int:
     return rang
 
 
-def _rings(skipped: Floats, wrong: Floats, at_most: float, rng: np.random.Generator) -> tuple[bool, int]:
+def _rings(
+    skipped: Floats, wrong: Floats, at_most: float, rng: np.random.Generator, pictures: int | None = None
+) -> tuple[bool, int]:
+    """Return whether the alarm rings in a run over so many pictures, and after how many."""
     alarm, n = Alarm(at_most, LEVEL), len(skipped)
-    for picture in rng.integers(0, n, n).tolist():
+    for picture in rng.integers(0, n, n if pictures is None else pictures).tolist():
         hits = rng.binomial(int(wrong[picture]), AUDIT)
         if alarm.see(hits / (AUDIT * skipped[picture]) if skipped[picture] else 0.0):
             return True, alarm.seen
     return False, alarm.seen
-
-
-# --- LOTUS' rule and ours, for one predicate ---
-
-
-def lotus_edge(values: Floats, upper: bool) -> float:
-    """Return LOTUS' asymptotic bound of a mean: mean ± σ/√n · √(2 ln 1/δ)."""
-    n = len(values)
-    edge = values.std() / np.sqrt(n) * np.sqrt(2 * np.log(1 / DELTA)) if n else np.inf
-    return float(values.mean() + edge if upper else values.mean() - edge) if n else (1.0 if upper else 0.0)
-
-
-def lotus_thresholds(s: Floats, y: NDArray[np.bool_], target: float) -> tuple[float, float]:
-    """Return LOTUS' thresholds of a sample: yes from the first on (precision), no below the second (recall)."""
-    grid = np.unique(s)
-    positive = y.astype(np.float64)
-    recall_of = {t: positive[s >= t].sum() / max(positive.sum(), 1) for t in grid}
-    t0 = max((t for t in grid if recall_of[t] >= target), default=grid[0])
-    hit, missed = positive * (s >= t0), positive * (s < t0)
-    high, low = lotus_edge(hit, True), max(lotus_edge(missed, False), 0.0)
-    raised = high / (high + low) if high + low > 0 else 1.0
-    no = max((t for t in grid if recall_of[t] >= raised), default=grid[0])
-    yes = min((t for t in grid if lotus_edge(positive[s >= t], False) >= target), default=np.inf)
-    return float(max(yes, no)), float(no)
-
-
-def tested_thresholds(s: Floats, y: NDArray[np.bool_], target: float) -> tuple[float, float]:
-    """Return thresholds by exact binomial tests on a fixed grid, delta shared out among its levels and both targets."""
-    grid = 1 / (1 + np.exp(-np.linspace(-6, 6, 13)))
-    level, alpha = DELTA / 2 / len(grid), 1 - target
-    yes, no = np.inf, 0.0
-    for t in grid[::-1]:
-        taken = s >= t
-        if taken.any() and binom.cdf((~y[taken]).sum(), taken.sum(), alpha) <= level:
-            yes = float(t)
-    for t in grid:
-        if y.any() and binom.cdf((s[y] < t).sum(), y.sum(), alpha) <= level:
-            no = float(t)
-    return max(yes, no), no
-
-
-def beside_lotus(s: Floats, y: NDArray[np.bool_], target: float = 0.9) -> list[dict[str, Any]]:
-    """Return for both rules how often of 500 samples precision and recall over all fall below the target.
-
-    What lies between the thresholds goes to the oracle, and is right.
-    """
-    out = []
-    for n in (50, 100, 500):
-        for rule in (lotus_thresholds, tested_thresholds):
-            rng, low_precision, low_recall, asked = np.random.default_rng(n), 0, 0, 0.0
-            for _ in range(DRAWS):
-                k = rng.integers(0, len(s), n)
-                yes, no = rule(s[k], y[k], target)
-                sure, between = s >= yes, (s >= no) & (s < yes)
-                low_precision += bool(sure.any() and y[sure].mean() < target)
-                low_recall += bool(y[s >= no].sum() / y.sum() < target)
-                asked += between.mean() / DRAWS
-            name = rule.__name__.removesuffix("_thresholds")
-            out.append(
-                {"n": n, "rule": name, "precision": low_precision, "recall": low_recall, "asked": round(asked, 3)}
-            )
-    return out
-
-
-def cells(decisions: Decisions, proxy: Oracle, word: str = "rubber") -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the proxy's probabilities of a word at all objects of the pool, and what is true."""
-    scenes = {id(q.scene): q.scene for q in decisions.questions}
-    question = decisions.context.wording.question(_predicate(word))
-    s, y = [], []
-    for scene in scenes.values():
-        request = ScoreRequest(scene, question, np.arange(len(scene))[:, None])
-        s.append(proxy.score([request])[0].logits)
-        y.append(decisions.context.oracle.score([request])[0].logits > 0)
-    return 1 / (1 + np.exp(-np.concatenate(s).astype(np.float64))), np.concatenate(y)
-
-
-def _predicate(word: str) -> Any:
-    from dsl.plan import Predicate
-
-    return Predicate(word, 1)
 
 
 # --- all of it ---
@@ -381,6 +308,8 @@ def main() -> None:
         results["false alarms"] = {"lambda": float(found.widths[k]), "of_500": false_alarms(found, k)}
         print(results["false alarms"], flush=True)
     if "lotus" in options.parts:
+        from guarantees_lotus import beside_lotus, cells
+
         results["lotus"] = beside_lotus(*cells(decided("clevr", options.pictures), Bad(proxy, noise=2.0)))
         for row in results["lotus"]:
             print(row, flush=True)
@@ -398,21 +327,21 @@ def main() -> None:
 
 
 def shifts(of: Any, proxy: Oracle, pictures: int | None, most: int | None) -> list[dict[str, Any]]:
-    """Return for each shift the risk at the λ of alpha 0.05, and how often of 500 runs the alarm rings."""
+    """Return for each shift the risk at the λ of alpha 0.05, and how often of 500 runs the alarm rings, by length."""
     plain, out = of("clevr", "plain", proxy, pictures), []
     n = plain.losses.shape[1]
     k = max(chosen(plain, np.arange(n), 0.05), 0)
     at_most = max(upper_bound(plain.wrong[k] / np.maximum(plain.skipped[k], 1), AUDIT_DELTA), 1e-9)
-    for kind, strength in SHIFTS.items():
+    for kind, strength in [(kind, strength) for kind, strengths in SHIFTS.items() for strength in strengths]:
         by = Shifted(proxy, Shift(kind=kind, strength=strength))
-        found = of("clevr", f"shift-{kind}", by, most, [float(plain.widths[k])])
+        found = of("clevr", f"shift-{kind}-{strength:g}", by, most, [float(plain.widths[k])])
         rng = np.random.default_rng(2)
-        rang = [_rings(found.skipped[0], found.wrong[0], at_most, rng) for _ in range(DRAWS)]
-        heard = [at for yes, at in rang if yes]
-        row = {
-            "shift": kind, "strength": strength, "risk": float(found.losses[0].mean()), "rang_of_500": len(heard),
-            "pictures": found.losses.shape[1], "median_at": float(np.median(heard)) if heard else None,
-        }  # fmt: skip
+        row = {"shift": kind, "strength": strength, "risk": float(found.losses[0].mean())}
+        row |= {"wrong": float(found.wrong[0].sum() / found.skipped[0].sum()), "pictures": found.losses.shape[1]}
+        for pictures in RUNS:
+            rang = [_rings(found.skipped[0], found.wrong[0], at_most, rng, pictures) for _ in range(DRAWS)]
+            heard = [at for yes, at in rang if yes]
+            row |= {f"rang_in_{pictures}": len(heard), f"at_{pictures}": float(np.median(heard)) if heard else None}
         out.append(row)
         print(row, flush=True)
     return out
