@@ -37,7 +37,7 @@ from neptune.learn.certify.decisions import Asked, Decisions
 from neptune.learn.certify.task import AUDIT_DELTA
 from neptune.learn.tune.shifts import Shift, generator, shifted
 from neptune.perception import registry
-from neptune.runs.evaluate.after import LEVEL
+from neptune.runs.guarded.figures import LEVEL
 from neptune.scene import Scene
 from neptune.scene.picture import Picture
 from neptune.scene.types import Oracle, QueryRequest, Question, ScoreRequest, Scores

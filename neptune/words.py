@@ -35,6 +35,19 @@ def describe_type(annotation: Any) -> str:
     return " or ".join(words)
 
 
+def all_if_minus_one(value: Any) -> Any:
+    """NePTune's ``num_samples: -1`` is all of them."""
+    return None if value == -1 and not isinstance(value, bool) else value
+
+
+def listed(value: Any) -> Any:
+    """NePTune's ``"0,1"`` as a list."""
+    if isinstance(value, str) and value.strip():
+        parts = [part.strip() for part in value.split(",")]
+        return [int(p) if p.isdecimal() else p for p in parts]
+    return value
+
+
 def choices(annotation: Any) -> list[str]:
     """Return the values that a field, or an item of its list, is chosen from, as texts; none where it is free."""
     found = []

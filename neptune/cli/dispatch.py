@@ -69,12 +69,13 @@ def replay(path: str, given: dict[str, list[str]]) -> int:
     """
     output_dir: Sequence[str | None] = given.pop("output_dir", [None])
     limits = {name.removeprefix("limits."): parse_untyped(given.pop(name)) for name in list(given) if "limits." in name}
+    changed = list(given.pop("set", []))
     if given or len(output_dir) != 1:
-        said = "a packed run takes --output_dir and --limits.NAME and no other field: its config is packed too"
+        said = "a packed run takes --output_dir, --set and --limits.NAME and no other field: its config is packed too"
         raise ConfigProblems([said], path)
     from neptune.runs.runner.replay import replay_bundle
 
-    return replay_bundle(path, output_dir[0], limits)
+    return replay_bundle(path, output_dir[0], limits, changed)
 
 
 def compare_runs(folders: Sequence[str], data_dir: str | None = None, follow_links: bool = False) -> int:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from neptune import tasks
 from neptune.config.paths import KeptPath, NameOrPath, ReadPath, WrittenPath, run_folder
 from neptune.config.tasks import TASKS
+from neptune.words import all_if_minus_one, listed
 
 DATASETS = tasks.NAMES
 """Datasets that this version reads."""
@@ -38,19 +39,6 @@ DETECTIONS = "detections.sqlite"
 
 Count = Annotated[int, Field(ge=1)]
 Way = Literal["direct", "program", "turns"]
-
-
-def all_if_minus_one(value: Any) -> Any:
-    """NePTune's ``num_samples: -1`` is all of them."""
-    return None if value == -1 and not isinstance(value, bool) else value
-
-
-def _listed(value: Any) -> Any:
-    """NePTune's ``"0,1"`` as a list."""
-    if isinstance(value, str) and value.strip():
-        parts = [part.strip() for part in value.split(",")]
-        return [int(p) if p.isdecimal() else p for p in parts]
-    return value
 
 
 class Config(BaseModel):
@@ -140,6 +128,9 @@ class Config(BaseModel):
     code_gen_repairs: Annotated[int, Field(ge=0)] = Field(
         2, description="How often a wrong program goes back to the model with its error."
     )
+    code_gen_checks: list[Literal["scene", "tests"]] = Field(
+        default_factory=list, description="Where programs of one question differ: scene, tests (docs/writer.md)."
+    )
     code_gen_constrained: Literal["auto", "off", "gbnf", "llguidance", "openai"] = Field(
         "auto", description="Decoding bound to the grammar: auto (where the server can), off, or a form."
     )
@@ -192,6 +183,13 @@ class Config(BaseModel):
     audit: Annotated[float, Field(ge=0, le=1)] = Field(
         0.02,
         description="With a certificate: the share of what is left to the proxy that the oracle is asked all the same.",
+    )
+    most_answers: Count = Field(1, description="With sets of answers: no answer is given where more are in the set.")
+    verify: Literal["off", "say", "heed"] = Field(
+        "off", description="Ask whether each answer is right: say so, or heed it (another object, or no answer)."
+    )
+    set: list[str] = Field(
+        default_factory=list, description='What is changed, to see what follows: "red(2)=0.1" (docs/guarantees.md).'
     )
     planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or not.")
     max_oracle_calls: Count | None = Field(None, description="Budget of oracle calls a question.")
@@ -298,16 +296,18 @@ class Config(BaseModel):
     )
 
     # Task certify
+    guarantee: Literal["cascade", "sets", "selective"] = Field(
+        "cascade",
+        description="Task certify: cascade: a proxy stands in for the oracle; sets: of answers, with the right one in; "
+        "selective: only answers that are sure enough. The last two need right answers, and no proxy.",
+    )
+    randomised: bool = Field(False, description="Task certify, sets: coverage is exact by draws; sets may be empty.")
     proxy_model_name: NameOrPath | None = Field(
         None, description="Task certify: the cheap oracle that stands in, by name as for vlm_model_name."
     )
     proxy_options: dict[str, Any] = Field(default_factory=dict, description="Task certify: options of the proxy.")
-    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.05, description="Task certify: the risk, the share of decisions that may be otherwise than the oracle's own."
-    )
-    delta: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.05, description="Task certify: the chance that the certificate is wrong about that."
-    )
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Task certify: the risk that is allowed.")
+    delta: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Task certify: the chance that it is wrong.")
 
     # What comes of it
     inspect: Literal["none", "values", "flips"] = Field(
@@ -333,7 +333,7 @@ class Config(BaseModel):
     sample: str | None = Field(None, description="Task contact-sheet: id of the sample; by default the first one.")
 
     # How it runs
-    gpus: Annotated[list[int], BeforeValidator(_listed)] = Field(
+    gpus: Annotated[list[int], BeforeValidator(listed)] = Field(
         default_factory=list, description="GPUs to use, e.g. --gpus 0 1 or --gpus 0,1; none: the CPU."
     )
     workers: Count = Field(1, description="Samples, or judge's requests, in flight.")

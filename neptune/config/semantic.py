@@ -152,11 +152,20 @@ def _certificate_problems(config: Config, skip: set[str]) -> list[str]:
     problems = []
     if config.task == "certify":
         name = config.proxy_model_name
-        if name is None and "proxy_model_name" not in skip:
+        if config.guarantee != "cascade":
+            if name is not None:
+                problems.append(f"'proxy_model_name' does nothing with guarantee {config.guarantee}; leave it out")
+            if config.schedule == "lazy":
+                problems.append(f"'schedule' is lazy; guarantee {config.guarantee} needs all asked, schedule all")
+        elif name is None and "proxy_model_name" not in skip:
             problems.append("'proxy_model_name' is not given; expected the cheap oracle that stands in, e.g. embedded")
-        elif name is not None and registry.address_of("oracle", name) is None:
-            hint = did_you_mean(name, registry.names("oracle")) or "expected the name of an oracle"
+        elif name is not None and name not in registry.PROXIES and registry.address_of("oracle", name) is None:
+            hint = (
+                did_you_mean(name, (*registry.names("oracle"), *registry.PROXIES)) or "expected the name of an oracle"
+            )
             problems.append(f"'proxy_model_name' is '{name}'; {hint}")
+        if config.randomised and config.guarantee != "sets":
+            problems.append("'randomised' does nothing without guarantee sets")
         if config.dataset is None and "dataset" not in skip:
             problems.append("'dataset' is not given; task certify needs questions to calibrate on")
     if config.task == "certify" or config.certificate is not None:
@@ -169,8 +178,22 @@ def _certificate_problems(config: Config, skip: set[str]) -> list[str]:
             problems.append(f"'certificate' does not go with task {config.task}; expected the run of a dataset")
         if config.bundle is not None:
             problems.append("'bundle' does not go with 'certificate': a replay has no proxy")
+        if config.set:
+            problems.append("'set' does not go with 'certificate': what is changed was not calibrated on")
     elif "audit" in config.model_fields_set and config.audit != Config.model_fields["audit"].default:
         problems.append("'audit' does nothing without 'certificate'; add --certificate FILE")
+    if config.set and config.task not in (None, "ask") and "task" not in skip:
+        problems.append(f"'set' does not go with task {config.task}; expected the run of a dataset, or task ask")
+    if config.set and (config.video is not None or config.turns is not None or config.explain):
+        problems.append("'set' changes one answer about pictures; leave out video, turns and explain")
+    if config.verify != "off":
+        for field, given in (("bundle", config.bundle), ("certificate", config.certificate), ("task", config.task)):
+            if given is not None:
+                problems.append(f"'verify' does not go with '{field}'; expected the run of a dataset alone")
+    if config.set and config.bundle is not None:
+        problems.append("'bundle' does not go with 'set'; pack the run as it is, and replay it with --set")
+    if config.certificate is None and config.most_answers != Config.model_fields["most_answers"].default:
+        problems.append("'most_answers' does nothing without 'certificate'; add --certificate FILE")
     return problems
 
 

@@ -62,6 +62,8 @@ OWN: dict[str, tuple[str, ...]] = {
     "tool_library": ("agent", "ask"),
     "prune": ("cache",),
     "sample": ("contact-sheet",),
+    "guarantee": ("certify",),
+    "randomised": ("certify",),
     "proxy_model_name": ("certify",),
     "proxy_options": ("certify",),
     "alpha": ("certify",),

@@ -15,10 +15,14 @@ from neptune.perception.percepts.percepts import Percepts
 from neptune.resources import vocabulary_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping, Sequence
 
     from neptune.scene.types import Oracle
+    from neptune.writer.several.settle import Several
     from neptune.writer.writer import Writer
+
+DISPUTE_BUDGET = 200
+"""So many made scenes are tried to tell programs of one question apart."""
 
 
 def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
@@ -63,9 +67,9 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
         "writer": partial(writer_of, config),
     }
     if config.certificate is not None:
-        from neptune.engine.certified import narrowing_of
+        from neptune.engine.certified import certified_arguments
 
-        arguments |= {"narrowing": narrowing_of(config), "schedule": "lazy"}
+        arguments |= certified_arguments(config)
     if config.logic_params:
         from neptune.algebra import LogicParameters
 
@@ -154,4 +158,24 @@ def writer_of(config: Config) -> Writer | None:
         by_text(program)  # raises what is wrong with it
         return "behaviour", behaviour(program, vocabulary, limits)
 
-    return Writer.from_config(config, examine)
+    return Writer.from_config(config, examine, several_of(config))
+
+
+def several_of(config: Config) -> Several:
+    """Return what is done with different programs for one question: told apart, and settled as a config says."""
+    from neptune.engine.analysis.differing import difference, run_tests
+    from neptune.engine.analysis.made_scenes import in_words
+    from neptune.writer.several.settle import Dispute, Several
+
+    vocabulary, limits = vocabulary_of(config.vocabulary), Limits(**config.limits)
+
+    def compare(programs: Sequence[str]) -> Dispute:
+        found = difference(programs, vocabulary, limits=limits, budget=DISPUTE_BUDGET)
+        scene = "" if found.scene is None else in_words(found.scene)
+        return Dispute(found.classes, scene, found.answers)
+
+    def test(program: str, tests: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+        found = run_tests(program, tests, vocabulary, limits)
+        return found.passed, len(found.failures)
+
+    return Several(compare, test, frozenset(config.code_gen_checks))

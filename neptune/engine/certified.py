@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from neptune.answer import SEMANTICS
@@ -21,7 +23,7 @@ from neptune.scene.types import Oracle
 
 FREE = (
     frozenset({"dataset", "task", "data_dir", "split", "follow_links", "fetch_pictures", "schedule", "planner"})
-    | {"certificate", "audit", "probability_tolerance"}
+    | {"certificate", "audit", "most_answers", "probability_tolerance"}
     | {"trusted_hosts", *OWN}
 )
 """Fields that may be otherwise in a run than in the calibration: which pictures, how a decision is reported, and those
@@ -85,11 +87,28 @@ def make_proxy(name: str, options: Mapping[str, Any], config: Config) -> Oracle:
         given.setdefault("seed", config.seed)
     if name == "scene":
         given["vocabulary"] = vocabulary_of(config.vocabulary)
+    if name in registry.PROXIES:
+        return _asking(name, given, config)
     return registry.oracle(name, **given)
 
 
-def narrowing_of(config: Config) -> Narrowing | None:
-    """Return the narrowing of a config's certificate; ``None`` where it has none, or an exact one.
+def _asking(name: str, given: dict[str, Any], config: Config) -> Oracle:
+    """Return a proxy that asks an oracle in its own way: ``model_name`` and ``options`` are that oracle's."""
+    inner, options = str(given.pop("model_name", "openai")), dict(given.pop("options", {}))
+    if "query_tokens" in registry.signature_of("oracle", inner).parameters:
+        options.setdefault("query_tokens", 64)
+    maker = resolve_name(registry.PROXIES[name])
+    known = [p for p in inspect.signature(maker).parameters if p != "inner"]
+    for option in given:
+        if option not in known:
+            expected = ", ".join(["model_name", "options", *known])
+            raise ConfigError(f"The proxy '{name}' has no option '{option}'", where="proxy_options", expected=expected)
+    made: Oracle = maker(make_proxy(inner, options, config), **given)
+    return made
+
+
+def certified_arguments(config: Config) -> dict[str, Any]:
+    """Return the arguments of the engine that follow from a config's certificate: how it asks, and the narrowing.
 
     Raises
     ------
@@ -97,10 +116,14 @@ def narrowing_of(config: Config) -> Narrowing | None:
         If the certificate can not be read, or was made for another run: what differs is said.
     """
     if config.certificate is None:
-        return None
+        return {}
     certificate = Certificate.load(config.certificate)
     check_fit(certificate, config)
-    if certificate.width is None or certificate.exact:
+    return {"narrowing": _narrowing(certificate, config), "schedule": certificate.schedule}
+
+
+def _narrowing(certificate: Certificate, config: Config) -> Narrowing | None:
+    if certificate.answers is not None or certificate.width is None or certificate.exact:
         return None
     families = frozenset((d, f) for d, names in certificate.families.items() for f in names)
     proxy = make_proxy(certificate.proxy["name"], certificate.proxy["options"], config)
@@ -117,9 +140,10 @@ def check_fit(certificate: Certificate, config: Config) -> None:
     """
     differing = certificate.misfits(identity(config))
     try:
-        name, options = certificate.proxy["name"], certificate.proxy["options"]
-        if proxy_identity(name, options) != certificate.proxy:
-            differing.append("the files of the proxy are others")
+        if certificate.answers is None:
+            name, options = certificate.proxy["name"], certificate.proxy["options"]
+            if proxy_identity(name, options) != certificate.proxy:
+                differing.append("the files of the proxy are others")
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError("This is no certificate: its proxy has no name or options", where="certificate") from error
     strange = sorted(set(config.datasets) - certificate.families.keys())

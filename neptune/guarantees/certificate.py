@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from neptune.errors import ConfigError
+from neptune.guarantees.rule import AnswerRule
 from neptune.saving import write_whole
 
 CERTIFICATE = "certificate.json"
@@ -51,6 +52,10 @@ class Certificate(BaseModel):
     ``width`` is λ; ``None`` is infinity, the exact mode. ``fits`` says what a run must have in common with the
     calibration: its fields and the hashes of files; ``families`` names, dataset by dataset, the questions that it is
     about. ``missing`` is how many more pictures any test would have needed.
+
+    One of answers (``answers``) is about the truth instead: with a chance of at least 1 − alpha the right answer is in
+    a question's set, or an answer that is given is wrong with a chance of at most alpha. It has no proxy, and every
+    decision under it is exact.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -65,10 +70,11 @@ class Certificate(BaseModel):
     missing: int = Field(ge=0)
     tried: list[Tried]
     calls: dict[str, float]
-    schedule: Literal["lazy"] = "lazy"
-    sharing: Literal["question"] = "question"
+    schedule: Literal["lazy", "all"] = "lazy"
+    sharing: Literal["question", "picture"] = "question"
     proxy: dict[str, Any]
-    audit: Audit
+    audit: Audit | None
+    answers: AnswerRule | None = None
     families: dict[str, list[str]]
     fits: dict[str, dict[str, Any]]
     calibrated_on: dict[str, Any] = Field(default_factory=dict)

@@ -7,7 +7,7 @@ what is asked of one picture goes together.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -40,6 +40,23 @@ def scores_of(chances: Mapping[A, float], draw: float = 1.0) -> dict[A, float]:
         found[answer] = total + draw * chances[answer]
         total += chances[answer]
     return found
+
+
+TIES = 1e-9
+"""So much a draw weighs beside a probability: it tells apart what is equally likely, and nothing else."""
+
+
+def unlikely_of(chances: Mapping[A, float], draw: float = 1.0) -> dict[A, float]:
+    """Return how unlikely each answer is: the sets by this score are the smallest on average (Sadinle et al. 2019).
+
+    Parameters
+    ----------
+    chances
+        Answer → its probability in [0, 1].
+    draw
+        In [0, 1]. A uniform draw for each question parts those that are equally likely, so that coverage is exact.
+    """
+    return {a: 1.0 - p + TIES * draw for a, p in sorted(chances.items(), key=lambda pair: (-pair[1], str(pair[0])))}
 
 
 def threshold(
@@ -89,10 +106,17 @@ class AnswerSets(Generic[A]):
         The chance of missing the right answer, in (0, 1).
     thresholds
         Family → threshold; ``""`` that of all families together, for those that were not seen.
+    score
+        How strange each answer is: :func:`scores_of`, or :func:`unlikely_of`.
     """
 
-    def __init__(self, alpha: float, thresholds: Mapping[str, float]) -> None:
-        self.alpha, self.thresholds = alpha, dict(thresholds)
+    def __init__(
+        self,
+        alpha: float,
+        thresholds: Mapping[str, float],
+        score: Callable[[Mapping[A, float], float], dict[A, float]] = scores_of,
+    ) -> None:
+        self.alpha, self.thresholds, self._score = alpha, dict(thresholds), score
 
     @classmethod
     def fitted(
@@ -137,7 +161,7 @@ class AnswerSets(Generic[A]):
         and no guarantee of its own.
         """
         limit = self.thresholds.get(family, self.thresholds[""])
-        strange = scores_of(chances, draw)
+        strange = self._score(chances, draw)
         kept = [a for a, value in strange.items() if value <= limit]
         if not kept and draw == 1.0 and strange:
             kept = [next(iter(strange))]

@@ -31,6 +31,10 @@ ORACLES: dict[str, str] = {
 }
 """Name → ``"module:Class"``."""
 
+PROXIES: dict[str, str] = {"numbered": "neptune.perception.oracle.sets.numbered:NumberedOracle"}
+"""Names of what stands in for an oracle under a certificate, and is none itself: its first argument is the oracle that
+it asks (``model_name`` and ``options`` of ``proxy_options``)."""
+
 DETECTORS: dict[str, str] = {
     "scene": "neptune.perception.detect.scene:SceneDetector",
     "embedded": "neptune.perception.detect.embedded:EmbeddedDetector",

@@ -5,8 +5,8 @@
 
 Fields: ``image`` and ``question``; ``answer`` (true/false, a number, a word, or a list of admissible ones) or ``box``
 (``x0 y0 x1 y1`` in pixels: the answer must point there), or neither; ``program``, ``family``, ``boxes`` (the objects,
-for ``od_model: scene``) where they are known; ``id``, the sample's name, by which runs are compared. An ``image``
-that is an http(s) address is fetched where ``fetch_pictures`` says so.
+for ``od_model: scene``) where they are known; ``tests`` of its program (docs/guarantees.md); ``id``, the sample's name,
+by which runs are compared. An ``image`` that is an http(s) address is fetched where ``fetch_pictures`` says so.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from neptune.tasks.listed import Draft, ListedTask, a_mapping, data_folder, find
 from neptune.tasks.reading import field
 from neptune.tasks.referring.pointing import PointingTask, pointed, rounded
 
-KNOWN = ("image", "question", "answer", "box", "boxes", "program", "family", "id")
+KNOWN = ("image", "question", "answer", "box", "boxes", "program", "family", "tests", "id")
 """The fields of a line."""
 
 
@@ -93,6 +93,8 @@ class PictureFolder(PointingTask, ListedTask):
             draft.annotation = boxes_only(list(objects.values()), None)
         if "program" in record:
             draft.program = field(record, "program", str, where)
+        if "tests" in record:
+            draft.extra["tests"] = field(record, "tests", list, where)
         if "box" in record:
             draft.expected = {"box": corners(record["box"], where, size=False)}
         elif record.get("answer") is not None:

@@ -118,6 +118,8 @@ class ListedTask(Task):
         where = self.place(index)
         try:
             self.read(self.records[index], draft, where)
+            if isinstance(self.records[index], Mapping) and "tests" in self.records[index]:
+                draft.extra["tests"] = self.records[index]["tests"]
             shallow([draft.extra, draft.expected], where)
             if len(draft.question) > LONGEST:
                 raise DatasetError(

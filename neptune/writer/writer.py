@@ -26,6 +26,7 @@ from neptune.writer.asking import refuse_unasked
 from neptune.writer.chat import Chat, Message, Reply, Settings, Spent
 from neptune.writer.extract import extract
 from neptune.writer.prompt import PATCHES, Prompt
+from neptune.writer.several.settle import Asker, Several
 from neptune.writer.store import Entry, ProgramStore, make_key
 from neptune.writer.vote import Candidate, Examine, examine_text, merge
 
@@ -94,6 +95,8 @@ class Writer:
         With the cache alone: take programs of this model only.
     reader
         Reads questions by itself, without a model; what is in the cache comes first.
+    several
+        What is done with different programs for one question; by default they vote by their keys.
     """
 
     def __init__(
@@ -110,7 +113,9 @@ class Writer:
         examine: Examine | None = None,
         model: str | None = None,
         reader: Reader | None = None,
+        several: Several | None = None,
     ) -> None:
+        self.several = several or Several()
         self.chat, self.store, self.reader = chat, store, reader
         self.vocabulary = vocabulary if vocabulary is not None else Vocabulary.open()
         self.samples, self.repairs, self.model = samples, repairs, model
@@ -122,7 +127,7 @@ class Writer:
         self.spent = Spent()
 
     @classmethod
-    def from_config(cls, config: Config, examine: Examine | None = None) -> Writer:
+    def from_config(cls, config: Config, examine: Examine | None = None, several: Several | None = None) -> Writer:
         """Return the writer that a configuration describes.
 
         Raises
@@ -160,6 +165,7 @@ class Writer:
             dialect=config.code_gen_dialect,
             length=config.code_gen_prompt,
             examine=examine,
+            several=several,
         )
 
     @classmethod
@@ -256,7 +262,8 @@ class Writer:
         asked = ("provider", "temperature", "seed", "max_tokens", "constrained")
         fields = {name: getattr(self.chat.settings, name) for name in asked}
         omit = sorted(self.chat.settings.omit)
-        return fields | {"samples": self.samples, "repairs": self.repairs} | ({"omit": omit} if omit else {})
+        checks = {"checks": sorted(self.several.checks)} if self.several.checks else {}
+        return fields | {"samples": self.samples, "repairs": self.repairs} | ({"omit": omit} if omit else {}) | checks
 
     def _entry(self, question: str, task: str, written: Written) -> Entry:
         return {
@@ -303,8 +310,34 @@ class Writer:
         candidates = merge(good)
         if len(replies) > 1:
             notes.append(f"{len(good)} programs, {len(candidates)} different")
+        if len(candidates) > 1:
+            try:
+                candidates, more, cost = self.several.settled(candidates, question, self._asker(messages))
+            except failures.ProviderError as error:
+                error.__dict__["spent"] = spent
+                raise
+            notes, spent = [*notes, *more], spent + cost
+            with self._lock:
+                self.spent += cost
         model = self.chat.settings.model
         return Written(candidates[0].program, tuple(notes), spent, model, tuple(candidates), prompt.hash)
+
+    def _asker(self, messages: list[Message]) -> Asker:
+        """Return what asks the model once more after its prompt, for a text or for a program that passes the checks."""
+
+        def ask(text: str, program: bool) -> tuple[str | None, Spent]:
+            assert self.chat is not None
+            more: list[Message] = [*messages, {"role": "assistant", "content": "…"}, {"role": "user", "content": text}]
+            replies, spent = self.chat.ask(more, 1)
+            if not program:
+                return (replies[0].text if replies[0].failure is None else None), spent
+            try:
+                found, _, _, cost = self._mend(messages, replies[0], seed_offset=0)
+            except _Failed as failed:
+                return None, spent + failed.spent
+            return found, spent + cost
+
+        return ask
 
     def _mend(self, messages: list[Message], reply: Reply, seed_offset: int) -> tuple[str, Hashable, list[str], Spent]:
         """Return (program, key, notes, cost) of one reply, sent back with its error while repairs are left."""

@@ -112,7 +112,7 @@ def test_the_programs_name_is_that_under_which_it_runs(
         (["report", "nowhere"], "There is no such folder (nowhere)"),
         (["report"], "report takes one FOLDER, and none is given"),
         (["replay", "nowhere.zip"], "The bundle does not exist"),
-        (["replay", "x.zip", "--seed", "1"], "a packed run takes --output_dir and --limits.NAME and no other field"),
+        (["replay", "x.zip", "--seed", "1"], "a packed run takes --output_dir, --set and --limits.NAME"),
         (["cache"], "There is no cache of oracle answers (experiments/oracle-cache.sqlite)"),
         (["cache", "nowhere.sqlite"], "There is no cache of oracle answers (nowhere.sqlite)"),
         (["train"], "'data/clevr/train/scenes.js"),

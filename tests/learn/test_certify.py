@@ -13,7 +13,7 @@ from neptune.config.validation import ConfigProblems
 from neptune.errors import ConfigError
 from neptune.guarantees.certificate import Audit, Certificate
 from neptune.learn.certify.task import certify
-from neptune.runs.evaluate.after import certified_figures, warning
+from neptune.runs.guarded.figures import certified_figures, warning
 from neptune.runs.record import RESULTS, SAMPLES
 from neptune.runs.runner.run import run_dataset
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from neptune.cli.commands.asked.answers import PICTURE, doubts_of, forget, print_answer, shown_answer
 from neptune.config import Config
 from neptune.engine.assemble import choose_schedule, engine_arguments, writer_of
+from neptune.engine.edited import changes_of, edited, reworded
+from neptune.engine.session.answers import run_program
 from neptune.errors import NeptuneError
 from neptune.foreign import printable
 from neptune.perception.percepts.shown import shown
@@ -67,7 +69,8 @@ def ask(config: Config, name: str) -> int:
     pictures = [Picture(image) for image in config.images]
     for picture in pictures:
         _ = picture.image  # an unreadable picture is said before models are loaded
-    found = []
+    changes = changes_of(config.set)
+    found, before = [], []
     try:
         with Engine.from_config(config) as engine:
             policy = presuppositions_of("ask", engine.context.presuppositions)
@@ -75,6 +78,10 @@ def ask(config: Config, name: str) -> int:
                 start = time.perf_counter()
                 scene = engine.scene(picture, labels=engine.labels(program))
                 answer = engine.run(program, scene, presuppositions=policy)
+                if changes:
+                    before.append(answer)
+                    made = edited(engine.context.under(policy), program, scene, changes, engine.context.oracle)
+                    scene, answer = made.scene, run_program(made.context, made.program, made.scene)
                 found.append((picture, scene, answer, time.perf_counter() - start))
     except ProgramError as error:
         raise NeptuneError(error.one_line()) from error
@@ -84,6 +91,10 @@ def ask(config: Config, name: str) -> int:
             number = f"-{len(drawn) + 1}" if len(found) > 1 else ""
             record = _record(config, written, picture, scene, answer, seconds, number) | shown(engine.percepts, picture)
             record["picture"] = place_of(picture, folder)
+            if changes:
+                was = before[len(drawn)]
+                record |= {"program": reworded(program, changes.words), "changed": list(config.set)}
+                record["before"] = None if was.abstained else shown_answer(was)
             opened.append(record)
             drawn.append(folder / f"{PICTURE.stem}{number}{PICTURE.suffix}")
             with replacing(drawn[-1], "The annotated picture") as file:
@@ -98,6 +109,9 @@ def ask(config: Config, name: str) -> int:
     for (picture, _, answer, _), path in zip(found, drawn):
         if len(found) > 1:
             print(printable(f"{picture.name}:"))
+        if changes:
+            was = before[drawn.index(path)]
+            print(printable(f"Before: {shown_answer(was)}; now with {', '.join(config.set)}:"))
         print_answer(answer, shown_answer(answer))
         print(path)
     print(report, flush=True)

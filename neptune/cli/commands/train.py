@@ -15,6 +15,7 @@ from neptune.runs.record import RESULTS
 if TYPE_CHECKING:
     from neptune.config import Config
     from neptune.guarantees.certificate import Certificate
+    from neptune.guarantees.rule import AnswerRule
     from neptune.learn.finetune.answers import AnswersConfig
     from neptune.learn.finetune.drawings import DrawingsConfig
     from neptune.learn.finetune.vlm import FinetuneConfig
@@ -89,7 +90,7 @@ def flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def certify(config: Config, name: str) -> int:
-    """Certify a proxy; return 0, or 1 where the certificate is an exact one.
+    """Certify a proxy, or answers; return 0, or 1 where the certificate spares, or gives, nothing.
 
     Parameters
     ----------
@@ -108,6 +109,11 @@ def certify(config: Config, name: str) -> int:
 
     folder = config.folder(name)
     certificate = run(config, folder)
+    if certificate.answers is not None:
+        print(said(certificate))
+        print(folder / CERTIFICATE, flush=True)
+        rule = certificate.answers
+        return 1 if rule.kind == "selective" and rule.least_confidence is None else 0
     table = Table(title="Widths, the widest first", title_justify="left")
     for column in ("λ", "decided otherwise", "p", "calls a question", "holds"):
         table.add_column(column, justify="right")
@@ -123,6 +129,8 @@ def certify(config: Config, name: str) -> int:
 def said(certificate: Certificate) -> str:
     """Return in words what a certificate says."""
     on = f"{certificate.questions:,} questions about {certificate.pictures:,} pictures"
+    if certificate.answers is not None:
+        return f"{_said_of_answers(certificate, certificate.answers)} (by {on})"
     if certificate.missing:
         return f"exact: of {on}, {certificate.missing} pictures are missing for alpha = {certificate.alpha:g}"
     if certificate.exact:
@@ -132,4 +140,21 @@ def said(certificate: Certificate) -> str:
         f"λ = {certificate.width:g}: at most {certificate.alpha:.1%} of decisions are otherwise, with confidence "
         f"{1 - certificate.delta:.0%} (by {on}); {calls['certified']:.2f} calls a question, "
         f"{calls['exact']:.2f} without a proxy"
+    )
+
+
+def _said_of_answers(certificate: Certificate, rule: AnswerRule) -> str:
+    missing = f"; {certificate.missing} pictures are missing" if certificate.missing else ""
+    if rule.kind == "selective":
+        if rule.least_confidence is None:
+            return f"no confidence is high enough for at most {certificate.alpha:.1%} wrong answers{missing}"
+        return (
+            f"answers of a probability of at least {rule.least_confidence:g} are wrong in at most "
+            f"{certificate.alpha:.1%}, with confidence {1 - certificate.delta:.0%}; "
+            f"{rule.answered:.1%} of these questions are answered"
+        )
+    families = len(rule.thresholds) - 1
+    return (
+        f"sets of answers hold the right one in at least {1 - certificate.alpha:.1%}, in each of {families} families: "
+        f"{rule.size:.2f} answers on average{missing}"
     )

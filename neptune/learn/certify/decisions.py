@@ -19,6 +19,7 @@ from neptune.engine.session.answers import run_program
 from neptune.errors import ModelFailedError, NeptuneError
 from neptune.scene import Scene
 from neptune.scene.types import Oracle
+from neptune.tasks import Sample, Task
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +38,8 @@ class Asked:
         What is run, on what.
     policy, inputs
         As :meth:`neptune.Engine.run` takes them.
+    task, sample
+        Where it comes from, for guarantees about the right answer.
     """
 
     picture: Hashable
@@ -46,6 +49,8 @@ class Asked:
     scene: Scene
     policy: str = "auto"
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    task: Task | None = None
+    sample: Sample | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""``task: certify``: calibrates how far a proxy may stand in for the oracle, and writes ``certificate.json``.
+"""``task: certify`` of a cascade: calibrates how far a proxy may stand in, and writes ``certificate.json``.
 
 The questions of a config's dataset are decided by the oracle alone, everything asked; then by intervals around the
 proxy, the widest first, until a width can not be shown to keep the risk. Those that could do so all at once, and the
@@ -7,26 +7,22 @@ one of the fewest calls is the certificate's.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from neptune import tasks
 from neptune.config import Config
 from neptune.engine import Engine
 from neptune.engine.certified import identity, make_proxy, proxy_identity
-from neptune.errors import DatasetError, ModelFailedError, NeptuneError
+from neptune.errors import DatasetError
 from neptune.guarantees.certificate import CERTIFICATE, Audit, Certificate, Tried
 from neptune.guarantees.risk import fewest, p_value, upper_bound
-from neptune.learn.certify.decisions import Asked, Decisions, Row
+from neptune.learn.certify.answers import certify_answers
+from neptune.learn.certify.decisions import Decisions, Row
+from neptune.learn.certify.questions import families_of, questions_of
 from neptune.learn.shared import Progress, shown
 from neptune.runs.record.provenance import describe_code, hash_inputs
-from neptune.runs.runner.programs import Programs
 from neptune.scene.types import Oracle
-from neptune.tasks import presuppositions_of
 
 WIDTHS = tuple(2.0**k for k in (20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1, -2))
 """λ after infinity, in the order in which they are tested: fixed before anything is seen."""
@@ -57,11 +53,13 @@ def certify(config: Config, output_dir: str | Path, progress: Progress | None = 
     ConfigError, DatasetError, OracleError
         If the config makes no sense, no question can be answered, or the oracle or the proxy fails.
     """
+    if config.guarantee != "cascade":
+        return certify_answers(config, output_dir, progress)
     fits = identity(config)  # before anything is asked
     about = proxy_identity(config.proxy_model_name or "", config.proxy_options)
     proxy = make_proxy(config.proxy_model_name or "", config.proxy_options, config)
     with shown(progress) as report, Engine.from_config(config) as engine:
-        questions = list(_questions(config, engine, report))
+        questions = list(questions_of(config, engine, report))
         if not questions:
             raise DatasetError("No question of the dataset can be answered", where=", ".join(config.datasets))
         report("certify", 0.0, f"{len(questions):,} questions are decided by the oracle")
@@ -71,9 +69,6 @@ def certify(config: Config, output_dir: str | Path, progress: Progress | None = 
         tried, best = _tested(decisions, proxy, alpha, delta, report) if not missing else ([], None)
         lazy = decisions.lazily()
         calls = {"exact": float(lazy.calls.mean()), "certified": float((lazy if best is None else best).calls.mean())}
-    families: dict[str, set[str]] = defaultdict(set)
-    for question in questions:
-        families[question.dataset].add(question.family)
     mistaken = decisions.mistaken(best) if best is not None else np.zeros(0)
     # All that hold do so at once. The narrowest is not always the cheapest: a proxy may contradict what was asked.
     held = min((t for t in tried if t.held), key=lambda t: t.calls, default=None)
@@ -89,7 +84,7 @@ def certify(config: Config, output_dir: str | Path, progress: Progress | None = 
         calls={name: round(value, 3) for name, value in calls.items()},
         proxy=about,
         audit=Audit(at_most=max(upper_bound(mistaken, AUDIT_DELTA), 1e-9), confidence=1 - AUDIT_DELTA),
-        families={name: sorted(found) for name, found in sorted(families.items())},
+        families=families_of(questions),
         fits=fits,
         calibrated_on={**describe_code(), "files": hash_inputs(config)},
     )
@@ -116,31 +111,3 @@ def _tested(
         if best is None or row.calls.mean() < best.calls.mean():
             best = row
     return tried, best
-
-
-def _questions(config: Config, engine: Engine, report: Progress) -> Iterator[Asked]:
-    """Yield the questions of the datasets, each with its program and scene; what is wrong with one leaves it out."""
-    assert config.data_dir is not None  # the config was checked
-    loaded = [
-        tasks.load(dataset, config.data_dir, config.num_samples, **config.reading()) for dataset in config.datasets
-    ]
-    total, needs_truth = sum(len(task.samples) for task in loaded), "scene" in (config.od_model, config.vlm_model_name)
-    with Programs(config) as programs:
-        samples = programs.ahead((task, sample) for task in loaded for sample in task.samples)
-        for count, (task, sample, write) in enumerate(samples, start=1):
-            report("questions", count / total, f"{count:,} of {total:,}")
-            try:
-                sample.check()
-                program = write().program
-                annotation = sample.truth() if needs_truth else sample.annotation
-                scene = engine.scene(sample.picture, annotation, engine.labels(program))
-            except ModelFailedError:
-                raise
-            except NeptuneError:
-                continue
-            inputs: dict[str, Any] = {
-                "query": sample.question, "possible_answers": list(sample.extra.get("choices", ())),
-            }  # fmt: skip
-            policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
-            picture = scene.name if sample.picture is None else sample.picture.name
-            yield Asked(picture, task.name, sample.family, program, scene, policy, inputs)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from neptune.config import Config
 from neptune.errors import NeptuneError
-from neptune.guarantees.alarm import Alarm
-from neptune.guarantees.certificate import Certificate
 from neptune.runs.evaluate.attribution import attribute_run, summarise_attribution
 from neptune.runs.evaluate.judge import judge_run, summarise_judge
 from neptune.runs.evaluate.logics import summarise_logics
-from neptune.runs.evaluate.summary import picture_of
 
 if TYPE_CHECKING:
     from neptune.runs.record import RunFolder
@@ -102,73 +98,3 @@ def summarise_variants(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             share = sum(known) / len(known) if known else None
             found[kind] = {"asked": len(asked), "compared": len(known), "share": share}
     return found
-
-
-# --- under a certificate ---
-
-LEVEL = 0.04
-"""The chance of a false alarm over a run, beside that of the certificate's own figure being wrong (0.01)."""
-
-
-def certified_figures(certificate: Certificate, share: float, records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what ``results.json`` holds of a certificate: its numbers, how many answers have which guarantee, and
-    ``audit``.
-
-    Parameters
-    ----------
-    certificate
-        The run's.
-    share
-        Of what was left to the proxy so much was audited, in [0, 1].
-    records
-        In the order in which they were answered.
-
-    Returns
-    -------
-    dict
-        ``alpha delta width guarantees audit``; of the audit ``skipped asked wrong``, and where anything was audited
-        ``at_most`` (the mean share of mistakes that calibration allows), ``wealth`` of the bets against it, and
-        ``alarm``, with ``rang_at``, the number of pictures, where it rang.
-    """
-    guarantees: Counter[str] = Counter()
-    pictures: dict[str, list[int]] = {}
-    asked = 0
-    for record in records:
-        guarantees[str(record.get("guarantee") or "none")] += 1
-        usage = record.get("usage") or {}
-        of_picture = pictures.setdefault(picture_of(record), [0, 0])
-        of_picture[0] += int(usage.get("audit_skipped") or 0)
-        of_picture[1] += int(usage.get("audit_wrong") or 0)
-        asked += int(usage.get("audit_calls") or 0)
-    audit: dict[str, Any] = {
-        "skipped": sum(n for n, _ in pictures.values()),
-        "asked": asked,
-        "wrong": sum(k for _, k in pictures.values()),
-    }
-    at_most = certificate.audit.at_most
-    if share > 0 and not certificate.exact and at_most < 1:
-        alarm = Alarm(at_most, LEVEL)
-        for skipped, wrong in pictures.values():
-            # Each was audited with the same chance, whatever it was: without bias the picture's share of mistakes.
-            alarm.see(wrong / (share * skipped) if skipped else 0.0)
-        audit |= {"at_most": at_most, "wealth": round(alarm.wealth, 4), "alarm": alarm.rings}
-        if alarm.rings:
-            audit["rang_at"] = alarm.rang_at
-    return {
-        "alpha": certificate.alpha,
-        "delta": certificate.delta,
-        "width": certificate.width,
-        "guarantees": dict(sorted(guarantees.items())),
-        "audit": audit,
-    }
-
-
-def warning(figures: Mapping[str, Any]) -> str:
-    """Return in words that the alarm has rung; ``""`` where it has not."""
-    audit = figures["audit"]
-    if not audit.get("alarm"):
-        return ""
-    return (
-        f"ALARM after {audit['rang_at']} pictures: the proxy errs more often than it did in calibration "
-        f"({audit['wrong']} of {audit['asked']} audited). These pictures are others: do not rely on the certificate."
-    )

@@ -150,7 +150,8 @@ def sample_of(record: Record) -> dict[str, Any]:
 
 _LISTS = {"notes", "presuppositions", "ambiguous", "objects", "trace", "plan", "lines", "boxes", "scores"}
 _LISTS |= {"regions", "variables", "program_notes", "oracle_remarks", "calls", "programs", "witness"}
-_OBJECTS = {"judge", "blame", "beside", "variants", "flip", "usage", "oracle_failures", "seen"}
+_LISTS |= {"answer_set", "answer_chances", "changed"}
+_OBJECTS = {"judge", "blame", "beside", "variants", "flip", "usage", "oracle_failures", "seen", "verified", "tests"}
 
 
 def _fits(name: str, value: Any) -> bool:

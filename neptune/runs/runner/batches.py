@@ -46,7 +46,7 @@ def fits(config: Config) -> bool:
     devices answer samples at once already.
     """
     budget = config.max_oracle_calls is not None or config.max_run_calls is not None
-    if config.certificate is not None:  # each question is answered alone
+    if config.certificate is not None or config.set:  # each question is answered alone
         return False
     return not budget and len(config.logics) < 2 and config.workers == 1 and len(config.gpus) < 2
 

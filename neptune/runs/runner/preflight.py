@@ -21,6 +21,7 @@ from neptune.engine.analysis.equivalence import plan_key
 from neptune.engine.assemble import choose_schedule, writer_of
 from neptune.errors import NeptuneError
 from neptune.foreign import printable
+from neptune.guarantees.certificate import Certificate
 from neptune.perception import registry
 from neptune.resources import vocabulary_of
 from neptune.runs import record as records
@@ -94,7 +95,7 @@ def settle_schedule(config: Config, folder: Path) -> tuple[Config, dict[str, str
     """
     used, why = choose_schedule(config.schedule, config.vlm_model_name)
     if config.certificate is not None:
-        used, why = "lazy", "the certificate was made with it"
+        used, why = Certificate.load(config.certificate).schedule, "the certificate was made with it"
     if config.schedule == "auto" and config.resume and (kept := _kept_schedule(folder)) not in (None, used):
         used, why = str(kept), "the run was begun with it"
     facts = {"asked": config.schedule, "used": used, "why": why}

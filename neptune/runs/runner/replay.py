@@ -7,12 +7,12 @@ and what depends on the machine (times) is taken over.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,17 @@ from dsl.vocabulary import is_file_name
 from neptune.config import Config, make_config
 from neptune.config.files import read_fields
 from neptune.engine.assemble import engine_arguments
+from neptune.engine.edited import Quiet
+from neptune.engine.evidence.kept import EvidenceKept
+from neptune.engine.session.answers import run_program
 from neptune.errors import ConfigError, NeptuneError, one_of
 from neptune.foreign import printable
 from neptune.perception.oracle.caching.replay import RECORD, ReplayOracle
 from neptune.runs import record as records
+from neptune.runs.guarded.edits import Edit, edits_of
 from neptune.runs.record import META, Record, RunFolder
 from neptune.runs.record.bundle import ENDINGS, FILES, NAMED_FILES, PICTURES, unpack
+from neptune.runs.record.outcome import judged
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.record.schema import Results, check, check_samples
 from neptune.scene.decoding import looks_like_picture
@@ -49,7 +54,9 @@ ELSEWHERE = frozenset(
 EXIT_EQUAL, EXIT_DIFFERENT = 0, 2
 
 
-def replay_bundle(path: str, output_dir: str | None = None, limits: Mapping[str, Any] | None = None) -> int:
+def replay_bundle(
+    path: str, output_dir: str | None = None, limits: Mapping[str, Any] | None = None, changed: Sequence[str] = ()
+) -> int:
     """Replay a bundle into a run folder of its own; print what is equal and, last, the report's path.
 
     Parameters
@@ -60,16 +67,19 @@ def replay_bundle(path: str, output_dir: str | None = None, limits: Mapping[str,
         The run folder; by default ``experiments/<name of the file>-replay``. An earlier replay there is moved aside.
     limits
         Limits of programs, by name, where other ones than this program's own are meant. A bundle raises none.
+    changed
+        What is changed before a sample runs again (:func:`neptune.engine.edited.changes_of`): nothing new is asked, and
+        what follows is said of each sample whose answer becomes another.
 
     Returns
     -------
     int
-        0 if every sample is the same to the last byte, else 2.
+        0 if every sample is the same to the last byte, or something is changed, else 2.
 
     Raises
     ------
     ConfigError
-        If the bundle is damaged.
+        If the bundle is damaged, or a change is none.
     NeptuneError
         If something that its record needs is missing.
     """
@@ -84,7 +94,11 @@ def replay_bundle(path: str, output_dir: str | None = None, limits: Mapping[str,
         config = _config(folder, dict(limits or {}))
         found, _ = records.read_samples(folder / records.SAMPLES)
         totals = _checked(path, folder, found)
-        again, differences = replay(folder, config, found, manifest.semantics, manifest.backend)
+        if changed:
+            again = with_changes(folder, config, found, manifest.semantics, manifest.backend, changed)
+            differences = []
+        else:
+            again, differences = replay(folder, config, found, manifest.semantics, manifest.backend)
         facts = {"bundle": str(path), "replayed": len(again), "different": len(differences)}
         written = config.model_copy(update={"output_dir": str(target)})
         with RunFolder(target, written, {}, facts, fresh=True) as run:
@@ -100,7 +114,9 @@ def replay_bundle(path: str, output_dir: str | None = None, limits: Mapping[str,
     print_results(results)
     copied = sum(r.get("scene") is None for r in again)
     tail = f" ({copied} that never got as far as a scene are copied)" if copied else ""
-    if not differences:
+    if changed:
+        _print_changes(again)
+    elif not differences:
         print(f"{len(again)} samples replayed, all equal bit for bit{tail}")
     for line in differences[:10]:
         print(printable(f"different: {line}"), file=sys.stderr)
@@ -156,6 +172,34 @@ def replay(
     return again, differences
 
 
+def with_changes(
+    folder: Path, config: Config, found: Sequence[Record], semantics: int, backend: str, changed: Sequence[str]
+) -> list[Record]:
+    """Return the records as they would be with something changed; the others as they are. Nothing new is asked.
+
+    Raises
+    ------
+    ConfigError
+        If a change is none, or is for no sample of the run.
+    """
+    edits = edits_of(changed)
+    player = _Player(folder / RECORD, config, semantics, backend)
+    again = [old if (edit := edits(str(old["id"]))) is None else player.edited(old, edit) for old in found]
+    if not any("changed" in record for record in again):
+        raise ConfigError("No sample of the run is changed", where="set", hint="Write its id as in samples.jsonl")
+    return again
+
+
+def _print_changes(again: Sequence[Record]) -> None:
+    """Print what became of each sample that was changed."""
+    edited = [record for record in again if "changed" in record]
+    other = [r for r in edited if r.get("error") or r["answer"] != r["before"]]
+    print(f"{len(edited)} samples run again with something changed, nothing asked; {len(other)} answers are others")
+    for record in other[:20]:
+        now = record.get("error") or record["answer"]
+        print(printable(f"changed: {record['id']}: {record['before']} is now {now}"))
+
+
 class _Player:
     """One engine a session, one scene for all samples that shared what was said."""
 
@@ -195,6 +239,35 @@ class _Player:
             k: v for k, v in said["usage"].items() if k not in ELSEWHERE
         }
         return old | outcome | said | describe_scene(scene)
+
+    def edited(self, old: Record, edit: Edit) -> Record:
+        """Return a record as it would be with something changed; what does not apply is its error."""
+        from dsl.errors import ProgramError
+        from neptune.runs.record.describe import describe_answer, describe_scene
+
+        if old.get("scene") is None or old.get("program") is None or old.get("evidence") is None:
+            return old  # nothing was run
+        engine, scene = self._at(old["evidence"], old["scene"])
+        candidates = [Candidate(c["program"], c["weight"]) for c in old.get("programs", ())]
+        policy = presuppositions_of(old["dataset"], engine.context.presuppositions)
+        context, before = engine.context.under(policy), old.get("answer")
+        given = candidates or [Candidate(old["program"])]
+        try:
+            answer_together(
+                given, lambda text: engine.run(text, scene, None, policy)
+            )  # all that was said of it is known
+            quiet = Quiet(context.oracle)
+            programs, moved, evidence = edit.applied(context, given, scene, quiet)
+            own = dataclasses.replace(context, oracle=quiet, kept=EvidenceKept.only(evidence), budget=None)
+            answer, program = answer_together(programs, lambda text: run_program(own, text, moved))
+        except (NeptuneError, ProgramError) as error:
+            failed = {"error": error.one_line(), "error_kind": type(error).__name__, "answer": None}
+            return old | edit.described(before) | failed
+        shown = None if answer.abstained else records.jsonable(plain(answer))
+        outcome = {"program": program, "answer": shown, "error": None, "error_kind": None}
+        right = shown == old["expected"] if isinstance(old.get("expected"), str) else None
+        outcome |= judged(old.get("correct") if shown == before else right, answer)
+        return old | edit.described(before) | outcome | describe_answer(answer) | describe_scene(moved)
 
     def _at(self, evidence: str, digest: str) -> tuple[Engine, Scene]:
         from neptune.engine import Engine
@@ -291,7 +364,7 @@ def _config(folder: Path, limits: dict[str, Any]) -> Config:
 
 def _limits(packed: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Return the limits of a replay: those that the bundle lowers, and those that the user gives."""
-    own = asdict(Limits())
+    own = dataclasses.asdict(Limits())
     wrong = [name for name in given if name not in own]
     if wrong:
         raise ConfigError(f"There is no limit '{wrong[0]}'", where="limits", **one_of(wrong[0], own))

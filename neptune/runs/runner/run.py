@@ -26,6 +26,7 @@ from neptune.runs.evaluate.after import examine, more_results
 from neptune.runs.evaluate.side_files import attach, forget_others, has_side_files
 from neptune.runs.evaluate.summary import MORE, brief, summarise
 from neptune.runs.evaluate.tables import print_more, print_results
+from neptune.runs.guarded.curve import Curve
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.record.bundle import pack_run
 from neptune.runs.record.pictures import RecordedPictures
@@ -182,11 +183,14 @@ def _collected_seldom() -> Iterator[None]:
 def _certified(config: Config, folder: RunFolder, loaded: Sequence[Task]) -> dict[str, Any]:
     """Return what came of a run's certificate, and say so where its alarm has rung."""
     from neptune.guarantees.certificate import Certificate
-    from neptune.runs.evaluate.after import certified_figures, warning
+    from neptune.runs.guarded.figures import answer_figures, certified_figures, warning
 
     assert config.certificate is not None
     answered = folder.records.in_order([task.name for task in loaded])
-    figures = certified_figures(Certificate.load(config.certificate), config.audit, answered)
+    certificate = Certificate.load(config.certificate)
+    if certificate.answers is not None:
+        return answer_figures(certificate, answered)
+    figures = certified_figures(certificate, config.audit, answered)
     if said := warning(figures):
         print(said, file=sys.stderr)
     return figures
@@ -325,18 +329,20 @@ def finish(
     # One way through the records, which are on the disk: figures and report take from each what they show.
     page = ReportParts(folder.path, len(folder.records), pictures)
     more: list[Mapping[str, Any]] = []
+    curve = Curve()
     beside = has_side_files(folder.path)  # their figures are of all the records
 
     def passing() -> Iterator[Record]:
         ordered = folder.records.in_order([task.name for task in loaded])
         for record in each_with_calls(folder.path, attach(folder.path, ordered)):
             page.add(record)
+            curve.add(record)
             if beside or record.get("error") or MORE & record.keys():
                 more.append(brief(record))
             yield record
 
     results = summarise(passing(), {task.name: len(task.samples) for task in loaded}, ended)
-    results |= more_results(more, results["n"]) | dict(facts or {})
+    results |= more_results(more, results["n"]) | curve.figures() | dict(facts or {})
     failure: WriteError | None = None
     for write in (
         lambda: records.write_json(folder.path / records.RESULTS, results),

@@ -20,6 +20,10 @@ from neptune.engine.evidence.kept import EvidenceKept
 from neptune.errors import ModelFailedError, NeptuneError, WriteError
 from neptune.perception.percepts.shown import shown
 from neptune.runs.evaluate.logics import answer_under
+from neptune.runs.guarded.edits import edits_of
+from neptune.runs.guarded.sets import guard_of
+from neptune.runs.guarded.tested import by_tests
+from neptune.runs.guarded.verify import verified
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
 from neptune.runs.record.fetched import place_of
@@ -136,6 +140,10 @@ class Asked:
             # Oracles and detectors that need the truth say here why there is none.
             needs_truth = "scene" in (config.od_model, config.vlm_model_name)
             self._candidates = tuple(written.candidates) or (Candidate(written.program),)
+            if sample.extra.get("tests"):
+                kept, tested = by_tests(self._candidates, sample.extra["tests"], engine.vocabulary, engine.limits)
+                self._candidates, self.program = tuple(kept), kept[0].program
+                self._outcome |= tested
             if sample.film is not None:
                 self.scene = engine.film_scene(sample.film)
             else:
@@ -148,6 +156,22 @@ class Asked:
             if engine.recorder is not None:
                 self._recorded = {"scene": engine.recorder.keep(self.scene), "evidence": self.evidence}
             self.policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
+            if config.set:
+                self._edit()
+
+    def _edit(self) -> None:
+        """Answer as things are, then change what `set` says of this sample: all that follows is of that."""
+        edit = edits_of(self._config.set)(str(self.sample.id))
+        if edit is None:
+            return
+        before, _ = self._answered()
+        shown_before = self.task.show_answer(self.sample, before, self.scene) if not before.abstained else None
+        assert self.scene is not None
+        context = self.engine.context
+        found = edit.applied(context, self._candidates, self.scene, context.oracle)
+        candidates, self.scene, self.evidence = found
+        self._candidates, self.program = tuple(candidates), candidates[0].program
+        self._outcome |= edit.described(shown_before)
 
     @property
     def question(self) -> tuple[str, Scene, Evidence] | None:
@@ -167,15 +191,19 @@ class Asked:
         """
         if self.whole:
             with self._step():
-                assert self.scene is not None
-                engine, scene, sample = self.engine, self.scene, self.sample
-                inputs = {"query": sample.question, "possible_answers": list(sample.extra.get("choices", ()))}
-                self._answer, self.program = answer_together(
-                    self._candidates, lambda text: engine.run(text, scene, self._budget, self.policy, inputs)
-                )
+                self._answer, self.program = self._answered()
         if isinstance(self.failure, ModelFailedError):
             raise self.failure
         return self._answer
+
+    def _answered(self) -> tuple[Answer, str]:
+        """Return the answer of the sample's programs, and the program that gave it."""
+        assert self.scene is not None
+        engine, scene, sample = self.engine, self.scene, self.sample
+        inputs = {"query": sample.question, "possible_answers": list(sample.extra.get("choices", ()))}
+        return answer_together(
+            self._candidates, lambda text: engine.run(text, scene, self._budget, self.policy, inputs)
+        )
 
     def given(self, answer: Answer | None, seconds: float = 0.0) -> None:
         """Take the answer that was found together with others', and the sample's share of the time."""
@@ -200,10 +228,20 @@ class Asked:
             return
         with self._step():
             task, sample, outcome = self.task, self.sample, self._outcome
+            if self._config.verify != "off":
+                seen, heed = task.show_answer(sample, answer, scene), self._config.verify == "heed"
+                answer, tested = verified(self.engine.context, sample.question, scene, answer, seen, heed)
+                self._answer = answer
+                outcome |= tested
+            right, guard = task.judge(sample, answer, scene), guard_of(self._config)
+            if guard is not None:
+                answer, more = guard(self.engine.context, task, sample, self.program, scene, answer)
+                self._answer = answer
+                outcome |= more | ({"guess_right": right} if "withheld" in more and right is not None else {})
             outcome["answer"] = task.show_answer(sample, answer, scene)
             if outcome["answer"] != plain(answer):
                 outcome["value"] = plain(answer)
-            outcome |= judged(task.judge(sample, answer, scene), answer)
+            outcome |= judged(right, answer)
             if not answer.abstained:
                 outcome |= task.measures(sample, answer, scene)
             if len(self._config.logics) > 1:

@@ -135,6 +135,21 @@ function chartCalibration() {
     make("div", "note", `expected calibration error ${error.toFixed(3)}, ${count(all)} answers`));
 }
 
+function chartRisk() {
+  const found = facts.results.risk_coverage;
+  if (!found || !Array.isArray(found.points) || !found.points.length) return null;
+  const top = Math.max(.05, ...found.points.map((p) => p[1])), X = (c) => 40 + 246 * c, Y = (r) => 168 - 150 * r / top;
+  const svg = draw("svg", {viewBox: "0 0 300 196", width: "100%", role: "img", "aria-label": `Risk by coverage; ${percent(found.points.at(-1)[1])} wrong of all`});
+  for (const t of [0, .5, 1]) {
+    svg.append(draw("line", {class: "axis", x1: X(0), x2: X(1), y1: Y(t * top), y2: Y(t * top)}), draw("text", {x: 36, y: Y(t * top) + 4, "text-anchor": "end"}, percent(t * top)),
+      draw("text", {x: X(t), y: 182, "text-anchor": "middle"}, percent(t)));
+  }
+  const line = found.points.map(([c, r]) => `${X(c).toFixed(1)},${Y(r).toFixed(1)}`).join(" ");
+  svg.append(draw("polyline", {class: "whisker", points: line, fill: "none", "stroke-width": 2}));
+  return panel("How much is wrong, by the share that is answered", svg,
+    make("div", "note", `the surest first, ${count(found.n)} answers; mean risk ${found.area.toFixed(3)}`));
+}
+
 function histogram(title, values, note, action) {
   const top = Math.max(0, ...values);
   let width = 1;
@@ -153,7 +168,7 @@ function chartFlip() {
 }
 
 function drawCharts() {
-  const total = rows.map((r) => r.calls || 0), families = chartFamilies(), beside = [chartOutcomes(), chartCalibration()].filter(Boolean);
+  const total = rows.map((r) => r.calls || 0), families = chartFamilies(), beside = [chartOutcomes(), chartCalibration(), chartRisk()].filter(Boolean);
   const rest = [chartDoubt(), histogram("Oracle calls a question, from", total, `${count(total.reduce((a, b) => a + b, 0))} in all`, (k) => open({calls: k, sort: "calls"})), chartFlip()].filter(Boolean);
   const place = byId("charts");
   place.classList.toggle("even", !families);

@@ -16,7 +16,8 @@ function topLine(row) {
 
 const WHY = {
   presupposition: "because nothing fits a description", "missing evidence": "because evidence is missing",
-  budget: "because the calls that were allowed ran out", "out of domain": "because the picture is not of the models' world",
+  budget: "because the calls that were allowed ran out", "more answers than may be": "because several answers are likely",
+  "no answer is usual enough": "because no answer is usual enough", "not sure enough": "because it is not sure enough", "out of domain": "because the picture is not of the models' world",
 };
 
 function verdict(row, sample) {
@@ -25,7 +26,13 @@ function verdict(row, sample) {
   line.append(make("b", row.state, `${signs[row.state]} ${said}`.trim()));
   if (row.state === "error") line.append(make("span", "error", sample.error || ""));
   if (row.state === "abstained" && sample.why) line.append(make("span", "abstained", WHY[sample.why] || show(sample.why)));
-  if (typeof sample.guess_right === "boolean") line.append(make("span", "quiet", `its guess ${show(row.answer)} would be ${sample.guess_right ? "right" : "wrong"}`));
+  if (typeof sample.guess_right === "boolean") line.append(make("span", "quiet", `its guess ${show(sample.withheld ?? row.answer)} would be ${sample.guess_right ? "right" : "wrong"}`));
+  if (Array.isArray(sample.answer_set)) line.append(make("span", "quiet", sample.answer_set.length
+    ? `set of ${count(sample.answer_set.length)}: ${sample.answer_set.map((a, k) => `${show(a)} (${((sample.answer_chances || [])[k] || 0).toFixed(2)})`).join(", ")}` : "no answer is in its set"));
+  if (sample.verified) line.append(make("span", "quiet", `put to the test: ${percent(sample.verified.probability)} sure`
+    + (sample.verified.instead_of === undefined ? "" : `, instead of object ${show(sample.verified.instead_of)}`)));
+  if (sample.tests) line.append(make("span", sample.tests.failed ? "error" : "quiet", `${count(sample.tests.passed)} of ${count(sample.tests.passed + sample.tests.failed)} tests of the program passed`));
+  if (Array.isArray(sample.changed) && sample.changed.length) line.append(make("span", "quiet", `with ${sample.changed.map(show).join(", ")}; before it was ${show(sample.before)}`));
   if (row.state !== "right" && row.expected !== null && row.expected !== undefined) line.append(make("span", "", `right is ${show(row.expected)}`));
   const extra = [row.state === "abstained" ? "" : sureOf(sample), sample.value !== undefined ? `value ${show(sample.value)}` : "",
     (sample.regions || []).length ? `from ${count(sample.regions.length)} ${sample.regions.length > 1 ? "regions" : "region"}, dashed in the picture` : "",

@@ -1,0 +1,1 @@
+"""Answers with guarantees in a run: sets of answers, answers that are withheld, and how risk grows with coverage."""
