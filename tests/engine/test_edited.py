@@ -161,7 +161,7 @@ def test_what_a_recording_does_not_hold_is_missing_and_the_rest_is_read_off_it(e
         name = "recording"
 
         def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
-            if any("red" not in r.question.text for r in requests):
+            if any(r.question.predicate != "red" for r in requests):
                 raise NotRecordedError("never recorded")
             return [Scores.of(np.where(r.objects[:, 0] == 1, 5.0, -5.0)) for r in requests]
 
