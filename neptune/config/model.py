@@ -301,7 +301,7 @@ class Config(BaseModel):
         description="Task certify: cascade: a proxy stands in for the oracle; sets: of answers, with the right one in; "
         "selective: only answers that are sure enough. The last two need right answers, and no proxy.",
     )
-    randomised: bool = Field(False, description="Task certify, sets: coverage is exact by draws; sets may be empty.")
+    randomised: bool = Field(False, description="Task certify: exact coverage of sets by draws; sets may be empty.")
     proxy_model_name: NameOrPath | None = Field(
         None, description="Task certify: the cheap oracle that stands in, by name as for vlm_model_name."
     )
