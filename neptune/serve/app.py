@@ -38,6 +38,17 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 """Statuses of what is refused; the body is ``{"error": {kind, what, where, expected, hint, text}}``."""
 
+
+TEXT: dict[str, Any] = {"type": "string"}
+EVENT = {"type": "object", "properties": {"event": TEXT, "data": TEXT}, "required": ["event", "data"]}
+
+
+def _gives(kind: str, what: str, schema: dict[str, Any] = TEXT) -> dict[int | str, dict[str, Any]]:
+    """Return the responses of what answers with another type than JSON."""
+    return ERRORS | {200: {"content": {kind: {"schema": schema}}, "description": what}}
+
+
+EVENTS = _gives("text/event-stream", "Server-sent events; data is JSON", EVENT)
 LONG_SECONDS = 3600.0
 """That a search in a folder, or a conversation, may take: it says what it knows, and ends when nobody listens."""
 LONG, LONG_WAITING = 4, 16
@@ -125,14 +136,17 @@ def application(service: Service, work: Work, rules: Rules) -> Guard:
         return language_of(service.engine)
 
     @app.post(
-        "/v1/stream", responses=ERRORS, summary="As /v1/ask, as server-sent events: program, boxes, scores, answer"
+        "/v1/stream",
+        responses=EVENTS,
+        response_class=StreamingResponse,
+        summary="As /v1/ask, as server-sent events: program, boxes, scores, answer",
     )
     async def stream(body: r.Ask) -> StreamingResponse:
         return _events(work, lambda tell: {"answer": service.ask(body, tell)})
 
     @app.post(
         "/v1/bundle",
-        responses=ERRORS | {200: {"content": {"application/zip": {}}, "description": "The zip file"}},
+        responses=_gives("application/zip", "The zip file"),
         response_class=Response,
         summary="As /v1/ask, as a run to take along: neptune-reasoner replay FILE.zip answers it again",
     )
@@ -146,7 +160,8 @@ def application(service: Service, work: Work, rules: Rules) -> Guard:
 
     @app.post(
         "/v1/find",
-        responses=ERRORS,
+        responses=EVENTS,
+        response_class=StreamingResponse,
         summary="A search in a folder, as server-sent events: found, again and again, and done",
     )
     async def find(body: r.Find) -> StreamingResponse:
@@ -155,14 +170,20 @@ def application(service: Service, work: Work, rules: Rules) -> Guard:
 
     @app.post(
         "/v1/converse",
-        responses=ERRORS,
+        responses=EVENTS,
+        response_class=StreamingResponse,
         summary="A question that a model answers in turns, as server-sent events: begun, each turn, and done",
     )
     async def converse(body: r.Converse) -> StreamingResponse:
         talk = await work.do(conversations.begin, body)
         return _events(long, talk)
 
-    @app.get("/v1/file", responses=ERRORS, summary="A small copy of a picture under the allowed folders")
+    @app.get(
+        "/v1/file",
+        responses=_gives("image/jpeg", "The copy"),
+        response_class=Response,
+        summary="A small copy of a picture under the allowed folders",
+    )
     async def small(path: str) -> Response:
         return Response(await work.do(folders.small, path), media_type="image/jpeg")
 

@@ -33,19 +33,32 @@ async function startFolders() {
   byId("find-folder").replaceChildren(...folders.map((f) => new Option(`${f.of}${f.folder === "." ? "" : "/" + f.folder} (${count(f.pictures)})`, f.folder)));
 }
 
-if (facts.folders) byId("find-form").addEventListener("submit", async (event) => {
-  event.preventDefault();
+async function find() {
   finding?.abort();
-  finding = new AbortController();
-  const query = byId("find-query").value.trim();
+  const mine = finding = new AbortController();
+  const query = byId("find-query").value.trim(), most = Number(byId("find-calls").value);
   if (!query) { say("Say what to look for", true); return; }
   byId("found").replaceChildren(make("p", "note", "Searching …"));
+  byId("find-stop").hidden = false;
+  const body = {folder: byId("find-folder").value, query, want: byId("find-want").value, top: 20, ...(most ? {max_oracle_calls: most} : {})};
   try {
-    await events("/v1/find", {folder: byId("find-folder").value, query, want: byId("find-want").value, top: 20}, (name, data) => {
+    await events("/v1/find", body, (name, data) => {
       if (name === "found" || name === "done") showFound(data, name === "done");
-    }, finding.signal);
+      if (name === "done" && data.budget_spent) byId("found").prepend(make("p", "note", "The calls are spent: this is the best so far"));
+    }, mine.signal);
     say("The search is done");
   } catch (error) {
     if (error.name !== "AbortError") byId("found").replaceChildren(make("p", "problems", error.message));
+  } finally {
+    if (finding === mine) byId("find-stop").hidden = true;
   }
-});
+}
+
+if (facts.folders) {
+  byId("find-form").addEventListener("submit", (event) => { event.preventDefault(); find(); });
+  byId("find-stop").addEventListener("click", () => {
+    finding?.abort();
+    byId("found").prepend(make("p", "note", "Stopped: this is the best so far"));
+    say("The search is stopped");
+  });
+}
