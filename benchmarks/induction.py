@@ -1,6 +1,7 @@
 """Rules from examples: how often a hidden rule is among the first three that are found, and what confounders do.
 
     python benchmarks/induction.py DATA/clevr/train [RULES] [PICTURES] [SEED]
+    python benchmarks/induction.py DATA/nlvr [RULES] [PICTURES] [SEED]       the boxes of dev's drawings
 
 Hidden rules of up to three literals are drawn from the grammar, truths and examples by the annotation; what the search
 sees are the scores of the embedded models. A rule counts as found if one of the first three is it, or agrees with it on
@@ -20,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 import dsl
-from neptune import Engine, Scene
+from neptune import Engine, Scene, tasks
 from neptune.learn.induce.ranking import Ranked, bits_of, ranked
 from neptune.learn.induce.rules import FORMS, Rule, value
 from neptune.learn.induce.search import Search
@@ -32,7 +33,9 @@ EXAMPLES, FRESH, AGREES = 6, 50, 0.95
 
 
 def collect(folder: Path, pictures: int) -> tuple[Words, list[Scored], list[Scored]]:
-    """Return the words of CLEVR, and of each picture the annotated and the seen scores."""
+    """Return the words of a world, and of each picture the annotated and the seen scores."""
+    if (folder / "dev.json").exists():
+        return drawn(folder, pictures)
     records = json.loads((folder / "scenes.json").read_text())["scenes"][:pictures]
     truth, eyes = Engine("scene", "scene"), Engine("embedded", "embedded")
     words = Words.of(truth.vocabulary)
@@ -40,6 +43,18 @@ def collect(folder: Path, pictures: int) -> tuple[Words, list[Scored], list[Scor
     known = [scores(truth, s, words) for s in scenes]
     seen = [scores(eyes, eyes.scene(str(folder / "images" / r["image_filename"])), words) for r in records]
     return words, known, seen
+
+
+def drawn(folder: Path, pictures: int) -> tuple[Words, list[Scored], list[Scored]]:
+    """Return the same of NLVR: drawings, each once, spread over all of dev."""
+    world = dsl.Vocabulary.load("nlvr")
+    truth = Engine(oracle="scene", detector="scene", vocabulary=world)
+    eyes = Engine(oracle="drawings", detector="regions", vocabulary=world)
+    words = Words.of(world)
+    samples = list({str(s.picture): s for s in tasks.load("nlvr", str(folder), split="dev").samples}.values())
+    samples = samples[:: max(1, len(samples) // pictures)][:pictures]
+    known = [scores(truth, truth.scene(s.picture, s.annotation), words) for s in samples]
+    return words, known, [scores(eyes, eyes.scene(s.picture), words) for s in samples]
 
 
 def hidden(words: Words, truth: Tables, rng: np.random.Generator) -> tuple[Rule, NDArray[np.bool_]]:
@@ -57,7 +72,7 @@ def draw(words: Words, rng: np.random.Generator) -> Rule:
     def literals(count: int) -> tuple[tuple[int, bool], ...]:
         sorts: dict[str, int] = {}
         for k in rng.permutation(len(words.unary)).tolist():
-            sorts.setdefault(words.sort_of[words.unary[k]], k)
+            sorts.setdefault(words.sort_of.get(words.unary[k], words.unary[k]), k)
         return tuple(sorted((k, bool(rng.uniform() < 0.15)) for k in list(sorts.values())[:count]))
 
     form = str(rng.choice(["exists", "exists", "pair", "pair", "both", "no", "at_least", "exactly"]))
@@ -122,7 +137,8 @@ def main() -> None:
     folder, rules = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 60
     words, known, seen = collect(folder, int(sys.argv[3]) if len(sys.argv) > 3 else 320)
     measure(words, known, seen, rules, seed=int(sys.argv[4]) if len(sys.argv) > 4 else 0)
-    confounded(words, known, seen, dsl.Vocabulary.load("clevr"))
+    if not (folder / "dev.json").exists():
+        confounded(words, known, seen, dsl.Vocabulary.load("clevr"))
 
 
 def measure(words: Words, known: list[Scored], seen: list[Scored], rules: int, seed: int = 0) -> list[bool]:
