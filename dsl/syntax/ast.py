@@ -366,8 +366,9 @@ _FIELDS: dict[type[Node], tuple[str, ...]] = {}
 def walk(node: Node) -> list[Node]:
     """Return the node and all its descendants, outermost first; iterative, so depth is no danger."""
     global _walked
-    if _walked[0] is node:
-        return _walked[1].copy()
+    last, nodes = _walked  # read once: another thread may walk another program meanwhile
+    if last is node:
+        return nodes.copy()
     found: list[Node] = []
     stack = [node]
     while stack:
