@@ -74,6 +74,7 @@ def frames(films: int) -> dict[str, Any]:
     rng, known, engine = np.random.default_rng(0), truths(), Engine()
     orders = {"in the order of time": None, "coarse to fine": coarse_to_fine}
     looked: dict[str, list[int]] = {name: [] for name in orders}
+    calls: dict[str, list[float]] = {name: [] for name in orders}
     right = {"with": 0, "without": 0}
     unseen = []
     with tempfile.TemporaryDirectory() as folder:
@@ -86,14 +87,20 @@ def frames(films: int) -> dict[str, Any]:
             path = Path(folder) / f"{k}.mp4"
             write(path, [moved(p, t) for t, p in enumerate(shown)], 1)
             with Film(path, 1, SECONDS) as film:
+                whole = (
+                    run_film(engine, engine.context, f"some_frame({PROGRAM})", film, None, True) if witness else None
+                )
                 for name, prior in orders.items() if witness else [("coarse to fine", coarse_to_fine)]:
                     answer = run_film(engine, engine.context, f"some_frame({PROGRAM})", film, prior)
                     right["with" if witness else "without"] += answer.value is witness
                     (looked[name] if witness else unseen).append(len(answer.frames))
+                    if whole is not None:
+                        calls[name].append(answer.usage.oracle_calls / whole.usage.oracle_calls)
     return {
         "films with a witness": films,
         "right, of both orders": f"{right['with']} of {2 * films}",
         "share of frames looked at": {n: round(float(np.mean(c)) / SECONDS, 3) for n, c in looked.items()},
+        "share of the calls of asking every frame": {n: round(float(np.mean(c)), 3) for n, c in calls.items()},
         "films without": films,
         "right": f"{right['without']} of {films}",
         "frames looked at of 60": f"{min(unseen)} to {max(unseen)}",

@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import numpy as np
 import torch
-from helpers.tiny_models import CHAT, tiny_vlm, tokenizer
+from helpers.tiny_models import tiny_vlm
+from helpers.tiny_parts import CHAT, tokenizer
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 from neptune.agent import formats
 from neptune.agent.blocks import Blocks, LanguageBlocks, PythonBlocks
@@ -113,31 +112,9 @@ def converse(
 
 
 def toolbox_of(engine: Engine) -> Toolbox:
-    """Return the picture tools, with what reads words and sees depth as the engine has them."""
-    percepts: Any = getattr(engine, "percepts", None)
-    return Toolbox(reader=_Reader(percepts), depth=_Depth(percepts)) if percepts is not None else Toolbox()
-
-
-class _Reader:
-    """Reads the words of pictures as the engine does: each picture once, recorded."""
-
-    def __init__(self, percepts: Any) -> None:
-        self._percepts = percepts
-
-    def read(self, pictures: Sequence[Picture]) -> list[Any]:
-        """Return the lines of each picture."""
-        return [self._percepts.read(picture) for picture in pictures]
-
-
-class _Depth:
-    """Sees how far away things are as the engine does."""
-
-    def __init__(self, percepts: Any) -> None:
-        self._percepts = percepts
-
-    def depth(self, pictures: Sequence[Picture]) -> list[Any]:
-        """Return the depth of each picture."""
-        return [self._percepts.depth(picture) for picture in pictures]
+    """Return the picture tools, with what cuts things out, reads words and sees depth as the engine has them."""
+    percepts = engine.percepts
+    return Toolbox(percepts.reader(), percepts.estimator(), segmenter=percepts.segmenter())
 
 
 def lacking(config: Config) -> set[str]:

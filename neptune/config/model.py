@@ -96,14 +96,14 @@ class Config(BaseModel):
 
     segment_model: NameOrPath = Field(
         "grabcut",
-        description="Who tells which pixels are a thing's, where a program asks: grabcut, watershed, sam, sam2, or a "
-        "model's id or folder: docs/perception.md.",
+        description="Who tells which pixels are a thing's, where a program asks: grabcut, watershed, sam, sam2, "
+        "sam3, or a model's id or folder: docs/perception.md.",
     )
     segment_options: dict[str, Any] = Field(default_factory=dict, description="Options of the segmenter.")
     depth_model: NameOrPath = Field(
         "embedded",
         description="Who tells how far away things are: embedded (CLEVR renderings), scene (the annotation), "
-        "depth_anything, zoedepth, or a model's id or folder.",
+        "depth_anything, zoedepth, depth_pro, or a model's id or folder.",
     )
     depth_options: dict[str, Any] = Field(default_factory=dict, description="Options of the depth estimator.")
     ocr_model: str = Field("rapidocr", description="Who reads words in pictures: rapidocr, tesseract.")

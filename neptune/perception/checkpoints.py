@@ -182,7 +182,7 @@ def load_model(
     try:
         config = transformers.AutoConfig.from_pretrained(source, **hub)
         class_name = classes[known_architecture(str(config.model_type), source, classes, what, error)]
-        told = beside(source, hub) if beside is not None else _preprocessing(source, hub, what)
+        told = beside(source, hub) if beside is not None else preprocessing_of(source, hub, what)
         precision = torch.float32 if dtype == "auto" else getattr(torch, dtype)
         model = getattr(transformers, class_name).from_pretrained(source, dtype=precision, **hub).to(target)
     except NeptuneError:
@@ -210,17 +210,21 @@ def known_architecture(
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A model that sees, and what stands beside it; `name` is for errors, `weights` for caches."""
+    """A model that sees, and what stands beside it; `name` is for errors, `weights` for caches.
+
+    `source` is the id or folder it was loaded from, ``None`` where it was given loaded.
+    """
 
     name: str
     model: Any
     said: Any
     architecture: str
     weights: str
+    source: str | None = None
 
 
 def open_model(
-    model: str | tuple[Any, Any],
+    model: str | tuple[Any, ...],
     names: Path,
     classes: Mapping[str, str],
     what: str,
@@ -259,10 +263,10 @@ def open_model(
             error=error,
         )
     else:
-        loaded, said = model
+        loaded, said = model[:2]
         name = str(loaded.config.model_type)
     architecture = known_architecture(str(loaded.config.model_type), name, classes, what, error)
-    return Opened(name, loaded, said, architecture, fingerprint(loaded, source))
+    return Opened(name, loaded, said, architecture, fingerprint(loaded, source), source)
 
 
 def at_least_one(batch_size: int, where: str) -> int:
@@ -272,7 +276,16 @@ def at_least_one(batch_size: int, where: str) -> int:
     return batch_size
 
 
-def _preprocessing(source: str, hub: Mapping[str, Any], what: str) -> dict[str, Any]:
+def preprocessing_of(source: str, hub: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Return what the ``preprocessor_config.json`` of a checkpoint says, ``{}`` without one.
+
+    Raises
+    ------
+    PerceptionError
+        If it is no JSON.
+    OSError
+        If the hub can not be reached.
+    """
     file: str | None = import_module("transformers.utils").cached_file(
         source,
         "preprocessor_config.json",

@@ -14,6 +14,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"Intel/zoedepth", "MIT"),
     (r"apple/DepthPro", "Apple's model licence: research only"),
     (r"IDEA-Research/grounding-dino", "Apache-2.0"),
+    (r"iSEE-Laboratory/llmdet", "Apache-2.0"),
     (r"google/owl", "Apache-2.0"),
     (r"(florence-community|microsoft)/Florence-2", "MIT"),
 )

@@ -43,6 +43,8 @@ DETECTORS: dict[str, str] = {
     "dino": "neptune.perception.detect.transformers:dino",
     "florence": "neptune.perception.detect.transformers:florence",
     "owlv2": "neptune.perception.detect.transformers:owlv2",
+    "llmdet": "neptune.perception.detect.transformers:llmdet",
+    "sam3": "neptune.perception.detect.transformers:sam3",
 }
 """Name → ``"module:Class"``."""
 
@@ -51,6 +53,7 @@ SEGMENTERS: dict[str, str] = {
     "watershed": "neptune.perception.segment.pixels:WatershedSegmenter",
     "sam": "neptune.perception.segment.transformers:sam",
     "sam2": "neptune.perception.segment.transformers:sam2",
+    "sam3": "neptune.perception.segment.transformers:sam3",
 }
 """Name → ``"module:Class"``."""
 
@@ -59,6 +62,7 @@ DEPTHS: dict[str, str] = {
     "embedded": "neptune.perception.depth.embedded:EmbeddedDepth",
     "depth_anything": "neptune.perception.depth.transformers:depth_anything",
     "zoedepth": "neptune.perception.depth.transformers:zoedepth",
+    "depth_pro": "neptune.perception.depth.transformers:depth_pro",
 }
 """Name → ``"module:Class"``."""
 

@@ -8,54 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from neptune.scene.picture import Picture
 
 Argument: TypeAlias = "str | float | bool | tuple[float, ...] | None"
-
-
-class Mask:
-    """A soft mask: how far each pixel belongs to a thing.
-
-    Parameters
-    ----------
-    values
-        Shape ``(height, width)``, in [0, 1]; kept as float32, read-only.
-    """
-
-    def __init__(self, values: NDArray[Any]) -> None:
-        self.values = np.array(values, dtype=np.float32)
-        self.values.flags.writeable = False
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """``(width, height)`` in pixels."""
-        return self.values.shape[1], self.values.shape[0]
-
-    @property
-    def area(self) -> float:
-        """How many pixels belong to it; a pixel that half belongs counts half."""
-        return float(self.values.sum(dtype=np.float64))
-
-    @property
-    def box(self) -> tuple[int, int, int, int] | None:
-        """The smallest box around the pixels above ½, ``x0 y0 x1 y1``; ``None`` for a mask of nothing."""
-        inside = self.values > 0.5
-        if not inside.any():
-            return None
-        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-    @property
-    def picture(self) -> Picture:
-        """The mask as a grey picture: white belongs."""
-        return Picture(Image.fromarray(np.rint(self.values * 255).astype(np.uint8)))
-
-    def __repr__(self) -> str:
-        return f"Mask({self.size[0]}×{self.size[1]}, {self.area:.0f} pixels)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +40,8 @@ class Made:
     Parameters
     ----------
     value
-        A :class:`~neptune.scene.picture.Picture`, a :class:`Mask`, a list of numbers or texts, or a dict of numbers.
+        A :class:`~neptune.scene.picture.Picture`, a :class:`~neptune.scene.seen.masks.Mask`, a list of numbers or
+        texts, or a dict of numbers.
     step
         The operation that made it; ``None``: the picture that was given.
     parent

@@ -13,20 +13,21 @@ from PIL import Image
 
 from neptune.errors import ConfigError, ToolError
 from neptune.scene.picture import Picture
+from neptune.scene.seen.masks import Mask, MaskRequest
 from neptune.tools import measures, pictures, vision
 from neptune.tools.arguments import checked, tool_named
-from neptune.tools.results import Made, Mask, Step, key_of
+from neptune.tools.results import Made, Step, key_of
 
 KEPT_BYTES = 128_000_000
 """So much of results is kept in memory by a toolbox; what was used longest ago goes first."""
 
-_IN_PIXELS = frozenset({"crop", "segment", "mark", "draw_line"})
+_IN_PIXELS = frozenset({"crop", "mark", "draw_line"})
 """Tools whose boxes and points are given in pixels of the whole picture."""
 
 _DONE: dict[str, Callable[..., Any]] = {
     **{name: getattr(pictures, name) for name in (
         "crop", "zoom", "rotate", "flip", "contrast", "equalize", "gray", "blur", "difference", "mark", "draw_line")},
-    **{name: getattr(vision, name) for name in ("threshold", "edges", "segment")},
+    **{name: getattr(vision, name) for name in ("threshold", "edges")},
     **{name: getattr(measures, name) for name in ("histogram", "statistics")},
 }  # fmt: skip
 
@@ -44,10 +45,15 @@ class Toolbox:
         ``(h, w)`` of any resolution, small is near; needed by ``depth_map`` alone.
     kept_bytes
         How much of results is kept in memory.
+    segmenter
+        Cuts things out: ``masks(requests)`` gives a :class:`~neptune.scene.seen.masks.Mask` for each request; for
+        ``segment``, which without one asks OpenCV's GrabCut.
     """
 
-    def __init__(self, reader: Any = None, depth: Any = None, kept_bytes: int = KEPT_BYTES) -> None:
-        self._reader, self._depth = reader, depth
+    def __init__(
+        self, reader: Any = None, depth: Any = None, kept_bytes: int = KEPT_BYTES, segmenter: Any = None
+    ) -> None:
+        self._reader, self._depth, self._segmenter = reader, depth, segmenter
         self._kept: cachetools.LRUCache[str, Any] = cachetools.LRUCache(kept_bytes, _bytes)
         self._lock = threading.Lock()
         self.hits = 0
@@ -98,12 +104,28 @@ class Toolbox:
             return self._read(picture)
         if name == "depth_map":
             return self._depth_map(picture)
+        if name == "segment":
+            return self._segment(picture, given["box"])
         image = picture.image
         if name in _IN_PIXELS:
             given = {n: _scaled(v, picture.scale) if isinstance(v, tuple) else v for n, v in given.items()}
         given = {n: v.value.image if isinstance(v, Made) else v for n, v in given.items()}
         made = _DONE[name](image, **given)
         return Picture(made) if isinstance(made, Image.Image) else made
+
+    def _segment(self, picture: Picture, box: tuple[float, float, float, float]) -> Mask:
+        size = picture.size
+        if box[0] >= size[0] or box[1] >= size[1] or box[2] <= 0 or box[3] <= 0:
+            raise ToolError(
+                f"The box {[round(v, 2) for v in box]} lies outside the picture",
+                where="segment",
+                expected=f"a box inside {size[0]}×{size[1]} pixels",
+            )
+        if self._segmenter is None:
+            return vision.segment(picture.image, _scaled(box, picture.scale), picture.scale)  # type: ignore[arg-type]
+        (found,) = self._segmenter.masks([MaskRequest(picture, box)])
+        mask: Mask = found
+        return mask
 
     def _read(self, picture: Picture) -> list[str]:
         if self._reader is None:
@@ -139,7 +161,7 @@ def _scaled(place: tuple[float, ...], scale: tuple[float, float]) -> tuple[float
 def _bytes(value: Any) -> int:
     if isinstance(value, Picture):
         return 3 * value.image.width * value.image.height
-    return value.values.nbytes if isinstance(value, Mask) else 1000
+    return value.levels.nbytes if isinstance(value, Mask) else 1000
 
 
 def _kind(value: Any) -> str:

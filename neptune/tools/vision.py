@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from neptune.errors import MissingExtraError, ToolError
-from neptune.tools.results import Mask
+from neptune.scene.seen.masks import Mask
 
 SEGMENTED_PIXELS = 1_000_000
 """A larger picture is segmented on a copy of so many pixels."""
@@ -49,10 +49,12 @@ def edges(image: Image.Image, low: float, high: float) -> Image.Image:
     return Image.fromarray(opencv("edges").Canny(np.asarray(ImageOps.grayscale(image)), low, high))
 
 
-def segment(image: Image.Image, box: tuple[float, float, float, float]) -> Mask:
+def segment(
+    image: Image.Image, box: tuple[float, float, float, float], scale: tuple[float, float] = (1.0, 1.0)
+) -> Mask:
     """Return the mask of the thing in a box by GrabCut: what is outside the box is background.
 
-    Where the box leaves no background, all of the picture belongs to the thing.
+    Where the box leaves no background, all of the picture belongs to the thing. `scale` is that of the picture.
 
     Raises
     ------
@@ -60,8 +62,10 @@ def segment(image: Image.Image, box: tuple[float, float, float, float]) -> Mask:
         If nothing of the box lies inside the picture.
     """
     cv2 = opencv("segment")
-    scale = min(1.0, math.sqrt(SEGMENTED_PIXELS / (image.width * image.height)))
-    small = image if scale == 1 else image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+    shrink = min(1.0, math.sqrt(SEGMENTED_PIXELS / (image.width * image.height)))
+    small = image
+    if shrink < 1:
+        small = image.resize((max(1, int(image.width * shrink)), max(1, int(image.height * shrink))))
     factors = small.width / image.width, small.height / image.height
     x0, y0 = max(0, math.floor(box[0] * factors[0])), max(0, math.floor(box[1] * factors[1]))
     x1, y1 = min(small.width, math.ceil(box[2] * factors[0])), min(small.height, math.ceil(box[3] * factors[1]))
@@ -79,6 +83,6 @@ def segment(image: Image.Image, box: tuple[float, float, float, float]) -> Mask:
         models = np.zeros((1, 65)), np.zeros((1, 65))
         labels, *_ = cv2.grabCut(pixels, labels, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
     inside = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
-    if scale < 1:
+    if shrink < 1:
         inside = np.clip(cv2.resize(inside, image.size, interpolation=cv2.INTER_LINEAR), 0, 1)
-    return Mask(inside)
+    return Mask.of(inside, image.size, scale=scale)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from helpers import tiny_percepts
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     BertTokenizerFast,
@@ -20,6 +21,8 @@ from transformers import (
     GroundingDinoForObjectDetection,
     GroundingDinoImageProcessorPil,
     GroundingDinoProcessor,
+    MMGroundingDinoConfig,
+    MMGroundingDinoForObjectDetection,
     Owlv2Config,
     Owlv2ForObjectDetection,
     Owlv2ImageProcessorPil,
@@ -27,6 +30,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     SwinConfig,
 )
+
+from neptune.perception.sam3 import Worded
 
 WORDS = "a photo of cube sphere ball cylinder object red dining table person cat dog fire hydrant locate in the image"
 
@@ -179,4 +184,18 @@ def florence(seed: int = 0) -> tuple[Any, Any]:
     return model, processor
 
 
-BUILDERS = {"dino": dino, "owlv2": owlv2, "florence": florence}
+def llmdet(seed: int = 0) -> tuple[Any, Any]:
+    """LLMDet: its architecture is MM Grounding DINO's, its processor Grounding DINO's."""
+    config = dino()[0].config.to_dict()
+    config = {k: v for k, v in config.items() if k not in ("model_type", "architectures", "transformers_version")}
+    torch.manual_seed(seed)
+    return MMGroundingDinoForObjectDetection(MMGroundingDinoConfig(**config)).eval(), dino()[1]
+
+
+def sam3(seed: int = 0) -> tuple[Any, Any]:
+    """SAM 3, as a detector takes it."""
+    model, said, tokenizer = tiny_percepts.sam3(seed)
+    return model, Worded(said, tokenizer)
+
+
+BUILDERS = {"dino": dino, "owlv2": owlv2, "florence": florence, "llmdet": llmdet, "sam3": sam3}

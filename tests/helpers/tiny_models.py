@@ -10,13 +10,10 @@ from functools import cache
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from helpers.tiny_newer import NEWER
+from helpers.tiny_parts import CHAT, text_config, token_ids, tokenizer
 from transformers import (
     CLIPVisionConfig,
-    Gemma3Config,
-    Gemma3ForConditionalGeneration,
-    Gemma3ImageProcessorPil,
-    Gemma3Processor,
     GotOcr2ImageProcessorPil,
     InternVLConfig,
     InternVLForConditionalGeneration,
@@ -30,7 +27,6 @@ from transformers import (
     Ovis2ForConditionalGeneration,
     Ovis2ImageProcessorPil,
     Ovis2Processor,
-    PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLProcessor,
@@ -49,54 +45,6 @@ from transformers import (
 
 from neptune.perception.oracle.vlm.processors import image_only
 
-TEXT = (
-    "Is the object in the red box a ball? Is the object in the green box left of the cube? Answer with yes or no. "
-    "Yes No yes no Answer with one word or a short phrase. What color is the object? red blue green small large "
-    "The red box is [100, 200, 300, 400]. Places in the picture are [left, top, right, bottom], from 0 to 1000."
-)
-CHAT = (
-    "{{% for m in messages %}}<|im_start|>{{{{ m['role'] }}}}\n{{% if m['content'] is string %}}{{{{ m['content'] }}}}"
-    "{{% else %}}{{% for c in m['content'] %}}{{% if c['type'] == 'image' %}}{image}"
-    "{{% else %}}{{{{ c['text'] }}}}{{% endif %}}{{% endfor %}}{{% endif %}}<|im_end|>\n{{% endfor %}}"
-    "{{% if add_generation_prompt %}}<|im_start|>assistant\n{{% endif %}}"
-)
-COMMON = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-
-
-def tokenizer(*special: str, **named: str) -> PreTrainedTokenizerFast:
-    """A byte-level BPE trained on the words of our prompts, with " yes" and " no" as single tokens."""
-    inner = Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=480,
-        special_tokens=[*COMMON, *special],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    inner.train_from_iterator([TEXT] * 8, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|endoftext|>", extra_special_tokens=named
-    )
-
-
-def _text(**more: Any) -> dict[str, Any]:
-    return {
-        "vocab_size": 512,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 4096,
-        # Ten times the usual spread: the logits of a random model would else all be near 0.
-        "initializer_range": 0.2,
-    } | more
-
-
-def _ids(tok: PreTrainedTokenizerFast, **tokens: str) -> dict[str, int]:
-    return {name: tok.convert_tokens_to_ids(token) for name, token in tokens.items()}
-
 
 def _qwen(version: str) -> tuple[Any, Any]:
     names = {
@@ -108,7 +56,7 @@ def _qwen(version: str) -> tuple[Any, Any]:
     tok = tokenizer(*names.values())
     vision = {"depth": 2, "num_heads": 2, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1]}
-    text = _text(rope_parameters=rope)
+    text = text_config(rope_parameters=rope)
     if version == "2":
         kinds: Any = Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLProcessor
         vision |= {"embed_dim": 32, "hidden_size": 32}
@@ -123,7 +71,7 @@ def _qwen(version: str) -> tuple[Any, Any]:
         text |= {"head_dim": 8}
     config_kind, model_kind, processor_kind = kinds
     torch.manual_seed(0)
-    model = model_kind(config_kind(text_config=text, vision_config=vision, **_ids(tok, **names)))
+    model = model_kind(config_kind(text_config=text, vision_config=vision, **token_ids(tok, **names)))
     template = CHAT.format(image="<|vision_start|><|image_pad|><|vision_end|>")
     images = Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=28 * 28 * 16)
     return model.eval(), image_only(processor_kind)(images, tok, chat_template=template)
@@ -151,10 +99,10 @@ def _internvl() -> tuple[Any, Any]:
     torch.manual_seed(0)
     config = InternVLConfig(
         vision_config=vision,
-        text_config=_text(model_type="qwen2"),
+        text_config=text_config(model_type="qwen2"),
         downsample_ratio=0.5,
         image_seq_length=4,
-        **_ids(tok, image_token_id="<IMG_CONTEXT>"),
+        **token_ids(tok, image_token_id="<IMG_CONTEXT>"),
     )
     images = GotOcr2ImageProcessorPil(size={"height": 56, "width": 56}, max_patches=4)
     template = CHAT.format(image="<IMG_CONTEXT>\n")
@@ -180,11 +128,11 @@ def _ovis2() -> tuple[Any, Any]:
     torch.manual_seed(0)
     config = Ovis2Config(
         vision_config=vision,
-        text_config=_text(model_type="qwen2"),
+        text_config=text_config(model_type="qwen2"),
         vocab_size=512,
         hidden_size=32,
         visual_indicator_token_ids=[tok.convert_tokens_to_ids(t) for t in indicators],
-        **_ids(tok, image_token_id="<IMG_ATOM>"),
+        **token_ids(tok, image_token_id="<IMG_ATOM>"),
     )
     images = Ovis2ImageProcessorPil(size={"height": 56, "width": 56})
     template = CHAT.format(image="<image>\n")
@@ -205,10 +153,10 @@ def _smolvlm() -> tuple[Any, Any]:
     torch.manual_seed(0)
     config = SmolVLMConfig(
         vision_config=vision,
-        text_config=_text(model_type="llama"),
+        text_config=text_config(model_type="llama"),
         scale_factor=2,
         pad_token_id=tok.pad_token_id,
-        **_ids(tok, image_token_id="<image>"),
+        **token_ids(tok, image_token_id="<image>"),
     )
     images = SmolVLMImageProcessorPil(size={"longest_edge": 112}, max_image_size={"longest_edge": 56})
     template = CHAT.format(image="<image>")
@@ -223,6 +171,7 @@ VLMS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "internvl": _internvl,
     "ovis2": _ovis2,
     "smolvlm": _smolvlm,
+    **NEWER,
 }
 """``model_type`` → builder."""
 
@@ -242,9 +191,9 @@ def _llava_next() -> tuple[Any, Any]:
     tiles = [[28, 56], [56, 28], [56, 56]]
     config = LlavaNextConfig(
         vision_config=vision,
-        text_config=LlamaConfig(**_text()),
+        text_config=LlamaConfig(**text_config()),
         image_grid_pinpoints=tiles,
-        **_ids(tok, image_token_id="<image>"),
+        **token_ids(tok, image_token_id="<image>"),
     )
     torch.manual_seed(0)
     model = LlavaNextForConditionalGeneration(config)
@@ -262,31 +211,7 @@ def _llava_next() -> tuple[Any, Any]:
     return model.eval(), processor
 
 
-def _gemma3() -> tuple[Any, Any]:
-    names = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
-    tok = tokenizer(*names.values(), **names)
-    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    vision |= {"model_type": "siglip_vision_model", "image_size": 56, "patch_size": 14}
-    config = Gemma3Config(
-        vision_config=vision,
-        text_config=_text(head_dim=8, sliding_window=64),
-        mm_tokens_per_image=4,
-        **_ids(tok, **{f"{name}_index": token for name, token in names.items()}),
-    )
-    torch.manual_seed(0)
-    model = Gemma3ForConditionalGeneration(config)
-    # A fresh model starts with zeros here, blind to its pictures.
-    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.5)
-    processor = image_only(Gemma3Processor)(
-        Gemma3ImageProcessorPil(size={"height": 56, "width": 56}),
-        tok,
-        image_seq_length=4,
-        chat_template=CHAT.format(image="<start_of_image>"),
-    )
-    return model.eval(), processor
-
-
-OTHERS: dict[str, Callable[[], tuple[Any, Any]]] = {"llava_next": _llava_next, "gemma3": _gemma3}
+OTHERS: dict[str, Callable[[], tuple[Any, Any]]] = {"llava_next": _llava_next}
 """Architectures that are held to no shared prefix: whatever `AutoModelForImageTextToText` loads is read like them."""
 
 

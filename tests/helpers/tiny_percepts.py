@@ -113,3 +113,75 @@ def zoedepth(seed: int = 0) -> Made:
     )
     said = {"size": {"height": 64, "width": 64}, "ensure_multiple_of": 32, "keep_aspect_ratio": True}
     return ZoeDepthForDepthEstimation(config).eval(), said
+
+
+def depth_pro(seed: int = 0, field_of_view: bool = True) -> Made:
+    """Depth Pro: three DINOv2 of two layers, pictures of 64 pixels in patches of 16, at two scales."""
+    from transformers import DepthProConfig, DepthProForDepthEstimation
+
+    torch.manual_seed(seed)
+    encoder = {
+        "model_type": "dinov2",
+        "image_size": 16,
+        "patch_size": 4,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+    }
+    config = DepthProConfig(
+        patch_size=16,
+        fusion_hidden_size=8,
+        intermediate_hook_ids=[0],
+        intermediate_feature_dims=[8],
+        scaled_images_ratios=[0.5, 1.0],
+        scaled_images_overlap_ratios=[0.0, 0.2],
+        scaled_images_feature_dims=[5, 5],
+        merge_padding_value=1,
+        use_fov_model=field_of_view,
+        image_model_config=dict(encoder),
+        patch_model_config=dict(encoder),
+        fov_model_config=dict(encoder),
+    )
+    model = DepthProForDepthEstimation(config)
+    with torch.no_grad():
+        model.head.layers[-2].bias.fill_(0.5)  # else half of what a random model says is cut off at 0
+        if field_of_view:
+            model.fov_model.head.layers[-1].bias.fill_(60)  # degrees
+    return model.eval(), {"size": {"height": 64, "width": 64}}
+
+
+def clip_words() -> Any:
+    """A tokenizer of CLIP's kind that spells words letter by letter."""
+    from transformers import CLIPTokenizerFast
+
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,"
+    vocabulary = [*letters, *(f"{c}</w>" for c in letters), "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizerFast(vocab={word: k for k, word in enumerate(vocabulary)}, merges=[], model_max_length=32)
+
+
+def sam3(seed: int = 0) -> tuple[Any, dict[str, Any], Any]:
+    """SAM 3: a ViT of two layers, pictures of 112 pixels, six things at most; with its tokenizer."""
+    from transformers import Sam3Config, Sam3Model
+
+    torch.manual_seed(seed)
+    backbone = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    backbone |= {"image_size": 112, "patch_size": 14, "window_size": 4, "global_attn_indexes": [1]}
+    backbone |= {"pretrain_image_size": 56}
+    vision = {"backbone_config": {"model_type": "sam3_vit_model", **backbone}, "fpn_hidden_size": 32}
+    vision |= {"backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]]}
+    part = {"hidden_size": 32, "num_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "dropout": 0.0}
+    tokenizer = clip_words()
+    text = {"vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64, "projection_dim": 32}
+    text |= {"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32}
+    text |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    config = Sam3Config(
+        vision_config=vision,
+        text_config={"model_type": "clip_text_model", **text},
+        geometry_encoder_config=dict(part),
+        detr_encoder_config=dict(part),
+        detr_decoder_config={**part, "num_queries": 6},
+        mask_decoder_config={"hidden_size": 32, "num_attention_heads": 2},
+        initializer_range=0.2,
+    )
+    return Sam3Model(config).eval(), {"size": {"height": 112, "width": 112}}, tokenizer

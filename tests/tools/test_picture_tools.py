@@ -16,6 +16,7 @@ from dsl.patches.tools import TOOLS
 from neptune.errors import ConfigError, MissingExtraError
 from neptune.scene.decoding import KEPT_PIXELS
 from neptune.scene.picture import Picture
+from neptune.scene.seen.masks import Mask as PixelMask
 from neptune.tools import Made, Mask, Toolbox, ToolError, describe, pictures
 from neptune.tools.toolbox import _DONE
 
@@ -130,7 +131,7 @@ def _plain(value: Any) -> Any:
         value = Picture(Image.fromarray(value))
     if isinstance(value, Picture):
         return value.pixels
-    return value.values if isinstance(value, Mask) else value
+    return value.full() if isinstance(value, Mask) else value
 
 
 def _given(name: str, image: Image.Image) -> dict[str, Any]:
@@ -139,8 +140,8 @@ def _given(name: str, image: Image.Image) -> dict[str, Any]:
 
 
 def test_the_table_the_functions_and_these_tests_name_the_same_tools() -> None:
-    assert set(TOOLS) == {*_DONE, "read_text", "depth_map"}
-    assert set(_DONE) == set(EXPECTED)
+    assert set(TOOLS) == {*_DONE, "segment", "read_text", "depth_map"}
+    assert {*_DONE, "segment"} == set(EXPECTED)
 
 
 @pytest.mark.parametrize("image", PHOTOS, ids=lambda i: f"{i.width}x{i.height}")
@@ -187,7 +188,8 @@ def test_every_tool_is_total(name: str, kind: str) -> None:
         assert 0 < width * height <= KEPT_PIXELS
     elif isinstance(made.value, Mask):
         assert made.value.size == picture.image.size
-        assert 0 <= made.value.values.min() <= made.value.values.max() <= 1
+        assert 0 <= made.value.area <= made.value.size[0] * made.value.size[1]
+        assert made.value.full().shape == made.value.size[::-1]
     else:
         assert made.value
 
@@ -283,14 +285,42 @@ def test_what_is_kept_is_bounded() -> None:
     assert toolbox._kept.currsize <= 100_000
 
 
-def test_masks() -> None:
-    values = np.zeros((20, 30))
-    values[5:9, 10:14] = 1
-    mask = Mask(values)
-    assert (mask.size, mask.area, mask.box) == ((30, 20), 16, (10, 5, 14, 9))
-    assert mask.picture.pixels[5, 10].tolist() == [255, 255, 255]
-    nothing = Mask(np.zeros((3, 3)))
-    assert (nothing.area, nothing.box) == (0, None)
+def test_masks_are_those_of_perception() -> None:
+    _cv()
+    image = Image.new("RGB", (60, 40), "white")
+    image.paste("black", (20, 10, 40, 30))
+    mask = Toolbox().apply("segment", Picture(image), (15, 5, 45, 35)).value
+    assert isinstance(mask, PixelMask)
+    assert (mask.size, mask.area, mask.box) == ((60, 40), 400, (20, 10, 40, 30))
+    assert mask.picture.pixels[15, 25].tolist() == [255, 255, 255]
+    assert mask.picture.pixels[5, 5].tolist() == [0, 0, 0]
+    nothing = PixelMask.of(np.zeros((3, 3)), (3, 3))
+    assert (nothing.area, nothing.picture.pixels.max()) == (0, 0)
+
+
+def test_masks_of_a_large_picture_are_measured_in_the_whole() -> None:
+    _cv()
+    image = Image.new("RGB", (8000, 4000), "white")
+    image.paste("black", (4000, 2000, 6000, 3000))
+    mask = Toolbox().apply("segment", Picture(image), (3800, 1800, 6200, 3200)).value
+    assert mask.area == pytest.approx(2000 * 1000, rel=0.02)
+    assert mask.box == pytest.approx((4000, 2000, 6000, 3000), abs=20)
+
+
+def test_a_segmenter_of_the_run_cuts_things_out() -> None:
+    asked: list[Any] = []
+
+    class Boxes:
+        def masks(self, requests: list[Any]) -> list[PixelMask]:
+            asked.extend(requests)
+            return [PixelMask.of(np.ones((4, 5)), requests[0].picture.image.size, (1, 2))]
+
+    picture = Picture(PHOTOS[0])
+    made = Toolbox(segmenter=Boxes()).apply("segment", picture, BOX)
+    assert made.value.area == 20
+    assert [(r.picture, r.box) for r in asked] == [(picture, BOX)]
+    with pytest.raises(ToolError, match="outside"):
+        Toolbox(segmenter=Boxes()).apply("segment", picture, (500, 0, 600, 10))
 
 
 def test_nearness_and_words_come_from_whom_they_were_asked() -> None:

@@ -1,7 +1,8 @@
-"""Depth estimators through transformers: Depth Anything and ZoeDepth, by name, id or folder.
+"""Depth estimators through transformers: Depth Anything, ZoeDepth and Depth Pro, by name, id or folder.
 
-What they are shown is made here, with Pillow; the post-processing of ZoeDepth needs torchvision, and is done here too.
-Sources: Depth Anything V2 (Yang et al. 2024), ZoeDepth (Bhat et al. 2023).
+What they are shown is made here, with Pillow: the processor of Depth Pro, and the post-processing of ZoeDepth, need
+torchvision.
+Sources: Depth Anything V2 (Yang et al. 2024), ZoeDepth (Bhat et al. 2023), Depth Pro (Bochkovskii et al. 2024).
 """
 
 from __future__ import annotations
@@ -34,13 +35,19 @@ from neptune.scene.seen.depths import Depth
 if TYPE_CHECKING:
     from PIL import Image
 
-CLASSES = {"depth_anything": "DepthAnythingForDepthEstimation", "zoedepth": "ZoeDepthForDepthEstimation"}
+CLASSES = {
+    "depth_anything": "DepthAnythingForDepthEstimation",
+    "zoedepth": "ZoeDepthForDepthEstimation",
+    "depth_pro": "DepthProForDepthEstimation",
+}
 """``model_type`` of a checkpoint → the class of transformers that loads it."""
 NAMES = Path(__file__).with_name("models.json")
 LESS_MEMORY = 'Lower "batch_size", or use "dtype": "bfloat16" or "device": "cpu" in depth_options'
 MOST_RATIO = 4
 """Longer strips are padded: models that keep the ratio of the sides would be shown a picture of any length."""
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+SIDES = {"depth_anything": (518, 518), "zoedepth": (384, 512), "depth_pro": (1536, 1536)}
+"""Height and width of what a model is shown, where its preprocessing says nothing."""
 
 
 class TransformersDepth:
@@ -49,8 +56,8 @@ class TransformersDepth:
     Parameters
     ----------
     model
-        A short name (``depth_anything``, ``zoedepth``), an id on the hub, a local folder; or a loaded ``(model,
-        preprocessing)``, the second of which is the content of its ``preprocessor_config.json``.
+        A short name (``depth_anything``, ``zoedepth``, ``depth_pro``), an id on the hub, a local folder; or a loaded
+        ``(model, preprocessing)``, the second of which is the content of its ``preprocessor_config.json``.
     revision, device, dtype, local_files_only
         As of :class:`~neptune.perception.segment.transformers.TransformersSegmenter`.
     batch_size
@@ -88,8 +95,7 @@ class TransformersDepth:
         )
         self.name, self.model, self._said = opened.name, opened.model, opened.said
         self.architecture, self._fingerprint = opened.architecture, opened.weights
-        usual = (518, 518) if self.architecture == "depth_anything" else (384, 512)
-        self._sides = side_lengths(self._said, usual, "depth estimator")
+        self._sides = side_lengths(self._said, SIDES[self.architecture], "depth estimator")
         self._lock = threading.Lock()
 
     @property
@@ -116,7 +122,11 @@ class TransformersDepth:
     @property
     def unit(self) -> str:
         """``"metres"`` or ``"relative"``."""
-        metric = self.architecture == "zoedepth" or self.model.config.depth_estimation_type == "metric"
+        config = self.model.config
+        if self.architecture == "depth_pro":  # without its model of the field of view, there is no scale
+            metric = bool(config.use_fov_model)
+        else:
+            metric = self.architecture == "zoedepth" or config.depth_estimation_type == "metric"
         return "metres" if metric else "relative"
 
     def depth(self, pictures: Sequence[Picture]) -> list[Depth]:
@@ -139,28 +149,34 @@ class TransformersDepth:
         for places in by_size.values():
             for start in range(0, len(places), self.batch_size):
                 part = places[start : start + self.batch_size]
-                maps = self._told(np.stack([shown[k][0] for k in part]), pictures[part[0]])
-                for k, told in zip(part, maps, strict=True):
-                    found[k] = Depth.of(self._nearness(_cut(told, shown[k][1])), pictures[k].size, self.unit)
+                maps, views = self._told(np.stack([shown[k][0] for k in part]), pictures[part[0]])
+                for k, told, view in zip(part, maps, views, strict=True):
+                    values = _cut(told, shown[k][1])
+                    if self.architecture == "depth_pro":
+                        values = _metres(_proportioned(values, pictures[k].size), view)
+                    found[k] = Depth.of(self._nearness(values), pictures[k].size, self.unit)
         return [found[k] for k in range(len(pictures))]
 
-    def _told(self, pixels: FloatArray, first: Picture) -> FloatArray:
-        """Return what the model says of pictures ``(B, 3, H, W)``, ``(B, h, w)``."""
+    def _told(self, pixels: FloatArray, first: Picture) -> tuple[FloatArray, list[float | None]]:
+        """Return what the model says of pictures ``(B, 3, H, W)``: ``(B, h, w)``, and their fields of view."""
         import torch
 
         failing = failures_said(PerceptionFailedError, f"the depth estimator '{self.name}'", LESS_MEMORY)
         try:
             with self._lock, torch.inference_mode(), failing:
                 given = torch.from_numpy(pixels).to(self.model.device, self.model.dtype)
-                told: FloatArray = self.model(pixel_values=given).predicted_depth.float().cpu().numpy()
+                said = self.model(pixel_values=given)
+                told: FloatArray = said.predicted_depth.float().cpu().numpy()
+                view = getattr(said, "field_of_view", None)
+                views = [None] * len(told) if view is None else view.float().reshape(-1).tolist()
         except (RuntimeError, ValueError, IndexError, KeyError, TypeError) as error:
             raise PerceptionError(
                 f"The depth estimator '{self.name}' fails on this picture: {one_line(error)}", where=first.name
             ) from error
-        return told
+        return told, views
 
     def _nearness(self, told: FloatArray) -> FloatArray:
-        """Return what the model says with small as near: Depth Anything tells how near things are, without a scale."""
+        """Return what the model says with small as near: without a scale, models tell how near things are."""
         if self.unit == "metres":
             return told
         low, high = float(told.min()), float(told.max())
@@ -168,6 +184,8 @@ class TransformersDepth:
 
     def _shown(self, image: Image.Image) -> tuple[FloatArray, tuple[float, float, float, float]]:
         """Return a picture as the model is shown it, ``(3, H, W)``, and where the picture is in it, as shares."""
+        if self.architecture == "depth_pro":
+            return self._for_depth_pro(image), (0.0, 0.0, 1.0, 1.0)
         framed, (across, down) = _framed(image)
         if self.architecture == "zoedepth":
             pixels, (left, top) = self._for_zoe(framed)
@@ -184,6 +202,15 @@ class TransformersDepth:
         filters = {2: Image.Resampling.BILINEAR, 3: Image.Resampling.BICUBIC}
         filter_ = filters.get(self._said.get("resample", 3), Image.Resampling.BICUBIC)
         return normalised(image.resize((width, height), filter_), self._said, *IMAGENET)
+
+    def _for_depth_pro(self, image: Image.Image) -> FloatArray:
+        """Return a picture in the model's sides, whatever their ratio was: normalised first, then scaled."""
+        import torch
+
+        channels = torch.from_numpy(normalised(image, self._said, *HALF))[None]
+        scaled = torch.nn.functional.interpolate(channels, self._sides, mode="bilinear", align_corners=False)
+        shown: FloatArray = scaled[0].numpy()
+        return shown
 
     def _for_zoe(self, image: Image.Image) -> tuple[FloatArray, tuple[float, float]]:
         """Return a picture padded by its mirror image, then scaled; and the share of each side that is padding."""
@@ -234,6 +261,28 @@ def _scaled(size: tuple[int, int], sides: tuple[int, int], keeps: bool, multiple
     return height, width
 
 
+def _proportioned(told: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """Return a square map in the ratio of a picture of ``(width, height)``; its longer side stays."""
+    from PIL import Image
+
+    shrink = max(told.shape) / max(size)
+    width, height = (max(1, round(side * shrink)) for side in size)
+    found: FloatArray = np.asarray(Image.fromarray(told).resize((width, height), Image.Resampling.BILINEAR))
+    return found
+
+
+def _metres(told: FloatArray, field_of_view: float | None) -> FloatArray:
+    """Return depths in metres of inverse depths as of a focal length of one width; without a view, as they are.
+
+    `field_of_view` is the angle over the picture's width, in degrees.
+    """
+    if field_of_view is None:
+        return told
+    scale = 2 * math.tan(0.5 * math.radians(field_of_view))
+    metres: FloatArray = (1 / np.clip(told * scale, 1e-4, 1e4)).astype(np.float32)
+    return metres
+
+
 def _cut(told: FloatArray, where: tuple[float, float, float, float]) -> FloatArray:
     """Return the part of a map that is the picture's, given as shares."""
     height, width = told.shape
@@ -244,3 +293,4 @@ def _cut(told: FloatArray, where: tuple[float, float, float, float]) -> FloatArr
 
 depth_anything = partial(TransformersDepth, "depth_anything")
 zoedepth = partial(TransformersDepth, "zoedepth")
+depth_pro = partial(TransformersDepth, "depth_pro")

@@ -1,7 +1,7 @@
 """How each architecture is asked for labels and what it says: raw boxes in pixels, scores, and a label for each.
 
-Sources: Grounding DINO (Liu et al. 2023), OWLv2 (Minderer et al. 2023), Florence-2 (Xiao et al. 2023), as
-implemented in transformers.
+Sources: Grounding DINO (Liu et al. 2023), OWLv2 (Minderer et al. 2023), Florence-2 (Xiao et al. 2023), LLMDet (Fu et
+al. 2025; the architecture is MM Grounding DINO's), SAM 3 (Carion et al. 2025), as implemented in transformers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from neptune.perception import sam3
 from neptune.perception.device_failures import free_memory, is_out_of_memory
 from neptune.scene.types import FloatArray
 
@@ -167,12 +168,50 @@ class Florence(Family):
         return (np.array(boxes, dtype=np.float32).reshape(-1, 4), np.ones(len(boxes), dtype=np.float32), said)
 
 
+class Concepts(Family):
+    """SAM 3: each label is a concept, all instances of which are found; as many go together as memory holds."""
+
+    auto: ClassVar[str] = "Sam3Model"
+    thresholds: ClassVar[float] = sam3.THRESHOLD
+    most: int = 8
+    """Labels at once at most; fewer where memory runs out."""
+
+    def find(self, image: Image.Image, labels: Sequence[str]) -> Raw:
+        """Return the boxes of all labels; the picture is looked at once."""
+        model = sam3.Sam3(self.model, self.processor.said, self.processor.tokenizer)
+        seen = model.look(image)
+        boxes, found, said = [np.zeros((0, 4), dtype=np.float32)], [np.zeros(0, dtype=np.float32)], []
+        start = 0
+        while start < len(labels):
+            part = list(labels[start : start + self.most])
+            try:
+                outputs = model.find(seen, self._asked(part))
+            except Exception as error:
+                if len(part) == 1 or not is_out_of_memory(error):
+                    raise
+                outputs = None
+            if outputs is None:  # outside of the handler, which would keep the failed tensors alive
+                self.most = len(part) // 2
+                free_memory()
+                continue
+            sure, places = _numpy(sam3.scores(outputs)), _numpy(outputs.pred_boxes)
+            for k, label in enumerate(part):
+                kept = sure[k] > self.threshold
+                boxes.append(places[k][kept] * np.array([*image.size] * 2, dtype=np.float32))
+                found.append(sure[k][kept])
+                said += [label] * int(kept.sum())
+            start += len(part)
+        return np.concatenate(boxes), np.concatenate(found), said
+
+
 FAMILIES: dict[str, type[Family]] = {
     "grounding-dino": GroundingDino,
     "mm-grounding-dino": GroundingDino,
     "owlv2": Owl,
     "owlvit": Owl,
     "florence2": Florence,
+    "sam3": Concepts,
+    "sam3_video": Concepts,
 }
 """``model_type`` of a checkpoint's config → how it is asked."""
 

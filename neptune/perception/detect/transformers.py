@@ -1,4 +1,4 @@
-"""Open-vocabulary detectors through transformers: Grounding DINO, OWLv2, Florence-2, by name, id or folder.
+"""Detectors of any words through transformers: Grounding DINO, LLMDet, OWLv2, Florence-2, SAM 3, by name, id or folder.
 
 >>> detector = TransformersDetector("dino", threshold=0.3)                  # doctest: +SKIP
 >>> detector.detect(Picture("street.jpg"), ["person", "fire hydrant"])      # doctest: +SKIP
@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from neptune.errors import DetectorError, DetectorFailedError
-from neptune.perception.checkpoints import one_line, open_model
+from neptune.perception.checkpoints import one_line, open_model, preprocessing_of
 from neptune.perception.detect.boxes import tidy
-from neptune.perception.detect.families import FAMILIES, Family
+from neptune.perception.detect.families import FAMILIES, Concepts, Family
 from neptune.perception.detect.shown import shown
 from neptune.perception.device_failures import failures_said
+from neptune.perception.sam3 import Worded, tokenizer_of
 from neptune.scene.identity import identity
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections
@@ -36,8 +37,8 @@ class TransformersDetector:
     Parameters
     ----------
     model
-        A short name (``dino``, ``florence``, ``owlv2``), an id on the hub, a local folder; or a loaded
-        ``(model, processor)``.
+        A short name (``dino``, ``florence``, ``owlv2``, ``llmdet``, ``sam3``), an id on the hub, a local folder; or a
+        loaded ``(model, processor)``, the second of which is of SAM 3 a :class:`~neptune.perception.sam3.Worded`.
     revision
         Of the id: a branch, tag or commit; by default that of the short name, else the newest.
     device
@@ -45,7 +46,8 @@ class TransformersDetector:
     dtype
         ``"auto"`` (float32), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
     threshold
-        Boxes of a lower score are left out, in [0, 1]; by default 0.25 for Grounding DINO and 0.2 for OWLv2. Florence-2
+        Boxes of a lower score are left out, in [0, 1]; by default 0.25 for Grounding DINO, 0.2 for OWLv2, 0.3 for
+        SAM 3. Florence-2
         gives no scores and takes none.
     text_threshold
         Grounding DINO: words of a lower score are left out of a box's label, in [0, 1].
@@ -171,11 +173,17 @@ class TransformersDetector:
 dino = partial(TransformersDetector, "dino")
 florence = partial(TransformersDetector, "florence")
 owlv2 = partial(TransformersDetector, "owlv2")
+llmdet = partial(TransformersDetector, "llmdet")
+sam3 = partial(TransformersDetector, "sam3")
 
 
 def _processor(source: str, hub: Mapping[str, Any]) -> Any:
     """Load the processor; without torchvision, with the image processor that Pillow alone is enough for."""
-    auto = import_module("transformers").AutoProcessor
+    transformers = import_module("transformers")
+    architecture = str(transformers.AutoConfig.from_pretrained(source, **hub).model_type)
+    if FAMILIES[architecture] is Concepts:  # whose image processor needs torchvision
+        return Worded(preprocessing_of(source, hub, "detector"), tokenizer_of(source, hub))
+    auto = transformers.AutoProcessor
     try:
         return auto.from_pretrained(source, backend="pil", **hub)
     except TypeError:  # a processor that knows no backends

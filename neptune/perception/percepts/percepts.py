@@ -139,6 +139,10 @@ class Percepts:
         """Return a depth estimator that answers from here."""
         return _Measures(self)
 
+    def segmenter(self) -> Segmenter:
+        """Return a segmenter that answers from here."""
+        return _Cuts(self)
+
 
 class _Reads:
     """A reader over :class:`Percepts`."""
@@ -160,6 +164,17 @@ class _Measures:
     def depth(self, pictures: Sequence[Picture]) -> list[Depth]:
         """Return the depth of each picture."""
         return self._percepts.all_depths(pictures)
+
+
+class _Cuts:
+    """A segmenter over :class:`Percepts`."""
+
+    def __init__(self, percepts: Percepts) -> None:
+        self._percepts, self.name = percepts, percepts.names["mask"]
+
+    def masks(self, requests: Sequence[MaskRequest]) -> list[Mask]:
+        """Return the mask of what is in each box."""
+        return self._percepts.all_masks(requests)
 
 
 _Key = tuple[str, bytes, str]

@@ -1,7 +1,7 @@
-"""Segmenters through transformers: SAM and SAM 2, by name, id or folder; a box says what is meant.
+"""Segmenters through transformers: SAM, SAM 2 and SAM 3, by name, id or folder; a box says what is meant, and words.
 
-What they are shown is made here, with Pillow: the processor of SAM 2 needs torchvision.
-Sources: Segment Anything (Kirillov et al. 2023), SAM 2 (Ravi et al. 2024).
+What they are shown is made here, with Pillow: the processors of SAM 2 and SAM 3 need torchvision.
+Sources: Segment Anything (Kirillov et al. 2023), SAM 2 (Ravi et al. 2024), SAM 3 (Carion et al. 2025).
 """
 
 from __future__ import annotations
@@ -15,9 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neptune.errors import PerceptionError, PerceptionFailedError
-from neptune.perception.checkpoints import IMAGENET, at_least_one, normalised, one_line, open_model, side_lengths
+from neptune.perception.checkpoints import (
+    IMAGENET,
+    at_least_one,
+    hub_options,
+    normalised,
+    one_line,
+    open_model,
+    short_names,
+    side_lengths,
+)
 from neptune.perception.device_failures import failures_said
-from neptune.scene.boxes import FloatArray
+from neptune.perception.sam3 import ANYTHING, SIDES, Sam3, scores, tokenizer_of
+from neptune.scene.boxes import FloatArray, iou
 from neptune.scene.identity import identity
 from neptune.scene.picture import Picture
 from neptune.scene.seen.masks import Mask, MaskRequest
@@ -25,20 +35,28 @@ from neptune.scene.seen.masks import Mask, MaskRequest
 if TYPE_CHECKING:
     from PIL import Image
 
-CLASSES = {"sam": "SamModel", "sam_hq": "SamHQModel", "sam2": "Sam2Model", "sam2_video": "Sam2Model"}
+CLASSES = {
+    "sam": "SamModel",
+    "sam_hq": "SamHQModel",
+    "sam2": "Sam2Model",
+    "sam2_video": "Sam2Model",
+    "sam3": "Sam3Model",
+    "sam3_video": "Sam3Model",
+}
 """``model_type`` of a checkpoint → the class of transformers that loads it."""
 NAMES = Path(__file__).with_name("models.json")
 LESS_MEMORY = 'Lower "batch_size", or use "dtype": "bfloat16" or "device": "cpu" in segment_options'
 
 
 class TransformersSegmenter:
-    """The mask of what is in a box, by SAM or SAM 2; words are not heeded.
+    """The mask of what is in a box, by SAM, SAM 2 or SAM 3; only SAM 3 heeds words.
 
     Parameters
     ----------
     model
-        A short name (``sam``, ``sam2``), an id on the hub, a local folder; or a loaded ``(model, preprocessing)``,
-        the second of which is the content of its ``preprocessor_config.json``.
+        A short name (``sam``, ``sam2``, ``sam3``), an id on the hub, a local folder; or a loaded ``(model,
+        preprocessing)``, the second of which is the content of its ``preprocessor_config.json``; of SAM 3
+        ``(model, preprocessing, tokenizer)``.
     revision
         Of the id: a branch, tag or commit; by default that of the short name, else the newest.
     device
@@ -62,7 +80,7 @@ class TransformersSegmenter:
 
     def __init__(
         self,
-        model: str | tuple[Any, dict[str, Any]],
+        model: str | tuple[Any, dict[str, Any]] | tuple[Any, dict[str, Any], Any],
         revision: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
@@ -82,7 +100,12 @@ class TransformersSegmenter:
         )
         self.name, self.model, self._said = opened.name, opened.model, opened.said
         self.architecture, self._fingerprint = opened.architecture, opened.weights
-        self._sides = side_lengths(self._said, (1024, 1024), "segmenter")
+        self._sides = side_lengths(self._said, SIDES if self.architecture == "sam3" else (1024, 1024), "segmenter")
+        self._worded: Sam3 | None = None
+        if self.architecture == "sam3":
+            hub = hub_options(revision or short_names(NAMES).get(self.name, {}).get("revision"), local_files_only)
+            tokenizer = tokenizer_of(opened.source, hub) if opened.source is not None else model[2]
+            self._worded = Sam3(self.model, self._said, tokenizer)
         self._lock = threading.Lock()
 
     @property
@@ -100,6 +123,9 @@ class TransformersSegmenter:
     def masks(self, requests: Sequence[MaskRequest]) -> list[Mask]:
         """Return the mask of what is in each box, soft by the model's own probabilities.
 
+        SAM 3 finds all that a request's words name (without words: objects); the mask is that of the thing whose box
+        overlaps the request's the most, and a mask of nothing where none does.
+
         Raises
         ------
         PictureError
@@ -116,30 +142,60 @@ class TransformersSegmenter:
         for places in by_picture.values():
             picture = requests[places[0]].picture
             boxes = np.array([requests[k].box for k in places], dtype=np.float32)
-            found |= dict(zip(places, self._of_picture(picture, boxes), strict=True))
+            words = [" ".join(requests[k].words.split()) or ANYTHING for k in places]
+            found |= dict(zip(places, self._of_picture(picture, boxes, words), strict=True))
         return [found[k] for k in range(len(requests))]
 
-    def _of_picture(self, picture: Picture, boxes: FloatArray) -> list[Mask]:
+    def _of_picture(self, picture: Picture, boxes: FloatArray, words: Sequence[str]) -> list[Mask]:
         import torch
 
         image, scale = picture.image, picture.scale
-        pixels, (height, width) = self._shown(image)
         inside = np.clip(boxes * np.array([*scale, *scale]), 0, [image.width, image.height] * 2)
-        prompts = inside * np.array([width / image.width, height / image.height] * 2)
         failing = failures_said(PerceptionFailedError, f"the segmenter '{self.name}'", LESS_MEMORY)
-        made: list[Mask] = []
         try:
             with self._lock, torch.inference_mode(), failing:
-                embedded = self._look(torch.from_numpy(pixels)[None].to(self.model.device, self.model.dtype))
-                for start in range(0, len(boxes), self.batch_size):
-                    part = torch.from_numpy(prompts[None, start : start + self.batch_size].astype(np.float32))
-                    made += self._cut(embedded, part, (height, width), image, scale, inside[start:])
+                if self._worded is not None:
+                    return self._named(self._worded, image, scale, inside, words)
+                return self._prompted(image, scale, inside)
         except (RuntimeError, ValueError, IndexError, KeyError, TypeError) as error:
             raise PerceptionError(
                 f"The segmenter '{self.name}' fails on this picture: {one_line(error)}",
                 where=f"{picture.name}, {image.width}×{image.height} pixels, {len(boxes)} boxes",
             ) from error
+
+    def _prompted(self, image: Image.Image, scale: tuple[float, float], inside: FloatArray) -> list[Mask]:
+        """Return the masks of boxes, given in pixels of the picture: each is a prompt of its own."""
+        import torch
+
+        pixels, (height, width) = self._shown(image)
+        prompts = inside * np.array([width / image.width, height / image.height] * 2)
+        embedded = self._look(torch.from_numpy(pixels)[None].to(self.model.device, self.model.dtype))
+        made: list[Mask] = []
+        for start in range(0, len(inside), self.batch_size):
+            part = torch.from_numpy(prompts[None, start : start + self.batch_size].astype(np.float32))
+            made += self._cut(embedded, part, (height, width), image, scale, inside[start:])
         return made
+
+    def _named(
+        self, model: Sam3, image: Image.Image, scale: tuple[float, float], inside: FloatArray, words: Sequence[str]
+    ) -> list[Mask]:
+        """Return for each box the mask of the thing, of those that its words name, whose box overlaps it the most."""
+        seen, different = model.look(image), list(dict.fromkeys(words))
+        made: dict[int, Mask] = {}
+        for start in range(0, len(different), self.batch_size):
+            part = different[start : start + self.batch_size]
+            said = model.find(seen, part)
+            sure = scores(said).cpu().numpy()
+            found = said.pred_boxes.float().cpu().numpy() * np.array([image.width, image.height] * 2)
+            for row, name in enumerate(part):
+                for k in (k for k, told in enumerate(words) if told == name):
+                    shares = iou(inside[k], found[row])[0]
+                    best = int(shares.argmax())
+                    mask, score = np.zeros((0, 0), dtype=np.float32), 0.0
+                    if shares[best] > 0:
+                        mask, score = _levels(said.pred_masks[row, best], image), float(sure[row, best])
+                    made[k] = Mask.of(mask, image.size, (0, 0), scale, score)
+        return [made[k] for k in range(len(words))]
 
     def _look(self, pixels: Any) -> dict[str, Any]:
         """Return what the model sees in a picture, as it is given again for its boxes."""
@@ -169,10 +225,7 @@ class TransformersSegmenter:
         scores = said.iou_scores[0, :, 0].float().clamp(0, 1).tolist()
         made = []
         for k, (one, score) in enumerate(zip(logits, scores, strict=True)):
-            cut = one[None, :, : shown[0], : shown[1]]
-            whole = functional.interpolate(cut, (image.height, image.width), mode="bilinear", align_corners=False)
-            levels = whole[0, 0].sigmoid().cpu().numpy()
-            levels[levels < LEAST] = 0
+            levels = _levels(one[0, : shown[0], : shown[1]], image)
             x0, y0, x1, y1 = inside[k]
             if x0 >= x1 or y0 >= y1:
                 levels[:] = 0  # nothing of the picture is in the box
@@ -199,5 +252,18 @@ class TransformersSegmenter:
 LEAST = 0.05
 """Pixels of a lower probability are none of a thing's: of every mask there would be a little everywhere."""
 
+
+def _levels(logits: Any, image: Image.Image) -> FloatArray:
+    """Return the probabilities of a picture's pixels, ``(height, width)``, by the logits of a smaller copy of it."""
+    from torch.nn import functional
+
+    size = (image.height, image.width)
+    whole = functional.interpolate(logits.float()[None, None], size, mode="bilinear", align_corners=False)
+    levels: FloatArray = whole[0, 0].sigmoid().cpu().numpy()
+    levels[levels < LEAST] = 0
+    return levels
+
+
 sam = partial(TransformersSegmenter, "sam")
 sam2 = partial(TransformersSegmenter, "sam2")
+sam3 = partial(TransformersSegmenter, "sam3")

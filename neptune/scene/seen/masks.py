@@ -89,6 +89,13 @@ class Mask:
         (x, y), (h, w), (across, down) = self.corner, self.levels.shape, self.scale
         return (x / across, y / down, (x + w) / across, (y + h) / down)
 
+    @property
+    def picture(self) -> Picture:
+        """The mask as a grey picture of `size`: white is the thing's."""
+        from neptune.scene.picture import Picture
+
+        return Picture(np.rint(self.full() * 255).astype(np.uint8))
+
     def full(self) -> NDArray[np.float32]:
         """Return the values in [0, 1] of all pixels, shape ``(height, width)`` of `size`."""
         found = np.zeros(self.size[::-1], dtype=np.float32)

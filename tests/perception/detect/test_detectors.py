@@ -30,6 +30,7 @@ from helpers import tiny_detectors
 from neptune.perception.checkpoints import short_names
 from neptune.perception.detect.transformers import NAMES as FILE
 from neptune.perception.detect.transformers import TransformersDetector
+from neptune.perception.sam3 import Worded
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURE = sorted((ROOT / "examples" / "clevr" / "images").iterdir())[0]
@@ -38,6 +39,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "dino": {"threshold": 0.0, "text_threshold": 0.0, "nms": 1.0},
     "owlv2": {"threshold": 0.0, "nms": 1.0},
     "florence": {"nms": 1.0},
+    "llmdet": {"threshold": 0.0, "text_threshold": 0.0, "nms": 1.0},
+    "sam3": {"threshold": 0.0, "nms": 1.0},
 }
 
 
@@ -132,6 +135,19 @@ def test_dino_asks_in_parts_what_its_text_encoder_has_no_room_for(tiny: dict[str
     check_boxes(found, picture)
 
 
+def test_sam3_finds_all_labels_in_one_batch_of_one_look(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    picture, detector, looks = Picture(PICTURE), made(tiny, "sam3", max_boxes=1000), []
+    seen = tiny["sam3"][0].get_vision_features
+    monkeypatch.setattr(tiny["sam3"][0], "get_vision_features", lambda *a, **k: looks.append(1) or seen(*a, **k))
+    labels = ["cube", "dining table", "cat"]
+    together = detector.detect(picture, labels)
+    assert looks == [1]
+    for label in labels:
+        alone = detector.detect(picture, [label])
+        batched = together.boxes[[k for k, said in enumerate(together.labels) if said == label]]
+        np.testing.assert_allclose(batched, alone.boxes, atol=1e-2)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_one_pixel(tiny: dict[str, Any], name: str) -> None:
     picture = Picture(np.zeros((1, 1, 3), dtype=np.uint8))
@@ -206,9 +222,12 @@ def test_names_and_ids(tmp_path: Path, tiny: dict[str, Any], monkeypatch: pytest
         registry.detector("dino")
 
 
-@pytest.mark.parametrize("name", ["dino", "owlv2"])
+@pytest.mark.parametrize("name", ["dino", "owlv2", "llmdet", "sam3"])
 def test_a_saved_model_is_found_by_its_folder(tiny: dict[str, Any], tmp_path: Path, name: str) -> None:
     for part in tiny[name]:
+        if isinstance(part, Worded):
+            (tmp_path / "preprocessor_config.json").write_text(json.dumps(part.said))
+            part = part.tokenizer
         part.save_pretrained(tmp_path)
     loaded = registry.detector(str(tmp_path), **OPTIONS[name], device="cpu")
     picture = Picture(PICTURE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from neptune.errors import ConfigError, MissingExtraError, PerceptionError
 from neptune.perception import registry
 from neptune.perception.reading.tesseract import table_lines
 from neptune.scene.picture import Picture
-from neptune.scene.seen.texts import TextLine, belief, in_order, inside, joined
+from neptune.scene.seen.texts import TextLine, belief, in_order, inside, joined, letters
 from neptune.scene.types import TextReader
 
 
@@ -72,6 +73,47 @@ def test_signs_are_read_however_they_are_turned(rapid: TextReader, height: int, 
 @pytest.mark.parametrize("size", [(1, 1), (900, 1)])
 def test_a_picture_without_text_says_nothing(rapid: TextReader, size: tuple[int, int]) -> None:
     assert rapid.read([Picture(Image.new("RGB", size, "grey"))]) == [()]
+
+
+def test_a_bent_line_is_found_whole_at_a_second_look(rapid: TextReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A photographed page: without the second look one of its seven lines is lost."""
+    data = pytest.importorskip("skimage", reason="needs the extra 'sandbox'").data
+    picture = Picture(data.page())
+    (found,) = rapid.read([picture])
+    said = letters(joined(found))
+    assert letters("parts of the histogram of grey values") in said
+    assert letters("are found at the two extreme") in said
+    monkeypatch.setattr("neptune.perception.reading.rapid.SURE", 0.0)
+    (once,) = rapid.read([picture])
+    assert letters("are found at the two extreme") not in letters(joined(once))
+
+
+def test_of_two_readings_the_one_with_more_sure_letters_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rapidocr", reason="needs the extra 'ocr'")
+    pytest.importorskip("onnxruntime", reason="needs the extra 'ocr'")
+    looks: list[str] = []
+
+    def says(name: str, text: str, sure: float):
+        corners = np.array([[[0, 0], [40, 0], [40, 10], [0, 10]]], dtype=float)
+
+        def answer(pixels: object) -> object:
+            looks.append(name)
+            return SimpleNamespace(txts=(text,), boxes=corners, scores=(sure,))
+
+        return answer
+
+    reader = registry.text_reader("rapidocr")
+    picture = Picture(np.zeros((50, 60, 3), dtype=np.uint8))
+    for first, second, expected, looked in [
+        (("STOP", 0.9), ("STOP HERE", 0.9), "STOP", ["first"]),
+        (("STOP", 0.7), ("STOP HERE", 0.9), "STOP HERE", ["first", "second"]),
+        (("STOP", 0.7), ("ST", 0.99), "STOP", ["first", "second"]),
+    ]:
+        looks.clear()
+        monkeypatch.setattr(reader, "_reader", says("first", *first))
+        monkeypatch.setattr(reader, "_closer", says("second", *second), raising=False)
+        ((line,),) = reader.read([picture])
+        assert (line.text, looks) == (expected, looked)
 
 
 def test_options_and_missing_extras(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,7 +203,7 @@ def test_a_processor_that_changes_the_words_is_asked_for_each_prompt(
 @pytest.mark.parametrize("form", ["mark", "crop", "coordinates"])
 @pytest.mark.parametrize("kind", OTHERS)
 def test_any_other_architecture_is_read_as_one_by_one(kind: str, form: str) -> None:
-    """Tiles beside each other with sizes (LLaVA-NeXT), token types and attention in both directions (Gemma 3)."""
+    """Tiles beside each other with sizes (LLaVA-NeXT)."""
     assert kind not in SHARING
     asked = requests(scene())
     oracle = make(kind, form=form)

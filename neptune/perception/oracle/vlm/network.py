@@ -15,10 +15,10 @@ from neptune.perception.oracle.vlm.prompts import Prompt
 if TYPE_CHECKING:
     from torch import Tensor
 
-PLAIN_POSITIONS = frozenset({"internvl", "ovis2", "smolvlm"})
+PLAIN_POSITIONS = frozenset({"internvl", "ovis2", "smolvlm", "gemma3", "gemma4"})
 """Architectures that number positions from the padding on, unless told otherwise."""
 
-M_ROPE = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
+M_ROPE = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "glm46v"})
 """Architectures whose picture tokens are numbered by row and column, which they can tell us beforehand."""
 
 
@@ -43,6 +43,8 @@ class Network:
         self.batches = Batches(batch_size, model.device.type)
         self.takes = frozenset(inspect.signature(model.forward).parameters)
         """The parameters of the model's forward pass."""
+        self.cache_name = "cache" if "cache" in self.takes else "past_key_values"
+        """Of those, that of the cache: newer versions of transformers call it ``cache``."""
         self._local = threading.local()
 
     def positions(self, inputs: Any) -> Tensor | None:

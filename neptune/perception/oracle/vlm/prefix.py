@@ -3,14 +3,17 @@
 Prompts on one picture begin alike: chat tokens, the picture's tokens, the form's intro. The common beginning is found
 among the tokens themselves, so that it is right whatever the tokenizer merges; the rest of each prompt, a few dozen
 tokens, goes through the model in one batch on top of the prefix's cache. The result is that of the whole prompts.
+Layers that look back a window only, or keep a state in place of keys and values, go on from a copy of what they were
+at the prefix's end.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from neptune.perception.oracle.vlm.network import Network
@@ -35,7 +38,7 @@ class Prefix:
     Parameters
     ----------
     cache
-        Keys and values of each layer, of one row.
+        Keys and values of each layer, or its state, of one row.
     length
         Tokens of the prefix, those of the picture included.
     next_position
@@ -48,17 +51,57 @@ class Prefix:
 
     @property
     def bytes(self) -> int:
-        """The memory of its keys and values."""
-        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.cache.layers)
+        """The memory of what its layers keep."""
+        return sum(value.nbytes for layer in self.cache.layers for value in _kept(layer))
+
+    @property
+    def even(self) -> bool:
+        """Whether only rows of equal lengths may go on from it side by side.
+
+        Layers of attention skip what pads the shorter rows. A window would look back less far for it, and a state, of
+        linear attention or of a convolution, would have it in it.
+        """
+        return any(getattr(layer, "is_sliding", False) or _states(layer) for layer in self.cache.layers)
 
     def rows(self, count: int) -> Any:
-        """Return the cache for so many rows: views of the one row, so that nothing is copied yet."""
+        """Return the cache for so many rows: views of the one row, so that nothing is copied yet.
+
+        But for states: those are changed in place, so each row has its own.
+        """
         cache = copy.copy(self.cache)
-        cache.layers = [copy.copy(layer) for layer in self.cache.layers]
-        for layer in cache.layers:
-            layer.keys = layer.keys.expand(count, -1, -1, -1)
-            layer.values = layer.values.expand(count, -1, -1, -1)
+        cache.layers = [_widened(layer, count) for layer in self.cache.layers]
         return cache
+
+    def trimmed(self) -> Prefix:
+        """Return itself, without the memory of what windows do not look back to any more."""
+        for layer in self.cache.layers:
+            if getattr(layer, "is_sliding", False):
+                layer.keys, layer.values = layer.keys.contiguous(), layer.values.contiguous()
+        return self
+
+
+def _states(layer: Any) -> dict[str, dict[Any, Any]]:
+    """Return what a layer keeps in dicts by number: states, and flags that say whether there are any."""
+    return {name: value for name, value in vars(layer).items() if isinstance(value, dict)}
+
+
+def _kept(layer: Any) -> Iterator[Tensor]:
+    """Yield the tensors that a layer of a cache keeps of one row, the row being their first dimension."""
+    for value in (*vars(layer).values(), *(v for states in _states(layer).values() for v in states.values())):
+        if getattr(value, "ndim", 0) > 1:
+            yield value
+
+
+def _widened(layer: Any, count: int) -> Any:
+    """Return a layer of one row as one of so many: keys and values as views, states as copies."""
+    wide = copy.copy(layer)
+    for name, value in vars(layer).items():
+        if isinstance(value, dict):
+            states = {k: v.repeat_interleave(count, 0) if getattr(v, "ndim", 0) > 1 else v for k, v in value.items()}
+            setattr(wide, name, states)
+        elif getattr(value, "ndim", 0) > 1:
+            setattr(wide, name, value.expand(count, *value.shape[1:]))
+    return wide
 
 
 class Prefixes:
@@ -122,13 +165,15 @@ class Prefixes:
 
         # A row costs its own tokens and the memory of the prefix's keys and values, an eighth of that of a token.
         ordered = sorted(which, key=lambda k: len(tails[k]))
-        self.network.batches.run(
-            ordered,
-            lambda k: len(tails[k]) + room + prefix.length // 8,
-            lambda part: [tails[k] for k in part],
-            lambda part, suffixes: work(part, prefix, suffixes),
-            "a question on a shared picture",
-        )
+        groups = groupby(ordered, lambda k: len(tails[k])) if prefix.even else [(0, iter(ordered))]
+        for _, group in groups:
+            self.network.batches.run(
+                list(group),
+                lambda k: len(tails[k]) + room + prefix.length // 8,
+                lambda part: [tails[k] for k in part],
+                lambda part, suffixes: work(part, prefix, suffixes),
+                "a question on a shared picture",
+            )
         return True
 
     def _prefix(self, key: tuple[Hashable, tuple[int, ...]], pictures: Pictures, k: int, shared: int) -> Prefix | None:
@@ -161,11 +206,13 @@ class Prefixes:
         for name in row.along:  # what runs along the tokens is cut; pixels are not
             inputs[name] = inputs[name][:, :length]
         inputs["position_ids"] = inputs["position_ids"][..., :length]
-        cache = DynamicCache()
-        self.network.forward(keep=1, past_key_values=cache, use_cache=True, **self.network.on_device(inputs))
+        # Its configuration says which layers look back a window only, or keep a state.
+        cache = DynamicCache(config=self.network.model.config)
+        given = {self.network.cache_name: cache, **self.network.on_device(inputs)}
+        self.network.forward(keep=1, use_cache=True, **given)
         assert row.positions is not None  # of the architectures that share, they are all known beforehand
         # Less than the length for Qwen-VL: the positions of a picture's tokens are rows and columns.
-        return Prefix(cache, length, int(row.positions[0, length]))
+        return Prefix(cache, length, int(row.positions[0, length])).trimmed()
 
     def last(self, prefix: Prefix, tails: Sequence[list[int]], keep: int) -> Tensor:
         """Return the last logits of rows that continue the prefix: shape ``(B, keep, V)``."""
@@ -214,8 +261,8 @@ class Continued:
             input_ids=ids,
             attention_mask=self._mask,
             position_ids=positions,
-            past_key_values=self._cache,
             use_cache=True,
+            **{self.network.cache_name: self._cache},
         )
         last: Tensor = made.logits[:, -keep:]
         return last

@@ -9,30 +9,40 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+VIDEO = "video_processor"
+
 
 def image_only(kind: Any) -> Any:
     """Return a subclass of ``transformers.ProcessorMixin`` without its video processor, or itself if it has none.
 
     Its constructor still has the parameter `video_processor`, which should be ``None``.
     """
-    parts = kind.get_attributes()
-    if parts[-1:] != ["video_processor"]:
+    parts = list(kind.get_attributes())
+    if VIDEO not in parts:
         return kind
-    pictures = parts[:-1]
+    kept = [part for part in parts if part != VIDEO]
+    base: Any = import_module("transformers").ProcessorMixin
 
     def attributes(cls: type) -> list[str]:
-        return list(pictures)
+        return list(kept)
 
     def arguments(cls: type, *args: Any, **kwargs: Any) -> list[Any]:
-        return [*kind._get_arguments_from_pretrained.__func__(cls, *args, **kwargs), None]
+        found = list(kind._get_arguments_from_pretrained.__func__(cls, *args, **kwargs))
+        return [*found[: parts.index(VIDEO)], None, *found[parts.index(VIDEO) :]]
 
+    def built(self: Any, *args: Any, **kwargs: Any) -> None:
+        """Take the parts as the processor hands them to its base, in its own order, and leave video out."""
+        given = {name: value for name, value in {**dict(zip(parts, args)), **kwargs}.items() if name != VIDEO}
+        base.__init__(self, **given)
+
+    without_video = type("WithoutVideo", (base,), {"__module__": __name__, "__init__": built})
     body = {
         "__module__": kind.__module__,
         "__doc__": kind.__doc__,
         "get_attributes": classmethod(attributes),
         "_get_arguments_from_pretrained": classmethod(arguments),
     }
-    return type(kind.__name__, (kind,), body)
+    return type(kind.__name__, (kind, without_video), body)
 
 
 def load_processor(model: str, model_type: str, **hub: Any) -> Any:

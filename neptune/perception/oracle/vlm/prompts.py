@@ -5,6 +5,7 @@ The words of a question come after the picture and after the form's intro, so th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from neptune.errors import OracleError
 
 _MARK = "\u2403words\u2403"
 """Stands for the words while the template is rendered; no template has a meaning for it."""
+
+_OPENED = re.compile(r"<(think|thinking)>\s*$")
+"""A thought that a template begins and leaves open, at the end of a prompt."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +58,10 @@ class Prompt:
 
 
 class Chat:
-    """Renders prompts with a processor's chat template.
+    """Renders prompts with a processor's chat template, thinking switched off.
+
+    Templates that open a thought all the same have it closed at once: an empty one, as models that can be told not to
+    think are given it.
 
     Raises
     ------
@@ -72,10 +79,16 @@ class Chat:
             )
         content = [{"type": "image"}, {"type": "text", "text": _MARK}]
         rendered = processor.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], chat_template=template, tokenize=False, add_generation_prompt=True
+            [{"role": "user", "content": content}],
+            chat_template=template,
+            tokenize=False,
+            add_generation_prompt=True,
+            # The first token of the answer is what is read: a model that may think begins with a thought.
+            enable_thinking=False,
         )
         before, found, after = str(rendered).partition(_MARK)
-        self.before, self.after = before, after
+        opened = _OPENED.search(after)
+        self.before, self.after = before, after + (f"\n\n</{opened[1]}>\n\n" if opened else "")
         if not found:
             raise OracleError("The model's chat template drops the question's words", hint="Use another model")
         self.eos = processor.tokenizer.eos_token or ""

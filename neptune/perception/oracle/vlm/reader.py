@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from neptune.perception.oracle.vlm.network import Network
+from neptune.perception.oracle.vlm.network import M_ROPE, PLAIN_POSITIONS, Network
 from neptune.perception.oracle.vlm.pictures import Pictures
 from neptune.perception.oracle.vlm.prefix import Prefix, Prefixes
 from neptune.perception.oracle.vlm.prompts import Prompt
@@ -22,11 +22,11 @@ from neptune.perception.oracle.yesno import buckets, from_logits
 if TYPE_CHECKING:
     from torch import Tensor
 
-SHARING = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "internvl", "ovis2", "smolvlm"})
+SHARING = PLAIN_POSITIONS | M_ROPE
 """``model_type`` of architectures whose prefix may be shared, each held to it by a test.
 
 Not among them, and never shared: models whose prefix looks ahead at the question (PaliGemma: the prompt attends in both
-directions), models with recurrent or sliding-window states, and all that no test has seen.
+directions), and all that no test has seen.
 """
 
 Finish = Callable[["Tensor", Sequence[int]], "Tensor"]

@@ -1,0 +1,98 @@
+"""Layers that keep more than keys and values: a prefix is shared all the same; and a model that may think does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.tiny_models import tiny_vlm
+from helpers.tiny_newer import STATEFUL
+from helpers.vlm_scenes import BALL, ONES, TOLERANCE, logits, make, requests, scene
+
+from neptune.perception.oracle.vlm.oracle import TransformersOracle
+from neptune.perception.oracle.vlm.prefix import Prefix
+from neptune.perception.oracle.vlm.processors import image_only
+from neptune.perception.oracle.vlm.prompts import Chat
+from neptune.scene.types import ScoreRequest
+
+
+@pytest.mark.parametrize("kind", STATEFUL)
+def test_rows_of_unequal_lengths_go_on_apart(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test sees what it is to see: padded to one length, the shorter rows would be read wrongly."""
+    asked = requests(scene())
+    expected = logits(make(kind, form="coordinates", share_prefix=False), asked)
+    shared = make(kind, form="coordinates")
+    for _ in range(2):  # what the first rows did to their states is not seen by the next
+        np.testing.assert_allclose(logits(shared, asked), expected, atol=TOLERANCE)
+    assert shared.reader.prefixes.computed == 1
+    monkeypatch.setattr(Prefix, "even", property(lambda self: False))
+    wrong = logits(make(kind, form="coordinates"), asked)
+    assert np.abs(wrong - expected).max() > 10 * TOLERANCE
+
+
+def test_a_prefix_keeps_no_memory_of_what_its_windows_do_not_look_back_to() -> None:
+    oracle = make("gemma3", form="coordinates")
+    oracle.score([ScoreRequest(scene(), BALL, ONES)])
+    (prefix,) = oracle.reader.prefixes._known.values()
+    window, full = prefix.cache.layers
+    assert window.keys.shape[2] < full.keys.shape[2] == prefix.length
+    assert window.keys.untyped_storage().nbytes() == window.keys.nbytes
+    assert prefix.bytes == sum(v.nbytes for layer in (window, full) for v in (layer.keys, layer.values))
+    assert [layer.keys.shape[0] for layer in prefix.rows(5).layers] == [5, 5]
+    assert window.keys.shape[0] == 1
+
+
+THINKS = (
+    "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n"
+    "{% else %}<think>\n{% endif %}"
+)
+ALWAYS = "<think>\n"
+
+
+class Templated:
+    """A processor of which only the tokenizer and the chat template are looked at."""
+
+    def __init__(self, more: str) -> None:
+        self.tokenizer = tiny_vlm()[1].tokenizer
+        self.chat_template = tiny_vlm()[1].chat_template + more
+
+
+@pytest.mark.parametrize("template", [THINKS, ALWAYS])
+def test_the_answer_is_read_where_a_thought_would_begin(template: str) -> None:
+    assert Chat(Templated(template)).after.endswith("assistant\n<think>\n\n</think>\n\n")
+    assert Chat(Templated("")).after.endswith("assistant\n")
+
+
+def test_thinking_or_not_is_another_question_to_the_model() -> None:
+    model, processor = tiny_vlm()
+    plain = TransformersOracle((model, processor))
+    processor.chat_template += THINKS
+    told = TransformersOracle((model, processor))
+    assert told.identity != plain.identity
+    (prompt, *_) = told.prompts(ScoreRequest(scene(), BALL, ONES))
+    assert prompt.text.endswith("</think>\n\n")
+
+
+@pytest.mark.parametrize("order", [("image", "tokenizer", "video"), ("image", "video", "tokenizer")])
+def test_processors_may_name_video_anywhere(order: tuple[str, ...]) -> None:
+    """Some hand their parts to the base by place, video last or in between; others by name."""
+    from transformers import ProcessorMixin
+
+    images, tok = tiny_vlm()[1].image_processor, tiny_vlm()[1].tokenizer
+    parts = {"image": "image_processor", "tokenizer": "tokenizer", "video": "video_processor"}
+    arguments = ", ".join(parts[part] for part in order)
+    scope: dict[str, Any] = {"Base": ProcessorMixin}
+    exec(  # a constructor's parameters are looked at, so that each order is a class of its own
+        f"class Odd(Base):\n    def __init__(self, {arguments}, chat_template=None):\n"
+        f"        super().__init__({arguments}, chat_template=chat_template)\n",
+        scope,
+    )
+    kind = image_only(scope["Odd"])
+    given = {"image": images, "tokenizer": tok, "video": None}
+    made = kind(*(given[part] for part in order), chat_template="x")
+    assert made.image_processor is images
+    assert made.tokenizer is tok
+    assert made.chat_template == "x"
+    assert torch.is_tensor(made.tokenizer("yes", return_tensors="pt")["input_ids"])
