@@ -13,6 +13,7 @@ from typing import Any
 from dsl import resources
 from dsl.builtins import BUILTINS, METHODS
 from dsl.patches import declared
+from dsl.percepts import PERCEPTS
 from dsl.vocabulary import Sort, Vocabulary
 from dsl.vocabulary.definitions import key
 from neptune.errors import ConfigError
@@ -55,12 +56,13 @@ class Prompt:
         _one_of("code_gen_prompt", length, LENGTHS)
         facts = _task(task)
         short = length == "short" and dialect == "first_order"
+        told = percepts_summary(vocabulary) if dialect == DIALECTS[0] and not short else ""
         system = _text("patches.md" if dialect == PATCHES else "short.md" if short else "instructions.md")
         for name, content in (
             ("task", facts["instruction"]),
             ("dialect", _text(f"{dialect}.md")),
             ("builtins", builtins_summary(dialect)),
-            ("vocabulary", vocabulary_summary(vocabulary)),
+            ("vocabulary", "\n".join(filter(None, [vocabulary_summary(vocabulary), told]))),
         ):
             system = system.replace("{{" + name + "}}", content)
         shown = [row for name in facts["examples"] for row in examples(name, dialect)]
@@ -154,6 +156,18 @@ def vocabulary_summary(vocabulary: Vocabulary) -> str:
     if not lines:
         return "Predicates are plain English words with underscores: dog(x), on_top_of(x, y)."
     return "\n".join(lines)
+
+
+def percepts_summary(vocabulary: Vocabulary) -> str:
+    """Return what may be asked of masks, depths and words, one a line: names that the vocabulary leaves to them.
+
+    Nothing for a closed vocabulary: that has all the words of its world.
+    """
+    if vocabulary.closed:
+        return ""
+    known = [percept for percept in PERCEPTS.values() if vocabulary.perceives(percept.name, percept.arity)]
+    lines = [f"- {percept.signature}: {percept.doc}" for percept in known]
+    return "\n".join(["Measured in the picture:", *lines]) if lines else ""
 
 
 def _sort_summary(vocabulary: Vocabulary, sort: Sort) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 import dsl
 from dsl import Vocabulary
+from dsl.percepts import PERCEPTS
 from neptune import tasks
 from neptune.answer import Answer
 from neptune.engine import Engine
@@ -17,7 +18,16 @@ from neptune.errors import ConfigError
 from neptune.scene import Scene
 from neptune.writer.asking import refuse_unasked
 from neptune.writer.extract import extract
-from neptune.writer.prompt import DIALECTS, LENGTHS, PATCHES, REGION_EXAMPLES, Prompt, examples, program_of
+from neptune.writer.prompt import (
+    DIALECTS,
+    LENGTHS,
+    PATCHES,
+    REGION_EXAMPLES,
+    Prompt,
+    examples,
+    percepts_summary,
+    program_of,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(p.stem for p in (ROOT / "prompts/program/examples").glob("*.json"))
@@ -205,3 +215,25 @@ def test_a_program_over_regions_has_to_look_at_one(program, asked):
     with pytest.raises(dsl.ProgramError, match="asks nothing of the picture") as caught:
         refuse_unasked(program, PATCHES)
     assert "ImagePatch" in caught.value.expected
+
+
+def test_what_is_measured_in_the_picture_is_told_where_the_vocabulary_leaves_the_name() -> None:
+    names = [percept.signature for percept in PERCEPTS.values()]
+    told = Prompt("vqa", Vocabulary.open()).messages[0]["content"]
+    assert all(f"- {signature}: " in told for signature in names)
+    own = Vocabulary.from_data({"name": "own", "predicates": {"inside": {"arity": 2}, "depth": {"arity": 1}}})
+    mine = percepts_summary(own)
+    assert "- nearer(x, y): " in mine
+    assert "- inside(" not in mine
+    assert "- depth(" not in mine
+    for quiet in (Prompt("vqa", CLEVR), Prompt("vqa", Vocabulary.open(), length="short")):
+        assert "Measured in the picture" not in quiet.messages[0]["content"]
+
+
+def test_what_prompts_tell_of_the_picture_is_a_program() -> None:
+    for percept in PERCEPTS.values():
+        said = f"forall(Object, lambda y: {percept.signature})" if "y" in percept.signature else percept.signature
+        said = {"number": f"{said} > 5", "text": f'{said} == "a"', "mask": "inside(x, mask(x))"}.get(
+            percept.gives, said
+        )
+        dsl.parse(f"count(Object, lambda x: {said})")
