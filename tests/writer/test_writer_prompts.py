@@ -226,7 +226,7 @@ def test_what_is_measured_in_the_picture_is_told_where_the_vocabulary_leaves_the
     assert "- nearer(x, y): " in mine
     assert "- inside(" not in mine
     assert "- depth(" not in mine
-    for quiet in (Prompt("vqa", CLEVR), Prompt("vqa", Vocabulary.open(), length="short")):
+    for quiet in (Prompt("vqa", NLVR), Prompt("vqa", Vocabulary.open(), length="short")):
         assert "Measured in the picture" not in quiet.messages[0]["content"]
 
 
