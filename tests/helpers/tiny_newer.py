@@ -76,7 +76,7 @@ def gemma4() -> tuple[Any, Any]:
     sounds = {"audio_token": "<|audio|>", "boa_token": "<boa>", "eoa_token": "<eoa>"}
     tok = tokenizer(*names.values(), *sounds.values(), "<|video|>", **names, **sounds)
     vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    vision |= {"num_key_value_heads": 2, "head_dim": 16, "patch_size": 8, "position_embedding_size": 64}
+    vision |= {"num_key_value_heads": 2, "head_dim": 16, "patch_size": 8, "position_embedding_size": 256}
     text = text_config(
         num_hidden_layers=4,
         head_dim=8,
