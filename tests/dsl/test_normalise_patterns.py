@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from helpers.malformed import MALFORMED
 
 import dsl
 from dsl.limits import DEFAULT_LIMITS
 from dsl.normalise.context import Context
-from dsl.normalise.normaliser import RULES
+from dsl.normalise.normaliser import (
+    RULES,
+    _candidates,
+    _form,
+    _left_as_they_are,
+    _name_and_parts,
+    _spoken_of,
+    normalise,
+)
 from dsl.normalise.patterns import build, matches, tree_of
 from dsl.syntax import ast
 from dsl.syntax.printer import print_expression
@@ -68,3 +77,44 @@ def test_every_rule_says_what_it_looks_like() -> None:
         assert rule.patterns
         for pattern in rule.patterns:
             assert isinstance(tree_of(pattern), ast.Node)
+
+
+BINDING = [
+    "red = 1\nexists(Object, lambda x: small(x)) and red > 0",
+    "red_cube = iota(Object, lambda x: red(x) and cube(x))\nexists(Object, lambda x: left(x, red_cube))",
+    "exists(Object, lambda x: left(x, red_cube))",
+    "exists(Object, lambda red_cube: left(red_cube, red_cube))",
+]
+TREES = [dsl.parse(text) for text in (*(row[0] for row in MALFORMED), *BINDING)]
+
+
+def normal(tree: ast.Program) -> tuple[ast.Program, tuple[str, ...]]:
+    return normalise(tree, dsl.Vocabulary.load("clevr"), DEFAULT_LIMITS)
+
+
+def test_what_was_read_before_changes_no_reading() -> None:
+    """Calls of names that no rule changed are not looked at again: the same calls in other programs, where other names
+    are bound, are."""
+    cold = []
+    for tree in TREES:
+        _left_as_they_are.cache_clear()
+        cold.append(normal(tree))
+    assert [normal(tree) for tree in TREES] == cold
+    assert [normal(tree) for tree in reversed(TREES)] == cold[::-1]
+
+
+def test_a_pattern_that_does_not_fit_at_a_glance_fits_nowhere() -> None:
+    pairs = {(rule, pattern) for rule in RULES for pattern in rule.patterns}
+    seen, tried = set(), 0
+    for tree in TREES:
+        context = Context(tree, dsl.Vocabulary.load("clevr"), DEFAULT_LIMITS)
+        for node in ast.walk(tree):
+            if node in seen or isinstance(node, ast.Program):
+                continue
+            seen.add(node)
+            kind, (name, parts) = type(node), _name_and_parts(node)
+            likely = _candidates(kind, _spoken_of(name), tuple(map(_form, parts)))
+            for _, pattern in pairs - set(likely):
+                tried += 1
+                assert next(matches(pattern, node, context), None) is None, (pattern, node)
+    assert tried > 10_000

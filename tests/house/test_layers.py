@@ -58,7 +58,7 @@ STARTS = [
     (
         ["--config", "configs/ask.json", "--loogic", "godel"],
         2,
-        ("numpy", "PIL", "torch", "dsl", "lark", "rich", *HEAVY),
+        ("neptune.config.derived", "numpy", "PIL", "torch", "dsl", "lark", "rich", *HEAVY),
     ),
     (
         ["ask", "photo.png", "How many?", "--schedul", "lazy"],

@@ -12,10 +12,11 @@ import torch
 from helpers.made_programs import LevelOracle, world
 
 import dsl
+from dsl import plan
 from neptune.algebra.convert import to_logit
 from neptune.answer import Answer
 from neptune.engine import Engine
-from neptune.engine.analysis.inspection import inspect
+from neptune.engine.analysis.inspection import MOST_NODES, inspect, parts_of
 from neptune.engine.analysis.robustness import RESOLUTION, Change
 from neptune.engine.analysis.score_vector import ScoreVector, Silent
 from neptune.scene import Scene
@@ -305,3 +306,10 @@ def test_calibrated_scores_are_moved_and_put_back() -> None:
     box = ScoreVector(engine.context, evidence, [node])
     back = box.moved(box.p).table(engine.wording.question(node.predicate)).logits
     np.testing.assert_allclose(back, evidence.table(engine.wording.question(node.predicate)).logits, atol=1e-5)
+
+
+def test_of_a_formula_that_is_huge_written_out_as_much_is_listed_as_is_shown() -> None:
+    node: plan.Node = plan.make(plan.Atom, plan.Predicate("red", 1), ("@0",))
+    for _ in range(60):  # each part stands twice in the next: 2⁶⁰ of them written out
+        node = plan.make(plan.Or, (plan.make(plan.Not, plan.make(plan.And, (node, node))), node))
+    assert len(parts_of(node, 0, {}, set())) == MOST_NODES
