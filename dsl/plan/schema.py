@@ -200,13 +200,15 @@ def node(cls: type[NodeT]) -> type[NodeT]:
 
 
 _table: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+_references: dict[tuple[Any, ...], Callable[[], Node | None]] = typing.cast(Any, _table).data
+"""The table's own references, looked up in a fraction of the time that its ``get`` takes."""
 _lock = threading.Lock()
 
 
 def make(cls: type[NodeT], *values: Any) -> NodeT:
     """Return the one node of this class with these field values (all of them, in order)."""
     key = (cls, *values)
-    known = _table.data.get(key)  # its own get is several times as slow
+    known = _references.get(key)
     found = known() if known is not None else None
     if found is not None:
         return found  # type: ignore[return-value]

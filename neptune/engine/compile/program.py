@@ -197,7 +197,7 @@ class Program:
 
     def run(self, context: ExecutionContext, inputs: Sequence[Tensor]) -> list[tuple[Tensor, bool]]:
         """Return each result, ``(B, N, …)`` or with one row, and whether it is a probability (else a carrier value)."""
-        values = _LateRegisters(self, context, inputs) if self.late else self.execute(context, inputs)
+        values: Registers = _LateRegisters(self, context, inputs) if self.late else self.execute(context, inputs)
         return [
             (values[slot if probability is None else probability], probability is not None)
             for (slot, _), probability in zip(self.outputs, self.probabilities, strict=True)
