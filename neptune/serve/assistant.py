@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from dsl import resources
 from dsl.errors import ProgramError
 from neptune import __version__
+from neptune.engine.edited import FORM
 from neptune.errors import NeptuneError
 from neptune.serve import requests as r
 from neptune.serve.language import EXAMPLES, VOCABULARIES, language_of, vocabulary_text
@@ -73,9 +74,10 @@ def assistant(service: Service) -> MCPServer[Any]:
         picture: Pic,
         program: Annotated[str, Field(description="In the language that describe_language describes.")],
         logic: Annotated[str | None, Field(description="godel (default), product, lukasiewicz or frank:S.")] = None,
+        changes: Annotated[list[str] | None, Field(description=f"What would follow if: {FORM}.")] = None,
     ) -> CallToolResult:
         """Run a program on a picture: the answer, its probability, and the steps with a score for each object."""
-        return _answer(service.ask(r.Ask(picture=picture, program=program, logic=logic)))
+        return _answer(service.ask(r.Ask(picture=picture, program=program, logic=logic, set=changes or [])))
 
     @server.tool(title="Check a program")
     @_said
@@ -152,6 +154,8 @@ def _answer(found: dict[str, Any]) -> CallToolResult:
     elif found["bounds"] is not None:
         lines.append(f"Probability: between {found['bounds'][0]:.3f} and {found['bounds'][1]:.3f}")
     lines.append(f"Program: {found['program']}")
+    if "before" in found:
+        lines.append(f"Before the change: {found['before']}")
     if found["out_of_domain"]:
         lines.append(f"Out of domain: {found['out_of_domain']}")
     lines.append("Why, step by step:")

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from neptune.engine.edited import FORM
+
 Text = Annotated[str, Field(max_length=20_000)]
 PictureText = Annotated[
     str,
@@ -63,6 +65,9 @@ class Ask(How):
     evidence: bool = Field(default=False, description="Give what the oracle said too, question by question.")
     changed: Annotated[list[Changed], Field(max_length=1000)] = Field(
         default_factory=list, description="Scores that are taken as others: what would the answer be?"
+    )
+    set: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=100)] = Field(
+        default_factory=list, description=f"What else is changed, as --set takes it: {FORM}."
     )
 
 

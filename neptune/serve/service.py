@@ -21,6 +21,7 @@ from neptune.engine import Engine
 from neptune.engine.analysis.explain import explain
 from neptune.engine.analysis.inspection import inspect
 from neptune.engine.context import RunContext
+from neptune.engine.edited import Edited, changes_of, edited, reworded
 from neptune.engine.evidence.kept import EvidenceKept
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.session.answers import run_program, truth_table
@@ -105,10 +106,14 @@ class Service:
         inputs = {"query": body.question} if body.question else None
         context = context.under("abstain" if context.presuppositions == "auto" else None).given(inputs)
         answer = run_program(context, program, scene)
-        if body.changed:
-            context = replace(context, kept=EvidenceKept.only(self.evidence(context, body, scene)))
+        before = None
+        if body.changed or body.set:
+            made = self.edited(context, body, program, scene)
+            before, context, program, scene = answer, made.context, made.program, made.scene
             answer = run_program(context, program, scene)
         found = {"program": program, **answer_of(answer), "notes": [*notes, *answer.notes], "scene": scene_of(scene)}
+        if before is not None:
+            found["before"] = str(before)
         if body.evidence:
             found["evidence"] = evidence_of(context.evidence(scene))
         if body.inside:
@@ -119,16 +124,24 @@ class Service:
                 found["inside"] = None
         return found
 
-    def evidence(self, context: RunContext, body: r.Ask, scene: Scene) -> Evidence:
-        """Return what the oracle has said of a scene, with the scores that a request changes.
+    def edited(self, context: RunContext, body: r.Ask, program: str, scene: Scene) -> Edited:
+        """Return what is run with all that a request changes; as it is, where it changes nothing.
 
         Raises
         ------
         ConfigError
-            If it changes one that is not there.
+            If it changes what is not there.
         """
-        found = context.evidence(scene)
-        return changed(found, body.changed) if body.changed else found
+        changes = changes_of(body.set)
+        made = Edited(context, program, scene)
+        if changes:
+            if changes.words:  # what is asked of other words is kept for the next change
+                run_program(context, reworded(program, changes.words), scene)
+            made = edited(context, program, scene, changes, context.oracle)
+        if body.changed:
+            kept = EvidenceKept.only(changed(made.context.evidence(made.scene), body.changed))
+            made = replace(made, context=replace(made.context, kept=kept))
+        return made
 
     def check(self, body: r.Check) -> dict[str, Any]:
         """Say what is wrong with a program, place by place; nothing is asked."""

@@ -57,6 +57,30 @@ def test_a_picture_is_sent_once_and_a_score_that_is_moved_moves_the_answer(clien
     )
 
 
+def test_what_else_is_changed(client: Any) -> None:
+    """A box, a word of the program, what the model says: as `--set` takes it, and for one request."""
+    body: dict[str, Any] = {"picture": PICTURE.name, "program": "count(Object, lambda x: red(x))"}
+    first = client.post("/v1/ask", json=body).json()
+    assert "before" not in first
+    worded = client.post("/v1/ask", json=body | {"set": ["word(red)=gray"]}).json()
+    assert worded["program"] == "count(Object, lambda x: gray(x))"
+    assert worded["before"].startswith("3")
+    assert worded["value"] == client.post("/v1/ask", json=body | {"program": worded["program"]}).json()["value"]
+    red = next(k for k, score in enumerate(first["scores"]) if score > 0.9)
+    said = client.post("/v1/ask", json=body | {"set": [f"color({red})=blue"]}).json()
+    assert said["value"] == 2
+    box = [1.0, 2.0, 30.0, 40.0]
+    boxed = client.post("/v1/ask", json=body | {"set": [f"box({red})={','.join(map(str, box))}"]}).json()
+    assert boxed["scene"]["boxes"][red] == box
+    both = [f"color({red})=blue", "word(red)=blue"]
+    blue = client.post("/v1/ask", json=body | {"program": worded["program"].replace("gray", "blue")}).json()["value"]
+    assert client.post("/v1/ask", json=body | {"set": both}).json()["value"] == blue + 1
+    assert client.post("/v1/ask", json=body).json()["value"] == 3
+    refused(client.post("/v1/ask", json=body | {"set": ["red"]}), 422, "changes nothing")
+    refused(client.post("/v1/ask", json=body | {"set": ["red(99)=0.1"]}), 422, "99")
+    refused(client.post("/v1/ask", json=body | {"set": ["word(blue)=red"]}), 422, "no word of the program")
+
+
 def test_logics_and_temperatures(client: Any) -> None:
     body = {"picture": DATA, "program": "exists(Object, lambda x: red(x) and cube(x))"}
     chances = {}

@@ -62,6 +62,11 @@ def test_a_session_asks_about_a_sample_picture_and_sees_why() -> None:
             "run_program", {"picture": PICTURE.name, "program": RED_CUBES, "logic": "product"}
         )
         assert again.structured_content["value"] == 2
+        other = await client.call_tool(
+            "run_program", {"picture": PICTURE.name, "program": RED_CUBES, "changes": ["word(red)=purple"]}
+        )
+        assert other.structured_content["value"] == 0
+        assert "Before the change: 2 (0.99" in text(other)
         inline = base64.b64encode(PICTURE.read_bytes()).decode()
         assert (await client.call_tool("look", {"picture": inline, "draw": False})).content[0].text == seen.content[
             0

@@ -202,3 +202,32 @@ def test_all_by_keyboard(browser: Any, held: tuple[Held, str]) -> None:
         page.focus("[data-copy=command]")
         keys.press("Enter")
         page.wait_for_function("() => document.getElementById('command').textContent.includes('lukasiewicz')")
+
+
+def test_what_else_is_changed_is_followed_and_taken_along(browser: Any, plain: str) -> None:
+    page_of = Page(browser, plain + "/", plain)
+    page_of.expected = ("status of 422",)
+    with page_of as page:
+        page.set_input_files("#file", str(PICTURE))
+        page.wait_for_selector("#shown svg.boxes rect.box")
+        page.fill("#program", "count(Object, lambda x: red(x))")
+        page.press("#program", "Control+Enter")
+        said(page, "3")
+        red = page.evaluate("latest.scores.findIndex((s) => s > .9)")
+        page.fill("#set", f"color({red})=blue")
+        page.press("#set", "Enter")
+        said(page, "2")
+        page.fill("#set", f"color({red})=blue; word(red)=blue")
+        page.press("#set", "Enter")
+        page.wait_for_function("() => latest.program === 'count(Object, lambda x: blue(x))'")
+        page.select_option("#logic", "product")  # what is changed stays changed
+        page.wait_for_function("() => latest.usage.oracle_calls === 0 && latest.program.includes('blue')")
+        page.click("[data-copy=command]")
+        assert page.inner_text("#command").endswith(f"--logic product --set 'color({red})=blue' 'word(red)=blue'")
+        page.click("[data-copy=python]")
+        assert page.inner_text("#left-out") == "Without changes: these are in the bundle."
+        page.fill("#set", "red(99)=1")
+        page.press("#set", "Enter")
+        page.wait_for_function("() => document.getElementById('status').textContent.includes('99')")
+        page.click("#score-reset")
+        said(page, "3")

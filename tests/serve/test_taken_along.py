@@ -35,11 +35,12 @@ def red_lowered(client: Any) -> list[dict[str, Any]]:
         {"program": RED_CUBES, "logic": "lukasiewicz"},
         {"program": PAIRS, "logic": "frank:0.1", "temperatures": {"oracle": 3.0, "quantifier": 0.4, "iota": 0.5}},
         {"program": RED, "changed": "red"},
+        {"program": RED_CUBES, "set": ["box(0)=1,2,30,40", "word(red)=gray", "color(1)=gray", "left(1, 0)=0.9"]},
         {"program": "describe(Color, iota(Object, lambda x: cube(x) and small(x) and brown(x)))"},
         {"program": REGIONS},
         {"program": "1 + 1"},
     ],
-    ids=["question", "logic", "temperatures", "changed", "presupposition", "regions", "nothing is asked"],
+    ids=["question", "logic", "temperatures", "changed", "set", "presupposition", "regions", "nothing is asked"],
 )
 def test_replay_gives_the_same_answer(
     client: Any, tmp_path: Path, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]

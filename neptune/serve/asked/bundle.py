@@ -49,7 +49,7 @@ DECIDING = (
 def bundle_of(service: Service, body: r.Ask) -> bytes:
     """Answer a question, and return the run as a zip file that ``neptune-reasoner replay`` takes.
 
-    What the oracle has said of the picture is not asked again; scores that are changed are packed as if it had said so.
+    What the oracle has said of the picture is not asked again; what is changed is packed as if it had been so.
 
     Raises
     ------
@@ -64,7 +64,8 @@ def bundle_of(service: Service, body: r.Ask) -> bytes:
     program, _ = service.program_of(body.question, body.program)
     context = service.context(body)
     scene = service.engine.scene(picture, labels=service.engine.labels(program))
-    evidence = service.evidence(context, body, scene)
+    made = service.edited(context, body, program, scene)
+    program, scene, evidence = made.program, made.scene, made.context.evidence(made.scene)
     with tempfile.TemporaryDirectory(prefix="neptune-") as place:
         folder = Path(place) / "answer"
         config = _config(service.config, Path(place), folder, context.parameters, program, body.question)

@@ -3,10 +3,12 @@ let said = [], moved = new Map();
 
 const keyOf = (question, objects) => JSON.stringify([question, objects]);
 const changes = () => [...moved.values()];
+const sets = () => byId("set").value.split(";").map((text) => text.trim()).filter(Boolean); // as --set takes them
 
 function forgetScores() {
   said = [];
   moved = new Map();
+  byId("set").value = "";
   byId("scores").hidden = true;
 }
 
@@ -20,7 +22,7 @@ function showScores(evidence) {
 }
 
 function sliders() {
-  byId("score-reset").disabled = !moved.size;
+  byId("score-reset").disabled = !moved.size && !sets().length;
   const one = said[Number(byId("score-question").value)], place = byId("sliders");
   if (!one) { place.replaceChildren(); return; }
   place.replaceChildren(...one.objects.flatMap((objects, k) => {
@@ -43,4 +45,6 @@ function sliders() {
 }
 
 byId("score-question").addEventListener("change", sliders);
-byId("score-reset").addEventListener("click", () => { moved = new Map(); sliders(); follow(); });
+byId("score-reset").addEventListener("click", () => { moved = new Map(); byId("set").value = ""; sliders(); follow(); });
+byId("set").addEventListener("change", () => { sliders(); follow(); });
+byId("set").addEventListener("keydown", (event) => { if (event.key === "Enter") { sliders(); follow(); } });

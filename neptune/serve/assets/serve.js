@@ -67,6 +67,7 @@ async function ask(given) {
   asking?.abort();
   asking = new AbortController();
   moved = new Map();
+  byId("set").value = "";
   const body = {picture: picture.name, inside: true, evidence: true, ...how(), ...(program ? {program} : {question})};
   const sample = {boxes: [], size: looked?.size ?? [480, 320], objects: [], scores: null};
   let view = null;
@@ -83,7 +84,7 @@ async function ask(given) {
           view.paint({scores, name: () => asked(data.question, ["x"])});
         }
       }
-      if (name === "answer") showAnswer({...data, question: body.question});
+      if (name === "answer") showAnswer({...data, question: body.question, base: data.program});
     }, asking.signal);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -115,9 +116,9 @@ const follow = later(120, async () => { // the same question, with scores, logic
   if (!latest || !picture) return;
   asking?.abort();
   asking = new AbortController();
-  const body = {picture: picture.name, program: latest.program, inside: true, ...how(), changed: changes()};
+  const body = {picture: picture.name, program: latest.base, inside: true, ...how(), changed: changes(), set: sets()};
   try {
-    showAnswer({...await post("/v1/ask", body, asking.signal), evidence: said, question: latest.question}, true);
+    showAnswer({...await post("/v1/ask", body, asking.signal), evidence: said, question: latest.question, base: latest.base}, true);
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, true);
   }
@@ -131,21 +132,22 @@ const fileOf = () => picture?.file || (picture?.name.startsWith("picture:") || p
 function copied(kind) {
   const {logic, temperatures = {}} = how(), other = logic === facts.logics[0] ? "" : logic;
   const fields = Object.entries(facts.given).map(([name, value]) => ` --${name} ${quoted(String(value))}`).join("");
-  if (kind === "command") return `neptune-reasoner ask ${quoted(fileOf())} --program ${quoted(latest.program)}${fields}${other ? ` --logic ${other}` : ""}`;
+  if (kind === "command") return `neptune-reasoner ask ${quoted(fileOf())} --program ${quoted(latest.base)}${fields}${other ? ` --logic ${other}` : ""}${sets().length ? ` --set ${sets().map(quoted).join(" ")}` : ""}`;
   const {oracle, ...taus} = temperatures, warm = Object.keys(temperatures).length > 0;
   const numbers = [JSON.stringify(logic), ...Object.entries(taus).map(([name, tau]) => `${name}_tau=${tau}`), ...(oracle ? [`oracle={"default": (${oracle}, 0.0)}`] : [])];
   const models = Object.entries(facts.given).map(([name, value]) => `${{vlm_model_name: "oracle", od_model: "detector"}[name] ?? name}=${value === null ? "None" : JSON.stringify(value)}`);
   const given = [...models, ...(other ? [`logic=${JSON.stringify(other)}`] : []), ...(warm ? [`parameters=LogicParameters(${numbers.join(", ")})`] : [])];
-  return `from neptune import Engine\n${warm ? "from neptune.algebra import LogicParameters\n" : ""}\nwith Engine(${given.join(", ")}) as engine:\n    answer = engine.ask(${JSON.stringify(fileOf())}, program=${JSON.stringify(latest.program)})\nprint(answer)\n`;
+  return `from neptune import Engine\n${warm ? "from neptune.algebra import LogicParameters\n" : ""}\nwith Engine(${given.join(", ")}) as engine:\n    answer = engine.ask(${JSON.stringify(fileOf())}, program=${JSON.stringify(latest.base)})\nprint(answer)\n`;
 }
 
 function leftOut(kind) { // what a command or a program does not say, and a bundle does
-  const what = [...(moved.size ? ["scores that were moved"] : []), ...(kind === "command" && how().temperatures ? ["temperatures"] : [])];
+  const what = [...(moved.size ? ["scores that were moved"] : []), ...(kind === "command" && how().temperatures ? ["temperatures"] : []),
+    ...(kind === "python" && sets().length ? ["changes"] : [])];
   return what.length ? `Without ${what.join(" and ")}: these are in the bundle.` : "";
 }
 
 async function bundle() {
-  const body = {picture: picture.name, program: latest.program, ...(latest.question ? {question: latest.question} : {}), ...how(), changed: changes()};
+  const body = {picture: picture.name, program: latest.base, ...(latest.question ? {question: latest.question} : {}), ...how(), changed: changes(), set: sets()};
   say("Packing …");
   const sent = await fetch("/v1/bundle", {method: "POST", headers: headers({"Content-Type": "application/json"}), body: JSON.stringify(body)});
   download("answer.zip", "application/zip", await (await checked(sent)).blob());
