@@ -148,8 +148,8 @@ class Conversation:
         self.model, self.blocks, self.form, self.limits = model, blocks, form, limits
         self.prices, self.heard = prices or {}, heard
         self.talk = Talk(tools={tool.name: tool for tool in library})
-        first = formats.question_content(form, question, blocks.gallery.clues)
-        self.messages: list[Message] = [{"role": "system", "content": system}, {"role": "user", "content": first}]
+        self.messages: list[Message] = [{"role": "system", "content": system}]
+        self._tell(formats.question_content(form, question, blocks.gallery.clues))
 
     def lead(self, recorded: Sequence[Said] = ()) -> Talk:
         """Lead the conversation to its end.
@@ -205,7 +205,7 @@ class Conversation:
         limits, turns = self.limits, self.talk.turns[-RUNNING:]
         if turn.result is not None and turn.result.answered:
             return "answered"
-        if len(self.blocks.gallery) > limits.pictures:
+        if 0 < limits.pictures < len(self.blocks.gallery):
             return "pictures"
         if len(turns) == RUNNING:
             if all(t.move.kind == "nothing" or (t.result is not None and t.result.refused) for t in turns):
@@ -215,6 +215,12 @@ class Conversation:
         return ""
 
     # --- one turn ---
+
+    def _tell(self, content: formats.Content) -> None:
+        """Add a message to the model; without its pictures where none may be shown."""
+        self.messages.append(
+            {"role": "user", "content": content if self.limits.pictures else formats.in_words(content)}
+        )
 
     def _turn(self, said: Said) -> None:
         talk, move = self.talk, formats.read_reply(self.form, said.text)
@@ -233,7 +239,7 @@ class Conversation:
             elif self.form == "pyvision" and move.text == formats.NOTHING:
                 self._finish("no_code")
             else:
-                self.messages.append({"role": "user", "content": formats.reminder(self.form, move.text, left)})
+                self._tell(formats.reminder(self.form, move.text, left))
         end = "" if talk.end else self._after(talk.turns[-1])
         if end:
             last = talk.turns[-1].result
@@ -253,8 +259,7 @@ class Conversation:
         seconds = round(time.monotonic() - begun, 4) if said.ran is None else said.ran
         talk.turns.append(Turn(said, move, result, seconds, used))
         signatures = {name: tool.signature for name, tool in talk.tools.items()}
-        content = formats.result_content(self.form, result, signatures, left)
-        self.messages.append({"role": "user", "content": content})
+        self._tell(formats.result_content(self.form, result, signatures, left))
 
     def _finish(self, end: str, answer: Answer | None = None) -> None:
         self.talk.end = end
@@ -291,6 +296,7 @@ def turn_record(turn: Turn) -> dict[str, Any]:
         "read": turn.move.text,
         "seconds": {"model": said.seconds, "program": turn.seconds},
         "used": list(turn.used),
+        **({"note": said.note} if said.note else {}),
     }
     if result is not None:
         kept |= {

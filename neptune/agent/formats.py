@@ -118,6 +118,13 @@ def result_content(form: Format, result: Result, tools: Mapping[str, str], turns
     return [*parts, _text(f"{made}{last}".strip())]
 
 
+def in_words(content: Content) -> Content:
+    """Return a message without its pictures; their names and sizes are in its texts."""
+    kept = [part for part in content if part["type"] == "text"]
+    unseen = [_text("(Pictures are not shown to you: programs find out what is in them.)")]
+    return kept if len(kept) == len(content) else [*kept, *unseen]
+
+
 def reminder(form: Format, problem: str, turns_left: int) -> Content:
     """Return the message after a reply that is neither code nor an answer."""
     asked = "one program between ```python and ```, or a line 'Answer: …'"

@@ -14,7 +14,7 @@ from typing import Any
 import dsl
 from dsl.syntax import ast
 from neptune.agent.conversation import Talk, Tool
-from neptune.errors import ConfigError
+from neptune.errors import ConfigError, one_of
 from neptune.saving import replacing
 
 ENOUGH = 2
@@ -101,20 +101,22 @@ class Library:
         self.save()
         return made
 
-    def remove(self, name: str) -> None:
-        """Take a function out.
+    def remove(self, *names: str) -> None:
+        """Take functions out: all that have one of these names.
 
         Raises
         ------
         ConfigError
-            If there is none of this name.
+            If there is none of a name; then all stay.
         """
-        left = [e for e in self.entries if e["name"] != name]
-        if len(left) == len(self.entries):
-            known = ", ".join(sorted({e["name"] for e in self.entries})) or "it is empty"
-            raise ConfigError(f"The library holds no function '{name}'", where=str(self.path), expected=known)
-        self.entries = left
-        self.save()
+        known = {e["name"] for e in self.entries}
+        for name in names:
+            if name not in known:
+                hint = one_of(name, sorted(known)) if known else {"expected": "it is empty"}
+                raise ConfigError(f"The library holds no function '{name}'", where=str(self.path), **hint)
+        if names:
+            self.entries = [e for e in self.entries if e["name"] not in names]
+            self.save()
 
     def save(self) -> None:
         """Write the file, whole or not at all."""

@@ -33,7 +33,7 @@ class TurnLimits:
     turns
         Replies of the model, ≥ 1.
     pictures
-        Pictures that it is shown, those of the question included.
+        Pictures that it is shown, those of the question included; 0: none is shown, of a model that takes texts alone.
     tokens
         Tokens that it reads and writes, all requests together.
     money
@@ -59,11 +59,11 @@ class TurnLimits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            least = 0.0 if field.name in ("money", "seconds") else 0.999
+            least = {"money": 0.0, "seconds": 0.0, "pictures": -0.001}.get(field.name, 0.999)
             if value is not None and not value > least:
                 raise ConfigError(
                     f"'turn_limits.{field.name}' is {value}",
-                    expected="a number above 0",
+                    expected="0 or more" if field.name == "pictures" else "a number above 0",
                     hint="Leave it out for the usual",
                 )
 

@@ -10,10 +10,11 @@ from neptune.agent import formats
 from neptune.agent.blocks import Blocks, LanguageBlocks, PythonBlocks
 from neptune.agent.conversation import Conversation, Talk, Tool, Turn
 from neptune.agent.limits import TurnLimits
-from neptune.agent.models import ChatModel, Model, Said
+from neptune.agent.models import ChatModel, LocalModel, Model, Said
 from neptune.agent.shots import Gallery
 from neptune.config import Config
 from neptune.engine.engine import Engine
+from neptune.perception.checkpoints import need_transformers
 from neptune.sandbox import Sandbox
 from neptune.scene import Scene
 from neptune.scene.picture import Picture
@@ -23,15 +24,55 @@ from neptune.writer.chat import Chat, Settings
 USUAL_TURNS = 10
 
 
-def chat_of(config: Config) -> Chat:
+LOCAL = "transformers"
+"""The ``code_gen_provider`` of models that run here."""
+
+
+def model_of(config: Config, engine: Engine, free: bool = False) -> Model:
     """Return the model of a config's conversations.
+
+    Parameters
+    ----------
+    config
+        Its fields ``code_gen_…``. A model that runs here is the engine's own oracle where they name the same, or none.
+    engine
+        With the oracle.
+    free
+        It is asked for an answer, not for a turn: no grammar binds it.
 
     Raises
     ------
     NeptuneError
-        If it can not be asked: no key, no address, no package.
+        If it can not be asked: no key, no address, no package, no weights.
     """
-    return Chat(replace(Settings.of(config), constrained="off"))
+    if config.code_gen_provider != LOCAL:
+        return ChatModel(chat_of(config, free))
+    name = config.code_gen_model_name
+    oracle: Any = engine.oracle
+    if name not in (None, config.vlm_model_name):
+        from neptune.perception import registry
+
+        oracle = registry.oracle(str(name))
+    return LocalModel(oracle, config.code_gen_max_tokens, config.code_gen_temperature, config.seed)
+
+
+def chat_of(config: Config, free: bool = False) -> Chat:
+    """Return the client of a model behind an address; parameters and errors as of :func:`model_of`.
+
+    A grammar binds programs of the language alone, and, unless a form is named, not those in PyVision's tags: models
+    that were trained for them write what they learned.
+    """
+    settings = replace(Settings.of(config), replies=config.turn_format)
+    unbound = free or config.sandbox != "none" or (config.turn_format != "own" and settings.constrained == "auto")
+    return Chat(replace(settings, constrained="off") if unbound else settings)
+
+
+def check_model(config: Config) -> None:
+    """Say what is missing to ask the model of a config, before anything is loaded. Errors as of :func:`model_of`."""
+    if config.code_gen_provider == LOCAL:
+        need_transformers()
+    else:
+        chat_of(config)
 
 
 def limits_of(config: Config) -> TurnLimits:
@@ -98,7 +139,7 @@ def converse(
         tools = [tool.signature for tool in library]
         system = formats.system_text(config.turn_format, limits.turns, python, tools, seconds, lacking(config))
         conversation = Conversation(
-            model or ChatModel(chat_of(config)),
+            model or model_of(config, engine),
             blocks,
             question,
             config.turn_format,

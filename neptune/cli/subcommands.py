@@ -80,6 +80,18 @@ def _cache(words: list[str]) -> int:
     return execute(_config_of(given, "cache"), given)
 
 
+def _tools(words: list[str]) -> int:
+    from neptune.cli.commands.tools import show_tools
+
+    plain, given = split_command(words)
+    remove = given.pop("remove", None)
+    if given:
+        raise ConfigProblems([f"tools takes no fields but --remove, and --{next(iter(given))} is given"])
+    if remove == []:
+        raise ConfigProblems(["nothing is named to remove; expected tools FILE --remove NAME"])
+    return show_tools(Path(_one("tools", plain, "FILE")), remove or ())
+
+
 def _report(words: list[str]) -> int:
     plain, given = _split(words)
     places = picture_places("report", given)
@@ -155,6 +167,7 @@ FUNCTIONS: dict[str, Callable[[list[str]], int]] = {
     "compare": _compare,
     "replay": _replay,
     "cache": _cache,
+    "tools": _tools,
     "train": _task("train", "train-embedded"),
     "tune": _task("tune", "tune-clevr"),
     "train-answers": _task("train-answers", "train-answers"),

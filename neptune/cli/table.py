@@ -95,6 +95,12 @@ COMMANDS: dict[str, Command] = {
         ("prune",),
         ("cache", "cache experiments/oracle-cache.sqlite --prune qwen"),
     ),
+    "tools": Command(
+        "FILE [--remove NAME…]",
+        "functions that conversations made: list them, take some out",
+        "FILE is that of tool_library: run … --task agent --tools learn fills it, --tools offer offers what it keeps.",
+        examples=("tools tools.json", "tools tools.json --remove brightness"),
+    ),
     "train": Command(
         "[CONFIG]",
         "train the two shipped networks from annotations",

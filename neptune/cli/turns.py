@@ -9,13 +9,13 @@ from neptune.agent.conversation import Talk, as_record
 from neptune.agent.journal import Journal
 from neptune.agent.limits import ENDS
 from neptune.agent.models import NoModel
-from neptune.agent.page import write_page
-from neptune.agent.session import chat_of, converse, estimate, limits_of
+from neptune.agent.session import check_model, converse, estimate, limits_of
 from neptune.answer import Answer
 from neptune.config import Config
 from neptune.errors import ConfigError
 from neptune.foreign import printable
 from neptune.runs.record import RESULTS, write_json
+from neptune.runs.talks.page import write_page
 
 EVIDENCE = "evidence.jsonl"
 
@@ -40,7 +40,7 @@ def agent(config: Config, name: str) -> int:
     from neptune.scene.picture import Picture
 
     if config.datasets:
-        from neptune.runs.runner.turns import answer_ways
+        from neptune.runs.talks.ways import answer_ways
 
         return answer_ways(config, name)
     if config.estimate:
@@ -60,7 +60,7 @@ def agent(config: Config, name: str) -> int:
     replayed = journal.ended
     model = NoModel() if replayed else None
     if model is None:
-        chat_of(config)  # what is missing to ask it is said before models are loaded
+        check_model(config)
     with Engine.from_config(_seen(config, folder, replayed)) as engine:
         library = _library(config)
         talk, gallery = converse(

@@ -113,8 +113,8 @@ class Config(BaseModel):
     code_gen_provider: str = Field(
         "gold",
         description="Who writes programs: gold (the dataset's own; of a question that is asked, embedded), cache "
-        "(program_cache_address only), embedded (reads the question, no language model), or a language model at "
-        "openrouter, deepseek, openai, local.",
+        "(program_cache_address only), embedded (reads the question, no language model), a language model at "
+        "openrouter, deepseek, openai, local; in turns also transformers, a model that runs here.",
     )
     code_gen_model_name: str | None = Field(None, description="Language model that writes programs.")
     code_gen_base_url: str | None = Field(
@@ -279,7 +279,7 @@ class Config(BaseModel):
     turn_limits: dict[str, Any] = Field(
         default_factory=dict,
         description='Task agent: what a conversation may use, {"pictures": 32, "tokens": 200000, "money": 0.5, '
-        '"oracle_calls": 5000, "seconds": 600}; a limit of money needs code_gen_prices.',
+        '"oracle_calls": 5000, "seconds": 600}; pictures 0: shows none; a limit of money needs code_gen_prices.',
     )
     sandbox: Literal["none", "bwrap", "gvisor"] = Field(
         "none",

@@ -16,9 +16,10 @@ from neptune.servers.endpoints import ENDPOINTS
 from neptune.servers.keys import check_host, secrets_in, split_address
 from neptune.words import describe_value
 
-PROVIDERS = ("gold", "cache", "embedded", *ENDPOINTS)
+LOCAL = "transformers"
+PROVIDERS = ("gold", "cache", "embedded", *ENDPOINTS, LOCAL)
 """Where programs come from: the dataset's own, a file of programs by question, the embedded reader of questions, or a
-provider of language models."""
+provider of language models; in conversations also a vision-language model that runs here."""
 
 
 def own_fields(model: type[Config]) -> tuple[str, ...]:
@@ -67,6 +68,11 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
         problems.append(f"'dataset' is not given; task direct answers one of {', '.join(DATASETS)}")
     if config.task == "agent" or (config.task in ("ask", "serve") and config.turns is not None):
         problems += _turn_problems(config, skip)
+    elif config.code_gen_provider == LOCAL and "code_gen_provider" not in skip:
+        problems.append(
+            "'code_gen_provider' is transformers, which leads conversations; expected --task agent, ask with --turns, "
+            "or a server's provider"
+        )
     if config.task == "ask" or (config.task == "agent" and not config.datasets):
         given = config.image is not None or config.video is not None
         if not given and not config.explain and not skip & {"image", "video"}:
@@ -101,10 +107,21 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
 def _turn_problems(config: Config, skip: set[str]) -> list[str]:
     """What a conversation needs and lacks: a model that replies, prices where money is limited."""
     problems = []
-    if config.code_gen_provider not in ENDPOINTS and "code_gen_provider" not in skip:
+    if config.code_gen_provider not in (*ENDPOINTS, LOCAL) and "code_gen_provider" not in skip:
         problems.append(
             f"'code_gen_provider' is {config.code_gen_provider}, which replies in no conversation; expected a model: "
-            f"--code_gen_provider, one of {', '.join(ENDPOINTS)}, and --code_gen_model_name"
+            f"--code_gen_provider, one of {', '.join((*ENDPOINTS, LOCAL))}, and --code_gen_model_name"
+        )
+    named = config.code_gen_model_name or config.vlm_model_name
+    if config.code_gen_provider == LOCAL and registry.address_of("oracle", named) != registry.BY_ID["oracle"]:
+        problems.append(
+            f"'code_gen_provider' is transformers, and '{named}' is no vision-language model that runs here; expected "
+            "--code_gen_model_name, a short name (qwen2_2b, …), id or folder, or the same as --vlm_model_name"
+        )
+    if config.sandbox != "none" and config.code_gen_constrained not in ("auto", "off"):
+        problems.append(
+            f"'code_gen_constrained' is {config.code_gen_constrained}, and no grammar binds Python in a sandbox; leave "
+            "it out, or sandbox none"
         )
     if config.video is not None and "video" not in skip:
         problems.append("'video' does not go with turns; expected a picture, --image photo.jpg")
@@ -113,9 +130,14 @@ def _turn_problems(config: Config, skip: set[str]) -> list[str]:
     known = ("pictures", "tokens", "money", "oracle_calls", "seconds")
     problems += _entry_problems(
         "limit", "turn_limits", config.turn_limits, known,
-        lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf,
+        lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf,
         "a number above 0",
     )  # fmt: skip
+    problems += [
+        f"'turn_limits.{name}' is 0; expected a number above 0"
+        for name, value in config.turn_limits.items()
+        if name != "pictures" and not isinstance(value, bool) and value == 0
+    ]
     if "money" in config.turn_limits and not any(config.code_gen_prices.values()):
         problems.append(
             "'turn_limits.money' limits money, and no price is known; expected code_gen_prices, such as "

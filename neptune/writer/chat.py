@@ -17,7 +17,7 @@ from neptune.servers.fields import Fields
 from neptune.servers.listed import get
 from neptune.servers.transport import words_of
 from neptune.writer import failures
-from neptune.writer.grammars import request_fields
+from neptune.writer.grammars import PROGRAM, request_fields
 
 if TYPE_CHECKING:
     from neptune.config import Config
@@ -82,6 +82,8 @@ class Settings:
         Fields that no request carries.
     trusted_hosts
         Hosts besides the provider's own that may get its key.
+    replies
+        What a grammar binds: programs, or replies of a conversation (:data:`neptune.writer.grammars.REPLIES`).
     """
 
     provider: str
@@ -97,6 +99,7 @@ class Settings:
     prices: Mapping[str, float] = field(default_factory=dict)
     omit: Sequence[str] = ()
     trusted_hosts: Sequence[str] = ()
+    replies: str = PROGRAM
 
     @classmethod
     def of(cls, config: Config) -> Settings:
@@ -267,7 +270,7 @@ class Chat:
             request["n"] = n
         if s.seed is not None and self.endpoint.seed:
             request["seed"] = s.seed + seed_offset
-        return request | request_fields(form)
+        return request | request_fields(form, s.replies)
 
     # --- reading replies -------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
     gbnf()                   for llama.cpp
     openai_tool()            a custom tool with Lark syntax for OpenAI
 
+The first two are also there for whole replies of a conversation: a program between its marks, or an answer.
 All come from ``grammars/neptune.lark`` as Lark itself reads it, by way of one small form: rules of alternatives, in
 which Lark's helper rules are repeats again and direct left recursion is a repeat (llama.cpp takes none).
 """
@@ -20,6 +21,14 @@ from neptune.writer.patterns import Chars, Choice, Pattern, Repeat, Sequence, re
 
 FORMS = ("gbnf", "llguidance", "openai")
 """What ``code_gen_constrained`` may be, besides ``auto`` and ``off``."""
+
+PROGRAM = "program"
+REPLIES = {
+    "own": ("```python\n", "```", "Answer: ", ""),
+    "pyvision": ("<code>\n```python\n", "```\n</code>", "<answer>\n\\boxed{", "}\n</answer>"),
+}
+"""What is bound: :data:`PROGRAM`, or a reply in one of these forms, each with what stands around a program and around
+an answer (:mod:`neptune.agent.formats` reads them)."""
 
 TOOL = "program"
 """The name of the custom tool."""
@@ -119,6 +128,35 @@ def rules() -> Mapping[str, tuple[Way, ...]]:
     return {name: _factored(ways) for name, ways in done.items()}
 
 
+@lru_cache(maxsize=4)
+def rules_of(replies: str) -> Mapping[str, tuple[Way, ...]]:
+    """Return the rules of what a model replies, ``"generate"`` first.
+
+    Parameters
+    ----------
+    replies
+        :data:`PROGRAM`, or a form of :data:`REPLIES`: perhaps a line of thought, then one program (a block may end
+        without a result) or one answer.
+    """
+    if replies == PROGRAM:
+        return rules()
+    begun, ended, answer, after = REPLIES[replies]
+    found = dict(rules())
+    (lines, result, _), *_ = found.pop("generate")
+    newline = Word("NEWLINE", "\n")
+    thought = Group(((Word("TURN_THOUGHT", regex="[^`<\n]{1,200}"), newline),), "?")
+    said = (Word("TURN_ANSWER", answer), Word("TURN_WORDS", regex="[^ \"'*`<{}\\\n\t]" + "[^`<{}\n]{0,199}"))
+    return {
+        "generate": (
+            (thought, Rule("turn_program")),
+            (thought, *said, *([Word("TURN_AFTER", after)] if after else [])),
+        ),
+        "turn_program": ((Word("TURN_BEGUN", begun), Rule("turn_block"), Word("TURN_ENDED", ended)),),
+        "turn_block": ((lines, Group(((result, newline),), "?")), (result, newline)),
+        **found,
+    }
+
+
 def _factored(ways: tuple[Way, ...]) -> tuple[Way, ...]:
     """Return the same alternatives with what several begin with written once.
 
@@ -181,9 +219,9 @@ def _refuse_left_recursion(found: Mapping[str, tuple[Way, ...]]) -> None:
 # --- Lark, for llguidance and OpenAI -----------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
-def llguidance() -> str:
-    """Return ``generate`` as the Lark text of llguidance; the start rule is called ``start``."""
+@lru_cache(maxsize=4)
+def llguidance(replies: str = PROGRAM) -> str:
+    """Return ``generate``, or whole `replies`, as the Lark text of llguidance; the start rule is called ``start``."""
     lines, named = [], {}
 
     def show(part: Part) -> str:
@@ -194,7 +232,7 @@ def llguidance() -> str:
             return json.dumps(part.text, ensure_ascii=False)
         return _rule_name(part.name, "_") if isinstance(part, Rule) else _group(part, show)
 
-    for name, ways in rules().items():
+    for name, ways in rules_of(replies).items():
         lines.append(f"{_rule_name(name, '_')}: " + "\n    | ".join(_way(w, show) for w in ways))
     lines += [f"{name}: /{regex}/" for name, regex in named.items()]
     return "\n".join(lines) + "\n"
@@ -209,9 +247,9 @@ def openai_tool() -> dict[str, Any]:
 # --- GBNF, for llama.cpp ---------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
-def gbnf() -> str:
-    """Return ``generate`` in the GBNF of llama.cpp; the start rule is called ``root``."""
+@lru_cache(maxsize=4)
+def gbnf(replies: str = PROGRAM) -> str:
+    """Return ``generate``, or whole `replies`, in the GBNF of llama.cpp; the start rule is called ``root``."""
     lines, named = [], {}
 
     def show(part: Part) -> str:
@@ -223,7 +261,7 @@ def gbnf() -> str:
             return name
         return _rule_name(part.name, "-") if isinstance(part, Rule) else _group(part, show)
 
-    for name, ways in rules().items():
+    for name, ways in rules_of(replies).items():
         lines.append(f"{_rule_name(name, '-')} ::= " + " | ".join(_way(w, show) for w in ways))
     lines += [f"{name} ::= {_gbnf_pattern(read_pattern(regex))}" for name, regex in named.items()]
     return "\n".join(lines) + "\n"
@@ -282,21 +320,28 @@ def _group(part: Group, show: Callable[[Part], str]) -> str:
     return f"({' | '.join(_way(way, show) for way in part.ways)}){part.sign}"
 
 
-def request_fields(form: str) -> dict[str, Any]:
+def request_fields(form: str, replies: str = PROGRAM) -> dict[str, Any]:
     """Return what a chat completion's request needs for a form of constrained decoding (``"off"``: nothing).
+
+    Parameters
+    ----------
+    form
+        One of :data:`FORMS`; OpenAI's tool takes programs alone, so that replies of a conversation are free there.
+    replies
+        As of :func:`rules_of`.
 
     Raises
     ------
     ValueError
         For an unknown form.
     """
-    if form == "off":
+    if form == "off" or (form == "openai" and replies != PROGRAM):
         return {}
     if form == "gbnf":
-        return {"extra_body": {"grammar": gbnf()}}
+        return {"extra_body": {"grammar": gbnf(replies)}}
     if form == "llguidance":
         # vLLM reads the first, SGLang the second; each leaves the other's alone.
-        text = llguidance()
+        text = llguidance(replies)
         return {"extra_body": {"structured_outputs": {"grammar": text}, "ebnf": f"%llguidance {{}}\n\n{text}"}}
     if form == "openai":
         return {"tools": [openai_tool()], "tool_choice": {"type": "custom", "custom": {"name": TOOL}}}

@@ -212,7 +212,10 @@ def test_limits_that_are_none_are_refused() -> None:
     with pytest.raises(ConfigError, match="no price is known"):
         TurnLimits.of(3, {"money": 4}, {})
     with pytest.raises(ConfigError, match="above 0"):
-        TurnLimits.of(3, {"pictures": 0}, {})
+        TurnLimits.of(3, {"tokens": 0}, {})
+    with pytest.raises(ConfigError, match="0 or more"):
+        TurnLimits.of(3, {"pictures": -1}, {})
+    assert TurnLimits.of(3, {"pictures": 0}, {}).pictures == 0
     assert TurnLimits.of(3, {"money": 4.0}, {"prompt": 1.0}).money == 4.0
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from PIL import Image
 from neptune.answer import Answer
 from neptune.cli import main
 from neptune.errors import DatasetError
-from neptune.runs.runner.turns import summary, table
+from neptune.runs.talks.ways import summary, table
 from neptune.tasks import load
 from neptune.tasks.detail.choices import chosen, shuffled
 
@@ -179,6 +181,25 @@ def test_three_ways_are_compared_by_one_command_which_goes_on(
     assert "turns    6 of 6 right" in out
     assert "McNemar" in out
     assert len(list((tmp_path / "out" / "pages").glob("*.html"))) == 12
+    assert out.splitlines()[-1] == str(tmp_path / "out" / "report.html")
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    shown = json.loads(zlib.decompress(base64.b64decode(report.split('id="chunk-0">')[1].split("<")[0])))
+    at = json.loads(zlib.decompress(base64.b64decode(report.split('id="index">')[1].split("<")[0])))["id"]
+    talk = shown[next(k for k, one in enumerate(at) if one.endswith("(turns)"))]
+    assert [t["kind"] for t in talk["conversation"]["turns"]] == ["code", "code"]
+    page = (tmp_path / "out" / talk["page"]).read_text(encoding="utf-8")
+    assert "../report.html#" in page
+    assert "light(image_clue_0)" in page
+    assert "turns against direct" in report
+    by = results["by_dataset"]
+    assert {name: row["correct"] for name, row in by.items()} == {
+        "folder: direct": 3, "folder: program": 0, "folder: turns": 6,
+    }  # fmt: skip
+    (tmp_path / "out" / "report.html").unlink()
+    assert main(["report", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8") == report
+    assert main(["report", str(tmp_path)]) == 0  # the page over all runs lists it
+    assert "out/report.html" in (tmp_path / "index.html").read_text(encoding="utf-8")
     kept_functions = json.loads((tmp_path / "tools.json").read_text())["functions"]
     assert [(f["name"], f["kept"]) for f in kept_functions] == [("light", True)]
 

@@ -30,10 +30,13 @@ def report_again(folder: Path, data_dir: str | None = None, follow_links: bool =
         If the folder holds no run, or what it recorded is damaged.
     """
     from neptune.runs.report import index, write_report
+    from neptune.runs.talks.shown import ways_again
 
     if not (folder / records.CONFIG).is_file():
         return index.build(folder)
     records.check_own_files(folder)
+    if (ways := ways_again(folder)) is not None:
+        return ways
     found, _ = records.read_samples(folder / records.SAMPLES)
     shown = list(attach(folder, found))
     results = folder / records.RESULTS

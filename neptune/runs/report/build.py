@@ -109,6 +109,7 @@ class ReportParts:
     def __init__(
         self, folder: Path, samples: int, pictures: RecordedPictures | Callable[[str], str] | None = None
     ) -> None:
+        self._folder = folder
         self._picture = pictures if callable(pictures) else Pictures(folder, samples, pictures)
         self._index = Columns()
         self._chunks, self._open = list[str](), list[dict[str, Any]]()
@@ -119,9 +120,26 @@ class ReportParts:
         row = row_of(record)
         place_picture(row, record.get("picture"), self._picture, self._pictures, self._places)
         self._index.add(row)
-        self._open.append(sample_of(record))
+        sample = sample_of(record)
+        if "conversation" in sample:
+            sample["conversation"] = self._talk(sample["conversation"])
+        self._open.append(sample)
         if len(self._open) == CHUNK:
             self._pack()
+
+    def _talk(self, talk: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a conversation with the places of its pictures among those of the page."""
+        turns = [dict(t) for t in talk.get("turns") or () if isinstance(t, Mapping)]
+        for turn in turns:
+            shown = [dict(p) for p in turn.get("pictures") or () if isinstance(p, Mapping)]
+            for shot in shown:
+                place: dict[str, Any] = {}
+                source = str(self._folder / "pictures" / f"{shot.get('sha256')}.png")
+                if str(shot.get("sha256")).isalnum():
+                    place_picture(place, source, self._picture, self._pictures, self._places)
+                shot["at"] = place.get("picture")
+            turn["pictures"] = shown
+        return {**talk, "turns": turns}
 
     def _pack(self) -> None:
         if self._open:

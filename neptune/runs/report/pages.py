@@ -28,6 +28,7 @@ STATES = ("right", "wrong", "error", "abstained", "unjudged")
 REPORT_SCRIPTS = ("base", "words", "list", "picture", "sample", "panels", "report", "main")
 PAIR_SCRIPTS = ("base", "words", "list", "picture", "sample", "panels", "pair", "main")
 INDEX_SCRIPTS = ("base", "runs")
+TALK_SCRIPTS = ("base", "talk")
 CONTACT_SCRIPTS = ("base", "contact")
 
 

@@ -48,7 +48,7 @@ class VlmsAreBlind(ListedTask):
         draft.family = str(row.get("task") or "all")[:80]
         draft.picture = stored_picture(row.get("image"), where, self.root, self.follow_links)
         truth = row.get("groundtruth")
-        if not isinstance(truth, str | int | float) or not str(truth).strip():
+        if not isinstance(truth, str | int | float) or not str(truth).strip() or truth != truth:
             raise DatasetError(f"The answer is {truth!r}"[:80], where=where, expected="a number, a letter or a word")
         draft.expected = {"answer": str(truth)}
 
@@ -56,20 +56,41 @@ class VlmsAreBlind(ListedTask):
         """Tell whether the answer is the same."""
         if answer.abstained or answer.value is None:
             return False
-        return _bare(str(plain(answer))) == _bare(sample.expected["answer"])
+        return same(str(plain(answer)), sample.expected["answer"])
 
     def show_expected(self, sample: Sample) -> Any:
         """Return the answer."""
         return sample.expected["answer"]
 
 
-def _bare(text: str) -> str:
-    """Return what an answer says: what stands in its last braces, words small, numbers and truths in one form."""
+_WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+_NUMBERS = {word: str(k) for k, word in enumerate(_WORDS.split())}
+_PAIR = re.compile(r"\d+\s*[,x×]\s*\d+")
+
+
+def same(said: str, truth: str) -> bool:
+    """Tell whether what a model says is the right answer, which its kind decides: of a text that says two, neither is.
+
+    >>> same("rows={4} columns={5}", "4,5"), same("The lines cross {2} times.", "2"), same("{3}", "2")
+    (True, True, False)
+    """
+    truth = truth.strip().lower()
+    text = re.sub(r"[a-z]+", lambda word: _NUMBERS.get(word[0], word[0]), said.lower())
     held = re.findall(r"\{([^{}]*)\}", text)
-    said = " ".join(re.sub(r"[^\w\s.,-]", " ", (held[-1] if held else text).lower()).split()).strip(" .,")
-    said = {"true": "yes", "false": "no", "one": "1", "two": "2", "three": "3", "zero": "0"}.get(said, said)
-    try:
-        number = float(said)
-    except ValueError:
-        return said.replace(" ", "").replace(",", "x")
-    return str(int(number)) if number.is_integer() else str(number)
+    if _PAIR.fullmatch(truth):  # rows and columns
+        return _numbers(" ".join(held) if held else text) == _numbers(truth)
+    shown = held[-1] if held else text
+    if _numbers(truth) and not re.search("[a-z]", truth):
+        return set(_numbers(shown)) == set(_numbers(truth))
+    words = re.findall(r"[^\W_]+", shown)
+    if truth in ("yes", "no", "true", "false"):
+        found = {{"true": "yes", "false": "no"}.get(w, w) for w in words} & {"yes", "no"}
+        return found == {{"true": "yes", "false": "no"}.get(truth, truth)}
+    if len(truth) == 1 and len(words) > 1:  # a letter within a sentence: "a" may be an article, if another is there
+        letters = [w for w in words if len(w) == 1]
+        return set(letters if len(set(letters)) == 1 else [w for w in letters if w not in "ai"]) == {truth}
+    return words == re.findall(r"[^\W_]+", truth)
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", text)]

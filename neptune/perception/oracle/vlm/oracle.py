@@ -18,8 +18,9 @@ from neptune.perception.device_failures import failures_said
 from neptune.perception.oracle.caching.exchanges import Exchanges
 from neptune.perception.oracle.canvas import MAX_PIXELS, Canvas, Canvases, object_rows
 from neptune.perception.oracle.visual import VisualForm
-from neptune.perception.oracle.vlm import adapters
+from neptune.perception.oracle.vlm import adapters, dialogue
 from neptune.perception.oracle.vlm import load as loading
+from neptune.perception.oracle.vlm.dialogue import Message, Written
 from neptune.perception.oracle.vlm.prompts import Chat, Prompt
 from neptune.scene.identity import identity
 from neptune.scene.types import IntArray, QueryRequest, ScoreRequest, Scores
@@ -209,6 +210,21 @@ class TransformersOracle:
         said = [replies.get(k, f"the likeliest of its choices: {known[k]}") for k in range(len(prompts))]
         self._keep(requests, prompts, places, said)
         return [[known[k] for k in at.tolist()] for at in places]
+
+    def reply(
+        self, messages: Sequence[Message], max_new_tokens: int, temperature: float | None = 0.0, seed: int = 0
+    ) -> Written:
+        """Reply to a conversation with pictures.
+
+        Parameters and errors as of :func:`neptune.perception.oracle.vlm.dialogue.reply`.
+
+        Raises
+        ------
+        OracleFailedError
+            If memory runs out, or the device fails.
+        """
+        with self._inference():
+            return dialogue.reply(self.reader, messages, max_new_tokens, temperature, seed, self.canvases.max_pixels)
 
     def prompts(self, request: ScoreRequest | QueryRequest) -> Iterator[Prompt]:
         """Yield what the model is given for each tuple of objects of a request. Errors as :meth:`score`."""

@@ -68,3 +68,54 @@ function balance(halves, panels) { // panels into two columns: each into the sho
   // The picture stays in sight beside a long plan.
   columns[0].classList.toggle("stick", !narrow && columns[0].lastElementChild.getBoundingClientRect().bottom - columns[0].getBoundingClientRect().top < byId("sample").clientHeight);
 }
+
+// A conversation: its turns, with what came of each, the pictures that were shown, where time and money went.
+function shot(p) {
+  const img = make("img");
+  img.alt = show(p.name);
+  img.loading = "lazy";
+  if (pictures[p.at]) img.src = pictures[p.at];
+  const words = [p.size ? p.size.join(" × ") : "", ...(p.history || [])].filter(Boolean).join(" → ");
+  const opened = make("details", "shot", make("summary", "", img));
+  return make("figure", "", opened, make("figcaption", "", make("code", "", show(p.name)), " ", words));
+}
+
+function turnOf(t, k) {
+  const seconds = t.seconds || {}, spent = t.spent || {}, money = spent.code_gen_cost ? ` · money ${spent.code_gen_cost.toFixed(5)}` : "";
+  const cost = `model ${(seconds.model || 0).toFixed(2)} s · program ${(seconds.program || 0).toFixed(2)} s · ${count(spent.prompt_tokens || 0)} + ${count(spent.completion_tokens || 0)} tokens${money}${t.oracle_calls ? ` · ${count(t.oracle_calls)} oracle calls` : ""}`;
+  const node = make("div", "turn", make("h2", "", `Turn ${k + 1}`, make("span", "quiet", cost)));
+  if (t.kind === "code") node.append(make("pre", "", show(t.read)));
+  else if (t.kind === "answer") node.append(make("p", "", "Answer: ", make("b", "", show(t.read))));
+  else node.append(make("pre", "error", show(t.read)));
+  const values = make("dl", "facts");
+  for (const [name, value] of Object.entries(t.values || {})) values.append(make("dt", "", make("code", "", name)), make("dd", "", show(value)));
+  if (values.children.length) node.append(values);
+  if (t.text) node.append(make("pre", "", show(t.text)));
+  if (t.error) node.append(make("pre", "error", show(t.error)));
+  const shown = (Array.isArray(t.pictures) ? t.pictures : []).map(shot);
+  if (shown.length) node.append(make("div", "shots", ...shown));
+  return node;
+}
+
+function panelTalk(sample) {
+  const talk = sample.conversation, turns = talk && Array.isArray(talk.turns) ? talk.turns : [];
+  if (!turns.length) return null;
+  const panel = make("div", "panel talk", make("h2", "", `The conversation: ${count(turns.length)} turns, ended: ${show(talk.end)}${talk.why ? ` (${talk.why})` : ""}`));
+  const total = turns.reduce((sum, t) => sum + (t.seconds?.model || 0) + (t.seconds?.program || 0), 0) || 1, bar = make("div", "spent");
+  for (const t of turns) for (const kind of ["model", "program"]) {
+    const part = make("span", kind);
+    part.style.width = `${100 * (t.seconds?.[kind] || 0) / total}%`;
+    bar.append(part);
+  }
+  const money = talk.code_gen_cost ? ` · money ${talk.code_gen_cost.toFixed(5)}` : "";
+  panel.append(bar, make("div", "note", `${(talk.seconds || 0).toFixed(2)} s, blue the model, the rest programs · ${count(talk.prompt_tokens || 0)} tokens read, ${count(talk.completion_tokens || 0)} written${money} · ${count(talk.oracle_calls || 0)} oracle calls`));
+  const tools = (Array.isArray(talk.tools) ? talk.tools : []).map((t) => `${t.signature} in turn ${t.turn}${(t.used || []).length ? `, used in ${t.used.join(", ")}` : ""}`);
+  if (tools.length) panel.append(make("div", "note", `tools made: ${tools.join("; ")}`));
+  if (typeof sample.page === "string" && /^pages\/[\w-]+\.html$/.test(sample.page)) {
+    const link = make("a", "", "the page of this conversation");
+    link.href = sample.page;
+    panel.append(make("div", "note", link));
+  }
+  panel.append(...turns.map(turnOf));
+  return panel;
+}

@@ -114,7 +114,7 @@ class View {
   }
 
   place() { // labels have a size of the screen, so their places follow the picture's width
-    const shown = this.frame.clientWidth, boxes = this.sample.boxes;
+    const shown = this.frame.clientWidth, boxes = this.sample.boxes || [];
     if (!shown || !boxes.length) return;
     const unit = this.size[0] / shown, height = (FONT + 5) * unit;
     const scored = Boolean(this.rest.scores || (this.sample.plan || []).length), score = (i) => this.rest.scores?.[i] ?? 0;

@@ -8,24 +8,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from neptune.agent import formats
 from neptune.agent.blocks import LanguageBlocks, answer_in_words
 from neptune.agent.conversation import Talk, as_record
-from neptune.agent.journal import PICTURES
 from neptune.agent.library import Library, same_with
-from neptune.agent.models import ChatModel, Model
-from neptune.agent.page import write_page
-from neptune.agent.session import chat_of, converse, limits_of, toolbox_of
+from neptune.agent.models import LocalModel, Model
+from neptune.agent.session import check_model, converse, limits_of, model_of, toolbox_of
 from neptune.agent.shots import Gallery
-from neptune.config import Config
+from neptune.config import PASSING, Config
+from neptune.config.files import without_trust
 from neptune.errors import ConfigError, DatasetError, ModelFailedError, NeptuneError
-from neptune.runs.evaluate.compare import mcnemar
-from neptune.runs.evaluate.intervals import interval
-from neptune.runs.record import CONFIG, RESULTS, SAMPLES, write_json
+from neptune.runs.evaluate.summary import summarise
+from neptune.runs.record import CONFIG, META, REPORT, RESULTS, SAMPLES, write_json
+from neptune.runs.talks.page import keep_pictures, write_page
+from neptune.runs.talks.shown import as_samples, named, summary, table, write_ways
 from neptune.saving import append_line, replacing
 from neptune.writer.failures import ProviderError
 
@@ -41,7 +42,7 @@ DECIDING = ("ways", "turns", "turn_format", "turn_limits", "sandbox", "code_gen_
 
 
 def answer_ways(config: Config, name: str) -> int:
-    """Answer each sample in each of the config's ways, and print how they compare; last the path of the results.
+    """Answer each sample in each of the config's ways, and print how they compare; last the path of the report.
 
     Returns
     -------
@@ -59,25 +60,31 @@ def answer_ways(config: Config, name: str) -> int:
     assert config.data_dir is not None
     loaded = [tasks.load(d, config.data_dir, config.num_samples, **config.reading()) for d in config.datasets]
     folder, limits = config.folder(name), limits_of(config)
-    model = ChatModel(chat_of(config))
+    check_model(config)
     done = _opened(folder, config)
     library = Library(Path(config.tool_library)) if config.tools != "none" and config.tool_library else None
     with Engine.from_config(config) as engine:
+        model = model_of(config, engine)
+        free = model if isinstance(model, LocalModel) else model_of(config, engine, free=True)
         for task in loaded:
             for sample in task.samples:
                 for way in config.ways:
                     if (sample.id, way) not in done:
-                        record = _answered(config, engine, model, task, sample, way, folder, library)
+                        record = _answered(
+                            config, engine, free if way == "direct" else model, task, sample, way, folder, library
+                        )
                         line = json.dumps(record, ensure_ascii=False, default=str) + "\n"
                         append_line(folder / SAMPLES, line.encode(), "The samples")
                         done[sample.id, way] = record
                 if library is not None and config.tools == "learn":
                     _learn(config, engine, library, sample, done)
-    results = summary(list(done.values()), config.ways)
+    results = summarise(list(as_samples(done.values(), config.ways)), _totals(loaded, config.ways))
+    results |= summary(list(done.values()), config.ways)
     results |= {"limits": {"turns": limits.turns}, "functions": len(library.offered(config.sandbox)) if library else 0}
     write_json(folder / RESULTS, results)
     print(table(results))
-    print(folder / RESULTS, flush=True)
+    print(folder / RESULTS)
+    print(write_ways(folder, list(done.values()), config.ways, results), flush=True)
     return 2 if any(record["error"] for record in done.values()) else 0
 
 
@@ -98,7 +105,9 @@ def _opened(folder: Path, config: Config) -> dict[tuple[str, str], dict[str, Any
                 expected=f"the same {', '.join(changed)}", hint="Choose another --output_dir, or --resume false",
             )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, fields)
+    kept = without_trust(config.model_dump(mode="json", exclude=set(PASSING)))
+    meta = {"name": folder.name, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    write_json(path, {**kept, **fields, "output_dir": str(folder), META: meta})
     if not (folder / SAMPLES).exists():
         return {}
     data = (folder / SAMPLES).read_bytes()
@@ -108,6 +117,11 @@ def _opened(folder: Path, config: Config) -> dict[tuple[str, str], dict[str, Any
             file.write(whole)
     records = [json.loads(line) for line in whole.splitlines()]
     return {(record["id"], record["way"]): record for record in records}
+
+
+def _totals(loaded: Sequence[Task], ways: Sequence[str]) -> dict[str, int]:
+    """Return how many answers there will be, by dataset and way."""
+    return {named(task.name, way, ways): len(task.samples) for task in loaded for way in ways}
 
 
 def _answered(
@@ -132,7 +146,8 @@ def _answered(
             raise DatasetError("The sample has no picture", where=sample.id)
         record["expected"] = task.show_expected(sample)
         answer, more, scene = _ways(config, engine, model, sample, way, library, folder)
-        record |= more
+        record |= more | {"abstained": answer.abstained, "probability": answer.probability, "kind": answer.kind}
+        record |= {"why": answer.why or None} if answer.abstained else {}
         if not answer.abstained:
             record["answer"] = task.show_answer(sample, answer, scene)
         record["correct"] = task.judge(sample, answer, scene)
@@ -152,9 +167,11 @@ def _ways(
         gallery = Gallery()
         gallery.add(sample.picture)
         content = formats.question_content("own", sample.question, gallery.clues)
+        content = content if limits_of(config).pictures else formats.in_words(content)
         said = model.reply([{"role": "system", "content": DIRECT}, {"role": "user", "content": content}])
         answer = answer_in_words(formats.bare(said.text) if not said.failure else None)
-        return answer, {"reply": said.text, "failure": said.failure, **said.spent.as_dict()}, None
+        shown = keep_pictures(folder, gallery.clues)
+        return answer, {"reply": said.text, "failure": said.failure, "pictures": shown, **said.spent.as_dict()}, None
     scene = engine.scene(sample.picture) if config.sandbox == "none" else None
     one = config if way == "turns" else config.model_copy(update={"turns": 1})
     offered = library.offered(config.sandbox) if library is not None and way == "turns" else ()
@@ -163,26 +180,21 @@ def _ways(
     )  # fmt: skip
     assert talk.answer is not None
     more = {"conversation": as_record(talk, config.turn_format, config.sandbox)}
-    _page(folder, sample, way, talk, gallery, more["conversation"])
-    return talk.answer, more, scene
-
-
-def _page(folder: Path, sample: Sample, way: str, talk: Talk, gallery: Gallery, conversation: dict[str, Any]) -> None:
-    """Write the page of a conversation, and the pictures that it shows."""
-    for clue in gallery.clues:
-        path = folder / PICTURES / f"{clue.digest}.png"
-        if not path.is_file():
-            with replacing(path, "A picture of the conversation") as file:
-                file.write(clue.png)
-    shown = [{"name": c.name, "sha256": c.digest, "size": list(c.picture.size)} for c in gallery.clues]
+    more |= {"pictures": keep_pictures(folder, gallery.clues), "page": _page(sample, way)}
     answer = talk.answer
     record = {
-        "question": sample.question, "pictures": shown, "conversation": conversation,
-        "answer": None if answer is None or answer.abstained else answer.value,
-        "probability": None if answer is None else answer.probability,
+        "question": sample.question, "pictures": more["pictures"], "conversation": more["conversation"],
+        "answer": None if answer.abstained else answer.value, "probability": answer.probability,
     }  # fmt: skip
-    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in str(sample.id))[:120]
-    write_page(folder, record, Path("pages") / f"{safe}-{way}.html")
+    write_page(folder, record, more["page"], f"../{REPORT}#{quote(f'{sample.id} ({way})')}")
+    return answer, more, scene
+
+
+def _page(sample: Sample, way: str) -> str:
+    """Return where the page of a conversation stands below the run folder."""
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in str(sample.id))[:120]
+    mark = "" if safe == str(sample.id) else f"-{sha256(str(sample.id).encode()).hexdigest()[:8]}"
+    return f"pages/{safe}{mark}-{way}.html"
 
 
 def _learn(
@@ -232,60 +244,3 @@ def _again(engine: Engine, sample: Sample, codes: Sequence[str]) -> Any:
     for code in codes:
         last = blocks.run(code)
     return None if last is None else (last.answer.value if last.answer is not None else None, last.text, last.error)
-
-
-def summary(records: Sequence[Mapping[str, Any]], ways: Sequence[str]) -> dict[str, Any]:
-    """Return what the ways are worth: each one's accuracy with its interval, each pair by McNemar's exact test.
-
-    A sample counts in a comparison if both ways were judged on it; what was not answered is wrong.
-    """
-    right = {way: {r["id"]: bool(r["correct"]) for r in records if r["way"] == way and r["correct"] is not None}
-             for way in ways}  # fmt: skip
-    found: dict[str, Any] = {"n": len({r["id"] for r in records}), "ways": {}, "pairs": []}
-    for way in ways:
-        values = list(right[way].values())
-        of = [r for r in records if r["way"] == way]
-        bounds = interval([float(v) for v in values])
-        found["ways"][way] = {
-            "judged": len(values),
-            "correct": sum(values),
-            "accuracy": sum(values) / len(values) if values else None,
-            "interval": list(bounds) if bounds else None,
-            "errors": sum(bool(r["error"]) for r in of),
-            "ends": _counted(r["conversation"]["end"] for r in of if "conversation" in r),
-            "seconds": round(sum(r["seconds"] for r in of), 2),
-        }
-    for first, second in combinations(ways, 2):
-        both = right[first].keys() & right[second].keys()
-        lost = sum(right[first][i] and not right[second][i] for i in both)
-        won = sum(right[second][i] and not right[first][i] for i in both)
-        found["pairs"].append(
-            {"first": first, "second": second, "only_first": lost, "only_second": won, "p": mcnemar(lost, won)}
-        )
-    return found
-
-
-def _counted(words: Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for word in words:
-        counts[word] = counts.get(word, 0) + 1
-    return dict(sorted(counts.items()))
-
-
-def table(results: Mapping[str, Any]) -> str:
-    """Return the comparison in lines."""
-    lines = []
-    for way, of in results["ways"].items():
-        if of["accuracy"] is None:
-            lines.append(f"{way:<8} not judged")
-            continue
-        low, high = of["interval"]
-        lines.append(
-            f"{way:<8} {of['correct']} of {of['judged']} right, {of['accuracy']:.1%} (95 %: {low:.1%} to {high:.1%})"
-        )
-    for pair in results["pairs"]:
-        lines.append(
-            f"{pair['second']} against {pair['first']}: {pair['only_second']} won, {pair['only_first']} lost, "
-            f"McNemar's exact test p = {pair['p']:.3g}"
-        )
-    return "\n".join(lines)

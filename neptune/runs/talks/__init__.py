@@ -1,0 +1,1 @@
+"""Conversations about samples of datasets: answered in several ways, and shown."""
