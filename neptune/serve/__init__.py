@@ -41,9 +41,9 @@ def serve(config: ServeConfig, name: str) -> int:
     most = int(config.max_upload_mb * 1e6)
     rules = Rules(LOOPBACK if local else (), token, most * 3 // 2 + 100_000, origins=tuple(config.origins))
     if config.turns is not None:
-        from neptune.agent.session import chat_of
+        from neptune.agent.session import check_model
 
-        chat_of(config)  # what is missing to ask it is said before anything is loaded
+        check_model(config)  # what is missing to ask it is said before anything is loaded
     with listening(config.host, config.port) as socket:
         service = _service(config, most, config.at_once)
         address = f"http://{config.host if ':' not in config.host else f'[{config.host}]'}:{socket.getsockname()[1]}/"

@@ -121,6 +121,8 @@ class ListedTask(Task):
             if isinstance(self.records[index], Mapping) and "tests" in self.records[index]:
                 draft.extra["tests"] = self.records[index]["tests"]
             shallow([draft.extra, draft.expected], where)
+            if not draft.question.strip():
+                raise DatasetError("The question is empty", where=where, expected="words")
             if len(draft.question) > LONGEST:
                 raise DatasetError(
                     f"The question has {len(draft.question):,} characters", where=where, expected=f"at most {LONGEST:,}"

@@ -98,6 +98,7 @@ FAILS = {
     "showing a number": "show(3)",
     "returning a picture": "return image_clue_0",
     "an endless list": "xs = [1]\nfor k in range(60):\n    xs = xs + xs",
+    "500 MB of text": "s = 'x'\nfor k in range(29):\n    s = s + s\nprint(s)",
     "a long loop": "n = 0\nfor a in range(1000):\n    for b in range(1000):\n        n += 1",
 }
 

@@ -208,6 +208,8 @@ BAD: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "neither": (["I am not sure."], "refused", {}),
     "nothing at all": ([" "], "model", {}),
     "a picture it was never shown": ([fenced("show(image_clue_9)")], "refused", {}),
+    "a tool that there is not": ([fenced("show(image_clue_0.enhance())")], "refused", {}),
+    "an answer that ends nowhere": (["Answer:"], "refused", {}),
     "refused three times": ([fenced("import os"), fenced("open('x')"), fenced("while True:\n    pass")], "refused", {}),
     "too many pictures": (
         [fenced("for k in range(9):\n    show(image_clue_0.rotate(k + 1))")], "pictures", {"pictures": 4}),
@@ -252,6 +254,21 @@ def test_endless_prints_of_python_are_cut(tmp_path: Path) -> None:
     if reason := sandbox_missing():
         pytest.skip(reason)
     talk = play([fenced("for k in range(500):\n    print('x' * 1_000_000)"), "Answer: done"], tmp_path, sandbox="bwrap")
+    assert talk["end"] == "answered"
+    assert len(talk["turns"][0]["text"]) < 7000
+
+
+def test_a_picture_that_python_was_never_shown_costs_turns_until_it_ends(tmp_path: Path) -> None:
+    if reason := sandbox_missing():
+        pytest.skip(reason)
+    talk = play([fenced("show(image_clue_7)")], tmp_path, sandbox="bwrap")
+    assert talk["end"] == "repeats"
+    assert "NameError" in talk["turns"][0]["error"]
+
+
+def test_500_mb_of_prints_of_the_language_are_cut(tmp_path: Path) -> None:
+    program = "line = 'x' * 50000\nfor k in range(9000):\n    print(line, k)"
+    talk = play([fenced(program), "Answer: done"], tmp_path)
     assert talk["end"] == "answered"
     assert len(talk["turns"][0]["text"]) < 7000
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from neptune.answer import Answer
+from neptune.errors import NeptuneError
 from neptune.tasks import load
 from neptune.tasks.detail.blind import same
 
@@ -59,7 +60,6 @@ BAD: dict[str, Any] = {
     "bytes that are none": row(image={"bytes": b"GIF89a", "path": None}),
     "a picture of this machine": row(image={"bytes": None, "path": "/etc/hostname"}),
     "a picture beside the folder": row(image={"bytes": None, "path": "../other.png"}),
-    "a picture at an address": row(image={"bytes": None, "path": "http://127.0.0.1:9/x.png"}),
     "a picture that is a number": row(image=7),
     "an answer that is a list": row(groundtruth=["4", "5"]),
     "an answer that is empty": row(groundtruth=" "),
@@ -73,6 +73,14 @@ def test_a_bad_row_is_its_own_samples_problem(bad: Any, tmp_path: Path, monkeypa
     Image.new("RGB", (5, 5)).save(tmp_path.parent / "other.png")
     found = samples([row(), bad, row(groundtruth="2")], tmp_path, monkeypatch).samples
     assert [s.problem is None for s in found] == [True, False, True]
+
+
+def test_a_picture_at_an_address_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (sample,) = samples([row(image={"bytes": None, "path": "http://127.0.0.1:9/x.png"})], tmp_path, monkeypatch).samples
+    assert sample.problem is not None or sample.picture is not None
+    if sample.picture is not None:
+        with pytest.raises(NeptuneError):
+            _ = sample.picture.image
 
 
 ODD: dict[str, Any] = {"no kind": row(task=None), "a kind of numbers": row(task=3), "a long kind": row(task="k" * 999)}

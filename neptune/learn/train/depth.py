@@ -14,15 +14,16 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from neptune.config.paths import ReadFolder, WrittenFolder
+from neptune.config.paths import ReadFolder
 from neptune.errors import ConfigError, DatasetError
 from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.learn.train.augment import mirrored
 from neptune.learn.train.data import ClevrFolder
+from neptune.learn.train.fields import ClevrTraining
 from neptune.learn.train.measure import jittered
 from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
@@ -39,26 +40,12 @@ TENTH = 0.1
 """Depths that differ by more than this share of the nearer one are told apart by where boxes end, too."""
 
 
-class DepthConfig(BaseModel):
-    """The configuration of ``task: train-depth``."""
-
-    model_config = ConfigDict(extra="forbid")
+class DepthConfig(ClevrTraining):
+    """The configuration of ``task: train-depth``; the scenes need ``pixel_coords`` too."""
 
     task: Literal["train-depth"] = "train-depth"
     name: str = "train-depth"
-    data_dir: ReadFolder = Field(description="a folder in CLEVR's format, with bbox and pixel_coords: trained on")
-    follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
-    val_dir: ReadFolder | None = Field(
-        None, description="another such folder: the figures reported; default: held-out part"
-    )
-    output_dir: WrittenFolder | None = None
-    seed: int = 0
-    world: str | None = Field(None, description='what the pictures are, e.g. "CLEVR renderings"')
     scorer: ReadFolder | None = Field(None, description="weights of the scorer that looks; default: the shipped ones")
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
-    holdout: int = Field(default=60, ge=1, description="pictures held out, for the choice of the epoch")
-    limit: int | None = Field(default=None, ge=2, description="use at most so many pictures")
     looks: int = Field(
         default=4, ge=1, description="times that each picture is looked at, mirrored and with boxes moved"
     )

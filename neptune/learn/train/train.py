@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from neptune.config.paths import ReadFolder, WrittenFolder
+from neptune.config.paths import ReadFolder
 from neptune.errors import ConfigError
 from neptune.learn.shared import Progress, commit, hold_out, shown, threads
 from neptune.learn.train import calibration, measure
@@ -23,6 +23,7 @@ from neptune.learn.train.augment import Paster
 from neptune.learn.train.data import ClevrFolder
 from neptune.learn.train.detector import choose_thresholds, train_detector
 from neptune.learn.train.domain import fit_domain, share_outside
+from neptune.learn.train.fields import ClevrTraining
 from neptune.learn.train.loop import Settings
 from neptune.learn.train.scorer import JITTER, train_scorer
 from neptune.perception.checkpoints import device_of
@@ -50,33 +51,17 @@ class PartConfig(BaseModel):
     width: int = Field(default=32, ge=4, description="channels of the first layer")
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(ClevrTraining):
     """The configuration of ``task: train``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     task: Literal["train"] = "train"
     name: str = "train-embedded"
-    data_dir: ReadFolder = Field(description="a folder in CLEVR's format, with a bbox for each object: trained on")
-    follow_links: bool = Field(False, description="symbolic links below data_dir may lead out of it")
-    val_dir: ReadFolder | None = Field(
-        None, description="another such folder: the figures reported; default: held-out part"
-    )
-    output_dir: WrittenFolder | None = None
-    seed: int = 0
-    world: str | None = Field(
-        None, description='what the pictures are, said of one that is out of domain, e.g. "CLEVR renderings"'
-    )
     weights: ReadFolder | None = Field(
         None,
         description="a folder of trained weights: they are kept; what is a picture of their domain is fitted anew, and "
         "a detector's thresholds",
     )
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
     parts: list[Part] = Field(default=["detector", "scorer"], min_length=1)
-    holdout: int = Field(default=60, ge=1, description="pictures held out for early stopping and calibration")
-    limit: int | None = Field(default=None, ge=2, description="use at most so many pictures")
     max_minutes: float = Field(default=38.0, gt=0, description="both parts together end by then, one half each")
     features: int = Field(default=256, ge=8, description="length of the scorer's feature vector")
     detector: PartConfig = Field(default_factory=lambda: PartConfig(epochs=24, batch=16, lr=2e-3))

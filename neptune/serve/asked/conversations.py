@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from neptune.agent.conversation import Talk, Turn, turn_record
 from neptune.agent.limits import ENDS
-from neptune.agent.models import ChatModel, Model
-from neptune.agent.session import chat_of, converse, limits_of
+from neptune.agent.models import Model
+from neptune.agent.session import converse, limits_of, model_of
 from neptune.agent.shots import Gallery
 from neptune.errors import ConfigError
 from neptune.serve import requests as r
@@ -43,7 +43,7 @@ class Conversations:
     def __init__(self, service: Service, model: Model | None = None) -> None:
         self._service = service
         offered = service.config.turns is not None
-        self._model = model or (ChatModel(chat_of(service.config)) if offered else None)
+        self._model = model or (model_of(service.config, service.engine) if offered else None)
 
     def begin(self, body: r.Converse) -> Callable[[Tell], dict[str, Any]]:
         """Return a conversation that tells each turn, and in the end what came of it.
