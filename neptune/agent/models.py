@@ -132,7 +132,7 @@ def _inside(oracle: Any) -> Any:
 
 def _as_parts(content: Any) -> list[str | Picture]:
     """Return a message's texts and pictures."""
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    parts: list[dict[str, Any]] = [{"type": "text", "text": content}] if isinstance(content, str) else content
     return [p["text"] if p["type"] == "text" else _picture(p["image_url"]["url"]) for p in parts]
 
 

@@ -96,9 +96,10 @@ COMMANDS: dict[str, Command] = {
         ("cache", "cache experiments/oracle-cache.sqlite --prune qwen"),
     ),
     "tools": Command(
-        "FILE [--remove NAME…]",
-        "functions that conversations made: list them, take some out",
-        "FILE is that of tool_library: run … --task agent --tools learn fills it, --tools offer offers what it keeps.",
+        "FILE",
+        "functions that conversations made, for later ones",
+        "Lists them with the samples that they served; --remove NAME… takes some out. FILE is that of tool_library: "
+        "run … --task agent --tools learn fills it, --tools offer offers what it keeps.",
         examples=("tools tools.json", "tools tools.json --remove brightness"),
     ),
     "train": Command(

@@ -179,7 +179,7 @@ def _ways(
         one, engine, [sample.picture], sample.question, scene=scene, model=model, library=offered
     )  # fmt: skip
     assert talk.answer is not None
-    more = {"conversation": as_record(talk, config.turn_format, config.sandbox)}
+    more: dict[str, Any] = {"conversation": as_record(talk, config.turn_format, config.sandbox)}
     more |= {"pictures": keep_pictures(folder, gallery.clues), "page": _page(sample, way)}
     answer = talk.answer
     record = {

@@ -140,7 +140,7 @@ def _refused(error: Exception) -> OracleError:
 
 def _shown(picture: Picture, max_pixels: int) -> Any:
     """Return a picture as an image processor takes it: neither huge nor tiny."""
-    return canvas_of(Scene(np.zeros((0, 4)), picture.size, picture), max_pixels).image
+    return canvas_of(Scene(np.zeros((0, 4), dtype=np.float32), picture.size, picture), max_pixels).image
 
 
 def _fits(network: Network, length: int) -> None:
