@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 from neptune.agent import formats
 from neptune.agent.blocks import Blocks, LanguageBlocks, PythonBlocks

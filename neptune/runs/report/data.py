@@ -151,7 +151,8 @@ def sample_of(record: Record) -> dict[str, Any]:
 _LISTS = {"notes", "presuppositions", "ambiguous", "objects", "trace", "plan", "lines", "boxes", "scores"}
 _LISTS |= {"regions", "variables", "program_notes", "oracle_remarks", "calls", "programs", "witness"}
 _LISTS |= {"answer_set", "answer_chances", "changed"}
-_OBJECTS = {"judge", "blame", "beside", "variants", "flip", "usage", "oracle_failures", "seen", "verified", "tests", "conversation"}
+_OBJECTS = {"judge", "blame", "beside", "variants", "flip", "usage", "oracle_failures", "seen", "verified", "tests"}
+_OBJECTS |= {"conversation"}
 
 
 def _fits(name: str, value: Any) -> bool:
