@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.served import BASE, DATA, PICTURE, application, events, listening, refused
+from helpers.served import BASE, DATA, IMAGES, PICTURE, application, events, listening, refused
 
+from neptune.engine import Engine
 from neptune.errors import NeptuneError
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed: make setup-all")
@@ -200,6 +203,40 @@ def test_too_many_at_once_are_sent_away_and_one_that_takes_long_too() -> None:
         work.close()
 
     asyncio.run(run())
+
+
+def test_searches_do_not_hold_up_questions() -> None:
+    """What takes long has threads of its own: three searches that go on leave both threads of questions free."""
+    go = threading.Event()
+
+    class Held:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+        def score(self, requests: Any) -> Any:
+            go.wait(60)
+            return self.inner.score(requests)
+
+    engine = Engine(Held(Engine().oracle), "embedded", workers=4)
+    with listening(application(roots=(IMAGES,), engine=engine)) as address:
+
+        def search() -> str:
+            body = {"folder": ".", "query": "a red cube", "top": 1, "max_oracle_calls": 20}
+            return str(httpx.post(f"{address}/v1/find", json=body, timeout=120).text)
+
+        with ThreadPoolExecutor(3) as pool:
+            searches = [pool.submit(search) for _ in range(3)]
+            time.sleep(2)
+            try:
+                begun = time.monotonic()
+                assert httpx.post(f"{address}/v1/check", json={"program": "1"}, timeout=30).json()["ok"]
+                assert time.monotonic() - begun < 20
+            finally:
+                go.set()
+            assert all(events(one.result())[-1][0] == "done" for one in searches)
 
 
 def test_the_line_is_first_come_first_served() -> None:
