@@ -235,8 +235,8 @@ def table(name: str, found: Rows, seed: int = 0) -> list[dict[str, Any]]:
     return out
 
 
-RUNS = (100, 300, 1000)
-"""Pictures of a run under a shift."""
+RUNS, AUDITS = (100, 300, 1000), (AUDIT, 0.1)
+"""Pictures of a run under a shift, and shares that are audited."""
 
 MOST_BROKEN = int(binom.ppf(0.95, DRAWS, DELTA))
 """Of 500 so many breaks are no sign that more than a share delta breaks."""
@@ -253,13 +253,18 @@ def false_alarms(found: Rows, width: int, seed: int = 1) -> int:
 
 
 def _rings(
-    skipped: Floats, wrong: Floats, at_most: float, rng: np.random.Generator, pictures: int | None = None
+    skipped: Floats,
+    wrong: Floats,
+    at_most: float,
+    rng: np.random.Generator,
+    pictures: int | None = None,
+    audit: float = AUDIT,
 ) -> tuple[bool, int]:
     """Return whether the alarm rings in a run over so many pictures, and after how many."""
     alarm, n = Alarm(at_most, LEVEL), len(skipped)
     for picture in rng.integers(0, n, n if pictures is None else pictures).tolist():
-        hits = rng.binomial(int(wrong[picture]), AUDIT)
-        if alarm.see(hits / (AUDIT * skipped[picture]) if skipped[picture] else 0.0):
+        hits = rng.binomial(int(wrong[picture]), audit)
+        if alarm.see(hits / (audit * skipped[picture]) if skipped[picture] else 0.0):
             return True, alarm.seen
     return False, alarm.seen
 
@@ -335,13 +340,13 @@ def shifts(of: Any, proxy: Oracle, pictures: int | None, most: int | None) -> li
     for kind, strength in [(kind, strength) for kind, strengths in SHIFTS.items() for strength in strengths]:
         by = Shifted(proxy, Shift(kind=kind, strength=strength))
         found = of("clevr", f"shift-{kind}-{strength:g}", by, most, [float(plain.widths[k])])
-        rng = np.random.default_rng(2)
         row = {"shift": kind, "strength": strength, "risk": float(found.losses[0].mean())}
         row |= {"wrong": float(found.wrong[0].sum() / found.skipped[0].sum()), "pictures": found.losses.shape[1]}
-        for pictures in RUNS:
-            rang = [_rings(found.skipped[0], found.wrong[0], at_most, rng, pictures) for _ in range(DRAWS)]
-            heard = [at for yes, at in rang if yes]
-            row |= {f"rang_in_{pictures}": len(heard), f"at_{pictures}": float(np.median(heard)) if heard else None}
+        for audit in AUDITS:
+            rng = np.random.default_rng(2)
+            rang = [_rings(found.skipped[0], found.wrong[0], at_most, rng, max(RUNS), audit) for _ in range(DRAWS)]
+            heard = np.array([at for yes, at in rang if yes])
+            row |= {f"audit {audit:g}": {str(n): int((heard <= n).sum()) for n in RUNS}}
         out.append(row)
         print(row, flush=True)
     return out

@@ -94,6 +94,9 @@ class Several:
         answers = [dispute.answers[k] for k in left] if dispute.answers else []
         order = sorted(range(len(found)), key=lambda k: -found[k].weight)
         found, answers = [found[k] for k in order], [answers[k] for k in order] if answers else []
+        if len(set(answers)) > 1:
+            said = "; ".join(f"program {k + 1}: {answer}" for k, answer in enumerate(answers))
+            notes.append(f"they differ where there is {dispute.scene}. {said}")
         if len(found) > 1 and "tests" in self.checks and self.test is not None:
             found, answers, more, cost = self._tested(found, answers, question, ask)
             notes, spent = [*notes, *more], spent + cost

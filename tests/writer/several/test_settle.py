@@ -41,6 +41,8 @@ def test_programs_of_one_meaning_vote_as_one() -> None:
     found, notes, spent = several().settled(given, QUESTION, ask)
     assert [(c.program, pytest.approx(c.weight)) for c in found] == [(RIGHT, 0.6), (WRONG, 0.4)]
     assert "3 programs are 2" in notes[0]
+    assert notes[1].startswith("they differ where there is object 0: ")
+    assert notes[1].endswith("program 1: no; program 2: yes")
     assert ask.asked == []
     assert spent.calls == 0
     plain, _, _ = Several().settled(given, QUESTION, ask)
