@@ -45,7 +45,7 @@ def certified_figures(certificate: Certificate, share: float, records: Iterable[
         of_picture[0] += int(usage.get("audit_skipped") or 0)
         of_picture[1] += int(usage.get("audit_wrong") or 0)
         asked += int(usage.get("audit_calls") or 0)
-    found = {"alpha": certificate.alpha, "delta": certificate.delta, "width": certificate.width}
+    found: dict[str, Any] = {"alpha": certificate.alpha, "delta": certificate.delta, "width": certificate.width}
     found["guarantees"] = dict(sorted(guarantees.items()))
     if certificate.audit is None:
         return found
