@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from neptune.errors import WriteError
 from neptune.html import RAMP, score_color
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.report import write_report
 from neptune.runs.report.annotate import annotate
 from neptune.runs.report.build import EMBEDDED
+from neptune.runs.report.data import PAGES
 
 VOID = {"meta", "img", "input", "br", "hr", "link"}
 EVIL = '</script><script>alert(1)</script><!-- & "quotes" \u2028 ünïcode'
@@ -146,3 +148,49 @@ def test_annotated_picture(size: tuple[int, int]) -> None:
     scale = drawn.width / size[0]
     assert drawn.getpixel((round(box[0] * scale) + 1, round((box[1] + box[3]) / 2 * scale))) == score_color(1)
     assert annotate(image, []).size == (drawn.width, round(size[1] * scale))
+
+
+def test_the_data_of_many_samples_lies_beside_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neptune.runs.report.build.PAGED", 7)
+    monkeypatch.setattr("neptune.runs.report.build.PAGED_CHUNK", 3)
+    run = tmp_path / "run"
+    (run / PAGES / "not-ours").mkdir(parents=True)
+    records = [sample(i, picture=str(tmp_path / f"{i // 2}.png")) for i in range(20)]
+    for again in range(2):  # the second page takes the place of the first, with all that lies beside it
+        page, inside = build(run, records)
+        folders = sorted(p for p in (run / PAGES).iterdir() if p.name != "not-ours")
+        assert len(folders) == 1, again
+    facts = json.loads(re.search(r'id="facts">(.*?)</script>', page)[1])  # type: ignore[index]
+    assert (facts["beside"], facts["blocks"], facts["samples"]) == (f"{PAGES}/{folders[0].name}", 3, 20)
+    assert inside["samples"] == []
+    assert len(inside["index"]["id"]) == 7
+    files = {path.stem: path.read_text() for path in folders[0].iterdir()}
+    data = {}
+    for name, text in files.items():
+        found = re.fullmatch(rf'data\("{name}","([A-Za-z0-9+/=]+)"\);\n', text)  # nothing else can stand in a script
+        assert found is not None, text[:80]
+        data[name] = unpack(found[1])
+    chunks = [data[f"chunk-{k}"] for k in range(7)]
+    assert [len(chunk) for chunk in chunks] == [3] * 6 + [2]
+    rest = [data[f"index-{k}"] for k in (1, 2)]
+    assert set(data) == {f"chunk-{k}" for k in range(7)} | {"index-1", "index-2"}
+    ids = inside["index"]["id"] + [name for block in rest for name in block["index"]["id"]]
+    assert ids == [str(record["id"]) for record in records]
+    # Pictures are numbered on from block to block; each is written where it is new.
+    assert len(inside["pictures"]) + sum(len(block["pictures"]) for block in rest) == 10
+    places = inside["index"]["picture"] + [place for block in rest for place in block["index"]["picture"]]
+    assert places == [i // 2 for i in range(20)]
+    whole, alone = build(tmp_path / "whole", records[:5])
+    assert "report-pages/" not in re.search(r'id="facts">(.*?)</script>', whole)[1]  # type: ignore[index]
+    assert alone["samples"] == [s for chunk in chunks for s in chunk][:5]
+    build(run, records[:5])  # a small page leaves nothing beside it
+    assert [p.name for p in (run / PAGES).iterdir()] == ["not-ours"]
+
+
+def test_data_that_can_not_be_written_beside_the_page_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neptune.runs.report.build.PAGED", 3)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / PAGES).write_text("a file")
+    with pytest.raises(WriteError, match="data of the report"):
+        build(run, [sample(i) for i in range(5)])

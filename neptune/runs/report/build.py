@@ -1,7 +1,7 @@
-"""Makes ``report.html`` from the records of a run: one file that needs no network.
+"""Makes ``report.html`` from the records of a run: a file that needs no network.
 
 Up to `EMBEDDED` samples their pictures are in the file too; beyond, it refers to them by their paths, and the page
-loads one when its sample is looked at.
+loads one when its sample is looked at. Of more than `PAGED` samples, most of the data lies beside the page.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from cachetools import LRUCache
 
 from neptune.errors import PictureError
 from neptune.foreign import scrubbed
@@ -20,13 +22,16 @@ from neptune.runs.record import REPORT, Record
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.report.about import about
 from neptune.runs.report.calls import each_with_calls
-from neptune.runs.report.data import CHUNK, Columns, packed, row_of, sample_of
+from neptune.runs.report.data import CHUNK, PAGED, PAGED_CHUNK, Beside, Columns, forget_pages, packed, row_of, sample_of
 from neptune.runs.report.pages import REPORT_SCRIPTS, pieces_of
 from neptune.saving import RESUME, replacing
 from neptune.scene.picture import Picture
 
 EMBEDDED = 200
 """Up to this many samples the pictures are embedded."""
+
+PLACES_KEPT = 4096
+"""Of data beside the page: so many pictures are known to be there already. Another's address is written once more."""
 
 _WIDEST = 640
 """Embedded pictures are scaled down to this width in pixels."""
@@ -48,7 +53,7 @@ def write_report(
     pictures
         Finds the pictures that records name; ``None``: anywhere.
     """
-    parts = ReportParts(folder, len(records), pictures)
+    parts = ReportParts(folder, len(records), pictures, beside=True)
     for record in each_with_calls(folder, records):
         parts.add(record)
     return write_parts(folder, parts, results)
@@ -61,6 +66,7 @@ def write_parts(folder: Path, parts: ReportParts, results: Mapping[str, Any]) ->
     with replacing(path, f"{path.name} of the run", RESUME) as file:
         for piece in pieces:
             file.write(scrubbed(piece).encode("utf-8", "backslashreplace"))
+    parts.replaced()
     return path
 
 
@@ -79,14 +85,16 @@ class Pictures:
 
     def __init__(self, folder: Path, samples: int, found: RecordedPictures | None = None) -> None:
         self._folder, self._embed = folder, samples <= EMBEDDED
-        self._found, self._known = found or RecordedPictures(), dict[str, str]()
+        self._found = found or RecordedPictures()
+        self._known: MutableMapping[str, str] = LRUCache(PLACES_KEPT)
 
     def __call__(self, path: str) -> str:
         """Return the address, or the data, of a picture; ``""`` where it can not be shown (its samples say so)."""
-        if path not in self._known:
+        known = self._known.get(path)
+        if known is None:
             file = self._found.file(path)
-            self._known[path] = "" if file is None else self._shown(file)
-        return self._known[path]
+            known = self._known[path] = "" if file is None else self._shown(file)
+        return known
 
     def _shown(self, file: Path) -> str:
         return _embedded(file) if self._embed else _relative(file, self._folder)
@@ -104,28 +112,57 @@ class ReportParts:
     pictures
         Finds the pictures that records name; ``None``: anywhere. Or gives the address, or the data, of a picture by its
         path; ``""``: not shown.
+    beside
+        Whether data may lie beside the page, where there are more than :data:`PAGED` samples.
     """
 
     def __init__(
-        self, folder: Path, samples: int, pictures: RecordedPictures | Callable[[str], str] | None = None
+        self,
+        folder: Path,
+        samples: int,
+        pictures: RecordedPictures | Callable[[str], str] | None = None,
+        *,
+        beside: bool = False,
     ) -> None:
-        self._folder = folder
         self._picture = pictures if callable(pictures) else Pictures(folder, samples, pictures)
-        self._index = Columns()
-        self._chunks, self._open = list[str](), list[dict[str, Any]]()
-        self._pictures, self._places = list[str](), dict[str, int]()
+        self._folder, self._samples = folder, samples
+        self._beside = Beside(folder) if beside and samples > PAGED else None
+        self._chunk = CHUNK if self._beside is None else PAGED_CHUNK
+        self._index, self._rows, self._blocks = Columns(), 0, 0
+        self._first: tuple[str, str] | None = None
+        self._chunks, self._chunk_count, self._open = list[str](), 0, list[dict[str, Any]]()
+        self._pictures, self._picture_count = list[str](), 0
+        self._places: MutableMapping[str, int] = {} if self._beside is None else LRUCache(PLACES_KEPT)
 
     def add(self, record: Record) -> None:
-        """Take what is shown of one more sample."""
+        """Take what is shown of one more sample.
+
+        Raises
+        ------
+        WriteError
+            If what lies beside the page can not be written.
+        """
         row = row_of(record)
-        place_picture(row, record.get("picture"), self._picture, self._pictures, self._places)
+        if source := record.get("picture"):
+            row["picture"] = self._place(source)
         self._index.add(row)
         sample = sample_of(record)
         if "conversation" in sample:
             sample["conversation"] = self._talk(sample["conversation"])
         self._open.append(sample)
-        if len(self._open) == CHUNK:
+        self._rows += 1
+        if len(self._open) == self._chunk:
             self._pack()
+        if self._beside is not None and self._rows == PAGED:
+            self._pack_index()
+
+    def _place(self, source: str) -> int:
+        place = self._places.get(source)
+        if place is None:
+            place = self._places[source] = self._picture_count
+            self._picture_count += 1
+            self._pictures.append(self._picture(source))
+        return place
 
     def _talk(self, talk: Mapping[str, Any]) -> dict[str, Any]:
         """Return a conversation with the places of its pictures among those of the page."""
@@ -133,34 +170,61 @@ class ReportParts:
         for turn in turns:
             shown = [dict(p) for p in turn.get("pictures") or () if isinstance(p, Mapping)]
             for shot in shown:
-                place: dict[str, Any] = {}
                 source = str(self._folder / "pictures" / f"{shot.get('sha256')}.png")
-                if str(shot.get("sha256")).isalnum():
-                    place_picture(place, source, self._picture, self._pictures, self._places)
-                shot["at"] = place.get("picture")
+                shot["at"] = self._place(source) if str(shot.get("sha256")).isalnum() else None
             turn["pictures"] = shown
         return {**talk, "turns": turns}
 
     def _pack(self) -> None:
         if self._open:
-            self._chunks.append(packed(self._open))
+            text = packed(self._open)
+            if self._beside is None:
+                self._chunks.append(text)
+            else:
+                self._beside.put(f"chunk-{self._chunk_count}", text)
+            self._chunk_count += 1
             self._open = []
+
+    def _pack_index(self) -> None:
+        """Pack the rows of the index, and the pictures that are new with them: the first in the page."""
+        table = self._index.table()
+        if self._first is None:
+            self._first = packed(table), packed(self._pictures)
+        elif self._rows and self._beside is not None:
+            self._beside.put(f"index-{self._blocks}", packed({"index": table, "pictures": self._pictures}))
+        else:
+            return
+        self._blocks += 1
+        self._index, self._rows, self._pictures = Columns(), 0, []
+
+    def replaced(self) -> None:
+        """Take away what lies beside the page that this one has replaced."""
+        if self._beside is not None:
+            self._beside.alone()
+        else:
+            forget_pages(self._folder)
 
     def page(
         self, title: str, results: Mapping[str, Any], about_it: Mapping[str, Any] | None = None, live: bool = False
     ) -> Iterator[str]:
         """Yield the page, piece by piece; see :func:`page`."""
         self._pack()
+        self._pack_index()
+        assert self._first is not None
+        index, pictures = self._first
+        beside: dict[str, Any] = {}
+        if self._beside is not None:
+            beside = {"beside": self._beside.name, "blocks": self._blocks, "samples": self._samples}
         results = _told_apart(results) | dict(results)
         return pieces_of(
             "report.html",
             REPORT_SCRIPTS,
-            {"results": results, "chunk": CHUNK, "live": live, "title": title},
+            {"results": results, "chunk": self._chunk, "live": live, "title": title} | beside,
             title=title,
             results=results,
             about=about_it,
-            pictures=packed(self._pictures),
-            index=packed(self._index.table()),
+            pictures=pictures,
+            index=index,
             chunks=self._chunks,
         )
 

@@ -327,7 +327,7 @@ def finish(
     from neptune.runs.report.calls import each_with_calls
 
     # One way through the records, which are on the disk: figures and report take from each what they show.
-    page = ReportParts(folder.path, len(folder.records), pictures)
+    page = ReportParts(folder.path, len(folder.records), pictures, beside=True)
     more: list[Mapping[str, Any]] = []
     curve = Curve()
     beside = has_side_files(folder.path)  # their figures are of all the records

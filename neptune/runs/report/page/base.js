@@ -63,11 +63,37 @@ function addRows(table) {
 
 let stored = 0; // samples that are in the page itself; later ones came from its server
 
+// Data that lies beside the page, in scripts that call `data`: a page from a file may load these, and read no other file.
+const arrived = new Map();
+const NOT_BESIDE = "The data of this page is not beside it: keep the folder report-pages with report.html, or write both anew with neptune-reasoner report.";
+
+function data(name, text) { arrived.set(name, text); }
+
+function beside(name) {
+  return new Promise((done, failed) => {
+    const script = make("script");
+    script.onload = () => {
+      const text = arrived.get(name);
+      arrived.delete(name);
+      script.remove();
+      if (text === undefined) failed(new Error(NOT_BESIDE)); else done(text);
+    };
+    script.onerror = () => { script.remove(); failed(new Error(NOT_BESIDE)); };
+    script.src = `${facts.beside}/${name}.js`;
+    document.head.append(script);
+  });
+}
+
 async function details(at) {
   if (at >= stored) return fresh[at - stored];
-  const which = Math.floor(at / facts.chunk);
-  if (!chunks.has(which)) chunks.set(which, unpack(byId(`chunk-${which}`).textContent));
-  return (await chunks.get(which))[at % facts.chunk];
+  const which = Math.floor(at / facts.chunk), name = `chunk-${which}`;
+  if (!chunks.has(which)) chunks.set(which, facts.beside ? beside(name).then(unpack) : unpack(byId(name).textContent));
+  try {
+    return (await chunks.get(which))[at % facts.chunk];
+  } catch (error) {
+    chunks.delete(which); // it may be there the next time
+    throw error;
+  }
 }
 
 // Light and dark, and what else is kept between pages where storage is not barred.

@@ -81,9 +81,40 @@ async function poll() {
   setTimeout(poll, 1000);
 }
 
+async function readOn(asked) { // the rest of the index, which lies beside the page
+  const status = byId("status"), said = status.textContent;
+  for (let k = 1; k < facts.blocks; k++) {
+    status.textContent = `NePTune Reasoner · reading: ${count(rows.length)} of ${count(facts.samples)}`;
+    try {
+      const block = await unpack(await beside(`index-${k}`));
+      addRows(block.index);
+      for (const picture of block.pictures) pictures.push(picture);
+    } catch (error) {
+      status.textContent = error.message;
+      break;
+    }
+  }
+  if (rows.length === facts.samples) status.textContent = said;
+  drawCharts();
+  filter(true);
+  if (asked && byId("samples").hidden) goTo(asked);
+  document.documentElement.dataset.whole = "true";
+}
+
+const wanted = () => decodeURIComponent(location.hash.slice(1));
+
+function goTo(id) { // the sample that the address names
+  const at = id ? matching.findIndex((r) => r.id === id) : -1;
+  if (at < 0) return false;
+  chosen = at;
+  byId("samples").classList.add("one");
+  view("samples");
+  return true;
+}
+
 async function start() {
   addRows(await unpack(byId("index").textContent));
-  stored = rows.length;
+  stored = facts.samples || rows.length;
   pictures = await unpack(byId("pictures").textContent);
   startPage();
   notation = kept("notation") === "yes";
@@ -102,13 +133,13 @@ async function start() {
   addEventListener("keydown", key);
   drawCharts();
   if (facts.first) outcome = facts.first;
+  const asked = wanted(); // before another one is chosen
   filter();
-  const wanted = decodeURIComponent(location.hash.slice(1)), at = wanted ? matching.findIndex((r) => r.id === wanted) : -1;
-  if (at >= 0) { chosen = at; byId("samples").classList.add("one"); }
-  if (at >= 0 || rows.length === 1 && !facts.live) view("samples"); // of a single answer there is nothing to sum up
+  if (!goTo(asked) && rows.length === 1 && !facts.live) view("samples"); // of a single answer there is nothing to sum up
   if (rows.length === 1) byId("samples").classList.add("one");
   document.documentElement.dataset.ready = "true";
   if (facts.live) poll();
+  if (facts.blocks > 1) readOn(asked);
 }
 
 start();

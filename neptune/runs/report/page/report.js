@@ -5,7 +5,11 @@ async function drawSample(row) {
   const mine = ++turn, place = byId("sample");
   if (!row) { place.replaceChildren(); return; }
   if (byId("samples").hidden) return;
-  const sample = await details(row.at);
+  let sample;
+  try { sample = await details(row.at); } catch (error) {
+    if (mine === turn) place.replaceChildren(topLine(row), make("p", "note", error.message));
+    return;
+  }
   if (mine !== turn) return; // another one was chosen meanwhile
   const view = new View(row, sample), halves = make("div", "halves");
   place.replaceChildren(topLine(row), make("div", "question", row.question || "(no question)"), verdict(row, sample), ...[alerts(sample)].filter(Boolean), halves);
