@@ -73,6 +73,8 @@ def check(config: Config, found: Findings) -> None:
         if config.video is not None:
             found.try_("video", partial(_film, config))
     check_servers(config, found)
+    if config.cluster is not None:
+        check_extra("ray", "cluster", found)
     folder = config.folder("") / "config.json" if config.output_dir else None
     if folder is not None and folder.exists():
         found.notes.append(f"{folder.parent} holds a run already: it is resumed, unless --resume false")

@@ -32,6 +32,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "vision": ("cv2",),
     "ocr": ("rapidocr", "onnxruntime"),
     "finetune": ("transformers", "accelerate", "peft", "matplotlib"),
+    "ray": ("ray", "pyarrow"),
 }
 """Extra of the installation → the packages it brings."""
 

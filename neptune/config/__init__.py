@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from neptune.config.tasks import MODELS, TASKS
 
 if TYPE_CHECKING:
-    from neptune.config.model import DATASETS, NEUTRAL, PASSING, Config
+    from neptune.config.lasting import NEUTRAL, PASSING
+    from neptune.config.model import DATASETS, Config
     from neptune.config.read import load_config, make_config, model_of
     from neptune.config.semantic import PROVIDERS
     from neptune.config.validation import ConfigProblems
@@ -22,7 +23,8 @@ __all__ = ["DATASETS", "MODELS", "NEUTRAL", "PASSING", "PROVIDERS", "TASKS", "Co
 __all__ += ["load_config", "make_config", "model_of"]
 
 _LATER = {
-    **dict.fromkeys(("DATASETS", "NEUTRAL", "PASSING", "Config"), "model"),
+    **dict.fromkeys(("NEUTRAL", "PASSING"), "lasting"),
+    **dict.fromkeys(("DATASETS", "Config"), "model"),
     **dict.fromkeys(("load_config", "make_config", "model_of"), "read"),
     "PROVIDERS": "semantic",
     "ConfigProblems": "validation",

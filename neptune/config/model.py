@@ -15,24 +15,6 @@ from neptune.words import all_if_minus_one, listed
 DATASETS = tasks.NAMES
 """Datasets that this version reads."""
 
-NEUTRAL = frozenset(
-    {"record_oracle", "oracle_cache", "detection_cache", "bundle", "bundle_pictures", "prune"}
-    | {"output_dir", "resume", "num_samples", "workers", "gpus", "max_batch", "batch_wait_ms"}
-    | {"evaluate", "judge_model", "judge_provider", "judge_base_url", "blame"}
-    | {"agree", "agree_model_name", "agree_options", "consistency", "trusted_hosts", "judge_omit"}
-    | {"estimate", "estimate_objects", "prices", "max_run_calls", "dry_run", "inspect", "watch", "watch_port"}
-    | {"code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
-)
-"""Fields that change no answer of a sample: a run may be resumed with another value of these."""
-
-PASSING = frozenset(
-    {"resume", "estimate", "estimate_objects", "dry_run", "watch", "watch_port", "bundle", "bundle_pictures"}
-    | {"blame", "evaluate", "judge_model", "judge_provider", "judge_base_url", "prune"}
-    | {"agree", "agree_model_name", "agree_options", "consistency"}
-)
-"""Fields that say what to do this once. A run folder's config does not keep them: who starts another run from it, or
-looks at it in another way, did not ask for that again."""
-
 CACHE = "oracle-cache.sqlite"
 DETECTIONS = "detections.sqlite"
 """The name of the cache beside the run folders."""
@@ -342,6 +324,16 @@ class Config(BaseModel):
     )
     batch_wait_ms: Annotated[float, Field(ge=0)] = Field(
         2.0, description="Milliseconds that a batch waits for the requests of other workers."
+    )
+    cluster: str | None = Field(
+        None,
+        description="Answer the dataset on a Ray cluster: auto (this machine's, or one started here), or HOST:PORT of "
+        "its head: docs/scale.md.",
+    )
+    cluster_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description='What a run takes of its cluster, {"engines": 8, "oracles": 2, "oracle_gpus": 1, "detectors": 1, '
+        '"detector_gpus": 0.5, "shard": 64, "object_store_mb": 200}; by default what is there.',
     )
     evaluate: bool = Field(False, description="Let a language model judge the answers of the run.")
     judge_model: str = Field("deepseek-chat", description="Model of the judge.")

@@ -88,6 +88,7 @@ def semantic_problems(config: Config, ignore: Iterable[str] = ()) -> list[str]:
     if config.bundle is not None and not config.bundle.lower().endswith(".zip") and "bundle" not in skip:
         problems.append(f"'bundle' is {describe_value(config.bundle)}; expected a name that ends with .zip")
     problems += _certificate_problems(config, skip)
+    problems += _cluster_problems(config, skip)
     lacks_cache = config.code_gen_provider == "cache" and config.program_cache_address is None
     if lacks_cache and "program_cache_address" not in skip:
         problems.append("'program_cache_address' is not given; code_gen_provider cache needs it")
@@ -217,6 +218,55 @@ def _certificate_problems(config: Config, skip: set[str]) -> list[str]:
     if config.certificate is None and config.most_answers != Config.model_fields["most_answers"].default:
         problems.append("'most_answers' does nothing without 'certificate'; add --certificate FILE")
     return problems
+
+
+CLUSTER = ("engines", "oracles", "detectors", "oracle_gpus", "detector_gpus", "shard", "object_store_mb")
+"""What `cluster_options` may say."""
+
+
+def _cluster_problems(config: Config, skip: set[str]) -> list[str]:
+    """What a run on a cluster can not have: its samples are answered in any order, on machines of their own."""
+    if config.cluster is None or "cluster" in skip:
+        return ["'cluster_options' does nothing without 'cluster'"] if config.cluster_options else []
+    problems = []
+    if "://" in config.cluster or not config.cluster:
+        problems.append(
+            f"'cluster' is {describe_value(config.cluster)}; expected auto, or HOST:PORT of the cluster's head. From "
+            "elsewhere, submit the run as a job: ray job submit (docs/scale.md)"
+        )
+    if config.task is not None and "task" not in skip:
+        problems.append(f"'cluster' does not go with task {config.task}; expected the run of a dataset")
+    for field, why in (
+        (
+            "max_run_calls",
+            "what is left is known only one sample after the other; max_oracle_calls is for each question",
+        ),
+        ("certificate", "its alarm hears one sample after the other"),
+        ("gpus", "Ray deals out the GPUs; cluster_options says how many an actor takes"),
+        ("fetch_pictures", "pictures are read on every machine; fetch them into the folder first"),
+    ):
+        if getattr(config, field) and field not in skip:
+            problems.append(f"'{field}' does not go with 'cluster': {why}")
+    whole = ("engines", "oracles", "shard")
+    return (
+        problems
+        + _entry_problems(
+            "option",
+            "cluster_options",
+            {k: v for k, v in config.cluster_options.items() if k not in whole},
+            CLUSTER,
+            lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf,
+            "a number ≥ 0",
+        )
+        + _entry_problems(
+            "option",
+            "cluster_options",
+            {k: v for k, v in config.cluster_options.items() if k in whole},
+            CLUSTER,
+            lambda value: type(value) is int and value >= 1,
+            "an integer ≥ 1",
+        )
+    )
 
 
 def _logic_problems(config: Config) -> list[str]:

@@ -11,6 +11,7 @@ from neptune.config import Config, ConfigProblems, load_config
 from neptune.config.files import read_fields
 from neptune.engine.consulted import language_model_of
 from neptune.perception import registry
+from neptune.perception.oracle.caching.store import Store
 from neptune.perception.percepts.percepts import Percepts
 from neptune.resources import vocabulary_of
 
@@ -88,8 +89,11 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
     return arguments
 
 
-def percepts_of(config: Config) -> Percepts:
-    """Return who sees masks, depths and words by a config; nothing is loaded yet."""
+def percepts_of(config: Config, cache: Store | None = None) -> Percepts:
+    """Return who sees masks, depths and words by a config; nothing is loaded yet.
+
+    `cache` stands for the file that the config names.
+    """
     return Percepts(
         config.segment_model,
         config.depth_model,
@@ -97,7 +101,7 @@ def percepts_of(config: Config) -> Percepts:
         segmenter_options=config.segment_options,
         depth_options=config.depth_options,
         reader_options=config.ocr_options,
-        cache=config.cache_path,
+        cache=cache if cache is not None else config.cache_path,
         out_of_domain=config.out_of_domain,
     )
 

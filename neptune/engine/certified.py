@@ -12,7 +12,7 @@ from typing import Any
 
 from neptune.answer import SEMANTICS
 from neptune.config import Config
-from neptune.config.model import NEUTRAL, PASSING
+from neptune.config.lasting import NEUTRAL, PASSING
 from neptune.config.tasks import OWN
 from neptune.engine.evidence.narrowed import Narrowing
 from neptune.errors import ConfigError

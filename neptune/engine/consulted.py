@@ -16,6 +16,7 @@ from neptune.engine.scenes import Scenes
 from neptune.errors import OracleError
 from neptune.perception.oracle.caching.cache import CachedOracle
 from neptune.perception.oracle.caching.replay import RecordingOracle, ReplayOracle
+from neptune.perception.oracle.caching.store import Store
 from neptune.resources import prompts
 from neptune.scene import Scene
 from neptune.scene.identity import identity
@@ -114,7 +115,7 @@ class Known:
 
 
 def knowledge_of(
-    given: Knowledge | Oracle | None, oracle: Oracle, recorder: RecordingOracle | None, cache: str | Path | None
+    given: Knowledge | Oracle | None, oracle: Oracle, recorder: RecordingOracle | None, cache: str | Path | Store | None
 ) -> Knowledge | None:
     """Return who answers questions of knowledge: what is given, with cache and record around it; or a replayed record.
 

@@ -33,6 +33,8 @@ from neptune.engine.session.answers import run_program, truth_table
 from neptune.engine.session.batch import Batch
 from neptune.engine.views import PictureViews
 from neptune.errors import fields_named
+from neptune.perception.detect.cache import Found
+from neptune.perception.oracle.caching.store import Store
 from neptune.perception.percepts.percepts import Percepts
 from neptune.perception.replicas import check_devices
 from neptune.perception.stack import detector_stack, oracle_stack
@@ -106,7 +108,7 @@ class Engine(Asking):
         A file to which all that the oracle says is appended; the oracle ``replay`` answers from it, bit for bit.
     cache, detection_cache
         A file that keeps what an oracle with an identity (a model, a server) says, for other runs too, and one of what
-        such a detector finds.
+        such a detector finds; or what stands for such a file.
     devices
         Where oracle and detector run, one copy on each: ``("cuda:0", "cuda:1")``; none: as their options say.
     workers, max_batch, wait_ms
@@ -152,8 +154,8 @@ class Engine(Asking):
         oracle_options: dict[str, Any] | None = None,
         detector_options: dict[str, Any] | None = None,
         record: str | Path | None = None,
-        cache: str | Path | None = None,
-        detection_cache: str | Path | None = None,
+        cache: str | Path | Store | None = None,
+        detection_cache: str | Path | Found | None = None,
         devices: Sequence[str] = (),
         workers: int = 1,
         max_batch: int = 256,

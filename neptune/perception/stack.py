@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from neptune.perception.detect.cache import CachedDetector
+from neptune.perception.detect.cache import CachedDetector, Found
 from neptune.perception.oracle.caching.batcher import MicroBatcher
 from neptune.perception.oracle.caching.cache import CachedOracle, has_identity
 from neptune.perception.oracle.caching.exchanges import EXCHANGES, Exchanges, KeepsExchanges
 from neptune.perception.oracle.caching.replay import RECORD, RecordingOracle, ReplayOracle
+from neptune.perception.oracle.caching.store import Store
 from neptune.perception.percepts.oracle import PerceptOracle
 from neptune.perception.percepts.percepts import Percepts
 from neptune.perception.replicas import OracleReplicas, detector_on, oracle_on
@@ -22,7 +23,7 @@ def oracle_stack(
     devices: Sequence[str],
     options: dict[str, Any],
     *,
-    cache: str | Path | None,
+    cache: str | Path | Store | None,
     record: str | Path | None,
     workers: int,
     max_batch: int,
@@ -63,7 +64,11 @@ def _keep_exchanges(oracle: Oracle, record: str | Path | None) -> None:
 
 
 def detector_stack(
-    detector: str | Detector | None, devices: Sequence[str], options: dict[str, Any], *, cache: str | Path | None
+    detector: str | Detector | None,
+    devices: Sequence[str],
+    options: dict[str, Any],
+    *,
+    cache: str | Path | Found | None,
 ) -> Detector | None:
     """Return the detector, behind a cache where it has an identity; ``None`` where annotated boxes are taken.
 

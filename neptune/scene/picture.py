@@ -12,7 +12,7 @@ import io
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,10 +124,27 @@ class Picture:
         width, height = self.size
         return hashlib.sha256(f"{width}x{height}".encode() + self.image.tobytes()).hexdigest()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A picture travels without its pixels where it has a file; else with them, as they are kept."""
+        image = None if self.path is not None else self.image
+        size = self._size if self.path is not None else self.size
+        return _arrived, (self.path, self.address, image, size, self.__dict__.get("digest"))
+
     def __repr__(self) -> str:
         if self.address is not None:
             return f"Picture({shown(self.address)!r})"
         return f"Picture({str(self.path) if self.path else 'in memory'!r})"
+
+
+def _arrived(
+    path: Path | None, address: str | None, image: Image.Image | None, size: tuple[int, int], digest: str | None
+) -> Picture:
+    """Return a picture that comes from another process."""
+    picture = Picture.__new__(Picture)
+    picture.path, picture.address, picture._image, picture._size = path, address, image, size
+    if digest is not None:
+        picture.__dict__["digest"] = digest
+    return picture
 
 
 PictureLike: TypeAlias = Picture | PictureSource

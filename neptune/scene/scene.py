@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -83,6 +83,10 @@ class Scene:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to another process: not what an engine has set, nor what follows from the rest."""
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"views": None}
 
     @cached_property
     def true_object(self) -> NDArray[np.int64]:

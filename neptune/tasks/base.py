@@ -145,6 +145,14 @@ class Task(ABC):
         """Yield the ids of the samples, in order. A task that knows them without making its samples says so here."""
         return (str(sample.id) for sample in self.samples)
 
+    def picture_of(self, index: int) -> str | None:
+        """Return what tells the picture of a sample from others, without opening it; ``None`` where it has none.
+
+        A task that knows it without making the sample says so here.
+        """
+        picture = self.samples[index].picture
+        return None if picture is None else picture.address or (str(picture.path) if picture.path else picture.name)
+
     def judge(self, sample: Sample, answer: Answer, scene: Scene | None = None) -> bool | None:
         """Tell whether an answer is right; ``None`` where the dataset does not say what is.
 

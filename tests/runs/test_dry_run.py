@@ -225,6 +225,9 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     code, problems, _ = dry(capsys, "--config", "configs/clevr.json", *words)
     assert code == 2
     assert problems == ["code_gen_provider local needs openai: pip install 'neptune-reasoner[openai]'"]
+    code, problems, _ = dry(capsys, "--config", "configs/clevr.json", "--cluster", "auto")
+    assert code == 2
+    assert problems == ["cluster needs ray and pyarrow: pip install 'neptune-reasoner[ray]'"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -29,6 +29,19 @@ VERSION = 1
 """1: a checksum a row; a file from before gets them when it is opened."""
 
 
+@runtime_checkable
+class Found(Protocol):
+    """Where a cache keeps what detectors find: :class:`FoundFile`, or what asks one in another process."""
+
+    def get(self, key: str) -> tuple[Any, ...] | None:
+        """Return the row of a key as it stands there; ``None``: there is none."""
+        ...
+
+    def put(self, values: tuple[Any, ...], replace: bool) -> None:
+        """Add a row, with its checksum; one that is there stays, but where it is to be replaced."""
+        ...
+
+
 class CachedDetector:
     """Answers from a file what another detector found before, and keeps what it finds.
 
@@ -39,8 +52,8 @@ class CachedDetector:
     ----------
     inner
         The detector; it has an `identity`.
-    path
-        The SQLite file; made where it does not exist.
+    place
+        The SQLite file, made where it does not exist; or another :class:`Found`.
 
     Raises
     ------
@@ -48,8 +61,9 @@ class CachedDetector:
         At any use: if the file can not be read or written.
     """
 
-    def __init__(self, inner: Detector, path: str | Path) -> None:
-        self.inner, self.name, self.path = inner, inner.name, Path(path)
+    def __init__(self, inner: Detector, place: str | Path | Found) -> None:
+        self.inner, self.name = inner, inner.name
+        self.found = FoundFile(place) if isinstance(place, str | Path) else place
         self.identity = str(inner.identity)  # type: ignore[attr-defined]
         self.open_vocabulary = bool(getattr(inner, "open_vocabulary", True))
         self.hits = 0
@@ -60,7 +74,7 @@ class CachedDetector:
         heeded = list(labels) if self.open_vocabulary else []
         content = json.dumps([self.identity, picture.digest, heeded], ensure_ascii=False)
         key = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-        row = self._run(f"SELECT {_COLUMNS}, checksum FROM detections WHERE key = ?", (key,))
+        row = self.found.get(key)
         known = _read(row) if row is not None else None
         if known is not None:
             with self._lock:
@@ -77,9 +91,34 @@ class CachedDetector:
             json.dumps(said, ensure_ascii=False),
         )
         # A row that is there already stays as it is, but for a damaged one.
-        how = "IGNORE" if row is None else "REPLACE"
-        self._run(f"INSERT OR {how} INTO detections VALUES (?, ?, ?, ?, ?)", (*values, checksum(*values)))
+        self.found.put((*values, checksum(*values)), row is not None)
         return found
+
+
+class FoundFile:
+    """The SQLite file of what detectors found; threads and processes may share it.
+
+    Parameters
+    ----------
+    path
+        The file; made where it does not exist.
+
+    Raises
+    ------
+    DetectorFailedError
+        At any use: if it can not be read or written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def get(self, key: str) -> tuple[Any, ...] | None:
+        """Return the row of a key as it stands there; ``None``: there is none."""
+        return self._run(f"SELECT {_COLUMNS}, checksum FROM detections WHERE key = ?", (key,))
+
+    def put(self, values: tuple[Any, ...], replace: bool) -> None:
+        """Add a row, with its checksum; one that is there stays, but where it is to be replaced."""
+        self._run(f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO detections VALUES (?, ?, ?, ?, ?)", values)
 
     def _run(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         """Run one statement in a transaction of its own: a picture takes far longer than opening the file."""

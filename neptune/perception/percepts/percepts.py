@@ -13,7 +13,7 @@ from cachetools import LRUCache
 
 from neptune.errors import NeptuneError, OracleError, PerceptionError
 from neptune.perception import registry
-from neptune.perception.oracle.caching.store import Asked, OracleStore
+from neptune.perception.oracle.caching.store import Asked, Store, store_of
 from neptune.perception.percepts.kept import depth_of, mask_of, reading_of, written
 from neptune.scene import Scene
 from neptune.scene.picture import Picture
@@ -43,7 +43,7 @@ class Percepts:
     segmenter_options, depth_options, reader_options
         Passed to the constructors.
     cache
-        The file of the oracle's cache; ``None``: none.
+        The file of the oracle's cache, or another store; ``None``: none.
     out_of_domain
         Of pictures that a model says it was not made for: ``"abstain"``, or ``"answer"``. What asks them by program
         heeds it (:class:`~neptune.perception.percepts.oracle.PerceptOracle`).
@@ -58,7 +58,7 @@ class Percepts:
         segmenter_options: Mapping[str, Any] | None = None,
         depth_options: Mapping[str, Any] | None = None,
         reader_options: Mapping[str, Any] | None = None,
-        cache: str | Path | None = None,
+        cache: str | Path | Store | None = None,
         out_of_domain: str = "abstain",
     ) -> None:
         self.names = {
@@ -67,7 +67,7 @@ class Percepts:
         }
         self.out_of_domain = out_of_domain
         self._about: WeakSet[Picture] = WeakSet()
-        store = OracleStore(cache) if cache is not None else None
+        store = store_of(cache) if cache is not None else None
         self._masks: _Kept[MaskRequest, Mask] = _Kept(
             "mask", lambda: registry.segmenter(segmenter, **(segmenter_options or {})), "masks", store, mask_of
         )
@@ -185,12 +185,7 @@ class _Kept(Generic[Asking, Said]):
     """What one model has said, in memory and in a file."""
 
     def __init__(
-        self,
-        kind: str,
-        make: Callable[[], Any],
-        method: str,
-        store: OracleStore | None,
-        read: Callable[[str], Said | None],
+        self, kind: str, make: Callable[[], Any], method: str, store: Store | None, read: Callable[[str], Said | None]
     ) -> None:
         self._kind, self._make, self._method, self._read = kind, make, method, read
         self._file = store

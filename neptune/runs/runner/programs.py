@@ -34,6 +34,8 @@ class Programs:
 
     def __init__(self, config: Config) -> None:
         self.writer = writer_of(config)
+        self.elsewhere = ""
+        """In words, what the model used on a cluster."""
         self._ahead = config.code_gen_concurrency if self.writer and self.writer.chat else 0
         self._pool = ThreadPoolExecutor(self._ahead, "writer") if self._ahead else None
 
@@ -69,6 +71,8 @@ class Programs:
 
     def spent(self) -> str:
         """Return in words what the language model used in this session; ``""`` if nothing."""
+        if self.elsewhere:
+            return self.elsewhere
         spent = self.writer.spent if self.writer is not None else None
         if spent is None or not spent.calls:
             return ""

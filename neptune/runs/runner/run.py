@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from neptune.config import Config
 from neptune.engine.assemble import check_engine
 from neptune.errors import ConfigError, ModelFailedError, NeptuneError, WriteError
-from neptune.perception.oracle.caching.replay import RECORD
+from neptune.perception.oracle.caching.replay import RECORD, RecordingOracle
 from neptune.runs import record as records
 from neptune.runs.direct.beside import agree
 from neptune.runs.direct.consistency import ask_variants
@@ -41,6 +41,7 @@ from neptune.writer.failures import ProviderError
 
 if TYPE_CHECKING:
     from neptune.engine import Engine
+    from neptune.runs.runner.cluster.run import ClusterFlight
     from neptune.tasks import Sample, Task
 
 EXIT_OK, EXIT_BUG, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -264,30 +265,19 @@ def answer_samples(
     if not todo:
         return None
     preflight(config, todo)
-    from neptune.engine import Engine
-
     spent = sum(r["usage"].get("oracle_calls", 0) for r in folder.resumed)
     budget = Budget(config, int(spent))
 
-    def begin(item: tuple[Task, Sample, Write]) -> Callable[[], Record]:
-        return partial(answer_sample, config, engine, *item, folder, budget.left)
+    with ExitStack() as stack:
+        flight: Flight[tuple[Task, Sample, Write], Record] | Batches | ClusterFlight
+        if config.cluster is not None:
+            from neptune.runs.runner.cluster.run import ClusterFlight
 
-    def flying() -> Flight[tuple[Task, Sample, Write], Record] | Batches:
-        if fits(config):
-            return Batches(engine, (Asked(config, engine, *item, folder) for item in samples))
-        return stack.enter_context(Flight(samples, begin, max(config.workers, len(config.gpus)), budget.allows))
-
-    replayed: dict[str, Any] = {"record": folder.path / RECORD} if config.record_oracle == "auto" else {}
-    # Samples are made when their turn comes: only their indices are kept in memory.
-    samples = programs.ahead((task, task.samples[index]) for task, index in todo)
-    with (
-        Engine.from_config(config, **replayed) as engine,
-        Progress(total, lazy=config.schedule == "lazy") as progress,
-        ExitStack() as stack,
-    ):
-        flight = flying()
-        if isinstance(flight, Batches):
-            stack.callback(lambda: folder.session.update(flight.sent()))
+            flight = stack.enter_context(ClusterFlight(config, loaded, todo, programs, folder))
+            recorder = flight.recorder
+        else:
+            flight, recorder = _here(config, todo, programs, folder, budget, stack)
+        progress = stack.enter_context(Progress(total, lazy=config.schedule == "lazy"))
         progress.resume(folder.resumed)
         folder.resumed = []
         failure: ProviderError | ModelFailedError | None = None
@@ -302,12 +292,39 @@ def answer_samples(
                 continue
             in_a_row = 0
             budget.spend(record["usage"].get("oracle_calls", 0))
-            if engine.recorder is not None and record.get("evidence") is not None:
+            if recorder is not None and record.get("evidence") is not None:
                 # Numbered here, in the samples' order, whatever the order in which they were answered.
-                record["evidence"] = engine.recorder.number(record["evidence"])
+                record["evidence"] = recorder.number(record["evidence"])
             folder.append(record)
             progress.add(record)
     return failure
+
+
+def _here(
+    config: Config,
+    todo: Sequence[tuple[Task, int]],
+    programs: Programs,
+    folder: RunFolder,
+    budget: Budget,
+    stack: ExitStack,
+) -> tuple[Flight[tuple[Task, Sample, Write], Record] | Batches, RecordingOracle | None]:
+    """Return what answers samples in this process, and what numbers their evidence; `stack` ends both."""
+    from neptune.engine import Engine
+
+    replayed: dict[str, Any] = {"record": folder.path / RECORD} if config.record_oracle == "auto" else {}
+    engine = stack.enter_context(Engine.from_config(config, **replayed))
+    # Samples are made when their turn comes: only their indices are kept in memory.
+    samples = programs.ahead((task, task.samples[index]) for task, index in todo)
+    if fits(config):
+        batches = Batches(engine, (Asked(config, engine, *item, folder) for item in samples))
+        stack.callback(lambda: folder.session.update(batches.sent()))
+        return batches, engine.recorder
+
+    def begin(item: tuple[Task, Sample, Write]) -> Callable[[], Record]:
+        return partial(answer_sample, config, engine, *item, folder, budget.left)
+
+    workers = max(config.workers, len(config.gpus))
+    return stack.enter_context(Flight(samples, begin, workers, budget.allows)), engine.recorder
 
 
 def finish(

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from neptune.config import Config
 from neptune.engine.evidence.kept import EvidenceKept
@@ -24,7 +25,7 @@ from neptune.runs.guarded.edits import edits_of
 from neptune.runs.guarded.sets import guard_of
 from neptune.runs.guarded.tested import by_tests
 from neptune.runs.guarded.verify import verified
-from neptune.runs.record import Record, RunFolder
+from neptune.runs.record import Record
 from neptune.runs.record.describe import describe_answer, describe_scene, describe_writing
 from neptune.runs.record.fetched import place_of
 from neptune.runs.record.outcome import ERROR, judged
@@ -48,6 +49,16 @@ BUG = "bug"
 
 FATAL = (ProviderError, ModelFailedError, WriteError, CancelledError)
 """What is no matter of one sample: it keeps no record, and is answered when the run resumes."""
+
+
+class Keeps(Protocol):
+    """A run's folder, as far as one sample needs it."""
+
+    path: Path
+
+    def log_bug(self, sample: str, traceback: str) -> None:
+        """Keep the traceback of an unexpected exception."""
+        ...
 
 
 class Asked:
@@ -81,7 +92,7 @@ class Asked:
         task: Task,
         sample: Sample,
         write: Write,
-        folder: RunFolder,
+        folder: Keeps,
         budget: int | None = None,
     ) -> None:
         self._config, self._engine, self._folder, self._budget = config, engine, folder, budget
@@ -319,13 +330,7 @@ class Asked:
 
 
 def answer_sample(
-    config: Config,
-    engine: Engine,
-    task: Task,
-    sample: Sample,
-    write: Write,
-    folder: RunFolder,
-    budget: int | None = None,
+    config: Config, engine: Engine, task: Task, sample: Sample, write: Write, folder: Keeps, budget: int | None = None
 ) -> Record:
     """Answer one sample by itself and return its record; whatever goes wrong is in the record.
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from neptune.answer import Answer
 from neptune.errors import DatasetError, NeptuneError
 from neptune.scene import Scene
-from neptune.tasks.base import Sample, plain, yes_no
+from neptune.tasks.base import Sample, Samples, plain, yes_no
 from neptune.tasks.clevr import functional
 from neptune.tasks.json_files import read_records, shown
 from neptune.tasks.listed import Draft, ListedTask
@@ -47,6 +47,12 @@ class ClevrTask(ListedTask):
     def path(self) -> Path:
         """Return the path of the questions' file; it may be missing."""
         return self.folder.file(self.file)
+
+    def picture_of(self, index: int) -> str | None:
+        """Return the file's name as the record has it."""
+        record = self.records[self.samples.indices[index]] if isinstance(self.samples, Samples) else None
+        name = record.get("image_filename") if isinstance(record, Mapping) else None
+        return name if isinstance(name, str) else super().picture_of(index)
 
     def read(self, record: Any, draft: Draft, where: str) -> None:
         """Read question, picture and annotation, and what the task says besides."""

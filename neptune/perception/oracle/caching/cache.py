@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from neptune.errors import ConfigError
-from neptune.perception.oracle.caching.store import Asked, OracleStore
+from neptune.perception.oracle.caching.store import Asked, Store, store_of
 from neptune.scene import Scene
 from neptune.scene.domain import Domain
 from neptune.scene.identity import cell_keys, picture_key
@@ -49,8 +49,8 @@ class CachedOracle:
     ----------
     inner
         The oracle; it must have an ``identity``.
-    path
-        The SQLite file; several processes may share it.
+    place
+        The SQLite file, which several processes may share; or another :class:`Store`.
 
     Raises
     ------
@@ -58,7 +58,7 @@ class CachedOracle:
         If the oracle has no identity.
     """
 
-    def __init__(self, inner: Oracle, path: str | Path) -> None:
+    def __init__(self, inner: Oracle, place: str | Path | Store) -> None:
         if not has_identity(inner):
             raise ConfigError(
                 f"The oracle '{inner.name}' can not be cached",
@@ -66,7 +66,7 @@ class CachedOracle:
                 hint="Set oracle_cache to null",
             )
         self.inner, self.name = inner, inner.name
-        self.store = OracleStore(path)
+        self.store = store_of(place)
 
     @property
     def identity(self) -> str:
@@ -127,7 +127,7 @@ def _cells(answer: Scores | list[str | None]) -> list[tuple[Any, ...]]:
 class _Plan:
     """What is known of a list of requests, and the requests for the rest, each cell once."""
 
-    def __init__(self, store: OracleStore, identity: str, kind: str, requests: Sequence[Any]) -> None:
+    def __init__(self, store: Store, identity: str, kind: str, requests: Sequence[Any]) -> None:
         self.asked: list[Asked] = []
         self.cells: list[list[bytes]] = []
         self.known: dict[tuple[Asked, bytes], Any] = {}
@@ -173,7 +173,7 @@ class _Plan:
 class _Keeper:
     """Writes answers as they come, a few at a time; those before an exception too."""
 
-    def __init__(self, store: OracleStore, plan: _Plan) -> None:
+    def __init__(self, store: Store, plan: _Plan) -> None:
         self._store, self._plan = store, plan
         self._rows: list[tuple[Asked, bytes, tuple[Any, ...]]] = []
         self._since = time.monotonic()

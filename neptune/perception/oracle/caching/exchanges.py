@@ -74,7 +74,16 @@ class Exchanges:
             "picture": picture,
             "replies": [cut(reply) for reply in replies],
         }
-        text = (scrubbed(json.dumps(line, ensure_ascii=False)) + "\n").encode("utf-8", "backslashreplace")
+        self.write((scrubbed(json.dumps(line, ensure_ascii=False)) + "\n").encode("utf-8", "backslashreplace"))
+
+    def write(self, text: bytes) -> None:
+        """Add a line to the file, where it fits.
+
+        Raises
+        ------
+        OracleFailedError
+            If the file can not be written.
+        """
         try:
             with self._lock, io.FileIO(self.path, "ab") as file:
                 if file.seek(0, io.SEEK_END) + len(text) <= self.most_bytes:

@@ -128,6 +128,30 @@ class RecordingOracle:
             self._append([{"kind": "domain", "scene": scene_digest(scene), "domain": found.as_dict()}])
         return found
 
+    def handed_over(self) -> bytes:
+        """Return the lines recorded so far, and begin anew with an empty file: another recorder takes them over."""
+        found = b""
+
+        def empty(path: Path) -> None:
+            nonlocal found
+            found = path.read_bytes().replace(_SESSION, b"")
+            path.write_bytes(b"")
+            self._kept.clear()
+            self._numbers, self._count = WeakKeyDictionary(), 0
+
+        self._write(empty)
+        return found
+
+    def take_over(self, lines: bytes) -> None:
+        """Add lines that another recorder has handed over."""
+
+        def append(path: Path) -> None:
+            with io.FileIO(path, "ab") as file:
+                append_whole(file, lines)
+
+        if lines:
+            self._write(append)
+
     def _open(self, path: Path) -> None:
         """Cut a torn line off, count the sessions, begin another."""
         path.parent.mkdir(parents=True, exist_ok=True)

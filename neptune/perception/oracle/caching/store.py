@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from neptune.errors import OracleFailedError
 from neptune.sqlite import BUSY_SECONDS, FAULTS, checksum, harden, patiently
@@ -58,6 +58,24 @@ class Asked(NamedTuple):
     question: str
     arity: int
     choices: str = ""
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Where a cache keeps answers: :class:`OracleStore`, or what asks one in another process."""
+
+    def get(self, asked: Asked, cells: Sequence[bytes]) -> dict[bytes, tuple[Any, ...]]:
+        """Return what is known of these cells."""
+        ...
+
+    def put(self, rows: Iterable[tuple[Asked, bytes, tuple[Any, ...]]]) -> None:
+        """Add answers."""
+        ...
+
+
+def store_of(place: str | Path | Store) -> Store:
+    """Return the store of a file, by its path; another store stays as it is."""
+    return OracleStore(place) if isinstance(place, str | Path) else place
 
 
 class OracleStore:

@@ -1,0 +1,238 @@
+"""One engine of a run on a cluster: an actor that Ray Data hands shards to, and takes answers back from in order."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from neptune import tasks
+from neptune.config import Config
+from neptune.engine import Engine
+from neptune.engine.assemble import percepts_of
+from neptune.engine.evidence.kept import EvidenceKept
+from neptune.engine.evidence.priors import Estimates
+from neptune.errors import ConfigError, NeptuneError
+from neptune.runs.record import Record
+from neptune.runs.runner.batches import Batches, fits
+from neptune.runs.runner.cluster.keeper import KeptFound, KeptStore, said
+from neptune.runs.runner.cluster.models import PooledDetector, PooledOracle
+from neptune.runs.runner.cluster.writing import writes
+from neptune.runs.runner.flight import Flight
+from neptune.runs.runner.programs import Programs, Write
+from neptune.runs.runner.samples import FATAL, Asked, answer_sample
+from neptune.tasks.base import Sample, Task
+
+SHARD, RESULT = "shard", "result"
+"""The columns of what goes to an engine, and of what comes back; both pickled."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Samples that one engine answers together: all questions about some pictures.
+
+    Parameters
+    ----------
+    task
+        The place of their dataset in the config.
+    positions
+        Of the samples among all that are to be answered, ascending.
+    indices, ids
+        Of the samples in their dataset.
+    """
+
+    task: int
+    positions: tuple[int, ...]
+    indices: tuple[int, ...]
+    ids: tuple[str, ...]
+
+
+@dataclass
+class Result:
+    """What came of a shard.
+
+    Parameters
+    ----------
+    positions
+        The shard's.
+    said
+        For each sample, in order, its record, or what is no matter of this sample alone. After a model that fails,
+        there is no more.
+    evidence
+        The lines of what was seen and said.
+    bugs
+        Samples with the traceback of an unexpected exception.
+    sent
+        Calls of the oracle, as :meth:`~neptune.runs.runner.batches.Batches.sent` counts them.
+    failure
+        What keeps this engine from answering at all.
+    """
+
+    positions: tuple[int, ...] = ()
+    said: list[Record | BaseException] = field(default_factory=list)
+    evidence: bytes = b""
+    bugs: list[tuple[str, str]] = field(default_factory=list)
+    sent: dict[str, int] = field(default_factory=dict)
+    failure: NeptuneError | None = None
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a run's relative paths lead: the driver's working directory, where this machine has it too."""
+
+    folder: str
+
+    def __call__(self) -> None:
+        """Go there.
+
+        Raises
+        ------
+        ConfigError
+            If it is not there.
+        """
+        if not os.path.isdir(self.folder):
+            raise ConfigError(
+                f"A machine of the cluster has no folder {self.folder}",
+                where="cluster",
+                expected="the run's working directory on every node, with the same data",
+                hint="Share it between the machines, or build the image with it",
+            )
+        os.chdir(self.folder)
+
+
+class _Bugs:
+    """The run's folder, as far as one sample needs it: tracebacks are handed to the driver."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.found = path, list[tuple[str, str]]()
+
+    def log_bug(self, sample: str, traceback: str) -> None:
+        self.found.append((sample, traceback))
+
+
+class Answerer:
+    """The class that Ray Data makes actors of.
+
+    Parameters
+    ----------
+    config
+        The run's.
+    home
+        See :class:`Home`.
+    folder
+        The run folder; only its name is used here.
+    records
+        Whether what is seen and said is recorded.
+    keeper, oracles, detectors, writer
+        The run's other actors; ``None``, or none: there is no such actor.
+    named
+        The oracle's name, and the detector's with whether it heeds labels, where they are actors.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        home: Home,
+        folder: Path,
+        records: bool,
+        keeper: Any,
+        oracles: list[Any],
+        detectors: list[Any],
+        writer: Any,
+        named: tuple[str, tuple[str, bool]],
+    ) -> None:
+        self._config, self._folder, self._writer = config, folder, writer
+
+        def make() -> tuple[Engine, list[Task], Programs]:
+            home()
+            loaded = [
+                tasks.load(name, str(config.data_dir), config.num_samples, **config.reading())
+                for name in config.datasets
+            ]
+            kept = KeptStore(keeper) if keeper is not None and config.cache_path is not None else None
+            given: dict[str, Any] = {"cache": kept, "percepts": percepts_of(config, kept), "record": None}
+            found = KeptFound(keeper) if keeper is not None and config.detections_path is not None else None
+            given["detection_cache"] = found
+            if oracles:
+                given |= {"oracle": PooledOracle(oracles, named[0]), "oracle_options": {}}
+            if detectors:
+                given |= {"detector": PooledDetector(detectors, *named[1]), "detector_options": {}}
+            if records:
+                given["record"] = Path(tempfile.mkdtemp(prefix="neptune-")) / "shard.jsonl"
+            programs = Programs(config if writer is None else config.model_copy(update={"code_gen_provider": "gold"}))
+            return Engine.from_config(config, **given), loaded, programs
+
+        self._made, self._error = said(make)
+
+    def __call__(self, table: Any) -> Any:
+        """Answer the shards of a table (pyarrow); return a table of what came of each."""
+        import pyarrow
+
+        results = [pickle.dumps(self._result(pickle.loads(row))) for row in table.column(SHARD).to_pylist()]
+        return pyarrow.table({RESULT: pyarrow.array(results, pyarrow.large_binary())})
+
+    def _result(self, shard: Shard) -> Result:
+        if self._made is None:
+            return Result(failure=self._error)
+        try:
+            return self._answered(shard)
+        except NeptuneError as error:
+            return Result(failure=error)
+
+    def _answered(self, shard: Shard) -> Result:
+        engine, loaded, programs = self._made
+        task, bugs = loaded[shard.task], _Bugs(self._folder)
+        samples = [self._sample(task, index, name) for index, name in zip(shard.indices, shard.ids, strict=True)]
+        # Nothing is known when a shard begins: what comes of it is the same wherever and however often it is answered.
+        engine = copy.copy(engine)
+        estimates = Estimates(engine.vocabulary, engine.context.estimates.prior)
+        engine.context = replace(engine.context, kept=EvidenceKept(), estimates=estimates)
+        if engine.recorder is not None:
+            engine.recorder.handed_over()
+        found = Result(shard.positions, bugs=bugs.found)
+        items = writes(self._writer, programs, [(task, sample) for sample in samples])
+        for result in self._flying(engine, items, bugs, found):
+            try:
+                record = result()
+            except FATAL as error:
+                found.said.append(error)
+                continue
+            if engine.recorder is not None and record.get("evidence") is not None:
+                record["evidence"] = engine.recorder.number(record["evidence"])
+            found.said.append(record)
+        if engine.recorder is not None:
+            found.evidence = engine.recorder.handed_over()
+        return found
+
+    def _flying(
+        self, engine: Engine, items: list[tuple[Task, Sample, Write]], bugs: _Bugs, found: Result
+    ) -> Iterator[Any]:
+        """Yield what gives each record, as a run on one machine makes them."""
+        config = self._config
+        if fits(config):
+            batches = Batches(engine, (Asked(config, engine, *item, bugs) for item in items))
+            yield from batches
+            found.sent = batches.sent()["oracle_batches"]
+            return
+
+        def begin(item: tuple[Task, Sample, Write]) -> Any:
+            return lambda: answer_sample(config, engine, *item, bugs)
+
+        with Flight(items, begin, config.workers) as flight:
+            yield from flight
+
+    @staticmethod
+    def _sample(task: Task, index: int, name: str) -> Sample:
+        sample = task.samples[index] if index < len(task.samples) else None
+        if sample is None or str(sample.id) != name:
+            raise ConfigError(
+                f"A machine of the cluster reads other samples: number {index} is not {name}",
+                where="data_dir",
+                expected="the same data on every node",
+            )
+        return sample

@@ -1,0 +1,480 @@
+"""A run on a Ray cluster has the records of one on this machine, whatever dies, and asks no cell twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.fault_oracle_server import answers, fingerprint
+from helpers.fault_server import Server, serving
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neptune import tasks
+from neptune.cli import main
+from neptune.config import Config
+from neptune.errors import NeptuneError
+from neptune.perception.oracle.caching.cache import CachedOracle
+from neptune.perception.oracle.caching.replay import RecordingOracle, ReplayOracle
+from neptune.perception.oracle.caching.store import OracleStore
+from neptune.perception.oracle.random import RandomOracle
+from neptune.runs.runner.cluster.connect import Places
+from neptune.runs.runner.cluster.run import WINDOW, cut
+from neptune.scene import Scene
+from neptune.scene.identity import identity, scene_digest
+from neptune.scene.picture import Picture
+from neptune.scene.types import Question, ScoreRequest
+
+ROOT = Path(__file__).resolve().parents[2]
+TASKS = ("clevr", "clevr-refexps", "clevr-puzzle", "clevr-rpm")
+DATA = str(ROOT / "examples" / "clevr")
+WORDS = ["--config", "configs/clevr.json", "--od_model", "scene", "--vlm_model_name", "scene"]
+STORE = 80 * 2**20
+
+
+@pytest.fixture(autouse=True)
+def _in_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+
+
+# --- what needs no cluster -----------------------------------------------------------------------
+
+
+class _Told:
+    """A task of which only names of pictures are known."""
+
+    def __init__(self, pictures: list[str | None]) -> None:
+        self._pictures = pictures
+
+    def sample_ids(self) -> Iterator[str]:
+        return (f"s{k}" for k in range(len(self._pictures)))
+
+    def picture_of(self, index: int) -> str | None:
+        return self._pictures[index]
+
+
+pictures = st.lists(st.one_of(st.none(), st.sampled_from("abcdef")), max_size=60)
+
+
+@given(first=pictures, second=pictures, size=st.integers(1, 9))
+def test_shards_hold_every_sample_once_and_pictures_whole(
+    first: list[str | None], second: list[str | None], size: int
+) -> None:
+    loaded: Any = [_Told(first), _Told(second)]
+    todo = [(task, k) for task in loaded for k in range(len(task._pictures))]
+    shards = list(cut(loaded, todo, size))
+    positions = [p for shard in shards for p in shard.positions]
+    assert sorted(positions) == list(range(len(todo)))
+    for shard in shards:
+        assert [todo[p] for p in shard.positions] == [(loaded[shard.task], index) for index in shard.indices]
+        assert shard.ids == tuple(f"s{index}" for index in shard.indices)
+        assert list(shard.positions) == sorted(shard.positions)
+        assert len(shard.positions) <= 2 * size
+    windows = [{p // (WINDOW * size) for p in shard.positions} for shard in shards]
+    assert all(len(window) == 1 for window in windows)
+    assert windows == sorted(windows, key=min)  # so no more than a window waits for its first sample
+    homes: dict[Any, set[int]] = {}
+    for number, shard in enumerate(shards):
+        for position, index in zip(shard.positions, shard.indices, strict=True):
+            picture = loaded[shard.task].picture_of(index)
+            if picture is not None:
+                homes.setdefault((shard.task, picture, position // (WINDOW * size)), set()).add(number)
+    for (task, picture, window), found in homes.items():
+        n = sum(
+            todo[p][0] is loaded[task] and loaded[task].picture_of(todo[p][1]) == picture
+            for p in range(window * WINDOW * size, min((window + 1) * WINDOW * size, len(todo)))
+        )
+        assert len(found) == -(-n // (2 * size)) or len(found) == 1
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_picture_of_a_record_is_known_without_its_sample(name: str) -> None:
+    task = tasks.load(name, DATA)
+    told = [task.picture_of(k) for k in range(len(task.samples))]
+    seen = [sample.picture and sample.picture.name for sample in task.samples]
+    assert [Path(str(name)).name for name in told] == seen
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"cluster": "ray://head:10001"}, "ray job submit"),
+        ({"cluster": "http://head:8265"}, "ray job submit"),
+        ({"cluster": ""}, "HOST:PORT"),
+        ({"cluster": "auto", "max_run_calls": 5}, "'max_run_calls' does not go with 'cluster'"),
+        ({"cluster": "auto", "certificate": "c.json"}, "'certificate' does not go with 'cluster'"),
+        ({"cluster": "auto", "gpus": [0]}, "'gpus' does not go with 'cluster'"),
+        ({"cluster": "auto", "fetch_pictures": True}, "'fetch_pictures' does not go with 'cluster'"),
+        ({"cluster": "auto", "task": "direct"}, "'cluster' does not go with task direct"),
+        ({"cluster": "auto", "cluster_options": {"engine": 2}}, "did you mean 'engines'"),
+        ({"cluster": "auto", "cluster_options": {"engines": 0}}, "'cluster_options.engines' is 0"),
+        ({"cluster": "auto", "cluster_options": {"shard": 1.5}}, "expected an integer"),
+        ({"cluster": "auto", "cluster_options": {"oracle_gpus": -1}}, "expected a number"),
+        ({"cluster_options": {"engines": 2}}, "'cluster_options' does nothing without 'cluster'"),
+    ],
+)
+def test_what_does_not_go_with_a_cluster_is_said(fields: dict[str, Any], said: str) -> None:
+    from neptune.config.semantic import semantic_problems
+
+    problems = semantic_problems(Config(**{"dataset": "clevr", "data_dir": DATA} | fields))
+    assert any(said in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("fields", "resources", "expected"),
+    [
+        ({"vlm_model_name": "scene", "od_model": "scene"}, {"CPU": 3}, {"engines": 3}),
+        ({"vlm_model_name": "openai", "od_model": "scene"}, {"CPU": 3}, {"engines": 3, "oracles": 1}),
+        ({"vlm_model_name": "qwen2", "od_model": "scene"}, {"CPU": 8}, {"engines": 7, "oracles": 1}),
+        (
+            {"vlm_model_name": "qwen2", "od_model": "scene"},
+            {"CPU": 32, "GPU": 4},
+            {"engines": 28, "oracles": 4, "oracle_gpus": 1.0},
+        ),
+        (
+            {"vlm_model_name": "qwen2", "od_model": "dino"},
+            {"CPU": 32, "GPU": 4},
+            {"engines": 28, "oracles": 3, "oracle_gpus": 1.0, "detectors": 1, "detector_gpus": 1.0},
+        ),
+        (
+            {"vlm_model_name": "qwen2", "od_model": "dino"},
+            {"CPU": 8, "GPU": 1},
+            {"engines": 6, "oracles": 1, "oracle_gpus": 0.5, "detectors": 1, "detector_gpus": 0.5},
+        ),
+        (
+            {"vlm_model_name": "openai", "od_model": "dino", "cluster_options": {"engines": 5, "detectors": 2}},
+            {"CPU": 8, "GPU": 2},
+            {"engines": 5, "oracles": 1, "detectors": 2, "detector_gpus": 1.0},
+        ),
+        ({"vlm_model_name": "qwen2", "od_model": "dino"}, {"CPU": 1}, {"engines": 1, "oracles": 1, "detectors": 1}),
+    ],
+)
+def test_places_fit_the_cluster(fields: dict[str, Any], resources: dict[str, float], expected: dict[str, Any]) -> None:
+    config = Config(**{"dataset": "clevr", "cluster": "auto"} | fields)
+    places = Places.of(config, resources, 1)
+    assert places.as_dict() == {"nodes": 1} | expected
+    gpus = places.oracles * places.oracle_gpus + places.detectors * places.detector_gpus
+    assert gpus <= resources.get("GPU", 0)
+
+
+def test_scenes_and_pictures_travel(tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    Picture(pixels).image.save(path)
+    for picture in (Picture(path), Picture(pixels)):
+        boxes = np.array([[1.0, 2, 30, 20], [3, 4, 50, 30]], dtype=np.float32)
+        scene = Scene(boxes, (60, 40), picture, kinds=("Object", "Object"))
+        region = scene.region((1.0, 2.0, 9.0, 9.0))
+        digests = [scene_digest(scene), scene_digest(region)]
+        there = [pickle.loads(pickle.dumps(s)) for s in (scene, region)]
+        assert [scene_digest(s) for s in there] == digests
+        assert np.array_equal(there[0].picture.pixels, pixels)
+        assert there[0].picture.size == (60, 40)
+    assert len(pickle.dumps(Picture(path))) < 500  # a file's pixels stay where they are
+
+
+def test_another_store_stands_for_the_file_of_a_cache(tmp_path: Path) -> None:
+    class Elsewhere:
+        def __init__(self) -> None:
+            self.file, self.asked = OracleStore(tmp_path / "c.sqlite"), 0
+
+        def get(self, *given: Any) -> Any:
+            self.asked += 1
+            return self.file.get(*given)
+
+        def put(self, rows: Any) -> None:
+            self.file.put(list(rows))
+
+    class Kept(RandomOracle):
+        identity = identity("random", seed=0)
+        calls = 0
+
+        def score(self, requests: Any) -> Any:
+            Kept.calls += sum(len(r.objects) for r in requests)
+            return super().score(requests)
+
+    store = Elsewhere()
+    request = ScoreRequest(Scene.synthetic(4, 0), Question("red", 1, "red"), np.arange(4)[:, None])
+    first = CachedOracle(Kept(), store).score([request])[0]
+    second = CachedOracle(Kept(), store).score([request])[0]
+    assert np.array_equal(first.logits, second.logits)
+    assert second.cost is not None
+    assert (Kept.calls, store.asked, second.cost.stored) == (4, 2, 4)
+
+
+def test_a_record_is_handed_over_and_taken(tmp_path: Path) -> None:
+    there = RecordingOracle(RandomOracle(), tmp_path / "there.jsonl")
+    here = RecordingOracle(RandomOracle(), tmp_path / "here.jsonl")
+    said = {}
+    for seed in range(3):  # a shard each
+        scene = Scene.synthetic(3, seed)
+        there.keep(scene)
+        request = ScoreRequest(scene, Question("red", 1, "red"), np.arange(3)[:, None])
+        said[seed] = there.score([request])[0].logits
+        shared = Scene.synthetic(1, 0)
+        assert there.number(shared) == "0.0"  # nothing of the shard before is remembered
+        here.take_over(there.handed_over())
+    assert (tmp_path / "there.jsonl").read_bytes() == b""
+    replay = ReplayOracle(tmp_path / "here.jsonl")
+    for seed in range(3):
+        scene = Scene.synthetic(3, seed)
+        request = ScoreRequest(scene, Question("red", 1, "red"), np.arange(3)[:, None])
+        assert np.array_equal(replay.score([request])[0].logits, said[seed])
+        assert len(replay.scene(scene_digest(scene))) == 3
+    assert (tmp_path / "here.jsonl").read_text().count('"session"') == 1
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main([*WORDS, "--num_samples", "2", "--output_dir", str(tmp_path / "run"), "--cluster", "auto"]) == 2
+    said = capsys.readouterr().err
+    assert "neptune-reasoner[ray]" in said
+    assert not (tmp_path / "run").exists()
+
+
+# --- on a cluster --------------------------------------------------------------------------------
+
+
+class Nodes:
+    """Three nodes on this machine, a CPU each."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        self.cluster = Cluster()
+        try:
+            for _ in range(3):
+                self._add()
+        except BaseException:
+            self.cluster.shutdown()
+            raise
+        self.address: str = self.cluster.address
+
+    def _add(self, tries: int = 5) -> None:
+        """Add a node: the first is the head. On a busy machine it may not be up in the time that Ray allows it."""
+        more = {} if self.cluster.head_node else {"include_dashboard": False}
+        for left in reversed(range(tries)):
+            try:
+                self.cluster.add_node(num_cpus=1, object_store_memory=STORE, **more)
+                return
+            except Exception as error:
+                if "timed out during startup" not in str(error) or not left:
+                    raise
+
+    def workers(self, kind: str = "ray::MapWorker") -> list[int]:
+        """Return the processes of actors of a kind, children of these nodes alone."""
+        import psutil
+
+        found = []
+        for node in (self.cluster.head_node, *self.cluster.worker_nodes):
+            for info in node.all_processes.get("raylet", []):
+                try:
+                    children = psutil.Process(info.process.pid).children(recursive=True)
+                    found += [child.pid for child in children if (child.cmdline() or [""])[0].startswith(kind)]
+                except psutil.Error:
+                    continue
+        return found
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+    pytest.importorskip("ray.data", reason="ray is not installed: pip install neptune-reasoner[ray]")
+    import ray
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    made = Nodes()
+    try:
+        yield made
+    finally:
+        ray.shutdown()
+        made.cluster.shutdown()
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def settled(record: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same wherever a sample is answered: seconds and counters may differ."""
+    return {k: v for k, v in record.items() if k not in ("seconds", "usage", "evidence")}
+
+
+@pytest.mark.full
+def test_the_four_tasks_equal_local_runs(nodes: Nodes, tmp_path: Path, capsys: Any) -> None:
+    words = [*WORDS, "--dataset", *TASKS, "--num_samples", "8"]
+    assert main([*words, "--output_dir", str(tmp_path / "local")]) == 0
+    there = [*words, "--output_dir", str(tmp_path / "there"), "--cluster", nodes.address]
+    assert main([*there, "--cluster_options", json.dumps({"shard": 2})]) == 0
+    one, other = lines(tmp_path / "local"), lines(tmp_path / "there")
+    assert len(one) == 32
+    assert [settled(r) for r in other] == [settled(r) for r in one]
+    results = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("local", "there")]
+    for name in ("n", "answered", "errors", "correct", "accuracy", "complete", "by_family", "by_dataset"):
+        assert results[0][name] == results[1][name]
+    assert results[1]["cluster"] == {"nodes": 3, "engines": 3}
+    assert results[1]["oracle_batches"]["samples"] == 32
+    config = json.loads((tmp_path / "there" / "config.json").read_text())
+    assert "cluster" not in config  # whoever runs it again did not ask for that
+    # What was seen and said is in the folder: a bundle of it is replayed, bit for bit, without a cluster.
+    assert main([*there, "--bundle", str(tmp_path / "b.zip")]) == 0
+    capsys.readouterr()
+    assert main(["--config", str(tmp_path / "b.zip"), "--output_dir", str(tmp_path / "again")]) == 0
+
+
+def _counting(server: Server) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for request in list(server.requests):
+        found[fingerprint(request)] = found.get(fingerprint(request), 0) + 1
+    return found
+
+
+def _slow(request: dict[str, Any], number: int) -> Any:
+    time.sleep(0.01)
+    return answers(request)
+
+
+@pytest.mark.full
+def test_five_workers_are_killed_and_no_cell_is_asked_twice(nodes: Nodes, tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("openai", reason="openai is not installed: make setup")
+    seed = int(os.environ.get("NEPTUNE_SEED", time.time_ns() % 10_000))
+    print("seed", seed)
+    rng = random.Random(seed)
+    n = 30
+    words = [*WORDS, "--dataset", "clevr-refexps", "clevr", "--num_samples", str(n // 2), "--vlm_model_name", "openai"]
+    with serving(_slow) as calm, serving(_slow) as server:
+        options = {"model": "m", "concurrency": 4}
+        local = [*words, "--vlm_options", json.dumps(options | {"base_url": calm.url})]
+        assert main([*local, "--output_dir", str(tmp_path / "local" / "run")]) == 0
+        there = [*words, "--vlm_options", json.dumps(options | {"base_url": server.url}), "--cluster", nodes.address]
+        folder = tmp_path / "there" / "run"
+        there += ["--output_dir", str(folder), "--cluster_options", json.dumps({"engines": 2, "shard": 3})]
+        targets, killed, over = sorted(rng.sample(range(1, n * 3 // 4), 5)), list[int](), threading.Event()
+
+        def kill() -> None:
+            for target in targets:
+                while not over.is_set():
+                    samples = folder / "samples.jsonl"
+                    if samples.exists() and samples.read_bytes().count(b"\n") >= target:
+                        there_now = [pid for pid in nodes.workers() if pid not in killed]
+                        if there_now:
+                            killed.append(rng.choice(there_now))
+                            os.kill(killed[-1], signal.SIGKILL)
+                            break
+                    time.sleep(0.05)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            assert main(there) == 0
+        finally:
+            over.set()
+            killer.join()
+    assert killed, "nothing was killed: the run was over before"
+    assert [settled(r) for r in lines(folder)] == [settled(r) for r in lines(tmp_path / "local" / "run")]
+    asked = _counting(server)
+    assert set(asked.values()) == {1}, f"{sum(v > 1 for v in asked.values())} of {len(asked)} cells were asked again"
+    assert asked.keys() == _counting(calm).keys()
+    kept = [json.loads(line) for line in (folder / "exchanges.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(kept) == len(asked)  # what was said to the model is in the folder, wherever it was said
+    cache = OracleStore(folder.parent / "oracle-cache.sqlite")
+    assert sum(row["scores"] + row["texts"] for row in cache.contents()) == len(asked)
+
+
+@pytest.mark.full
+def test_a_head_that_dies_resumes_from_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray.data", reason="ray is not installed: pip install neptune-reasoner[ray]")
+    pytest.importorskip("openai", reason="openai is not installed: make setup")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
+    folder = tmp_path / "there" / "run"
+    with serving(_slow) as server:
+        options = json.dumps({"model": "m", "concurrency": 2, "base_url": server.url})
+        words = [*WORDS, "--dataset", "clevr-refexps", "--num_samples", "20", "--vlm_model_name", "openai"]
+        words += ["--vlm_options", options, "--output_dir", str(folder)]
+        nodes = Nodes()
+        try:
+            command = [
+                sys.executable,
+                "run.py",
+                *words,
+                "--cluster",
+                nodes.address,
+                "--cluster_options",
+                '{"shard": 2}',
+            ]
+            driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
+            samples, deadline = folder / "samples.jsonl", time.monotonic() + 600
+            while driver.poll() is None and time.monotonic() < deadline:
+                if samples.exists() and samples.read_bytes().count(b"\n") >= 4:
+                    break
+                time.sleep(0.05)
+            nodes.cluster.head_node.kill_gcs_server(check_alive=False)
+            nodes.cluster.head_node.kill_raylet(check_alive=False)
+            try:
+                said, _ = driver.communicate(timeout=180)
+            except subprocess.TimeoutExpired:
+                driver.kill()
+                said, _ = driver.communicate()
+                pytest.fail(f"the driver outlived its cluster: {said.decode()[-2000:]}")
+        finally:
+            nodes.cluster.shutdown()
+        before = lines(folder)
+        assert 4 <= len(before) < 20, said.decode()[-2000:]
+        assert driver.returncode != 0
+        assert main(words) == 0  # here, from what is in the folder
+        after = lines(folder)
+        assert after[: len(before)] == before
+        assert len({r["id"] for r in after}) == len(after) == 20
+        asked = _counting(server)
+        assert sum(v > 1 for v in asked.values()) <= 4  # what was in flight when all of it died
+
+
+@pytest.mark.full
+def test_a_model_that_fails_ends_the_run_and_the_same_command_resumes(
+    nodes: Nodes, tmp_path: Path, capsys: Any
+) -> None:
+    pytest.importorskip("openai", reason="openai is not installed: make setup")
+    folder, broken = tmp_path / "run" / "run", threading.Event()
+
+    def behave(request: dict[str, Any], number: int) -> Any:
+        if number > 60 and not broken.is_set():
+            from helpers.fault_server import fails
+
+            return fails(401)
+        return answers(request)
+
+    with serving(behave) as server:
+        options = json.dumps({"model": "m", "base_url": server.url, "retries": 0})
+        words = [*WORDS, "--dataset", "clevr-refexps", "--num_samples", "12", "--vlm_model_name", "openai"]
+        words += ["--vlm_options", options, "--output_dir", str(folder), "--cluster", nodes.address]
+        words += ["--cluster_options", '{"shard": 2}']
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert "have no answer yet" in said
+        assert len(lines(folder)) < 12
+        broken.set()
+        assert main(words) == 0
+        assert len(lines(folder)) == 12
+
+
+def test_no_cluster_at_an_address(tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("ray.data", reason="ray is not installed: pip install neptune-reasoner[ray]")
+    from neptune.runs.runner.cluster.connect import connected
+
+    config = Config(dataset="clevr", data_dir=DATA, cluster="nowhere")
+    with pytest.raises(NeptuneError, match="can not be reached"), connected(config):
+        pass
