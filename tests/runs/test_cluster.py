@@ -257,23 +257,14 @@ class Nodes:
 
         self.cluster = Cluster()
         try:
-            for _ in range(3):
-                self._add()
+            for k in range(3):
+                self.cluster.add_node(
+                    num_cpus=1, object_store_memory=STORE, **({} if k else {"include_dashboard": False})
+                )
         except BaseException:
             self.cluster.shutdown()
             raise
         self.address: str = self.cluster.address
-
-    def _add(self, tries: int = 5) -> None:
-        """Add a node: the first is the head. On a busy machine it may not be up in the time that Ray allows it."""
-        more = {} if self.cluster.head_node else {"include_dashboard": False}
-        for left in reversed(range(tries)):
-            try:
-                self.cluster.add_node(num_cpus=1, object_store_memory=STORE, **more)
-                return
-            except Exception as error:
-                if "timed out during startup" not in str(error) or not left:
-                    raise
 
     def workers(self, kind: str = "ray::MapWorker") -> list[int]:
         """Return the processes of actors of a kind, children of these nodes alone."""
@@ -291,11 +282,34 @@ class Nodes:
 
 
 @pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Ray start slowly: on a busy machine a node is not up in the half minute that it is given."""
     pytest.importorskip("ray.data", reason="ray is not installed: pip install neptune-reasoner[ray]")
-    import ray
+    from ray._private import services
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # no further back in the queue than the tests themselves
+    for name in ("agent_register_timeout_ms", "worker_register_timeout_seconds"):
+        monkeypatch.setenv(f"RAY_{name}", "600000" if name.endswith("ms") else "600")
+    at_once = services.get_node
+
+    def patiently(address: str, node: str) -> Any:
+        deadline = time.monotonic() + 300
+        while True:
+            try:
+                return at_once(address, node)
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    monkeypatch.setattr(services, "get_node", patiently)
+
+
+@pytest.fixture
+def nodes(patience: None) -> Iterator[Nodes]:
+    import ray
+
     made = Nodes()
     try:
         yield made
@@ -395,10 +409,10 @@ def test_five_workers_are_killed_and_no_cell_is_asked_twice(nodes: Nodes, tmp_pa
 
 
 @pytest.mark.full
-def test_a_head_that_dies_resumes_from_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("ray.data", reason="ray is not installed: pip install neptune-reasoner[ray]")
+def test_a_head_that_dies_resumes_from_the_folder(
+    patience: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("openai", reason="openai is not installed: make setup")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
     folder = tmp_path / "there" / "run"
     with serving(_slow) as server:
