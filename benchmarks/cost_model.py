@@ -139,12 +139,15 @@ def main() -> None:
     parser.add_argument("--oracles", type=int, default=4)
     parser.add_argument("--shard", type=int, default=256)
     parser.add_argument("--cells_per_second", type=float, help="of one oracle, measured (benchmarks/oracle.py)")
+    parser.add_argument("--engine_ms", type=float, help="of an engine for a sample, in CPU time (benchmarks/scale.py)")
     parser.add_argument("--cpu_hour", type=float, default=0.0, help="money for an engine's hour")
     parser.add_argument("--gpu_hour", type=float, default=0.0, help="money for an oracle's hour")
     given = parser.parse_args()
     rates = Rates.of(json.loads((given.run / "results.json").read_text(encoding="utf-8")))
     if given.cells_per_second:
         rates = replace(rates, cell_s=1 / given.cells_per_second)
+    if given.engine_ms:
+        rates = replace(rates, engine_s=given.engine_ms / 1000)
     print("a simulation, fed by", rates)
     layouts = [(int(given.questions), given.engines, given.oracles)] if given.questions else LAYOUTS
     for questions, engines, oracles in layouts:

@@ -7,11 +7,13 @@ import os
 import pickle
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,18 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
 # --- on a cluster --------------------------------------------------------------------------------
 
 
+PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens at."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
 class Nodes:
     """Three nodes on this machine, a CPU each."""
 
@@ -259,7 +273,10 @@ class Nodes:
         try:
             for k in range(3):
                 self.cluster.add_node(
-                    num_cpus=1, object_store_memory=STORE, **({} if k else {"include_dashboard": False})
+                    num_cpus=1,
+                    object_store_memory=STORE,
+                    **dict(zip(PORTS, free_ports(len(PORTS)), strict=True)),  # else a node waits for them, not long
+                    **({} if k else {"include_dashboard": False}),
                 )
         except BaseException:
             self.cluster.shutdown()
