@@ -7,8 +7,8 @@ NEUTRAL = frozenset(
     | {"output_dir", "resume", "num_samples", "workers", "gpus", "max_batch", "batch_wait_ms"}
     | {"evaluate", "judge_model", "judge_provider", "judge_base_url", "blame"}
     | {"agree", "agree_model_name", "agree_options", "consistency", "trusted_hosts", "judge_omit"}
-    | {"estimate", "estimate_objects", "prices", "max_run_calls", "dry_run", "inspect", "watch", "watch_port", "cluster"}
-    | {"cluster_options", "code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
+    | {"estimate", "estimate_objects", "prices", "max_run_calls", "dry_run", "inspect", "watch", "watch_port"}
+    | {"cluster", "cluster_options", "code_gen_timeout", "code_gen_retries", "code_gen_concurrency", "code_gen_prices"}
 )
 """Fields that change no answer of a sample: a run may be resumed with another value of these."""
 
