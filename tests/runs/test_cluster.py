@@ -271,17 +271,24 @@ class Nodes:
 
         self.cluster = Cluster()
         try:
-            for k in range(3):
-                self.cluster.add_node(
-                    num_cpus=1,
-                    object_store_memory=STORE,
-                    **dict(zip(PORTS, free_ports(len(PORTS)), strict=True)),  # else a node waits for them, not long
-                    **({} if k else {"include_dashboard": False}),
-                )
+            for _ in range(3):
+                self._add()
         except BaseException:
             self.cluster.shutdown()
             raise
         self.address: str = self.cluster.address
+
+    def _add(self, tries: int = 12) -> None:
+        """Add a node. It gives its helpers a quarter of a minute to start: not enough on a busy machine."""
+        more = {} if self.cluster.head_node else {"include_dashboard": False}
+        for left in reversed(range(tries)):
+            ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))  # else it waits for more of them
+            try:
+                self.cluster.add_node(num_cpus=1, object_store_memory=STORE, **ports, **more)
+                return
+            except Exception as error:
+                if "timed out during startup" not in str(error) or not left:
+                    raise
 
     def workers(self, kind: str = "ray::MapWorker") -> list[int]:
         """Return the processes of actors of a kind, children of these nodes alone."""
@@ -300,27 +307,12 @@ class Nodes:
 
 @pytest.fixture
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Ray start slowly: on a busy machine a node is not up in the half minute that it is given."""
+    """Let Ray's processes start slowly: the machine may be busy."""
     pytest.importorskip("ray.data", reason="ray is not installed: pip install neptune-reasoner[ray]")
-    from ray._private import services
-
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_worker_niceness", "0")  # no further back in the queue than the tests themselves
     for name in ("agent_register_timeout_ms", "worker_register_timeout_seconds"):
         monkeypatch.setenv(f"RAY_{name}", "600000" if name.endswith("ms") else "600")
-    at_once = services.get_node
-
-    def patiently(address: str, node: str) -> Any:
-        deadline = time.monotonic() + 300
-        while True:
-            try:
-                return at_once(address, node)
-            except RuntimeError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-
-    monkeypatch.setattr(services, "get_node", patiently)
 
 
 @pytest.fixture

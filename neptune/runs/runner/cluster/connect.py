@@ -156,5 +156,14 @@ def _connect(ray: Any, config: Config) -> None:
             ) from error
     store = int(config.cluster_options.get("object_store_mb", STORE_MB)) * 2**20
     cpus = os.cpu_count() or 1
-    ray.init(num_cpus=cpus, object_store_memory=store, include_dashboard=False, **quiet)
+    try:
+        ray.init(num_cpus=cpus, object_store_memory=store, include_dashboard=False, **quiet)
+    except Exception as error:  # whatever Ray says: there is no cluster
+        ray.shutdown()
+        what = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"No Ray cluster is running here, and none could be started: {what}",
+            where="cluster: auto",
+            hint="Start one: ray start --head",
+        ) from error
     print(f"No Ray cluster is running here: one of {cpus} CPUs was started for this run", file=sys.stderr)
