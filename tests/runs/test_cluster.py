@@ -12,28 +12,33 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers.fault_oracle_server import answers, fingerprint
-from helpers.fault_server import Server, serving
+from helpers.fault_server import Server, fails, serving
 from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune import tasks
 from neptune.cli import main
 from neptune.config import Config
-from neptune.errors import NeptuneError
+from neptune.errors import ConfigError, NeptuneError
 from neptune.perception.oracle.caching.cache import CachedOracle
 from neptune.perception.oracle.caching.replay import RecordingOracle, ReplayOracle
 from neptune.perception.oracle.caching.store import OracleStore
 from neptune.perception.oracle.random import RandomOracle
 from neptune.runs.runner.cluster.connect import Places
-from neptune.runs.runner.cluster.run import WINDOW, cut
+from neptune.runs.runner.cluster.keeper import Keeper
+from neptune.runs.runner.cluster.models import OracleActor
+from neptune.runs.runner.cluster.run import WINDOW, ClusterFlight, cut, record_of
+from neptune.runs.runner.cluster.worker import Answerer, Home
 from neptune.scene import Scene
 from neptune.scene.identity import identity, scene_digest
 from neptune.scene.picture import Picture
@@ -246,6 +251,161 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
     said = capsys.readouterr().err
     assert "neptune-reasoner[ray]" in said
     assert not (tmp_path / "run").exists()
+
+
+# --- engines in this process, in Ray's place -----------------------------------------------------
+
+
+class _Here:
+    """An actor's handle whose object is in this process; what goes to it, and what comes back, is pickled."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def __getattr__(self, name: str) -> Any:
+        def remote(*given: Any) -> Any:
+            return pickle.loads(pickle.dumps(getattr(self._actor, name)(*pickle.loads(pickle.dumps(given)))))
+
+        return SimpleNamespace(remote=remote)
+
+
+@pytest.fixture
+def two_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two engines that take shards in turn, with oracle, cache and writer as a cluster has them."""
+    ray = SimpleNamespace(
+        get=lambda value: value, exceptions=SimpleNamespace(RayError=ConnectionAbortedError), get_gpu_ids=list
+    )
+    for module in ("keeper", "run", "connect"):
+        monkeypatch.setattr(f"neptune.runs.runner.cluster.{module}.ray_", lambda: ray)
+
+    class Actors:
+        def __init__(self, config: Config, places: Places, folder: Path, programs: Any) -> None:
+            home = Home(os.getcwd())
+            record = record_of(config, folder)
+            exchanges = folder / "exchanges.jsonl" if record is not None else None
+            keeper = _Here(Keeper(config.cache_path, config.detections_path, exchanges))
+            made = [OracleActor(config, home, keeper, exchanges is not None) for _ in range(places.oracles)]
+            self.given = {
+                "config": config,
+                "home": home,
+                "folder": folder,
+                "records": record is not None,
+                "keeper": keeper,
+                "oracles": [_Here(actor) for actor in made],
+                "detectors": [],
+                "writer": None,
+                "named": (str(made[0].about()[0]) if made else "", ("", True)),
+            }
+
+        def wait(self) -> None:
+            pass
+
+        def end(self) -> None:
+            pass
+
+        def of_engines(self) -> dict[str, Any]:
+            return self.given
+
+    @contextmanager
+    def connected(config: Config) -> Iterator[Places]:
+        yield Places.of(config, {"CPU": 2}, 1)
+
+    def results(flight: ClusterFlight) -> Iterator[Any]:
+        engines = [Answerer(**flight._actors.of_engines()) for _ in range(2)]
+        size = flight._config.cluster_options.get("shard", 8)
+        for k, shard in enumerate(cut(flight._loaded, flight._todo, size)):
+            yield pickle.loads(pickle.dumps(engines[k % 2]._result(pickle.loads(pickle.dumps(shard)))))
+
+    monkeypatch.setattr("neptune.runs.runner.cluster.run._Actors", Actors)
+    monkeypatch.setattr("neptune.runs.runner.cluster.run.connected", connected)
+    monkeypatch.setattr(ClusterFlight, "_results", results)
+
+
+def counted(record: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same where pictures are whole in their shards: counters too, but no time."""
+    usage = {k: v for k, v in record["usage"].items() if not k.endswith("_ms")}
+    return {k: v for k, v in record.items() if k != "seconds"} | {"usage": usage}
+
+
+def test_shards_make_the_records_of_one_machine(two_engines: None, tmp_path: Path, capsys: Any) -> None:
+    words = [*WORDS, "--dataset", *TASKS, "--num_samples", "12"]
+    assert main([*words, "--output_dir", str(tmp_path / "local")]) == 0
+    there = [*words, "--output_dir", str(tmp_path / "there"), "--cluster", "auto", "--cluster_options", '{"shard": 5}']
+    assert main(there) == 0
+    one, other = lines(tmp_path / "local"), lines(tmp_path / "there")
+    assert len(one) == 48
+    assert [counted(r) for r in other] == [counted(r) for r in one]
+    results = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("local", "there")]
+    for name in ("n", "answered", "errors", "correct", "accuracy", "complete", "by_family", "by_dataset"):
+        assert results[0][name] == results[1][name]
+    assert results[1]["cluster"] == {"nodes": 1, "engines": 2}
+    assert results[1]["oracle_batches"]["samples"] == 48
+    assert "cluster" not in json.loads((tmp_path / "there" / "config.json").read_text())
+    # What was seen and said is in the folder: a bundle of it is replayed, bit for bit.
+    assert main([*there, "--bundle", str(tmp_path / "b.zip")]) == 0
+    capsys.readouterr()
+    assert main(["--config", str(tmp_path / "b.zip"), "--output_dir", str(tmp_path / "again")]) == 0
+
+
+def test_a_pool_asks_each_cell_once_and_a_failure_ends_the_run_in_order(
+    two_engines: None, tmp_path: Path, capsys: Any
+) -> None:
+    pytest.importorskip("openai", reason="openai is not installed: make setup")
+    broken, answered = threading.Event(), Counter[str]()
+
+    def behave(request: dict[str, Any], number: int) -> Any:
+        if number > 40 and not broken.is_set():
+            return fails(401)
+        answered[fingerprint(request)] += 1
+        return answers(request)
+
+    words = [*WORDS, "--dataset", "clevr-refexps", "--num_samples", "10", "--vlm_model_name", "openai"]
+    with serving(lambda request, number: answers(request)) as calm, serving(behave) as server:
+        options = {"model": "m", "retries": 0, "concurrency": 2}
+        local = [*words, "--vlm_options", json.dumps(options | {"base_url": calm.url})]
+        assert main([*local, "--output_dir", str(tmp_path / "local" / "run")]) == 0
+        there = [*words, "--vlm_options", json.dumps(options | {"base_url": server.url}), "--cluster", "auto"]
+        folder = tmp_path / "there" / "run"
+        there += ["--output_dir", str(folder), "--cluster_options", '{"shard": 2}']
+        capsys.readouterr()
+        assert main(there) == 2
+        assert "have no answer yet" in capsys.readouterr().err
+        before = lines(folder)
+        assert 0 < len(before) < 10
+        broken.set()
+        assert main(there) == 0
+    one, other = lines(tmp_path / "local" / "run"), lines(folder)
+    assert other[: len(before)] == before
+    assert [settled(r) for r in other] == [settled(r) for r in one]
+    assert answered.keys() == _counting(calm).keys()
+    assert set(answered.values()) == {1}  # what was refused was asked again, and nothing else
+    cache = OracleStore(folder.parent / "oracle-cache.sqlite")
+    assert sum(row["scores"] + row["texts"] for row in cache.contents()) == len(_counting(calm))
+    kept = (folder / "exchanges.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(kept) >= len(_counting(calm))
+
+
+def test_a_bug_in_a_sample_is_logged_by_the_driver(
+    two_engines: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def judge(self: Any, sample: Any, answer: Any, scene: Any = None) -> Any:
+        raise ZeroDivisionError(sample.id)
+
+    monkeypatch.setattr("neptune.tasks.clevr.clevr.Clevr.is_right", judge)
+    words = [*WORDS, "--num_samples", "3", "--output_dir", str(tmp_path / "run"), "--cluster", "auto"]
+    assert main(words) == 1
+    assert [r["error_kind"] for r in lines(tmp_path / "run")] == ["bug"] * 3
+    log = (tmp_path / "run" / "errors.log").read_text()
+    assert log.count("ZeroDivisionError: clevr-00000") == 3
+
+
+def test_a_machine_with_other_data_is_told_apart(two_engines: None, tmp_path: Path, monkeypatch: Any) -> None:
+    with pytest.raises(ConfigError, match="has no folder"):
+        Home(str(tmp_path / "nowhere"))()
+    monkeypatch.setattr("neptune.tasks.base.Task.sample_ids", lambda self: (f"x{k}" for k in range(3)), raising=True)
+    monkeypatch.setattr("neptune.tasks.listed.ListedTask.sample_ids", lambda self: (f"x{k}" for k in range(3)))
+    assert main([*WORDS, "--num_samples", "3", "--output_dir", str(tmp_path / "run"), "--cluster", "auto"]) == 2
+    assert not (tmp_path / "run" / "samples.jsonl").exists()
 
 
 # --- on a cluster --------------------------------------------------------------------------------
@@ -475,8 +635,6 @@ def test_a_model_that_fails_ends_the_run_and_the_same_command_resumes(
 
     def behave(request: dict[str, Any], number: int) -> Any:
         if number > 60 and not broken.is_set():
-            from helpers.fault_server import fails
-
             return fails(401)
         return answers(request)
 
