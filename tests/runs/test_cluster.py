@@ -359,30 +359,31 @@ def test_a_pool_asks_each_cell_once_and_a_failure_ends_the_run_in_order(
         answered[fingerprint(request)] += 1
         return answers(request)
 
-    words = [*WORDS, "--dataset", "clevr-refexps", "--num_samples", "10", "--vlm_model_name", "openai"]
+    words = [*WORDS, "--dataset", "clevr-refexps", "--num_samples", "4", "--vlm_model_name", "openai"]
     with serving(lambda request, number: answers(request)) as calm, serving(behave) as server:
         options = {"model": "m", "retries": 0, "concurrency": 2}
         local = [*words, "--vlm_options", json.dumps(options | {"base_url": calm.url})]
         assert main([*local, "--output_dir", str(tmp_path / "local" / "run")]) == 0
         there = [*words, "--vlm_options", json.dumps(options | {"base_url": server.url}), "--cluster", "auto"]
         folder = tmp_path / "there" / "run"
-        there += ["--output_dir", str(folder), "--cluster_options", '{"shard": 2}']
+        there += ["--output_dir", str(folder), "--cluster_options", '{"shard": 1}']
         capsys.readouterr()
         assert main(there) == 2
         assert "have no answer yet" in capsys.readouterr().err
         before = lines(folder)
-        assert 0 < len(before) < 10
+        assert len(before) < 4
         broken.set()
         assert main(there) == 0
     one, other = lines(tmp_path / "local" / "run"), lines(folder)
     assert other[: len(before)] == before
     assert [settled(r) for r in other] == [settled(r) for r in one]
-    assert answered.keys() == _counting(calm).keys()
+    cells = _counting(calm)
+    assert answered.keys() == cells.keys()
     assert set(answered.values()) == {1}  # what was refused was asked again, and nothing else
     cache = OracleStore(folder.parent / "oracle-cache.sqlite")
-    assert sum(row["scores"] + row["texts"] for row in cache.contents()) == len(_counting(calm))
+    assert sum(row["scores"] + row["texts"] for row in cache.contents()) == len(cells)
     kept = (folder / "exchanges.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len(kept) >= len(_counting(calm))
+    assert len(kept) >= len(cells)
 
 
 def test_a_bug_in_a_sample_is_logged_by_the_driver(
