@@ -400,13 +400,9 @@ def test_a_bug_in_a_sample_is_logged_by_the_driver(
     assert log.count("ZeroDivisionError: clevr-00000") == 3
 
 
-def test_a_machine_with_other_data_is_told_apart(two_engines: None, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_machine_without_the_runs_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no folder"):
         Home(str(tmp_path / "nowhere"))()
-    monkeypatch.setattr("neptune.tasks.base.Task.sample_ids", lambda self: (f"x{k}" for k in range(3)), raising=True)
-    monkeypatch.setattr("neptune.tasks.listed.ListedTask.sample_ids", lambda self: (f"x{k}" for k in range(3)))
-    assert main([*WORDS, "--num_samples", "3", "--output_dir", str(tmp_path / "run"), "--cluster", "auto"]) == 2
-    assert not (tmp_path / "run" / "samples.jsonl").exists()
 
 
 # --- on a cluster --------------------------------------------------------------------------------
