@@ -247,26 +247,19 @@ def _cluster_problems(config: Config, skip: set[str]) -> list[str]:
     ):
         if getattr(config, field) and field not in skip:
             problems.append(f"'{field}' does not go with 'cluster': {why}")
-    whole = ("engines", "oracles", "shard")
+    whole = {k: v for k, v in config.cluster_options.items() if k in ("engines", "oracles", "shard")}
+    rest = {k: v for k, v in config.cluster_options.items() if k not in whole}
     return (
         problems
+        + _entry_problems("option", "cluster_options", rest, CLUSTER, _is_number, "a number ≥ 0")
         + _entry_problems(
-            "option",
-            "cluster_options",
-            {k: v for k, v in config.cluster_options.items() if k not in whole},
-            CLUSTER,
-            lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf,
-            "a number ≥ 0",
-        )
-        + _entry_problems(
-            "option",
-            "cluster_options",
-            {k: v for k, v in config.cluster_options.items() if k in whole},
-            CLUSTER,
-            lambda value: type(value) is int and value >= 1,
-            "an integer ≥ 1",
+            "option", "cluster_options", whole, CLUSTER, lambda v: type(v) is int and v >= 1, "an integer ≥ 1"
         )
     )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def _logic_problems(config: Config) -> list[str]:
