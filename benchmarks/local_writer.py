@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--dialect", choices=("first_order", "neptune", "patches"), default="first_order")
     parser.add_argument("--length", default="short")
     parser.add_argument("--max_tokens", type=int, default=120)
+    parser.add_argument("--timeout", type=float, default=600, help="seconds for a reply")
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--show", action="store_true", help="print each program")
     words = parser.parse_args()
@@ -102,7 +103,7 @@ def measure(mode: str, url: str, words: argparse.Namespace) -> dict[str, object]
     patches = words.dialect == "patches"
     engine = Engine(oracle="scene", detector="scene", dialect="patches" if patches else "auto")
     settings = Settings(
-        "local", words.model, url, max_tokens=words.max_tokens, timeout=600, retries=0, concurrency=1,
+        "local", words.model, url, max_tokens=words.max_tokens, timeout=words.timeout, retries=0, concurrency=1,
         constrained=MODES[mode]["constrained"],
     )  # fmt: skip
     chat = Heard(settings)
