@@ -43,6 +43,13 @@ def shapes() -> tuple[Picture, list[tuple[tuple[float, float, float, float], NDA
     return Picture((np.asarray(image) + noise).clip(0, 255).astype(np.uint8)), drawn
 
 
+def pattern(width: int, height: int) -> Image.Image:
+    """Return a picture that is the same everywhere, without a file."""
+    y, x = np.mgrid[0:height, 0:width]
+    channels = [(x * 7 + y * 3) % 256, (x * y) % 256, 255 - (x * 2 + y * 5) % 256]
+    return Image.fromarray(np.stack(channels, -1).astype(np.uint8))
+
+
 def sign(text: str, height: int, turn: float = 0, size: tuple[int, int] = (480, 320)) -> Picture:
     """Return a picture of a red sign on grey: letters of a height in pixels, turned by degrees."""
     font = ImageFont.load_default(height)

@@ -24,13 +24,17 @@ from transformers import (
     Glm46VForConditionalGeneration,
     Glm46VImageProcessorPil,
     Glm46VProcessor,
+    Lfm2VlConfig,
+    Lfm2VlForConditionalGeneration,
+    Lfm2VlProcessor,
     Qwen2VLImageProcessorPil,
     Qwen3_5Config,
     Qwen3_5ForConditionalGeneration,
     Qwen3VLProcessor,
 )
 
-from neptune.perception.oracle.vlm.processors import image_only
+from neptune.perception.oracle.vlm import lfm2
+from neptune.perception.oracle.vlm.processors import image_only, pillow_only
 
 WINDOW = 12
 """Tokens: less than a picture and a question, so that a window ends inside the prefix."""
@@ -161,13 +165,43 @@ def glm46v() -> tuple[Any, Any]:
     return Glm46VForConditionalGeneration(config).eval(), kind(images, tok, chat_template=template)
 
 
+def lfm2_vl() -> tuple[Any, Any]:
+    """A layer of short convolution, whose state is its last tokens, and one of full attention."""
+    special = ("<image>", "<|image_start|>", "<|image_end|>", "<|img_thumbnail|>")
+    tok = tokenizer(*special, image_token="<image>")
+    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision |= {"patch_size": 8, "num_patches": 16, "vision_use_head": False}
+    text = text_config(
+        model_type="lfm2",
+        layer_types=["conv", "full_attention"],
+        pad_token_id=tok.pad_token_id,
+        block_auto_adjust_ff_dim=False,
+        tie_word_embeddings=False,
+    )
+    torch.manual_seed(0)
+    config = Lfm2VlConfig(
+        text_config=text,
+        vision_config={"model_type": "siglip2_vision_model", **vision},
+        projector_hidden_size=32,
+        tie_word_embeddings=False,
+        **token_ids(tok, image_token_id="<image>"),
+    )
+    model = Lfm2VlForConditionalGeneration(config)
+    images = lfm2.image_processor()(
+        encoder_patch_size=8, tile_size=64, min_image_tokens=4, max_image_tokens=16, min_tiles=1, max_tiles=2
+    )
+    processor = pillow_only(Lfm2VlProcessor, type(images))(images, tok, chat_template=CHAT.format(image="<image>"))
+    return _told_apart(model, 1), processor
+
+
 NEWER: dict[str, Callable[[], tuple[Any, Any]]] = {
     "gemma3": gemma3,
     "gemma4": gemma4,
     "qwen3_5": qwen3_5,
     "glm46v": glm46v,
+    "lfm2_vl": lfm2_vl,
 }
 """``model_type`` → builder."""
 
-STATEFUL = ("gemma3", "gemma4", "qwen3_5")
+STATEFUL = ("gemma3", "gemma4", "qwen3_5", "lfm2_vl")
 """Those whose layers look back a window only, or keep a state."""

@@ -20,6 +20,7 @@ from neptune.scene.seen.masks import MaskRequest
 pytest.importorskip("transformers", reason="needs the extra 'transformers'")
 
 from helpers import tiny_percepts
+from helpers.perceived import pattern
 
 from neptune.perception import sam3
 from neptune.perception.depth.transformers import TransformersDepth, _metres
@@ -28,7 +29,7 @@ from neptune.perception.segment.transformers import TransformersSegmenter
 BOXED, DEPTHS = ("sam", "sam2"), ("depth_anything", "zoedepth", "depth_pro")
 SEGMENTERS = (*BOXED, "sam3")
 RECORDED = json.loads(Path(__file__).with_name("recorded_processors.json").read_text(encoding="utf-8"))
-"""What processors that need torchvision made of :func:`pattern`: mean, deviation, and 27 of the numbers."""
+"""What processors that need torchvision made of :func:`helpers.perceived.pattern`: mean, deviation, and 27 of the numbers."""
 
 
 def pictures() -> list[Picture]:
@@ -135,13 +136,6 @@ def test_what_is_shown_is_what_the_real_processors_show(size: tuple[int, int]) -
     (_, said), zoe = tiny_percepts.zoedepth(), estimator("zoedepth")
     real = ZoeDepthImageProcessorPil(**said)(image, return_tensors="np")
     np.testing.assert_allclose(zoe._shown(image)[0], real["pixel_values"][0], atol=1e-4)
-
-
-def pattern(width: int, height: int) -> Image.Image:
-    """Return a picture that is the same everywhere, without a file."""
-    y, x = np.mgrid[0:height, 0:width]
-    channels = [(x * 7 + y * 3) % 256, (x * y) % 256, 255 - (x * 2 + y * 5) % 256]
-    return Image.fromarray(np.stack(channels, -1).astype(np.uint8))
 
 
 @pytest.mark.parametrize("size", [(90, 60), (47, 81), (200, 150)])

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from helpers.perceived import pattern
 from helpers.tiny_models import tiny_vlm
 from helpers.tiny_newer import STATEFUL
 from helpers.vlm_scenes import BALL, ONES, TOLERANCE, logits, make, requests, scene
 
+from neptune.perception.oracle.vlm import lfm2
 from neptune.perception.oracle.vlm.oracle import TransformersOracle
 from neptune.perception.oracle.vlm.prefix import Prefix
 from neptune.perception.oracle.vlm.processors import image_only
 from neptune.perception.oracle.vlm.prompts import Chat
 from neptune.scene.types import ScoreRequest
+
+RECORDED = Path(__file__).parents[1] / "seen" / "recorded_processors.json"
 
 
 @pytest.mark.parametrize("kind", STATEFUL)
@@ -73,6 +79,21 @@ def test_thinking_or_not_is_another_question_to_the_model() -> None:
     assert told.identity != plain.identity
     (prompt, *_) = told.prompts(ScoreRequest(scene(), BALL, ONES))
     assert prompt.text.endswith("</think>\n\n")
+
+
+@pytest.mark.parametrize("size", [(90, 60), (47, 81), (200, 150), (300, 20), (3, 2)])
+def test_lfm2_is_shown_what_was_recorded_of_the_real_processor(size: tuple[int, int]) -> None:
+    """It needs torchvision. The third picture is cut into four tiles, and is shown as a whole besides."""
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8"))[f"lfm2_vl {size[0]}x{size[1]}"]
+    said = {"encoder_patch_size": 8, "tile_size": 64, "min_image_tokens": 4, "max_image_tokens": 16, "max_tiles": 4}
+    made = lfm2.image_processor()(**said)([[pattern(*size)]])
+    assert made["spatial_shapes"].tolist() == recorded["grids"]
+    assert [made["image_rows"], made["image_cols"]] == [recorded["rows"], recorded["cols"]]
+    assert made["image_sizes"] == [recorded["size"]]
+    assert made["pixel_attention_mask"].sum(1).tolist() == [rows * columns for rows, columns in recorded["grids"]]
+    pixels = made["pixel_values"].numpy()
+    np.testing.assert_allclose(pixels[:, :3, 5:190:60].ravel(), recorded["values"], atol=2.01 / 255 / 0.5)
+    assert pixels.mean() == pytest.approx(recorded["mean"], abs=1e-3)
 
 
 @pytest.mark.parametrize("order", [("image", "tokenizer", "video"), ("image", "video", "tokenizer")])

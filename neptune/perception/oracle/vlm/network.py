@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -15,7 +16,7 @@ from neptune.perception.oracle.vlm.prompts import Prompt
 if TYPE_CHECKING:
     from torch import Tensor
 
-PLAIN_POSITIONS = frozenset({"internvl", "ovis2", "smolvlm", "gemma3", "gemma4"})
+PLAIN_POSITIONS = frozenset({"internvl", "ovis2", "smolvlm", "gemma3", "gemma4", "lfm2_vl"})
 """Architectures that number positions from the padding on, unless told otherwise."""
 
 M_ROPE = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "glm46v"})
@@ -131,7 +132,11 @@ class Network:
             tiles = torch.split(made.pooler_output, list(parts))
             made.pooler_output = torch.cat([tiles[k] for k in shown])
         else:
-            made.pooler_output = [made.pooler_output[k] for k in shown]
+            each = list(made.pooler_output)
+            if len(each) == sum(parts):  # one for each tile, not for each picture
+                ends = [0, *itertools.accumulate(parts)]
+                each = [torch.cat(each[a:b]) for a, b in itertools.pairwise(ends)]
+            made.pooler_output = [each[k] for k in shown]
         if getattr(made, "deepstack_features", None) is not None:
             made.deepstack_features = [[layer[k] for k in shown] for layer in made.deepstack_features]
         return made

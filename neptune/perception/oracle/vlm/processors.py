@@ -6,10 +6,15 @@ that declares no such part is otherwise the real class: the same tokens, image p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from neptune.perception.oracle.vlm import lfm2
+
 VIDEO = "video_processor"
+PILLOW: dict[str, Callable[[], Any]] = {"lfm2_vl": lfm2.image_processor}
+"""Architectures whose image processor needs torchvision too → the class of one that does without."""
 
 
 def image_only(kind: Any) -> Any:
@@ -55,5 +60,24 @@ def load_processor(model: str, model_type: str, **hub: Any) -> Any:
     name = names.get(model_type)
     if transformers.utils.is_torchvision_available() or name is None:
         return transformers.AutoProcessor.from_pretrained(model, **hub)
-    kind: Any = image_only(getattr(transformers, name))
+    kind: Any = getattr(transformers, name)
+    kind = pillow_only(kind, PILLOW[model_type]()) if model_type in PILLOW else image_only(kind)
     return kind.from_pretrained(model, **hub)
+
+
+def pillow_only(kind: Any, images: Any) -> Any:
+    """Return a subclass of ``transformers.ProcessorMixin`` that loads an image processor of the class `images`."""
+
+    def arguments(cls: type, source: str, *_: Any, **hub: Any) -> list[Any]:
+        hub.pop("backend", None)
+        tokenizer = import_module("transformers").AutoTokenizer
+        return [(images if part == "image_processor" else tokenizer).from_pretrained(source, **hub) for part in parts]
+
+    parts = list(kind.get_attributes())
+    body = {
+        "__module__": kind.__module__,
+        "__doc__": kind.__doc__,
+        "get_attributes": classmethod(lambda cls: list(parts)),
+        "_get_arguments_from_pretrained": classmethod(arguments),
+    }
+    return type(kind.__name__, (kind,), body)
