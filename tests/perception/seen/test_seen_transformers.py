@@ -29,7 +29,7 @@ from neptune.perception.segment.transformers import TransformersSegmenter
 BOXED, DEPTHS = ("sam", "sam2"), ("depth_anything", "zoedepth", "depth_pro")
 SEGMENTERS = (*BOXED, "sam3")
 RECORDED = json.loads(Path(__file__).with_name("recorded_processors.json").read_text(encoding="utf-8"))
-"""What processors that need torchvision made of :func:`helpers.perceived.pattern`: mean, deviation, and 27 of the numbers."""
+"""What processors that need torchvision made of :func:`helpers.perceived.pattern`: 27 of the numbers, their mean, …"""
 
 
 def pictures() -> list[Picture]:

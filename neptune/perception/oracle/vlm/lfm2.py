@@ -1,7 +1,7 @@
 """What LFM2-VL is shown, made with Pillow and NumPy: its image processor in transformers needs torchvision.
 
-A picture is scaled to so many patches as give at most `max_image_tokens`; one that has far more pixels is cut into tiles
-besides, which are shown before the whole.
+A picture is scaled to so many patches as give at most `max_image_tokens`; one that has far more pixels is cut into
+tiles besides, which are shown before the whole.
 """
 
 from __future__ import annotations
