@@ -47,9 +47,12 @@ def image_processor() -> Any:
             setattr(self, name, given.get(name, value))
 
     def called(self: Any, images: Any, return_tensors: Any = None, **_: Any) -> Any:
+        return self._preprocess([one for group in images for one in (group if isinstance(group, list) else [group])])
+
+    def processed(self: Any, images: list[Image.Image]) -> Any:
         import torch
 
-        made = [shown(image, self) for group in images for image in (group if isinstance(group, list) else [group])]
+        made = [shown(image, self) for image in images]
         tiles = [tile for one in made for tile in one[0]]
         longest = max(_most_patches(self), *(len(patches) for patches, _ in tiles))
         pixels = np.zeros((len(tiles), longest, tiles[0][0].shape[1]), dtype=np.float32)
@@ -71,7 +74,13 @@ def image_processor() -> Any:
     known = {**usual.__annotations__, **{name: type(value) for name, value in DEFAULTS.items()}}
     valid = TypedDict("Lfm2VlImages", known | {"return_row_col_info": bool}, total=False)  # type: ignore[operator,misc]
     names = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
-    body = {"__module__": __name__, "__init__": built, "__call__": called, "model_input_names": names}
+    body = {
+        "__module__": __name__,
+        "__init__": built,
+        "__call__": called,
+        "_preprocess": processed,
+        "model_input_names": names,
+    }
     body["valid_kwargs"] = valid
     return type("Lfm2VlImageProcessor", (base,), body)
 
