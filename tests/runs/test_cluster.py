@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from helpers.fault_oracle_server import answers, fingerprint
 from helpers.fault_server import Server, fails, serving
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neptune import tasks
@@ -76,6 +76,7 @@ class _Told:
 pictures = st.lists(st.one_of(st.none(), st.sampled_from("abcdef")), max_size=60)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine says nothing of the cuts
 @given(first=pictures, second=pictures, size=st.integers(1, 9))
 def test_shards_hold_every_sample_once_and_pictures_whole(
     first: list[str | None], second: list[str | None], size: int
