@@ -183,7 +183,7 @@ def _converted(tables: list[Tensor], which: list[bool], convert: Callable[[Tenso
     if len(chosen) < 2:
         return [convert(x) if wanted else x for x, wanted in zip(tables, which, strict=True)]
     sizes = [x.numel() for x in chosen]
-    made = iter(convert(torch.cat([x.reshape(-1) for x in chosen])).split(sizes))
+    made = iter(torch.split(convert(torch.cat([x.reshape(-1) for x in chosen])), sizes))
     return [next(made).reshape(x.shape) if wanted else x for x, wanted in zip(tables, which, strict=True)]
 
 

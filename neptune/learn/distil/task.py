@@ -21,7 +21,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from neptune import tasks
 from neptune.config import Config, make_config
-from neptune.config.model import all_if_minus_one
 from neptune.config.paths import KeptPath, NameOrPath, ReadPath, WrittenFolder
 from neptune.errors import ConfigError
 from neptune.learn.distil.blamed import LESSONS, write_lessons
@@ -39,6 +38,7 @@ from neptune.runs.runner.estimate import print_estimate
 from neptune.runs.runner.run import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, run_loaded
 from neptune.servers.endpoints import ENDPOINTS
 from neptune.tasks.base import Task
+from neptune.words import all_if_minus_one
 
 RUN = "run"
 _OWN = frozenset({"task", "dataset", "data_dir", "output_dir", "num_samples", "inspect", "max_run_calls", "bundle"})

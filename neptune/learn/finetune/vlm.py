@@ -17,7 +17,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from neptune.algebra import LogicParameters
 from neptune.config import Config, make_config
-from neptune.config.model import all_if_minus_one
 from neptune.config.paths import KeptPath, NameOrPath, ReadPath, WrittenFolder
 from neptune.engine import Engine
 from neptune.engine.assemble import engine_arguments
@@ -38,6 +37,7 @@ from neptune.perception.oracle.vlm.oracle import TransformersOracle
 from neptune.plots import require_matplotlib
 from neptune.runs.record import write_json
 from neptune.scene.types import Oracle
+from neptune.words import all_if_minus_one
 
 
 class FinetuneConfig(BaseModel):

@@ -104,7 +104,7 @@ class TransformersSegmenter:
         self._worded: Sam3 | None = None
         if self.architecture == "sam3":
             hub = hub_options(revision or short_names(NAMES).get(self.name, {}).get("revision"), local_files_only)
-            tokenizer = tokenizer_of(opened.source, hub) if opened.source is not None else model[2]
+            tokenizer: Any = tokenizer_of(opened.source, hub) if opened.source is not None else model[-1]
             self._worded = Sam3(self.model, self._said, tokenizer)
         self._lock = threading.Lock()
 

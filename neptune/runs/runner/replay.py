@@ -94,9 +94,9 @@ def replay_bundle(
         config = _config(folder, dict(limits or {}))
         found, _ = records.read_samples(folder / records.SAMPLES)
         totals = _checked(path, folder, found)
+        differences: list[str] = []
         if changed:
             again = with_changes(folder, config, found, manifest.semantics, manifest.backend, changed)
-            differences = []
         else:
             again, differences = replay(folder, config, found, manifest.semantics, manifest.backend)
         facts = {"bundle": str(path), "replayed": len(again), "different": len(differences)}

@@ -72,7 +72,7 @@ def image_processor() -> Any:
 
     usual: Any = import_module("transformers.processing_utils").ImagesKwargs
     known = {**usual.__annotations__, **{name: type(value) for name, value in DEFAULTS.items()}}
-    valid = TypedDict("Lfm2VlImages", known | {"return_row_col_info": bool}, total=False)  # type: ignore[operator,misc]
+    valid = TypedDict("Lfm2VlImages", known | {"return_row_col_info": bool}, total=False)  # type: ignore[misc]
     names = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
     body = {
         "__module__": __name__,
