@@ -18,10 +18,10 @@ from neptune.cli import main
 from neptune.cli.subcommands import run_command
 from neptune.errors import ConfigError, DatasetError, NeptuneError, OracleError
 from neptune.learn.induce import task as induction
-from neptune.learn.induce.ranking import WEIGHTS, bits_of, margin, ranked
+from neptune.learn.induce.ranking import WEIGHTS, bits_of, imagined, margin, ranked
 from neptune.learn.induce.rules import FORMS, Rule, value
 from neptune.learn.induce.search import SLACK, Search, logs
-from neptune.learn.induce.tables import Words, padded, scores
+from neptune.learn.induce.tables import LIMIT, Tables, Words, padded, scores
 from neptune.learn.induce.task import InduceConfig, induce
 from neptune.scene.types import Scores
 
@@ -62,6 +62,22 @@ def test_a_rule_is_as_true_as_its_program(soft: Engine, words: Words, data: Any,
     answer = soft.run(rule.program(words), scene)
     said = answer.probability if answer.value else 1.0 - float(answer.probability or 0.0)
     assert found == pytest.approx(said, abs=2e-5), rule.program(words)
+
+
+def test_what_follows_from_the_place_is_no_coincidence() -> None:
+    """Of a scene made at random the values are new, and the places those of a picture."""
+    words = Words(("red", "low", "near_wall"), ("above", "same_color"), {"red": "Color"})
+    rng = np.random.default_rng(1)
+    low = rng.uniform(size=(9, 4)) < 0.4
+    unary = np.stack([rng.uniform(size=(9, 4)) < 0.5, low, low | (rng.uniform(size=(9, 4)) < 0.1)])
+    above = np.triu(rng.uniform(size=(9, 4, 4)) < 0.5, 1)
+    logits = [np.where(t, LIMIT, -LIMIT).astype(np.float32) for t in (unary, np.stack([above, above]))]
+    made = imagined(Tables(*logits, np.ones((9, 4), np.bool_)), words, rng)
+    true = made.unary > 0
+    assert (true[1] <= true[2]).all()
+    assert not ((made.binary[0] > 0) & (made.binary[0] > 0).swapaxes(1, 2)).any()
+    known = {picture.tobytes() for picture in unary[0]}
+    assert any(picture.tobytes() not in known for picture in true[0])
 
 
 def test_the_search_leaves_out_nothing_that_fits(words: Words) -> None:

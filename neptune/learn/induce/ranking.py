@@ -134,41 +134,34 @@ def evidence(values: Floats, positive: NDArray[np.bool_], share: float) -> float
 
 
 def imagined(tables: Tables, words: Words, rng: np.random.Generator) -> Tables:
-    """Return scenes made at random, each as one of the pictures: as many objects, and what is true of them as often.
+    """Return scenes made at random: each is laid out as one of the pictures, with other values.
 
-    The values of a sort exclude each other; sorts are independent, so that what a rule joins is together by chance.
-    That pictures differ as wholes, that in some all is square, is kept: no rule is needed to explain it.
+    The values of a sort exclude each other, sorts are independent, and neither hangs on the place: what a rule joins is
+    together by chance. That pictures differ as wholes, that in some all is square, is kept: no rule is needed to explain
+    it. So are the places: "what touches the bottom is near a wall" is so in any picture, and no coincidence.
     """
     like = rng.integers(len(tables.there), size=SCENES)
     there = tables.there[like]
     n = there.shape[1]
-    unary = np.zeros((len(tables.unary), SCENES, n), np.float32)
-    shares = np.stack([_shares(u > 0, tables.there) for u in tables.unary])  # (U, P)
+    unary = np.where(tables.unary[:, like] > 0, np.float32(LIMIT), np.float32(-LIMIT))
     groups: dict[str, list[int]] = {}
     for k, name in enumerate(words.unary):
-        groups.setdefault(words.sort_of.get(name, f"={name}"), []).append(k)
-    for sort, members in groups.items():
-        if sort.startswith("="):
-            true = rng.uniform(size=(SCENES, n)) < shares[members[0], like][:, None]
-            unary[members[0]] = np.where(true, LIMIT, -LIMIT)
-            continue
-        ends = np.cumsum(shares[members][:, like], axis=0)
+        if name in words.sort_of:
+            groups.setdefault(words.sort_of[name], []).append(k)
+    for members in groups.values():
+        shares = np.stack([_shares(tables.unary[k] > 0, tables.there) for k in members])  # (V, P)
+        ends = np.cumsum(shares[:, like], axis=0)
         drawn = (rng.uniform(size=(SCENES, n))[None] * ends[-1][None, :, None] > ends[:, :, None]).sum(axis=0)
         for place, k in enumerate(members):
             unary[k] = np.where(drawn == place, LIMIT, -LIMIT)
-    binary = np.full((len(words.binary), SCENES, n, n), -LIMIT, np.float32)
+    binary = np.where(tables.binary[:, like] > 0, np.float32(LIMIT), np.float32(-LIMIT))
     others = ~np.eye(n, dtype=np.bool_)
-    pairs = tables.there[:, :, None] & tables.there[:, None, :] & others
-    for k, table in enumerate(tables.binary):
-        ways = words.compares.get(words.binary[k], ())
+    for k, name in enumerate(words.binary):
+        ways = words.compares.get(name, ())
         if ways and all(v in words.unary for way in ways for v in way):
             at = {v: unary[words.unary.index(v)] > 0 for way in ways for v in way}
             related = np.any([at[a][:, :, None] & at[b][:, None, :] for a, b in ways], axis=0)
-        else:
-            related = rng.uniform(size=(SCENES, n, n)) < _shares(table > 0, pairs)[like][:, None, None]
-            if np.array_equal(table, table.swapaxes(1, 2)):
-                related = np.triu(related, 1) | np.triu(related, 1).swapaxes(1, 2)
-        binary[k] = np.where(related & others, LIMIT, -LIMIT)
+            binary[k] = np.where(related & others, LIMIT, -LIMIT)
     return Tables(unary, binary, there)
 
 
