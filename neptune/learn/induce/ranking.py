@@ -137,8 +137,8 @@ def imagined(tables: Tables, words: Words, rng: np.random.Generator) -> Tables:
     """Return scenes made at random: each is laid out as one of the pictures, with other values.
 
     The values of a sort exclude each other, sorts are independent, and neither hangs on the place: what a rule joins is
-    together by chance. That pictures differ as wholes, that in some all is square, is kept: no rule is needed to explain
-    it. So are the places: "what touches the bottom is near a wall" is so in any picture, and no coincidence.
+    together by chance. That pictures differ as wholes, that in some all is square, is kept: no rule is needed to
+    explain it. So are the places: "what touches the bottom is near a wall" is so in any picture, no coincidence.
     """
     like = rng.integers(len(tables.there), size=SCENES)
     there = tables.there[like]
