@@ -224,6 +224,8 @@ def mistyped(kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
 
     problems = []
     maker = _maker(kind, name)
+    if not options:
+        return problems
     function = maker.func if isinstance(maker, partial) else maker
     hints = get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
     for option, value in options.items():

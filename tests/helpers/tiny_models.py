@@ -43,7 +43,7 @@ from transformers import (
     SmolVLMProcessor,
 )
 
-from neptune.perception.oracle.vlm.processors import image_only
+from neptune.perception.oracle.vlm.processors.image_only import image_only
 
 
 def _qwen(version: str) -> tuple[Any, Any]:

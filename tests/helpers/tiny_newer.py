@@ -33,8 +33,8 @@ from transformers import (
     Qwen3VLProcessor,
 )
 
-from neptune.perception.oracle.vlm import lfm2
-from neptune.perception.oracle.vlm.processors import image_only, pillow_only
+from neptune.perception.oracle.vlm.processors import lfm2
+from neptune.perception.oracle.vlm.processors.image_only import image_only, pillow_only
 
 WINDOW = 12
 """Tokens: less than a picture and a question, so that a window ends inside the prefix."""

@@ -14,10 +14,10 @@ from helpers.tiny_models import tiny_vlm
 from helpers.tiny_newer import STATEFUL
 from helpers.vlm_scenes import BALL, ONES, TOLERANCE, logits, make, requests, scene
 
-from neptune.perception.oracle.vlm import lfm2
 from neptune.perception.oracle.vlm.oracle import TransformersOracle
 from neptune.perception.oracle.vlm.prefix import Prefix
-from neptune.perception.oracle.vlm.processors import image_only
+from neptune.perception.oracle.vlm.processors import lfm2
+from neptune.perception.oracle.vlm.processors.image_only import image_only
 from neptune.perception.oracle.vlm.prompts import Chat
 from neptune.scene.types import ScoreRequest
 

@@ -55,7 +55,7 @@ def load(
     if device_map is not None or quantisation is not None:
         need("accelerate", "neptune-reasoner[transformers]")
         options["device_map"] = device_map or {"": target}
-    from neptune.perception.oracle.vlm.processors import load_processor
+    from neptune.perception.oracle.vlm.processors.image_only import load_processor
 
     try:
         config = transformers.AutoConfig.from_pretrained(model, **hub)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from neptune.perception.oracle.vlm import lfm2
+from neptune.perception.oracle.vlm.processors import lfm2
 
 VIDEO = "video_processor"
 PILLOW: dict[str, Callable[[], Any]] = {"lfm2_vl": lfm2.image_processor}
