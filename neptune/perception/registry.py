@@ -222,7 +222,7 @@ def mistyped(kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
 
     from neptune.words import describe_type, describe_value
 
-    problems = []
+    problems: list[str] = []
     maker = _maker(kind, name)
     if not options:
         return problems
