@@ -148,7 +148,7 @@ def test_a_server_that_fails_a_cache_and_a_replay(tmp_path, data, monkeypatch, c
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.005)
     options = ["--vlm_model_name", "openai", "--od_model", "scene", "--dataset", "clevr", "--num_samples", "4"]
     # Four failures in a row are the server's; two more are for a machine so busy that an answer comes too late.
-    asking = {"model": "m", "form": "coordinates", "timeout": 0.9, "retries": 6}
+    asking = {"model": "m", "form": "coordinates", "timeout": 2.0, "retries": 6}
     options += ["--vlm_options", json.dumps(asking)]
 
     def answer(folder: str, server: Any, *more: str) -> list[dict[str, Any]]:
