@@ -150,7 +150,7 @@ def untrained(texts: list[str], seed: int, folder: Path) -> Path:
         Qwen2VLProcessor,
     )
 
-    from neptune.perception.oracle.vlm.processors import image_only
+    from neptune.perception.oracle.vlm.processors.image_only import image_only
 
     marks = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
     inner = Tokenizer(models.BPE())
