@@ -36,7 +36,7 @@ from neptune.errors import NeptuneError
 from neptune.perception.checkpoints import device_of
 from neptune.perception.oracle.vlm.oracle import TransformersOracle
 from neptune.perception.oracle.vlm.pictures import Pictures
-from neptune.perception.oracle.vlm.processors import image_only
+from neptune.perception.oracle.vlm.processors.image_only import image_only
 from neptune.scene import Scene
 from neptune.scene.picture import Picture
 from neptune.scene.types import Question, ScoreRequest
