@@ -177,7 +177,7 @@ def test_the_ray_job_runs_what_the_command_line_takes() -> None:
     for group in groups:
         (container,) = group["template"]["spec"]["containers"]
         assert {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"} in container["env"]
-        assert container["volumeMounts"][0]["mountPath"] == "/work"  # the same paths on every node
+        assert container["volumeMounts"][0]["mountPath"] == "/app"  # the same paths on every node
         mounted = {volume["name"] for volume in group["template"]["spec"]["volumes"]}
         assert {mount["name"] for mount in container["volumeMounts"]} <= mounted
 
