@@ -82,7 +82,8 @@ class VisualForm:
         """
         if name not in FORMS:
             raise ConfigError(f"There is no visual form '{name}'", **one_of(name, FORMS))
-        data, answers = _read(name), _read("answers")
+        data = visual_words(name, "about", "options", "intro", "alone", "box")
+        answers = visual_words("answers", "score", "query", "choices", "colors")
         merged = dict(data["options"])
         for option, value in (options or {}).items():
             _check_option(name, option, value, merged)
@@ -269,14 +270,20 @@ def _check_option(form: str, option: str, value: object, known: Mapping[str, Any
 
 
 @cache
-def _read(name: str) -> Mapping[str, Any]:
+def visual_words(name: str, *fields: str) -> Mapping[str, Any]:
+    """Return fields of ``prompts/visual/<name>.json``.
+
+    Raises
+    ------
+    ConfigError
+        If the file can not be read, or lacks one.
+    """
     path = prompts() / f"visual/{name}.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"The visual form can not be read: {error}", where=str(path), expected="JSON") from error
-    needed = ("score", "query", "choices", "colors") if name == "answers" else ("options", "intro", "alone", "box")
-    lacking = [key for key in needed if key not in data]
+        raise ConfigError(f"The visual prompt can not be read: {error}", where=str(path), expected="JSON") from error
+    lacking = [field for field in fields if field not in data]
     if lacking:
-        raise ConfigError(f"The visual form lacks '{lacking[0]}'", where=str(path), expected=", ".join(needed))
-    return dict(data)
+        raise ConfigError(f"The visual prompt lacks '{lacking[0]}'", where=str(path), expected=", ".join(fields))
+    return {field: data[field] for field in fields}

@@ -11,12 +11,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from neptune.answer import Answer
 from neptune.config import Config
-from neptune.resources import prompts
+from neptune.perception.oracle.visual import visual_words
 from neptune.runs.direct.wrapped import Wrapped
 from neptune.scene import Scene
 from neptune.tasks.base import Sample
@@ -36,16 +35,11 @@ def asks_yes_or_no(question: str) -> bool:
     return bool(words) and words[0] in _ASKS and "or" not in words
 
 
-@cache
-def _wording() -> dict[str, str]:
-    found: dict[str, str] = json.loads((prompts() / "visual" / "answers.json").read_text(encoding="utf-8"))
-    return found
-
-
 def asked(question: str) -> str:
     """Return the words in which a model is asked a question about a whole picture."""
     kind = "score" if asks_yes_or_no(question) else "query"
-    return _wording()[kind].replace("{question}", question)
+    words: str = visual_words("answers", "score", "query")[kind]
+    return words.replace("{question}", question)
 
 
 def program_of(question: str) -> str:

@@ -7,18 +7,15 @@ The oracle that answered is asked; where it can not be trusted with whole questi
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
-from neptune.errors import ConfigError
-from neptune.resources import prompts
+from neptune.perception.oracle.visual import visual_words
 from neptune.scene import Scene
 from neptune.scene.types import Question
 
@@ -85,7 +82,7 @@ def verified(
 
 def question_of(question: str, shown: Any, *, pointing: bool) -> Question:
     """Return what is asked about an answer: of the marked object, or of the whole picture."""
-    words = _words()["object" if pointing else "answer"]
+    words = visual_words("verify", "object", "answer")["object" if pointing else "answer"]
     return Question(words.format(question=question.strip(), answer=shown), 1 if pointing else 0)
 
 
@@ -102,14 +99,3 @@ def _asked(context: RunContext, scene: Scene, question: Question, index: int | N
     table = evidence.table(question)
     logit = float(table.logits.reshape(-1)[0 if index is None else index])
     return None if np.isnan(logit) else float(1.0 / (1.0 + np.exp(-np.clip(logit, -60.0, 60.0))))
-
-
-@cache
-def _words() -> Mapping[str, str]:
-    path = prompts() / "visual/verify.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return {name: str(data[name]) for name in ("object", "answer")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        said = f"The words can not be read: {error!r}"
-        raise ConfigError(said, where=str(path), expected="'object' and 'answer'") from error

@@ -7,18 +7,16 @@ calibrated (``task: certify`` with ``proxy_model_name: numbered``). What can not
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from neptune.errors import ConfigError
 from neptune.perception.oracle.canvas import MAX_PIXELS, Canvas, Canvases
-from neptune.resources import prompts
+from neptune.perception.oracle.visual import visual_words
 from neptune.scene import Scene
 from neptune.scene.identity import identity
 from neptune.scene.picture import Picture
@@ -78,10 +76,10 @@ class NumberedOracle:
         if not 0.5 < sure < 1.0:
             raise ConfigError(f"sure is {sure}", where="proxy_options", expected="a probability between ½ and 1")
         self.inner, self.width, self._logit = inner, width, math.log(sure / (1 - sure))
-        self._canvases = Canvases(MAX_PIXELS)
+        self._canvases, self._words = Canvases(MAX_PIXELS), visual_words("numbered", "one", "pair")
         about = getattr(inner, "identity", None)
         if about is not None:
-            self.identity = identity("numbered", of=about, sure=sure, width=width, words=_words())
+            self.identity = identity("numbered", of=about, sure=sure, width=width, words=self._words)
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
         """Answer yes/no questions about one object, or two; NaN where a reply can not be read, or a question is about
@@ -126,7 +124,9 @@ class NumberedOracle:
         image = numbered_picture(canvas, asked, second, self.width)
         shown = Scene(np.zeros((0, 4), dtype=np.float32), image.size, Picture.of(image), name=scene.name)
         text = question.text.replace(_PLACES[0], "object N").replace(_PLACES[1], _PLACES[0])
-        words = _words()["pair" if second is not None else "one"].replace("{question}", text)
+        words = visual_words("numbered", "one", "pair")["pair" if second is not None else "one"].replace(
+            "{question}", text
+        )
         request = QueryRequest(shown, Question(words, 0), np.zeros((1, 0), dtype=np.int64))
         ((reply,),) = self.inner.query([request])
         return None if reply is None else members_in(reply, len(asked))
@@ -148,14 +148,3 @@ def numbered_picture(canvas: Canvas, asked: Sequence[int], second: int | None, w
     if second is not None:
         draw.rectangle(canvas.box(second), outline=(255, 0, 0), width=width + 1)
     return image
-
-
-@cache
-def _words() -> Mapping[str, str]:
-    path = prompts() / "visual/numbered.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return {name: str(data[name]) for name in ("one", "pair")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        said = f"The words can not be read: {error!r}"
-        raise ConfigError(said, where=str(path), expected="'one' and 'pair'") from error
