@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,21 @@ def browser() -> Iterator[Any]:
     yield from opened_browser()
 
 
+@contextmanager
+def conversing(browser: Any, script: Any) -> Iterator[tuple[Page, Server]]:
+    """A page with a picture and a question, and its model, which is asked."""
+    with (
+        serving(script) as server,
+        listening(application(config=config_of(server))) as address,
+        Page(browser, address + "/", address) as page,
+    ):
+        page.set_input_files("#file", str(PICTURE))
+        page.wait_for_selector("#shown svg.boxes rect.box")
+        page.fill("#question", QUESTION)
+        page.click("#converse")
+        yield page, server
+
+
 def test_a_conversation_on_the_page(browser: Any) -> None:
     with (
         serving(script) as server,
@@ -199,15 +215,7 @@ def test_a_conversation_is_stopped_on_the_page(browser: Any) -> None:
             go.wait(30)
         return endless(request, number)
 
-    with (
-        serving(slow) as server,
-        listening(application(config=config_of(server))) as address,
-        Page(browser, address + "/", address) as page,
-    ):
-        page.set_input_files("#file", str(PICTURE))
-        page.wait_for_selector("#shown svg.boxes rect.box")
-        page.fill("#question", QUESTION)
-        page.click("#converse")
+    with conversing(browser, slow) as (page, server):
         page.wait_for_selector("#turns .turn")
         page.click("#talk-stop")
         page.wait_for_function("() => document.getElementById('talk-end').textContent === 'stopped'")
@@ -220,15 +228,7 @@ def test_what_a_model_writes_is_text(browser: Any) -> None:
     def hostile(request: dict[str, Any], number: int) -> Any:
         return "Answer: <img src=x onerror=alert(1)>"
 
-    with (
-        serving(hostile) as server,
-        listening(application(config=config_of(server))) as address,
-        Page(browser, address + "/", address) as page,
-    ):
-        page.set_input_files("#file", str(PICTURE))
-        page.wait_for_selector("#shown svg.boxes rect.box")
-        page.fill("#question", QUESTION)
-        page.click("#converse")
+    with conversing(browser, hostile) as (page, _):
         page.wait_for_function("() => document.getElementById('talk-said').textContent.includes('<img')")
 
 
