@@ -17,7 +17,7 @@ import sys
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,21 +137,29 @@ def write_half(train: Path, folder: Path) -> None:
     print(f"{len(kept)} of {len(content['scenes'])} pictures are in {folder}")
 
 
+def of_pool(task: tasks.Task, whole: bool) -> Iterator[tuple[Any, Any, str]]:
+    """Yield a folder's questions that have a program: the record's place, the sample, its picture's name.
+
+    Of a folder that is not taken whole, those about the pictures that the proxy was not trained on.
+    """
+    known: dict[str, bool] = {}
+    for index, record in enumerate(task.samples.indices):  # samples are made one by one: only what is taken
+        sample = task.samples[index]
+        path = sample.picture.path if sample.picture is not None else None
+        if sample.problem is not None or sample.program is None or path is None:
+            continue
+        if path.name not in known:
+            known[path.name] = whole or not even(path)
+        if known[path.name]:
+            yield record, sample, path.name
+
+
 def pool(name: str, folders: Sequence[Path], each: int, most: int | None, engine: Engine) -> list[Asked]:
     """Return the questions of a task about the pictures of the pool: `each` a picture, of at most `most` pictures."""
     mine: dict[str, list[tuple[int, Any]]] = defaultdict(list)
     for folder in folders:
-        task = tasks.load(name, folder)
-        known: dict[str, bool] = {}
-        for index, record in enumerate(task.samples.indices):  # samples are made one by one: only what is taken
-            sample = task.samples[index]
-            path = sample.picture.path if sample.picture is not None else None
-            if sample.problem is not None or sample.program is None or path is None:
-                continue
-            if path.name not in known:
-                known[path.name] = folder == folders[-1] or not even(path)
-            if known[path.name]:
-                mine[path.name].append((zlib.crc32(f"{name}|{path.name}|{record}".encode()), sample))
+        for record, sample, picture in of_pool(tasks.load(name, folder), folder == folders[-1]):
+            mine[picture].append((zlib.crc32(f"{name}|{picture}|{record}".encode()), sample))
     chosen = sorted(mine, key=lambda n: zlib.crc32(n.encode()))[:most]
     found = []
     for picture in chosen:

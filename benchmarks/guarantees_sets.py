@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from guarantees import even
+from guarantees import of_pool
 
 from neptune import tasks
 from neptune.engine import Engine
@@ -44,16 +44,7 @@ def chances(name: str, folders: list[Path], weights: Path, most: int | None) -> 
     found: dict[str, list[Any]] = defaultdict(list)
     for folder in folders:
         task = tasks.load(name, folder)
-        taken = []
-        known: dict[str, bool] = {}
-        for sample in task.samples:
-            path = sample.picture.path if sample.picture is not None else None
-            if sample.problem is not None or sample.program is None or path is None:
-                continue
-            if path.name not in known:
-                known[path.name] = folder == folders[-1] or not even(path)
-            if known[path.name]:
-                taken.append(sample)
+        taken = [sample for _, sample, _ in of_pool(task, folder == folders[-1])]
         taken = taken[: most if most is not None else len(taken)]
         for start in range(0, len(taken), BATCH):
             rows = taken[start : start + BATCH]

@@ -16,6 +16,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,32 +40,37 @@ def repeated(records: list[dict[str, Any]], n: int) -> list[dict[str, Any]]:
     return [{**next(rounds), "id": f"sample-{k:06d}"} for k in range(n)]
 
 
-def open_times(page: Path, times: int) -> list[dict[str, float]]:
+def tabs(times: int) -> Iterator[Any]:
+    """Yield so many empty tabs, each of a browser that has opened nothing before."""
     from playwright.sync_api import sync_playwright
 
     browser_path = next(path for name in BROWSERS if (path := shutil.which(name)))
-    found = []
     with sync_playwright() as tools:
         for _ in range(times):
             browser = tools.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-            tab = browser.new_page(viewport={"width": 1360, "height": 860})
-            start = time.perf_counter()
-            tab.goto(page.as_uri())
-            tab.wait_for_selector("html[data-ready]")
-            opened = time.perf_counter() - start
-            tab.keyboard.press("s")
-            tab.wait_for_selector("#sample .question")
-            tab.keyboard.press("End")
-            start = time.perf_counter()
-            tab.keyboard.press("k")
-            tab.wait_for_function("document.querySelector('#sample .node')")
-            stepped = time.perf_counter() - start
-            start = time.perf_counter()
-            tab.fill("#search", "cube left")
-            filtered = time.perf_counter() - start
-            elements = tab.evaluate("document.querySelectorAll('*').length")
-            found.append({"open_s": opened, "step_s": stepped, "filter_s": filtered, "elements": elements})
+            yield browser.new_page(viewport={"width": 1360, "height": 860})
             browser.close()
+
+
+def open_times(page: Path, times: int) -> list[dict[str, float]]:
+    found = []
+    for tab in tabs(times):
+        start = time.perf_counter()
+        tab.goto(page.as_uri())
+        tab.wait_for_selector("html[data-ready]")
+        opened = time.perf_counter() - start
+        tab.keyboard.press("s")
+        tab.wait_for_selector("#sample .question")
+        tab.keyboard.press("End")
+        start = time.perf_counter()
+        tab.keyboard.press("k")
+        tab.wait_for_function("document.querySelector('#sample .node')")
+        stepped = time.perf_counter() - start
+        start = time.perf_counter()
+        tab.fill("#search", "cube left")
+        filtered = time.perf_counter() - start
+        elements = tab.evaluate("document.querySelectorAll('*').length")
+        found.append({"open_s": opened, "step_s": stepped, "filter_s": filtered, "elements": elements})
     return found
 
 

@@ -123,26 +123,19 @@ def size_mb(path: Path) -> float:
 
 def opened(page: Path, times: int) -> dict[str, float]:
     """Return in how many seconds the page can be used, and has all its rows."""
-    import shutil
     import statistics
 
-    from playwright.sync_api import sync_playwright
-    from report import BROWSERS
+    from report import tabs
 
-    path = next(found for name in BROWSERS if (found := shutil.which(name)))
     took: list[tuple[float, float]] = []
-    with sync_playwright() as tools:
-        for _ in range(times):
-            browser = tools.chromium.launch(executable_path=path, args=["--no-sandbox"])
-            tab = browser.new_page(viewport={"width": 1360, "height": 860})
-            begun = time.perf_counter()
-            tab.goto(page.as_uri())
-            tab.wait_for_selector("html[data-ready]")
-            ready = time.perf_counter() - begun
-            if tab.evaluate("(facts.blocks || 0) > 1"):
-                tab.wait_for_selector("html[data-whole]", timeout=120_000)
-            took.append((ready, time.perf_counter() - begun))
-            browser.close()
+    for tab in tabs(times):
+        begun = time.perf_counter()
+        tab.goto(page.as_uri())
+        tab.wait_for_selector("html[data-ready]")
+        ready = time.perf_counter() - begun
+        if tab.evaluate("(facts.blocks || 0) > 1"):
+            tab.wait_for_selector("html[data-whole]", timeout=120_000)
+        took.append((ready, time.perf_counter() - begun))
     return {"open_s": statistics.median(t[0] for t in took), "whole_s": statistics.median(t[1] for t in took)}
 
 

@@ -7,19 +7,10 @@ import math
 
 import numpy as np
 import pytest
+from helpers.asked_of_an_oracle import question
 
 from neptune.errors import ConfigError
 from neptune.guarantees.conformal import AnswerSets, risk_coverage, scores_of, selective_threshold, threshold
-
-ANSWERS = ("red", "green", "blue", "gray")
-
-
-def question(rng: np.random.Generator, sharpness: float) -> tuple[dict[str, float], str]:
-    """Return an oracle's probabilities, over-confident ones, and the right answer."""
-    logits = rng.normal(0, sharpness, len(ANSWERS))
-    said = np.exp(2 * logits) / np.exp(2 * logits).sum()
-    true = np.exp(logits) / np.exp(logits).sum()
-    return dict(zip(ANSWERS, said.tolist(), strict=True)), str(rng.choice(ANSWERS, p=true))
 
 
 def strangeness(chances: dict[str, float], right: str, draw: float = 1.0) -> float:

@@ -7,18 +7,10 @@ import math
 
 import numpy as np
 import pytest
+from helpers.asked_of_an_oracle import question
 
 from neptune.guarantees.conformal import unlikely_of
 from neptune.guarantees.rule import AnswerRule, draw_of, selective_rule, sets_rule
-
-ANSWERS = ("red", "green", "blue", "gray")
-
-
-def question(rng: np.random.Generator, sharpness: float) -> tuple[dict[str, float], str]:
-    logits = rng.normal(0, sharpness, len(ANSWERS))
-    said = np.exp(2 * logits) / np.exp(2 * logits).sum()
-    true = np.exp(logits) / np.exp(logits).sum()
-    return dict(zip(ANSWERS, said.tolist(), strict=True)), str(rng.choice(ANSWERS, p=true))
 
 
 @pytest.mark.parametrize("randomised", [False, True])
