@@ -49,6 +49,7 @@ class Bubblewrap:
         words = [self.program, "--unshare-all", "--unshare-user", "--die-with-parent", "--cap-drop", "ALL"]
         words += ["--uid", str(places.NOBODY), "--gid", str(places.NOBODY), "--hostname", "sandbox", "--clearenv"]
         words += [word for name, value in places.environment().items() for word in ("--setenv", name, value)]
+        words += ["--size", str(limits.disk_mb << 20), "--tmpfs", places.HOME]
         for path in (*places.readable(), *places.folders(), *places.files()):
             words += ["--ro-bind", str(path), str(path)]
         words += [word for link, to in places.links().items() for word in ("--symlink", to, link)]
@@ -57,7 +58,6 @@ class Bubblewrap:
         # Of the devices these four; there is no /proc, so that nothing leads out through it.
         for device in ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"):
             words += ["--dev-bind", device, device]
-        words += ["--size", str(limits.disk_mb << 20), "--tmpfs", places.HOME, "--symlink", places.HOME, "/tmp"]
         words += ["--remount-ro", "/", "--chdir", places.HOME]
         words += ["--info-fd", str(child_pid_to), "--seccomp", str(filter_from), "--"]
         return words + places.command()

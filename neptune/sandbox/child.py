@@ -297,9 +297,9 @@ def main() -> None:
         os.dup2(nothing, standard)
     settings = json.loads(read(asked))
     limit(settings)
-    if os.path.isdir("/fonts"):
-        for name in os.listdir("/fonts"):
-            shutil.copyfile(f"/fonts/{name}", os.path.join(os.environ["MPLCONFIGDIR"], name))
+    if os.path.isdir("/.sandbox-fonts"):
+        for name in os.listdir("/.sandbox-fonts"):
+            shutil.copyfile(f"/.sandbox-fonts/{name}", os.path.join(os.environ["MPLCONFIGDIR"], name))
     write(replies, [json.dumps({"ready": settings["ready"]}).encode()])
     child = Child(settings)
     while True:

@@ -60,14 +60,12 @@ class GVisor:
 def specification(limits: SandboxLimits) -> dict[str, Any]:
     """Return the description of the child as the Open Container Initiative has it."""
     shown = [*places.readable(), *places.folders(), *places.files()]
-    mounts = [_bound(str(path), str(path)) for path in shown]
+    options = ["nosuid", "nodev", "mode=0777", f"size={limits.disk_mb << 20}"]
+    mounts = [{"destination": places.HOME, "type": "tmpfs", "source": "tmpfs", "options": options}]
+    mounts += [_bound(str(path), str(path)) for path in shown]
     mounts += [_bound(str(Path(link).resolve()), link) for link in places.links()]
     mounts.append(_bound(str(places.ROOM), places.INSIDE))
     mounts += [_bound(str(path), f"{places.FONTS}/{path.name}") for path in places.fonts()]
-    size = f"size={limits.disk_mb << 20}"
-    for folder in (places.HOME, "/tmp"):
-        options = ["nosuid", "nodev", "mode=0777", size]
-        mounts.append({"destination": folder, "type": "tmpfs", "source": "tmpfs", "options": options})
     return {
         "ociVersion": "1.0.2",
         "hostname": "sandbox",

@@ -9,12 +9,13 @@ from pathlib import Path
 from neptune.sandbox.limits import SandboxLimits
 
 ROOM = Path(__file__).resolve().parent
-INSIDE = "/sandbox"
-"""Where the child's own scripts are, inside."""
-FONTS = "/fonts"
+INSIDE = "/.sandbox"
+"""Where the child's own scripts are, inside: a name that no folder of this machine has."""
+FONTS = "/.sandbox-fonts"
 """Where lists of fonts are, inside."""
-HOME = "/home"
-"""Its folder, empty at the start and in memory."""
+HOME = "/tmp"
+"""Its folder, in memory, and empty at the start but for the way to a Python that stands below it. It is mounted first,
+so that it hides no Python: one may stand under ``/tmp`` as under ``/home`` or anywhere else."""
 NOBODY = 65534
 
 _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/sbin")

@@ -127,7 +127,7 @@ REFUSALS = {
     "writing outside": "open('/usr/lib/planted', 'w')",
     "writing to Python": f"open({str(Path(os.__file__))!r}, 'a')",
     "writing to the root": "open('/planted', 'w')",
-    "writing to its own script": "open('/sandbox/child.py', 'a')",
+    "writing to its own script": "open('/.sandbox/child.py', 'a')",
     "making a folder outside": "import os\nos.mkdir('/usr/planted')",
     "network": "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9', timeout=5)",
     "a socket": "import socket\nsocket.socket()",
@@ -145,11 +145,11 @@ REFUSALS = {
     "/sys": "import os\nos.listdir('/sys')",
     "a device": "open('/dev/mem', 'rb')",
     "a disk": "open('/dev/vda', 'rb')",
-    "making a device": "import os\nos.mknod('/home/device', 0o060600, os.makedev(8, 0))",
-    "a mount": "import ctypes\nassert ctypes.CDLL(None).mount(b'none', b'/home', b'tmpfs', 0, None) == 0",
+    "making a device": "import os\nos.mknod('/tmp/device', 0o060600, os.makedev(8, 0))",
+    "a mount": "import ctypes\nassert ctypes.CDLL(None).mount(b'none', b'/tmp', b'tmpfs', 0, None) == 0",
     "a namespace": "import os\n(os.unshare(0x10000000) if hasattr(os, 'unshare') else open('/none'))",
     "a namespace by its number": "import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0",
-    "another root": "import os\nos.chroot('/home')",
+    "another root": "import os\nos.chroot('/tmp')",
     "another user": "import os\nos.setuid(0)",
     "another owner": "import os\nopen('mine', 'w')\nos.chown('mine', 0, 0)",
     "higher limits": "import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))",
@@ -160,7 +160,7 @@ REFUSALS = {
     "calls by a ring": "import ctypes\nassert ctypes.CDLL(None).syscall(425, 8, 0) >= 0",
     "a symbolic link out": "import os\nos.symlink('/etc/passwd', 'link')\nopen('link').read()",
     "a symbolic link out, through its parents": "import os\nos.symlink('../../../../etc', 'up')\nos.listdir('up/ssh')",
-    "a hard link out": "import os\nos.link('/sandbox/child.py', 'hard')",
+    "a hard link out": "import os\nos.link('/.sandbox/child.py', 'hard')",
     "a signal to the parent": f"import os\nos.kill({os.getpid()}, 9)",
     "a signal to the parent's group": f"import os\nos.killpg({os.getpgrp()}, 9)",
     "typing into the terminal": "import fcntl\nfcntl.ioctl(0, 0x5412, b'x')",
@@ -177,12 +177,31 @@ def test_it_is_refused(shared: Sandbox, code: str) -> None:
 
 
 @needs_bwrap
+def test_a_python_may_stand_below_the_childs_own_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a checkout under /tmp: it is seen, not written to, and the rest of that folder is neither."""
+    folders = [Path(places.HOME) / f"neptune-{os.getpid()}" / name for name in ("python", "secret")]
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True)
+            (folder / "word").write_text("swordfish", encoding="utf-8")
+        real = places.readable()
+        monkeypatch.setattr(places, "readable", lambda: [*real, folders[0]])
+        with Sandbox(limits=LIMITS) as sandbox:
+            assert sandbox.run(f"open('{folders[0]}/word').read()").text == "'swordfish'\n"
+            assert "Read-only file system" in sandbox.run(f"open('{folders[0]}/other', 'w')").error
+            assert sandbox.run(f"open('{folders[1]}/word').read()").error.startswith("FileNotFoundError")
+            assert sandbox.run("open('/tmp/own', 'w').write('1')").text == "1\n"
+    finally:
+        shutil.rmtree(folders[0].parent)
+
+
+@needs_bwrap
 def test_it_is_nobody_without_capabilities_in_an_empty_home(shared: Sandbox) -> None:
     with Sandbox(limits=LIMITS) as sandbox:
-        code = "import os\nprint(os.getuid(), os.getgid(), os.getpid() < 9, os.getcwd(), len(os.listdir('/home')))"
-        assert sandbox.run(code).text.split()[:4] == ["65534", "65534", "True", "/home"]
-        left = sandbox.run("import os\n[n for n in os.listdir('/home') if not n.startswith('fontlist')]")
-        assert left.text == "[]\n"
+        code = "import os\nprint(os.getuid(), os.getgid(), os.getpid() < 9, os.getcwd(), len(os.listdir('/tmp')))"
+        assert sandbox.run(code).text.split()[:4] == ["65534", "65534", "True", "/tmp"]
+        left = sandbox.run("import os\n[n for n in os.listdir('/tmp') if not n.startswith('fontlist')]")
+        assert left.text == f"{sorted({p.parts[2] for p in places.readable() if p.parts[1] == 'tmp'})}\n"
         names = sandbox.run("import os\nsorted(os.environ)").text
         assert not [name for name in os.environ if name.endswith(("KEY", "TOKEN")) and name in names]
         assert sandbox.run("import os\n[f for f in range(3, 64) if os.path.exists('/')][:1]").text == "[3]\n"
@@ -266,7 +285,7 @@ def test_memory_disk_and_files_have_ends_that_the_child_survives(shared: Sandbox
     assert shared.run("del kept").error == ""
     disk = shared.run("with open('big', 'wb') as file:\n    for k in range(64):\n        file.write(bytes(1 << 20))")
     assert disk.error.startswith(("OSError: [Errno 28]", "OSError: [Errno 27]"))
-    assert shared.run("import os\nos.remove('big')\nos.listdir('/home').count('big')").text == "0\n"
+    assert shared.run("import os\nos.remove('big')\nos.listdir('/tmp').count('big')").text == "0\n"
     opened = shared.run("kept = [open('/dev/null') for k in range(5000)]")
     assert "Too many open files" in opened.error
     assert alive(shared)

@@ -54,7 +54,7 @@ def test_gvisor_runs_the_same_child_as_its_bundle_says(tmp_path: Path, monkeypat
         "assert all('ro' in m['options'] for m in spec['mounts'] if m['type'] == 'bind')\n"
         "assert {n['type'] for n in spec['linux']['namespaces']} >= {'pid', 'network', 'ipc', 'mount'}\n"
         "inside = {m['destination']: m['source'] for m in spec['mounts']}\n"
-        "args = [inside['/sandbox'] + a.removeprefix('/sandbox') if a.startswith('/sandbox') else a\n"
+        "args = [inside['/.sandbox'] + a.removeprefix('/.sandbox') if a.startswith('/.sandbox') else a\n"
         "        for a in spec['process']['args']]\n"
         f"os.environ.update(HOME={str(tmp_path)!r}, MPLCONFIGDIR={str(tmp_path)!r})\n"
         "os.execv(args[0], args)\n"
