@@ -117,11 +117,10 @@ class Service:
         if body.evidence:
             found["evidence"] = evidence_of(context.evidence(scene))
         if body.inside:
-            try:
-                seen = inspect(_Ran(context), program, scene, flips=False)
-                found["inside"] = {"plan": jsonable(seen.plan), "lines": jsonable(seen.lines), "skipped": seen.skipped}
-            except ProgramError:  # of a dialect whose inside is not shown
-                found["inside"] = None
+            seen = inspect(_Ran(context), program, scene, flips=False)
+            found["inside"] = seen and {
+                "plan": jsonable(seen.plan), "lines": jsonable(seen.lines), "skipped": seen.skipped,
+            }  # fmt: skip
         return found
 
     def edited(self, context: RunContext, body: r.Ask, program: str, scene: Scene) -> Edited:

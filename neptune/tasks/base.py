@@ -75,6 +75,15 @@ class Sample:
         if self.problem is not None:
             raise self.problem
 
+    @property
+    def choices(self) -> list[str]:
+        """The answers among which one is asked for, in the order in which they are shown; empty where any may be given."""
+        return list(self.extra.get("choices", ()))
+
+    def inputs(self) -> dict[str, Any]:
+        """Return what its task gives a program over regions, by name: ``query`` and ``possible_answers``."""
+        return inputs_of(self.question, self.choices)
+
     def truth(self) -> Annotation:
         """Return the annotation.
 
@@ -98,6 +107,11 @@ class Sample:
         if self.program is None:
             raise self.program_problem or DatasetError("The sample has no gold program", where=self.id)
         return self.program
+
+
+def inputs_of(question: str | None, choices: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a program over regions is given beside the picture, of a sample or of its record."""
+    return {"query": question or "", "possible_answers": list(choices)}
 
 
 class Samples(Sequence[Sample]):

@@ -18,6 +18,7 @@ from dsl.errors import LimitError
 from dsl.plan import Atom, Node, Not, Same, make
 from dsl.plan.guards import insert_guards
 from dsl.syntax import ast
+from dsl.syntax.spelling import PATCHES
 from neptune.answer import Answer
 from neptune.engine.analysis.robustness import MinimalChange, cell_limit, minimal_change
 from neptune.engine.analysis.score_vector import ScoreVector, Silent
@@ -159,8 +160,9 @@ class Ran(Protocol):
 @torch.no_grad()
 def inspect(
     engine: Ran, program: str | ast.Program, scene: Scene, flips: bool = True, presuppositions: str | None = None
-) -> Inside:
-    """Look inside a run that has just been made.
+) -> Inside | None:
+    """Look inside a run that has just been made; of a program over regions there is no more to see than its trace says,
+    and nothing is returned.
 
     Parameters
     ----------
@@ -179,7 +181,9 @@ def inspect(
         If the program is wrong.
     """
     context = engine.context.under(presuppositions)
-    checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits)
+    checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits, dialect=context.dialect)
+    if checked.program.dialect == PATCHES:
+        return None
     evidence = context.evidence(scene)
     answer, session, watcher = _rerun(context, checked.program, evidence)
     goals = [goal for goal, _ in session.decided]

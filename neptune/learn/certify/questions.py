@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from neptune import tasks
 from neptune.config import Config
@@ -50,9 +49,6 @@ def questions_of(config: Config, engine: Engine, report: Progress) -> Iterator[A
                 raise
             except NeptuneError:
                 continue
-            inputs: dict[str, Any] = {
-                "query": sample.question, "possible_answers": list(sample.extra.get("choices", ())),
-            }  # fmt: skip
             policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
             picture = scene.name if sample.picture is None else sample.picture.name
-            yield Asked(picture, task.name, sample.family, program, scene, policy, inputs, task, sample)
+            yield Asked(picture, task.name, sample.family, program, scene, policy, sample.inputs(), task, sample)

@@ -94,6 +94,8 @@ class SampleRecord(_Part):
     dataset: Short
     family: Short | int | None = None
     question: Text | None = None
+    choices: Annotated[list[Text], Field(max_length=1_000)] = Field(default_factory=list)
+    """The answers among which one was asked for; empty where any may be given, or where the record is older."""
     program: Text | None = None
     programs: Annotated[list[_Candidate], Field(max_length=1_000)] = Field(default_factory=list)
     scene: Short | None = None

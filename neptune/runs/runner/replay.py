@@ -36,7 +36,7 @@ from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.record.schema import Results, check, check_samples
 from neptune.scene.decoding import looks_like_picture
 from neptune.tasks import presuppositions_of
-from neptune.tasks.base import plain
+from neptune.tasks.base import inputs_of, plain
 from neptune.writer.vote import Candidate, answer_together
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class _Player:
         candidates = [Candidate(c["program"], c["weight"]) for c in old.get("programs", ())]
         answer: Answer | None = None
         policy = presuppositions_of(old["dataset"], engine.context.presuppositions)
-        inputs = {"query": old["question"]} if old.get("question") else None
+        inputs = inputs_of(old.get("question"), old.get("choices", ()))
         outcome: dict[str, Any] = {"error": None, "error_kind": None}
         try:
             answer, program = answer_together(
@@ -250,11 +250,12 @@ class _Player:
         engine, scene = self._at(old["evidence"], old["scene"])
         candidates = [Candidate(c["program"], c["weight"]) for c in old.get("programs", ())]
         policy = presuppositions_of(old["dataset"], engine.context.presuppositions)
-        context, before = engine.context.under(policy), old.get("answer")
+        inputs = inputs_of(old.get("question"), old.get("choices", ()))
+        context, before = engine.context.under(policy).given(inputs), old.get("answer")
         given = candidates or [Candidate(old["program"])]
         try:
             answer_together(
-                given, lambda text: engine.run(text, scene, None, policy)
+                given, lambda text: engine.run(text, scene, None, policy, inputs)
             )  # all that was said of it is known
             quiet = Quiet(context.oracle)
             programs, moved, evidence = edit.applied(context, given, scene, quiet)

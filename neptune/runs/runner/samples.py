@@ -210,11 +210,8 @@ class Asked:
     def _answered(self) -> tuple[Answer, str]:
         """Return the answer of the sample's programs, and the program that gave it."""
         assert self.scene is not None
-        engine, scene, sample = self.engine, self.scene, self.sample
-        inputs = {"query": sample.question, "possible_answers": list(sample.extra.get("choices", ()))}
-        return answer_together(
-            self._candidates, lambda text: engine.run(text, scene, self._budget, self.policy, inputs)
-        )
+        engine, scene = self.engine, self.scene
+        return answer_together(self._candidates, lambda text: engine.run(text, scene, self._budget, self.policy))
 
     def given(self, answer: Answer | None, seconds: float = 0.0) -> None:
         """Take the answer that was found together with others', and the sample's share of the time."""
@@ -228,6 +225,7 @@ class Asked:
         if self.evidence is not None:
             engine.context = replace(engine.context, kept=EvidenceKept.only(self.evidence))
         narrowing, sample = engine.context.narrowing, self.sample
+        engine.context = engine.context.given(sample.inputs())
         if narrowing is not None and not narrowing.covers(sample.dataset, sample.family):
             engine.context = replace(engine.context, narrowing=None)
         return engine
@@ -289,7 +287,8 @@ class Asked:
 
                 assert self.scene is not None
                 assert self.program is not None
-                inside = inspect(self.engine, self.program, self.scene, self.shows_flips, self.policy).as_dict()
+                seen = inspect(self.engine, self.program, self.scene, self.shows_flips, self.policy)
+                inside = seen.as_dict() if seen is not None else {}
             self._inside = inside
         self.looked, self.seconds = self.seconds - before + seconds, before
 
@@ -316,6 +315,7 @@ class Asked:
             "family": self.sample.family,
             **({"group": self.sample.group} if self.sample.group else {}),
             "question": self.sample.question,
+            **({"choices": choices} if (choices := self.sample.choices) else {}),
             "program": self.program,
             **outcome,
             **describe_writing(self._written),
