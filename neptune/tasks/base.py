@@ -77,7 +77,7 @@ class Sample:
 
     @property
     def choices(self) -> list[str]:
-        """The answers among which one is asked for, in the order in which they are shown; empty where any may be given."""
+        """The answers among which one is asked for, in the order shown; empty where any may be given."""
         return list(self.extra.get("choices", ()))
 
     def inputs(self) -> dict[str, Any]:
