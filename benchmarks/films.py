@@ -1,7 +1,9 @@
 """Films of 60 s: how many frames are looked at until an answer is settled, and what memory a long film takes.
 
-    python benchmarks/films.py frames [--films 20]     # with a witness at a random time, and without
+    python benchmarks/films.py frames [--films 20] [--kept films.jsonl]    # a witness at a random time, or none
     python benchmarks/films.py memory                  # peak memory at 10 s and at 600 s, each in a process of its own
+
+What is known of a film is kept in a file: the same command again goes on after the last one.
 
 Films are H.264, made of pictures of `examples/clevr` that move a little; what is true is known from CLEVR's scenes.
 """
@@ -26,6 +28,9 @@ PICTURES = ROOT / "examples" / "clevr"
 PROGRAM = "exists(Object, lambda x: red(x) and sphere(x) and exists(Object, lambda y: cube(y) and left(x, y)))"
 SECONDS, SHOWN = 60, 6
 """Of a film, and of the witness in it."""
+
+EVERY, IN_ORDER, COARSE = "every frame", "in the order of time", "coarse to fine"
+"""Ways of asking: all frames at once; one after the other until it is settled, in two orders."""
 
 
 def write(path: Path, frames: list[Image.Image], fps: int) -> None:
@@ -64,47 +69,73 @@ def moved(path: Path, t: int) -> Image.Image:
     return image.transform(image.size, Image.Transform.AFFINE, (1, 0, (t % 5) - 2, 0, 1, 0), fillcolor=(120, 120, 120))
 
 
-def frames(films: int) -> dict[str, Any]:
-    """Ask films with a witness, in the order of time and coarse to fine, and films without."""
+def film_of(k: int, witness: bool, known: dict[bool, list[Path]]) -> list[Image.Image]:
+    """Return the pictures of a film, one a second: the program is true of six in a row at a random time, or of none."""
+    rng = np.random.default_rng((k, witness))
+    start = int(rng.integers(0, SECONDS - SHOWN + 1))
+    shown = [known[False][i] for i in rng.integers(0, len(known[False]), SECONDS)]
+    if witness:
+        shown[start : start + SHOWN] = [known[True][int(rng.integers(0, len(known[True])))]] * SHOWN
+    return [moved(path, t) for t, path in enumerate(shown)]
+
+
+def asked(path: Path, witness: bool) -> dict[str, Any]:
+    """Ask one film in each way, by an engine that knows nothing yet: answers, frames looked at, calls of the oracle."""
     from neptune import Engine
     from neptune.engine.films.asking import run_film
     from neptune.engine.films.frames import coarse_to_fine
     from neptune.films import Film
 
-    rng, known, engine = np.random.default_rng(0), truths(), Engine()
-    orders = {"in the order of time": None, "coarse to fine": coarse_to_fine}
-    looked: dict[str, list[int]] = {name: [] for name in orders}
-    calls: dict[str, list[float]] = {name: [] for name in orders}
-    right = {"with": 0, "without": 0}
-    unseen = []
+    ways = {COARSE: (coarse_to_fine, False)}
+    if witness:  # without one all frames are asked in any order
+        ways |= {EVERY: (None, True), IN_ORDER: (None, False)}
+    found: dict[str, Any] = {}
+    for name, (prior, every) in ways.items():
+        with Film(path, 1, SECONDS) as film, Engine() as engine:
+            answer = run_film(engine, engine.context, f"some_frame({PROGRAM})", film, prior, every)
+        found[name] = {
+            "right": answer.value is witness,
+            "frames": len(answer.frames),
+            "calls": answer.usage.oracle_calls,
+        }
+    return found
+
+
+def frames(films: int, kept: Path) -> dict[str, Any]:
+    """Ask films with a witness and films without; what is known of a film is kept, a line each, and not asked again."""
+    known = truths()
+    lines = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    done = {(line["film"], line["witness"]) for line in lines}
     with tempfile.TemporaryDirectory() as folder:
-        for k in range(2 * films):
-            witness = k < films
-            start = int(rng.integers(0, SECONDS - SHOWN + 1))
-            shown = [rng.choice(np.array(known[False], dtype=object)) for _ in range(SECONDS)]
-            if witness:
-                shown[start : start + SHOWN] = [rng.choice(np.array(known[True], dtype=object))] * SHOWN
-            path = Path(folder) / f"{k}.mp4"
-            write(path, [moved(p, t) for t, p in enumerate(shown)], 1)
-            with Film(path, 1, SECONDS) as film:
-                whole = (
-                    run_film(engine, engine.context, f"some_frame({PROGRAM})", film, None, True) if witness else None
-                )
-                for name, prior in orders.items() if witness else [("coarse to fine", coarse_to_fine)]:
-                    answer = run_film(engine, engine.context, f"some_frame({PROGRAM})", film, prior)
-                    right["with" if witness else "without"] += answer.value is witness
-                    (looked[name] if witness else unseen).append(len(answer.frames))
-                    if whole is not None:
-                        calls[name].append(answer.usage.oracle_calls / whole.usage.oracle_calls)
+        for k, witness in ((k, w) for k in range(films) for w in (True, False)):
+            if (k, witness) in done:
+                continue
+            path = Path(folder) / "film.mp4"
+            write(path, film_of(k, witness, known), 1)
+            lines.append({"film": k, "witness": witness, **asked(path, witness)})
+            with kept.open("a") as file:
+                file.write(json.dumps(lines[-1]) + "\n")
+            print(json.dumps(lines[-1]), file=sys.stderr, flush=True)
+    lines = [line for line in lines if line["film"] < films]
     return {
-        "films with a witness": films,
-        "right, of both orders": f"{right['with']} of {2 * films}",
-        "share of frames looked at": {n: round(float(np.mean(c)) / SECONDS, 3) for n, c in looked.items()},
-        "share of the calls of asking every frame": {n: round(float(np.mean(c)), 3) for n, c in calls.items()},
-        "films without": films,
-        "right": f"{right['without']} of {films}",
-        "frames looked at of 60": f"{min(unseen)} to {max(unseen)}",
+        f"{films} films with a witness": table([line for line in lines if line["witness"]]),
+        f"{films} films without": table([line for line in lines if not line["witness"]]),
     }
+
+
+def table(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return, for each way of asking: how many answers are right, and the mean share of frames and of calls."""
+    made: dict[str, Any] = {}
+    for name in (EVERY, IN_ORDER, COARSE):
+        if not all(name in line for line in lines):
+            continue
+        seen = [line[name]["frames"] for line in lines]
+        made[name] = {"right": sum(line[name]["right"] for line in lines), "frames": [min(seen), max(seen)]}
+        made[name]["share of frames"] = round(float(np.mean(seen)) / SECONDS, 3)
+        if all(EVERY in line for line in lines):
+            shares = [line[name]["calls"] / line[EVERY]["calls"] for line in lines]
+            made[name]["share of calls"] = round(float(np.mean(shares)), 3)
+    return made
 
 
 def peak(seconds: int) -> float:
@@ -140,9 +171,10 @@ def main() -> None:
     parser.add_argument("what", choices=["frames", "memory", "peak", "drawn"])
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--films", type=int, default=20)
+    parser.add_argument("--kept", type=Path, default=Path("films.jsonl"))
     given = parser.parse_args()
     if given.what == "frames":
-        print(json.dumps(frames(given.films), indent=1))
+        print(json.dumps(frames(given.films, given.kept), indent=1))
     elif given.what == "peak":
         print(peak(int(given.rest[0])))
     elif given.what == "drawn":

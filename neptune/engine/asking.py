@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 from dsl.limits import Limits
@@ -146,7 +147,8 @@ class Asking(ABC):
             if program is not None and about_film(program):
                 views = self.context.views
                 assert isinstance(views, PictureViews)
-                return self.run(program, views.of_film(made), inputs={"query": question} if question else None)
+                answer = self.run(program, views.of_film(made), inputs={"query": question} if question else None)
+                return replace(answer, notes=(*answer.notes, *made.notes)) if made.notes else answer
             if program is not None:
                 return run_film(self, self.context, program, made, prior)
             _, read = film_program(str(question), lambda part: self._written(part).program, self.limits)

@@ -53,6 +53,8 @@ class Film:
         Seconds from the first frame to the end of the last.
     times : tuple of float
         When each frame that is looked at is shown, in seconds from the beginning, ascending.
+    notes : tuple of str
+        What answers about it should say: that it is cut off.
     """
 
     def __init__(
@@ -82,6 +84,8 @@ class Film:
         numbers = np.unique(np.maximum(np.searchsorted(shown, wanted + 1e-6, "right") - 1, 0))
         self._numbers = tuple(int(n) for n in numbers)
         self.times = tuple(float(shown[n]) for n in numbers)
+        cut = decoder.missing()
+        self.notes = () if cut is None else (f"the film is cut off: of {cut[1]:.1f} s it holds {cut[0]:.1f} s",)
 
     @property
     def name(self) -> str:

@@ -307,7 +307,7 @@ def _eight_bits(values: NDArray[np.generic], clear: object) -> Image.Image:
 
 def _composited(band: Image.Image) -> Image.Image:
     """Lay a picture with transparent pixels on the background: what is under them was never meant to be seen."""
-    over = band.convert("RGBA")
+    over = (band.convert("LA") if band.mode == "La" else band).convert("RGBA")  # from "La" there is no other way
     return Image.alpha_composite(Image.new("RGBA", over.size, (*BACKGROUND, 255)), over).convert("RGB")
 
 

@@ -30,7 +30,7 @@ class Made:
         self.said = said
         count = len(next(iter(said.values())))
         self.times = tuple(map(float, range(count)))
-        self.duration, self.name = float(count), "made.mp4"
+        self.duration, self.name, self.notes = float(count), "made.mp4", ()
         self.asked: list[tuple[str, int]] = []
 
     def __len__(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-CODECS = {".mp4": "libx264", ".webm": "libvpx-vp9"}
+CODECS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".ts": "libx264", ".flv": "libx264", ".mkv": "libx264"}
 
 
 def film(
@@ -19,22 +19,35 @@ def film(
     seconds: float = 0.0,
     fps: float = 5,
     times: Iterable[float] | None = None,
+    *,
+    codec: str | None = None,
+    pixels: str = "yuv420p",
+    options: Mapping[str, str] | None = None,
+    container: Mapping[str, str] | None = None,
+    aspect: Fraction | None = None,
 ) -> Path:
-    """Write a film whose frame at a time is drawn; at `times`, where they are given, else at even steps."""
+    """Write a film whose frame at a time is drawn; at `times`, where they are given, else at even steps.
+
+    `codec` and `pixels` (their format), `options` of the encoder and of the `container`, and the `aspect` of a pixel
+    are as FFmpeg names them.
+    """
     av = pytest.importorskip("av", reason="the extra 'video' is not installed")
     shown = list(times) if times is not None else [k / fps for k in range(round(seconds * fps))]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(CODECS[path.suffix], rate=Fraction(fps).limit_denominator(1000))
+    with av.open(str(path), "w", options=dict(container or {})) as made:
+        stream = made.add_stream(codec or CODECS[path.suffix], rate=Fraction(fps).limit_denominator(1000))
         first = draw(shown[0] if shown else 0.0)
-        stream.width, stream.height, stream.pix_fmt = *first.size, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *first.size, pixels
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         stream.codec_context.thread_count = 1
-        stream.options = {"crf": "18", "g": "25", "preset": "ultrafast", "deadline": "realtime", "cpu-used": "8"}
+        usual = {"crf": "18", "g": "25", "preset": "ultrafast", "deadline": "realtime", "cpu-used": "8"}
+        stream.options = {**usual, **(options or {})}
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
         for t in shown:
             frame = av.VideoFrame.from_ndarray(np.asarray(draw(t).convert("RGB")), format="rgb24")
             frame.pts, frame.time_base = round(t * 1000), Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode())
     return path
 
 

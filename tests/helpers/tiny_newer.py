@@ -27,14 +27,17 @@ from transformers import (
     Lfm2VlConfig,
     Lfm2VlForConditionalGeneration,
     Lfm2VlProcessor,
+    Molmo2Config,
+    Molmo2ForConditionalGeneration,
+    Molmo2Processor,
     Qwen2VLImageProcessorPil,
     Qwen3_5Config,
     Qwen3_5ForConditionalGeneration,
     Qwen3VLProcessor,
 )
 
-from neptune.perception.oracle.vlm.processors import lfm2
-from neptune.perception.oracle.vlm.processors.image_only import image_only, pillow_only
+from neptune.perception.oracle.vlm.processors import lfm2, molmo2
+from neptune.perception.oracle.vlm.processors.image_only import image_only
 
 WINDOW = 12
 """Tokens: less than a picture and a question, so that a window ends inside the prefix."""
@@ -190,8 +193,30 @@ def lfm2_vl() -> tuple[Any, Any]:
     images = lfm2.image_processor()(
         encoder_patch_size=8, tile_size=64, min_image_tokens=4, max_image_tokens=16, min_tiles=1, max_tiles=2
     )
-    processor = pillow_only(Lfm2VlProcessor, type(images))(images, tok, chat_template=CHAT.format(image="<image>"))
+    processor = image_only(Lfm2VlProcessor, type(images))(images, tok, chat_template=CHAT.format(image="<image>"))
     return _told_apart(model, 1), processor
+
+
+def molmo2_() -> tuple[Any, Any]:
+    """Picture tokens attend to each other in both directions, and are added to the tokens' own embeddings."""
+    words = {"image_patch_id": "<im_patch>", "image_start_token_id": "<im_start>", "image_end_token_id": "<im_end>"}
+    words |= {"low_res_image_start_token_id": "<low_res_im_start>"}
+    words |= {"frame_start_token_id": "<frame_start>", "frame_end_token_id": "<frame_end>"}
+    tok = tokenizer(*words.values(), "<im_col>", "<im_low>", "<|image|>", "<|video|>")
+    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision |= {"num_key_value_heads": 2, "head_dim": 16, "initializer_range": 0.2}
+    torch.manual_seed(0)
+    config = Molmo2Config(
+        vision_config={**vision, "image_size": [56, 56]},
+        adapter_config={**vision, "vision_feature_layer": [1, 0], "text_hidden_size": 32},
+        text_config=text_config(head_dim=8, additional_vocab_size=8, rope_scaling_layers=[0]),
+        **token_ids(tok, **words),
+    )
+    images = molmo2.image_processor()(size={"height": 56, "width": 56}, overlap_margins=[1, 1], max_crops=2)
+    processor = image_only(Molmo2Processor, type(images))(
+        images, None, tok, chat_template=CHAT.format(image="<|image|>")
+    )
+    return _told_apart(Molmo2ForConditionalGeneration(config), 4), processor
 
 
 NEWER: dict[str, Callable[[], tuple[Any, Any]]] = {
@@ -200,6 +225,7 @@ NEWER: dict[str, Callable[[], tuple[Any, Any]]] = {
     "qwen3_5": qwen3_5,
     "glm46v": glm46v,
     "lfm2_vl": lfm2_vl,
+    "molmo2": molmo2_,
 }
 """``model_type`` → builder."""
 

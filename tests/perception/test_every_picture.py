@@ -34,6 +34,8 @@ PICTURES: dict[str, Any] = {
     "alpha": _noise(30, 40, 4),
     "16 bits": _sixteen(),
     "one color": Image.new("RGB", (50, 40), "white"),
+    "four inks": Image.fromarray(_noise(30, 40, 3)).convert("CMYK"),
+    "bits": Image.fromarray(_noise(30, 40)).convert("1"),
 }
 
 

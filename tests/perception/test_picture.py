@@ -186,3 +186,24 @@ def test_a_damaged_exif_block_costs_nothing_but_the_orientation(tmp_path: Path) 
     )
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["(40, 20) (40, 20)"] * 12
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "I;16B"]
+)
+def test_pictures_in_memory_may_be_of_any_mode(mode: str) -> None:
+    """Their darker half stays darker, whatever numbers say it."""
+    grey = Image.new("L", (8, 4), 20)
+    grey.paste(230, (4, 0, 8, 4))
+    ways = {
+        "La": lambda: grey.convert("LA").convert("La"),
+        "RGBa": lambda: grey.convert("RGBA").convert("RGBa"),
+        "LAB": lambda: Image.merge("LAB", [grey, *(Image.new("L", grey.size, 128) for _ in "ab")]),
+        "PA": lambda: grey.convert("P").convert("PA"),
+        "I;16B": lambda: Image.frombytes("I;16B", grey.size, (np.asarray(grey).astype(">u2") * 257).tobytes()),
+    }
+    image = ways[mode]() if mode in ways else grey.convert("RGB").convert(mode)
+    assert image.mode == mode
+    pixels = Picture(image).pixels.mean(axis=(0, 2))
+    assert pixels[:4].mean() < 60
+    assert pixels[4:].mean() > 200

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps, ImageStat
+from PIL import ExifTags, Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps, ImageStat
 
 from dsl.patches.functions import REQUIRED
 from dsl.patches.tools import TOOLS
@@ -155,10 +155,20 @@ def test_a_tool_does_what_the_library_does(name: str, image: Image.Image) -> Non
         assert found == pytest.approx(expected)
 
 
-def _sixteen() -> bytes:
+def _file(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(np.linspace(0, 65535, 40 * 30).reshape(30, 40).astype(np.uint16)).save(file, "PNG")
+    image.save(file, form, **options)
     return file.getvalue()
+
+
+def _sixteen() -> bytes:
+    return _file(Image.fromarray(np.linspace(0, 65535, 40 * 30).reshape(30, 40).astype(np.uint16)))
+
+
+def _turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    return exif
 
 
 KINDS: dict[str, Any] = {
@@ -169,6 +179,11 @@ KINDS: dict[str, Any] = {
     "alpha": Image.merge("RGBA", (*PHOTOS[1].split(), PHOTOS[1].getchannel("R"))),
     "16 bits": _sixteen(),
     "one color": Image.new("RGB", (50, 40), "white"),
+    "palette": _file(PHOTOS[2].quantize(16), transparency=3),
+    "four inks": _file(PHOTOS[3].convert("CMYK"), "JPEG"),
+    "bits": _file(PHOTOS[4].convert("1"), "TIFF", compression="group4"),
+    "on its side": _file(PHOTOS[0], "JPEG", exif=_turned()),
+    "animated": _file(PHOTOS[1], "GIF", save_all=True, append_images=[ImageOps.mirror(PHOTOS[1])]),
 }
 DEFAULTS = {"Box": (0, 0, 1, 1), "Point": (0, 0), "Number": 30}
 

@@ -103,7 +103,7 @@ def _not_of_time(error: ProgramError) -> ProgramError:
 
 def _told(oracle: FrameOracle, film: Film) -> list[str]:
     looked = len({seen.index for seen in oracle.seen})
-    told = [f"{looked} of {len(film)} frames were looked at"]
+    told = [f"{looked} of {len(film)} frames were looked at", *film.notes]
     if oracle.spent:
         told.append("the budget of oracle calls was spent before all frames were seen")
     unseen: list[FrameSeen] = [seen for seen in oracle.seen if seen.ends is None]

@@ -16,7 +16,7 @@ from helpers.vlm_scenes import BALL, ONES, TOLERANCE, logits, make, requests, sc
 
 from neptune.perception.oracle.vlm.oracle import TransformersOracle
 from neptune.perception.oracle.vlm.prefix import Prefix
-from neptune.perception.oracle.vlm.processors import lfm2
+from neptune.perception.oracle.vlm.processors import lfm2, molmo2
 from neptune.perception.oracle.vlm.processors.image_only import image_only
 from neptune.perception.oracle.vlm.prompts import Chat
 from neptune.scene.types import ScoreRequest
@@ -94,6 +94,34 @@ def test_lfm2_is_shown_what_was_recorded_of_the_real_processor(size: tuple[int, 
     pixels = made["pixel_values"].numpy()
     np.testing.assert_allclose(pixels[:, :3, 5:190:60].ravel(), recorded["values"], atol=2.01 / 255 / 0.5)
     assert pixels.mean() == pytest.approx(recorded["mean"], abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [(90, 60), (47, 81), (200, 150), (300, 20), (3, 2)])
+def test_molmo2_is_shown_what_was_recorded_of_the_real_processor(size: tuple[int, int]) -> None:
+    """It needs torchvision: the whole picture, crops that overlap, and which patches make up each token."""
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8"))[f"molmo2 {size[0]}x{size[1]}"]
+    said = {"size": {"height": 56, "width": 56}, "max_crops": 4, "overlap_margins": [1, 1]}
+    made = molmo2.image_processor()(**said)([[pattern(*size)]])
+    assert made["image_grids"].tolist() == recorded["grids"]
+    assert made["image_num_crops"].tolist() == recorded["crops"]
+    assert made["image_token_pooling"][::3].tolist() == recorded["pooling"]
+    pixels = made["pixel_values"].numpy()
+    np.testing.assert_allclose(pixels[:, 1::5, 7:588:190].ravel(), recorded["values"], atol=1e-5)
+    assert pixels.mean() == pytest.approx(recorded["mean"], abs=1e-5)
+
+
+def test_molmo2_counts_the_patches_of_several_pictures_on() -> None:
+    said = {"size": {"height": 70, "width": 70}, "max_crops": 4, "overlap_margins": [1, 1]}
+    kind = molmo2.image_processor()
+    both = kind(**said)([pattern(90, 60), pattern(47, 81)])
+    first, second = (kind(**said)([pattern(*size)]) for size in ((90, 60), (47, 81)))
+    patches = first["pixel_values"].shape[0] * first["pixel_values"].shape[1]
+    pooling = both["image_token_pooling"][len(first["image_token_pooling"]) :]
+    own = second["image_token_pooling"]
+    assert torch.equal(pooling[own >= 0], own[own >= 0] + patches)
+    assert (pooling[own < 0] == -1).all()
+    assert (own < 0).any(), "some tokens have fewer patches"
+    assert both["image_token_pooling"].max() + 1 == both["pixel_values"].shape[0] * both["pixel_values"].shape[1]
 
 
 @pytest.mark.parametrize("order", [("image", "tokenizer", "video"), ("image", "video", "tokenizer")])

@@ -16,7 +16,7 @@ from neptune.perception.oracle.vlm.prompts import Prompt
 if TYPE_CHECKING:
     from torch import Tensor
 
-PLAIN_POSITIONS = frozenset({"internvl", "ovis2", "smolvlm", "gemma3", "gemma4", "lfm2_vl"})
+PLAIN_POSITIONS = frozenset({"internvl", "ovis2", "smolvlm", "gemma3", "gemma4", "lfm2_vl", "molmo2"})
 """Architectures that number positions from the padding on, unless told otherwise."""
 
 M_ROPE = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "glm46v"})

@@ -20,6 +20,9 @@ from neptune.perception.oracle.vlm.prompts import Prompt
 if TYPE_CHECKING:
     from torch import Tensor
 
+COUNTED = "image_token_pooling"
+"""Numbers of the patches of a prompt's pictures; where pictures go together they count on."""
+
 
 @dataclass(eq=False)
 class Row:
@@ -158,7 +161,8 @@ class Pictures:
         dtype = self.network.model.dtype
         for name, value in rows[0].pixels.items():
             wanted = dtype if value.is_floating_point() else value.dtype
-            inputs[name] = _joined([row.pixels[name].to(wanted) for row in rows])
+            values = [row.pixels[name].to(wanted) for row in rows]
+            inputs[name] = _joined(_counted_on(values, rows) if name == COUNTED else values)
         if self.network.model.device.type == "cuda":  # pinned memory is copied to the device without waiting
             return {name: v.pin_memory() if hasattr(v, "pin_memory") else v for name, v in inputs.items()}
         return inputs
@@ -196,6 +200,15 @@ def _stacked(values: Sequence[Tensor], longest: int, padding: int, dim: int = 1)
     for k, value in enumerate(values):
         out[k].narrow(dim - 1, longest - value.shape[dim], value.shape[dim]).copy_(value[0])
     return out
+
+
+def _counted_on(values: Sequence[Tensor], rows: Sequence[Row]) -> list[Tensor]:
+    """Return numbers of patches, of all pictures one after the other; below 0 is none."""
+    made, before = [], 0
+    for value, row in zip(values, rows):
+        made.append(value.where(value < 0, value + before))
+        before += row.pixels["pixel_values"].shape[:2].numel()
+    return made
 
 
 def _joined(values: Sequence[Tensor]) -> Tensor:

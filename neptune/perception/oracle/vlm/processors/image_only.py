@@ -10,20 +10,21 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from neptune.perception.oracle.vlm.processors import lfm2
+from neptune.perception.oracle.vlm.processors import lfm2, molmo2
 
 VIDEO = "video_processor"
-PILLOW: dict[str, Callable[[], Any]] = {"lfm2_vl": lfm2.image_processor}
+PILLOW: dict[str, Callable[[], Any]] = {"lfm2_vl": lfm2.image_processor, "molmo2": molmo2.image_processor}
 """Architectures whose image processor needs torchvision too → the class of one that does without."""
 
 
-def image_only(kind: Any) -> Any:
+def image_only(kind: Any, images: Any = None) -> Any:
     """Return a subclass of ``transformers.ProcessorMixin`` without its video processor, or itself if it has none.
 
-    Its constructor still has the parameter `video_processor`, which should be ``None``.
+    Its constructor still has the parameter `video_processor`, which should be ``None``. With the class `images` it
+    loads an image processor of that class.
     """
     parts = list(kind.get_attributes())
-    if VIDEO not in parts:
+    if VIDEO not in parts and images is None:
         return kind
     kept = [part for part in parts if part != VIDEO]
     base: Any = import_module("transformers").ProcessorMixin
@@ -32,8 +33,16 @@ def image_only(kind: Any) -> Any:
         return list(kept)
 
     def arguments(cls: type, *args: Any, **kwargs: Any) -> list[Any]:
-        found = list(kind._get_arguments_from_pretrained.__func__(cls, *args, **kwargs))
-        return [*found[: parts.index(VIDEO)], None, *found[parts.index(VIDEO) :]]
+        if images is None:
+            found = list(kind._get_arguments_from_pretrained.__func__(cls, *args, **kwargs))
+        else:
+            source = args[0]
+            hub = {name: value for name, value in kwargs.items() if name not in ("backend", "processor_dict")}
+            classes = {"image_processor": images, "tokenizer": import_module("transformers").AutoTokenizer}
+            found = [classes[part].from_pretrained(source, **hub) for part in kept]
+        if VIDEO in parts:
+            found.insert(parts.index(VIDEO), None)
+        return found
 
     def built(self: Any, *args: Any, **kwargs: Any) -> None:
         """Take the parts as the processor hands them to its base, in its own order, and leave video out."""
@@ -60,24 +69,5 @@ def load_processor(model: str, model_type: str, **hub: Any) -> Any:
     name = names.get(model_type)
     if transformers.utils.is_torchvision_available() or name is None:
         return transformers.AutoProcessor.from_pretrained(model, **hub)
-    kind: Any = getattr(transformers, name)
-    kind = pillow_only(kind, PILLOW[model_type]()) if model_type in PILLOW else image_only(kind)
-    return kind.from_pretrained(model, **hub)
-
-
-def pillow_only(kind: Any, images: Any) -> Any:
-    """Return a subclass of ``transformers.ProcessorMixin`` that loads an image processor of the class `images`."""
-
-    def arguments(cls: type, source: str, *_: Any, **hub: Any) -> list[Any]:
-        hub.pop("backend", None)
-        tokenizer = import_module("transformers").AutoTokenizer
-        return [(images if part == "image_processor" else tokenizer).from_pretrained(source, **hub) for part in parts]
-
-    parts = list(kind.get_attributes())
-    body = {
-        "__module__": kind.__module__,
-        "__doc__": kind.__doc__,
-        "get_attributes": classmethod(lambda cls: list(parts)),
-        "_get_arguments_from_pretrained": classmethod(arguments),
-    }
-    return type(kind.__name__, (kind,), body)
+    images = PILLOW[model_type]() if model_type in PILLOW else None
+    return image_only(getattr(transformers, name), images).from_pretrained(model, **hub)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from neptune.perception.oracle.vlm.processors import pillow
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,54 +36,33 @@ DEFAULTS: dict[str, Any] = {
 """The fields of its ``preprocessor_config.json``, as transformers takes them where it says nothing."""
 
 
+INPUTS = ("pixel_values", "pixel_attention_mask", "spatial_shapes")
+
+
 @cache
 def image_processor() -> Any:
     """Return the class of an image processor of transformers with these fields, which takes RGB pictures."""
-    base: Any = import_module("transformers.image_processing_utils").BaseImageProcessor
-    feature: Any = import_module("transformers").BatchFeature
+    return pillow.image_processor("Lfm2VlImageProcessor", DEFAULTS, INPUTS, _processed, "return_row_col_info")
 
-    def built(self: Any, **given: Any) -> None:
-        base.__init__(self, **{k: v for k, v in given.items() if k not in DEFAULTS})
-        for name, value in DEFAULTS.items():
-            setattr(self, name, given.get(name, value))
 
-    def called(self: Any, images: Any, return_tensors: Any = None, **_: Any) -> Any:
-        return self._preprocess([one for group in images for one in (group if isinstance(group, list) else [group])])
+def _processed(images: list[Image.Image], said: Any) -> dict[str, Any]:
+    import torch
 
-    def processed(self: Any, images: list[Image.Image]) -> Any:
-        import torch
-
-        made = [shown(image, self) for image in images]
-        tiles = [tile for one in made for tile in one[0]]
-        longest = max(_most_patches(self), *(len(patches) for patches, _ in tiles))
-        pixels = np.zeros((len(tiles), longest, tiles[0][0].shape[1]), dtype=np.float32)
-        mask = np.zeros((len(tiles), longest), dtype=np.int32)
-        for k, (patches, _) in enumerate(tiles):
-            pixels[k, : len(patches)], mask[k, : len(patches)] = patches, 1
-        return feature(
-            data={
-                "pixel_values": torch.from_numpy(pixels),
-                "pixel_attention_mask": torch.from_numpy(mask),
-                "spatial_shapes": torch.tensor([grid for _, grid in tiles]),
-                "image_rows": [one[1][0] for one in made],
-                "image_cols": [one[1][1] for one in made],
-                "image_sizes": [one[2] for one in made],
-            }
-        )
-
-    usual: Any = import_module("transformers.processing_utils").ImagesKwargs
-    known = {**usual.__annotations__, **{name: type(value) for name, value in DEFAULTS.items()}}
-    valid = TypedDict("Lfm2VlImages", known | {"return_row_col_info": bool}, total=False)  # type: ignore[misc]
-    names = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
-    body = {
-        "__module__": __name__,
-        "__init__": built,
-        "__call__": called,
-        "_preprocess": processed,
-        "model_input_names": names,
+    made = [shown(image, said) for image in images]
+    tiles = [tile for one in made for tile in one[0]]
+    longest = max(_most_patches(said), *(len(patches) for patches, _ in tiles))
+    pixels: Any = np.zeros((len(tiles), longest, tiles[0][0].shape[1]), dtype=np.float32)
+    mask: Any = np.zeros((len(tiles), longest), dtype=np.int32)
+    for k, (patches, _) in enumerate(tiles):
+        pixels[k, : len(patches)], mask[k, : len(patches)] = patches, 1
+    return {
+        "pixel_values": torch.from_numpy(pixels),
+        "pixel_attention_mask": torch.from_numpy(mask),
+        "spatial_shapes": torch.tensor([grid for _, grid in tiles]),
+        "image_rows": [one[1][0] for one in made],
+        "image_cols": [one[1][1] for one in made],
+        "image_sizes": [one[2] for one in made],
     }
-    body["valid_kwargs"] = valid
-    return type("Lfm2VlImageProcessor", (base,), body)
 
 
 Tile = tuple[Any, tuple[int, int]]
@@ -99,28 +79,19 @@ def shown(image: Image.Image, said: Any) -> tuple[list[Tile], tuple[int, int], l
     height, width = whole_size(image.height, image.width, said)
 
     def scaled(high: int, wide: int) -> Any:
-        made = np.asarray(image.resize((wide, high), Image.Resampling(said.resample)), dtype=np.float32)
-        normal = made * np.float32(said.rescale_factor) - np.asarray(said.image_mean, dtype=np.float32)
-        return normal / np.asarray(said.image_std, dtype=np.float32)
+        return pillow.normalised(image.resize((wide, high), Image.Resampling(said.resample)), said)
 
+    side = said.encoder_patch_size
     if not (said.do_image_splitting and is_large(image.height, image.width, said)) or said.max_tiles == 1:
-        return [patched(scaled(height, width), said)], (1, 1), [height, width]
+        return [pillow.patched(scaled(height, width), side)], (1, 1), [height, width]
     rows, columns = grid_of(image.height, image.width, said)
-    side = said.tile_size
-    large = scaled(rows * side, columns * side)
-    corners = [(y, x) for y in range(0, rows * side, side) for x in range(0, columns * side, side)]
-    tiles = [large[y : y + side, x : x + side] for y, x in corners]
+    tile = said.tile_size
+    large = scaled(rows * tile, columns * tile)
+    corners = [(y, x) for y in range(0, rows * tile, tile) for x in range(0, columns * tile, tile)]
+    tiles = [large[y : y + tile, x : x + tile] for y, x in corners]
     if said.use_thumbnail and len(tiles) > 1:
         tiles.append(scaled(height, width))
-    return [patched(tile, said) for tile in tiles], (rows, columns), [height, width]
-
-
-def patched(pixels: Any, said: Any) -> Tile:
-    """Return a picture ``(h, w, 3)`` as patches in rows."""
-    side = said.encoder_patch_size
-    rows, columns = pixels.shape[0] // side, pixels.shape[1] // side
-    patches = pixels.reshape(rows, side, columns, side, 3).transpose(0, 2, 1, 3, 4)
-    return np.ascontiguousarray(patches.reshape(rows * columns, -1)), (rows, columns)
+    return [pillow.patched(tile, side) for tile in tiles], (rows, columns), [height, width]
 
 
 def whole_size(height: int, width: int, said: Any) -> tuple[int, int]:
