@@ -157,6 +157,9 @@ class Config(BaseModel):
         description="Ask all cells, or (lazy) only those that a decision needs; auto: lazy where the oracle's calls "
         "are dear (models, servers), else all.",
     )
+    lazy_pictures: Count = Field(
+        64, description="Schedule lazy: questions on so many pictures share the oracle's batches; 1: one by one."
+    )
     certificate: ReadPath | None = Field(
         None,
         description="certificate.json of task certify: its proxy stands in for what a decision seldom needs; refused "

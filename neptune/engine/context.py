@@ -106,6 +106,8 @@ class RunContext:
         ``"auto"``: small tables that are wholly known are computed by NumPy; ``"torch"``: none.
     narrowing
         What stands in for what the oracle is not asked, under a certificate; ``None``: nothing.
+    watch
+        Is handed the session of each run of a program.
     """
 
     oracle: Oracle
@@ -132,6 +134,7 @@ class RunContext:
     knowledge: Knowledge | None = None
     narrowing: Narrowing | None = None
     views: Views | None = None
+    watch: Callable[[Any], None] | None = None
 
     def given(self, inputs: Mapping[str, Any] | None) -> RunContext:
         """Return the same with what a task gives programs, if it gives anything."""

@@ -6,13 +6,13 @@ The program is run once more on the evidence that is there; nothing is asked. Wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-import dsl
 from dsl import plan
 from dsl.errors import LimitError
 from dsl.plan import Atom, Node, Not, Same, make
@@ -23,13 +23,14 @@ from neptune.answer import Answer
 from neptune.engine.analysis.robustness import MinimalChange, cell_limit, minimal_change
 from neptune.engine.analysis.score_vector import ScoreVector, Silent
 from neptune.engine.context import RunContext, Schedule
-from neptune.engine.evaluate.bounds import Interval
+from neptune.engine.evaluate.bounds import settled_argmax
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import node_of
 from neptune.engine.schedule.stopping import Goal, Kind, fitting
-from neptune.engine.session.answers import answer_of
+from neptune.engine.session.answers import answer_of, checked_once
+from neptune.engine.session.precompiled import told
 from neptune.engine.session.session import Session
 from neptune.scene import Scene
 
@@ -85,41 +86,28 @@ class _Watch(Session):
 
     def __init__(self, context: RunContext, evidence: Evidence) -> None:
         super().__init__(context, evidence)
-        self.decided: list[tuple[Goal, Node]] = []
         self.presupposed: list[tuple[Goal, int]] = []  # and the decisions that led there
         self.lines: dict[Node, int] = {}
         self.line = 0
 
-    def _fill(self, node: Node, kind: Kind) -> Node:
-        prepared = super()._fill(node, kind)
-        self.decided.append((Goal(kind, prepared), node))
-        return prepared
-
     def _settle_fit(self, described: plan.Description | plan.Describe) -> None:
-        decided = self._presupposed(described)
+        self._presupposed(described)
         super()._settle_fit(described)
-        del self.decided[decided:]
 
     def _settle_holds(self, holds: Node) -> Node:
-        decided = self._presupposed(holds)
-        prepared = super()._settle_holds(holds)
-        del self.decided[decided:]
-        return prepared
+        self._presupposed(holds)
+        return super()._settle_holds(holds)
 
-    def presuppose(self, described: plan.Describe) -> None:
+    def presuppose(self, described: plan.Describe) -> list[Goal]:
         """Look at what a formula described in passing, after the program's decisions."""
-        decided = len(self.decided)
-        super().presuppose(described)
-        self.presupposed += [(goal, max(decided - 1, 0)) for goal, _ in self.decided[decided:] if goal.kind == "some"]
-        del self.decided[decided:]
+        goals, decided = super().presuppose(described), len(self.decided)
+        self.presupposed += [(goal, max(decided - 1, 0)) for goal in goals if goal.kind == "some"]
+        return goals
 
-    def _presupposed(self, node: Node) -> int:
-        """Keep what has to be true of a description; return how many decisions there were. Those that it takes are none
-        of the program: kept apart, with or without a schedule."""
-        decided = len(self.decided)
+    def _presupposed(self, node: Node) -> None:
+        """Keep what has to be true of a description, with or without a schedule."""
         # The last decision is what speaks of it: it is looked at whichever way that one goes.
-        self.presupposed.append((Goal("some", node), max(decided - 1, 0)))
-        return decided
+        self.presupposed.append((Goal("some", node), max(len(self.decided) - 1, 0)))
 
     def _prepare(self, node: Node, kind: Kind) -> Node:
         before = len(self.decided)
@@ -159,7 +147,12 @@ class Ran(Protocol):
 
 @torch.no_grad()
 def inspect(
-    engine: Ran, program: str | ast.Program, scene: Scene, flips: bool = True, presuppositions: str | None = None
+    engine: Ran,
+    program: str | ast.Program,
+    scene: Scene,
+    flips: bool = True,
+    presuppositions: str | None = None,
+    decided: Sequence[tuple[Goal, Node]] | None = None,
 ) -> Inside | None:
     """Look inside a run that has just been made; of a program over regions there is no more to see than its trace says,
     and nothing is returned.
@@ -174,6 +167,8 @@ def inspect(
         Look for the smallest change that flips the answer: several times the work of the run.
     presuppositions
         As of the run, where it is not the engine's.
+    decided
+        The run's decisions: of a program of one expression they tell all, and nothing is run once more.
 
     Raises
     ------
@@ -181,15 +176,18 @@ def inspect(
         If the program is wrong.
     """
     context = engine.context.under(presuppositions)
-    checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits, dialect=context.dialect)
+    checked = checked_once(context, program)
     if checked.program.dialect == PATCHES:
         return None
     evidence = context.evidence(scene)
-    answer, session, watcher = _rerun(context, checked.program, evidence)
-    goals = [goal for goal, _ in session.decided]
+    rerun: tuple[Answer, _Watch, _Watcher] | None = None
+    if decided is None or flips or context.narrowing or told(checked.program, 1):
+        rerun = _rerun(context, checked.program, evidence)
+        decided = rerun[1].decided
+    goals = [goal for goal, _ in decided]
     atoms = [n for goal in goals for n in plan.walk(goal.node) if isinstance(n, Atom)]
     scores = ScoreVector(context, evidence, atoms)
-    evaluator = Executor(len(scene), context.logic, context.parameters, scores.within(0.0), cell_limit(context))
+    evaluator = Executor(len(scene), context.logic, context.parameters, scores.known(), cell_limit(context))
     shown = _Shown(scores, evaluator)
     needed = [scores.mentioned(atom) for atom in atoms]
     skipped = int(np.isnan(scores.p[np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *needed]))]).sum())
@@ -198,11 +196,11 @@ def inspect(
     found: MinimalChange | None = None
     try:
         # What was decided last is the answer; what led to it follows, if there is room.
-        for goal, node in {goal.node: (goal, node) for goal, node in reversed(session.decided)}.values():
-            shown.tree(goal.node, session.lines.get(node, 0), nodes)
-        lines = [shown.line(*bound) for bound in watcher.bound]
-        if flips and (not answer.abstained or answer.why == "presupposition"):
-            whole = context.schedule is None and not skipped
+        for goal, node in {goal.node: (goal, node) for goal, node in reversed(decided)}.values():
+            shown.tree(goal.node, rerun[1].lines.get(node, 0) if rerun else 0, nodes)
+        lines = [shown.line(*bound) for bound in rerun[2].bound] if rerun else []
+        if flips and rerun and (not rerun[0].abstained or rerun[0].why == "presupposition"):
+            (answer, session, _), whole = rerun, context.schedule is None and not skipped
 
             def again(moved: Evidence) -> Answer:
                 return _rerun(context, checked.program, moved, whole)[0]
@@ -279,15 +277,18 @@ class _Shown:
             case plan.Number() | plan.Const():
                 return {}
             case plan.Describe():
-                best, known, _ = evaluator.choose(node)
+                parts = [evaluator.ends(body) for body in node.bodies]
+                low, high = (torch.from_numpy(np.array([part[k] for part in parts]).reshape(-1)) for k in (0, 1))
+                exact = all(part[0] is part[1] for part in parts)
+                best, known = settled_argmax(evaluator.logic, low, low if exact else high)
                 return {"value": node.values[best] if known else "?"}
             case plan.CountTrue():
                 return self._number(node)
             case plan.Description() | plan.Count():
-                found = self._scores(evaluator.over(node), (node.var, *sorted(node.free)), names)
+                found = self._scores(node, (*sorted(node.free), node.var), (node.var, *sorted(node.free)), names)
                 return found | self._number(node) if isinstance(node, plan.Count) and not node.free else found
             case _:
-                found = self._scores(evaluator.truth(node), tuple(sorted(node.free)), names)
+                found = self._scores(node, (vars := tuple(sorted(node.free))), vars, names)
                 atom = node.body if isinstance(node, Not) else node
                 if isinstance(atom, Atom):
                     found |= self._asked(atom)
@@ -297,14 +298,17 @@ class _Shown:
         low, high = self.evaluator.number(node)
         return {"n": low} if low == high else {"value": f"{low} to {high}"}
 
-    def _scores(self, interval: Interval, vars: tuple[str, ...], names: dict[str, str]) -> dict[str, Any]:
-        low, high = (t.align(vars).values.double() for t in (interval.low, interval.high))
+    def _scores(
+        self, node: Node, have: tuple[str, ...], vars: tuple[str, ...], names: dict[str, str]
+    ) -> dict[str, Any]:
+        """Return the scores of a node, whose axes are `have`, over the first of `vars`."""
+        low, high = (end.astype(np.float64) for end in self.evaluator.ends(node, chances=True))
         if not vars:
             known = float(high - low) < KNOWN
             return {"p": _short(low)} if known else {"bounds": [_short(low), _short(high)]}
-        rest = tuple(range(1, len(vars)))
-        if rest and low.numel():
-            low, high = low.amax(rest), high.amax(rest)
+        rest = tuple(k for k, v in enumerate(have) if v != vars[0])
+        if rest and low.size:
+            low, high = low.max(rest), high.max(rest)
         scores = [_short(a) if b - a < KNOWN else None for a, b in zip(low.tolist(), high.tolist())]
         found: dict[str, Any] = {"scores": scores, "over": names.get(vars[0], vars[0])}
         if rest:

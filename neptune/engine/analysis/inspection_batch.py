@@ -140,7 +140,7 @@ class Insides:
 
 
 def _laid_out(context: RunContext, made: Precompiled) -> _Layout | None:
-    if made.choice or made.told is None:
+    if made.choice or made.told < 0:
         return None
     soft_quantifiers = as_float(context.parameters.quantifier_tau) != 0.0
     root = made.settled if soft_quantifiers else push_down(made.settled)

@@ -16,8 +16,9 @@ from neptune.engine.context import RunContext
 from neptune.engine.evaluate.executor import AtomSource
 from neptune.engine.evidence.replies import MAX_LOGIT
 from neptune.engine.evidence.store import Evidence
+from neptune.engine.evidence.tables import Table
 from neptune.errors import OracleError
-from neptune.scene.types import IntArray, QueryRequest, Question, ScoreRequest, Scores
+from neptune.scene.types import FloatArray, IntArray, QueryRequest, Question, ScoreRequest, Scores
 
 Floats = NDArray[np.float64]
 
@@ -65,6 +66,7 @@ class ScoreVector:
     def __init__(self, context: RunContext, evidence: Evidence, atoms: Sequence[Atom]) -> None:
         self.context, self.evidence = context, evidence
         self.columns: dict[tuple[str, int, bool, str], Column] = {}
+        self._mentioned: dict[Atom, IntArray] = {}
         scores: list[Floats] = [np.zeros(0)]
         fixed: list[NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
         size = 0
@@ -110,9 +112,12 @@ class ScoreVector:
 
     def mentioned(self, atom: Atom) -> IntArray:
         """Return the places of the ground atoms that an atom speaks of, each once, ascending."""
-        index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
-        places = np.unique(self.column(atom).places[index])
-        return places[places >= 0]
+        found = self._mentioned.get(atom)
+        if found is None:
+            index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
+            places = np.unique(self.column(atom).places[index])
+            found = self._mentioned[atom] = places[places >= 0]
+        return found
 
     def ground_atom(self, place: int) -> tuple[Question, tuple[int, ...]]:
         """Return the question and the objects of a place in the vector."""
@@ -135,6 +140,10 @@ class ScoreVector:
         ends = logit(low), logit(high)
         known = delta == 0.0 and not unknown.any()
         return lambda atom: torch.stack([self._values(atom, end) for end in ends[: 1 if known else 2]])
+
+    def known(self) -> KnownScores:
+        """Return what gives atoms as intervals: what is known, as it is."""
+        return KnownScores(self)
 
     def at(self, logits: Tensor) -> AtomSource:
         """Return what gives atoms with these logits, shape ``(C,)``, which may carry gradients."""
@@ -164,6 +173,33 @@ class ScoreVector:
             known = ~np.isnan(raw)
             table.write(column.flat[known], raw[known])
         return evidence
+
+
+class KnownScores:
+    """What is known of the scores of a vector, atom by atom; for executors, as tensors or as arrays."""
+
+    def __init__(self, scores: ScoreVector) -> None:
+        self._scores, self._tensors = scores, scores.within(0.0)
+        # A pair of one object with itself, at place -1, is never used: guards decide it. Shown as false.
+        own, unknown = np.float32(-MAX_LOGIT), np.isnan(scores.p)
+        low, high = (logit(np.where(unknown, end, scores.p)).float().numpy() for end in (0.0, 1.0))
+        self._low, self._high, self._open = np.append(low, own), np.append(high, own), np.append(unknown, False)
+
+    def __call__(self, atom: Atom) -> Tensor:
+        """Return an atom's carrier values over its variables, or their bounds, ``(1 or 2, N, …)``."""
+        return self._tensors(atom)
+
+    def ends(self, atom: Atom) -> tuple[FloatArray, FloatArray]:
+        """Return bounds of an atom's logits over its variables, in the order of its terms."""
+        index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
+        places = self._scores.column(atom).places[index]
+        low = np.asarray(self._low[places])
+        return low, np.asarray(self._high[places]) if self._open[places].any() else low
+
+    def table(self, atom: Atom) -> Table:
+        """Return the table of an atom's question."""
+        column = self._scores.column(atom)
+        return self._scores.evidence.table(column.question, column.symmetric)
 
 
 def logit(p: Floats) -> Tensor:

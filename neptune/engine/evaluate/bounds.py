@@ -209,3 +209,20 @@ def fit_of_values(truths: list[Interval]) -> Fit:
     fit = max(float(t.low.values) for t in truths), max(float(t.high.values) for t in truths)
     several = sum(bool(t.low.decide()) for t in truths) > 1
     return not any(bool(t.high.decide()) for t in truths), several, fit
+
+
+def exactly(logic: Logic, truths: Sequence[ProbabilisticTensor], k: int) -> float:
+    """Return how true it is that exactly k of some closed truths are true."""
+    cells = torch.stack([t.internal.reshape(()) for t in truths]) if truths else torch.zeros(0, dtype=logic.dtype)
+    kind = "logits" if logic.uses_logits else "values"
+    return float(ProbabilisticTensor._make(("#",), {}, logic, **{kind: cells}).exactly(k, "#").values)
+
+
+def floats(values: Tensor) -> tuple[float, ...]:
+    """Return the numbers of a vector."""
+    return tuple(values.detach().tolist())
+
+
+def places(hits: Tensor) -> tuple[int, ...]:
+    """Return where a vector of booleans is true."""
+    return tuple(hits.nonzero().flatten().tolist())

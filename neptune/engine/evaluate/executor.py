@@ -31,8 +31,7 @@ from neptune.engine.compile.program import ExecutionContext, Register, Vars, exp
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.compile.rules import RULES
 from neptune.engine.evaluate.bounds import Ends, Interval, settled_argmax
-from neptune.engine.evaluate.known_atoms import KnownAtoms
-from neptune.engine.evaluate.registers import EndRegisters, LazyRegisters
+from neptune.engine.evaluate.registers import EndRegisters, EndSource, LazyRegisters
 
 AtomSource = Callable[[Atom], Tensor]
 """Gives an atom's carrier values over its variables, ``(1, N, …)``; where some are unknown, their lower and upper
@@ -109,7 +108,7 @@ class Executor:
         self._registers = LazyRegisters(self._compiler, context, self.spend)
         self._ends: EndRegisters | None = None
         hard = logic.name == "godel" and self.laws.crisp and not torch.is_grad_enabled()
-        if hard and objects and isinstance(atoms, KnownAtoms):
+        if hard and objects and isinstance(atoms, EndSource):
             tau = as_float(parameters.iota_tau)
             self._ends = EndRegisters(objects, atoms, tau, self._searches, self._rest, self.spend, cell_limit)
 
@@ -155,19 +154,20 @@ class Executor:
             self._memo[node] = found
         return found
 
-    def ends(self, node: Node) -> Ends:
-        """Return the bounds of a formula as arrays, carrier values over its sorted free variables; of a description or
-        a count those of its body, the axis of its variable last."""
+    def ends(self, node: Node, chances: bool = False) -> Ends:
+        """Return the bounds of a formula as arrays, carrier values (or `chances`, probabilities) over its sorted free
+        variables; of a description or a count those of its body, the axis of its variable last."""
         self._refresh()
         if self.by_node._ends is not None:
-            read = self.by_node._ends
-            return read.over(node) if isinstance(node, Description | Count) else read.truth(node)
+            return self.by_node._ends.read(node, chances)
         if isinstance(node, Description | Count):
             interval, order = self.over(node), (*sorted(node.free), node.var)
         else:
             interval, order = self.truth(node), tuple(sorted(node.free))
-        low = interval.low.align(order).internal.detach().numpy()
-        return low, low if interval.exact else interval.high.align(order).internal.detach().numpy()
+        given = (interval.low,) if interval.exact else (interval.low, interval.high)
+        found = [t.align(order) for t in given]
+        low, *high = ((t.values if chances else t.internal).detach().numpy() for t in found)
+        return low, high[0] if high else low
 
     def over(self, node: Description | Count) -> Interval:
         """Return the body of a description or count, with an axis for its variable even where it is vacuous."""

@@ -6,7 +6,7 @@ In torch for every logic (:class:`LazyRegisters`), and in NumPy for the bounds o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -17,7 +17,6 @@ from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.program import ExecutionContext
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.bounds import Ends, expectation_ends, logit, placed, probability, weights
-from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.tables import Table
 
 BRANCH_WORK = 1 << 13
@@ -74,6 +73,20 @@ class LazyRegisters:
         return made
 
 
+@runtime_checkable
+class EndSource(Protocol):
+    """Gives what is known of atoms as arrays."""
+
+    def ends(self, atom: Atom) -> Ends:
+        """Return bounds of an atom's logits over its variables, in the order of its terms: float32 arrays, the same one
+        twice where all are known."""
+        ...
+
+    def table(self, atom: Atom) -> Table:
+        """Return the table that they hang on."""
+        ...
+
+
 class EndRegisters:
     """Bounds of formulas as arrays of logits, node by node: what the schedule looks at between two rounds.
 
@@ -108,7 +121,7 @@ class EndRegisters:
     def __init__(
         self,
         objects: int,
-        atoms: KnownAtoms,
+        atoms: EndSource,
         iota_tau: float,
         searched: bool,
         rest: Callable[[Node], Ends],
@@ -147,7 +160,20 @@ class EndRegisters:
 
     def over(self, node: Description | Count) -> Ends:
         """Return the ends of the body of a description or count, the axis of its variable last."""
-        low, high = self.truth(node.body)
+        return self._turned(node, self.truth(node.body))
+
+    def read(self, node: Node, chances: bool) -> Ends:
+        """Return the ends of a formula, or of the body of a description or count (:meth:`over`); `chances`: as
+        probabilities."""
+        body = node.body if isinstance(node, Description | Count) else node
+        found = low, high = self.truth(body)
+        if chances:
+            said = self.probabilities.get(body)
+            found = said or ((p := probability(low)), p if low is high else probability(high))
+        return self._turned(node, found) if isinstance(node, Description | Count) else found
+
+    def _turned(self, node: Description | Count, ends: Ends) -> Ends:
+        low, high = ends
         order = sorted(node.body.free)
         if node.var not in node.body.free:
             shape = (*low.shape, self._n)

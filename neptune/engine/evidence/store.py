@@ -38,6 +38,9 @@ Want: TypeAlias = tuple[Question, bool, IntArray | None]
 """A question, whether it is symmetric, and the tuples of objects to ask it about, shape ``(M, arity)``; ``None``:
 all."""
 
+LookedAt: TypeAlias = dict[tuple[str, int, bool], tuple[Question, bytes]]
+"""By a table's key its question, and which of its ground atoms had been asked."""
+
 _serial = itertools.count()
 
 
@@ -54,6 +57,8 @@ class Evidence:
         self.scene = scene
         self._tables: dict[tuple[str, int, bool], Table] = {}
         self._texts: dict[tuple[str, tuple[str, ...]], dict[tuple[int, ...], str | None]] = {}
+        self.looked_at: LookedAt | None = None
+        """Where it is kept, what was asked of each table when it was looked at first."""
         self._lock = threading.RLock()
         self._in_flight = InFlight(self._lock)
         self._querying: dict[tuple[str, tuple[str, ...]], threading.Lock] = {}
@@ -107,12 +112,21 @@ class Evidence:
         symmetric = symmetric and question.arity == 2
         key = (question.key, question.arity, symmetric)
         found = self._tables.get(key)
-        if found is not None:
-            return found
-        with self._lock:
-            if key not in self._tables:
-                self._tables[key] = self._new(question, symmetric)
-            return self._tables[key]
+        if found is None:
+            with self._lock:
+                if key not in self._tables:
+                    self._tables[key] = self._new(question, symmetric)
+                found = self._tables[key]
+        if self.looked_at is not None and key not in self.looked_at:
+            self.looked_at[key] = question, found.asked.tobytes()
+        return found
+
+    def agrees(self, looked_at: LookedAt) -> bool:
+        """Tell whether of all that was looked at elsewhere the same has been asked here."""
+        return all(
+            self.table(question, symmetric).asked.tobytes() == asked
+            for (_, _, symmetric), (question, asked) in looked_at.items()
+        )
 
     def tables(self) -> list[Table]:
         """Return the tables of all questions that were asked, or could be: what is known so far."""

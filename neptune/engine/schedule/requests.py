@@ -15,7 +15,7 @@ from neptune.engine.evaluate.executor import Executor, atoms_of
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence, Want
 from neptune.engine.schedule.pushdown import push_down
-from neptune.engine.schedule.rounds import Outcome, ask_until_settled
+from neptune.engine.schedule.rounds import Decision, Outcome, Round, ask_until_settled
 from neptune.engine.schedule.selection import Choice, first
 from neptune.engine.schedule.state import State
 from neptune.engine.schedule.stopping import Goal, Kind
@@ -42,9 +42,20 @@ class Asker:
         self.evidence, self.context, self.usage = evidence, context, usage
         self.known = KnownAtoms(evidence, context)
         self.objects = len(evidence.scene)
-        self.spent = False
-        self.goals: list[Goal] = []
-        """The decisions that the schedule worked towards, in order."""
+        self.spent = self.strayed = False
+        self.decisions: list[Decision] = []
+        """What the schedule worked towards, in order; `strayed`: something was asked that no schedule chose."""
+
+    @property
+    def goals(self) -> list[Goal]:
+        """The goals of the decisions."""
+        return [decision.goal for decision in self.decisions]
+
+    @property
+    def journal(self) -> list[Decision] | None:
+        """The decisions, where they are all that was asked for, and each was settled; else ``None``."""
+        whole = not self.strayed and all(decision.outcome == "settled" for decision in self.decisions)
+        return self.decisions if whole else None
 
     def all_asked(self, atoms: Sequence[Atom]) -> bool:
         """Tell whether all that the atoms mention has been asked before, and if so count it."""
@@ -103,9 +114,9 @@ class Asker:
         LimitError
             If the limit on oracle calls is reached.
         """
-        self.goals.append(goal)
+        self.decisions.append(Decision(goal))
         state = State(evaluator, self.evidence.scene, self.known.table, self.context.estimates)
-        outcome = ask_until_settled(goal, state, schedule, self._ask)
+        outcome = ask_until_settled(self.decisions[-1], state, schedule, self._ask)
         self.spent |= outcome == "spent"
         return outcome
 
@@ -117,6 +128,7 @@ class Asker:
         LimitError
             If the limit on oracle calls is reached.
         """
+        self.strayed = True
         if not self.evidence.has_text(question, objects) and self._left() == 0:
             self.spent = True
             return None
@@ -138,21 +150,27 @@ class Asker:
             raise LimitError("oracle_calls", limit, asked + 1)
         return limit - asked if budget is None else min(limit - asked, max(budget - asked, 0))
 
-    def _ask(self, choices: Sequence[Choice]) -> bool:
-        """Ask as many of the choices as may be, and learn from the answers; tell whether there were any."""
-        choices = first(choices, self._left())
+    def wants(self, decisions: Iterable[Decision]) -> list[Want]:
+        """Return all that decisions asked for."""
+        return self._wants(choice for decision in decisions for made in decision.rounds for choice in made.asked)
+
+    def _ask(self, made: Round) -> bool:
+        """Ask as much of a round's choices as may be, and learn from the answers; tell whether there was any."""
+        made.asked = choices = first(made.choices, self._left())
         # Only what is new is chosen; the same ground atom of two atoms of one round is no hit either.
         hits = self.usage.cache_hits
         self.evidence.ask(self.context.oracle, self._wants(choices), self.usage)
         self.usage.cache_hits = hits
         for atom, tuples in choices:
             logits = self.known.table(atom).logits[tuple(tuples.T)]
-            true = int((logits > 0).sum())
-            self.context.estimates.learn(atom.predicate, true, int((~np.isnan(logits)).sum()))
+            taught = atom.predicate, int((logits > 0).sum()), int((~np.isnan(logits)).sum())
+            self.context.estimates.learn(*taught)
+            made.learned.append(taught)
         return bool(choices)
 
     def _ask_all(self, node: Node) -> None:
         """Ask every ground atom that a plan mentions, in one batch, as far as the budget goes."""
+        self.strayed = True
         atoms = atoms_of(node)
         wants = self._wants((atom, self._tuples(atom)) for atom in atoms)
         fresh = self._fresh(atoms)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
+from dsl.plan import Predicate
 from neptune.engine.context import Schedule
 from neptune.engine.evaluate.executor import WorkError
+from neptune.engine.evidence.priors import Estimates
 from neptune.engine.schedule.selection import Choice, choose
-from neptune.engine.schedule.state import State
+from neptune.engine.schedule.state import LookedAt, Remembered, State, UnforeseenError
 from neptune.engine.schedule.stopping import Goal, settled
 
 MOST_WORK = 1 << 27
@@ -21,20 +26,55 @@ Outcome = Literal["settled", "exhausted", "spent", "heavy"]
 tie, or hangs on missing evidence; the budget ran out before; the search for what to ask took too much work."""
 
 
-def ask_until_settled(goal: Goal, state: State, schedule: Schedule, ask: Callable[[Sequence[Choice]], bool]) -> Outcome:
+@dataclass(slots=True, eq=False)
+class Round:
+    """One round of a decision.
+
+    Parameters
+    ----------
+    choices
+        What was chosen.
+    looked_at
+        What of the evidence was looked at to choose it.
+    asked, learned
+        What of it was asked, within the budget; and of each atom how often it was true, of how many answers.
+    """
+
+    choices: list[Choice]
+    looked_at: LookedAt
+    asked: list[Choice] = field(default_factory=list)
+    learned: list[tuple[Predicate, int, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Decision:
+    """What the schedule worked towards, how, and how it ended."""
+
+    goal: Goal
+    rounds: list[Round] = field(default_factory=list)
+    outcome: Outcome | None = None
+
+
+def ask_until_settled(decision: Decision, state: State, schedule: Schedule, ask: Callable[[Round], bool]) -> Outcome:
     """Ask until the goal is settled, nothing is left to ask, or the budget is spent.
 
     Parameters
     ----------
-    goal
-        What is to be decided.
+    decision
+        What is to be decided; its rounds are added.
     state
         What is known; it follows the answers.
     schedule
         How ground atoms are chosen.
     ask
-        Asks for ground atoms; tells whether any of them was within the budget.
+        Asks for what a round chose; tells whether any of it was within the budget.
     """
+    decision.outcome = _work_towards(decision, state, schedule, ask)
+    return decision.outcome
+
+
+def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Callable[[Round], bool]) -> Outcome:
+    goal = decision.goal
     evaluator = state.evaluator
     evaluator.most_work = evaluator.work + MOST_WORK
     try:
@@ -45,10 +85,40 @@ def ask_until_settled(goal: Goal, state: State, schedule: Schedule, ask: Callabl
             choices = choose(state, goal, schedule.batch, schedule.strategy == "best-first", turn)
             if not choices:
                 return "exhausted"
-            if not ask(choices):
+            decision.rounds.append(Round(choices, state.looked_at))
+            if not ask(decision.rounds[-1]):
                 return "spent"
     except WorkError:
         pass
     finally:
         evaluator.most_work = math.inf
     return "heavy"
+
+
+def still_chosen(decisions: Sequence[Decision], schedule: Schedule, state: Remembered, estimates: Estimates) -> bool:
+    """Tell whether decisions would have taken the same rounds with other estimates, those of the state.
+
+    Where they would, the estimates have learned what these rounds taught; else they are as before.
+    """
+    learned: list[tuple[Predicate, int, int]] = []
+    try:
+        for decision in decisions:
+            for turn, made in enumerate(decision.rounds):
+                state.back_to(made.looked_at)
+                best_first = schedule.strategy == "best-first"
+                if not _same(choose(state, decision.goal, schedule.batch, best_first, turn), made.choices):
+                    raise UnforeseenError
+                for taught in made.learned:
+                    estimates.learn(*taught)
+                    learned.append(taught)
+    except UnforeseenError:
+        for predicate, true, asked in learned:
+            estimates.learn(predicate, -true, -asked)
+        return False
+    return True
+
+
+def _same(these: Sequence[Choice], those: Sequence[Choice]) -> bool:
+    return len(these) == len(those) and all(
+        a == b and np.array_equal(x, y) for (a, x), (b, y) in zip(these, those, strict=True)
+    )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsl import plan
 from dsl.rewrites.all_different import Block
+from neptune.algebra import Logic
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.indexing import diagonal
@@ -26,6 +27,13 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 ArrayT = TypeVar("ArrayT", Floats, Mask)
 Axes = tuple[str, ...]
+
+LookedAt: TypeAlias = tuple[
+    dict[tuple[plan.Node, bool], tuple[Floats, Floats]],
+    dict[plan.Atom, Mask],
+    dict[plan.Atom, list[tuple[plan.Predicate, Mask, Mask]]],
+]
+"""Bounds of nodes (and of what they bind); where atoms can be asked; what is known of the values beside a value."""
 
 SURE = 0.98
 """The probability of what follows from the other values of a sort, were they exclusive."""
@@ -92,15 +100,22 @@ class State:
         self._guesses: dict[plan.Node, Floats] = {}
         self._askable: dict[plan.Atom, Mask] = {}
         self._siblings: dict[plan.Atom, list[tuple[plan.Predicate, Table]]] = {}
+        self._told: dict[plan.Atom, list[tuple[plan.Predicate, Mask, Mask]]] = {}
         self._probabilities: dict[plan.Atom, Floats] = {}
 
     def refresh(self) -> None:
         """Forget what follows from the evidence, after a round of new answers."""
         self.evaluator.forget()
-        self._bounds.clear()
-        self._guesses.clear()
-        self._askable.clear()
-        self._probabilities.clear()
+        self._begin(({}, {}, {}))
+
+    @property
+    def looked_at(self) -> LookedAt:
+        """What was looked at since the last round, as far as it follows from the evidence alone."""
+        return self._bounds, self._askable, self._told
+
+    def _begin(self, known: LookedAt) -> None:
+        self._bounds, self._askable, self._told = known
+        self._guesses, self._probabilities = {}, {}
 
     # --- bounds ----------------------------------------------------------------------------------
 
@@ -165,24 +180,30 @@ class State:
     def _given_siblings(self, atom: plan.Atom, probability: Floats) -> Floats:
         """Return the probabilities of a value, given what is known of the other values of its sort: a red object is
         not blue."""
-        siblings = self._siblings.get(atom)
-        if siblings is None:
-            siblings = self._siblings[atom] = [
-                (sibling, self.table(plan.make(plan.Atom, sibling, atom.terms)))
-                for sibling in self.estimates.siblings(atom.predicate)
-            ]
-        if not siblings:
+        if not self.estimates.siblings(atom.predicate):
             return probability
         taken, left = np.zeros(self.n, dtype=np.bool_), np.ones(self.n)
-        for sibling, table in siblings:
-            if table.writes:  # something is known of it
-                taken |= table.logits > 0
-                left -= np.where(table.logits <= 0, self.estimates.frequency(sibling), 0.0)
+        for sibling, true, false in self._told_of_siblings(atom):
+            taken |= true
+            left -= np.where(false, self.estimates.frequency(sibling), 0.0)
         (term,) = atom.terms
         if isinstance(term, int):
             taken, left = taken[term], left[term]
         likelier = np.clip(probability / np.maximum(left, 1e-3), 0.0, SURE)
         return np.asarray(np.where(taken, 1.0 - SURE, likelier))
+
+    def _told_of_siblings(self, atom: plan.Atom) -> list[tuple[plan.Predicate, Mask, Mask]]:
+        """Return the other values of a value's sort of which anything is known: where they are true, and false."""
+        found = self._told.get(atom)
+        if found is None:
+            siblings = self._siblings.get(atom)
+            if siblings is None:
+                siblings = self._siblings[atom] = [
+                    (sibling, self.table(plan.make(plan.Atom, sibling, atom.terms)))
+                    for sibling in self.estimates.siblings(atom.predicate)
+                ]
+            found = self._told[atom] = [(s, t.logits > 0, t.logits <= 0) for s, t in siblings if t.writes]
+        return found
 
     # --- guesses ---------------------------------------------------------------------------------
 
@@ -232,6 +253,38 @@ class State:
         described = spread(self.guess(description.body), names, joint, self.n)
         said = spread(self.guess(node.body), axes(node.body), joint, self.n)
         return np.asarray((described * said).sum(-1) / np.maximum(described.sum(-1), 1e-9))
+
+
+class UnforeseenError(Exception):
+    """Something is looked at that was not looked at then."""
+
+
+class _Nobody:
+    """Evaluates nothing more."""
+
+    def __init__(self, objects: int, logic: Logic) -> None:
+        self.objects, self.logic = objects, logic
+
+    def __getattr__(self, name: str) -> Any:
+        raise UnforeseenError(name)
+
+
+class Remembered(State):
+    """The state of a plan in an earlier round: what was looked at then, and other estimates.
+
+    Looking at anything else is an :class:`UnforeseenError`.
+    """
+
+    def __init__(self, scene: Scene, logic: Logic, estimates: Estimates) -> None:
+        super().__init__(cast(Executor, _Nobody(len(scene), logic)), scene, _unforeseen, estimates)
+
+    def back_to(self, looked_at: LookedAt) -> None:
+        """Be as in the round in which that was looked at."""
+        self._begin(looked_at)
+
+
+def _unforeseen(atom: plan.Atom) -> Table:
+    raise UnforeseenError(atom)
 
 
 GUESSES: dict[type[plan.Node], Callable[[State, Any], Floats]] = {

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 import dsl
+from dsl.check.checker import Checked
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Const
 from dsl.syntax import ast
@@ -61,6 +62,8 @@ def run_program(context: RunContext, program: str | ast.Program, scene: Scene, b
     if context.narrowing is not None:
         context, evidence = cascade.begin(context, evidence)
     session = Session(context, evidence, arrays=True)
+    if context.watch is not None:
+        context.watch(session)
 
     def interpreter(evaluator: Evaluator) -> Interpreter:
         made = interpreter_for(checked.program, evaluator, *conventions, context.inputs)
@@ -83,6 +86,20 @@ def run_program(context: RunContext, program: str | ast.Program, scene: Scene, b
         if isinstance(program, str) and error.source is None:
             error.with_source(program)
         raise
+
+
+def checked_once(context: RunContext, program: str | ast.Program) -> Checked:
+    """Return a program, checked: a text that has been run here is not checked again.
+
+    Raises
+    ------
+    dsl.ProgramError
+        If it is wrong.
+    """
+    if isinstance(program, str):
+        conventions = context.vocabulary, context.limits, context.distinct_variables, context.semantics
+        return texts_of(*conventions, context.dialect).text(program).checked
+    return dsl.check(program, vocabulary=context.vocabulary, limits=context.limits, dialect=context.dialect)
 
 
 def truth_table(context: RunContext, formula: str, scene: Scene) -> ProbabilisticTensor:

@@ -37,7 +37,7 @@ class Precompiled:
         The main stage.
     told
         Of a program of one statement that binds no names, the line that is told of its decision: 0 for an expression
-        alone. ``None`` for other programs.
+        alone. -1 for other programs.
     chain
         Of a chain of ∃ with distinct variables: its nodes, outermost first. `settled`: the guarded formula.
     """
@@ -50,7 +50,7 @@ class Precompiled:
     choice: tuple[str, Stage] | None
     stage: Stage
     settled: Node
-    told: int | None = None
+    told: int = -1
     chain: tuple[Exists, ...] = ()
     _after: dict[int, Stage] = field(default_factory=dict)
 
@@ -108,8 +108,9 @@ def precompile(context: RunContext, program: str) -> Precompiled:
         notes.append(f"the formula returned has {free} free variables; they were bound by 'exists'")
     settled, choice = _settled(insert_guards(need.of))
     stage = _stage(context, need, settled)
-    text, told = plan.show(need.of), _told(checked.program, outcome.line)
-    made = Precompiled(need, text, outcome.line, tuple(notes), outcome.names, choice, stage, settled, told)
+    line = outcome.line
+    made = Precompiled(need, plan.show(need.of), line, tuple(notes), outcome.names, choice, stage, settled)
+    made.told = told(checked.program, line)
     node, chain = need.of, []
     while need.kind == "truth" and isinstance(node, Exists):
         chain.append(node)
@@ -122,10 +123,12 @@ def precompile(context: RunContext, program: str) -> Precompiled:
 _BINDING = ast.Assign | ast.AugAssign | ast.For | ast.FunctionDef | ast.If | ast.Comprehension
 
 
-def _told(program: ast.Program, line: int) -> int | None:
+def told(program: ast.Program, line: int) -> int:
+    """Return the line that is told of the decision of a program of one statement, at `line`, that binds no names but
+    those of its lambdas: 0 for an expression alone; of other programs -1."""
     only, *more = program.body
-    if more or any(isinstance(node, _BINDING) for node in ast.walk(program)):
-        return None
+    if more or program.dialect == "patches" or any(isinstance(node, _BINDING) for node in ast.walk(program)):
+        return -1
     return 0 if isinstance(only, ast.ExprStatement) else line
 
 

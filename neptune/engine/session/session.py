@@ -20,6 +20,7 @@ from dsl.work import Work
 from neptune.algebra import ProbabilisticTensor
 from neptune.algebra.convert import as_float
 from neptune.engine.context import RunContext
+from neptune.engine.evaluate import bounds
 from neptune.engine.evaluate.arrays import KnownScene, settings_of
 from neptune.engine.evaluate.bounds import Interval, fit_of, fit_of_values, settled_argmax, softmax_bounds
 from neptune.engine.evaluate.charges import charge
@@ -58,6 +59,8 @@ class Session:
         What the run leaves behind.
     work
         What it has done so far.
+    decided
+        Its decisions, each as evaluated and as written; none about what descriptions take for granted.
     """
 
     def __init__(self, context: RunContext, evidence: Evidence, arrays: bool = False) -> None:
@@ -66,12 +69,12 @@ class Session:
         self.record = Record(plain=context.semantics == 1, presumption=self._settings.presumption)
         self.work = Work(context.limits, self.objects)
         self._readings: dict[tuple[NeedKind, Node], tuple[Reading, int]] = {}
-        self._noted: set[Description] = set()
-        self._asker = Asker(evidence, context, self.record.usage)
-        self._outside = Outside(context, evidence, self.record, self._asker, self.work)
+        self._noted, self.decided = set[Description](), list[tuple[Goal, Node]]()
+        self.asker = Asker(evidence, context, self.record.usage)
+        self._outside = Outside(context, evidence, self.record, self.asker, self.work)
         self._known: KnownNeeds | None = None
         if arrays and self._settings.logic is not None and self.objects and context.schedule is None:
-            known, limit, logic = self._asker.known, context.limits.tensor_cells, self._settings.logic
+            known, limit, logic = self.asker.known, context.limits.tensor_cells, self._settings.logic
             self._known = KnownNeeds(KnownScene(known, self.objects, self._settings, logic, limit))
 
     @cached_property
@@ -84,12 +87,12 @@ class Session:
     @property
     def guessed(self) -> bool:
         """Whether the budget ran out: what is open is answered by the best guess so far."""
-        return self._asker.spent
+        return self.asker.spent
 
     @property
     def goals(self) -> list[Goal]:
         """The decisions that the schedule worked towards, in order."""
-        return self._asker.goals
+        return self.asker.goals
 
     def need(self, need: Need, line: int) -> Any:
         """Return the plain value that the program needs at a line.
@@ -141,12 +144,14 @@ class Session:
         yield from () if self._known is None else (self._known.scene,)
         yield from () if "_executor" not in self.__dict__ else (self._executor,)
 
-    def presuppose(self, described: Describe) -> None:
-        """Add to the record whether any value fits what a formula described in passing."""
+    def presuppose(self, described: Describe) -> list[Goal]:
+        """Add to the record whether any value fits what a formula described in passing; return what that decided."""
+        before = len(self.decided)
         if self.context.semantics > 1:
             prepared = self._prepare(described, "some")
             fit = fit_of_values([self._executor.truth(body) for body in prepared.children])
             self.record.described(readout.of_values(described), *fit)
+        return self._taken_back(before)
 
     def table(self, formula: Node) -> ProbabilisticTensor:
         """Return the truth of a formula over its free variables; of missing evidence the lower bound."""
@@ -181,20 +186,13 @@ class Session:
         if low == high and isinstance(prepared, CountTrue) and self.context.semantics > 1:
             parts = [self._executor.truth(body) for body in prepared.bodies]
             if all(part.known for part in parts):
-                return readout.number(low, high, self._exactly([part.low for part in parts], low))
+                return readout.number(low, high, bounds.exactly(self.context.logic, [part.low for part in parts], low))
         if low == high and isinstance(prepared, Count) and not prepared.free:
             cells = self._executor.over(prepared)
             if cells.known:
-                probability = float(cells.low.exactly(low, prepared.var).values)
-                return readout.number(low, high, probability, _floats(cells.low.values), _true(cells.low.decide()))
+                values, hits = bounds.floats(cells.low.values), bounds.places(cells.low.decide())
+                return readout.number(low, high, float(cells.low.exactly(low, prepared.var).values), values, hits)
         return readout.number(low, high)
-
-    def _exactly(self, truths: list[ProbabilisticTensor], k: int) -> float:
-        """Return how true it is that exactly k of some closed truths are true."""
-        logic = self.context.logic
-        cells = torch.stack([t.internal.reshape(()) for t in truths]) if truths else torch.zeros(0, dtype=logic.dtype)
-        kind = "logits" if logic.uses_logits else "values"
-        return float(ProbabilisticTensor._make(("#",), {}, logic, **{kind: cells}).exactly(k, "#").values)
 
     def _objects(self, prepared: Node, node: Node) -> Reading:
         interval = self._executor.truth(prepared)
@@ -207,12 +205,12 @@ class Session:
         else:
             settled = bool(torch.equal(low, high))
             likely = low if settled else scores + interval.high.values > 1.0
-        return readout.objects(_true(likely), _floats(scores) if interval.known else None, settled)
+        return readout.objects(bounds.places(likely), bounds.floats(scores) if interval.known else None, settled)
 
     def _ranking(self, prepared: Node, node: Node) -> Reading:
         interval = self._values(prepared)
         # One number an object, also where all have the same, such as of left(x, x).
-        scores = _floats(((interval.low.values + interval.high.values) / 2).expand(self.objects))
+        scores = bounds.floats(((interval.low.values + interval.high.values) / 2).expand(self.objects))
         return Reading("list", list(scores), settled=interval.known, shown="ranked", traced=scores)
 
     def _object(self, prepared: Node, node: Node) -> Reading:
@@ -227,8 +225,8 @@ class Session:
         ranks = logic.ranks(low.internal)
         return readout.described(
             best,
-            _floats(low.iota(prepared.var, tau).values),
-            _floats(low.values),
+            bounds.floats(low.iota(prepared.var, tau).values),
+            bounds.floats(low.values),
             interval.known and int((ranks == ranks[best]).sum()) > 1,
             *fit_of(interval),
             settled,
@@ -243,16 +241,16 @@ class Session:
         best, settled, scores = self._executor.choose(prepared)
         tie = int((scores == scores[best]).sum()) > 1
         if prepared.about is not None and self.objects:
-            probability, bounds = self._executor.mixture(prepared, best)
+            probability, ends = self._executor.mixture(prepared, best)
         else:
-            probability, bounds = float(scores[best]), None
+            probability, ends = float(scores[best]), None
             open_ = self.context.schedule is not None or not settled
             parts = [self._executor.by_node.truth(b) for b in prepared.bodies] if open_ else []
             if not all(p.known for p in parts):
                 low = torch.stack([p.low.logits.reshape(()) for p in parts])
                 high = torch.stack([p.high.logits.reshape(()) for p in parts])
-                bounds = softmax_bounds(low, high, best, 1.0)
-        reading = readout.text(prepared.values[best], probability, tie, settled, bounds)
+                ends = softmax_bounds(low, high, best, 1.0)
+        reading = readout.text(prepared.values[best], probability, tie, settled, ends)
         if presupposes:
             unmatched, several, fit = fit_of_values([self._executor.truth(b) for b in prepared.bodies])
             reading = replace(reading, unmatched=unmatched, several=several, fit=fit)
@@ -290,17 +288,25 @@ class Session:
         """Ask on, where it is not known yet whether any object fits a description, or any value is true."""
         if self.context.schedule is None or self.context.semantics == 1 or not self.objects:
             return
-        goal = Goal("some", described)
+        goal, before = Goal("some", described), len(self.decided)
         if isinstance(described, Description) and not is_settled(goal, self._executor.by_node):
             self._fill(make(Exists, described.var, described.body), "decide")  # the likeliest first
         if not is_settled(goal, self._executor.by_node):
             self._fill(described, "some")
+        self._taken_back(before)
+
+    def _taken_back(self, before: int) -> list[Goal]:
+        """Drop what has been decided since, which is no decision of the program's own; return it."""
+        taken, self.decided[before:] = [goal for goal, _ in self.decided[before:]], []
+        return taken
 
     def _fill(self, node: Node, kind: Kind) -> Node:
-        if self.context.schedule is None and self._asker.all_asked(outline(node).atoms):
-            return node
-        # The schedule looks at many small parts, a few ground atoms further each time: nothing to compile.
-        return self._asker.fill(node, kind, self._executor.by_node)
+        prepared = node
+        if self.context.schedule is not None or not self.asker.all_asked(outline(node).atoms):
+            # The schedule looks at many small parts, a few ground atoms further each time: nothing to compile.
+            prepared = self.asker.fill(node, kind, self._executor.by_node)
+        self.decided.append((Goal(kind, prepared), node))
+        return prepared
 
     def _settle(self, node: Node) -> Node:
         """Replace a closed choice of an object by what it says of that object: what is asked depends on who it is."""
@@ -316,15 +322,15 @@ class Session:
         index, settled = settled_argmax(self.context.logic, interval.low.internal, high)
         text = plan.show(node.description)
         weight = float(interval.low.iota(description.var, self.context.parameters.iota_tau).values[index])
-        bounds = weight, weight
+        ends = weight, weight
         if not interval.known:
             tau = as_float(self.context.parameters.iota_tau)
-            bounds = softmax_bounds(interval.low.logits, interval.high.logits, index, tau)
+            ends = softmax_bounds(interval.low.logits, interval.high.logits, index, tau)
         self._note_fit(description, text)
         if not (settled or self.guessed):
             return node
-        self.record.doubts["chosen", text] = bounds
-        self.record.step(0, text, f"object {index}", _floats(interval.low.values))
+        self.record.doubts["chosen", text] = ends
+        self.record.step(0, text, f"object {index}", bounds.floats(interval.low.values))
         return plan.substitute(node.body, {node.var: index})
 
     def _chosen(self, node: ExpectationOver, known: Described, weight: float) -> Node:
@@ -367,7 +373,10 @@ class Session:
     def _settle_holds(self, holds: Node) -> Node:
         """Ask on, with a schedule, until it is known whether a presupposition holds; return it as it is evaluated."""
         self._charge(outline(holds))
-        return holds if self.context.schedule is None else self._fill(holds, "some")
+        before = len(self.decided)
+        prepared = holds if self.context.schedule is None else self._fill(holds, "some")
+        self._taken_back(before)
+        return prepared
 
     def _check_presupposition(self, description: Description, text: str) -> None:
         """Add a closed description to the record: as unmatched, or with the object that it means."""
@@ -388,12 +397,4 @@ class Session:
             self._noted.add(description)
         if described.known and not unmatched:
             best = int(self.context.logic.ranks(described.low.internal).argmax())
-            self.record.step(0, text, f"object {best}", _floats(described.low.values))
-
-
-def _floats(values: torch.Tensor) -> tuple[float, ...]:
-    return tuple(values.detach().tolist())
-
-
-def _true(hits: torch.Tensor) -> tuple[int, ...]:
-    return tuple(hits.nonzero().flatten().tolist())
+            self.record.step(0, text, f"object {best}", bounds.floats(described.low.values))

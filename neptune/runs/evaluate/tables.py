@@ -81,7 +81,8 @@ def print_results(results: dict[str, Any], console: Console | None = None, wall:
     if sent := results.get("oracle_batches"):
         unneeded = f", {sent['unneeded']:,} cells asked ahead in vain" if sent["unneeded"] else ""
         line = (
-            f"{sent['batches']:,} batches to the oracle for the {sent['samples']:,} samples of this session{unneeded}"
+            f"{sent['batches']:,} batches to the oracle for the {sent['rounds']:,} rounds of the {sent['samples']:,} "
+            f"samples of this session{unneeded}"
         )
         console.print(line, highlight=False)
     if failures := results.get("oracle_failures"):

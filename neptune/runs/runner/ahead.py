@@ -1,137 +1,96 @@
 """Asking ahead under the lazy schedule: the rounds of questions on different pictures share one batch.
 
 What a question asks next depends on what it was told, and on what earlier questions have taught about likely answers.
-So samples are answered strictly in order, and their calls are those of one by one. But before, all samples of a window
-are tried out at once, each picture's questions in order, on copies of what is known: what they ask in a round goes to
-the oracle together, and is kept. What the samples then ask in their turn is there already, but for the few cells that
-the trial did not foresee.
+So samples are answered strictly in order, and their calls are those of one by one. But before, samples are tried out,
+many pictures at once, each picture's questions in order, on copies of what is known: what they ask in a round goes to
+the oracle together, and is kept. When a sample's turn comes, it is looked whether it would ask the same, with all that
+has been learned by then: if so, the trial's answer is its answer. If not, it is answered by itself, and finds what it
+asks for but for the few cells that the trial did not foresee. As soon as a picture's questions are tried out, another
+picture takes its place.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
+from dsl.plan import Node
+from neptune.answer import Answer, Usage
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.kept import EvidenceKept
-from neptune.engine.evidence.replies import scores_of
-from neptune.engine.evidence.store import Evidence
-from neptune.scene import Scene
-from neptune.scene.domain import Domain
-from neptune.scene.types import Cost, Oracle, QueryRequest, ScoreRequest, Scores, domain_of
+from neptune.engine.evidence.store import Evidence, LookedAt, Want
+from neptune.engine.schedule.rounds import Decision, still_chosen
+from neptune.engine.schedule.state import Remembered
+from neptune.engine.schedule.stopping import Goal
+from neptune.perception.oracle.caching.ahead import Ahead
+from neptune.scene.types import QueryRequest, ScoreRequest, Scores
 
-Question = tuple[str, str]
-"""A program, and the policy for what is not there."""
+if TYPE_CHECKING:
+    from neptune.engine.session.session import Session
 
-
-@dataclass
-class _Told:
-    """What the oracle said ahead to one request: its cells that nobody has asked for yet, and what all of them cost."""
-
-    scene: Scene
-    cells: dict[tuple[int, ...], tuple[float, ...]] = field(default_factory=dict)
-    cost: Cost | None = None
+Found: TypeAlias = tuple[Answer, list[tuple[Goal, Node]]]
+"""An answer, and the decisions that led to it, each as evaluated and as written."""
 
 
-class Ahead:
-    """An oracle in front of another, which is asked ahead.
+class Trial:
+    """A question that is tried out before it is answered.
 
     Parameters
     ----------
-    inner
-        Who answers.
+    program
+        Its program.
+    policy
+        Its policy for what is not there.
 
     Attributes
     ----------
-    batches
-        Calls of `inner` so far.
-    unneeded
-        Ground atoms that were asked ahead and then not asked for.
+    over
+        Whether it has been tried out.
+    seconds, asking
+        Its share of the time that trials have taken; of this, that of the oracle.
+    found
+        Its answer, and what it decided.
+    asked, wants
+        How it came to what it asked, and all of that.
+    looked_at
+        What had been asked of each table that it looked at.
     """
 
-    def __init__(self, inner: Oracle) -> None:
-        self.inner, self.name = inner, inner.name
-        self.batches = self.unneeded = 0
-        self._told: dict[tuple[int, str, int], list[_Told]] = defaultdict(list)
+    def __init__(self, program: str, policy: str) -> None:
+        self.program, self.policy = program, policy
+        self.over, self.seconds, self.asking = False, 0.0, 0.0
+        self.found: Found | None = None
+        self.asked: list[Decision] = []
+        self.wants: list[Want] = []
+        self.looked_at: LookedAt = {}
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "inner":
-            raise AttributeError(name)
-        return getattr(self.inner, name)
-
-    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
-        """Answer yes/no questions, in order: from what was asked ahead, the rest by one call."""
-        if not self._told:
-            self.batches += 1
-            return self.inner.score(requests)
-        answers = [self._taken(request) for request in requests]
-        lacking = [[k for k, cell in enumerate(cells) if cell is None] for cells, _ in answers]
-        fresh = [
-            ScoreRequest(r.scene, r.question, r.objects[rows])
-            for r, rows in zip(requests, lacking, strict=True)
-            if rows
-        ]
-        said = iter(self.asked(fresh) if fresh else ())
-        return [
-            self._joined(cells, cost, rows, next(said) if rows else None)
-            for (cells, cost), rows in zip(answers, lacking, strict=True)
-        ]
-
-    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
-        """Answer open questions, in order."""
-        self.batches += 1
-        return self.inner.query(requests)
-
-    def domain(self, scene: Scene) -> Domain | None:
-        """Return what the oracle says of a picture."""
-        return domain_of(self.inner, scene)
-
-    def asked(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
-        """Return what the oracle says, in one call."""
-        self.batches += 1
-        return list(scores_of(self.inner, requests))
-
-    def keep(self, requests: Sequence[ScoreRequest], answers: Sequence[Scores]) -> None:
-        """Keep what was asked ahead."""
-        for request, scores in zip(requests, answers, strict=True):
-            told = _Told(request.scene, dict(zip(map(tuple, request.objects.tolist()), scores.cells())), scores.cost)
-            self._told[_key(request)].append(told)
-
-    def forget(self) -> None:
-        """Drop what was asked ahead and not asked for."""
-        self.unneeded += sum(len(told.cells) for those in self._told.values() for told in those)
-        self._told.clear()
-
-    def _taken(self, request: ScoreRequest) -> tuple[list[tuple[float, ...] | None], Cost | None]:
-        those = self._told.get(_key(request), [])
-        found: list[tuple[float, ...] | None] = []
-        cost: Cost | None = None
-        for cell in map(tuple, request.objects.tolist()):
-            told = next((t for t in those if cell in t.cells), None)
-            found.append(None if told is None else told.cells.pop(cell))
-            if told is not None and told.cost is not None:  # paid by who asks for any of it first
-                cost = told.cost if cost is None else cost + told.cost
-                told.cost = None
-        return found, cost
-
-    @staticmethod
-    def _joined(
-        cells: list[tuple[float, ...] | None], cost: Cost | None, rows: list[int], fresh: Scores | None
-    ) -> Scores:
-        if fresh is not None:
-            for row, cell in zip(rows, fresh.cells(), strict=True):
-                cells[row] = cell
-            if fresh.cost is not None:
-                cost = fresh.cost if cost is None else cost + fresh.cost
-        return Scores.of_cells([cell for cell in cells if cell is not None], cost)
-
-
-def _key(request: ScoreRequest) -> tuple[int, str, int]:
-    return id(request.scene), request.question.text, request.question.arity
+    def settle(self, context: RunContext, evidence: Evidence) -> Found | None:
+        """Return its answer, and what it decided, where the sample would ask the same in the same rounds; what these
+        asked is then known, and has been learned from. ``None``: it has to be answered by itself."""
+        schedule = context.schedule
+        if self.found is None or schedule is None or not evidence.agrees(self.looked_at):
+            return None
+        if evidence.doubt(context.oracle) is not None:
+            return None
+        then = Remembered(evidence.scene, context.logic, context.estimates)
+        if not still_chosen(self.asked, schedule, then, context.estimates):
+            return None
+        answer, decided = self.found
+        usage, paid = answer.usage, Usage()
+        evidence.ask(context.oracle, self.wants, paid)
+        paid.oracle_calls, paid.oracle_rounds, paid.cache_hits = (
+            usage.oracle_calls,
+            usage.oracle_rounds,
+            usage.cache_hits,
+        )
+        paid.oracle_ms += 1000 * self.asking
+        paid.plan_ms, paid.execute_ms, paid.peak_cells = usage.plan_ms, usage.execute_ms, usage.peak_cells
+        return replace(answer, usage=paid), decided
 
 
 class _Lane(threading.Thread):
@@ -140,35 +99,59 @@ class _Lane(threading.Thread):
     It runs only while :meth:`on` waits for it: lanes take turns, and what they learn comes in the same order each time.
     """
 
-    name = "ahead"
-
-    def __init__(self, context: RunContext, evidence: Evidence, questions: Sequence[Question]) -> None:
+    def __init__(self, context: RunContext, evidence: Evidence, trials: deque[Trial]) -> None:
         super().__init__(name="ahead", daemon=True)
-        shadow = evidence.copy()
-        self._context = replace(context, oracle=self, kept=EvidenceKept.only(shadow))
-        self._scene, self._questions = evidence.scene, questions
+        self._shadow = evidence.copy()
+        self._context = replace(context, oracle=self, kept=EvidenceKept.only(self._shadow))
+        self._scene, self._trials = evidence.scene, trials
         self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
         self._told: list[Scores] | None = None
+        self._closed = False
         self.wanted: Sequence[ScoreRequest] | None = None
         self.start()
 
-    def on(self, told: list[Scores] | None = None) -> bool:
-        """Go on with what was told (``None`` after a request: no further); return whether more is wanted."""
+    @property
+    def trial(self) -> Trial:
+        """What is tried out now, or next."""
+        return self._trials[0]
+
+    def on(self, told: list[Scores] | None = None) -> None:
+        """Go on with what was told, up to the next request (`wanted`) or, of all trials, to the end."""
         self._told, self.wanted = told, None
         self._go.release()
         self._back.acquire()
-        return self.wanted is not None
+
+    def close(self) -> None:
+        """Try out no more."""
+        self._closed = True
+        self.on(None)
 
     def run(self) -> None:
-        """Try out the questions; whatever goes wrong is said when they are answered."""
-        from neptune.engine.session.answers import run_program
+        """Try out the questions; whatever goes wrong with one is said when it is answered."""
+        while not self._closed:
+            self._go.acquire()
+            while self._trials and not self._closed:
+                trial = self._trials[0]
+                with suppress(Exception):
+                    self._try(trial)
+                if not self._closed:
+                    trial.over = True
+                    self._trials.popleft()
+            self.wanted = None
+            self._back.release()
 
-        self._go.acquire()
-        with suppress(Exception):
-            for program, policy in self._questions:
-                run_program(self._context.under(policy), program, self._scene)
-        self.wanted = None
-        self._back.release()
+    def _try(self, trial: Trial) -> None:
+        from neptune.engine.session.answers import checked_once, run_program
+
+        self._shadow.looked_at = trial.looked_at
+        runs: list[Session] = []
+        context = replace(self._context.under(trial.policy), watch=runs.append)
+        answer = run_program(context, trial.program, self._scene)
+        (run,) = runs
+        asked = run.asker.journal
+        # What a program over regions comes to hangs on what its sample gives it.
+        if asked is not None and checked_once(context, trial.program).program.dialect != "patches":
+            trial.found, trial.asked, trial.wants = (answer, run.decided), asked, run.asker.wants(asked)
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
         """Ask, and wait to be told."""
@@ -184,10 +167,36 @@ class _Lane(threading.Thread):
         raise InterruptedError("no further")
 
 
-def ask_ahead(context: RunContext, ahead: Ahead, pictures: Sequence[tuple[Evidence, Sequence[Question]]]) -> None:
-    """Try out questions, those on one picture in order, and keep what the oracle says.
+@dataclass(eq=False)
+class _Picture:
+    """The questions on one picture.
 
-    An oracle that fails ends the trial: what is wrong is said when the samples are answered.
+    Parameters
+    ----------
+    evidence
+        What is known of it.
+    trials
+        Those to be tried out.
+    open
+        How many are not answered yet.
+    lane
+        Who tries them out.
+    """
+
+    evidence: Evidence
+    trials: deque[Trial] = field(default_factory=deque)
+    open: int = 0
+    lane: _Lane | None = None
+
+    def stop(self) -> None:
+        """Try out no more, for now."""
+        if self.lane is not None:
+            self.lane.close()
+            self.lane = None
+
+
+class Trials:
+    """Tries out questions on many pictures at once, those on one picture in order, and keeps what the oracle says.
 
     Parameters
     ----------
@@ -195,23 +204,82 @@ def ask_ahead(context: RunContext, ahead: Ahead, pictures: Sequence[tuple[Eviden
         What programs are run with; it learns nothing.
     ahead
         Asks, and keeps.
-    pictures
-        What is known of each picture, which stays as it is, and its questions.
     """
-    shadow = replace(context, estimates=context.estimates.copy())
-    lanes = [_Lane(shadow, evidence, questions) for evidence, questions in pictures]
-    try:
-        waiting = [lane for lane in lanes if lane.on()]
-        with suppress(Exception):
-            while waiting:
-                requests = [list(lane.wanted or ()) for lane in waiting]
-                flat = [request for wanted in requests for request in wanted]
-                answers = ahead.asked(flat)
-                ahead.keep(flat, answers)
-                said = iter(answers)
-                told = [[next(said) for _ in wanted] for wanted in requests]
-                waiting = [lane for lane, answer in zip(waiting, told, strict=True) if lane.on(answer)]
-    finally:
+
+    def __init__(self, context: RunContext, ahead: Ahead) -> None:
+        self._context = replace(context, estimates=context.estimates.copy())
+        self._ahead = ahead
+        self._pictures: dict[Evidence, _Picture] = {}
+
+    def under_way(self, evidence: Evidence) -> bool:
+        """Tell whether there are questions on the picture that are to be tried out."""
+        return evidence in self._pictures and bool(self._pictures[evidence].trials)
+
+    def __len__(self) -> int:
+        """How many such pictures there are."""
+        return sum(bool(picture.trials) for picture in self._pictures.values())
+
+    def add(self, evidence: Evidence, program: str, policy: str) -> Trial:
+        """Take one more question, after those on the same picture. What is known of it stays as it is."""
+        picture = self._pictures.get(evidence)
+        if picture is None:
+            picture = self._pictures[evidence] = _Picture(evidence)
+            self._ahead.begin(evidence.scene)
+        trial = Trial(program, policy)
+        picture.trials.append(trial)
+        picture.open += 1
+        return trial
+
+    def go_on(self) -> None:
+        """Ask the next round of all pictures, in one batch.
+
+        An oracle that fails ends the trials that wait for it: what is wrong is said when the samples are answered.
+        """
+        begun = time.perf_counter()
+        at_work = [picture for picture in self._pictures.values() if picture.trials]
+        trials = [picture.trials[0] for picture in at_work]
+        lanes = [self._lane(picture) for picture in at_work]
         for lane in lanes:
-            while lane.wanted is not None and lane.on(None):
-                pass
+            if lane.wanted is None:  # it has come to the end of what there was to try out
+                lane.on()
+        waiting = [(lane, list(lane.wanted)) for lane in lanes if lane.wanted is not None]
+        answers: Iterator[Scores] | None = None
+        asked = time.perf_counter()
+        with suppress(Exception):
+            if waiting:
+                answers = iter(self._ahead.foresee([request for _, wanted in waiting for request in wanted]))
+        asking = time.perf_counter() - asked
+        for lane, wanted in waiting:
+            lane.trial.asking += asking / len(waiting)
+            lane.on(None if answers is None else [next(answers) for _ in wanted])
+        for trial in trials:
+            trial.seconds += (time.perf_counter() - begun) / len(trials)
+
+    def answer(self, evidence: Evidence) -> None:
+        """The picture's next question is about to be answered: without trial, if it has not been tried out yet."""
+        picture = self._pictures[evidence]
+        if len(picture.trials) == picture.open:
+            picture.stop()
+            picture.trials.popleft()
+
+    def answered(self, evidence: Evidence) -> None:
+        """It has been answered; after a picture's last one, forget what was said of it."""
+        picture = self._pictures[evidence]
+        picture.open -= 1
+        if not picture.open:
+            self._drop(picture)
+
+    def close(self) -> None:
+        """Try out no more, and forget everything."""
+        for picture in list(self._pictures.values()):
+            self._drop(picture)
+
+    def _lane(self, picture: _Picture) -> _Lane:
+        if picture.lane is None:
+            picture.lane = _Lane(self._context, picture.evidence, picture.trials)
+        return picture.lane
+
+    def _drop(self, picture: _Picture) -> None:
+        picture.stop()
+        del self._pictures[picture.evidence]
+        self._ahead.forget(picture.evidence.scene)

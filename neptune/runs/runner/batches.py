@@ -1,30 +1,31 @@
 """Samples answered in batches: many pictures at once, in the samples' order, with the records of one-by-one runs.
 
-A window of samples is prepared (program, scene), answered together, looked into together, and yielded one by one; under
-the lazy schedule it is tried out together and answered one by one (:mod:`neptune.runs.runner.ahead`). How many go
-together follows from how long one takes: a kill loses no more than a window, and a run that asks a slow model goes on
-sample by sample.
+A window of samples is prepared (program, scene), answered together, looked into together, and yielded one by one. How
+many go together follows from how long one takes: a kill loses no more than a window, and a run that asks a slow model
+goes on sample by sample. Under the lazy schedule samples are tried out together, on so many pictures at once, and
+answered one by one (:mod:`neptune.runs.runner.ahead`): how many does not hang on the clock.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from neptune.config import Config
 from neptune.errors import ModelFailedError
+from neptune.perception.oracle.caching.ahead import Ahead
 from neptune.runs.record import Record
+from neptune.runs.runner.ahead import Found, Trial, Trials
 from neptune.runs.runner.samples import Asked
 
 if TYPE_CHECKING:
     from neptune.engine import Engine
-    from neptune.engine.evidence.store import Evidence
     from neptune.engine.session.batch_readings import Job
-    from neptune.scene import Scene
 
 ALONE = 5
 """So many samples are answered one by one first: from their time follows how many go together."""
@@ -32,8 +33,12 @@ ALONE = 5
 SECONDS = 20.0
 """About as long a window takes at most. After a kill, what a slow oracle was asked in it is in its cache."""
 
-MOST, MOST_PICTURES, MOST_AHEAD = 1024, 256, 64
-"""Samples of a window, and pictures; and pictures that are asked about ahead, each in a thread of its own."""
+MOST, MOST_PICTURES = 1024, 256
+"""Samples of a window, and pictures."""
+
+GROWTH = 4
+"""So many more pictures are asked about at once, under the lazy schedule, after each sample that is answered: whoever
+waits for a slow model soon sees the first answer."""
 
 PROGRAMS_KEPT = 2048
 """Programs whose plans are kept: a run meets most of them once."""
@@ -51,6 +56,12 @@ def fits(config: Config) -> bool:
     return not budget and len(config.logics) < 2 and config.workers == 1 and len(config.gpus) < 2
 
 
+def _is_ready(waiting: tuple[Asked, Trial | None]) -> bool:
+    """Tell whether a sample has nothing more to wait for: it has been tried out, or can not be."""
+    trial = waiting[1]
+    return trial is None or trial.over
+
+
 class Batches:
     """Answers samples, a window at a time, and yields what gives the record of each, in their order.
 
@@ -60,28 +71,36 @@ class Batches:
         The run's.
     samples
         The samples, not prepared yet; taken from as far as a window goes.
+    most_pictures
+        Under the lazy schedule, so many pictures at most are asked about at once; 1: samples are answered one by one.
     """
 
-    def __init__(self, engine: Engine, samples: Iterable[Asked]) -> None:
+    def __init__(self, engine: Engine, samples: Iterable[Asked], most_pictures: int = 64) -> None:
         from neptune.engine.analysis.inspection_batch import Insides
+        from neptune.engine.evidence.replies import scores_of
         from neptune.engine.session.batch import Batch
-        from neptune.runs.runner.ahead import Ahead
 
-        self.ahead = Ahead(engine.context.oracle)
+        self.ahead = Ahead(engine.context.oracle, scores_of)
         """Counts what is sent to the oracle."""
         engine.context = replace(engine.context, oracle=self.ahead)
         self._context, self._samples = engine.context, iter(samples)
         self._batch, self._insides = Batch(engine.context, PROGRAMS_KEPT), Insides(engine.context)
-        self._stopped, self._yielded = False, 0
+        self._stopped, self._yielded, self._rounds = False, 0, 0
+        self._most_pictures = most_pictures
+        self._next: Asked | None = None
+        """Prepared, but there is no room for it yet."""
 
     def __iter__(self) -> Iterator[Callable[[], Record]]:
+        return self._in_windows() if self._context.schedule is None else self._lazily()
+
+    def _in_windows(self) -> Iterator[Callable[[], Record]]:
         each = SECONDS
         for asked in islice(self._samples, ALONE):
             begun = time.monotonic()
             asked.prepare()
             self._alone(asked)
             each = time.monotonic() - begun
-            self._yielded += 1
+            self._count(asked)
             yield asked.record
             if self._stopped:
                 return
@@ -90,27 +109,71 @@ class Batches:
             window = self._prepared(min(MOST, max(1, int(SECONDS / each))))
             if not window:
                 return
-            lazy = self._context.schedule is not None
-            if lazy:
-                self._try_out(window)
-            else:
-                self._answer(window)
+            self._answer(window)
             for asked in window:
-                if lazy:
-                    self._alone(asked)
-                self._yielded += 1
+                self._count(asked)
                 yield asked.record
                 if self._stopped:
                     return
-            self.ahead.forget()
             each = (time.monotonic() - begun) / len(window)
 
+    def _lazily(self) -> Iterator[Callable[[], Record]]:
+        """Try samples out on many pictures at once, and answer them one by one as soon as their turn comes."""
+        trials = Trials(self._context, self.ahead)
+        waiting: deque[tuple[Asked, Trial | None]] = deque()
+        try:
+            while True:
+                if not waiting or not _is_ready(waiting[0]):
+                    self._take(trials, waiting)
+                if not waiting:
+                    return
+                asked, trial = waiting[0]
+                if not _is_ready(waiting[0]) and len(trials) > 1:
+                    trials.go_on()
+                    continue
+                waiting.popleft()
+                if trial is not None and asked.evidence is not None:
+                    trials.answer(asked.evidence)
+                    asked.given(None, trial.seconds)
+                self._alone(asked, trial)
+                if trial is not None and asked.evidence is not None:
+                    trials.answered(asked.evidence)
+                self._count(asked)
+                yield asked.record
+                if self._stopped:
+                    return
+        finally:
+            trials.close()
+
+    def _take(self, trials: Trials, waiting: deque[tuple[Asked, Trial | None]]) -> None:
+        """Take samples, as long as there is room for their pictures: for few until the first ones are answered."""
+        room = min(self._most_pictures, 1 + GROWTH * self._yielded)
+        while len(waiting) < MOST and not (waiting and waiting[-1][0].failure):
+            asked = self._next or next(self._samples, None)
+            if asked is None:
+                return
+            if asked is not self._next:
+                asked.prepare()
+            self._next, question = asked, asked.question
+            if question is None or room == 1 == self._most_pictures:
+                waiting.append((asked, None))
+            else:
+                program, _, evidence = question
+                if len(trials) >= room and not trials.under_way(evidence):
+                    return
+                waiting.append((asked, trials.add(evidence, program, asked.policy)))
+            self._next = None
+
+    def _count(self, asked: Asked) -> None:
+        self._yielded += 1
+        self._rounds += asked.rounds
+
     def sent(self) -> dict[str, Any]:
-        """Return ``oracle_batches``: the calls of the oracle, each of many ground atoms, for how many samples, and how
-        many ground atoms were asked ahead in vain (no record counts these)."""
+        """Return ``oracle_batches``: the calls of the oracle, each of many ground atoms, for how many samples, which
+        took how many rounds, and how many ground atoms were asked ahead in vain (no record counts these)."""
         ahead = self.ahead
-        found = {"batches": ahead.batches, "samples": self._yielded, "unneeded": ahead.unneeded}
-        return {"oracle_batches": found}
+        found = {"batches": ahead.batches, "rounds": self._rounds, "samples": self._yielded}
+        return {"oracle_batches": found | {"unneeded": ahead.unneeded}}
 
     def stop(self) -> None:
         """Yield no further sample."""
@@ -120,40 +183,29 @@ class Batches:
         """Return the next samples, prepared: as many as go together."""
         window: list[Asked] = []
         pictures: set[int] = set()
-        most_pictures = MOST_PICTURES if self._context.schedule is None else MOST_AHEAD
         begun = time.monotonic()
         for asked in self._samples:
             asked.prepare()
             window.append(asked)
             pictures.add(id(asked.evidence))
-            if len(window) >= most or len(pictures) >= most_pictures or time.monotonic() - begun > SECONDS:
+            if len(window) >= most or len(pictures) >= MOST_PICTURES or time.monotonic() - begun > SECONDS:
                 break
             if isinstance(asked.failure, ModelFailedError):
                 break
         return window
 
-    @staticmethod
-    def _alone(asked: Asked) -> None:
-        """Answer one sample by itself, judge it and look inside."""
+    def _alone(self, asked: Asked, trial: Trial | None = None) -> None:
+        """Answer one sample by itself, or as in its trial if that holds; judge it and look inside."""
+
+        def found() -> Found | None:
+            assert trial is not None
+            assert asked.evidence is not None
+            return trial.settle(self._context, asked.evidence)
+
         with suppress(ModelFailedError):  # its record says so
-            asked.run()
+            asked.run(None if trial is None else found)
         asked.judge()
         asked.look()
-
-    def _try_out(self, window: list[Asked]) -> None:
-        """Ask ahead what the samples of a window will ask; each takes its share of the time."""
-        from neptune.runs.runner.ahead import ask_ahead
-
-        begun = time.perf_counter()
-        pictures: dict[Evidence, list[tuple[str, str]]] = {}
-        there = [asked for asked in window if asked.whole and asked.question is not None]
-        for asked in there:
-            program, _, evidence = cast("tuple[str, Scene, Evidence]", asked.question)
-            pictures.setdefault(evidence, []).append((program, asked.policy))
-        if len(pictures) > 1:
-            ask_ahead(self._context, self.ahead, list(pictures.items()))
-        for asked in there:
-            asked.given(None, (time.perf_counter() - begun) / len(there))
 
     def _answer(self, window: list[Asked]) -> None:
         """Answer the samples of a window, judge them and look inside their runs; each takes its share of the time."""

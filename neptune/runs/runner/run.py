@@ -316,7 +316,7 @@ def _here(
     # Samples are made when their turn comes: only their indices are kept in memory.
     samples = programs.ahead((task, task.samples[index]) for task, index in todo)
     if fits(config):
-        batches = Batches(engine, (Asked(config, engine, *item, folder) for item in samples))
+        batches = Batches(engine, (Asked(config, engine, *item, folder) for item in samples), config.lazy_pictures)
         stack.callback(lambda: folder.session.update(batches.sent()))
         return batches, engine.recorder
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,9 +35,13 @@ from neptune.writer.failures import ProviderError
 from neptune.writer.vote import Candidate, answer_together
 
 if TYPE_CHECKING:
+    from dsl.plan import Node
     from neptune.answer import Answer
     from neptune.engine import Engine
     from neptune.engine.evidence.store import Evidence
+    from neptune.engine.schedule.stopping import Goal
+    from neptune.engine.session.session import Session
+    from neptune.runs.runner.ahead import Found
     from neptune.runs.runner.programs import Write
     from neptune.scene import Scene
     from neptune.tasks import Sample, Task
@@ -104,6 +108,8 @@ class Asked:
         self.failure: BaseException | None = None
         self.seconds = self.looked = 0.0
         self._answer: Answer | None = None
+        self._decided: list[tuple[Goal, Node]] | None = None
+        """The decisions of its one program, where that is looked into."""
         self._candidates: tuple[Candidate, ...] = ()
         self._written: Written | None = None
         self._spent: Spent | None = None
@@ -192,8 +198,13 @@ class Asked:
             return None
         return self._candidates[0].program, self.scene, self.evidence
 
-    def run(self) -> Answer | None:
+    def run(self, found: Callable[[], Found | None] | None = None) -> Answer | None:
         """Run the sample's programs; return the answer, ``None`` where they failed.
+
+        Parameters
+        ----------
+        found
+            Gives the answer, and what led to it, if it has been found already.
 
         Raises
         ------
@@ -202,7 +213,11 @@ class Asked:
         """
         if self.whole:
             with self._step():
-                self._answer, self.program = self._answered()
+                already = None if found is None else found()
+                if already is None:
+                    self._answer, self.program = self._answered()
+                else:
+                    self._answer, self._decided = already
         if isinstance(self.failure, ModelFailedError):
             raise self.failure
         return self._answer
@@ -211,7 +226,12 @@ class Asked:
         """Return the answer of the sample's programs, and the program that gave it."""
         assert self.scene is not None
         engine, scene = self.engine, self.scene
-        return answer_together(self._candidates, lambda text: engine.run(text, scene, self._budget, self.policy))
+        runs: list[Session] = []
+        if self._config.inspect == "values":
+            engine.context = replace(engine.context, watch=runs.append)
+        found = answer_together(self._candidates, lambda text: engine.run(text, scene, self._budget, self.policy))
+        self._decided = runs[0].decided if len(runs) == 1 and not runs[0].guessed else None
+        return found
 
     def given(self, answer: Answer | None, seconds: float = 0.0) -> None:
         """Take the answer that was found together with others', and the sample's share of the time."""
@@ -257,6 +277,11 @@ class Asked:
                 outcome |= answer_under(self.engine, self._config.logics, self.program, task, sample, scene, answer)
 
     @property
+    def rounds(self) -> int:
+        """How often the oracle was asked for the sample."""
+        return 0 if self._answer is None else self._answer.usage.oracle_rounds
+
+    @property
     def answered(self) -> bool:
         """Whether there is an answer."""
         return self._answer is not None
@@ -287,8 +312,8 @@ class Asked:
 
                 assert self.scene is not None
                 assert self.program is not None
-                seen = inspect(self.engine, self.program, self.scene, self.shows_flips, self.policy)
-                inside = seen.as_dict() if seen is not None else {}
+                seen = inspect(self.engine, self.program, self.scene, self.shows_flips, self.policy, self._decided)
+                inside, self._decided = {} if seen is None else seen.as_dict(), None
             self._inside = inside
         self.looked, self.seconds = self.seconds - before + seconds, before
 

@@ -215,7 +215,7 @@ class Answerer:
         """Yield what gives each record, as a run on one machine makes them."""
         config = self._config
         if fits(config):
-            batches = Batches(engine, (Asked(config, engine, *item, bugs) for item in items))
+            batches = Batches(engine, (Asked(config, engine, *item, bugs) for item in items), config.lazy_pictures)
             yield from batches
             found.sent = batches.sent()["oracle_batches"]
             return
