@@ -67,7 +67,7 @@ class ScoreVector:
         self.context, self.evidence = context, evidence
         self.columns: dict[tuple[str, int, bool, str], Column] = {}
         self._mentioned: dict[Atom, IntArray] = {}
-        scores: list[Floats] = [np.zeros(0)]
+        scores: list[tuple[str, FloatArray]] = []
         fixed: list[NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
         size = 0
         for atom in atoms:
@@ -82,19 +82,27 @@ class ScoreVector:
             if symmetric:
                 places = np.maximum(places, places.T)
             self.columns[key] = Column(question, symmetric, kind, flat, size, places)
-            logits = torch.from_numpy(table.logits.reshape(-1)[flat].astype(np.float64))
-            unknown = logits.isnan()
-            calibrated = context.parameters.calibrate(logits.nan_to_num(nan=0.0), kind).detach()
-            scores.append(calibrated.masked_fill(unknown, math.nan).sigmoid().numpy())
+            scores.append((kind, table.logits.reshape(-1)[flat]))
             fixed.append(np.full(len(flat), question.boxes is not None))
             size += len(flat)
         self.fixed = np.concatenate(fixed)
-        p = np.concatenate(scores)
+        p = self._calibrated(scores)
         # What only other questions on the picture made known would let the same run be judged otherwise each time.
         spoken = np.zeros(size, dtype=np.bool_)
         for atom in atoms:
             spoken[self.mentioned(atom)] = True
         self.p: Floats = np.where(spoken, p, np.nan)
+
+    def _calibrated(self, parts: Sequence[tuple[str, FloatArray]]) -> Floats:
+        """Return the probabilities of logits, each with what it is calibrated by: NaN where unknown."""
+        if len(self.context.parameters.oracle) == 1 and parts:  # all by the same
+            parts = [(parts[0][0], np.concatenate([logits for _, logits in parts]))]
+        found: list[Floats] = [np.zeros(0)]
+        for kind, part in parts:
+            logits = torch.from_numpy(part.astype(np.float64))
+            calibrated = self.context.parameters.calibrate(logits.nan_to_num(nan=0.0), kind).detach()
+            found.append(calibrated.masked_fill(logits.isnan(), math.nan).sigmoid().numpy())
+        return np.concatenate(found)
 
     def _key(self, atom: Atom) -> tuple[str, int, bool, str]:
         predicate = atom.predicate

@@ -53,9 +53,11 @@ class Asker:
 
     @property
     def journal(self) -> list[Decision] | None:
-        """The decisions, where they are all that was asked for, and each was settled; else ``None``."""
+        """The decisions, where they are all that was asked for, and each was settled, within the limit; else ``None``."""
         whole = not self.strayed and all(decision.outcome == "settled" for decision in self.decisions)
-        return self.decisions if whole else None
+        rounds = [made for decision in self.decisions for made in decision.rounds]
+        uncut = all(sum(len(t) for _, t in r.asked) == sum(len(t) for _, t in r.choices) for r in rounds)
+        return self.decisions if whole and uncut else None
 
     def all_asked(self, atoms: Sequence[Atom]) -> bool:
         """Tell whether all that the atoms mention has been asked before, and if so count it."""

@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-
-from dsl.plan import Predicate
+from dsl.plan import Atom, Predicate
 from neptune.engine.context import Schedule
 from neptune.engine.evaluate.executor import WorkError
 from neptune.engine.evidence.priors import Estimates
@@ -119,6 +117,12 @@ def still_chosen(decisions: Sequence[Decision], schedule: Schedule, state: Remem
 
 
 def _same(these: Sequence[Choice], those: Sequence[Choice]) -> bool:
-    return len(these) == len(those) and all(
-        a == b and np.array_equal(x, y) for (a, x), (b, y) in zip(these, those, strict=True)
-    )
+    """Tell whether two choices are of the same ground atoms, in whatever order."""
+    return _ground_atoms(these) == _ground_atoms(those)
+
+
+def _ground_atoms(choices: Sequence[Choice]) -> dict[Atom, set[tuple[int, ...]]]:
+    found: dict[Atom, set[tuple[int, ...]]] = {}
+    for atom, tuples in choices:
+        found.setdefault(atom, set()).update(map(tuple, tuples.tolist()))
+    return found
