@@ -168,7 +168,8 @@ def inspect(
     presuppositions
         As of the run, where it is not the engine's.
     decided
-        The run's decisions: of a program of one expression they tell all, and nothing is run once more.
+        The run's decisions: with a schedule, and of a program of one expression, they tell all, and nothing is run
+        once more.
 
     Raises
     ------
@@ -181,7 +182,7 @@ def inspect(
         return None
     evidence = context.evidence(scene)
     rerun: tuple[Answer, _Watch, _Watcher] | None = None
-    if decided is None or flips or context.narrowing or told(checked.program, 1):
+    if decided is None or flips or not context.schedule or context.narrowing or told(checked.program, 1):
         rerun = _rerun(context, checked.program, evidence)
         decided = rerun[1].decided
     goals = [goal for goal, _ in decided]
