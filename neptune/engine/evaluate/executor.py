@@ -169,6 +169,13 @@ class Executor:
         low, *high = ((t.values if chances else t.internal).detach().numpy() for t in found)
         return low, high[0] if high else low
 
+    def ends_of(self, formulas: Sequence[Node]) -> list[Ends]:
+        """Return the bounds of several formulas, as of each."""
+        self._refresh()
+        if self.by_node._ends is not None:
+            self.by_node._ends.weigh_together(formulas)
+        return [self.ends(node) for node in formulas]
+
     def over(self, node: Description | Count) -> Interval:
         """Return the body of a description or count, with an axis for its variable even where it is vacuous."""
         body = self.truth(node.body)
@@ -296,10 +303,7 @@ class Executor:
 
     def _is_known(self, atom: Atom) -> bool:
         ends = self.by_node._ends
-        if ends is None:
-            return len(self._rows(atom)) == 1
-        low, high = ends.truth(atom)
-        return low is high
+        return len(self._rows(atom)) == 1 if ends is None else (found := ends.truth(atom))[0] is found[1]
 
     # --- optimised -------------------------------------------------------------------------------
 

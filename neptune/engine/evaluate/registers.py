@@ -166,10 +166,7 @@ class EndRegisters:
         """Return the ends of a formula, or of the body of a description or count (:meth:`over`); `chances`: as
         probabilities."""
         body = node.body if isinstance(node, Description | Count) else node
-        found = low, high = self.truth(body)
-        if chances:
-            said = self.probabilities.get(body)
-            found = said or ((p := probability(low)), p if low is high else probability(high))
+        found = self._said(body) if chances else self.truth(body)
         return self._turned(node, found) if isinstance(node, Description | Count) else found
 
     def _turned(self, node: Description | Count, ends: Ends) -> Ends:
@@ -184,6 +181,28 @@ class EndRegisters:
             return low, high
         turned = np.moveaxis(low, at, -1)
         return turned, turned if low is high else np.moveaxis(high, at, -1)
+
+    def weigh_together(self, formulas: Sequence[Node]) -> None:
+        """Compute at once what is said of the object of one description that is not settled: each value of a sort."""
+        alike: dict[Description, list[ExpectationOver]] = {}
+        for node in formulas:
+            if not isinstance(node, ExpectationOver) or node.pick or node.free or node in self._memo:
+                continue
+            if node.var in node.body.free:
+                alike.setdefault(node.description, []).append(node)
+        for description, nodes in alike.items():
+            fits = self.over(description)
+            if len(nodes) < 2 or fits[0] is fits[1]:
+                continue
+            said = [self._said(node.body) for node in nodes]
+            rows = tuple(np.stack([ends[k] for ends in said]) for k in (0, 1))
+            wide = tuple(np.broadcast_to(end, rows[0].shape) for end in fits)
+            least, most = expectation_ends((wide[0], wide[1]), (rows[0], rows[1]), self._tau)
+            for node, low, high in zip(nodes, least, most, strict=True):
+                self._tables(node)
+                self._spend(1)
+                self.probabilities[node] = ends = np.asarray(low), np.asarray(high)
+                self._memo[node] = logit(ends[0]), logit(ends[1])
 
     def peak(self, node: Node) -> int:
         """Return the cells of the largest table that a value took."""
@@ -267,9 +286,7 @@ class EndRegisters:
     def _expectation(self, node: ExpectationOver) -> Ends:
         low, high = self.truth(node.body)
         description, rest = node.description, sorted(node.free)
-        said = self.probabilities.get(node.body)
-        if said is None:
-            said = (p := probability(low)), p if low is high else probability(high)
+        said = self._said(node.body)
         if node.var not in node.body.free:
             self.probabilities[node] = self._wide(said, sorted(node.body.free), rest)
             return self._wide((low, high), sorted(node.body.free), rest)
@@ -285,6 +302,11 @@ class EndRegisters:
             least, most = expectation_ends(fits, said, tau)
         ends = self.probabilities[node] = self._wide((least, most), rest, rest)
         return (made := logit(ends[0])), made if ends[0] is ends[1] else logit(ends[1])
+
+    def _said(self, body: Node) -> Ends:
+        """Return the ends of a formula as probabilities."""
+        low, high = self.truth(body)
+        return self.probabilities.get(body) or ((p := probability(low)), p if low is high else probability(high))
 
     def _spread(self, ends: Ends, have: Sequence[str], want: Sequence[str]) -> Ends:
         low = placed(ends[0], have, want)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -77,6 +78,12 @@ class Conditions:
         inner = node.body if isinstance(node, Not) else node
         if not isinstance(inner, ExpectationOver) or inner.description.free:
             return node
+        found = self.state.memo.get(("said", node))
+        if found is None:
+            found = self.state.memo["said", node] = self._said(node, inner)
+        return cast(Node, found)
+
+    def _said(self, node: Node, inner: ExpectationOver) -> Node:
         low, high = self.state.over(inner.description)
         middle = self.state.middle
         if int((high > middle).sum()) != 1 or not (low > middle).any():
@@ -86,6 +93,12 @@ class Conditions:
 
     def _foretold(self, node: ExpectationOver) -> bool:
         """Tell whether a description is not settled yet, but will soon be, and its relation can be guessed at."""
+        found = self.state.memo.get(("foretold", node))
+        if found is None:
+            found = self.state.memo["foretold", node] = self._is_foretold(node)
+        return bool(found)
+
+    def _is_foretold(self, node: ExpectationOver) -> bool:
         if node.description.free or quantified(node.description.body) or self.said(node) is not node:
             return False
         pairs = [a for a in walk(node.body) if isinstance(a, Atom) and len(a.terms) == 2]

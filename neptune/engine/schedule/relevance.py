@@ -246,12 +246,16 @@ class Relevance:
 
     def _leads_on(self, description: plan.Description, inside: Axes, mask: Mask, exact: bool) -> bool:
         """Make a description's body relevant, if that leads to any ground atom to ask; tell whether it does."""
-        trial = Relevance(self.state, exact)
-        trial._push(description.body, inside, mask, exact)
-        trial._drain(first_only=True)
-        if trial.wanted:
+        memo, key = self.state.memo, (description, exact, mask.tobytes())
+        leads = memo.get(key)
+        if leads is None:  # found out once: descriptions within descriptions would double the work with each
+            trial = Relevance(self.state, exact)
+            trial._push(description.body, inside, mask, exact)
+            trial._drain(first_only=True)
+            leads = memo[key] = bool(trial.wanted)
+        if leads:
             self._push(description.body, inside, mask, exact)
-        return bool(trial.wanted)
+        return bool(leads)
 
     def _count(self, node: plan.Count, mask: Mask, weight: Floats, exact: bool) -> None:
         low, high = self.state.over(node)
@@ -268,7 +272,7 @@ class Relevance:
 
     def _describe(self, node: plan.Describe, mask: Mask, weight: Floats, exact: bool) -> None:
         """The values that may still be the truest."""
-        bounds = [self.state.bounds(body) for body in node.bodies]
+        bounds = self.state.bounds_of(node.bodies)
         best = max(float(low) for low, _ in bounds)
         for body, (low, high) in zip(node.bodies, bounds, strict=True):
             if float(high) >= best and float(low) < float(high):

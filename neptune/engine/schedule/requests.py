@@ -53,7 +53,7 @@ class Asker:
 
     @property
     def journal(self) -> list[Decision] | None:
-        """The decisions, where they are all that was asked for, and each was settled within the limit; else ``None``."""
+        """The decisions, where they are all that was asked for, each settled within the limit; else ``None``."""
         whole = not self.strayed and all(decision.outcome == "settled" for decision in self.decisions)
         rounds = [made for decision in self.decisions for made in decision.rounds]
         uncut = all(sum(len(t) for _, t in r.asked) == sum(len(t) for _, t in r.choices) for r in rounds)

@@ -5,7 +5,7 @@ Every array about a node has one axis of length N for each variable in :func:`ax
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -101,6 +101,9 @@ class State:
         self._askable: dict[plan.Atom, Mask] = {}
         self._siblings: dict[plan.Atom, list[tuple[plan.Predicate, Table]]] = {}
         self._told: dict[plan.Atom, list[tuple[plan.Predicate, Mask, Mask]]] = {}
+        self._opened: dict[tuple[plan.Node, bool], Mask] = {}
+        self.memo: dict[Hashable, Any] = {}
+        """What whoever looks at this state has found out, until the next round."""
         self._probabilities: dict[plan.Atom, Floats] = {}
 
     def refresh(self) -> None:
@@ -115,7 +118,7 @@ class State:
 
     def _begin(self, known: LookedAt) -> None:
         self._bounds, self._askable, self._told = known
-        self._guesses, self._probabilities = {}, {}
+        self._guesses, self._probabilities, self._opened, self.memo = {}, {}, {}, {}
 
     # --- bounds ----------------------------------------------------------------------------------
 
@@ -126,6 +129,13 @@ class State:
             found = self._bounds[node, False] = self.evaluator.ends(node)
         return found
 
+    def bounds_of(self, nodes: Sequence[plan.Node]) -> list[tuple[Floats, Floats]]:
+        """Return the bounds of several nodes."""
+        if any((node, False) not in self._bounds for node in nodes):
+            for node, ends in zip(nodes, self.evaluator.ends_of(nodes), strict=True):
+                self._bounds[node, False] = ends
+        return [self.bounds(node) for node in nodes]
+
     def over(self, node: plan.Count | plan.Description) -> tuple[Floats, Floats]:
         """Return the bounds of the body over :func:`over_axes`."""
         found = self._bounds.get((node, True))
@@ -135,7 +145,10 @@ class State:
 
     def open(self, node: plan.Node, exact: bool) -> Mask:
         """Return where the node is undecided (`exact`: where its value is unknown)."""
-        return self.is_open(*self.bounds(node), exact)
+        found = self._opened.get((node, exact))
+        if found is None:
+            found = self._opened[node, exact] = self.is_open(*self.bounds(node), exact)
+        return found
 
     def is_open(self, low: Floats, high: Floats, exact: bool) -> Mask:
         """Return where bounds leave ½ (`exact`: anything) undecided."""

@@ -66,7 +66,7 @@ def settled(goal: Goal, evaluator: Executor) -> bool:
     if goal.kind == "some":
         return _some(_alternatives(goal, evaluator), evaluator, margin)
     if isinstance(node, Describe):
-        return _largest([evaluator.ends(body) for body in node.bodies], evaluator, margin)
+        return _largest(evaluator.ends_of(node.bodies), evaluator, margin)
     low, high = evaluator.ends(node)
     if goal.kind == "exact":
         return low is high or bool((low == high).all())
@@ -82,7 +82,7 @@ def fitting(goal: Goal, evaluator: Executor) -> bool:
 
 def _alternatives(goal: Goal, evaluator: Executor) -> list[Ends]:
     node = goal.node
-    return [evaluator.ends(b) for b in node.bodies] if isinstance(node, Describe) else [evaluator.ends(node)]
+    return evaluator.ends_of(node.bodies) if isinstance(node, Describe) else [evaluator.ends(node)]
 
 
 def _sides(evaluator: Executor, margin: float) -> tuple[float, float]:
