@@ -13,6 +13,7 @@ import pytest
 from neptune.answer import Answer
 from neptune.engine import Engine
 from neptune.engine.evidence.kept import EvidenceKept
+from neptune.engine.evidence.store import Evidence
 from neptune.errors import ModelFailedError, OracleFailedError
 from neptune.perception.oracle.scene import SceneOracle
 from neptune.runs.runner.batches import GROWTH, Batches
@@ -49,7 +50,9 @@ class Fake:
 
     def __init__(self, engine: Engine, program: str, scene: Scene, log: list[str], failure: Any = None) -> None:
         self.engine, self.program, self.scene, self.log = engine, program, scene, log
-        self.failure, self.answer, self.evidence = failure, None, None
+        self.failure = failure
+        self.answer: Answer | None = None
+        self.evidence: Evidence | None = None
 
     def prepare(self) -> None:
         self.log.append("prepared")
@@ -121,13 +124,14 @@ def test_batches_do_not_hang_on_the_clock_and_answers_are_those_of_one_by_one(mo
     assert one.batches == counted.ahead.batches == rounds
     hours = itertools.count(step=3600.0)
     monkeypatch.setattr(time, "monotonic", lambda: next(hours))  # each look at the clock is an hour later
-    found, batches, _ = run(asked, together)
+    found, batches, log = run(asked, together)
     assert said(found) == said(alone), "calls, rounds and traces too"
     assert batches.ahead.batches == together.batches <= rounds / 20
     sent = {"batches": together.batches, "rounds": rounds, "samples": len(asked)}
     assert batches.sent()["oracle_batches"] == {**sent, "unneeded": batches.ahead.unneeded}
     assert together.cells == one.cells + batches.ahead.unneeded
     assert batches.ahead.unneeded < one.cells / 20
+    assert log.count("foreseen") > len(asked) / 2, "most are not run twice"
 
 
 def test_a_picture_that_comes_back_is_asked_no_more_than_one_by_one() -> None:
