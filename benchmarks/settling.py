@@ -15,7 +15,6 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,8 +27,8 @@ from neptune.engine import Engine  # noqa: E402
 from neptune.engine.assemble import several_of  # noqa: E402
 from neptune.errors import NeptuneError  # noqa: E402
 from neptune.tasks import Sample  # noqa: E402
-from neptune.writer.chat import Chat, Settings, Spent  # noqa: E402
-from neptune.writer.several.settle import Asker, Several  # noqa: E402
+from neptune.writer.chat import Chat, Settings  # noqa: E402
+from neptune.writer.several.settle import Asker, Settled, Several  # noqa: E402
 from neptune.writer.vote import Candidate  # noqa: E402
 from neptune.writer.writer import Writer  # noqa: E402
 
@@ -47,24 +46,17 @@ class Compared(Several):
 
     ways: dict[str, str]
 
-    def settled(
-        self, candidates: Sequence[Candidate], question: str, ask: Asker
-    ) -> tuple[list[Candidate], list[str], Spent]:
+    def settled(self, candidates: Sequence[Candidate], question: str, ask: Asker) -> Settled:
         """Return the vote; see :class:`Several`."""
-        voted, notes, spent = replace(self, checks=frozenset()).by_class(candidates, question, ask)
+        found = Several(self.compare, self.test).settled(candidates, question, ask)
+        voted = found.candidates
         object.__setattr__(self, "ways", {"vote": voted[0].program})
         if len(voted) > 1:
             text = PLAIN.format(programs="\n".join(c.program for c in voted), question=question)
             plain, _ = ask(text, True)
-            shown, _, _ = Several(self.compare, self.test, frozenset({"scene"})).settled(voted, question, ask)
+            shown = Several(self.compare, self.test, frozenset({"scene"})).settled(voted, question, ask).candidates
             self.ways.update(plain=plain or voted[0].program, scene=shown[0].program)
-        return voted, notes, spent
-
-    def by_class(
-        self, candidates: Sequence[Candidate], question: str, ask: Asker
-    ) -> tuple[list[Candidate], list[str], Spent]:
-        """Return the programs by what they mean."""
-        return Several(self.compare, self.test).settled(candidates, question, ask)
+        return found
 
 
 def main() -> None:

@@ -168,15 +168,16 @@ def writer_of(config: Config) -> Writer | None:
 def several_of(config: Config) -> Several:
     """Return what is done with different programs for one question: told apart, and settled as a config says."""
     from neptune.engine.analysis.differing import difference, run_tests
-    from neptune.engine.analysis.made_scenes import in_words
+    from neptune.engine.analysis.made_scenes import in_words, svg_of
     from neptune.writer.several.settle import Dispute, Several
 
     vocabulary, limits = vocabulary_of(config.vocabulary), Limits(**config.limits)
 
     def compare(programs: Sequence[str]) -> Dispute:
         found = difference(programs, vocabulary, limits=limits, budget=DISPUTE_BUDGET)
-        scene = "" if found.scene is None else in_words(found.scene)
-        return Dispute(found.classes, scene, found.answers)
+        if found.scene is None:
+            return Dispute(found.classes, "", found.answers)
+        return Dispute(found.classes, in_words(found.scene), found.answers, svg_of(found.scene))
 
     def test(program: str, tests: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
         found = run_tests(program, tests, vocabulary, limits)

@@ -32,7 +32,8 @@ WHAT, HINT = "The program cache", "Make room, or choose another program_cache_ad
 _LONG = 500
 
 Entry = dict[str, Any]
-"""``question task model prompt_hash settings programs notes usage``; `programs` are ``{"program", "weight"}``."""
+"""``question task model prompt_hash settings programs notes usage``, and ``dispute`` where programs differ; `programs`
+are ``{"program", "weight"}``."""
 
 
 def make_key(question: str, task: str, prompt_hash: str, model: str, settings: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ cache again, for the next run. What the checker finds costs no oracle call.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,9 @@ class Written:
         All different programs with their weights, `program` first.
     prompt_hash
         See :class:`~neptune.writer.prompt.Prompt`; ``""`` where no prompt is known.
+    dispute
+        Where different programs were written and a small scene parts them: the scene, and what each says of it; see
+        :class:`~neptune.writer.several.settle.Settled`.
     """
 
     program: str
@@ -67,6 +70,7 @@ class Written:
     source: str = "cache"
     candidates: tuple[Candidate, ...] = ()
     prompt_hash: str = ""
+    dispute: Mapping[str, Any] | None = None
 
 
 class Writer:
@@ -275,6 +279,7 @@ class Writer:
             "programs": [{"program": c.program, "weight": round(c.weight, 6)} for c in written.candidates],
             "notes": list(written.notes),
             "usage": written.usage.as_dict(),
+            **({"dispute": written.dispute} if written.dispute else {}),
         }
 
     def _ask(self, prompt: Prompt, question: str) -> Written:
@@ -307,12 +312,12 @@ class Writer:
             notes.append(self.chat.note)
         if faults:
             notes.append(f"{len(faults)} of {len(replies)} samples were no programs")
-        candidates = merge(good)
+        candidates, dispute = merge(good), None
         if len(replies) > 1:
             notes.append(f"{len(good)} programs, {len(candidates)} different")
         if len(candidates) > 1:
             try:
-                candidates, more, cost = self.several.settled(candidates, question, self._asker(messages))
+                candidates, more, cost, dispute = self.several.settled(candidates, question, self._asker(messages))
             except failures.ProviderError as error:
                 error.__dict__["spent"] = spent
                 raise
@@ -320,7 +325,7 @@ class Writer:
             with self._lock:
                 self.spent += cost
         model = self.chat.settings.model
-        return Written(candidates[0].program, tuple(notes), spent, model, tuple(candidates), prompt.hash)
+        return Written(candidates[0].program, tuple(notes), spent, model, tuple(candidates), prompt.hash, dispute)
 
     def _asker(self, messages: list[Message]) -> Asker:
         """Return what asks the model once more after its prompt, for a text or for a program that passes the checks."""
@@ -382,7 +387,9 @@ class _Failed(Exception):
 def _from_entry(entry: Entry) -> Written:
     candidates = tuple(Candidate(p["program"], float(p.get("weight", 1.0))) for p in entry["programs"])
     notes = tuple(str(n) for n in entry.get("notes", ()))
-    return Written(candidates[0].program, notes, Spent(), "cache", candidates, str(entry.get("prompt_hash") or ""))
+    dispute, of = entry.get("dispute"), str(entry.get("prompt_hash") or "")
+    kept = dispute if isinstance(dispute, Mapping) else None
+    return Written(candidates[0].program, notes, Spent(), "cache", candidates, of, kept)
 
 
 def default_cache(model: str) -> Path:

@@ -201,6 +201,14 @@ def test_several_programs_vote_in_a_run():
     noted = [n for r in records() for n in r["notes"]]
     assert any("disagree" in n for n in noted)
     assert any("differ first on" in n for n in noted)
+    shown = [r["dispute"] for r in records() if "dispute" in r]
+    assert shown
+    assert all(d["drawing"].startswith("<svg ") and len(d["programs"]) == 2 for d in shown)
+    before = records()
+    Path("run").rename("first")
+    with serving(lambda request, n: pytest.fail("the programs are known")) as server:
+        run(server.url, code_gen_samples=3)
+    assert [r.get("dispute") for r in records()] == [r.get("dispute") for r in before]  # kept with the programs
 
 
 def test_engine_ask_writes_the_program_itself(tmp_path):

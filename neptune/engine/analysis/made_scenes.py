@@ -173,17 +173,22 @@ _SHAPES = {
 
 
 def svg_of(scene: Scene) -> str:
-    """Return a made scene as a drawing: seen from above, the front below; metal has a white rim."""
-    annotation = scene.annotation
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_SIZE[0]} {_SIZE[1]}" width="240" role="img">']
+    """Return a made scene as a drawing: seen from above, the front below; metal has a white rim.
+
+    What another world has no word for is drawn as a grey square with a dark rim.
+    """
+    attributes, (width, height) = scene.annotation.attributes if scene.annotation else {}, scene.size
+    size = f'width="{width}" height="{height}"'
+    # Its own size is the picture's, so that it has one where it is an image by itself.
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" {size} role="img">']
     parts.append(f"<title>{escape(in_words(scene))}</title>")
-    parts.append(f'<rect width="{_SIZE[0]}" height="{_SIZE[1]}" fill="#f2f2f2"/>')
-    for k, (x0, y0, x1, _) in enumerate(scene.boxes.tolist() if annotation is not None else []):
-        assert annotation is not None
-        side, colour = x1 - x0, annotation.attributes["color"][k]
-        rim = "#fff" if annotation.attributes["material"][k] == "metal" else "#333"
-        style = f'fill="{_FILL.get(colour, colour)}" stroke="{rim}" stroke-width="4"'
-        shape = _SHAPES[annotation.attributes["shape"][k]]
+    parts.append(f'<rect {size} fill="#d9d9d9"/>')
+    for k, (x0, y0, x1, _) in enumerate(scene.boxes.tolist()):
+        side, colour = x1 - x0, attributes["color"][k] if "color" in attributes else ""
+        rim = "#fff" if "material" in attributes and attributes["material"][k] == "metal" else "#333"
+        fill = _FILL.get(colour, colour if colour in ATTRIBUTES["color"] else "#7f7f7f")
+        style = f'fill="{fill}" stroke="{rim}" stroke-width="4"'
+        shape = _SHAPES.get(attributes["shape"][k] if "shape" in attributes else "", _SHAPES["cube"])
         parts.append(shape.format(x0, y0, side, style, x0 + side / 2, y0 + side / 2, side / 2, side / 3))
         parts.append(f'<text x="{x0:.0f}" y="{y0 - 6:.0f}" font-size="18">{k}</text>')
     return "".join([*parts, "</svg>"])

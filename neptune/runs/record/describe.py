@@ -21,6 +21,8 @@ def describe_writing(written: Written | None) -> dict[str, Any]:
         fields["prompt_hash"] = written.prompt_hash
     if len(written.candidates) > 1:
         fields["programs"] = [{"program": c.program, "weight": c.weight} for c in written.candidates]
+    if written.dispute:
+        fields["dispute"] = dict(written.dispute)
     return fields
 
 

@@ -167,7 +167,7 @@ _LISTS = {"notes", "presuppositions", "ambiguous", "objects", "trace", "plan", "
 _LISTS |= {"regions", "variables", "program_notes", "oracle_remarks", "calls", "programs", "witness"}
 _LISTS |= {"answer_set", "answer_chances", "changed"}
 _OBJECTS = {"judge", "blame", "beside", "variants", "flip", "usage", "oracle_failures", "seen", "verified", "tests"}
-_OBJECTS |= {"conversation"}
+_OBJECTS |= {"conversation", "dispute"}
 
 
 def _fits(name: str, value: Any) -> bool:

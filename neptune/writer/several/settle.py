@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import dsl
 from neptune.errors import NeptuneError
@@ -40,11 +40,36 @@ class Dispute:
         The smallest scene on which two of them differ, in words; ``""``: none was found.
     answers
         What each program says of it, in words.
+    drawing
+        The scene, drawn, as SVG; ``""``: none was found.
     """
 
     classes: tuple[tuple[int, ...], ...]
     scene: str
     answers: tuple[str, ...]
+    drawing: str = ""
+
+
+class Settled(NamedTuple):
+    """What came of different programs.
+
+    Parameters
+    ----------
+    candidates
+        The programs that are left, with their weights.
+    notes
+        What was done, in words.
+    spent
+        What it cost.
+    dispute
+        For review by a person, where programs differ: the smallest scene on which they do, in words (``scene``) and
+        drawn (``drawing``, SVG), and ``programs``, each with what it ``says`` there. ``None``: no scene parts them.
+    """
+
+    candidates: list[Candidate]
+    notes: list[str]
+    spent: Spent
+    dispute: dict[str, Any] | None = None
 
 
 Compare = Callable[[Sequence[str]], Dispute]
@@ -70,10 +95,8 @@ class Several:
     test: Test | None = None
     checks: frozenset[str] = field(default_factory=frozenset)
 
-    def settled(
-        self, candidates: Sequence[Candidate], question: str, ask: Asker
-    ) -> tuple[list[Candidate], list[str], Spent]:
-        """Return the programs that are left with their weights, notes, and what it cost.
+    def settled(self, candidates: Sequence[Candidate], question: str, ask: Asker) -> Settled:
+        """Return the programs that are left with their weights, and how that came about.
 
         Raises
         ------
@@ -82,11 +105,11 @@ class Several:
         """
         found, notes, spent = list(candidates), list[str](), Spent()
         if self.compare is None or len(found) < 2:
-            return found, notes, spent
+            return Settled(found, notes, spent)
         try:
             dispute = self.compare([c.program for c in found])
         except (dsl.ProgramError, NeptuneError):
-            return found, notes, spent
+            return Settled(found, notes, spent)
         if len(dispute.classes) < len(found):
             notes.append(f"{len(found)} programs are {len(dispute.classes)} by what they say of small scenes")
         left = [c[0] for c in dispute.classes]
@@ -94,7 +117,10 @@ class Several:
         answers = [dispute.answers[k] for k in left] if dispute.answers else []
         order = sorted(range(len(found)), key=lambda k: -found[k].weight)
         found, answers = [found[k] for k in order], [answers[k] for k in order] if answers else []
+        shown = None
         if len(set(answers)) > 1:
+            shown = {"scene": dispute.scene, "drawing": dispute.drawing}
+            shown |= {"programs": [{"program": c.program, "says": a} for c, a in zip(found, answers, strict=True)]}
             said = "; ".join(f"program {k + 1}: {answer}" for k, answer in enumerate(answers))
             notes.append(f"they differ where there is {dispute.scene}. {said}")
         if len(found) > 1 and "tests" in self.checks and self.test is not None:
@@ -103,7 +129,7 @@ class Several:
         if len(found) > 1 and len(set(answers)) > 1 and "scene" in self.checks:
             found, more, cost = self._shown(found, dispute.scene, answers, question, ask)
             notes, spent = [*notes, *more], spent + cost
-        return found, notes, spent
+        return Settled(found, notes, spent, shown)
 
     def _shown(
         self, found: list[Candidate], scene: str, answers: Sequence[str], question: str, ask: Asker

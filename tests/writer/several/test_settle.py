@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -38,20 +39,20 @@ def several(*checks: str) -> Several:
 def test_programs_of_one_meaning_vote_as_one() -> None:
     given = [Candidate(WRONG, 0.4), Candidate(RIGHT, 0.3), Candidate(ALIKE, 0.3)]
     ask = Scripted()
-    found, notes, spent = several().settled(given, QUESTION, ask)
+    found, notes, spent, _ = several().settled(given, QUESTION, ask)
     assert [(c.program, pytest.approx(c.weight)) for c in found] == [(RIGHT, 0.6), (WRONG, 0.4)]
     assert "3 programs are 2" in notes[0]
     assert notes[1].startswith("they differ where there is object 0: ")
     assert notes[1].endswith("program 1: no; program 2: yes")
     assert ask.asked == []
     assert spent.calls == 0
-    plain, _, _ = Several().settled(given, QUESTION, ask)
+    plain, *_ = Several().settled(given, QUESTION, ask)
     assert plain == given  # nobody tells them apart
 
 
 def test_the_model_is_shown_the_scene_the_answers_and_the_question() -> None:
     ask = Scripted(program=ALIKE)
-    found, notes, spent = several("scene").settled([Candidate(WRONG, 0.7), Candidate(RIGHT, 0.3)], QUESTION, ask)
+    found, notes, spent, _ = several("scene").settled([Candidate(WRONG, 0.7), Candidate(RIGHT, 0.3)], QUESTION, ask)
     assert [c.program for c in found] == [ALIKE]
     assert found[0].weight == 1.0
     assert "settled on that of weight 0.30" in notes[-1]
@@ -64,15 +65,29 @@ def test_the_model_is_shown_the_scene_the_answers_and_the_question() -> None:
     assert f"{RIGHT}\nsays: no" in shown
 
 
+def test_a_person_is_shown_the_scene_drawn_beside_what_each_program_says() -> None:
+    given = [Candidate(WRONG, 0.4), Candidate(RIGHT, 0.3), Candidate(ALIKE, 0.3)]
+    dispute = several().settled(given, QUESTION, Scripted()).dispute
+    assert dispute is not None
+    assert dispute["programs"] == [{"program": RIGHT, "says": "no"}, {"program": WRONG, "says": "yes"}]
+    drawn = ElementTree.fromstring(dispute["drawing"])
+    name = {"s": "http://www.w3.org/2000/svg"}
+    title = drawn.find("s:title", name)
+    assert title is not None
+    assert title.text == dispute["scene"]
+    assert [t.text for t in drawn.findall("s:text", name)] == ["0"]  # one red thing parts them
+    assert several().settled([Candidate(RIGHT, 0.5), Candidate(ALIKE, 0.5)], QUESTION, Scripted()).dispute is None
+
+
 def test_where_the_model_writes_nothing_of_use_the_vote_stands() -> None:
     given = [Candidate(WRONG, 0.7), Candidate(RIGHT, 0.3)]
-    found, notes, _ = several("scene").settled(given, QUESTION, Scripted(program=None))
+    found, notes, *_ = several("scene").settled(given, QUESTION, Scripted(program=None))
     assert found == given
     assert "no program" in notes[-1]
 
 
 def test_a_program_that_is_neither_is_taken_and_said_so() -> None:
-    found, notes, _ = several("scene").settled(
+    found, notes, *_ = several("scene").settled(
         [Candidate(WRONG, 0.5), Candidate(RIGHT, 0.5)], QUESTION, Scripted(program="exists(Object, lambda x: blue(x))")
     )
     assert found[0].program == "exists(Object, lambda x: blue(x))"
@@ -88,10 +103,10 @@ def test_tests_that_the_model_writes_weed_out_programs() -> None:
     ]
     ask = Scripted(tests="Tests:\n" + "\n".join(map(json.dumps, lines)))
     given = [Candidate(WRONG, 0.7), Candidate(RIGHT, 0.3)]
-    found, notes, _ = several("tests").settled(given, QUESTION, ask)
+    found, notes, *_ = several("tests").settled(given, QUESTION, ask)
     assert [(c.program, c.weight) for c in found] == [(RIGHT, 1.0)]
     assert notes[-1] == "2 tests by the model: 1, 2 passed"
-    nothing, notes, _ = several("tests").settled(given, QUESTION, Scripted(tests="I can not."))
+    nothing, notes, *_ = several("tests").settled(given, QUESTION, Scripted(tests="I can not."))
     assert [c.program for c in nothing] == [WRONG, RIGHT]
     assert notes[-1] == "no test of use"
 
@@ -123,7 +138,7 @@ def test_plain_repair_keeps_the_majority_where_a_scene_turns_it() -> None:
 
     def right_of(given: list[Candidate], checks: tuple[str, ...], right: str) -> bool:
         ask = Scripted(program=right if checks else None)
-        found, _, _ = several(*checks).settled(given, "…", ask)
+        found, *_ = several(*checks).settled(given, "…", ask)
         return found[0].program == right
 
     results: dict[tuple[str, ...], Any] = {

@@ -10,7 +10,7 @@ async function drawSample(row) {
   if (mine !== turn) return; // another one was chosen meanwhile
   const sides = [both.a, both.b].map((sample) => new View({...row, ...sample.row}, sample));
   const columns = sides.map((view, k) => make("div", "", make("h2", "", facts.names[k]), verdict(view.row, view.sample), view.picture()));
-  const more = sides.map((view) => make("div", "", ...[alerts(view.sample), panelTalk(view.sample), view.program(), view.plan(), panelFlip(view.row, view.sample, view), panelCalls(view.sample), panelCost(view.sample)].filter(Boolean)));
+  const more = sides.map((view) => make("div", "", ...[alerts(view.sample), panelTalk(view.sample), view.program(), panelDispute(view.sample), view.plan(), panelFlip(view.row, view.sample, view), panelCalls(view.sample), panelCost(view.sample)].filter(Boolean)));
   const moved = panelMoved(sides);
   place.replaceChildren(topLine(row), make("div", "question", row.question || "(no question)"), make("div", "sides both", ...columns), ...[moved].filter(Boolean), make("div", "sides", ...more));
   place.scrollTop = 0;

@@ -27,6 +27,24 @@ function panelFlip(row, sample, view) {
   return make("div", "panel", make("h2", "", "The smallest change that flips the answer"), list, flip.changes.length ? changes : null, more);
 }
 
+// Programs of one question that differ: the smallest made scene on which they do, drawn, and what each says of it.
+function panelDispute(sample) {
+  const dispute = sample.dispute;
+  if (!dispute || !Array.isArray(dispute.programs) || dispute.programs.length < 2) return null;
+  const words = show(dispute.scene);
+  const panel = make("div", "panel dispute", make("h2", "", "Where the programs differ: the smallest made scene that parts them"));
+  if (typeof dispute.drawing === "string" && dispute.drawing.startsWith("<svg ")) {
+    const img = make("img");
+    img.alt = words;
+    img.src = `data:image/svg+xml,${encodeURIComponent(dispute.drawing)}`; // as an image it can run nothing, and load nothing
+    panel.append(make("figure", "", img, make("figcaption", "", `${words}. Seen from above, the front below; metal has a white rim.`)));
+  } else panel.append(make("p", "note", words));
+  const list = make("dl", "facts");
+  for (const said of dispute.programs) if (said) list.append(make("dt", "", make("b", "", show(said.says))), make("dd", "", make("code", "", show(said.program))));
+  panel.append(list);
+  return panel;
+}
+
 function panelCost(sample) {
   const usage = sample.usage || {}, list = make("dl", "facts");
   const add = (name, text) => list.append(make("dt", "", name), make("dd", "", text));

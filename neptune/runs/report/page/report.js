@@ -14,7 +14,7 @@ async function drawSample(row) {
   const view = new View(row, sample), halves = make("div", "halves");
   place.replaceChildren(topLine(row), make("div", "question", row.question || "(no question)"), verdict(row, sample), ...[alerts(sample)].filter(Boolean), halves);
   const shown = view.picture();
-  current = {halves, panels: [shown, panelTalk(sample), view.program(), view.plan(), panelFlip(row, sample, view), panelCalls(sample), panelCost(sample)]};
+  current = {halves, panels: [shown, panelTalk(sample), view.program(), panelDispute(sample), view.plan(), panelFlip(row, sample, view), panelCalls(sample), panelCost(sample)]};
   balance(current.halves, current.panels);
   place.scrollTop = 0;
   view.place();
