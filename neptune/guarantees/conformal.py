@@ -12,7 +12,6 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from neptune.errors import ConfigError
 from neptune.guarantees.risk import fewest
@@ -188,6 +187,8 @@ def selective_threshold(
     alpha, delta
         In (0, 1).
     """
+    from scipy.stats import binom  # a second to load, and few runs need it
+
     fewest(alpha, delta)  # checks both
     first: dict[Hashable, int] = {}
     for k, group in enumerate(groups):

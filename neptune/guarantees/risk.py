@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from neptune.errors import ConfigError
 
@@ -40,6 +39,8 @@ def p_value(losses: Sequence[float] | Floats, alpha: float) -> float:
     ConfigError
         If alpha is not in (0, 1), or a loss not in [0, 1].
     """
+    from scipy.stats import binom  # a second to load, and few runs need it
+
     values = _checked(losses, alpha)
     n = len(values)
     if not n:

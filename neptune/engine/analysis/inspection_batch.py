@@ -7,11 +7,12 @@ them is laid out once a program, and its values are those of one evaluation for 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from dsl import plan
 from dsl.errors import LimitError
-from dsl.plan import Atom, Count, CountTrue, Describe, Description, Node, Not, Predicate
+from dsl.plan import Atom, Count, CountTrue, Describe, Description, Node, Not, Predicate, make
 from neptune.algebra.convert import as_float
 from neptune.engine.analysis.inspection import MOST_NODES, parts_of
 from neptune.engine.analysis.robustness import cell_limit
@@ -28,7 +29,7 @@ from neptune.engine.compile import plan_cache as plans
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import from_evidence
 from neptune.engine.evaluate.batched import Group, Padded
-from neptune.engine.evaluate.stage import Stage
+from neptune.engine.evaluate.stage import NotAlike, Stage
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.replies import MAX_LOGIT
 from neptune.engine.evidence.store import Evidence
@@ -36,6 +37,8 @@ from neptune.engine.evidence.tables import Table
 from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.schedule.stopping import MARGIN, Goal
 from neptune.engine.session.batch_readings import Job
+from neptune.engine.session.forms.forms import Filling, keeps_conjunctions
+from neptune.engine.session.forms.words import PLACEHOLDER
 from neptune.engine.session.precompiled import Precompiled
 from neptune.engine.session.readout import GOALS
 
@@ -131,12 +134,48 @@ class Insides:
         """Return how a run's program is laid out, if its scene is small enough for the plan as written."""
         made = job.made
         if made not in self._layouts:
-            self._layouts[made] = _laid_out(self._context, made)
+            self._layouts[made] = self._filled(*made.form) if made.form is not None else None
+            if self._layouts[made] is None:
+                self._layouts[made] = _laid_out(self._context, made)
         layout = self._layouts[made]
         if layout is None:
             return None
         program = plans.plan(layout.stage.template.node, "parts", None)
         return layout if program.peak_cells(len(job.scene)) <= cell_limit(self._context) else None
+
+    def _filled(self, like: Precompiled, words: Filling) -> _Layout | None:
+        """Return how a form is laid out with these words; ``None`` where a program is laid out by itself."""
+        if like not in self._layouts:
+            self._layouts[like] = _laid_out(self._context, like)
+        layout = self._layouts[like]
+        if layout is None or not keeps_conjunctions((layout.goal.node, *layout.stage.truths), words):
+            return None
+        shown: list[_Shown] = []
+        for line in layout.shown:
+            placed = _PLACED.fullmatch(line.row["text"])
+            if placed is None:
+                shown.append(line)
+                continue
+            atom = cast(Atom, _atom(line.node))
+            for p in words.meant(atom.predicate):
+                terms = placed[3].split(", ")
+                if atom.predicate.name in words.swapped:
+                    atom, terms = make(Atom, atom.predicate, atom.terms[::-1]), terms[::-1]
+                text, own = f"{placed[1]}{p}({', '.join(terms)})", make(Atom, p, atom.terms)
+                said = {**line.said, "question": self._context.wording.question(p).text}
+                node = own if isinstance(line.node, Atom) else make(Not, own)
+                shown.append(_Shown({**line.row, "text": text}, node, (), line.vars, said))
+        if len(shown) >= MOST_NODES or len(layout.shown) >= MOST_NODES:
+            return None  # not all of it is shown
+        try:
+            stage = layout.stage.filled(words.node, words.meant, words.swapped)
+        except NotAlike:
+            return None
+        return replace(layout, shown=shown, stage=stage)
+
+
+_PLACED = re.compile(rf"(.*?)({PLACEHOLDER})\((.*)\)")
+"""The line of an atom of a form."""
 
 
 def _laid_out(context: RunContext, made: Precompiled) -> _Layout | None:

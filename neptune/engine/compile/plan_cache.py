@@ -73,6 +73,18 @@ def template(node: Node) -> Template:
     return Template(transform(node, numbered), tuple(predicates), tuple(objects))
 
 
+@cached(LRUCache(TEMPLATES_KEPT), lock=Lock())
+def turned(node: Node, names: tuple[str, ...]) -> Node:
+    """Return the node of a template with the places of these predicates (``P0``, …) swapped."""
+
+    def turn(current: Node) -> Node:
+        if isinstance(current, Atom) and current.predicate.name in names:
+            return make(Atom, current.predicate, current.terms[::-1])
+        return current
+
+    return transform(node, turn)
+
+
 planned = 0
 """How many templates have been planned by this process (for tests: a known one is not planned again)."""
 

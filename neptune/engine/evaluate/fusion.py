@@ -46,7 +46,12 @@ def _joined(node: And, parts: Parts) -> Node:
             operands.append(operand)
         elif of:
             names = tuple(p for leaf in of for p in parts.get(leaf.predicate, (leaf.predicate,)))
-            fused = Predicate("", 1, " ∧ ".join(repr((p.name, p.text)) for p in names))
+            fused = joined(names)
             parts[fused] = names
             operands.append(make(Atom, fused, of[0].terms))
     return plan.conjunction(operands)
+
+
+def joined(names: tuple[Predicate, ...]) -> Predicate:
+    """Return what stands for the conjunction of predicates of one object."""
+    return Predicate("", 1, " ∧ ".join([repr((p.name, p.text)) for p in names]))

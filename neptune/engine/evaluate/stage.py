@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 from dsl import plan
-from dsl.plan import Atom, Describe, Description, ExpectationOver, Node, make
+from dsl.plan import Atom, Describe, Description, ExpectationOver, Node, Predicate, make
 from neptune.engine.compile import plan_cache as plans
-from neptune.engine.evaluate.fusion import Parts, fuse
+from neptune.engine.evaluate.fusion import Parts, fuse, joined
+
+
+class NotAlike(Exception):
+    """A text is not what its form would make of it."""
 
 
 class NotBatchable(Exception):
@@ -52,6 +59,50 @@ class Stage:
     def leaves(self) -> tuple[Atom, ...]:
         """The atoms of the truths, as they are asked."""
         return atoms_of(self.truths)
+
+    def filled(
+        self, node: Callable[[Node], Node], meant: Callable[[Predicate], tuple[Predicate, ...]], swapped: frozenset[str]
+    ) -> Stage:
+        """Return the stage of a text of which this is the form's, without looking at its formulas again.
+
+        Parameters
+        ----------
+        node
+            Gives the formula that one of the form stands for.
+        meant
+            Gives the predicates that one of the form stands for, joined by "and".
+        swapped
+            The names of those of the form whose two places are swapped.
+
+        Raises
+        ------
+        NotAlike
+            If two of its predicates are one then: it would be planned otherwise.
+        """
+        parts: Parts = {}
+        predicates: list[Predicate] = []
+        template, turned = self.template, []
+        for k, predicate in enumerate(template.predicates):
+            if predicate.name in swapped:
+                turned.append(f"P{k}")
+            names = tuple([p for own in self.parts.get(predicate, (predicate,)) for p in meant(own)])
+            if len(names) == 1:
+                predicates.append(names[0])
+                continue
+            fused = joined(names)
+            parts[fused] = names
+            predicates.append(fused)
+        if len(set(predicates)) < len(predicates) or any(len(set(names)) < len(names) for names in parts.values()):
+            raise NotAlike
+        made = copy.copy(self)
+        made.__dict__.pop("leaves", None)
+        made.truths = tuple(map(node, self.truths))
+        described = [cast(Description, node(of)) for of, _ in self.presupposed]
+        made.presupposed = tuple([(of, plan.show(of)) for of in described])
+        node_of = template.node if not turned else plans.turned(template.node, tuple(turned))
+        made.template = plans.Template(node_of, tuple(predicates), template.objects)
+        made.parts = parts
+        return made
 
     @staticmethod
     def of(truths: tuple[Node, ...], whole: Node) -> Stage:

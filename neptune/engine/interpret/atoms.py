@@ -28,7 +28,8 @@ MAX_PLAN_DEPTH = 100
 
 
 @lru_cache(maxsize=4096)
-def _predicate(vocabulary: Vocabulary, name: str, arity: int) -> Predicate:
+def predicate_of(vocabulary: Vocabulary, name: str, arity: int) -> Predicate:
+    """Return the predicate of a name: synonyms resolved, with what the vocabulary says of it."""
     canonical = vocabulary.canonical(name, arity)
     same = arity == 2 and (canonical.startswith("same_") or vocabulary.same(canonical) is not None)
     symmetric = vocabulary.symmetric(canonical) or same
@@ -123,7 +124,7 @@ class Atoms:
 
     def predicate(self, name: str, arity: int) -> Predicate:
         """Return the predicate of a name: synonyms resolved, with what the vocabulary says of it."""
-        return _predicate(self.vocabulary, name, arity)
+        return predicate_of(self.vocabulary, name, arity)
 
     def _atom(self, name: str, args: list[Any], where: ast.Node, argmax: bool, note: Callable[[str], None]) -> Node:
         predicate = self.predicate(name, len(args))

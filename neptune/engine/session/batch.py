@@ -29,7 +29,8 @@ from neptune.engine.evaluate.batched import Padded
 from neptune.engine.evaluate.stage import NotBatchable, Stage
 from neptune.engine.evidence.store import Evidence, Want, ask_many
 from neptune.engine.session.batch_readings import Job, Reader, note_described, note_peak
-from neptune.engine.session.precompiled import Precompiled, precompile
+from neptune.engine.session.forms.forms import Forms
+from neptune.engine.session.precompiled import Precompiled
 from neptune.errors import NeptuneError
 from neptune.scene import Scene
 
@@ -47,7 +48,8 @@ class Batch:
     def __init__(self, context: RunContext, kept: int = PROGRAMS_KEPT) -> None:
         self._context = context
         self._programs: LRUCache[str, Precompiled | None] = LRUCache(kept)
-        self._lock = threading.Lock()
+        self._lock, self._making = threading.Lock(), threading.Lock()
+        self._forms = Forms(context)
         self._padded: Padded[Job] = Padded(context, partial(from_evidence, context.wording))
         self._reader = Reader(context, self._padded)
 
@@ -136,7 +138,8 @@ class Batch:
             if program in self._programs:
                 return self._programs[program]
         try:
-            found = precompile(self._context, program)
+            with self._making:
+                found = self._forms.made(program)
             made = found if len(list(walk(found.settled))) <= MOST_NODES else None
         except (NotBatchable, ProgramError):
             made = None

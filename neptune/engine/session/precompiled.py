@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import dsl
 from dsl import plan
@@ -40,6 +41,8 @@ class Precompiled:
         alone. -1 for other programs.
     chain
         Of a chain of ∃ with distinct variables: its nodes, outermost first. `settled`: the guarded formula.
+    form
+        The form that it was filled in from, with its words (:mod:`neptune.engine.session.forms`), if it was.
     """
 
     need: Need
@@ -52,6 +55,7 @@ class Precompiled:
     settled: Node
     told: int = -1
     chain: tuple[Exists, ...] = ()
+    form: tuple[Precompiled, Any] | None = None
     _after: dict[int, Stage] = field(default_factory=dict)
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -62,6 +62,25 @@ def _is_ready(waiting: tuple[Asked, Trial | None]) -> bool:
     return trial is None or trial.over
 
 
+class _Clock:
+    """Says how long answering takes: by this process's own time, and by what the oracle takes where that is more. On a
+    busy machine the time that others get is no reason for small windows.
+
+    Parameters
+    ----------
+    prepared
+        Seconds that were taken before.
+    """
+
+    def __init__(self, prepared: float) -> None:
+        self._prepared, self._begun = prepared, time.process_time()
+
+    def taken(self, samples: Sequence[Asked]) -> float:
+        """Return the seconds for these samples."""
+        waited = sum(asked.oracle_seconds for asked in samples)
+        return self._prepared + max(time.process_time() - self._begun, waited)
+
+
 class Batches:
     """Answers samples, a window at a time, and yields what gives the record of each, in their order.
 
@@ -98,8 +117,9 @@ class Batches:
         for asked in islice(self._samples, ALONE):
             begun = time.monotonic()
             asked.prepare()
+            clock = _Clock(time.monotonic() - begun)
             self._alone(asked)
-            each = time.monotonic() - begun
+            each = clock.taken([asked])
             self._count(asked)
             yield asked.record
             if self._stopped:
@@ -109,13 +129,14 @@ class Batches:
             window = self._prepared(min(MOST, max(1, int(SECONDS / each))))
             if not window:
                 return
+            clock = _Clock(time.monotonic() - begun)
             self._answer(window)
             for asked in window:
                 self._count(asked)
                 yield asked.record
                 if self._stopped:
                     return
-            each = (time.monotonic() - begun) / len(window)
+            each = clock.taken(window) / len(window)
 
     def _lazily(self) -> Iterator[Callable[[], Record]]:
         """Try samples out on many pictures at once, and answer them one by one as soon as their turn comes."""

@@ -287,6 +287,11 @@ class Asked:
         return self._answer is not None
 
     @property
+    def oracle_seconds(self) -> float:
+        """What the oracle has taken for its answer."""
+        return self._answer.usage.oracle_ms / 1000 if self._answer is not None else 0.0
+
+    @property
     def shows_flips(self) -> bool:
         """Whether the smallest change that flips the answer is looked for."""
         return self._config.inspect == "flips"

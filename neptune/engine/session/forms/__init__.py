@@ -1,0 +1,1 @@
+"""Programs that differ only in their words, made ready once."""
