@@ -4,7 +4,8 @@ from __future__ import annotations
 
 NEUTRAL = frozenset(
     {"record_oracle", "oracle_cache", "detection_cache", "bundle", "bundle_pictures", "prune"}
-    | {"output_dir", "resume", "num_samples", "workers", "gpus", "max_batch", "batch_wait_ms", "lazy_pictures"}
+    | {"output_dir", "resume", "num_samples", "workers", "processes", "gpus", "max_batch", "batch_wait_ms"}
+    | {"lazy_pictures"}
     | {"evaluate", "judge_model", "judge_provider", "judge_base_url", "blame"}
     | {"agree", "agree_model_name", "agree_options", "consistency", "trusted_hosts", "judge_omit"}
     | {"estimate", "estimate_objects", "prices", "max_run_calls", "dry_run", "inspect", "watch", "watch_port"}

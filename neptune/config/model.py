@@ -322,6 +322,9 @@ class Config(BaseModel):
         default_factory=list, description="GPUs to use, e.g. --gpus 0 1 or --gpus 0,1; none: the CPU."
     )
     workers: Count = Field(1, description="Samples, or judge's requests, in flight.")
+    processes: Literal["auto"] | Count = Field(
+        "auto", description="Processes that answer samples with the oracle scene; auto: one a core, in long runs."
+    )
     max_batch: Count = Field(
         256, description="Oracle cells in a batch, gathered from several workers, or sent to a GPU, at once."
     )

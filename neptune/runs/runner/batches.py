@@ -124,6 +124,15 @@ class Batches:
             yield asked.record
             if self._stopped:
                 return
+        yield from self._windows(each)
+
+    def answered(self, samples: Iterable[Asked]) -> Iterator[Callable[[], Record]]:
+        """Yield what gives the record of each of further samples: as many go together as can, if none take long."""
+        self._samples = iter(samples)
+        return self._windows(SECONDS / MOST)
+
+    def _windows(self, each: float) -> Iterator[Callable[[], Record]]:
+        """Yield what gives the records of the samples left, of which each takes about so many seconds."""
         while True:
             begun = time.monotonic()
             window = self._prepared(min(MOST, max(1, int(SECONDS / each))))

@@ -42,6 +42,7 @@ from neptune.writer.failures import ProviderError
 if TYPE_CHECKING:
     from neptune.engine import Engine
     from neptune.runs.runner.cluster.run import ClusterFlight
+    from neptune.runs.runner.processes import ProcessFlight
     from neptune.tasks import Sample, Task
 
 EXIT_OK, EXIT_BUG, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -269,11 +270,16 @@ def answer_samples(
     budget = Budget(config, int(spent))
 
     with ExitStack() as stack:
-        flight: Flight[tuple[Task, Sample, Write], Record] | Batches | ClusterFlight
+        flight: Flight[tuple[Task, Sample, Write], Record] | Batches | ClusterFlight | ProcessFlight
         if config.cluster is not None:
             from neptune.runs.runner.cluster.run import ClusterFlight
 
             flight = stack.enter_context(ClusterFlight(config, loaded, todo, programs, folder))
+            recorder = flight.recorder
+        elif (count := _processes(config, todo, programs)) > 1:
+            from neptune.runs.runner.processes import ProcessFlight
+
+            flight = stack.enter_context(ProcessFlight(config, loaded, todo, programs, folder, count))
             recorder = flight.recorder
         else:
             flight, recorder = _here(config, todo, programs, folder, budget, stack)
@@ -298,6 +304,15 @@ def answer_samples(
             folder.append(record)
             progress.add(record)
     return failure
+
+
+def _processes(config: Config, todo: Sequence[tuple[Task, int]], programs: Programs) -> int:
+    """Return how many processes answer the samples."""
+    if config.processes == 1 or config.watch:
+        return 1
+    from neptune.runs.runner.processes import processes_for
+
+    return processes_for(config, todo, programs)
 
 
 def _here(

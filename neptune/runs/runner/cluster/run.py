@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import count
@@ -22,6 +21,7 @@ from neptune.runs.runner.cluster.keeper import Keeper, lost, told
 from neptune.runs.runner.cluster.models import CALLS, DetectorActor, OracleActor
 from neptune.runs.runner.cluster.worker import RESULT, SHARD, Answerer, Home, Result, Shard
 from neptune.runs.runner.cluster.writing import WriterActor
+from neptune.runs.runner.processes import InOrder, raiser, record_of
 from neptune.runs.runner.programs import Programs
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def cut(loaded: Sequence[Task], todo: Sequence[tuple[Task, int]], size: int) -> 
             yield shard(sorted(waiting))
 
 
-class ClusterFlight:
+class ClusterFlight(InOrder):
     """Answers samples on the cluster of `cluster`, and yields what gives the record of each, in their order.
 
     Use as a context manager: leaving it ends its actors, and the cluster where it was started for this run.
@@ -107,11 +107,9 @@ class ClusterFlight:
         programs: Programs,
         folder: RunFolder,
     ) -> None:
+        super().__init__(folder)
         self._config, self._loaded, self._todo = config, loaded, todo
-        self._programs, self._folder = programs, folder
-        self._stack, self._stopped = ExitStack(), False
-        self._sent: Counter[str] = Counter()
-        self.recorder: RecordingOracle | None = None
+        self._programs, self._stack = programs, ExitStack()
 
     def __enter__(self) -> ClusterFlight:
         with ExitStack() as stack:
@@ -130,31 +128,16 @@ class ClusterFlight:
             self._folder.session["oracle_batches"] = dict(self._sent)
         self._stack.close()
 
-    def stop(self) -> None:
-        """Yield no further sample."""
-        self._stopped = True
-
     def __iter__(self) -> Iterator[Callable[[], Record]]:
+        return self.in_order(self._until_lost())
+
+    def _until_lost(self) -> Iterator[Result | Callable[[], Record]]:
+        """Yield what came of the shards, in their order; at last, where the cluster fails, what says so."""
         ray = ray_()
-        results = self._results()
-        waiting: dict[int, Callable[[], Record]] = {}
-        at = 0
-        while not self._stopped:
-            try:
-                result = next(results, None)
-            except ray.exceptions.RayError as error:
-                yield _raiser(lost(error))
-                return
-            if result is not None:
-                waiting |= self._taken(result)
-            while waiting and (at in waiting or result is None):
-                if (give := waiting.pop(at, None)) is not None:
-                    yield give
-                    if self._stopped:
-                        return
-                at += 1
-            if result is None:
-                return
+        try:
+            yield from self._results()
+        except ray.exceptions.RayError as error:
+            yield raiser(lost(error))
 
     def _results(self) -> Iterator[Result]:
         """Yield what came of the shards, in their order."""
@@ -182,49 +165,6 @@ class ClusterFlight:
                     result = pickle.loads(row)
                     assert isinstance(result, Result)
                     yield result
-
-    def _taken(self, result: Result) -> dict[int, Callable[[], Record]]:
-        """Return what gives each record of a shard, by its place, after all that they refer to is in the folder."""
-        if result.failure is not None:
-            raise result.failure
-        if self.recorder is not None:
-            self.recorder.take_over(result.evidence)
-        for sample, traceback in result.bugs:
-            self._folder.log_bug(sample, traceback)
-        self._sent.update(result.sent)
-        shared: dict[str, _Shared] = {}
-        found: dict[int, Callable[[], Record]] = {}
-        for position, said in zip(result.positions, result.said, strict=False):  # after a model that fails, fewer
-            if isinstance(said, BaseException):
-                found[position] = _raiser(said)
-                continue
-            if said.get("evidence") is not None:
-                said["evidence"] = shared.setdefault(said["evidence"], _Shared())
-            found[position] = _giver(said)
-        return found
-
-
-class _Shared:
-    """Stands for the evidence of a picture, which the samples of a shard share."""
-
-
-def _raiser(error: BaseException) -> Callable[[], Record]:
-    return lambda: _raise(error)
-
-
-def _raise(error: BaseException) -> Record:
-    raise error
-
-
-def _giver(record: Record) -> Callable[[], Record]:
-    return lambda: record
-
-
-def record_of(config: Config, folder: Path) -> Path | None:
-    """Return the file of what is seen and said in a run."""
-    if config.record_oracle == "auto":
-        return folder / RECORD
-    return Path(config.record_oracle) if config.record_oracle else None
 
 
 class _Actors:

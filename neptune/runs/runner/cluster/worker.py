@@ -105,13 +105,14 @@ class Home:
         os.chdir(self.folder)
 
 
-class _Bugs:
+class Bugs:
     """The run's folder, as far as one sample needs it: tracebacks are handed to the driver."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.found = path, list[tuple[str, str]]()
 
     def log_bug(self, sample: str, traceback: str) -> None:
+        """Keep the traceback of an unexpected exception."""
         self.found.append((sample, traceback))
 
 
@@ -186,7 +187,7 @@ class Answerer:
 
     def _answered(self, shard: Shard) -> Result:
         engine, loaded, programs = self._made
-        task, bugs = loaded[shard.task], _Bugs(self._folder)
+        task, bugs = loaded[shard.task], Bugs(self._folder)
         samples = [self._sample(task, index, name) for index, name in zip(shard.indices, shard.ids, strict=True)]
         # Nothing is known when a shard begins: what comes of it is the same wherever and however often it is answered.
         engine = copy.copy(engine)
@@ -210,7 +211,7 @@ class Answerer:
         return found
 
     def _flying(
-        self, engine: Engine, items: list[tuple[Task, Sample, Write]], bugs: _Bugs, found: Result
+        self, engine: Engine, items: list[tuple[Task, Sample, Write]], bugs: Bugs, found: Result
     ) -> Iterator[Any]:
         """Yield what gives each record, as a run on one machine makes them."""
         config = self._config
