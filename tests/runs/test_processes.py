@@ -24,9 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TIMES = {"plan_ms", "execute_ms", "oracle_ms", "inspect_ms"}
 SAMPLES = 50
 
-pytestmark = pytest.mark.skipif(
-    "fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork"
-)
+pytestmark = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork")
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from neptune.config import Config
 from neptune.errors import OracleFailedError
@@ -290,8 +290,8 @@ class ProcessFlight(InOrder):
                         connection.send(self._shards[sent])
                         has[connection].append(sent)
                         sent += 1
-                    for connection in wait([c for c, those in has.items() if those]):
-                        assert isinstance(connection, Connection)
+                    for ready in wait([c for c, those in has.items() if those]):
+                        connection = cast("Connection[Any, Any]", ready)
                         came[has[connection].popleft()] = pickle.loads(connection.recv_bytes())
                         free.append(connection)
                 except (EOFError, OSError):

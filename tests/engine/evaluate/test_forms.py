@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,8 @@ def made_texts(count: int) -> list[str]:
         v = "xyz"[depth]
         return f"iota(Object, lambda {v}: {said(v, depth)})"
 
-    heads = ("exists(Object, lambda x: {})", "count(Object, lambda x: {})", "all(Object, lambda x: {})")
-    heads += ("describe(Color, iota(Object, lambda x: {}))", "iota(Object, lambda x: {})")
+    heads = ["exists(Object, lambda x: {})", "count(Object, lambda x: {})", "all(Object, lambda x: {})"]
+    heads += ["describe(Color, iota(Object, lambda x: {}))", "iota(Object, lambda x: {})"]
     return [rng.choice(heads).format(said("x", rng.randint(0, 2))) for _ in range(count)]
 
 
@@ -114,8 +115,8 @@ def compared(texts: list[str], logic: str = "godel") -> int:
     context, filled = Engine(oracle="random", logic=logic).context, 0
     insides, known = inspection_batch.Insides(context), Forms(context)
     for text in texts:
-        alone, wrong = tried(lambda text=text: precompile(context, text))
-        made, wrong_too = tried(lambda text=text: known.made(text))
+        alone, wrong = tried(partial(precompile, context, text))
+        made, wrong_too = tried(partial(known.made, text))
         assert wrong == wrong_too
         if made is None or alone is None:
             continue
