@@ -33,8 +33,9 @@ from neptune.perception.oracle.random import RandomOracle
 from neptune.runs.runner.cluster.connect import Places
 from neptune.runs.runner.cluster.keeper import Keeper
 from neptune.runs.runner.cluster.models import OracleActor
-from neptune.runs.runner.cluster.run import WINDOW, ClusterFlight, cut, record_of
+from neptune.runs.runner.cluster.run import WINDOW, ClusterFlight, cut
 from neptune.runs.runner.cluster.worker import Answerer, Home
+from neptune.runs.runner.processes.shards import record_of
 from neptune.scene import Scene
 from neptune.scene.identity import identity, scene_digest
 from neptune.scene.picture import Picture

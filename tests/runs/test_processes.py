@@ -14,8 +14,9 @@ import pytest
 import neptune.tasks
 from neptune.cli import main
 from neptune.config import Config
-from neptune.runs.runner import batches, processes
-from neptune.runs.runner.processes import processes_for, shards_of
+from neptune.runs.runner import batches
+from neptune.runs.runner.processes import processes
+from neptune.runs.runner.processes.processes import processes_for, shards_of
 from neptune.runs.runner.programs import Programs
 from neptune.runs.runner.progress import Progress
 from neptune.tasks.clevr.clevr import Clevr

@@ -42,7 +42,7 @@ from neptune.writer.failures import ProviderError
 if TYPE_CHECKING:
     from neptune.engine import Engine
     from neptune.runs.runner.cluster.run import ClusterFlight
-    from neptune.runs.runner.processes import ProcessFlight
+    from neptune.runs.runner.processes.processes import ProcessFlight
     from neptune.tasks import Sample, Task
 
 EXIT_OK, EXIT_BUG, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -277,7 +277,7 @@ def answer_samples(
             flight = stack.enter_context(ClusterFlight(config, loaded, todo, programs, folder))
             recorder = flight.recorder
         elif (count := _processes(config, todo, programs)) > 1:
-            from neptune.runs.runner.processes import ProcessFlight
+            from neptune.runs.runner.processes.processes import ProcessFlight
 
             flight = stack.enter_context(ProcessFlight(config, loaded, todo, programs, folder, count))
             recorder = flight.recorder
@@ -310,7 +310,7 @@ def _processes(config: Config, todo: Sequence[tuple[Task, int]], programs: Progr
     """Return how many processes answer the samples."""
     if config.processes == 1 or config.watch:
         return 1
-    from neptune.runs.runner.processes import processes_for
+    from neptune.runs.runner.processes.processes import processes_for
 
     return processes_for(config, todo, programs)
 

@@ -19,9 +19,9 @@ from neptune.runs.record import Record, RunFolder
 from neptune.runs.runner.cluster.connect import STORE_MB, Places, connected, is_served, ray_
 from neptune.runs.runner.cluster.keeper import Keeper, lost, told
 from neptune.runs.runner.cluster.models import CALLS, DetectorActor, OracleActor
-from neptune.runs.runner.cluster.worker import RESULT, SHARD, Answerer, Home, Result, Shard
+from neptune.runs.runner.cluster.worker import RESULT, SHARD, Answerer, Home
 from neptune.runs.runner.cluster.writing import WriterActor
-from neptune.runs.runner.processes import InOrder, raiser, record_of
+from neptune.runs.runner.processes.shards import InOrder, Result, Shard, raiser, record_of
 from neptune.runs.runner.programs import Programs
 
 if TYPE_CHECKING:

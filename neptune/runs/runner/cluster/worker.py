@@ -7,7 +7,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,67 +18,18 @@ from neptune.engine.assemble import percepts_of
 from neptune.engine.evidence.kept import EvidenceKept
 from neptune.engine.evidence.priors import Estimates
 from neptune.errors import ConfigError, NeptuneError
-from neptune.runs.record import Record
 from neptune.runs.runner.batches import Batches, fits
 from neptune.runs.runner.cluster.keeper import KeptFound, KeptStore, said
 from neptune.runs.runner.cluster.models import PooledDetector, PooledOracle
 from neptune.runs.runner.cluster.writing import writes
 from neptune.runs.runner.flight import Flight
+from neptune.runs.runner.processes.shards import Bugs, Result, Shard
 from neptune.runs.runner.programs import Programs, Write
 from neptune.runs.runner.samples import FATAL, Asked, answer_sample
 from neptune.tasks.base import Sample, Task
 
 SHARD, RESULT = "shard", "result"
 """The columns of what goes to an engine, and of what comes back; both pickled."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Samples that one engine answers together: all questions about some pictures.
-
-    Parameters
-    ----------
-    task
-        The place of their dataset in the config.
-    positions
-        Of the samples among all that are to be answered, ascending.
-    indices, ids
-        Of the samples in their dataset.
-    """
-
-    task: int
-    positions: tuple[int, ...]
-    indices: tuple[int, ...]
-    ids: tuple[str, ...]
-
-
-@dataclass
-class Result:
-    """What came of a shard.
-
-    Parameters
-    ----------
-    positions
-        The shard's.
-    said
-        For each sample, in order, its record, or what is no matter of this sample alone. After a model that fails,
-        there is no more.
-    evidence
-        The lines of what was seen and said.
-    bugs
-        Samples with the traceback of an unexpected exception.
-    sent
-        Calls of the oracle, as :meth:`~neptune.runs.runner.batches.Batches.sent` counts them.
-    failure
-        What keeps this engine from answering at all.
-    """
-
-    positions: tuple[int, ...] = ()
-    said: list[Record | BaseException] = field(default_factory=list)
-    evidence: bytes = b""
-    bugs: list[tuple[str, str]] = field(default_factory=list)
-    sent: dict[str, int] = field(default_factory=dict)
-    failure: NeptuneError | None = None
 
 
 @dataclass(frozen=True)
@@ -103,17 +54,6 @@ class Home:
                 hint="Share it between the machines, or build the image with it",
             )
         os.chdir(self.folder)
-
-
-class Bugs:
-    """The run's folder, as far as one sample needs it: tracebacks are handed to the driver."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.found = path, list[tuple[str, str]]()
-
-    def log_bug(self, sample: str, traceback: str) -> None:
-        """Keep the traceback of an unexpected exception."""
-        self.found.append((sample, traceback))
 
 
 class Answerer:

@@ -16,20 +16,20 @@ import signal
 import sys
 import tempfile
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from neptune.config import Config
-from neptune.errors import OracleFailedError
-from neptune.perception.oracle.caching.replay import RECORD, RecordingOracle
+from neptune.errors import NeptuneError, OracleFailedError
+from neptune.perception.oracle.caching.replay import RecordingOracle
 from neptune.perception.oracle.random import RandomOracle
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.runner.batches import Batches, fits
-from neptune.runs.runner.cluster.worker import Bugs, Result, Shard
+from neptune.runs.runner.processes.shards import Bugs, InOrder, Result, Shard, raiser, record_of
 from neptune.runs.runner.programs import Programs
 from neptune.runs.runner.samples import FATAL, Asked
 
@@ -47,94 +47,6 @@ EACH = 2
 
 ORACLES, DETECTORS = frozenset({"scene", "random"}), frozenset({"scene", "none"})
 """What has no weights, asks no server and keeps no file of its own: there may be one in each process."""
-
-
-class InOrder:
-    """Takes what came of shards, wherever they were answered, and yields what gives each record in the samples' order.
-
-    Parameters
-    ----------
-    folder
-        Gets evidence and tracebacks, before the records that they belong to.
-
-    Attributes
-    ----------
-    recorder
-        Numbers the evidence of records, as one process does; ``None``: nothing is recorded.
-    """
-
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder, self._stopped = folder, False
-        self._sent: Counter[str] = Counter()
-        self.recorder: RecordingOracle | None = None
-
-    def stop(self) -> None:
-        """Yield no further sample."""
-        self._stopped = True
-
-    def in_order(self, results: Iterable[Result | Callable[[], Record]]) -> Iterator[Callable[[], Record]]:
-        """Yield what gives the records of shards; what is no result ends them."""
-        waiting: dict[int, Callable[[], Record]] = {}
-        at, left = 0, iter(results)
-        while not self._stopped:
-            result = next(left, None)
-            if result is not None and not isinstance(result, Result):
-                yield result
-                return
-            if result is not None:
-                waiting |= self._taken(result)
-            while waiting and (at in waiting or result is None):
-                if (give := waiting.pop(at, None)) is not None:
-                    yield give
-                    if self._stopped:
-                        return
-                at += 1
-            if result is None:
-                return
-
-    def _taken(self, result: Result) -> dict[int, Callable[[], Record]]:
-        """Return what gives each record of a shard, by its place, after all that they refer to is in the folder."""
-        if result.failure is not None:
-            raise result.failure
-        if self.recorder is not None:
-            self.recorder.take_over(result.evidence)
-        for sample, traceback in result.bugs:
-            self._folder.log_bug(sample, traceback)
-        self._sent.update(result.sent)
-        shared: dict[str, _Shared] = {}
-        found: dict[int, Callable[[], Record]] = {}
-        for position, said in zip(result.positions, result.said, strict=False):  # after a model that fails, fewer
-            if isinstance(said, BaseException):
-                found[position] = raiser(said)
-                continue
-            if said.get("evidence") is not None:
-                said["evidence"] = shared.setdefault(said["evidence"], _Shared())
-            found[position] = _giver(said)
-        return found
-
-
-class _Shared:
-    """Stands for the evidence of a picture, which the samples of a shard share."""
-
-
-def raiser(error: BaseException) -> Callable[[], Record]:
-    """Return what raises an error in a record's stead."""
-    return lambda: _raise(error)
-
-
-def _raise(error: BaseException) -> Record:
-    raise error
-
-
-def _giver(record: Record) -> Callable[[], Record]:
-    return lambda: record
-
-
-def record_of(config: Config, folder: Path) -> Path | None:
-    """Return the file of what is seen and said in a run."""
-    if config.record_oracle == "auto":
-        return folder / RECORD
-    return Path(config.record_oracle) if config.record_oracle else None
 
 
 def cores() -> int:
@@ -346,11 +258,11 @@ class _Answers:
     def result(self, shard: Shard) -> Result:
         """Return what came of a shard."""
         from neptune.engine import Engine
-        from neptune.runs.runner.cluster.keeper import said
 
         if self._made is None:
-            engine, error = said(lambda: Engine.from_config(self._config, record=self._record))
-            if error is not None:
+            try:
+                engine = Engine.from_config(self._config, record=self._record)
+            except NeptuneError as error:
                 return Result(failure=error)
             self._made = engine, Batches(engine, ())
         engine, batches = self._made
