@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import torch
-
 from dsl import plan
 from dsl.check.turns import Known, check_turn
 from dsl.errors import ProgramError
@@ -15,6 +13,7 @@ from dsl.patches.tools import TOOLS
 from dsl.syntax import ast
 from neptune.agent.interpreter import TurnInterpreter
 from neptune.agent.shots import Clue, Gallery, Shot
+from neptune.algebra.late import no_grad
 from neptune.answer import Answer
 from neptune.engine.engine import Engine
 from neptune.engine.interpret import values
@@ -150,7 +149,7 @@ class LanguageBlocks:
             for name, value in self.run_.scope.names.items()
         }
 
-    @torch.no_grad()
+    @no_grad()
     def run(self, code: str) -> Result:
         """Run a block; errors of the block are in its result.
 

@@ -1,24 +1,31 @@
 """The logics on NumPy arrays: for small tables without gradients, where a torch operation costs more than its work.
 
 The same numbers as :mod:`neptune.algebra.logic`, operation by operation. What is more than an order, a sign or a sum of
-two numbers (the logistic function, the logarithm, softmax, rounding) is the same torch function, on the same memory.
+two numbers (the logistic function, the logarithm, softmax) is, for godel, computed in float64 and rounded once to
+float32, as there; for the other logics, which are float64, and for rounding, it is the same torch function, on the same
+memory.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from neptune.algebra.convert import LOGIT_LIMIT
+from neptune.algebra.convert import LOGIT_LIMIT, to_probability
+from neptune.algebra.late import is_loaded, torch
 from neptune.algebra.logic import Logic
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Array: TypeAlias = NDArray[Any]
+
+FEW = 15
+"""So many float32 numbers torch sums one after the other."""
 
 
 def as_tensor(x: Array) -> Tensor:
@@ -34,7 +41,11 @@ def clamped(logits: Array) -> Array:
 
 def logistic(logits: Array) -> Array:
     """Return ``σ(logits)``, any shape: :func:`neptune.algebra.convert.to_probability`, bit for bit."""
-    p: Array = torch.from_numpy(logits.astype(np.float64)).sigmoid_().numpy().astype(logits.dtype)
+    if logits.dtype != np.float32:
+        exact: Array = to_probability(as_tensor(logits)).numpy()
+        return exact
+    with np.errstate(over="ignore"):
+        p: Array = (1.0 / (1.0 + np.exp(-logits.astype(np.float64)))).astype(logits.dtype)
     half = p == 0.5
     if half.any():  # a logit that is not zero must not round to a tie
         ulp = float(np.finfo(p.dtype).eps)
@@ -44,9 +55,41 @@ def logistic(logits: Array) -> Array:
 
 
 def _logit(p: Array) -> Array:
-    """Return :func:`neptune.algebra.convert.to_logit`, bit for bit."""
-    logits: Array = torch.from_numpy(p.astype(np.float64)).logit_().numpy().astype(p.dtype)
+    """Return :func:`neptune.algebra.convert.to_logit` of float32, bit for bit."""
+    exact = p.astype(np.float64)
+    with np.errstate(divide="ignore"):
+        logits: Array = np.log(exact / (1.0 - exact)).astype(p.dtype)
     return logits
+
+
+def _fma(a: Array, b: Array | np.float32, c: Array | np.float32) -> Array:
+    """Return a·b + c of float32, rounded once (a product of two has 48 digits of the 53 of float64)."""
+    out: Array = (a.astype(np.float64) * b + c).astype(np.float32)
+    return out
+
+
+_LOG2E, _LN2_HIGH, _LN2_LOW = np.float32(1.442695041), np.float32(0.693145751953125), np.float32(1.428606765330187e-06)
+_EXP = tuple(map(np.float32, (1.985276176e-04, 1.393043552e-03, 8.333360776e-03, 4.166648537e-02, 0.1666666716, 0.5)))
+"""The polynomial of e^x in float32, highest power first, after SLEEF (Shibata and Petrogalli 2020), as torch has it."""
+
+
+def _exp(x: Array) -> Array:
+    """Return e^x of float32 x in [-80, 0], as torch computes it, bit for bit."""
+    power = np.rint(x * _LOG2E)
+    s = _fma(power, -_LN2_LOW, _fma(power, -_LN2_HIGH, x))
+    u = np.full_like(s, _EXP[0])
+    for coefficient in _EXP[1:]:
+        u = _fma(u, s, coefficient)
+    out: Array = np.ldexp(np.float32(1.0) + _fma(s * s, u, s), power.astype(np.int32))
+    return out
+
+
+def softmax_of_few(logits: Array) -> Array:
+    """Return the softmax of ``(K,)`` float32 logits within ``±LOGIT_LIMIT``, K ≤ 15, as torch computes it, bit for bit:
+    one after the other summed, and multiplied by the inverse."""
+    e = _exp(logits - logits.max())
+    out: Array = e * (np.float32(1.0) / np.add.accumulate(e)[-1])
+    return out
 
 
 class ArrayLogic(ABC):
@@ -54,7 +97,7 @@ class ArrayLogic(ABC):
 
     def __init__(self, logic: Logic) -> None:
         self.logic, self.name = logic, logic.name
-        self.dtype: np.dtype[Any] = np.dtype(str(logic.dtype).removeprefix("torch."))
+        self.dtype: np.dtype[Any] = np.dtype(logic.precision)
         self.bottom, self.top, self.middle = logic.bottom, logic.top, logic.middle
         self.uses_logits = logic.uses_logits
 
@@ -77,7 +120,8 @@ class ArrayLogic(ABC):
 
     def to_logits(self, internal: Array) -> Array:
         """Return logits; ∓∞ at exactly 0 and 1."""
-        return _logit(internal)
+        logits: Array = torch.from_numpy(internal.astype(np.float64)).logit_().numpy().astype(internal.dtype)
+        return logits
 
     def from_probability(self, p: Array) -> Array:
         """Return internal numbers for probabilities."""
@@ -105,8 +149,17 @@ class ArrayLogic(ABC):
             return crisp
         cells = clamped(logits)
         gap = (cells - np.maximum.reduce(cells, axis=-1, keepdims=True)) / np.float32(tau)
-        weights: Array = torch.from_numpy(gap.astype(np.float64)).softmax(-1).numpy().astype(logits.dtype)
-        return weights
+        return self.softmax(gap.astype(np.float64)).astype(logits.dtype)
+
+    def softmax(self, logits: Array) -> Array:
+        """Return the softmax of float64 logits along the last axis."""
+        out: Array = as_tensor(logits).softmax(-1).numpy()
+        return out
+
+    def choice(self, logits: Array) -> Array:
+        """Return the softmax of ``(K,)`` clamped logits, in their own precision."""
+        out: Array = as_tensor(logits).softmax(0).numpy()
+        return out
 
 
 class _Godel(ArrayLogic):
@@ -133,6 +186,15 @@ class _Godel(ArrayLogic):
 
     def ranks(self, cells: Array) -> Array:
         return cells
+
+    def softmax(self, logits: Array) -> Array:
+        e: Array = np.exp(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+        e /= np.add.reduce(e, axis=-1, keepdims=True)
+        return e
+
+    def choice(self, logits: Array) -> Array:
+        # As fast as may be where torch is there, and without loading it where it is not.
+        return super().choice(logits) if is_loaded() or len(logits) > FEW else softmax_of_few(logits)
 
 
 class _Product(ArrayLogic):

@@ -8,10 +8,13 @@ other everywhere: a crisp leaf that is selected by min or max gets the gradient 
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from neptune.algebra.late import is_tensor, torch, with_gradient
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 EPSILON = 1e-6
 """Probabilities are clamped to [EPSILON, 1 - EPSILON] before a logit is used in a sum."""
@@ -22,7 +25,7 @@ LOGIT_LIMIT = math.log((1.0 - EPSILON) / EPSILON)
 
 def as_float(x: float | Tensor) -> float:
     """Return one number as a float, without its gradient."""
-    return float(x.detach()) if isinstance(x, Tensor) else float(x)
+    return float(x.detach()) if is_tensor(x) else float(x)
 
 
 def _slope(p: Tensor) -> Tensor:
@@ -47,48 +50,15 @@ def _tracked(x: Tensor) -> bool:
     return x.requires_grad and torch.is_grad_enabled()
 
 
-class _ToLogit(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, p: Tensor) -> Tensor:
-        ctx.save_for_backward(p)
-        return _logit(p)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (p,) = ctx.saved_tensors
-        return grad / _slope(p)
-
-
-class _ToProbability(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor) -> Tensor:
-        p = _logistic(logits)
-        ctx.save_for_backward(p)
-        return p
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (p,) = ctx.saved_tensors
-        return grad * _slope(p)
-
-
-class _Clamp(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
-        return x.clamp(low, high)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return grad, None, None
-
-
 def to_logit(p: Tensor) -> Tensor:
     """Return ``ln(p / (1 - p))``, any shape, p in [0, 1]; ∓∞ at 0 and 1.
 
     Weakly monotone in floating point, and zero only at exactly ½, so a decision is never lost. The
     derivative is ``1 / max(p(1-p), 1e-6)``.
     """
-    return cast(Tensor, _ToLogit.apply(p)) if _tracked(p) else _logit(p)  # type: ignore[no-untyped-call]
+    if _tracked(p):
+        return with_gradient(_logit, lambda grad, wanted, given, out: (grad / _slope(given[0]),), p)
+    return _logit(p)
 
 
 def to_probability(logits: Tensor) -> Tensor:
@@ -98,7 +68,7 @@ def to_probability(logits: Tensor) -> Tensor:
     logits agree. The derivative is ``max(p(1-p), 1e-6)``: saturated cells keep a small gradient.
     """
     if _tracked(logits):
-        return cast(Tensor, _ToProbability.apply(logits))  # type: ignore[no-untyped-call]
+        return with_gradient(_logistic, lambda grad, wanted, given, out: (grad * _slope(out),), logits)
     return _logistic(logits)
 
 
@@ -113,4 +83,6 @@ def into_unit(p: Tensor) -> Tensor:
 
 
 def _clamped(x: Tensor, low: float, high: float) -> Tensor:
-    return cast(Tensor, _Clamp.apply(x, low, high)) if _tracked(x) else x.clamp(low, high)  # type: ignore[no-untyped-call]
+    if _tracked(x):
+        return with_gradient(lambda x: x.clamp(low, high), lambda grad, wanted, given, out: (grad,), x)
+    return x.clamp(low, high)

@@ -8,12 +8,14 @@ value. The other logics, and training losses, use the Poisson-binomial distribut
 from __future__ import annotations
 
 import math
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from neptune.algebra.convert import into_unit
+from neptune.algebra.late import torch
 from neptune.algebra.logic import Logic
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def descending(cells: Tensor, keep: Tensor | None) -> Tensor:

@@ -8,12 +8,14 @@ distribution function, hence in [0, 1]; written as one sigmoid it is finite at 0
 
 from __future__ import annotations
 
-from typing import Any, cast
-
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from neptune.algebra.convert import as_float
+from neptune.algebra.late import is_tensor, torch, with_gradient
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 THETA_LIMIT = 30.0
 """θ ≤ -THETA_LIMIT is exactly min, θ ≥ THETA_LIMIT exactly Łukasiewicz."""
@@ -59,26 +61,20 @@ def _slope(a: Tensor, b: Tensor, theta: Tensor) -> Tensor:
     return torch.sigmoid(shift + _m(t * b) - _m(t * (1.0 - b)))
 
 
-class _Frank(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, theta: Tensor) -> Tensor:
-        out = _forward(a, b, theta)
-        ctx.save_for_backward(a, b, theta, out)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        a, b, theta, out = ctx.saved_tensors
-        by_a, by_b = _slope(a, b, theta), _slope(b, a, theta)
-        by_theta = None
-        if ctx.needs_input_grad[2]:
-            if abs(as_float(theta)) < THETA_SERIES:
-                cell = -a * b * (1.0 - a) * (1.0 - b) / 2.0
-            else:
-                last = torch.expm1(-theta * out) / torch.expm1(-theta)
-                cell = (a * by_a + b * by_b - out - last) / theta
-            by_theta = (grad * cell).sum().to(theta.dtype)
-        return (grad * by_a).sum_to_size(a.shape), (grad * by_b).sum_to_size(b.shape), by_theta
+def _backward(
+    grad: Tensor, wanted: Sequence[bool], given: Sequence[Tensor], out: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    a, b, theta = given
+    by_a, by_b = _slope(a, b, theta), _slope(b, a, theta)
+    by_theta = None
+    if wanted[2]:
+        if abs(as_float(theta)) < THETA_SERIES:
+            cell = -a * b * (1.0 - a) * (1.0 - b) / 2.0
+        else:
+            last = torch.expm1(-theta * out) / torch.expm1(-theta)
+            cell = (a * by_a + b * by_b - out - last) / theta
+        by_theta = (grad * cell).sum().to(theta.dtype)
+    return (grad * by_a).sum_to_size(a.shape), (grad * by_b).sum_to_size(b.shape), by_theta
 
 
 def frank_and(a: Tensor, b: Tensor, theta: float | Tensor) -> Tensor:
@@ -102,5 +98,5 @@ def frank_and(a: Tensor, b: Tensor, theta: float | Tensor) -> Tensor:
         return torch.where(a <= b, a, b)
     if size >= THETA_LIMIT:
         return lukasiewicz_and(a, b)
-    at = theta if isinstance(theta, Tensor) else torch.tensor(size, dtype=a.dtype, device=a.device)
-    return cast(Tensor, _Frank.apply(a, b, at.to(a.dtype)))  # type: ignore[no-untyped-call]
+    at = theta if is_tensor(theta) else torch.tensor(size, dtype=a.dtype, device=a.device)
+    return with_gradient(_forward, _backward, a, b, at.to(a.dtype))

@@ -8,12 +8,14 @@ equals), τ → ∞ weighs all alike. (A min-max "iota" is not a distribution; t
 from __future__ import annotations
 
 import math
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from neptune.algebra.convert import clamp_logit
+from neptune.algebra.late import torch
 from neptune.algebra.quantifiers import check_tau
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def first_argmax(cells: Tensor, keep: Tensor | None) -> Tensor:

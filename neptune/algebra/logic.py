@@ -12,13 +12,16 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-
-import torch
-from torch import Tensor
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from neptune.algebra.convert import as_float, into_unit, to_logit, to_probability
 from neptune.algebra.errors import AlgebraError, did_you_mean
 from neptune.algebra.frank import THETA_LIMIT, frank_and, lukasiewicz_and
+from neptune.algebra.late import is_tensor, torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _tracks(*xs: Tensor) -> bool:
@@ -73,7 +76,7 @@ class Logic(ABC):
         The internal numbers of false and true.
     idempotent
         Whether ``a ∧ a = a``; with it come distributivity, absorption, ∃ over ∨ and ∀ over ∧.
-    dtype
+    precision
         What programs are computed in: float32 on logits, of which only order and sign matter; float64 on
         probabilities, which near 1 would lose the logit (of which a description is the softmax).
     """
@@ -84,7 +87,18 @@ class Logic(ABC):
     middle: float = 0.5
     idempotent: bool = False
     uses_logits: bool = False
-    dtype: torch.dtype = torch.float64
+    precision: str = "float64"
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """What programs are computed in, as of torch."""
+        found: torch.dtype = getattr(torch, self.precision)
+        return found
+
+    @property
+    def cell_bytes(self) -> int:
+        """The bytes of one number."""
+        return int(self.precision.removeprefix("float")) // 8
 
     def ranks(self, cells: Tensor) -> Tensor:
         """Return internal numbers as choices between them compare them: exactly, or to 9 digits after arithmetic.
@@ -173,7 +187,7 @@ class Godel(Logic):
     bottom, top, middle = -math.inf, math.inf, 0.0
     idempotent = True
     uses_logits = True
-    dtype = torch.float32
+    precision = "float32"
 
     def and_(self, a: Tensor, b: Tensor) -> Tensor:
         """Return min(a, b)."""
@@ -248,7 +262,7 @@ class Frank(Logic):
     """
 
     def __init__(self, theta: float | Tensor) -> None:
-        if isinstance(theta, Tensor) and theta.numel() != 1:
+        if is_tensor(theta) and theta.numel() != 1:
             raise AlgebraError(f"theta has the shape {tuple(theta.shape)}", expected="one number")
         if math.isnan(as_float(theta)):
             raise AlgebraError("theta is NaN", expected="a number; ±30 and beyond are the limit logics")
@@ -282,12 +296,12 @@ class Frank(Logic):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frank):
             return False
-        if isinstance(self.theta, Tensor) or isinstance(other.theta, Tensor):
+        if is_tensor(self.theta) or is_tensor(other.theta):
             return self.theta is other.theta
-        return self.theta == other.theta
+        return bool(self.theta == other.theta)
 
     def __hash__(self) -> int:
-        return hash(("frank", id(self.theta) if isinstance(self.theta, Tensor) else self.theta))
+        return hash(("frank", id(self.theta) if is_tensor(self.theta) else self.theta))
 
 
 godel = Godel()

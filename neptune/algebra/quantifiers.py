@@ -8,13 +8,15 @@ t-conorm (Dombi 1982, "A general class of fuzzy operators"), ``∃τ = σ(τ·lo
 from __future__ import annotations
 
 import math
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from neptune.algebra.convert import as_float, clamp_logit
 from neptune.algebra.errors import AlgebraError
+from neptune.algebra.late import is_tensor, torch
 from neptune.algebra.logic import Logic
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TAU_MIN = 1e-4
 """A temperature below this is the limit 0: max for quantifiers, one-hot for iota, crisp for comparisons."""
@@ -31,7 +33,7 @@ def check_tau(tau: float | Tensor, what: str = "tau") -> float:
     AlgebraError
         If it is NaN, negative, above ``TAU_MAX``, or not one number.
     """
-    if isinstance(tau, Tensor) and tau.numel() != 1:
+    if is_tensor(tau) and tau.numel() != 1:
         raise AlgebraError(f"{what} has the shape {tuple(tau.shape)}", expected="one number")
     size = as_float(tau)
     if not 0.0 <= size <= TAU_MAX:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from neptune.cli.dispatch import compare_runs, execute, picture_places, replay, split_words
 from neptune.cli.help import ALL, every_field, help_for, of_command, screen
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Importing and planning make many objects that stay: looking for cycles among them is a tenth of a start.
         gc.set_threshold(200_000, 20, 20)
         # Else pydantic looks through everything that is installed for plugins: a tenth of what a mistyped word takes.
-        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+        _without_plugins()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with fields_named({}):  # who gives commands knows the fields of configs, and not the engine's arguments
@@ -70,6 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError:  # what could not be printed would fail again when the process ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
+
+
+def _without_plugins() -> None:
+    """Let pydantic neither look for plugins nor load what it would look with, unless its variable is set."""
+    if "PYDANTIC_DISABLE_PLUGINS" not in os.environ:
+        os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # for processes that are started
+        none = ModuleType("pydantic.plugin._loader")
+        none.__dict__["get_plugins"] = tuple
+        sys.modules.setdefault(none.__name__, none)
 
 
 def _main(words: list[str]) -> int:

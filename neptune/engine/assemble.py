@@ -89,6 +89,19 @@ def engine_arguments(config: str | Path | Config) -> dict[str, Any]:
     return arguments
 
 
+def few_pictures(config: Config) -> dict[str, Any]:
+    """Return the arguments that differ for an engine that looks at few pictures: the shipped networks run in NumPy,
+    since loading torch would take longer than all they compute; unless the config chooses a device or a runtime."""
+    made: dict[str, Any] = {}
+    for part, name, given in (
+        ("oracle_options", config.vlm_model_name, config.vlm_options),
+        ("detector_options", config.od_model, config.od_options),
+    ):
+        if name == "embedded" and not config.gpus and given.get("device", "auto") in ("auto", "cpu"):
+            made[part] = {"runtime": "numpy", **given}
+    return made
+
+
 def percepts_of(config: Config, cache: Store | None = None) -> Percepts:
     """Return who sees masks, depths and words by a config; nothing is loaded yet.
 

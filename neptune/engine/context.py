@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsl.limits import Limits
 from dsl.vocabulary import Vocabulary
-from neptune.algebra import Logic, LogicParameters
+from neptune.algebra import Logic
+from neptune.algebra.neutral import neutral_parameters
 from neptune.answer import BACKEND, SEMANTICS
 from neptune.engine.evidence.kept import EvidenceKept
 from neptune.engine.evidence.narrowed import Narrowing
@@ -19,6 +20,9 @@ from neptune.errors import ConfigError
 from neptune.scene import Scene
 from neptune.scene.scene import Views
 from neptune.scene.types import Knowledge, Oracle
+
+if TYPE_CHECKING:
+    from neptune.algebra import LogicParameters
 
 MISSING_REGIONS = ("picture", "abstain")
 """What may become of a region that is not there."""
@@ -114,7 +118,7 @@ class RunContext:
     wording: Wording
     vocabulary: Vocabulary
     logic: Logic
-    parameters: LogicParameters = field(default_factory=LogicParameters)
+    parameters: LogicParameters = field(default_factory=neutral_parameters)
     limits: Limits = field(default_factory=Limits)
     estimates: Estimates = field(default_factory=Estimates)
     distinct_variables: str = "auto"

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from dsl.limits import Limits
 from dsl.syntax import ast
 from dsl.vocabulary import Vocabulary
-from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor
+from neptune.algebra import Logic, ProbabilisticTensor
+from neptune.algebra.neutral import NeutralParameters, neutral_parameters
 from neptune.answer import BACKEND, SEMANTICS, Answer
 from neptune.engine.analysis.detector_labels import labels_of
 from neptune.engine.arguments import check_one_of, check_range, in_arguments, logic_of
@@ -44,6 +45,7 @@ from neptune.scene.picture import Picture, PictureLike
 from neptune.scene.types import Detector, Knowledge, Oracle
 
 if TYPE_CHECKING:
+    from neptune.algebra import LogicParameters
     from neptune.config import Config
     from neptune.engine.analysis.explain import Explanation
     from neptune.writer.writer import Writer
@@ -180,7 +182,6 @@ class Engine(Asking):
             check_range("max_oracle_calls", max_oracle_calls, Integral, 1, inf, "an integer ≥ 1, or None")
         check_range("probability_tolerance", probability_tolerance, Real, 0, 1, "a number in [0, 1]")
         self.limits = limits or Limits()
-        self.parameters = parameters or LogicParameters()
         self.vocabulary = vocabulary_of(vocabulary)
         options = dict(oracle_options or {})
         if isinstance(oracle, str) and oracle in ("random", "scene"):
@@ -211,7 +212,7 @@ class Engine(Asking):
             self.wording,
             self.vocabulary,
             self.logic,
-            self.parameters,
+            parameters or neutral_parameters(),
             self.limits,
             Estimates(self.vocabulary, prior),
             distinct_variables,
@@ -240,6 +241,12 @@ class Engine(Asking):
         """
         with fields_named({}):
             return cls(**(engine_arguments(config) | arguments))
+
+    @property
+    def parameters(self) -> LogicParameters:
+        """The temperatures, which may be learned."""
+        held = self.context.parameters
+        return held.made if isinstance(held, NeutralParameters) else held
 
     @cached_property
     def writer(self) -> Writer | None:

@@ -92,6 +92,18 @@ def device_of(device: str) -> str:
     return device
 
 
+def without_torch(runtime: str, device: str, error: type[NeptuneError], where: str) -> bool:
+    """Whether a shipped network is to run in NumPy.
+
+    `error` is raised for a runtime that does not exist, and for a GPU that only torch can use.
+    """
+    if runtime not in ("torch", "numpy"):
+        raise error(f"runtime is {runtime!r}", where=where, expected="'torch' or 'numpy'")
+    if runtime == "numpy" and device not in ("auto", "cpu"):
+        raise error(f"the runtime 'numpy' has no device '{device}'", where=where, expected="'cpu', or runtime 'torch'")
+    return runtime == "numpy"
+
+
 def fingerprint(model: Any, source: str | None) -> str:
     """Return what tells a loaded model from others: the hub's commit, else the folder's content, else the parameters.
 

@@ -19,7 +19,7 @@ LAYERS = [
     ("neptune.perception.oracle", ("dsl", "lark", "neptune.algebra", "transformers", "openai", "ray")),
     (
         "neptune.algebra",
-        ("dsl", "lark", "transformers", "openai", "neptune.perception.oracle", "neptune.perception.detect"),
+        ("torch", "dsl", "lark", "transformers", "openai", "neptune.perception.oracle", "neptune.perception.detect"),
     ),
     ("neptune.tasks", ("torch", "dsl", "lark", *HEAVY)),
     ("neptune.perception.detect", ("torch", "dsl", "lark", *HEAVY)),
@@ -31,7 +31,7 @@ LAYERS = [
     ("neptune.runs.evaluate", ("torch", "dsl", "lark", *HEAVY)),
     ("neptune.learn.tune", ("transformers", "peft", "openai", "ray", "datasets", "matplotlib")),
     ("neptune.learn.finetune", ("transformers", "peft", "openai", "ray", "datasets", "matplotlib")),
-    ("neptune.engine", ("transformers", "peft", "openai", "ray", "datasets", "matplotlib")),
+    ("neptune.engine", ("torch", "scipy", "transformers", "peft", "openai", "ray", "datasets", "matplotlib")),
 ]
 CODE = """
 import importlib, json, sys
@@ -65,6 +65,34 @@ STARTS = [
         2,
         ("numpy", "PIL", "torch", "dsl", "lark", "rich", *HEAVY),
     ),
+    (["--config", "configs/ask.json", "--program", "exists(Object, lambda x: red(x))", "--explain"], 0, HEAVY),
+    (
+        [
+            "--config",
+            "configs/ask.json",
+            "--program",
+            "count(Object, lambda x: red(x) and left(x, point(Object, lambda y: metal(y))))",
+            "--image",
+            "examples/clevr/images/CLEVR_val_000049.png",
+            "--explain",
+        ],
+        0,
+        ("scipy", *HEAVY),
+    ),
+    (
+        [
+            "--config",
+            "configs/ask.json",
+            "--program",
+            "count(Object, lambda x: red(x) and left(x, iota(Object, lambda y: brown(y))))",
+            "--image",
+            "examples/clevr/images/CLEVR_val_000049.png",
+            "--output_dir",
+            "{folder}",
+        ],
+        0,
+        ("scipy", *HEAVY),
+    ),
 ]
 """Words of a command line, its exit code, and what is not needed to answer it."""
 MAIN = """
@@ -76,8 +104,9 @@ print(json.dumps([code, sorted(sys.modules)]))
 """
 
 
-@pytest.mark.parametrize(("words", "expected", "barred"), STARTS, ids=[" ".join(words) for words, _, _ in STARTS])
-def test_a_start_loads_what_it_needs(words: list[str], expected: int, barred: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("words", "expected", "barred"), STARTS, ids=[" ".join(words)[:100] for words, _, _ in STARTS])
+def test_a_start_loads_what_it_needs(words: list[str], expected: int, barred: tuple[str, ...], tmp_path: Path) -> None:
+    words = [word.format(folder=tmp_path / "asked") if word == "{folder}" else word for word in words]
     done = subprocess.run(
         [sys.executable, "-c", MAIN, *words], capture_output=True, text=True, cwd=ROOT, timeout=120, check=False
     )
@@ -85,6 +114,71 @@ def test_a_start_loads_what_it_needs(words: list[str], expected: int, barred: tu
     code, loaded = json.loads(done.stdout)
     found = [m for m in loaded for b in barred if m == b or m.startswith(b + ".")]
     assert (code, found[:5]) == (expected, []), done.stderr
+
+
+WITHOUT_TORCH = """
+import sys
+from neptune import Engine, Scene
+PROGRAMS = (
+    "count(Object, lambda x: red(x))",
+    "exists(Object, lambda x: cube(x) and exists(Object, lambda y: red(y) and left(x, y)))",
+    "describe(Color, iota(Object, lambda x: cube(x) and left(x, iota(Object, lambda y: large(y)))))",
+    "iota(Color, lambda c: exists(Object, lambda x: cube(x) and color(x, c)))",
+    "point(Object, lambda x: red(x))",
+    "count(Object, lambda x: red(x)) > count(Object, lambda x: cube(x))",
+    "count([exists(Object, lambda x: red(x)), exists(Object, lambda x: metal(x))])",
+    "[shape(x) for x in Object]",
+    "n = count(Object, lambda x: red(x))\\nif n > 2:\\n    return n\\nexists(Object, lambda x: metal(x))",
+    "red(Object)",
+)
+def answers(**options):
+    engine, scene = Engine(oracle="scene", oracle_options={"noise": 0.3}, **options), Scene.synthetic(8, seed=3)
+    said = [str(engine.explain(program, scene)) for program in PROGRAMS]
+    found = [engine.run(program, scene) for program in PROGRAMS]
+    return said, [(a.value, a.probability, a.scores, a.trace, a.objects, a.tie, a.presuppositions) for a in found]
+without = answers()
+assert "torch" not in sys.modules
+import torch
+assert torch.is_grad_enabled()
+assert answers() == without
+assert answers(backend="torch")[1] == without[1]
+"""
+
+
+def test_a_question_on_a_small_scene_is_answered_without_torch_and_as_with_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+LATE = """
+import sys
+from neptune.algebra.late import is_loaded, is_tensor, no_grad, torch
+assert not is_loaded() and not is_tensor(3)
+@no_grad()
+def made():
+    with no_grad():
+        x = torch.ones(2, requires_grad=True)
+        assert not torch.is_grad_enabled() and not (2 * x).requires_grad
+    assert not torch.is_grad_enabled()
+    return x
+x = made()
+assert torch.is_grad_enabled() and (2 * x).requires_grad and is_tensor(x)
+with no_grad():
+    assert not torch.is_grad_enabled()
+    with torch.enable_grad(), no_grad():
+        assert not torch.is_grad_enabled()
+    assert not torch.is_grad_enabled()
+assert torch.is_grad_enabled()
+"""
+
+
+def test_what_keeps_no_gradient_keeps_none_when_torch_is_loaded_meanwhile() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 APART = [
@@ -147,6 +241,8 @@ def imported(path: Path) -> list[str]:
     }
     names: list[str] = []
     for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "neptune.algebra.late":
+            names.append("torch")  # late, but torch
         if id(node) in typing_only:
             continue
         if isinstance(node, ast.Import):

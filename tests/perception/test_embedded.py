@@ -16,7 +16,8 @@ from neptune.learn.train.data import ClevrFolder
 from neptune.learn.train.measure import Evidence
 from neptune.perception.detect.embedded import EmbeddedDetector
 from neptune.perception.embedded import store
-from neptune.perception.embedded.detector_net import DetectorNet, Thresholds, decode, targets
+from neptune.perception.embedded.detector_net import DetectorNet, decode, targets
+from neptune.perception.embedded.said import Thresholds
 from neptune.perception.embedded.scorer_net import none_of
 from neptune.perception.oracle.embedded import EmbeddedOracle
 from neptune.perception.oracle.wording import attribute_of, concepts_of

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from neptune.learn.train.measure import best_thresholds, detector_figures
 from neptune.perception.detect.embedded import EmbeddedDetector
-from neptune.perception.embedded.detector_net import INSIDE, Thresholds, decode, targets
+from neptune.perception.embedded.detector_net import decode, targets
+from neptune.perception.embedded.said import INSIDE, Thresholds
 from neptune.scene.boxes import covered
 from neptune.scene.types import Detections
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeAlias
 
 from neptune.algebra.errors import AlgebraError, did_you_mean
+from neptune.algebra.late import torch
 
-Domain = dict[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Domain: TypeAlias = "dict[str, Tensor]"
 
 
 def show(vars: Sequence[str], shape: Sequence[int]) -> str:

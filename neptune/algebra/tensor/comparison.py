@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from neptune.algebra import counting
 from neptune.algebra.errors import AlgebraError
+from neptune.algebra.late import torch
 from neptune.algebra.quantifiers import check_tau
 from neptune.algebra.tensor.axes import merge, name_list, view
 from neptune.algebra.tensor.table import Names
 from neptune.algebra.tensor.tensor import ProbabilisticTensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 OPERATORS = (">", ">=", "<", "<=", "==", "!=")
 HALF_WIDTH = math.acosh(math.sqrt(2.0))

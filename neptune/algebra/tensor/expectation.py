@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeVar
 
 from neptune.algebra.convert import into_unit
 from neptune.algebra.errors import AlgebraError
+from neptune.algebra.late import torch
 from neptune.algebra.tensor.axes import mask_of, merge, name_list, positions
 from neptune.algebra.tensor.table import Names, Table
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TableT = TypeVar("TableT", bound=Table)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Self
 
 from neptune.algebra.convert import to_logit, to_probability
 from neptune.algebra.errors import AlgebraError
+from neptune.algebra.late import is_tensor, torch
 from neptune.algebra.logic import Logic, get, godel
 from neptune.algebra.tensor.axes import Domain, check_domain, check_vars, name_list, positions, show
 from neptune.algebra.tensor.html import render
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Names = str | Sequence[str]
 
@@ -231,7 +232,7 @@ class Table:
 
 
 def _cells(values: Tensor | Sequence[Any] | float) -> Tensor:
-    if not isinstance(values, Tensor):
+    if not is_tensor(values):
         return torch.as_tensor(values, dtype=torch.get_default_dtype())
     if not values.is_floating_point():
         raise AlgebraError(

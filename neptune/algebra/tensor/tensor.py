@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from neptune.algebra import counting, iota
 from neptune.algebra.convert import to_probability
 from neptune.algebra.errors import AlgebraError
+from neptune.algebra.late import torch
 from neptune.algebra.quantifiers import move_last, quantify
 from neptune.algebra.tensor.axes import mask_of, merge, name_list, positions, show, view
 from neptune.algebra.tensor.expectation import expectation
 from neptune.algebra.tensor.table import Names, Table
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ProbabilisticTensor(Table):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from neptune.cli.commands.asked.answers import PICTURE, doubts_of, forget, print_answer, shown_answer
 from neptune.config import Config
-from neptune.engine.assemble import choose_schedule, engine_arguments, writer_of
+from neptune.engine.assemble import choose_schedule, engine_arguments, few_pictures, writer_of
 from neptune.engine.edited import changes_of, edited, reworded
 from neptune.engine.session.answers import run_program
 from neptune.errors import NeptuneError
@@ -72,7 +72,7 @@ def ask(config: Config, name: str) -> int:
     changes = changes_of(config.set)
     found, before = [], []
     try:
-        with Engine.from_config(config) as engine:
+        with Engine.from_config(config, **few_pictures(config)) as engine:
             policy = presuppositions_of("ask", engine.context.presuppositions)
             for picture in pictures:
                 start = time.perf_counter()
@@ -156,7 +156,7 @@ def _explain(config: Config, program: str) -> int:
     from dsl.errors import ProgramError
     from neptune.engine import Engine
 
-    arguments = engine_arguments(config)
+    arguments = engine_arguments(config) | few_pictures(config)
     for name in ("oracle_options", "record", "cache"):
         arguments.pop(name, None)
     arguments["oracle"] = "random"

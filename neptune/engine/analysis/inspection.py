@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from dsl import plan
 from dsl.errors import LimitError
@@ -19,6 +18,7 @@ from dsl.plan import Atom, Node, Not, Same, make
 from dsl.plan.guards import insert_guards
 from dsl.syntax import ast
 from dsl.syntax.spelling import PATCHES
+from neptune.algebra.late import no_grad, torch
 from neptune.answer import Answer
 from neptune.engine.analysis.robustness import MinimalChange, cell_limit, minimal_change
 from neptune.engine.analysis.score_vector import ScoreVector, Silent
@@ -145,7 +145,7 @@ class Ran(Protocol):
         """What programs are run with."""
 
 
-@torch.no_grad()
+@no_grad()
 def inspect(
     engine: Ran,
     program: str | ast.Program,

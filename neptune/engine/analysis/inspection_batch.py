@@ -12,17 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
-import torch
 from cachetools import LRUCache
-from torch import Tensor
 
 from dsl import plan
 from dsl.errors import LimitError
 from dsl.plan import Atom, Count, CountTrue, Describe, Description, Node, Not, Predicate, make
 from neptune.algebra.convert import as_float
+from neptune.algebra.late import no_grad, torch
 from neptune.engine.analysis.inspection import MOST_NODES, parts_of
 from neptune.engine.analysis.robustness import cell_limit
 from neptune.engine.compile import plan_cache as plans
@@ -41,6 +40,9 @@ from neptune.engine.session.forms.forms import Filling, keeps_conjunctions
 from neptune.engine.session.forms.words import PLACEHOLDER
 from neptune.engine.session.precompiled import Precompiled
 from neptune.engine.session.readout import GOALS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LAYOUTS_KEPT = 2048
 
@@ -103,7 +105,7 @@ class Insides:
         self._padded = _AsShown(replace(context, planner="naive"), partial(from_evidence, context.wording))
         self._layouts: LRUCache[Precompiled, _Layout | None] = LRUCache(LAYOUTS_KEPT)
 
-    @torch.no_grad()
+    @no_grad()
     def of(self, jobs: Sequence[Job]) -> list[dict[str, Any] | None]:
         """Return the fields of records that show the insides of runs; ``None`` where a run is looked at by itself.
 

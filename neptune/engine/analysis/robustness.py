@@ -22,13 +22,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from dsl.plan import Atom, Count, CountTrue, Describe, Description, walk
+from neptune.algebra.late import torch
 from neptune.answer import Answer
 from neptune.engine.analysis.score_vector import Floats, ScoreVector, logit
 from neptune.engine.context import RunContext
@@ -36,6 +35,9 @@ from neptune.engine.evaluate.executor import AtomSource, Executor
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.schedule.stopping import Goal, settled
 from neptune.scene.types import IntArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RESOLUTION = 5e-4
 """How closely δ* is bounded from below."""
@@ -49,7 +51,7 @@ _HALF = 0.52  # crosses ½ from anywhere
 _TABLE = 200_000  # cells; what needs larger tables as written is not examined
 _EASY = 2e-3  # an attack is tried first this little above the lower bound
 
-Wish = Callable[[Tensor], Tensor]
+Wish: TypeAlias = "Callable[[Tensor], Tensor]"
 Rerun = Callable[[Evidence], Answer]
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dsl.plan import Atom
+from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.executor import AtomSource
 from neptune.engine.evidence.replies import MAX_LOGIT
@@ -19,6 +19,9 @@ from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
 from neptune.errors import OracleError
 from neptune.scene.types import FloatArray, IntArray, QueryRequest, Question, ScoreRequest, Scores
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Floats = NDArray[np.float64]
 

@@ -12,17 +12,19 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dsl.errors import LimitError
 from dsl.rewrites.all_different import Block
+from neptune.algebra.late import torch
 from neptune.engine.compile.program import SEARCH_CELLS, ExecutionContext, Program
 from neptune.engine.compile.relaxation import Domains, Relaxation, RelaxedBlock, Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MOST_BRANCHES = 1 << 13
 """The most branches whose bound is computed for one cell of the outcome."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from dsl.plan import And, Atom, Const, Node, Not, Or, Same, Xor
 from neptune.algebra import Logic
 from neptune.algebra.arrays import Array, ArrayLogic
+from neptune.algebra.late import torch
 from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.program import (
     ArrayContext,
@@ -23,6 +23,9 @@ from neptune.engine.compile.program import (
     expand_axes,
     missing_axes,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def constant(compiler: Compiler, node: Const) -> Register:

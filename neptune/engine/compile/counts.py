@@ -8,19 +8,21 @@ cells. "At least k" rises with every cell, so that each end of its bounds comes 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from dsl.plan import Compare, Count, CountTrue, Description, Node, Number
 from neptune.algebra import counting
 from neptune.algebra.arrays import Array
 from neptune.algebra.convert import into_unit
+from neptune.algebra.late import torch
 from neptune.engine.compile import program
 from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.connectives import constant_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COMPARISONS: dict[str, Any] = {
     ">": lambda a, b: a > b,
@@ -69,7 +71,16 @@ def count_true(compiler: Compiler, node: CountTrue) -> program.Register:
         shape = (max(len(t) for t in tables), *([context.size] * len(free)))
         return torch.stack([t.expand(shape) for t in tables], -1)
 
-    return compiler.emit((*free, "#"), stacked, axes=len(free) + (not compiler.as_written))
+    views = [(slot, program.array_axes(vars, free)) for slot, vars in parts]
+
+    def stacked_arrays(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
+        if not views:
+            return np.zeros((1, 0), dtype=context.logic.dtype)
+        shape = (1, *([context.size] * len(free)))
+        return np.stack([np.broadcast_to(r[slot] if at is None else r[slot][at], shape) for slot, at in views], -1)
+
+    axes = len(free) + (not compiler.as_written)
+    return compiler.emit((*free, "#"), stacked, axes=axes, arrays=stacked_arrays)
 
 
 def comparison(compiler: Compiler, node: Compare) -> program.Register:

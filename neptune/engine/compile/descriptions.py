@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from torch import Tensor
 
 from dsl.plan import ExpectationOver
 from neptune.algebra import iota
 from neptune.algebra.arrays import Array, ArrayLogic
 from neptune.algebra.convert import LOGIT_LIMIT, as_float, into_unit
+from neptune.algebra.late import torch
 from neptune.engine.compile import program
 from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.connectives import constant_of
 from neptune.engine.compile.counts import over
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SLAB = 1 << 17
 """Cells sorted at once: what fits the processor's cache is done five times as fast."""

@@ -6,12 +6,13 @@ rows at a time: small enough to stay in a processor's cache, which is faster too
 
 from __future__ import annotations
 
-from typing import Any, cast
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from neptune.algebra import Logic
+from neptune.algebra.late import is_tensor, torch, with_gradient
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHUNK_CELLS = 1 << 18
 """Cells of the joint table that are held at once: 1 MB in float32, 2 MB in float64."""
@@ -37,7 +38,7 @@ def contract(logic: Logic, a: Tensor, b: Tensor, universal: bool, chunk: int = C
         Shape ``(G, I, J)``. With gradients, the first r that reaches the value receives them, as in a joint table.
     """
     theta = getattr(logic, "theta", None)
-    learns = isinstance(theta, Tensor) and theta.requires_grad
+    learns = is_tensor(theta) and theta.requires_grad
     if not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad or learns)):
         return _blocks(logic, a, b, universal, chunk, False)
     cells = max(len(a), len(b)) * a.shape[1] * b.shape[1] * a.shape[2]
@@ -45,7 +46,12 @@ def contract(logic: Logic, a: Tensor, b: Tensor, universal: bool, chunk: int = C
         joint = (logic.or_ if universal else logic.and_)(a.unsqueeze(2), b.unsqueeze(1))
         return (joint.min(-1) if universal else joint.max(-1)).values
     if not learns:
-        return cast(Tensor, _Contract.apply(a, b, logic, universal, chunk))  # type: ignore[no-untyped-call]
+        return with_gradient(
+            lambda a, b: _blocks(logic, a, b, universal, chunk, False),
+            lambda grad, wanted, given, out: _gradients(logic, universal, chunk, grad, *given),
+            a,
+            b,
+        )
     with torch.no_grad():
         best = _blocks(logic, a.detach(), b.detach(), universal, chunk, True).unsqueeze(3)
     # Taking the operands at the best place makes N² cells for the gradient, not N³.
@@ -55,35 +61,25 @@ def contract(logic: Logic, a: Tensor, b: Tensor, universal: bool, chunk: int = C
     return logic.or_(left, right) if universal else logic.and_(left, right)
 
 
-class _Contract(torch.autograd.Function):
-    """The gradient of a cell flows to the first place r that reaches it. Such a place is looked for only where a
-    gradient arrives: behind a maximum that is a single cell of N²."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, logic: Logic, universal: bool, chunk: int) -> Tensor:
-        ctx.save_for_backward(a, b)
-        ctx.logic, ctx.universal, ctx.chunk = logic, universal, chunk
-        return _blocks(logic, a, b, universal, chunk, False)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        a, b = ctx.saved_tensors
-        to_a, to_b = torch.zeros_like(a), torch.zeros_like(b)
-        join = ctx.logic.or_ if ctx.universal else ctx.logic.and_
-        at_all = grad.nonzero()
-        step = max(ctx.chunk // max(a.shape[2], 1), 1)
-        for at in torch.split(at_all, step):
-            g, i, j = at.unbind(1)
-            ga, gb = g if len(a) > 1 else torch.zeros_like(g), g if len(b) > 1 else torch.zeros_like(g)
-            x, y = a[ga, i], b[gb, j]
-            joint = join(x, y)
-            best = (joint.min(-1) if ctx.universal else joint.max(-1)).indices.unsqueeze(1)
-            with torch.enable_grad():
-                u, v = x.gather(1, best).requires_grad_(), y.gather(1, best).requires_grad_()
-                du, dv = torch.autograd.grad(join(u, v), (u, v), grad[g, i, j].unsqueeze(1))
-            to_a.index_put_((ga, i, best[:, 0]), du[:, 0], accumulate=True)
-            to_b.index_put_((gb, j, best[:, 0]), dv[:, 0], accumulate=True)
-        return to_a, to_b, None, None, None
+def _gradients(logic: Logic, universal: bool, chunk: int, grad: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradients of both operands. That of a cell flows to the first place r that reaches it. Such a place is
+    looked for only where a gradient arrives: behind a maximum that is a single cell of N²."""
+    to_a, to_b = torch.zeros_like(a), torch.zeros_like(b)
+    join = logic.or_ if universal else logic.and_
+    at_all = grad.nonzero()
+    step = max(chunk // max(a.shape[2], 1), 1)
+    for at in torch.split(at_all, step):
+        g, i, j = at.unbind(1)
+        ga, gb = g if len(a) > 1 else torch.zeros_like(g), g if len(b) > 1 else torch.zeros_like(g)
+        x, y = a[ga, i], b[gb, j]
+        joint = join(x, y)
+        best = (joint.min(-1) if universal else joint.max(-1)).indices.unsqueeze(1)
+        with torch.enable_grad():
+            u, v = x.gather(1, best).requires_grad_(), y.gather(1, best).requires_grad_()
+            du, dv = torch.autograd.grad(join(u, v), (u, v), grad[g, i, j].unsqueeze(1))
+        to_a.index_put_((ga, i, best[:, 0]), du[:, 0], accumulate=True)
+        to_b.index_put_((gb, j, best[:, 0]), dv[:, 0], accumulate=True)
+    return to_a, to_b
 
 
 def _blocks(logic: Logic, a: Tensor, b: Tensor, universal: bool, chunk: int, index: bool) -> Tensor:

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cachetools import LRUCache, cached
 
 from dsl.plan import Atom, Description, Node, Predicate, Same, Term, make, transform, walk, with_terms
 from dsl.rewrites import Laws, rewrite
-from neptune.algebra import Logic, LogicParameters
+from neptune.algebra import Logic
 from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.program import Program
 from neptune.engine.compile.rules import RULES
+
+if TYPE_CHECKING:
+    from neptune.algebra import LogicParameters
 
 Kind = Literal["truth", "cells", "parts"]
 """What is wanted of a plan: its truth; the cells that a description or a count ranges over; those of each part."""

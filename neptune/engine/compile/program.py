@@ -10,17 +10,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dsl.limits import DEFAULT_LIMITS
 from dsl.plan import Atom
-from neptune.algebra import Logic, LogicParameters
+from neptune.algebra import Logic
 from neptune.algebra.arrays import Array, ArrayLogic, as_tensor
+from neptune.algebra.late import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from neptune.algebra import LogicParameters
 
 Vars = tuple[str, ...]
 Register = tuple[int, Vars]
@@ -126,7 +130,7 @@ class Registers(Protocol):
     def __getitem__(self, slot: int, /) -> Tensor: ...
 
 
-Operation = Callable[[ExecutionContext, Registers], Tensor]
+Operation: TypeAlias = "Callable[[ExecutionContext, Registers], Tensor]"
 """Computes the value of one register from those before it."""
 ArrayOperation = Callable[["ArrayContext", "ArrayRegisters"], Array]
 """The same on NumPy arrays of one scene of which all is known: no mask, no bounds, no gradient."""

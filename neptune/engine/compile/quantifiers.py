@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from cachetools import LRUCache, cached
-from torch import Tensor
 
 from dsl.plan import And, Exists, Forall, Node, Or, conjunction, disjunction
 from dsl.rewrites.all_different import Block, block_of, collected_block
 from dsl.rewrites.elimination import by_scope
 from neptune.algebra.arrays import Array
+from neptune.algebra.late import torch
 from neptune.algebra.quantifiers import quantify
 from neptune.engine.compile import program
 from neptune.engine.compile.assignment import Search
@@ -21,6 +21,9 @@ from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.connectives import constant_of, fold, is_guard, join, junction
 from neptune.engine.compile.kernels import contract
 from neptune.engine.compile.relaxation import steps_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 JOINT_CELLS = 1 << 16
 """A joint table of arrays of at most so many cells is made whole."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dsl.plan import And, Exists, Node
 from dsl.rewrites.all_different import Block
+from neptune.algebra.late import torch
 from neptune.engine.compile import program
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Domains = NDArray[np.bool_]
 Step = tuple[program.Vars, tuple[program.Register, ...]]

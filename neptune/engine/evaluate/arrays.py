@@ -13,7 +13,6 @@ from threading import Lock
 from typing import Any, TypeGuard, cast
 
 import numpy as np
-import torch
 from cachetools import LRUCache, cached
 
 from dsl import plan as nodes
@@ -72,7 +71,7 @@ def settings_of(context: RunContext) -> Settings:
             numbers,
             laws,
             as_float(parameters.iota_tau),
-            float(parameters.presumption.detach()),
+            as_float(parameters.presumption),
             array_logic(context.logic) if usable else None,
             (context.logic.name, numbers),
         )
@@ -204,19 +203,26 @@ class KnownScene:
         self._parts: dict[Node, tuple[Array, Vars, bool]] = {}
         self._held: set[Outline] = set()
         self._arrays: dict[Predicate, Array] = {}
+        self._partial: set[Predicate] = set()
 
-    def _array(self, predicate: Predicate) -> Array | None:
-        found = self._arrays.get(predicate)
+    def _has(self, predicate: Predicate, outline: Outline) -> bool:
+        """Tell whether a predicate is known as far as a plan speaks of it."""
+        found = None if predicate in self._partial else self._arrays.get(predicate)
         if found is None:
             found = self.atoms.array(predicate, self.settings.key)
-            if found is not None:
-                self._arrays[predicate] = found
-        return found
+            self._partial.discard(predicate)
+            if found is None:
+                found = self.atoms.partly(predicate, [a for a in outline.atoms if a.predicate == predicate])
+                self._partial.add(predicate)
+            if found is None:
+                return False
+            self._arrays[predicate] = found
+        return True
 
     def holds(self, outline: Outline) -> bool:
         """Tell whether all atoms of a plan are known, and its tables are small: once it is so, it stays so."""
         if outline not in self._held:
-            if not (self._small(outline) and all(self._array(p) is not None for p in outline.predicates)):
+            if not (self._small(outline) and all(self._has(p, outline) for p in outline.predicates)):
                 return False
             self._held.add(outline)
         return True
@@ -284,7 +290,7 @@ class KnownScene:
         """Return the chosen value's index, and the probabilities of the values ``(K,)``."""
         cells = self._stacked(self._each(node), 1).reshape(-1)
         logits = clamped(self.logic.to_logits(cells))
-        return int(self.logic.ranks(cells).argmax()), as_tensor(logits).softmax(0).numpy()
+        return int(self.logic.ranks(cells).argmax()), self.logic.choice(logits)
 
     def mixture(self, node: Describe, best: int) -> float:
         """Return the probability of a value of the object meant, the objects weighed."""
@@ -294,17 +300,16 @@ class KnownScene:
 
         def distributions() -> Array:
             rows = self._stacked(self._each(nodes.make(Describe, node.values, said, False)), self.objects)
-            each: Array = torch.from_numpy(clamped(self.logic.to_logits(rows).T.astype(np.float64))).softmax(-1).numpy()
-            return each
+            return self.logic.softmax(clamped(self.logic.to_logits(rows).T.astype(np.float64)))
 
         predicates = tuple([atom.predicate for atom in said if isinstance(atom, Atom) and atom.terms == (var,)])
         if len(predicates) == len(said):
-            each = torch.from_numpy(self.atoms.together(predicates, (self.settings.key, "values"), distributions))
+            each = self.atoms.together(predicates, (self.settings.key, "values"), distributions)
         else:
-            each = torch.from_numpy(distributions())
+            each = distributions()
         fits = self.over(description).logits
-        weights = torch.from_numpy(self.logic.weights(fits.astype(np.float64), self.settings.iota_tau))
-        return float(fits.dtype.type((weights.unsqueeze(-1) * each).sum(-2)[best]))
+        weights = self.logic.weights(fits.astype(np.float64), self.settings.iota_tau)
+        return float(fits.dtype.type((weights[:, None] * each).sum(-2)[best]))
 
     def _each(self, node: Describe) -> list[tuple[Array, Vars, bool]]:
         """Return the results of the values of a choice, as :meth:`_run` does."""
@@ -354,6 +359,8 @@ class KnownScene:
 
         def chance(slot: int) -> Array:
             predicate, index = made.inputs[slot]
+            if predicate in self._partial:
+                return self.logic.to_probability(part(self._arrays[predicate], index)).astype(np.float64)
             return part(self.atoms.chances(predicate, self.settings.key, self.logic), index)
 
         inputs = [part(self._arrays[predicate], index) for predicate, index in made.inputs]

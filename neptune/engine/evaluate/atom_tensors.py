@@ -7,13 +7,12 @@ of tables is one gather, and one scatter on the way back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from dsl.plan import Predicate
+from neptune.algebra.late import torch
 from neptune.answer import Usage
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.indexing import diagonal, off_diagonal
@@ -23,7 +22,10 @@ from neptune.errors import OracleError
 from neptune.scene import Scene
 from neptune.scene.types import IntArray, Question, ScoreRequest, request_of
 
-Scorer = Callable[[Sequence[ScoreRequest]], Sequence[Tensor]]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Scorer: TypeAlias = "Callable[[Sequence[ScoreRequest]], Sequence[Tensor]]"
 """Gives for each request the logits of its M tuples of objects, shape ``(M,)``, with gradient; NaN: no evidence."""
 
 _Key = tuple[int, str, int, bool]
@@ -50,7 +52,7 @@ class AskedRow(Row, Protocol):
 
 
 RowT = TypeVar("RowT", bound=Row)
-Source: TypeAlias = Callable[[Sequence[Sequence[Predicate]], Sequence[RowT], int], Tensor]
+Source: TypeAlias = "Callable[[Sequence[Sequence[Predicate]], Sequence[RowT], int], Tensor]"
 """Gives the scores of P × B predicates of one arity on B rows of at most N objects: uncalibrated logits,
 ``(P, B, N, …)`` float32. NaN where there is no evidence; any number at padding and for an object paired with itself."""
 

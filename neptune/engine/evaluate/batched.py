@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Generic
 
 from dsl.errors import LimitError
 from dsl.plan import Atom, Predicate
 from neptune.algebra import iota
+from neptune.algebra.late import torch
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.program import ExecutionContext, Program, Vars, all_rows, expand_axes, full, missing_axes
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import RowT, Source
 from neptune.engine.evaluate.charges import check_held
 from neptune.engine.evaluate.stage import Stage
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MOST_CELLS = 20_000_000
 """Cells of the largest table that one batch may hold; a group that would need more is run in parts."""

@@ -11,18 +11,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from dsl import plan as nodes
 from dsl.errors import LimitError
 from dsl.plan import And, Atom, Const, Count, CountTrue, Describe, Description, Exists, Node, Number, Same, conjunction
 from dsl.rewrites.elimination import width
-from neptune.algebra import Logic, LogicParameters, ProbabilisticTensor, iota
+from neptune.algebra import Logic, ProbabilisticTensor, iota
 from neptune.algebra.convert import LOGIT_LIMIT, as_float
+from neptune.algebra.late import torch
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.assignment import MOST_BRANCHES, Search
 from neptune.engine.compile.compiler import Compiler
@@ -33,7 +32,12 @@ from neptune.engine.compile.rules import RULES
 from neptune.engine.evaluate.bounds import Ends, Interval, settled_argmax
 from neptune.engine.evaluate.registers import EndRegisters, EndSource, LazyRegisters
 
-AtomSource = Callable[[Atom], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from neptune.algebra import LogicParameters
+
+AtomSource: TypeAlias = "Callable[[Atom], Tensor]"
 """Gives an atom's carrier values over its variables, ``(1, N, …)``; where some are unknown, their lower and upper
 bounds, ``(2, N, …)``."""
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from dsl.plan import Atom, Predicate, make
 from neptune.algebra.arrays import Array, ArrayLogic
+from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
 from neptune.scene.types import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _MISSING: Final[Any] = object()
 
@@ -111,9 +113,33 @@ class KnownAtoms:
             return None
         found = table.ready.get((key, predicate.name), _MISSING)
         if found is _MISSING:
-            values = self(atom)
-            found = table.ready[key, predicate.name] = values.numpy() if len(values) == 1 else None
+            found = table.ready[key, predicate.name] = self._whole(atom, table)
         return cast("Array | None", found)
+
+    def _whole(self, atom: Atom, table: Table) -> Array | None:
+        """Return what a call does of an atom of variables alone, ``(1, N, …)``; ``None`` where not all is known."""
+        if table.bounds or not (
+            self.context.logic.uses_logits and self._uncalibrated(atom.predicate.name or "default")
+        ):
+            values = self(atom)
+            return values.numpy() if len(values) == 1 else None
+        return self._where_known(table, [atom])
+
+    def partly(self, predicate: Predicate, atoms: Sequence[Atom]) -> Array | None:
+        """Return the carrier values of a predicate that is known where some atoms of it speak of given objects,
+        ``(1, N, …)``, any number elsewhere; ``None`` where tensors have to be used. Nothing of it is kept."""
+        table = self.table(_general(predicate))
+        if table.bounds or not (self.context.logic.uses_logits and self._uncalibrated(predicate.name or "default")):
+            return None
+        return self._where_known(table, atoms)
+
+    def _where_known(self, table: Table, atoms: Sequence[Atom]) -> Array | None:
+        missing = np.isnan(table.logits)
+        if missing.any():
+            open_at = missing & ~diagonal(len(self.evidence.scene), table.logits.ndim)
+            if any(open_at[tuple(t if isinstance(t, int) else slice(None) for t in a.terms)].any() for a in atoms):
+                return None
+        return np.nan_to_num(table.logits, nan=0.0)[None]
 
     def chances(self, predicate: Predicate, key: Hashable, logic: ArrayLogic) -> Array:
         """Return the probabilities of a predicate whose :meth:`array` is known, ``(1, N, …)`` float64, kept too."""

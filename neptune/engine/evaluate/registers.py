@@ -6,10 +6,9 @@ In torch for every logic (:class:`LazyRegisters`), and in NumPy for the bounds o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from torch import Tensor
 
 from dsl.errors import LimitError
 from dsl.plan import And, Atom, Const, Count, Description, Exists, ExpectationOver, Forall, Node, Not, Or, Same
@@ -18,6 +17,9 @@ from neptune.engine.compile.program import ExecutionContext
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.bounds import Ends, expectation_ends, logit, placed, probability, weights
 from neptune.engine.evidence.tables import Table
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BRANCH_WORK = 1 << 13
 """A branch of a search takes about as long as so many cells of a table."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from dsl.plan import Atom
+from neptune.algebra.late import torch
 from neptune.answer import Answer, Usage
 from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evaluate.executor import atoms_of

@@ -90,8 +90,7 @@ class Asker:
             If the limit on oracle calls is reached.
         """
         if self.context.schedule is None or not self.objects:
-            self._ask_all(node)
-            evaluator.forget()
+            self.ask_all(node, evaluator)
             return node
         for atom in atoms_of(node):
             if atom.predicate.boxes is None:
@@ -102,9 +101,8 @@ class Asker:
         outcome = self.work_towards(Goal(kind, pushed), self.context.schedule, evaluator)
         if outcome == "heavy":
             hits = self.usage.cache_hits
-            self._ask_all(node)
+            self.ask_all(node, evaluator)
             self.usage.cache_hits = hits  # what was known before was counted above
-            evaluator.forget()
         # What the bounds did not settle is decided by the plan as written, as if everything had been asked.
         return pushed if outcome in ("settled", "spent") else node
 
@@ -170,8 +168,9 @@ class Asker:
             made.learned.append(taught)
         return bool(choices)
 
-    def _ask_all(self, node: Node) -> None:
-        """Ask every ground atom that a plan mentions, in one batch, as far as the budget goes."""
+    def ask_all(self, node: Node, evaluator: Executor | None) -> None:
+        """Ask every ground atom that a plan mentions, in one batch, as far as the budget goes; the values of an
+        evaluator, if there is one yet, are dropped."""
         self.strayed = True
         atoms = atoms_of(node)
         wants = self._wants((atom, self._tuples(atom)) for atom in atoms)
@@ -183,6 +182,8 @@ class Asker:
         elif after > limit:
             raise LimitError("oracle_calls", limit, after)
         self.evidence.ask(self.context.oracle, wants, self.usage)
+        if evaluator is not None:
+            evaluator.forget()
 
     def _fresh(self, atoms: Iterable[Atom]) -> list[Choice]:
         """Return the ground atoms that are not asked yet, each once: ``near(x, y)`` and ``near(y, x)`` share theirs."""

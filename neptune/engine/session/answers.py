@@ -6,14 +6,13 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 import dsl
 from dsl.check.checker import Checked
 from dsl.errors import LimitError, ProgramError
 from dsl.plan import Const
 from dsl.syntax import ast
 from neptune.algebra import ProbabilisticTensor
+from neptune.algebra.late import no_grad
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.narrowed import NarrowedEvidence
@@ -41,7 +40,7 @@ OUTSIDE = "out of domain"
 """Why an answer abstains (`Answer.why`) to a question about a picture that detector or oracle was not made for."""
 
 
-@torch.no_grad()
+@no_grad()
 def run_program(context: RunContext, program: str | ast.Program, scene: Scene, budget: int | None = None) -> Answer:
     """Run a program on a scene; see :meth:`neptune.Engine.run`."""
     conventions = context.vocabulary, context.limits, context.distinct_variables, context.semantics

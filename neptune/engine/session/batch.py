@@ -16,11 +16,11 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import torch
 from cachetools import LRUCache
 
 from dsl.errors import ProgramError
 from dsl.plan import walk
+from neptune.algebra.late import no_grad
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.arrays import settings_of
@@ -174,7 +174,7 @@ class Batch:
         self._ask(jobs, [job.made.stages[0] for job in jobs])
         self._find(jobs)
 
-    @torch.no_grad()
+    @no_grad()
     def _find(self, jobs: list[Job]) -> None:
         """Find the object that each job's plan chooses first; none where evidence is missing."""
         for group in self._padded.evaluate(jobs, [job.made.stages[0] for job in jobs]):
@@ -185,7 +185,7 @@ class Batch:
                 if not missing:
                     job.objects.append(index)
 
-    @torch.no_grad()
+    @no_grad()
     def _read(self, jobs: list[Job]) -> None:
         """Evaluate and read what has been asked."""
         started = time.perf_counter()

@@ -6,12 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import torch
-
 from dsl import plan
 from dsl.plan import Describe, Description, Term, with_terms
 from neptune.algebra import counting, iota
 from neptune.algebra.convert import LOGIT_LIMIT
+from neptune.algebra.late import torch
 from neptune.answer import Answer
 from neptune.engine.compile.program import counted_cells
 from neptune.engine.context import RunContext

@@ -6,18 +6,17 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
 from cachetools import LRUCache, cached
-from torch import Tensor
 
 from dsl import plan
 from dsl.plan import Count, CountTrue, Describe, Description, ExpectationOver, Node, Number, Predicate, make
 from dsl.plan.guards import insert_guards
 from neptune.algebra import counting, iota
 from neptune.algebra.convert import clamp_logit
+from neptune.algebra.late import torch
 from neptune.answer import Usage
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import AtomTensors
@@ -28,9 +27,12 @@ from neptune.engine.session.readout import presumed
 from neptune.scene import Scene
 from neptune.scene.types import Question
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Values = tuple[Any, ...]
 
-Soft = tuple[Values, Tensor] | None
+Soft: TypeAlias = "tuple[Values, Tensor] | None"
 """The values, and the probability of each, ``(K,)`` float64; ``None`` where evidence is missing."""
 
 CHOSEN = " chosen"
@@ -235,7 +237,7 @@ class Distributions:
         elif t.kind == "object":
             described.append((0, t.need.of.var))
         sure = torch.ones(group.frame.batch, dtype=torch.float64)
-        presumption = self._context.parameters.presumption.double()
+        presumption = torch.as_tensor(self._context.parameters.presumption).double()
         for k, var in described:
             if not group.frame.size:
                 return torch.zeros_like(sure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -65,6 +66,17 @@ class KnownNeeds:
         cells = self.scene.truth(holds)
         value = float(cells.values)
         return not bool(cells.decide()), (value, value)
+
+    def fit_of_values(self, bodies: Sequence[Node]) -> tuple[bool, bool, tuple[float, float]] | None:
+        """Return whether none of the formulas of some values is true, whether several are, and how true the truest is,
+        as bounds; ``None`` where not all is known."""
+        return self._fit_of(bodies) if all(self.scene.holds(outline(body)) for body in bodies) else None
+
+    def _fit_of(self, bodies: Sequence[Node]) -> tuple[bool, bool, tuple[float, float]]:
+        truths = [self.scene.truth(body) for body in bodies]
+        sure = sum(bool(t.decide()) for t in truths)
+        most = max(float(t.values) for t in truths)
+        return not sure, sure > 1, (most, most)
 
     def weight(self, description: Description, best: int) -> float:
         """Return how likely it is that an object is the one described."""
@@ -148,10 +160,8 @@ class KnownNeeds:
         probability = float(scores[best]) if prepared.about is None else self.scene.mixture(prepared, best)
         reading = readout.text(prepared.values[best], probability, tie)
         if prepared.presupposes and prepared.about is None:
-            truths = [self.scene.truth(body) for body in prepared.bodies]
-            sure = sum(bool(t.decide()) for t in truths)
-            most = max(float(t.values) for t in truths)
-            reading = replace(reading, unmatched=not sure, several=sure > 1, fit=(most, most))
+            unmatched, several, fit = self._fit_of(prepared.bodies)
+            reading = replace(reading, unmatched=unmatched, several=several, fit=fit)
         return reading
 
 

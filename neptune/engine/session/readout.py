@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dsl import plan
 from dsl.plan import Describe, Exists, Node
 from neptune.answer import Answer, Kind, TraceStep, Usage
 from neptune.engine.interpret.values import NeedKind
 from neptune.engine.schedule.stopping import Kind as Goal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TRACE_STEPS = 60
 SHOWN_CHARS = 200
@@ -171,7 +172,7 @@ class Record:
             self.step(line, source, reading.shown, reading.traced)
 
 
-Chance = TypeVar("Chance", float, Tensor)
+Chance = TypeVar("Chance", float, "Tensor")
 
 
 def presumed(chance: Chance, presumption: Chance) -> Chance:

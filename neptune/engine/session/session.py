@@ -12,13 +12,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
-import torch
-
 from dsl import plan, work
 from dsl.plan import Count, CountTrue, Describe, Description, Exists, ExpectationOver, Node, Number, make
 from dsl.work import Work
 from neptune.algebra import ProbabilisticTensor
 from neptune.algebra.convert import as_float
+from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate import bounds
 from neptune.engine.evaluate.arrays import KnownScene, settings_of
@@ -149,7 +148,8 @@ class Session:
         before = len(self.decided)
         if self.context.semantics > 1:
             prepared = self._prepare(described, "some")
-            fit = fit_of_values([self._executor.truth(body) for body in prepared.children])
+            known = None if self._known is None else self._known.fit_of_values(prepared.children)
+            fit = known or fit_of_values([self._executor.truth(body) for body in prepared.children])
             self.record.described(readout.of_values(described), *fit)
         return self._taken_back(before)
 
@@ -199,8 +199,7 @@ class Session:
         low, high = interval.low.decide(), interval.high.decide()
         scores = interval.low.values
         if not low.dim():  # the same for every object, such as left(x, x)
-            every = [self.objects]
-            low, high, scores = low.expand(every), high.expand(every), scores.expand(every)
+            low, high, scores = (x.expand([self.objects]) for x in (low, high, scores))
             settled, likely = bool(torch.equal(low, high)), low
         else:
             settled = bool(torch.equal(low, high))
@@ -302,9 +301,11 @@ class Session:
 
     def _fill(self, node: Node, kind: Kind) -> Node:
         prepared = node
-        if self.context.schedule is not None or not self.asker.all_asked(outline(node).atoms):
+        if self.context.schedule is not None:
             # The schedule looks at many small parts, a few ground atoms further each time: nothing to compile.
             prepared = self.asker.fill(node, kind, self._executor.by_node)
+        elif not self.asker.all_asked(outline(node).atoms):
+            self.asker.ask_all(node, self.__dict__.get("_executor"))
         self.decided.append((Goal(kind, prepared), node))
         return prepared
 
@@ -351,8 +352,7 @@ class Session:
         return described, unmatched
 
     def _charge(self, made: Outline) -> None:
-        cell_bytes = self.context.logic.dtype.itemsize
-        charge(self.work, made, self.objects, self._settings.laws, cell_bytes, self.context.limits)
+        charge(self.work, made, self.objects, self._settings.laws, self.context.logic.cell_bytes, self.context.limits)
 
     def _check_presuppositions(self, settled: Outline) -> None:
         """Add what the descriptions of a plan take for granted to the record."""

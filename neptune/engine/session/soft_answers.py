@@ -16,14 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 import dsl
 from dsl.syntax import ast
 from neptune.algebra.convert import EPSILON
+from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import AtomTensors, Scorer
 from neptune.engine.interpret.values import Need, ObjectRef, kind_name, needed, result_kind
@@ -31,6 +29,9 @@ from neptune.engine.session.distributions import Distributions, Soft, Values, su
 from neptune.engine.session.program_paths import Choices, Outcome, paths_of
 from neptune.errors import NeptuneError
 from neptune.scene import Scene
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MOST_PATHS = 64
 """Of the ways through one program on one scene the most probable ones are followed, no more than this many."""

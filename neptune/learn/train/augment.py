@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from neptune.learn.train.data import ClevrFolder, Example
-from neptune.perception.embedded.canvas import HEIGHT, WIDTH
+from neptune.perception.embedded.sizes import HEIGHT, WIDTH
 
 
 class Paster:

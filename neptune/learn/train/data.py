@@ -14,7 +14,8 @@ from torch import Tensor
 
 from neptune.errors import DatasetError
 from neptune.files import below, trusted
-from neptune.perception.embedded.canvas import HEIGHT, WIDTH, scaled, to_canvas
+from neptune.perception.embedded.canvas import scaled, to_canvas
+from neptune.perception.embedded.sizes import HEIGHT, WIDTH
 from neptune.scene import ATTRIBUTES, Annotation
 from neptune.scene.picture import Picture
 from neptune.tasks.json_files import read_records

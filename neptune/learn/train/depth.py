@@ -27,8 +27,9 @@ from neptune.learn.train.fields import ClevrTraining
 from neptune.learn.train.measure import jittered
 from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
-from neptune.perception.embedded.canvas import HEIGHT, WIDTH, to_float
+from neptune.perception.embedded.canvas import to_float
 from neptune.perception.embedded.depth_net import DepthNet
+from neptune.perception.embedded.sizes import HEIGHT, WIDTH
 from neptune.runs.record import write_json
 from neptune.tasks.json_files import read_records
 

@@ -16,7 +16,8 @@ from neptune.learn.train.data import ClevrFolder
 from neptune.learn.train.loop import Settings, fit
 from neptune.learn.train.measure import best_thresholds, detect_all, detector_figures
 from neptune.perception.embedded.canvas import to_float
-from neptune.perception.embedded.detector_net import DetectorNet, Thresholds, loss, targets
+from neptune.perception.embedded.detector_net import DetectorNet, loss, targets
+from neptune.perception.embedded.said import Thresholds
 
 CROWDED = 8
 """How often each held-out picture is crowded anew, when the threshold is chosen."""

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from torch import Tensor
 
-from neptune.perception.embedded.canvas import HEIGHT, WIDTH, to_float
+from neptune.perception.embedded.canvas import to_float
 from neptune.perception.embedded.detector_net import DetectorNet
 from neptune.perception.embedded.scorer_net import ScorerNet
+from neptune.perception.embedded.sizes import HEIGHT, WIDTH
 
 CHANGES = 2
 """So many changed copies of each picture are looked at beside it."""

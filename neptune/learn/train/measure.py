@@ -14,7 +14,8 @@ from torch import Tensor
 from neptune.learn.train.data import ClevrFolder
 from neptune.perception.embedded.canvas import to_float
 from neptune.perception.embedded.concepts import AXES, KINDS, SAME, VALUES
-from neptune.perception.embedded.detector_net import DetectorNet, Thresholds, decode
+from neptune.perception.embedded.detector_net import DetectorNet, decode
+from neptune.perception.embedded.said import Thresholds
 from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.scene import ATTRIBUTES, iou
 from neptune.scene.types import Detections

@@ -29,7 +29,8 @@ from neptune.learn.train.scorer import JITTER, train_scorer
 from neptune.perception.checkpoints import device_of
 from neptune.perception.embedded import store
 from neptune.perception.embedded.concepts import AXES, CONCEPTS, SAME
-from neptune.perception.embedded.detector_net import DetectorNet, Thresholds
+from neptune.perception.embedded.detector_net import DetectorNet
+from neptune.perception.embedded.said import Thresholds
 from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.plots import require_matplotlib
 from neptune.runs.record import write_json

@@ -88,7 +88,8 @@ class EmbeddedDepth:
         import torch
 
         from neptune.perception.embedded.canvas import scaled, to_canvas, to_float
-        from neptune.perception.embedded.domain import is_blank, judged
+        from neptune.perception.embedded.domain import is_blank
+        from neptune.perception.embedded.said import judged
 
         pixels, factors = to_canvas(picture)
         found = self._detector.detect(picture)
@@ -110,7 +111,8 @@ class EmbeddedDepth:
         """Return depths and spreads of boxes ``(N, 4)`` of a picture of a size, shown on the canvas."""
         import torch
 
-        from neptune.perception.embedded.canvas import HEIGHT, WIDTH, scaled
+        from neptune.perception.embedded.canvas import scaled
+        from neptune.perception.embedded.sizes import HEIGHT, WIDTH
 
         given = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
         if not len(given):

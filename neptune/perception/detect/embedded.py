@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neptune.errors import DetectorError, DetectorFailedError
-from neptune.perception.checkpoints import device_of
+from neptune.perception.checkpoints import device_of, without_torch
 from neptune.perception.device_failures import failures_said
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections
+
+if TYPE_CHECKING:
+    from neptune.perception.embedded.light.networks import Detector as Network
 
 
 class EmbeddedDetector:
@@ -30,11 +35,14 @@ class EmbeddedDetector:
         Boxes of a lower score are left out, in [0, 1]; ``None``: the threshold chosen on held-out pictures.
     inside
         The same of a box nine tenths of which a better one covers, where it is more than `threshold`.
+    runtime
+        ``"torch"``, or ``"numpy"``: on the processor, for values to within some 1e-6 of those of torch. It is slower a
+        picture, but loading torch takes seconds.
 
     Raises
     ------
     DetectorError
-        If the weights can not be read, or a threshold is out of range.
+        If the weights can not be read, a threshold is out of range, or a GPU is asked for without torch.
     """
 
     name = "embedded"
@@ -46,14 +54,24 @@ class EmbeddedDetector:
         device: str = "auto",
         threshold: float | None = None,
         inside: float | None = None,
+        runtime: str = "torch",
     ) -> None:
-        import torch
+        from neptune.perception.embedded.said import Thresholds
 
-        from neptune.perception.embedded.detector_net import Thresholds
-        from neptune.perception.embedded.store import load
+        self._light: Network | None = None
+        if without_torch(runtime, device, DetectorError, "detector 'embedded'"):
+            from neptune.perception.embedded.light.networks import Detector
+            from neptune.perception.embedded.light.weights import read
 
-        self._device = torch.device(device_of(device))
-        self.module, self.about = load("detector", weights, self._device, DetectorError)
+            arrays, self.about = read("detector", weights, DetectorError)
+            self._light = Detector(arrays)
+        else:
+            import torch
+
+            from neptune.perception.embedded.store import load
+
+            self._device = torch.device(device_of(device))
+            self.module, self.about = load("detector", weights, self._device, DetectorError)
         for option, value in (("threshold", threshold), ("inside", inside)):
             if value is not None and not 0 <= value <= 1:
                 raise DetectorError(f"{option} is {value}", where="detector 'embedded'", expected="a number in [0, 1]")
@@ -78,24 +96,31 @@ class EmbeddedDetector:
         DetectorFailedError
             If memory runs out, or the device fails.
         """
-        import torch
+        from neptune.perception.embedded.said import is_blank, judged, on_canvas
 
-        from neptune.perception.embedded.canvas import to_canvas, to_float
-        from neptune.perception.embedded.detector_net import decode
-        from neptune.perception.embedded.domain import is_blank, judged, pooled
-
-        pixels, (fx, fy) = to_canvas(picture)
+        pixels, (fx, fy) = on_canvas(picture)
         by = "the detector 'embedded'"
         if is_blank(pixels):
             nothing = np.zeros((0, 4), dtype=np.float32)
             return Detections(nothing, nothing[:, 0], (), judged(0.0, by, self.about))
+        found, score = self._by_torch(pixels) if self._light is None else self._light.found(pixels, self.thresholds)
+        domain = None if score is None else judged(score, by, self.about)
+        boxes = found.boxes / np.array([fx, fy, fx, fy], dtype=np.float32)
+        return Detections(boxes.astype(np.float32), found.scores, found.labels, domain)
+
+    def _by_torch(self, pixels: NDArray[np.uint8]) -> tuple[Detections, float | None]:
+        """Return the boxes on the canvas, and how far the picture is from those of training, if that can be told."""
+        import torch
+
+        from neptune.perception.embedded.canvas import to_float
+        from neptune.perception.embedded.detector_net import decode
+        from neptune.perception.embedded.domain import pooled
+
         said = failures_said(DetectorFailedError, "the detector 'embedded'", 'Use "device": "cpu" in od_options')
         with torch.inference_mode(), said:
-            canvas = to_float(pixels[None].to(self._device)).contiguous(memory_format=torch.channels_last)
-            seen = self.module.seen(canvas)
+            shown = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None].to(self._device)
+            seen = self.module.seen(to_float(shown).contiguous(memory_format=torch.channels_last))
             centres, sides = self.module.found(*seen)
             (found,) = decode(centres, sides, self.thresholds)
             known = self.module.domain
-            domain = judged(known(pooled(*seen)), by, self.about) if known.fitted else None
-        boxes = found.boxes / np.array([fx, fy, fx, fy], dtype=np.float32)
-        return Detections(boxes.astype(np.float32), found.scores, found.labels, domain)
+            return found, float(known(pooled(*seen))) if known.fitted else None

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from neptune.perception.embedded.said import on_canvas
+from neptune.perception.embedded.sizes import CONTEXT, CROP, HEIGHT, SMALLEST, WIDTH
 from neptune.scene.picture import Picture
-
-WIDTH, HEIGHT = 480, 320
-"""The canvas: every picture is scaled to it, and boxes with it. CLEVR's pictures have this size already."""
-
-CROP = 64
-"""Side of a crop in pixels of the network's input."""
-
-CONTEXT = 1.6
-"""Side of the region a crop shows, in units of the box's longer side: neighbours and ground are seen."""
-
-SMALLEST = 40.0
-"""A crop never shows less than this many canvas pixels: tiny visible parts keep their surroundings."""
 
 
 def to_canvas(picture: Picture) -> tuple[Tensor, tuple[float, float]]:
@@ -37,12 +26,8 @@ def to_canvas(picture: Picture) -> tuple[Tensor, tuple[float, float]]:
     PictureError
         If the picture can not be read.
     """
-    image = picture.image
-    width, height = picture.size
-    if image.size != (WIDTH, HEIGHT):
-        image = image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).contiguous()
-    return pixels, (WIDTH / width, HEIGHT / height)
+    pixels, factors = on_canvas(picture)
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), factors
 
 
 def scaled(boxes: np.ndarray, factors: tuple[float, float]) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neptune.perception.embedded.canvas import HEIGHT, WIDTH
+from neptune.perception.embedded.sizes import HEIGHT, WIDTH
 
 FARTHEST = 60.0
 """CLEVR units: where the ground would be farther away, or is not seen, the map says this."""

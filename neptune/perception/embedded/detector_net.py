@@ -7,45 +7,16 @@ shuffle, which is several times cheaper than convolutions at stride 4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neptune.perception.embedded.canvas import HEIGHT, WIDTH
 from neptune.perception.embedded.domain import PictureDomain, pooled
-from neptune.scene.boxes import covered, suppress
+from neptune.perception.embedded.said import Thresholds, boxes_at
+from neptune.perception.embedded.sizes import HEIGHT, STRIDE, WIDTH
 from neptune.scene.types import Detections
 
-STRIDE = 4
 ROWS, COLUMNS = HEIGHT // STRIDE, WIDTH // STRIDE
-INSIDE = 0.9
-"""A box lies inside a better one that covers this share of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """From which score on a box is taken for an object.
-
-    Parameters
-    ----------
-    score
-        Of any box, in [0, 1].
-    inside
-        Of one that lies inside a better one: seldom is an object seen through another's box, often does a part of a
-        large object (a reflection, an edge) look like a small one. In [0, 1]; counts where it is more than `score`.
-    """
-
-    score: float
-    inside: float = 0.0
-
-    def kept(self, found: Detections) -> NDArray[np.bool_]:
-        """Tell which detections (best first) are taken, ``(N,)``."""
-        within = covered(found.boxes) >= INSIDE
-        return np.asarray(found.scores >= np.where(within, max(self.score, self.inside), self.score))
 
 
 def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
@@ -195,19 +166,4 @@ def decode(logits: Tensor, sides: Tensor, thresholds: Thresholds, limit: int = 1
     peak = functional.max_pool2d(heat[:, None], 3, 1, 1)[:, 0] == heat
     kept = (peak & (heat >= thresholds.score)).cpu()
     heat_, sides_ = heat.cpu().numpy(), sides.cpu().numpy()
-    found = []
-    for i in range(len(logits)):
-        rows, columns = np.nonzero(kept[i].numpy())
-        scores = heat_[i, rows, columns]
-        order = np.argsort(-scores, kind="stable")[:limit]
-        rows, columns, scores = rows[order], columns[order], scores[order]
-        left, top, right, bottom = sides_[i][:, rows, columns]
-        x, y = (columns + 0.5) * STRIDE, (rows + 0.5) * STRIDE
-        boxes = np.stack([x - left, y - top, x + right, y + bottom], axis=1).astype(np.float32)
-        boxes[:, 0::2] = boxes[:, 0::2].clip(0, WIDTH)
-        boxes[:, 1::2] = boxes[:, 1::2].clip(0, HEIGHT)
-        alone = suppress(boxes, 0.75)
-        boxes, scores = boxes[alone], scores[alone].astype(np.float32)
-        sure = thresholds.kept(Detections(boxes, scores))
-        found.append(Detections(boxes[sure], scores[sure], ("",) * int(sure.sum())))
-    return found
+    return [boxes_at(kept[i].numpy(), heat_[i], sides_[i], thresholds, limit) for i in range(len(logits))]

@@ -7,16 +7,10 @@ their spread in each direction (Mahalanobis distance; Lee et al. 2018), says how
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from neptune.scene.domain import Domain
-
-BLANK = 6
-"""Levels of 255 by which the pixels of a picture of one colour differ at most, in each channel."""
+from neptune.perception.embedded import said
 
 
 class PictureDomain(nn.Module):
@@ -66,16 +60,4 @@ def pooled(*maps: Tensor) -> Tensor:
 
 def is_blank(pixels: Tensor) -> bool:
     """Return whether a picture, uint8 ``(3, H, W)``, has one colour: there is nothing in it to be mistaken for."""
-    flat = pixels.flatten(1)
-    return int((flat.amax(1).int() - flat.amin(1).int()).max()) <= BLANK
-
-
-def judged(score: Tensor | float, by: str, about: Mapping[str, Any]) -> Domain:
-    """Return what a network says of one picture, from its score (one number) and what is stored with its weights."""
-    return Domain(by, world_of(about), float(score))
-
-
-def world_of(about: Mapping[str, Any]) -> str:
-    """Return in words which pictures a network was trained on, from what is stored with its weights."""
-    training = about.get("training", {})
-    return str(training.get("world") or f"pictures of the folder '{training.get('folder', 'of its training')}'")
+    return said.is_blank(pixels.permute(1, 2, 0).cpu().numpy())

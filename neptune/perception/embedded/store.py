@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
 from torch import nn
 
@@ -15,10 +15,10 @@ from neptune.errors import NeptuneError
 from neptune.perception.embedded.depth_net import DepthNet
 from neptune.perception.embedded.detector_net import DetectorNet
 from neptune.perception.embedded.drawing_net import DrawingNet
+from neptune.perception.embedded.light.weights import FORMAT, expected_of, read, shipped
 from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.saving import write_whole
 
-FORMAT = "neptune-embedded-1"
 NETWORKS: dict[str, tuple[type[nn.Module], str]] = {
     "detector": (DetectorNet, "train-embedded"),
     "scorer": (ScorerNet, "train-embedded"),
@@ -40,11 +40,6 @@ _EXACT = (
 """Buffers that are kept in float32: half precision would overflow, or spoil the calibration."""
 
 
-def shipped(part: str) -> Path:
-    """Return the file of the weights that come with the package; `part` is one of :data:`NETWORKS`."""
-    return Path(__file__).parent / "weights" / f"{part}.safetensors"
-
-
 def save(net: nn.Module, part: str, path: Path, about: dict[str, Any]) -> None:
     """Write a network, and `about` (JSON: network sizes, training, calibration) into its metadata."""
     tensors = {
@@ -62,23 +57,16 @@ def load(
 
     Returns the network in evaluation mode, on `device`, float32, and `about`; raises `error` if it can not be read.
     """
-    file = Path(path) if path is not None else shipped(part)
     make, config = NETWORKS[part]
-    expected = f"weights of the part '{part}', as run.py --config configs/{config}.json writes them"
-    if not file.is_file():
-        raise error("The weights do not exist", where=str(file), expected=expected, hint="Check the path, or train")
+    arrays, about = read(part, path, error, config)
+    tensors = {name: torch.from_numpy(np.asarray(array)) for name, array in arrays.items()}
     try:
-        with safe_open(str(file), framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            if metadata.get("format") != FORMAT or metadata.get("part") != part:
-                found = metadata.get("part", "no part of this project")
-                raise error(f"The file holds {found}", where=str(file), expected=expected)
-            about = json.loads(metadata["about"])
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         net: Any = make(**about["network"])
         if hasattr(net, "domain"):  # weights of before networks knew their domain are read too: those can not tell
             tensors = net.domain.state_dict(prefix="domain.") | tensors
-        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as reason:
-        raise error(f"The weights can not be read: {reason}", where=str(file), expected=expected) from reason
+        net.load_state_dict(tensors)
+    except (KeyError, ValueError, TypeError, RuntimeError) as reason:
+        file = str(path or shipped(part))
+        said = f"The weights can not be read: {reason}"
+        raise error(said, where=file, expected=expected_of(config, part)) from reason
     return net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last), about

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import torch
 
+from neptune.algebra.convert import as_float
+from neptune.algebra.late import torch
 from neptune.answer import Answer, Usage
 from neptune.engine import Engine
 from neptune.engine.evaluate.bounds import Ends
@@ -225,7 +226,7 @@ class Candidate:
         """Return bounds of how sure it is that what is taken for granted is there, as an answer counts it."""
         if not fits:
             return 1.0, 1.0
-        presumption = float(self._parameters.presumption.detach())
+        presumption = as_float(self._parameters.presumption)
         low, high = ([presumed(_probability(state, f[end]), presumption) for f in fits] for end in (0, 1))
         return math.prod(sorted(low)), math.prod(sorted(high))
 

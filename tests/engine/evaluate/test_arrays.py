@@ -17,7 +17,8 @@ import dsl
 from dsl.plan import Predicate
 from neptune import Engine, Scene
 from neptune.algebra import LogicParameters, ProbabilisticTensor, convert, iota, logic
-from neptune.algebra.arrays import array_logic, logistic
+from neptune.algebra.arrays import FEW, array_logic, logistic, softmax_of_few
+from neptune.algebra.neutral import NEUTRAL, NUMBERS, NeutralParameters
 from neptune.engine.evaluate.arrays import KnownScene
 from neptune.errors import NeptuneError
 
@@ -155,6 +156,23 @@ def test_arrays_are_used(monkeypatch):
     assert not ran
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "describe(Color, point(Object, lambda x: cube(x)))",
+        "[shape(x) for x in Object]",
+        "point(Object, lambda x: left(x, point(Object, lambda y: red(y))))",
+        "x = point(Object, lambda x: red(x))\ny = point(Object, lambda x: cube(x))\nreturn left(x, y) or metal(x)",
+    ],
+)
+def test_what_is_known_of_the_objects_spoken_of_is_enough(monkeypatch, program):
+    """The tables of `color` or `left` are asked for one object alone: they are read off arrays all the same."""
+    for levels in (None, "ties", "missing"):
+        check(program, 5, levels, 1, "godel")
+    monkeypatch.setattr("neptune.engine.session.session.Executor", lambda *_: pytest.fail("tensors"))
+    Engine(oracle="random").run(program, Scene.synthetic(5, seed=0))
+
+
 def test_descriptions_are_evaluated_once(monkeypatch):
     ran = []
     run = KnownScene._run
@@ -218,6 +236,29 @@ def test_weights_are_those_of_tensors(cells, tau):
     of = array_logic(logic.godel)
     array = np.array(cells, dtype=np.float32)
     assert of.weights(array, tau).tolist() == iota.weights(torch.from_numpy(array), None, torch.tensor(tau)).tolist()
+
+
+@given(st.lists(st.floats(-13.75, 13.75, width=32), min_size=1, max_size=FEW))
+def test_the_softmax_of_few_is_that_of_tensors(cells):
+    array = np.array(cells, dtype=np.float32)
+    expected = torch.from_numpy(array).softmax(0).numpy()
+    if torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"):  # another processor's has another last digit
+        assert softmax_of_few(array).tolist() == expected.tolist()
+    np.testing.assert_allclose(softmax_of_few(array), expected, rtol=1e-6, atol=0)
+
+
+def test_the_neutral_numbers_are_those_of_parameters_that_were_not_told_any():
+    parameters = LogicParameters()
+    assert parameters.numbers() == NUMBERS
+    assert parameters.to_dict() == NEUTRAL
+    held = NeutralParameters()
+    assert held.made is held.made
+    assert (held.numbers(), held.to_dict(), held.kind_of("red")) == (NUMBERS, NEUTRAL, "default")
+    engine = Engine(oracle="random")
+    assert isinstance(engine.parameters, LogicParameters)
+    with torch.no_grad():
+        engine.parameters.presupposition_b.fill_(1.0)
+    assert engine.context.parameters.numbers() == engine.parameters.numbers() != NUMBERS
 
 
 @given(numbers, numbers, st.sampled_from(["godel", "product", "lukasiewicz"]))
