@@ -11,7 +11,10 @@ from neptune.config.validation import ConfigProblems
 from neptune.scene.addresses import is_address
 
 PICTURE_ENDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
-FILM_ENDS = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ogv")
+FILM_ENDS = (
+    *(".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ogv"),
+    *(".ts", ".mts", ".m2ts", ".flv", ".wmv", ".3gp"),
+)
 
 
 def _ask(words: list[str]) -> int:

@@ -57,6 +57,12 @@ def test_the_command_knows_a_film_by_its_name(clip: Path, tmp_path: Path, capsys
     assert "Answer: no" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("end", ["mp4", "MOV", "mkv", "ts", "MTS", "m2ts", "flv", "wmv", "3gp"])
+def test_films_of_cameras_and_phones_are_known_by_their_endings(end: str, tmp_path: Path) -> None:
+    with pytest.raises(NeptuneError, match="The film does not exist"):
+        run_command("ask", [f"missing.{end}", "Is there always a cube?", "--output_dir", str(tmp_path / "run")])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
