@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -20,6 +22,12 @@ FEW, WEAK, SHARP = 12, 0.75, 0.5
 With more objects this was measured to save little, for a round more."""
 
 
+@lru_cache(maxsize=1024)
+def _roles(goal: Node) -> Mapping[Predicate, float]:
+    """Return on how many variables a formula puts each condition of one object."""
+    return Counter(n.predicate for n in walk(goal) if isinstance(n, Atom) and len(n.free) == 1)
+
+
 class Conditions:
     """Chooses among conditions on the same object.
 
@@ -33,10 +41,7 @@ class Conditions:
 
     def __init__(self, state: State, goal: Node | None = None) -> None:
         self.state = state
-        self._roles: dict[Predicate, float] = {}
-        for atom in walk(goal) if goal is not None else ():
-            if isinstance(atom, Atom) and len(atom.free) == 1:
-                self._roles[atom.predicate] = self._roles.get(atom.predicate, 0.0) + 1.0
+        self._roles: Mapping[Predicate, float] = {} if goal is None else _roles(goal)
 
     def one_each(self, operands: Sequence[Node], live: Mask, exact: bool, falsest: bool) -> list[Mask]:
         """Return for each operand where it is the one to ask about, among the objects that are `live`.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -46,7 +47,12 @@ class Goal:
     @property
     def soft(self) -> bool:
         """Whether its values come out of sums: a description's expectation inside."""
-        return any(isinstance(n, ExpectationOver) and not n.pick for n in walk(self.node))
+        return _weighs(self.node)
+
+
+@lru_cache(maxsize=4096)
+def _weighs(node: Node) -> bool:
+    return any(isinstance(n, ExpectationOver) and not n.pick for n in walk(node))
 
 
 def settled(goal: Goal, evaluator: Executor) -> bool:
