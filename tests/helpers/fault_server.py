@@ -82,6 +82,7 @@ class Server:
     requests: list[dict[str, Any]] = field(default_factory=list)
     behave: Behaviour = lambda request, number: "1"
     owner: str = "test"
+    models: list[str] = field(default_factory=lambda: ["m"])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -95,7 +96,9 @@ def serving(behave: Behaviour, owner: str = "test") -> Iterator[Server]:
         def do_GET(self) -> None:
             models = {
                 "object": "list",
-                "data": [{"id": "m", "object": "model", "created": 0, "owned_by": server.owner}],
+                "data": [
+                    {"id": name, "object": "model", "created": 0, "owned_by": server.owner} for name in server.models
+                ],
             }
             self.send(Answer(body=json.dumps(models).encode()))
 

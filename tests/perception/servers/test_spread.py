@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers.fault_oracle_server import answers
-from helpers.fault_server import Answer, drops, fails, serving
+from helpers.fault_server import Answer, drops, fails, hangs, serving
 from helpers.openai_asked import RED, no_waits
 
 from neptune.config import Config
@@ -31,6 +32,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spread, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr(spread, "LONGEST_PAUSE", 0.2)
     monkeypatch.setattr(spread, "LOOK", 0.01)
+    monkeypatch.setattr(spread, "TRY_SECONDS", 2.0)
     monkeypatch.setattr("neptune.servers.client.GONE_SECONDS", 0.0)
 
 
@@ -133,13 +135,146 @@ def test_one_fails_and_returns_and_nothing_is_lost(failure: Answer) -> None:
         assert not homes & {shown(r) for r in two.requests[elsewhere:]}
 
 
-def test_where_none_answers_the_run_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_three_servers_one_fails_and_the_two_share_its_pictures() -> None:
+    many, behaviours = scenes(24), [Sometimes(fails(503)) for _ in range(3)]
+    with serving(behaviours[0]) as one, serving(behaviours[1]) as two, serving(behaviours[2]) as three:
+        servers = (one, two, three)
+        all_three = oracle([server.url for server in servers], retries=1)
+
+        def shown_since(ask: Callable[[], list[Any]]) -> tuple[list[set[str]], list[Any]]:
+            before = [len(server.requests) for server in servers]
+            scores = ask()
+            new = [{shown(r) for r in s.requests[k:]} for s, k in zip(servers, before, strict=True)]
+            return new, scores
+
+        def ask() -> list[Any]:
+            return all_three.score([asked(scene) for scene in many])
+
+        homes, before = shown_since(ask)
+        assert all(homes)
+        assert sum(map(len, homes)) == 24, "a picture is with one server"
+        behaviours[0].sick = True
+        ask()
+        behaviours[0].most = 0
+        during, found = shown_since(ask)
+        assert logits(found) == logits(before)
+        assert behaviours[0].most <= 1
+        assert homes[1] <= during[1], "those of the others stay"
+        assert homes[2] <= during[2]
+        taken = [during[k] - homes[k] for k in (1, 2)]
+        assert taken[0].isdisjoint(taken[1])
+        assert all(taken), "and each takes some of those that lost theirs"
+        assert taken[0] | taken[1] == homes[0]
+        behaviours[0].sick = False
+        time.sleep(0.5)
+        ask()
+        assert shown_since(ask)[0] == homes
+
+
+def test_where_none_answers_the_run_ends_and_says_why_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spread, "GONE_SECONDS", 1.0)
-    with serving(lambda r, n: fails(500)) as one, serving(lambda r, n: drops()) as two:
+    with serving(lambda r, n: fails(500, "out of memory")) as one, serving(lambda r, n: drops()) as two:
         begun = time.monotonic()
-        with pytest.raises(OracleFailedError, match="does not answer"):
+        with pytest.raises(OracleFailedError, match="None of the model's 2 servers answers") as error:
             oracle([one.url, two.url], retries=1).score([asked(scenes(1)[0])])
         assert time.monotonic() - begun < 20
+        assert f"{one.url}: the server failed (500): out of memory" in error.value.what
+        assert f"{two.url}: the connection failed or was cut" in error.value.what
+        assert "The same command resumes" in error.value.hint
+
+
+@pytest.mark.parametrize("second", [fails(503), drops(), hangs(30.0), fails(401, "no such key")])
+@pytest.mark.parametrize("retries", [0, 2])
+def test_all_fall_sick_at_once_and_no_cell_is_given_up(
+    second: Answer, retries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spread, "GONE_SECONDS", 0.5)
+    monkeypatch.setattr(spread, "TRY_SECONDS", 0.1)
+    behaviours = (Sometimes(fails(500)), Sometimes(second))
+    with serving(behaviours[0]) as one, serving(behaviours[1]) as two:
+        both = OpenAIOracle("m", [one.url, two.url], form="coordinates", timeout=0.5, retries=retries, concurrency=1)
+        both.score([asked(scene) for scene in scenes(2)])
+        for behaviour in behaviours:
+            behaviour.sick = True
+        with pytest.raises(OracleFailedError, match="None of the model's 2 servers answers") as error:
+            both.score([asked(scenes(3)[2])])  # that a cell were missing evidence, and the run went on, would lose it
+        assert one.url in error.value.what
+        assert two.url in error.value.what
+        for behaviour in behaviours:
+            behaviour.sick = False
+        time.sleep(1.0)
+        assert not both.score([asked(scenes(3)[2])])[0].cost.failures
+
+
+def test_all_are_sick_for_a_moment_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spread, "GONE_SECONDS", 60.0)
+    behaviours = (Sometimes(fails(500)), Sometimes(drops()))
+    with serving(behaviours[0]) as one, serving(behaviours[1]) as two:
+        both = oracle([one.url, two.url], retries=20)
+        before = both.score([asked(scene) for scene in scenes(6)])
+        for behaviour in behaviours:
+            behaviour.sick = True
+        timer = threading.Timer(1.0, lambda: [setattr(behaviour, "sick", False) for behaviour in behaviours])
+        timer.start()
+        found = both.score([asked(scene) for scene in scenes(6)])
+        timer.join()
+    assert logits(found) == logits(before)
+    assert not any(s.cost.failures for s in found)
+
+
+def test_a_picture_that_every_server_fails_on_is_missing_evidence_of_its_own_alone() -> None:
+    many = scenes(5)
+    with serving(lambda r, n: answers(r)) as calm:
+        oracle([calm.url]).score([asked(many[3])])
+        poison = {shown(r) for r in calm.requests}
+
+    def behave(request: dict[str, Any], number: int) -> Answer:
+        return fails(500, "this picture") if shown(request) in poison else answers(request)
+
+    with serving(behave) as one, serving(behave) as two:
+        for concurrency in (1, 4):
+            both = oracle([one.url, two.url], retries=3, concurrency=concurrency)
+            found = both.score([asked(scene) for scene in many])
+            assert [bool(np.isnan(s.logits).any()) for s in found] == [False, False, False, True, False]
+            assert any("this picture" in reason for reason in found[3].cost.failures)
+
+
+@pytest.mark.parametrize("how", ["not found", "another name", "another list"])
+def test_a_server_that_comes_back_with_another_model_is_not_asked(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    many, ill = scenes(8), Sometimes(fails(503))
+    other = threading.Event()
+
+    def behave(request: dict[str, Any], number: int) -> Answer:
+        if other.is_set() and not ill.sick:
+            if how == "not found":
+                return fails(404, "The model `m` does not exist.")
+            return answers(request | {"model": "llava"} if how == "another name" else request)
+        return ill(request, number)
+
+    with serving(behave) as one, serving(lambda r, n: answers(r)) as two:
+        both = oracle([one.url, two.url], retries=1)
+        before = both.score([asked(scene) for scene in many])
+        ill.sick = True
+        both.score([asked(scene) for scene in many])
+        other.set()
+        one.models = ["llava"]
+        ill.sick = False
+        time.sleep(0.5)
+        for _ in range(3):
+            asked_of_it = len(one.requests)
+            found = both.score([asked(scene) for scene in many])
+            assert logits(found) == logits(before)
+            assert not any(s.cost.failures for s in found)
+            assert len(one.requests) - asked_of_it <= 4, "tried now and then, and no more"
+            time.sleep(0.1)
+        assert f"{one.url} answers again" not in caplog.text
+        why = next(server.why for server in both._servers._servers if server.address == one.url)
+        assert {"not found": "There is no model 'm'"}.get(how, "another model") in why
+        other.clear()  # and with its own it is taken again
+        one.models = ["m"]
+        time.sleep(0.5)
+        both.score([asked(scene) for scene in many])
+        assert f"{one.url} answers again" in caplog.text
 
 
 def test_a_request_that_no_server_takes_goes_to_one_alone() -> None:

@@ -19,7 +19,7 @@ from neptune.scene.domain import Domain
 from neptune.scene.identity import cell_keys, picture_key
 from neptune.scene.types import Cost, Oracle, QueryRequest, ScoreRequest, Scores, Texts, domain_of
 
-KEEP_CELLS, KEEP_SECONDS = 2000, 0.5
+KEEP_CELLS, KEEP_SECONDS = 2000, 0.1
 """Answers that come one by one are written when there are so many, or after so long."""
 
 Done = Callable[[int, int, tuple[Any, ...]], None]

@@ -194,7 +194,8 @@ class OpenAIOracle:
         options = {"timeout": timeout, "patience": 2 * concurrency + 1, "omit": omit, "trusted_hosts": trusted_hosts}
         addresses = addresses_of(base_url or self.endpoint.base_url or self.default_url)
         self._servers = Spread(self.endpoint, addresses, retries, options | limits)
-        self._pool = ThreadPoolExecutor(concurrency * len(addresses), "oracle")
+        self._at_once = concurrency * len(addresses)
+        self._pool = ThreadPoolExecutor(self._at_once, "oracle")
         self._finding = threading.Lock()
         self._sampling: bool | None = samples is not None or "logprobs" in omit or None
         """Whether samples are asked for; ``None``: not known yet."""
@@ -282,7 +283,7 @@ class OpenAIOracle:
                 sent = self._prompts.sent(requests[k], row)
                 self.exchanges.add(requests[k], row, *sent, [*map(read.raw, said.replies), *failed])
 
-        return side_by_side(self._pool, requests, ask, tell)
+        return side_by_side(self._pool, requests, ask, tell, ahead=2 * self._at_once)
 
     def _cost(self, cells: Sequence[_Said], scored: bool = False) -> Cost:
         total = sum((said.cost for said in cells), Cost())
