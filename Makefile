@@ -3,8 +3,8 @@
 #
 # Everything runs in a virtual environment of its own, made on first use. What is installed is pinned, with hashes, in
 # requirements/: demo.txt (what the package needs), dev.txt (with what tests and linters need), all.txt (with the large
-# packages, without which some tests are skipped), docs.txt. torch is pinned by its version alone, in torch.txt: where
-# pip is configured with an index that offers CPU builds, it takes one.
+# packages, without which some tests are skipped), full.txt (dev.txt with Ray, for the long profiles), docs.txt. torch is
+# pinned by its version alone, in torch.txt: where pip is configured with an index that offers CPU builds, it takes one.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -21,7 +21,8 @@ help:
 	@echo "make demo         set up, answer four kinds of questions about real renderings, end with the report's path"
 	@echo "make test         set up, pass the tests; those that need large packages are skipped, and say so"
 	@echo "make setup-all    install the large packages too: then make test skips none of them"
-	@echo "make test-full    the long profiles too, and the first minutes of a new user, with the wheel alone"
+	@echo "make test-full    the long profiles too (runs on a Ray cluster of three nodes, which it installs, among them),"
+	@echo "                  and the first minutes of a new user, with the wheel alone"
 	@echo "make test-bounds  the oldest and the newest packages that pyproject.toml allows"
 	@echo "make lint         ruff, mypy and import-linter"
 	@echo "make docs         the documentation site, in build/site"
@@ -38,11 +39,11 @@ setup: $(VENV)/.dev
 setup-all: $(VENV)/.all
 
 # A set contains those after it.
-$(VENV)/.all: CONTAINS := dev demo
+$(VENV)/.all $(VENV)/.full: CONTAINS := dev demo
 $(VENV)/.dev $(VENV)/.docs: CONTAINS := demo
 
 PINNED := pyproject.toml requirements/torch.txt requirements/build.txt
-SETS := $(addprefix $(VENV)/.,demo dev all docs)
+SETS := $(addprefix $(VENV)/.,demo dev full all docs)
 
 $(SETS): $(VENV)/.%: requirements/%.txt $(PINNED) | $(BIN)/python
 	@echo "Installing requirements/$*.txt into $(VENV) (once; a few minutes) …"
@@ -73,7 +74,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n 2
 
-test-full: $(VENV)/.dev
+test-full: $(VENV)/.full
 	@NEPTUNE_PROFILE=full $(BIN)/python -m pytest -q -n 2 --run-full
 	@PYTHON=$(PYTHON) tests/first_minutes.sh
 

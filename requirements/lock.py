@@ -17,6 +17,7 @@ PROJECT = HERE.parent / "pyproject.toml"
 SETS = {
     "all": ("dev-all",),
     "dev": ("dev",),
+    "full": ("dev", "ray"),
     "demo": (),
     "docs": ("docs",),
     "serve": ("openai", "serve"),

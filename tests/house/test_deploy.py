@@ -125,14 +125,14 @@ RAY_JOB = {
                     "properties": {
                         "rayVersion": {"type": "string"},
                         "headGroupSpec": {
-                            "required": ["template"],
+                            "required": ["rayStartParams", "template"],
                             "additionalProperties": False,
                             "properties": {"rayStartParams": PARAMETERS, "template": POD},
                         },
                         "workerGroupSpecs": {
                             "type": "array",
                             "items": {
-                                "required": ["groupName", "maxReplicas", "minReplicas", "template"],
+                                "required": ["groupName", "maxReplicas", "minReplicas", "rayStartParams", "template"],
                                 "additionalProperties": False,
                                 "properties": {
                                     "groupName": {"type": "string"},
@@ -150,7 +150,8 @@ RAY_JOB = {
         },
     },
 }
-"""What of KubeRay's ``RayJob`` is used here; anything else is a mistake, or a field to be added."""
+"""What of KubeRay's ``RayJob`` (``ray.io/v1``) is used here, with what its types require; anything else is a mistake,
+or a field to be added."""
 
 
 def ray_job() -> Any:
@@ -160,6 +161,14 @@ def ray_job() -> Any:
 def test_the_ray_job_has_the_fields_of_kuberay() -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="check-jsonschema is not installed: make setup-all")
     jsonschema.Draft202012Validator(RAY_JOB).validate(ray_job())
+
+
+def test_the_pods_of_the_ray_job_are_those_of_kubernetes() -> None:
+    validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed: make setup-all")
+    cluster = ray_job()["spec"]["rayClusterSpec"]
+    for group in [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]:
+        pod = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "pod"}, "template": group["template"]}
+        validate.validate(pod, validate.latest_version(), strict=True)  # strict: no field that Kubernetes does not know
 
 
 def test_the_ray_job_runs_what_the_command_line_takes() -> None:
