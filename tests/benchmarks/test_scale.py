@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cost_model
@@ -32,6 +35,17 @@ def test_made_questions_have_pictures_scenes_and_programs(tmp_path: Path) -> Non
     rates = cost_model.Rates.of(results)
     assert rates.engine_s > 0
     assert rates.cells == results["usage"]["oracle_calls"] / 60
+
+
+def test_processes_that_are_killed_are_counted() -> None:
+    with scale.counted_children() as used:
+        child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        end = time.monotonic() + 60
+        while not sum(used.values()) and time.monotonic() < end:
+            time.sleep(0.05)
+        child.kill()
+        child.wait()
+    assert sum(used.values()) > 0
 
 
 rates = st.builds(
