@@ -22,7 +22,18 @@ from neptune.runs.record import REPORT, Record
 from neptune.runs.record.pictures import RecordedPictures
 from neptune.runs.report.about import about
 from neptune.runs.report.calls import each_with_calls
-from neptune.runs.report.data import CHUNK, PAGED, PAGED_CHUNK, Beside, Columns, forget_pages, packed, row_of, sample_of
+from neptune.runs.report.data import (
+    CHUNK,
+    FIRST,
+    PAGED,
+    PAGED_CHUNK,
+    Beside,
+    Columns,
+    forget_pages,
+    packed,
+    row_of,
+    sample_of,
+)
 from neptune.runs.report.pages import REPORT_SCRIPTS, pieces_of
 from neptune.saving import RESUME, replacing
 from neptune.scene.picture import Picture
@@ -153,7 +164,7 @@ class ReportParts:
         self._rows += 1
         if len(self._open) == self._chunk:
             self._pack()
-        if self._beside is not None and self._rows == PAGED:
+        if self._beside is not None and self._rows == (min(FIRST, PAGED) if self._first is None else PAGED):
             self._pack_index()
 
     def _place(self, source: str) -> int:

@@ -2,7 +2,7 @@
 
 Both are JSON, deflated, in base64: the page inflates the index when it opens (what the list and the charts need), and
 a chunk when one of its samples is looked at. Of more than :data:`PAGED` samples, all but the first part of the index
-lies in files beside the page, which it reads when it is open: 100,000 samples open as fast as 5,000.
+lies in files beside the page, which it reads when it is open: 100,000 samples open as fast as 1,000.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ CHUNK = 100
 """Samples inflated together."""
 
 PAGED = 5_000
-"""Of more samples the page has the index of the first so many; the rest, and the samples, lie beside it."""
+"""Of more samples only the first part of the index is in the page; the rest, in parts of so many, and the samples lie
+beside it."""
+
+FIRST = 1_000
+"""Samples in the first part: a page of any number of samples opens as one of so many."""
 
 PAGED_CHUNK = 500
 """Samples in a file beside the page."""

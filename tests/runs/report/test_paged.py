@@ -68,6 +68,21 @@ def test_a_page_reads_on_and_shows_every_sample(browser: Any, paged: Path) -> No
     page.close()
 
 
+def test_a_page_is_loaded_before_it_reads_on(browser: Any, paged: Path) -> None:
+    """Else it would be loaded when the last of its data is there: the later, the more samples there are."""
+    text = paged.read_text(encoding="utf-8")
+    paged.write_text(text.replace("</body>", '<img src="slow.png" alt=""></body>'), encoding="utf-8")
+    page, held = browser.new_page(), list[Any]()
+    page.route("**/slow.png", lambda route: held.append(route))
+    page.goto(paged.as_uri(), wait_until="commit")
+    page.wait_for_selector("html[data-ready]")
+    page.wait_for_timeout(500)
+    assert page.evaluate("[rows.length, document.readyState]") == [12, "interactive"]
+    held[0].abort()
+    page.wait_for_selector("html[data-whole]")
+    assert page.evaluate("rows.length") == N
+
+
 def test_a_page_without_what_lies_beside_it_says_so(browser: Any, paged: Path) -> None:
     shutil.rmtree(paged.parent / PAGES)
     page = browser.new_page()

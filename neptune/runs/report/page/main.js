@@ -83,6 +83,8 @@ async function poll() {
 
 async function readOn(asked) { // the rest of the index, which lies beside the page
   const status = byId("status"), said = status.textContent;
+  // Only then: scripts that are added before would keep the page from being loaded until the last of them is there.
+  if (document.readyState !== "complete") await new Promise((done) => addEventListener("load", () => setTimeout(done), {once: true}));
   for (let k = 1; k < facts.blocks; k++) {
     status.textContent = `NePTune Reasoner · reading: ${count(rows.length)} of ${count(facts.samples)}`;
     try {
@@ -113,9 +115,10 @@ function goTo(id) { // the sample that the address names
 }
 
 async function start() {
-  addRows(await unpack(byId("index").textContent));
+  const [index, places] = await Promise.all(["index", "pictures"].map((name) => unpack(byId(name).textContent)));
+  addRows(index);
+  pictures = places;
   stored = facts.samples || rows.length;
-  pictures = await unpack(byId("pictures").textContent);
   startPage();
   notation = kept("notation") === "yes";
   showWords();
