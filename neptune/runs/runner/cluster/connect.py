@@ -20,6 +20,9 @@ STORE_MB = 200
 """Megabytes of a node's object store, where a cluster is started here, and of what Ray Data holds at once elsewhere:
 what travels is small."""
 
+STARTS, TOO_SLOW = 3, "timed out during startup"
+"""So often a cluster is started here where Ray says this: half a minute, all that a node gets, may be too little."""
+
 
 def ray_() -> Any:
     """Return the module ``ray``, which tells nobody how it is used.
@@ -156,14 +159,18 @@ def _connect(ray: Any, config: Config) -> None:
             ) from error
     store = int(config.cluster_options.get("object_store_mb", STORE_MB)) * 2**20
     cpus = os.cpu_count() or 1
-    try:
-        ray.init(num_cpus=cpus, object_store_memory=store, include_dashboard=False, **quiet)
-    except Exception as error:  # whatever Ray says: there is no cluster
-        ray.shutdown()
-        what = " ".join(str(error).split())[:300]
-        raise ConfigError(
-            f"No Ray cluster is running here, and none could be started: {what}",
-            where="cluster: auto",
-            hint="Start one: ray start --head",
-        ) from error
+    for further in reversed(range(STARTS)):
+        try:
+            ray.init(num_cpus=cpus, object_store_memory=store, include_dashboard=False, **quiet)
+            break
+        except Exception as error:  # whatever Ray says: there is no cluster
+            ray.shutdown()
+            if further and TOO_SLOW in str(error):
+                continue
+            what = " ".join(str(error).split())[:300]
+            raise ConfigError(
+                f"No Ray cluster is running here, and none could be started: {what}",
+                where="cluster: auto",
+                hint="Start one: ray start --head",
+            ) from error
     print(f"No Ray cluster is running here: one of {cpus} CPUs was started for this run", file=sys.stderr)
