@@ -60,7 +60,7 @@ def rapid() -> TextReader:
     return registry.text_reader("rapidocr")
 
 
-@pytest.mark.parametrize(("height", "turn"), [(16, 0), (40, 30)])
+@pytest.mark.parametrize(("height", "turn"), [(12, 180), (18, 0), (28, 45), (44, 270), (70, 15)])
 def test_signs_are_read_however_they_are_turned(rapid: TextReader, height: int, turn: float) -> None:
     (found,) = rapid.read([sign("EXIT 42", height, turn)])
     assert difflib.SequenceMatcher(None, joined(found), "EXIT 42").ratio() > 0.9
