@@ -19,6 +19,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -127,6 +128,10 @@ def shards_of(loaded: Sequence[Task], todo: Sequence[tuple[Task, int]], size: in
     return found
 
 
+_LOADED = ("torch", "neptune.engine.engine", "neptune.engine.session.batch", "neptune.engine.analysis.inspection_batch")
+"""What each process answers with, modules that load others late among them."""
+
+
 class ProcessFlight(InOrder):
     """Answers samples in processes of their own, and yields what gives the record of each, in their order.
 
@@ -163,6 +168,8 @@ class ProcessFlight(InOrder):
         self._stack = ExitStack()
 
     def __enter__(self) -> ProcessFlight:
+        for module in _LOADED:  # once, and not in each process
+            import_module(module)
         with ExitStack() as stack:
             if (record := record_of(self._config, self._folder.path)) is not None:
                 self.recorder = RecordingOracle(RandomOracle(), record)
