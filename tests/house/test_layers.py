@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,18 @@ def test_a_start_loads_what_it_needs(words: list[str], expected: int, barred: tu
     code, loaded = json.loads(done.stdout)
     found = [m for m in loaded for b in barred if m == b or m.startswith(b + ".")]
     assert (code, found[:5]) == (expected, []), done.stderr
+
+
+def test_a_process_of_ours_loads_nothing_to_look_for_plugins_of_pydantic() -> None:
+    words = ["-X", "importtime", "run.py", "--config", "configs/ask.json", "--loogic", "godel"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYDANTIC_DISABLE_PLUGINS"}
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, cwd=ROOT, timeout=120, check=False, env=environment
+    )
+    assert "did you mean 'logic'?" in done.stderr
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "pydantic.types" in loaded
+    assert not loaded & {"importlib.metadata", "pydantic.plugin._loader", "email.message", "zipfile"}
 
 
 WITHOUT_TORCH = """
