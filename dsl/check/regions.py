@@ -70,6 +70,9 @@ class RegionChecker(Statements):
         if param.name not in FUNCTIONS:
             super().parameter(scope, param)
 
+    def result(self, node: ast.Expr, scope: Scope) -> None:
+        """Check what a program gives: it has no sorts, and a name that nothing binds is unknown already."""
+
     def _name(self, node: ast.Name, scope: Scope) -> None:
         name = node.id
         if scope.find(name) is not None or name in FUNCTIONS or name in INPUTS or name in PLAIN_BUILTINS:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from dsl.builtins import BUILTINS
 from dsl.check.expressions import Expressions
 from dsl.check.scopes import Binding, Scope, function_binding, recursion
 from dsl.syntax import ast
@@ -31,6 +34,25 @@ class Statements(Expressions):
                 tree.body[-1],
                 expected="an expression on the last line, or a return",
                 hint="end with return and the value",
+            )
+        for node in _results(tree.body):
+            self.result(node, top)
+
+    def result(self, node: ast.Expr, scope: Scope) -> None:
+        """Check what a program gives: the bare name of a sort or of a built-in function is no answer.
+
+        It is what is left of prose where a model begins a sentence: "The".
+        """
+        if not isinstance(node, ast.Name) or scope.find(node.id) is not None:
+            return
+        name, words = node.id, self.vocabulary
+        kind = "built-in function" if name in BUILTINS else "sort" if words.sort_named(name) is not None else ""
+        if kind and words.value_named(name) is None:
+            self.fault(
+                f"the program gives the {kind} '{name}'",
+                node,
+                expected="a truth, a number, a text or an object",
+                hint=f'write it as a text if it is the answer: "{name}"',
             )
 
     def block(self, body: tuple[ast.Stmt, ...], scope: Scope, *, loop: bool) -> None:
@@ -118,6 +140,19 @@ class Statements(Expressions):
                     hint="put parameters with defaults last",
                 )
         self.bind(scope, node.name, node, function_binding(node.params))
+
+
+def _results(body: tuple[ast.Stmt, ...], whole: bool = True) -> Iterator[ast.Expr]:
+    """Yield what a program may give: what is returned outside its functions, and the last line's value."""
+    for node in body:
+        if isinstance(node, ast.Return) and node.value is not None:
+            yield node.value
+        if isinstance(node, ast.If | ast.For):
+            yield from _results(node.body, False)
+            yield from _results(node.orelse, False)
+    last = body[-1] if body else None
+    if whole and isinstance(last, ast.ExprStatement | ast.Assign):
+        yield last.value
 
 
 def _gives_result(body: tuple[ast.Stmt, ...]) -> bool:
