@@ -5,7 +5,7 @@
 The oracle is an embedded scorer that was trained on half of `train` (see guarantees.py); the other half and `val` are
 the pool. The chances of all answers are computed once, and kept under ``--out``. Then the pool is parted by
 picture into calibration and test, ``--draws`` times: coverage is the mean over these of the share of test questions
-whose set holds the right answer.
+whose set holds the right answer; ``error`` is the standard error of that mean.
 """
 
 from __future__ import annotations
@@ -95,9 +95,17 @@ def coverage(data: dict[str, Any], alpha: float, randomised: bool, draws: int, e
     counted = {f: int((families == f).sum()) for f in hits if f}
     return {
         "alpha": alpha, "randomised": randomised, "by_family": each, "covered": float(np.mean(hits[""])),
-        "families": {f: {"n": counted[f], "covered": round(float(np.mean(hits[f])), 4)} for f in sorted(counted)},
+        "error": round(_error(hits[""]), 5),
+        "families": {
+            f: {"n": counted[f], "covered": round(float(np.mean(hits[f])), 4), "error": round(_error(hits[f]), 4)}
+            for f in sorted(counted)
+        },
         "size": float(np.mean(sizes)), "empty": float(np.mean(empty)),
     }  # fmt: skip
+
+
+def _error(values: list[float]) -> float:
+    return float(np.std(values) / np.sqrt(len(values)))
 
 
 def selective(data: dict[str, Any], alpha: float, delta: float, draws: int) -> dict[str, Any]:
