@@ -29,29 +29,24 @@ from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from guarantees_alarm import SHIFTS, Shifted, false_alarms, passed, under
+
 from neptune import tasks
 from neptune.engine import Engine
-from neptune.guarantees.alarm import Alarm
-from neptune.guarantees.risk import fixed_sequence, upper_bound
+from neptune.guarantees.risk import fixed_sequence
 from neptune.learn.certify.decisions import Asked, Decisions
-from neptune.learn.certify.task import AUDIT_DELTA
-from neptune.learn.tune.shifts import Shift, generator, shifted
+from neptune.learn.tune.shifts import Shift
 from neptune.perception import registry
-from neptune.runs.guarded.figures import LEVEL
-from neptune.scene import Scene
-from neptune.scene.picture import Picture
 from neptune.scene.types import Oracle, QueryRequest, Question, ScoreRequest, Scores
 
 Floats = NDArray[np.float64]
 
 TASKS = ("clevr", "clevr-refexps", "clevr-puzzle", "clevr-rpm")
 WIDTHS = tuple(2.0**k for k in (14, 11, 9, 7, 5, 3, 1, -1))
-ALPHAS, DELTA, AUDIT, DRAWS = (0.01, 0.05, 0.1), 0.05, 0.02, 500
+ALPHAS, DELTA, DRAWS = (0.01, 0.05, 0.1), 0.05, 500
 GUIDE = 1e30
 """A width at which the proxy decides nothing: it only says what to ask first."""
 
-SHIFTS = {"blur": (6.0, 14.0), "noise": (0.25, 0.6), "recolour": (0.5, 1.5), "crop": (0.4, 0.7)}
-"""Shift → strengths: as in benchmarks/shift.py, and so strong that the risk should exceed 2 alpha."""
 SWAPPED = {"red": "blue", "blue": "red", "green": "yellow", "yellow": "green", "gray": "brown", "brown": "gray"}
 SWAPPED |= {"purple": "cyan", "cyan": "purple"}
 
@@ -88,32 +83,6 @@ class Bad:
             return np.zeros(count)
         key = zlib.crc32(f"{request.scene.name}|{request.question.text}".encode())
         return np.random.default_rng(key).normal(0.0, self.noise, count)
-
-
-class Shifted:
-    """A proxy that is shown other pictures than the oracle: shifted ones."""
-
-    name = "shifted"
-
-    def __init__(self, inner: Oracle, shift: Shift) -> None:
-        self.inner, self.shift = inner, shift
-        self._scenes: dict[str, Scene] = {}
-
-    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
-        """Answer from the shifted picture."""
-        return self.inner.score([ScoreRequest(self._scene(r.scene), r.question, r.objects) for r in requests])
-
-    def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
-        """Answer from the shifted picture."""
-        return self.inner.query([QueryRequest(self._scene(r.scene), r.question, r.objects) for r in requests])
-
-    def _scene(self, scene: Scene) -> Scene:
-        found = self._scenes.get(scene.name)
-        if found is None:
-            assert scene.picture is not None
-            image, boxes = shifted(scene.picture.image, scene.boxes, self.shift, generator(0, scene.name))
-            found = self._scenes[scene.name] = Scene(boxes, scene.size, Picture.of(image), name=scene.name)
-        return found
 
 
 # --- the pool ---
@@ -243,38 +212,8 @@ def table(name: str, found: Rows, seed: int = 0) -> list[dict[str, Any]]:
     return out
 
 
-RUNS, AUDITS = (100, 300, 1000), (AUDIT, 0.1)
-"""Pictures of a run under a shift, and shares that are audited."""
-
 MOST_BROKEN = int(binom.ppf(0.95, DRAWS, DELTA))
 """Of 500 so many breaks are no sign that more than a share delta breaks."""
-
-
-def false_alarms(found: Rows, width: int, seed: int = 1) -> int:
-    """Return how often of 500 runs over as many pictures of the pool the alarm rings, bounded on another draw."""
-    rng, n, rang = np.random.default_rng(seed), found.losses.shape[1], 0
-    shares = found.wrong[width] / np.maximum(found.skipped[width], 1)
-    for _ in range(DRAWS):
-        at_most = max(upper_bound(shares[rng.integers(0, n, n)], AUDIT_DELTA), 1e-9)
-        rang += _rings(found.skipped[width], found.wrong[width], at_most, rng)[0]
-    return rang
-
-
-def _rings(
-    skipped: Floats,
-    wrong: Floats,
-    at_most: float,
-    rng: np.random.Generator,
-    pictures: int | None = None,
-    audit: float = AUDIT,
-) -> tuple[bool, int]:
-    """Return whether the alarm rings in a run over so many pictures, and after how many."""
-    alarm, n = Alarm(at_most, LEVEL), len(skipped)
-    for picture in rng.integers(0, n, n if pictures is None else pictures).tolist():
-        hits = rng.binomial(int(wrong[picture]), audit)
-        if alarm.see(hits / (audit * skipped[picture]) if skipped[picture] else 0.0):
-            return True, alarm.seen
-    return False, alarm.seen
 
 
 # --- all of it ---
@@ -289,7 +228,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--each", type=int, default=1, help="questions a picture")
     parser.add_argument("--pictures", type=int, help="the most pictures of clevr's pool; by default all")
-    parser.add_argument("--most", type=int, help="the most pictures of a transfer task, and of a shift")
+    parser.add_argument("--most", type=int, help="the most pictures of a transfer task")
+    parser.add_argument("--shifted", type=int, default=200, help="the most pictures of a shift")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
     parser.add_argument("--parts", nargs="+", default=["tasks", "bad", "alarm", "shifts", "lotus"])
     parser.add_argument("--out", type=Path, default=Path("experiments/guarantees"))
@@ -316,10 +256,15 @@ def main() -> None:
             results[name] = table(name, of(name, "plain", proxy, options.pictures if name == "clevr" else options.most))
             show(results[name])
     if "alarm" in options.parts:
-        found = of("clevr", "plain", proxy, options.pictures)
-        k = max(chosen(found, np.arange(found.losses.shape[1]), 0.05), 0)
-        results["false alarms"] = {"lambda": float(found.widths[k]), "of_500": false_alarms(found, k)}
-        print(results["false alarms"], flush=True)
+        results["false alarms"] = []
+        for name in options.tasks:
+            found = of(name, "plain", proxy, options.pictures if name == "clevr" else options.most)
+            for alpha in ALPHAS:
+                k = chosen(found, np.arange(found.losses.shape[1]), alpha)
+                if k >= 0:
+                    row = {"task": name, "alpha": alpha, "lambda": float(found.widths[k])}
+                    results["false alarms"].append(row | {"of_500": false_alarms(found.wrong[k])})
+                    print(results["false alarms"][-1], flush=True)
     if "lotus" in options.parts:
         from guarantees_lotus import beside_lotus, cells
 
@@ -331,7 +276,8 @@ def main() -> None:
             results[label] = table(f"clevr, {label}", of("clevr", label, by, options.pictures, WIDTHS[::2]))
             show(results[label])
     if "shifts" in options.parts:
-        results["shifts"] = shifts(of, proxy, options.pictures, options.most)
+        plain = of("clevr", "plain", proxy, options.pictures)
+        results["shifts"] = shifts(plain, decided, proxy, options.out, options.shifted, options.each)
     options.out.mkdir(parents=True, exist_ok=True)
     kept = options.out / "guarantees.json"
     before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
@@ -339,24 +285,20 @@ def main() -> None:
     print(kept)
 
 
-def shifts(of: Any, proxy: Oracle, pictures: int | None, most: int | None) -> list[dict[str, Any]]:
-    """Return for each shift the risk at the λ of alpha 0.05, and how often of 500 runs the alarm rings, by length."""
-    plain, out = of("clevr", "plain", proxy, pictures), []
-    n = plain.losses.shape[1]
-    k = max(chosen(plain, np.arange(n), 0.05), 0)
-    at_most = max(upper_bound(plain.wrong[k] / np.maximum(plain.skipped[k], 1), AUDIT_DELTA), 1e-9)
-    for kind, strength in [(kind, strength) for kind, strengths in SHIFTS.items() for strength in strengths]:
-        by = Shifted(proxy, Shift(kind=kind, strength=strength))
-        found = of("clevr", f"shift-{kind}-{strength:g}", by, most, [float(plain.widths[k])])
-        row = {"shift": kind, "strength": strength, "risk": float(found.losses[0].mean())}
-        row |= {"wrong": float(found.wrong[0].sum() / found.skipped[0].sum()), "pictures": found.losses.shape[1]}
-        for audit in AUDITS:
-            rng = np.random.default_rng(2)
-            rang = [_rings(found.skipped[0], found.wrong[0], at_most, rng, max(RUNS), audit) for _ in range(DRAWS)]
-            heard = np.array([at for yes, at in rang if yes])
-            row |= {f"audit {audit:g}": {str(n): int((heard <= n).sum()) for n in RUNS}}
-        out.append(row)
-        print(row, flush=True)
+def shifts(plain: Rows, decided: Any, proxy: Oracle, folder: Path, most: int | None, each: int) -> list[dict[str, Any]]:
+    """Return for each alpha and shift the risk at the certificate's λ, and how often and how soon the alarm rings."""
+    out = []
+    for alpha in ALPHAS:
+        k = chosen(plain, np.arange(plain.losses.shape[1]), alpha)
+        if k < 0:
+            continue
+        width = float(plain.widths[k])
+        for kind, strength in [(kind, strength) for kind, strengths in SHIFTS.items() for strength in strengths]:
+            path = folder / f"clevr-under-{kind}-{strength:g}-{each}-{most}-{width:g}.npz"
+            by = Shifted(proxy, Shift(kind=kind, strength=strength))  # type: ignore[arg-type]
+            row = {"alpha": alpha, "lambda": width, "shift": kind, "strength": strength}
+            out.append(row | under(plain.wrong[k], passed(path, lambda: decided("clevr", most), by, width), alpha))
+            print(out[-1], flush=True)
     return out
 
 

@@ -40,7 +40,8 @@ class Usage:
     cell whatever the cache holds. ``oracle_prompt_tokens``, ``oracle_completion_tokens`` and ``oracle_cost`` are
     those of models behind an address; ``remarks`` says what else is to be known of the answers. Under a certificate,
     of ``audit_skipped`` cells that were left to a proxy ``audit_calls`` were asked all the same (among
-    ``oracle_calls``), and ``audit_wrong`` of these were otherwise than the proxy had it.
+    ``oracle_calls``), and ``audit_wrong`` of these were otherwise than the proxy had it; ``audit_questions`` is 1 where
+    the question's picture was audited.
     """
 
     oracle_calls: int = 0
@@ -58,6 +59,7 @@ class Usage:
     audit_skipped: int = 0
     audit_calls: int = 0
     audit_wrong: int = 0
+    audit_questions: int = 0
     failures: dict[str, int] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 

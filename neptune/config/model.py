@@ -166,7 +166,7 @@ class Config(BaseModel):
         "where it was made for another run. Each question is answered alone, in rounds.",
     )
     audit: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.02,
+        0.03,
         description="With a certificate: the share of what is left to the proxy that the oracle is asked all the same.",
     )
     most_answers: Count = Field(1, description="With sets of answers: no answer is given where more are in the set.")

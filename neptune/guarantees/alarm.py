@@ -1,18 +1,64 @@
-"""An alarm that may be looked at after every picture: a test martingale.
+"""An alarm that may be looked at after every picture: a test martingale; and what is audited for it.
 
-The hypothesis: what is audited errs at most as often as it did in calibration. Each picture is a bet against it; while
-it is true the wealth does not grow on average, so that it ever reaches 1/level has a chance of at most `level` (Ville
-1939), however often one looks and whenever one stops.
+The hypothesis: what is audited errs at most as often as it did in calibration. Each audited picture is a bet against
+it; while it is true the wealth does not grow on average, so that it ever reaches 1/level has a chance of at most
+`level` (Ville 1939), however often one looks and whenever one stops.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from neptune.errors import ConfigError
 
-STAKES = (0.05, 0.1, 0.2, 0.4, 0.7)
-"""Shares of the largest stake that are bet with, each with an equal part of the wealth."""
+STAKES = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+"""Shares of the largest stake that are bet with, each with an equal part of the wealth. The best one is about what the
+mean exceeds the hypothesis by: small ones are for mistakes that are rare even under a shift."""
+
+PART = 0.1
+"""Of an audited picture's ground atoms that were left to the proxy so many are asked."""
+
+
+def sampling(share: float) -> tuple[float, float]:
+    """Return how a share of what is left to a proxy is audited: of so many pictures, so many of the ground atoms.
+
+    A few atoms of each picture would say less: whether *any* of those that were asked is wrong is bounded by 1, and
+    what calibration can rule out is a share of pictures, so that a picture's bet should be likely to be lost where the
+    proxy is wrong. Many atoms of few pictures would say less as well: mistakes on one picture go together.
+
+    Parameters
+    ----------
+    share
+        In [0, 1].
+
+    Returns
+    -------
+    tuple
+        The share of pictures, and of their atoms; their product is `share`.
+
+    Raises
+    ------
+    ConfigError
+        If it is out of its range.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ConfigError(f"audit is {share}", expected="a share in [0, 1]")
+    part = max(share, PART)
+    return share / part, part
+
+
+def seen_mistakes(mistakes: Sequence[float], part: float) -> float:
+    """Return the chance that an audit of a picture sees a mistake, as the mean over its questions, in [0, 1].
+
+    Parameters
+    ----------
+    mistakes
+        Of each of its questions, how many ground atoms the proxy has on the wrong side.
+    part
+        Each of them is asked with this chance.
+    """
+    return sum(1.0 - (1.0 - part) ** n for n in mistakes) / len(mistakes) if mistakes else 0.0
 
 
 @dataclass(slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from neptune.errors import ConfigError
+from neptune.guarantees.alarm import seen_mistakes
 from neptune.guarantees.rule import AnswerRule
 from neptune.saving import write_whole
 
@@ -36,13 +37,43 @@ class Tried(BaseModel):
 
 
 class Audit(BaseModel):
-    """What is known of the proxy's mistakes about what it stands in for: a picture's share is on average at most
-    ``at_most``, with the given confidence."""
+    """What is known of the proxy's mistakes about what it stands in for.
+
+    Of so many ``pictures`` those with any mistake are ``mistaken``: of each of a picture's questions, how many ground
+    atoms the oracle has on the other side. Bounds that follow hold with the given ``confidence``.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    at_most: float = Field(gt=0, le=1)
+    pictures: int = Field(ge=1)
+    mistaken: list[list[Annotated[int, Field(ge=0)]]]
     confidence: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_this_version(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "at_most" in data:
+            raise ValueError("it was made by an earlier version, which knew less of the proxy's mistakes")
+        return data
+
+    @model_validator(mode="after")
+    def _no_more_than_there_are(self) -> Audit:
+        if len(self.mistaken) > self.pictures:
+            raise ValueError(f"{len(self.mistaken)} pictures with mistakes of {self.pictures}")
+        return self
+
+    def at_most(self, part: float) -> float:
+        """Return an upper bound, in (0, 1], of how often an audit of a picture sees a mistake, on average.
+
+        Parameters
+        ----------
+        part
+            Each ground atom that was left to the proxy is asked with this chance, in (0, 1].
+        """
+        from neptune.guarantees.risk import upper_bound
+
+        seen = [seen_mistakes(counts, part) for counts in self.mistaken]
+        return upper_bound([*seen, *[0.0] * (self.pictures - len(seen))], 1.0 - self.confidence)
 
 
 class Certificate(BaseModel):

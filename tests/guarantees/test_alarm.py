@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neptune.errors import ConfigError
-from neptune.guarantees.alarm import Alarm
+from neptune.guarantees.alarm import PART, Alarm, sampling, seen_mistakes
 
 
 @pytest.mark.parametrize("at_most", [0.01, 0.1])
@@ -41,6 +41,36 @@ def test_it_rings_for_a_shift_and_stays_so() -> None:
         alarm.see(0.0)
     assert alarm.rings
     assert alarm.rang_at == at
+
+
+@pytest.mark.parametrize("share", [0.0, 0.005, 0.02, PART, 0.3, 1.0])
+def test_a_share_is_audited_as_a_part_of_some_pictures(share: float) -> None:
+    pictures, part = sampling(share)
+    assert pictures * part == pytest.approx(share)
+    assert part >= PART
+    assert 0.0 <= pictures <= 1.0
+    for wrong in (-0.1, 1.1, math.nan):
+        with pytest.raises(ConfigError):
+            sampling(wrong)
+
+
+def test_what_calibration_expects_of_an_audit_is_what_audits_see() -> None:
+    """Of each wrong atom so large a part is asked; a picture's questions weigh alike."""
+    rng, mistakes, part = np.random.default_rng(3), [0, 1, 7], 0.1
+    seen = np.mean([[bool(rng.binomial(n, part)) for n in mistakes] for _ in range(20_000)])
+    assert seen_mistakes(mistakes, part) == pytest.approx(seen, abs=0.01)
+    assert seen_mistakes([], part) == 0.0
+    assert seen_mistakes([0, 0], 1.0) == 0.0
+    assert seen_mistakes([0, 3], 1.0) == 0.5
+
+
+def test_it_rings_where_mistakes_are_rare_even_under_the_shift() -> None:
+    """In 3 of 100 audits where 1 of 100 is allowed, within 1,000, in more than nine of ten runs."""
+    rng, rang = np.random.default_rng(4), 0
+    for _ in range(80):
+        alarm = Alarm(0.01, 0.05)
+        rang += any(alarm.see(float(x)) for x in rng.random(1000) < 0.03)
+    assert rang > 72
 
 
 def test_the_wealth_is_a_martingale_at_the_border() -> None:

@@ -76,11 +76,31 @@ def test_the_whole_sequence_is_wrong_as_seldom_as_one_test() -> None:
 
 
 def test_an_upper_bound_holds_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(2)
-    missed = sum(upper_bound(rng.random(80) < 0.1, 0.1) < 0.1 for _ in range(400))
-    assert missed <= 400 * 0.1 + 3 * math.sqrt(400 * 0.09)
+    for law, losses in LAWS.items():
+        rng = np.random.default_rng(2)
+        missed = sum(upper_bound(row, 0.1) < 0.1 for row in losses(rng, 80, 0.1)[:400])
+        assert missed <= 400 * 0.1 + 3 * math.sqrt(400 * 0.09), law
     assert upper_bound([], 0.1) == 1.0
-    assert upper_bound(np.zeros(299), 0.05) == pytest.approx(0.01, abs=2e-4)
+    assert upper_bound(np.ones(50), 0.1) == 1.0
+    assert 1 - 0.05 ** (1 / 299) <= upper_bound(np.zeros(299), 0.05) < 0.014
+
+
+def test_an_upper_bound_of_small_shares_is_near_their_mean() -> None:
+    """Where the largest risk that p-values of losses in [0, 1] do not rule out is far off."""
+    shares = np.where(np.arange(600) % 20 == 0, 0.2, 0.0)  # 0.01 on average
+    assert upper_bound(shares, 0.01) < 0.022
+    assert p_value(shares, 0.026) > 0.01
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0.001, 0.5))
+@settings(max_examples=60, deadline=None)
+def test_an_upper_bound_is_above_the_mean_and_grows_with_the_losses_and_the_confidence(
+    losses: list[float], delta: float
+) -> None:
+    bound = upper_bound(losses, delta)
+    assert np.mean(losses) - 1e-12 <= bound <= 1.0
+    assert upper_bound([min(1.0, x + 0.1) for x in losses], delta) >= bound - 1e-9
+    assert upper_bound(losses, delta / 2) >= bound - 1e-9
 
 
 @pytest.mark.parametrize("call", [

@@ -185,28 +185,67 @@ def test_fields_that_do_not_go_together_are_named(fields: dict[str, Any], said: 
 # --- the audit of a run ---
 
 
-def certificate_with(at_most: float) -> Certificate:
+def certificate_with(mistaken: list[list[int]]) -> Certificate:
     return Certificate(
         alpha=0.1, delta=0.05, width=4.0, pictures=100, questions=100, questions_a_picture=1, missing=0, tried=[],
-        calls={}, proxy={}, audit=Audit(at_most=at_most, confidence=0.99), families={}, fits={},
+        calls={}, proxy={}, audit=Audit(pictures=100, mistaken=mistaken, confidence=0.99), families={}, fits={},
     )  # fmt: skip
 
 
-def audited(pictures: int, skipped: int, wrong: int) -> list[dict[str, Any]]:
-    usage = {"audit_skipped": skipped, "audit_calls": skipped // 10, "audit_wrong": wrong}
+def audited(pictures: int, skipped: int, wrong: int, of: int = 1) -> list[dict[str, Any]]:
+    """Two questions on each picture; each `of`-th picture is audited."""
+    usage = {"audit_skipped": skipped}
+    seen = {"audit_calls": skipped // 10, "audit_wrong": wrong, "audit_questions": 1}
     return [
-        {"dataset": "d", "id": f"{p}-{q}", "picture": f"{p}.png", "guarantee": "certified", "usage": usage}
+        {"dataset": "d", "id": f"{p}-{q}", "picture": f"{p}.png", "guarantee": "certified",
+         "usage": usage if p % of else usage | seen}
         for p in range(pictures)
         for q in range(2)
-    ]
+    ]  # fmt: skip
 
 
 def test_the_alarm_of_a_run_rings_for_a_proxy_that_errs_and_only_then() -> None:
-    quiet = certified_figures(certificate_with(0.05), 0.1, audited(100, 20, 0))
+    certificate = certificate_with([[1, 0]])
+    quiet = certified_figures(certificate, 0.1, audited(100, 20, 0))
     assert warning(quiet) == ""
-    loud = certified_figures(certificate_with(0.05), 0.1, audited(100, 20, 1))  # 1 of 2 audited
+    assert quiet["audit"]["seen"] == 0.0
+    loud = certified_figures(certificate, 0.1, audited(100, 20, 1))  # 1 of 2 audited
     assert loud["audit"]["alarm"]
+    assert loud["audit"]["seen"] == 1.0
     assert "ALARM" in warning(loud)
     assert loud["audit"]["rang_at"] < 20  # pictures, not questions
-    silent = certified_figures(certificate_with(0.05), 0.0, audited(100, 20, 1))
+    silent = certified_figures(certificate, 0.0, audited(100, 20, 1, of=1000))
     assert "alarm" not in silent["audit"]
+
+
+def test_pictures_that_are_not_audited_are_no_bets() -> None:
+    """They count only in the number of pictures after which it rang."""
+    certificate = certificate_with([])
+    every, fifth = (certified_figures(certificate, 0.02, audited(200, 20, 1, of=k))["audit"] for k in (1, 5))
+    assert (every["pictures"], fifth["pictures"]) == (200, 40)
+    assert every["at_most"] == fifth["at_most"]
+    assert (fifth["rang_at"] - 1) / 5 == every["rang_at"] - 1
+
+
+def test_what_calibration_allows_hangs_on_how_much_of_a_picture_is_audited() -> None:
+    few, many = (certificate_with([[n]] * 10).audit for n in (1, 20))
+    assert few is not None
+    assert many is not None
+    assert few.at_most(0.1) < few.at_most(0.5) < many.at_most(0.5)
+    assert few.at_most(0.1) > 0.01  # 1 of 10, on 10 of 100 pictures
+
+
+@pytest.mark.parametrize(
+    ("audit", "said"),
+    [
+        ({"at_most": 0.01, "confidence": 0.99}, "an earlier version"),
+        ({"pictures": 1, "mistaken": [[1], [2]], "confidence": 0.99}, "2 pictures with mistakes of 1"),
+        ({"pictures": 3, "mistaken": [[-1]], "confidence": 0.99}, "audit.mistaken"),
+    ],
+)
+def test_an_audit_that_makes_no_sense_is_refused(audit: dict[str, Any], said: str, tmp_path: Path) -> None:
+    path = tmp_path / "certificate.json"
+    certificate_with([]).save(path)
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"audit": audit}), encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        Certificate.load(path)

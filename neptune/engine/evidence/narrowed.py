@@ -77,7 +77,8 @@ class Narrowing:
     width
         λ, a finite number ≥ 0.
     audit
-        The share of the ground atoms that were not asked which is asked all the same, in [0, 1].
+        The share of the ground atoms that were not asked which is asked all the same, in [0, 1]: a part of them, on
+        some pictures (:func:`neptune.guarantees.alarm.sampling`).
     seed
         Of the choice of those.
     families

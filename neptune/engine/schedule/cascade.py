@@ -1,8 +1,8 @@
 """The certified cascade: a question is answered alone, by a proxy's intervals, and the oracle where they leave it open.
 
 Nothing here decides: the schedule asks and stops as it does without a proxy, only that what is not asked is narrower
-than [0, 1]. With a share of what was left to the proxy the oracle is asked all the same (the audit); what it says there
-is counted, and never enters the answer.
+than [0, 1]. On some pictures the oracle is asked about a part of what was left to the proxy all the same (the audit);
+what it says there is counted, and never enters the answer.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evaluate.executor import atoms_of
 from neptune.engine.evidence.indexing import all_flat, unflatten
 from neptune.engine.evidence.narrowed import NarrowedEvidence, ProxyEstimates, Remembering
-from neptune.engine.evidence.priors import Floats
 from neptune.engine.evidence.replies import scores_of
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
 from neptune.engine.schedule.stopping import Goal
+from neptune.guarantees.alarm import sampling
 from neptune.scene.types import FloatArray, IntArray, request_of
 
 
@@ -71,8 +71,12 @@ def end(answer: Answer, context: RunContext, evidence: NarrowedEvidence, goals: 
 
 
 def _audit(context: RunContext, evidence: NarrowedEvidence, goals: Sequence[Goal], usage: Usage) -> None:
-    """Ask a share of what was left to the proxy, and count what is otherwise than it had it."""
-    share = context.narrowing.audit if context.narrowing is not None else 0.0
+    """Ask a part of what was left to the proxy, if the picture is one of those that are audited, and count what is
+    otherwise than it had it."""
+    assert context.narrowing is not None
+    pictures, part = sampling(context.narrowing.audit)
+    audited = bool(_random(context, evidence, "").random() < pictures)
+    usage.audit_questions = int(audited)
     atoms: dict[Table, Atom] = {}
     for goal in goals:
         for atom in atoms_of(goal.node):
@@ -84,7 +88,9 @@ def _audit(context: RunContext, evidence: NarrowedEvidence, goals: Sequence[Goal
         flat = flat[~table.asked.reshape(-1)[flat]]
         flat = np.array([k for k in flat.tolist() if k in table.bounds], dtype=np.int64)
         usage.audit_skipped += len(flat)
-        drawn = flat[_draws(context, evidence, table, len(flat)) < share]
+        if not audited:
+            continue
+        drawn = flat[_random(context, evidence, table.question.key).random(len(flat)) < part]
         if not len(drawn):
             continue
         logits = _asked(context, evidence, table, drawn, usage)
@@ -98,11 +104,12 @@ def _audit(context: RunContext, evidence: NarrowedEvidence, goals: Sequence[Goal
         usage.audit_wrong += int(((low > 0) & (said <= 0) | (high <= 0) & (said > 0)).sum())
 
 
-def _draws(context: RunContext, evidence: NarrowedEvidence, table: Table, count: int) -> Floats:
-    """Return a uniform number for each ground atom: the same for the same picture, words and seed."""
+def _random(context: RunContext, evidence: NarrowedEvidence, words: str) -> np.random.Generator:
+    """Return random numbers: the same for the same picture, words and seed."""
     seed = context.narrowing.seed if context.narrowing is not None else 0
-    digest = hashlib.sha256(f"{seed}\0{evidence.scene.name}\0{table.question.key}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big")).random(count)
+    digest = hashlib.sha256(f"{seed}\0{evidence.scene.name}\0{words}\0".encode())
+    digest.update(evidence.scene.boxes.tobytes())  # scenes without a picture may have one name
+    return np.random.default_rng(int.from_bytes(digest.digest()[:8], "big"))
 
 
 def _asked(context: RunContext, evidence: NarrowedEvidence, table: Table, flat: IntArray, usage: Usage) -> FloatArray:

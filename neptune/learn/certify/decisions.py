@@ -123,11 +123,13 @@ class Decisions:
         """Return the mean over each picture's questions."""
         return np.bincount(self.pictures, values, minlength=len(self._sizes)) / np.maximum(self._sizes, 1.0)
 
-    def mistaken(self, row: Row) -> Floats:
-        """Return for each picture the share of what was left to the proxy in which the oracle is on the other side."""
-        skipped = np.bincount(self.pictures, row.skipped, minlength=len(self._sizes))
-        wrong = np.bincount(self.pictures, row.wrong, minlength=len(self._sizes))
-        return np.asarray(wrong / np.maximum(skipped, 1.0))
+    def mistaken(self, row: Row) -> list[list[int]]:
+        """Return of each picture with any mistake, for each of its questions, how much of what was left to the proxy
+        the oracle has on the other side."""
+        found: list[list[int]] = [[] for _ in self._sizes]
+        for picture, wrong in zip(self.pictures.tolist(), row.wrong.tolist(), strict=True):
+            found[picture].append(int(wrong))
+        return [counts for counts in found if any(counts)]
 
     def _decided(self, context: RunContext, *, alone: bool = False) -> Row:
         found = list(self._each(context, alone))

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from neptune.config import Config
 from neptune.engine import Engine
 from neptune.engine.certified import identity, make_proxy, proxy_identity
 from neptune.errors import DatasetError
 from neptune.guarantees.certificate import CERTIFICATE, Audit, Certificate, Tried
-from neptune.guarantees.risk import fewest, p_value, upper_bound
+from neptune.guarantees.risk import fewest, p_value
 from neptune.learn.certify.answers import certify_answers
 from neptune.learn.certify.decisions import Decisions, Row
 from neptune.learn.certify.questions import families_of, questions_of
@@ -69,7 +67,9 @@ def certify(config: Config, output_dir: str | Path, progress: Progress | None = 
         tried, best = _tested(decisions, proxy, alpha, delta, report) if not missing else ([], None)
         lazy = decisions.lazily()
         calls = {"exact": float(lazy.calls.mean()), "certified": float((lazy if best is None else best).calls.mean())}
-    mistaken = decisions.mistaken(best) if best is not None else np.zeros(0)
+    audit = None
+    if best is not None:
+        audit = Audit(pictures=n, mistaken=decisions.mistaken(best), confidence=1 - AUDIT_DELTA)
     # All that hold do so at once. The narrowest is not always the cheapest: a proxy may contradict what was asked.
     held = min((t for t in tried if t.held), key=lambda t: t.calls, default=None)
     certificate = Certificate(
@@ -83,7 +83,7 @@ def certify(config: Config, output_dir: str | Path, progress: Progress | None = 
         tried=tried,
         calls={name: round(value, 3) for name, value in calls.items()},
         proxy=about,
-        audit=Audit(at_most=max(upper_bound(mistaken, AUDIT_DELTA), 1e-9), confidence=1 - AUDIT_DELTA),
+        audit=audit,
         families=families_of(questions),
         fits=fits,
         calibrated_on={**describe_code(), "files": hash_inputs(config)},

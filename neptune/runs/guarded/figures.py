@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from neptune.guarantees.alarm import Alarm
+from neptune.guarantees.alarm import Alarm, sampling
 from neptune.guarantees.certificate import Certificate
 from neptune.runs.evaluate.summary import picture_of
 from neptune.runs.record.outcome import ANSWERED, outcome_of
@@ -24,45 +24,47 @@ def certified_figures(certificate: Certificate, share: float, records: Iterable[
     certificate
         The run's.
     share
-        Of what was left to the proxy so much was audited, in [0, 1].
+        Of what was left to the proxy so much was audited, in [0, 1]; see
+        :func:`~neptune.guarantees.alarm.sampling`.
     records
         In the order in which they were answered.
 
     Returns
     -------
     dict
-        ``alpha delta width guarantees audit``; of the audit ``skipped asked wrong``, and where anything was audited
-        ``at_most`` (the mean share of mistakes that calibration allows), ``wealth`` of the bets against it, and
-        ``alarm``, with ``rang_at``, the number of pictures, where it rang.
+        ``alpha delta width guarantees audit``; of the audit ``skipped asked wrong`` and the number of ``pictures`` that
+        were audited, and where anything was ``seen`` (of a picture's questions the share in which the audit saw a
+        mistake, on average), ``at_most`` (what calibration allows of that), ``wealth`` of the bets against it, and
+        ``alarm``, with ``rang_at``, the number of pictures, audited or not, where it rang.
     """
     guarantees: Counter[str] = Counter()
-    pictures: dict[str, list[int]] = {}
-    asked = 0
+    pictures: dict[str, list[float]] = {}
+    skipped = asked = wrong = 0
     for record in records:
         guarantees[str(record.get("guarantee") or "none")] += 1
         usage = record.get("usage") or {}
-        of_picture = pictures.setdefault(picture_of(record), [0, 0])
-        of_picture[0] += int(usage.get("audit_skipped") or 0)
-        of_picture[1] += int(usage.get("audit_wrong") or 0)
+        seen = pictures.setdefault(picture_of(record), [])
+        if usage.get("audit_questions"):
+            seen.append(float(bool(usage.get("audit_wrong"))))
+        skipped += int(usage.get("audit_skipped") or 0)
         asked += int(usage.get("audit_calls") or 0)
+        wrong += int(usage.get("audit_wrong") or 0)
     found: dict[str, Any] = {"alpha": certificate.alpha, "delta": certificate.delta, "width": certificate.width}
     found["guarantees"] = dict(sorted(guarantees.items()))
     if certificate.audit is None:
         return found
-    audit: dict[str, Any] = {
-        "skipped": sum(n for n, _ in pictures.values()),
-        "asked": asked,
-        "wrong": sum(k for _, k in pictures.values()),
-    }
-    at_most = certificate.audit.at_most
+    means = [sum(seen) / len(seen) for seen in pictures.values() if seen]
+    audit: dict[str, Any] = {"skipped": skipped, "asked": asked, "wrong": wrong, "pictures": len(means)}
+    at_most = certificate.audit.at_most(sampling(share)[1])
     if share > 0 and not certificate.exact and at_most < 1:
-        alarm = Alarm(at_most, LEVEL)
-        for skipped, wrong in pictures.values():
-            # Each was audited with the same chance, whatever it was: without bias the picture's share of mistakes.
-            alarm.see(wrong / (share * skipped) if skipped else 0.0)
+        alarm, rang_at = Alarm(at_most, LEVEL), None
+        for number, seen in enumerate(pictures.values(), start=1):
+            if seen and alarm.see(sum(seen) / len(seen)) and rang_at is None:
+                rang_at = number
+        audit |= {"seen": sum(means) / len(means)} if means else {}
         audit |= {"at_most": at_most, "wealth": round(alarm.wealth, 4), "alarm": alarm.rings}
         if alarm.rings:
-            audit["rang_at"] = alarm.rang_at
+            audit["rang_at"] = rang_at
     return found | {"audit": audit}
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from neptune.engine import Engine
 from neptune.engine.evidence.narrowed import Narrowing, narrowed
 from neptune.errors import ConfigError, OracleError, OracleFailedError
+from neptune.guarantees.alarm import sampling
 from neptune.scene.types import ScoreRequest, Scores
 
 
@@ -196,6 +198,29 @@ def test_the_audit_counts_what_the_proxy_has_on_the_wrong_side() -> None:
     ]
     share = sum(a.usage.audit_calls for a in few) / sum(a.usage.audit_skipped for a in few)
     assert 0.2 < share < 0.4
+    assert all(a.usage.audit_questions for a in few)
+
+
+def test_of_a_small_share_a_part_of_some_pictures_is_audited() -> None:
+    """All questions on a picture, or none; and every picture has something of its own, whatever it is called."""
+    oracle = LevelOracle(5, LEVELS["crisp"])
+    pictures, part = sampling(0.02)
+    scenes, skipped, asked, chosen = [world(8) for _ in range(3)], 0, 0, 0
+    scenes += [replace(s, boxes=s.boxes + np.float32(k)) for k in range(200) for s in scenes[:1]]
+    for scene in scenes:
+        of = [
+            Engine(oracle, narrowing=Narrowing(oracle, 1.0, audit=0.02)).run(f"count(Object, lambda x: {w}(x))", scene)
+            for w in ("red", "cube")
+        ]
+        assert of[0].usage.audit_questions == of[1].usage.audit_questions
+        chosen += of[0].usage.audit_questions
+        if of[0].usage.audit_questions:
+            skipped += sum(a.usage.audit_skipped for a in of)
+            asked += sum(a.usage.audit_calls for a in of)
+        else:
+            assert all(a.usage.audit_skipped and not a.usage.audit_calls for a in of)
+    assert chosen == pytest.approx(len(scenes) * pictures, abs=25)
+    assert asked == pytest.approx(skipped * part, abs=40)
 
 
 def test_words_that_the_proxy_does_not_know_are_asked_and_a_broken_proxy_is_an_error() -> None:
