@@ -58,16 +58,13 @@ class Executor:
         N, the number of objects.
     logic, parameters
         The t-norm and the temperatures.
-    atoms
-        Gives what is known of an atom.
-    cell_limit
-        The most cells that a tensor may have; a larger one is a :class:`dsl.LimitError`.
+    atoms, cell_limit
+        Gives what is known of an atom; the most cells that a tensor may have before a :class:`dsl.LimitError`.
     planner
-        ``optimised``, or ``naive``: node by node. An empty scene is always evaluated as written: rewrites speak of
-        N ≥ 1.
+        ``optimised``, or ``naive``: node by node, as an empty scene always is, since rewrites speak of N ≥ 1.
     branches
         Node by node, blocks of variables that must all differ are searched, with at most so many branches for each
-        bound: one that does not end leaves the bounds as far apart as they are then. ``None``: they are joined.
+        bound, which then is as it is found so far. ``None``: they are joined.
 
     Attributes
     ----------
@@ -80,7 +77,7 @@ class Executor:
     plan_ms
         Milliseconds spent on planning, until whoever counts them sets this to 0.
     work, most_work
-        Node by node, the cells of all tables made so far, and how many are allowed before a :class:`WorkError`.
+        Node by node, the cells of all tables made, and how many are allowed before a :class:`WorkError`.
     """
 
     def __init__(
@@ -168,10 +165,9 @@ class Executor:
             interval, order = self.over(node), (*sorted(node.free), node.var)
         else:
             interval, order = self.truth(node), tuple(sorted(node.free))
-        given = (interval.low,) if interval.exact else (interval.low, interval.high)
-        found = [t.align(order) for t in given]
-        low, *high = ((t.values if chances else t.internal).detach().numpy() for t in found)
-        return low, high[0] if high else low
+        found = [t.align(order) for t in (interval.low, interval.high)[: 1 if interval.exact else 2]]
+        arrays = [(t.values if chances else t.internal).detach().numpy() for t in found]
+        return arrays[0], arrays[-1]
 
     def ends_of(self, formulas: Sequence[Node]) -> list[Ends]:
         """Return the bounds of several formulas, as of each."""
