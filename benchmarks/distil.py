@@ -5,9 +5,9 @@
     python benchmarks/distil.py pick DATA/clevr/train FOLDER --count 200      a dataset of questions drawn with a seed
     python benchmarks/distil.py students --data_dir DATA/clevr/train --val_dir DATA/clevr/val --out OUT
 
-A student is a Qwen2-VL of half a million parameters, trained from random weights on one thread in a few minutes: on
-questions that it can learn at that size (attributes, existence, counts up to 3, relations of two) and on pictures made
-small for it, 24 tokens each. The arms:
+A student is a Qwen2-VL of half a million parameters, trained on one thread in a few minutes: on questions that it can
+learn at that size (attributes, existence, counts up to 3, relations of two) and on pictures made small for it. All
+start from the same eyes (benchmarks/distil_start.py); the rest of it starts from random weights. The arms:
 
     a  answers alone                     c  soft targets and rationales
     b  answers and rationales            d  as c; the pictures of one half without labels, answered by the engine
@@ -28,6 +28,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from distil_start import PIXELS, SHOWN, begun, eyes
+
 import dsl
 from dsl.vocabulary import Vocabulary
 from neptune import tasks
@@ -45,9 +47,6 @@ from neptune.writer.vote import canonical
 from neptune.writer.writer import Writer
 
 ARMS = ("a", "b", "c", "d")
-SHOWN = 168, 112
-"""Width and height of a picture that a student sees: 24 tokens. The engine sees the whole one."""
-PIXELS = SHOWN[0] * SHOWN[1]
 
 
 def learnable(question: str, program: str, answer: Any) -> bool:
@@ -136,79 +135,30 @@ def lessons(arm: str, labelled: Path, unlabelled: Path, out: Path) -> Path:
     return path
 
 
-def untrained(texts: list[str], seed: int, folder: Path) -> Path:
-    """Write a Qwen2-VL with random weights and a tokenizer of the lessons' words; return the folder."""
-    if (folder / "config.json").is_file():
-        return folder
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import (
-        PreTrainedTokenizerFast,
-        Qwen2VLConfig,
-        Qwen2VLForConditionalGeneration,
-        Qwen2VLImageProcessorPil,
-        Qwen2VLProcessor,
-    )
-
-    from neptune.perception.oracle.vlm.processors.image_only import image_only
-
-    marks = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
-    inner = Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *marks]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=1024, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    inner.train_from_iterator([*texts, "Yes No yes no"], trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|endoftext|>", extra_special_tokens={}
-    )
-    ids = {
-        "image_token_id": "<|image_pad|>",
-        "video_token_id": "<|video_pad|>",
-        "vision_start_token_id": "<|vision_start|>",
-        "vision_end_token_id": "<|vision_end|>",
-    }
-    known = {name: tokenizer.convert_tokens_to_ids(mark) for name, mark in ids.items()}
-    width = 96
-    text = {"vocab_size": len(tokenizer), "hidden_size": width, "intermediate_size": 2 * width}
-    text |= {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4}
-    text |= {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 4, 4]}}
-    text |= {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id}
-    vision = {"depth": 2, "num_heads": 4, "embed_dim": 64, "mlp_ratio": 2, "hidden_size": width, "patch_size": 14}
-    vision |= {"spatial_merge_size": 2, "temporal_patch_size": 2}
-    torch.manual_seed(seed)
-    model = Qwen2VLForConditionalGeneration(Qwen2VLConfig(text_config=text, vision_config=vision, **known))
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.bos_token_id = None
-    template = (
-        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content'] is string %}{{ m['content'] }}"
-        "{% else %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
-        "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    pictures = Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=PIXELS)
-    processor = image_only(Qwen2VLProcessor)(pictures, tokenizer, chat_template=template)
-    folder.mkdir(parents=True, exist_ok=True)
-    processor.save_pretrained(str(folder))
-    model.save_pretrained(str(folder))
+def start(labelled: Path, args: argparse.Namespace) -> Path:
+    """Return the folder of what all students start from: eyes that the labelled pictures taught, and words."""
+    folder = args.out / "start"
+    if not (folder / "config.json").is_file():
+        rows = list(read_distilled(labelled))
+        shown = {Path(row["images"][0]).name for row in rows}
+        scenes = json.loads((args.data_dir / "scenes.json").read_text(encoding="utf-8"))["scenes"]
+        scenes = [scene for scene in scenes if scene["image_filename"] in shown]
+        texts = [m["content"] for row in rows for m in row["messages"]]
+        eyes(texts, scenes, args.data_dir / "images", folder, args.start_steps)
     return folder
 
 
-def one(arm: str, seed: int, path: Path, val: Path, args: argparse.Namespace) -> dict[str, Any]:
+def one(arm: str, seed: int, path: Path, first: Path, val: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Train and ask one student, where that was not done before; return its figures on val."""
     out = args.out / "students" / f"{arm}-{seed}"
     options = {"max_pixels": PIXELS, "device": "cpu"}
     if not (out / "model" / "config.json").is_file():
-        texts = [m["content"] for row in read_distilled(path) for m in row["messages"]]
-        start = untrained(texts, seed, args.out / "untrained" / f"{arm}-{seed}")
+        first = begun(first, seed, args.out / "begun" / str(seed))
         config = StudentConfig.model_validate(
             {
                 "data": str(path),
                 "seed": seed,
-                "vlm_model_name": str(start),
+                "vlm_model_name": str(first),
                 "vlm_options": options,
                 "tuning": "full",
                 "softness": 0.5 if arm in "cd" else 0.0,
@@ -239,10 +189,11 @@ def students(args: argparse.Namespace) -> None:
     labelled, hidden = (
         distilled(dataset(args.data_dir, args.out, args.train, only), args.out) for only in (True, False)
     )
+    first = start(labelled, args)
     rows = [("engine", "–", asked(args.out / "engine", val, ["--code_gen_provider", "embedded"], {}, args))]
     for seed in range(args.seeds):
         for arm in args.arms:
-            rows.append((arm, str(seed), one(arm, seed, lessons(arm, labelled, hidden, args.out), val, args)))
+            rows.append((arm, str(seed), one(arm, seed, lessons(arm, labelled, hidden, args.out), first, val, args)))
     print("| arm | seed | right | 95 % | calibration error | seconds a question | calls |")
     print("|---|---|---:|---:|---:|---:|---:|")
     for arm, seed, row in rows:
@@ -323,7 +274,8 @@ def main() -> None:
     teaching.add_argument("--arms", default="".join(ARMS))
     teaching.add_argument("--seeds", type=int, default=3)
     teaching.add_argument("--steps", type=int, default=400)
-    teaching.add_argument("--train", type=int, default=2600, help="questions that are distilled, at most")
+    teaching.add_argument("--train", type=int, help="questions that are distilled, at most")
+    teaching.add_argument("--start_steps", type=int, default=400, help="steps in which the eyes are taught")
     teaching.add_argument("--val", type=int, default=300, help="questions that are asked, at most")
     teaching.add_argument("--threads", type=int, default=1)
     teaching.set_defaults(do=students)

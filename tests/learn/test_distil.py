@@ -24,7 +24,8 @@ from neptune.learn.distil.check import check
 from neptune.learn.distil.export import DISTILLED, read_distilled
 from neptune.learn.distil.samples import Counts, evidence_hash, grouped, in_words, soft_answer, taught
 from neptune.learn.distil.task import DistilConfig, distil
-from neptune.learn.distil.trace import Words, read
+from neptune.learn.distil.trace import read
+from neptune.learn.distil.wording import Words
 from neptune.runs.record.kept import scan
 from neptune.writer.store import ProgramStore
 

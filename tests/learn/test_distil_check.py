@@ -16,7 +16,8 @@ from neptune.engine.analysis.inspection import inspect
 from neptune.learn.distil.check import RefusedError, check
 from neptune.learn.distil.facts import PLACES, Trace
 from neptune.learn.distil.template import rationale
-from neptune.learn.distil.trace import UntoldError, Words, read
+from neptune.learn.distil.trace import read
+from neptune.learn.distil.wording import UntoldError, Words
 from neptune.runs.record.describe import describe_answer, describe_scene
 from neptune.tasks.base import plain
 
@@ -114,7 +115,7 @@ def swapped(draw: random.Random, text: str, pattern: str, others: list[str]) -> 
 
 def planted(draw: random.Random, text: str, kind: str) -> str:
     """Return a text with one error of a kind; the same text where there is no place for it."""
-    tags = sorted(set(re.findall(r"\[\d+\]", text)))
+    tags = sorted(set(re.findall(r"\[\d+\]", text))) or ["[1]"]
     match kind:
         case "attribute":
             group = draw.choice(ATTRIBUTES)
@@ -139,9 +140,9 @@ def planted(draw: random.Random, text: str, kind: str) -> str:
         case "hedge":
             return swapped(draw, text, "|".join(HEDGES), HEDGES)
         case "truth":
-            for a, b in draw.sample(
-                [("true", "false"), ("not there", "there"), ("is there", "is clearly not there")], 3
-            ):
+            turned = [("true", "false"), ("false", "true"), ("There is an object", "There is clearly no object"),
+                      (" no object", " an object")]  # fmt: skip
+            for a, b in draw.sample(turned, len(turned)):
                 if a in text:
                     return text.replace(a, b, 1)
             return text
@@ -152,6 +153,10 @@ def planted(draw: random.Random, text: str, kind: str) -> str:
         case "answer":
             answers = ["yes", "no", "3", "7", *COLORS, *OTHERS[0], *OTHERS[2], *tags]
             return swapped(draw, text, r"(?<=answer is )(?:\w+ )?[\w\[\]]+(?=\.$)", [f"clearly {a}" for a in answers])
+        case "another":
+            if draw.random() < 0.5:
+                return swapped(draw, text, r" other than \[\d+\]", ["", f" other than {draw.choice(tags)}"])
+            return swapped(draw, text, r"object(?= that )", [f"object other than {draw.choice(tags)}"])
         case "added":
             more = [f"There is a {draw.choice(COLORS)} {draw.choice(OTHERS[2])} too.", "[1] is clearly shiny.",
                     f"The picture shows {draw.randint(8, 20)} objects.", "A dog is there.", "[9] is clearly red.",
@@ -166,7 +171,7 @@ def planted(draw: random.Random, text: str, kind: str) -> str:
 
 
 KINDS = ["attribute", "relation", "number", "box", "place", "object", "hedge", "truth", "negation", "answer", "added",
-         "more"]  # fmt: skip
+         "more", "another"]  # fmt: skip
 
 
 def refused(text: str, trace: Trace) -> bool:
@@ -217,6 +222,64 @@ def test_every_sentence_needs_its_own_fact() -> None:
         assert not refused(text, other)
     assert right > 150
     assert wrong <= right * 0.005
+
+
+def first_told(text: str, start: str = "") -> tuple[Trace, str]:
+    """Return the trace of a program on the first scene where it has a rationale with a sentence that begins so."""
+    engine, words = Engine("scene", "scene"), Words("clevr")
+    for seed in range(200):
+        try:
+            trace = read(recorded(engine, text, Scene.synthetic(6, seed=seed)), words)
+        except UntoldError:
+            continue
+        if start in (told := rationale(trace)):
+            return trace, told
+    raise AssertionError(text)
+
+
+@pytest.mark.parametrize("relation", ["same_size", "same_color", "same_material", "same_shape"])
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [
+        ("exists(Object, lambda x: {})", "There is an object other than [1] that has the same "),
+        ("exists(Object, lambda x: {})", "There is clearly no object other than [1] that has the same "),
+        ("count(Object, lambda x: {})", "Counting each object other than [1] that has the same "),
+        (
+            "count(Object, lambda x: {} and left(x, iota(Object, lambda z: red(z))))",
+            "Counting each object other than [",
+        ),
+        ("point(Object, lambda x: metal(x) and {})", "The object other than [1] that is metal and has the same "),
+    ],
+)
+def test_another_object_is_meant_where_one_is_compared_with_others(relation: str, form: str, start: str) -> None:
+    """An object has its own size too: that it is not meant is said, and a text without it says something else."""
+    trace, told = first_told(form.format(f"{relation}(x, iota(Object, lambda y: small(y) and cube(y)))"), start)
+    assert check(told, trace)
+    assert refused(re.sub(r" other than \[\d+\]", "", told), trace)
+
+
+@pytest.mark.parametrize("relation", ["left", "right", "front", "behind"])
+def test_a_relation_of_two_needs_no_word_for_it(relation: str) -> None:
+    text = f"count(Object, lambda x: cube(x) and {relation}(x, iota(Object, lambda y: blue(y))))"
+    assert "other than" not in first_told(text)[1]
+
+
+def test_a_vocabulary_that_is_not_known_leaves_nothing_unsaid() -> None:
+    assert not Words(None).apart("left")
+    assert Words("clevr").apart("left")
+    assert not Words("clevr").apart("same_size")
+
+
+def test_no_object_and_not_there_say_the_same() -> None:
+    trace, told = first_told("exists(Object, lambda x: red(x) and cube(x))", "There is clearly no object")
+    asked = "There is clearly no object that is red and a cube."
+    assert asked in told
+    for same in ("An object that is red and a cube is clearly not there.", "Clearly there is no red object, a cube."):
+        assert check(told.replace(asked, same), trace)
+    for other in ("There is clearly not no object that is red and a cube.", "No object that is red and a cube.",
+                  "There is clearly no object that is no red and a cube.", "There is an object that is red and a cube.",
+                  "There is clearly no object that is not red and a cube."):  # fmt: skip
+        assert refused(told.replace(asked, other), trace), other
 
 
 @pytest.mark.parametrize(

@@ -170,8 +170,9 @@ class _Checker:
         found: list[tuple[Box, str]] = []
         numbers: list[int] = []
         loose: list[str] = []
-        operator, every, negated, pending = "", False, False, ""
+        operator, every, negated, no, pending = "", False, False, False, ""
         truth: bool | None = None
+        there = False
         at = 0
         while at < len(tokens):
             token = tokens[at]
@@ -189,10 +190,15 @@ class _Checker:
                 if negated:
                     raise RefusedError("a negation of nothing", text)
                 negated = True
+            elif word == "no":  # "there is no …"
+                if negated or no:
+                    raise RefusedError("a negation of nothing", text)
+                no = True
             elif word in ("there", "true", "false"):
                 if truth is not None or (negated and word != "there"):
                     raise RefusedError("a sentence that the trace does not say", text)
                 truth, negated = (word != "false") != negated, False
+                there = word == "there"
             elif word == "either" and common is None and len(groups) == 1:
                 common, groups = groups[0], [[]]
             elif word == "or" and common is not None:
@@ -214,8 +220,9 @@ class _Checker:
                     at += 1
                 groups[-1].append((phrase, negated, other))
                 negated = False
-        if negated:
+        if negated or (no and not (there and truth)):
             raise RefusedError("a negation of nothing", text)
+        truth = False if no else truth
         loose += [pending] if pending else []
         whole = groups[0] if common is None else common
         choices = [] if common is None else groups

@@ -22,6 +22,9 @@ object objects picture image shows each counting
 STOP = frozenset(_STOP.split())
 """Words that say nothing of a picture."""
 
+OTHER = "other than {}"
+"""Of an object: that it is not a certain one."""
+
 COMPARED = {
     "<": "is less than",
     ">": "is more than",

@@ -18,7 +18,8 @@ from neptune.learn.distil.check import RefusedError, check
 from neptune.learn.distil.facts import Trace
 from neptune.learn.distil.programs import question_of
 from neptune.learn.distil.template import rationale
-from neptune.learn.distil.trace import UntoldError, Words, read
+from neptune.learn.distil.trace import read
+from neptune.learn.distil.wording import UntoldError, Words
 from neptune.runs.record.outcome import ANSWERED, outcome_of
 
 Record = Mapping[str, Any]

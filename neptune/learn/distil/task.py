@@ -28,7 +28,7 @@ from neptune.learn.distil.export import DISTILLED, EXPORTS, export_llamafactory,
 from neptune.learn.distil.programs import PROGRAMS, Programmed, Row, write_programs
 from neptune.learn.distil.rewrite import Rewriter
 from neptune.learn.distil.samples import Counts, Taught, grouped, taught
-from neptune.learn.distil.trace import Words
+from neptune.learn.distil.wording import Words
 from neptune.learn.shared import Progress, commit, shown
 from neptune.runs.evaluate.side_files import attach
 from neptune.runs.record import SAMPLES, write_json

@@ -7,9 +7,10 @@ follow. Nothing is decided here: :mod:`neptune.learn.distil.check` holds each se
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
-from neptune.learn.distil.facts import COMPARED, Fact, Found, Literal, Trace
+from neptune.learn.distil.facts import COMPARED, OTHER, Fact, Found, Literal, Trace
 
 
 def rationale(trace: Trace) -> str:
@@ -34,16 +35,16 @@ class _Told:
                 n = fact.numbers[0]
                 return f"The picture shows {n} object{'s' * (n != 1)}."
             case "the":
-                return f"The object that {self._description(fact)} is {self._found(fact.found)}."
+                return f"The {self._meant(fact)} is {self._found(fact.found)}."
             case "count" if fact.found:
-                described = self._description(fact)
-                return f"Counting each object that {described}: {fact.numbers[0]}, {self._found(fact.found)}."
+                described = self._meant(fact)
+                return f"Counting each {described}: {fact.numbers[0]}, {self._found(fact.found)}."
             case "count":
-                return f"Counting each object that {self._description(fact)}: {sure}none."
+                return f"Counting each {self._meant(fact)}: {sure}none."
             case "exists" if fact.truth:
-                return f"An object that {self._description(fact)} is there: {self._found(fact.found)}."
+                return f"There is an {self._meant(fact)}: {self._found(fact.found)}."
             case "exists":
-                return f"An object that {self._description(fact)} is {sure}not there."
+                return f"There is {sure}no {self._meant(fact)}."
             case "every":
                 return f"That every object {self._description(fact)} is {true}."
             case "compare":
@@ -57,6 +58,13 @@ class _Told:
             case "answer":
                 value = self._object(fact.found[0].object) if fact.found else fact.value
                 return f"So the answer is {sure}{value}."
+
+    def _meant(self, fact: Fact) -> str:
+        """Return "object that …", and first which ones are not meant: "object other than [1] that …"."""
+        apart = [one for one in fact.common if one.words == OTHER and not one.negated]
+        noun = " and ".join(self._words(one) for one in apart)
+        described = self._description(replace(fact, common=tuple(one for one in fact.common if one not in apart)))
+        return " ".join(filter(None, ["object", noun, described and f"that {described}"]))
 
     def _description(self, fact: Fact) -> str:
         said = self._said(fact.common)

@@ -14,21 +14,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from dsl.plan import Predicate
 from neptune.engine.analysis.inspection import MOST_NODES
-from neptune.engine.evidence.questions import Wording
-from neptune.learn.distil.facts import COMPARED, Fact, Found, Literal, Trace, hedge
-from neptune.resources import vocabulary_of
+from neptune.learn.distil.facts import COMPARED, OTHER, Fact, Found, Literal, Trace, hedge
+from neptune.learn.distil.wording import UntoldError, Words
 
-FIRST, SECOND = "the object in the red box", "the object in the green box"
-_QUESTION = re.compile(rf"(is|does) {FIRST} (.+?)\??")
-_DECLARED = re.compile(r"(.+) \(from the boxes\)")
 _ATOM = re.compile(r"(¬?)(.+)\(([^()]*)\)")
 _SAME = re.compile(r"(\w+) ([=≠]) (\w+)")
-
-
-class UntoldError(Exception):
-    """A trace that has no plain sentences: why, in a few words that are counted."""
 
 
 @dataclass(slots=True)
@@ -63,60 +54,6 @@ class _Row:
         if not isinstance(found, int | float):
             raise UntoldError("not all was asked")
         return float(found)
-
-
-class Words:
-    """What a question says of an object, and what the other way round.
-
-    Parameters
-    ----------
-    vocabulary
-        Of the run, by name or file; ``None``: any word, without converses.
-    """
-
-    def __init__(self, vocabulary: str | None) -> None:
-        known = vocabulary_of(vocabulary)
-        self._vocabulary, self._wording = known, Wording.load("default", known)
-
-    def literal(self, question: str, negated: bool, other: int | None) -> Literal:
-        """Return what a question asks of its first object.
-
-        Raises
-        ------
-        UntoldError
-            If it is in other words than questions about one or two objects.
-        """
-        match = _QUESTION.fullmatch(" ".join(question.split()))
-        declared = _DECLARED.fullmatch(question)
-        if match is None and declared is not None and other is None:
-            return Literal("is", declared[1], negated)
-        if match is None:
-            raise UntoldError("a question in words of its own")
-        verb, words = match[1], match[2].replace(SECOND, "{}")
-        if verb == "does" and words.startswith("have "):
-            verb, words = "has", words.removeprefix("have ")
-        said = Literal(verb, words, negated, other)
-        if words.count("{}") != (other is not None) or not words.endswith("{}") * (other is not None) + (other is None):
-            raise UntoldError("a question in words of its own")
-        if FIRST in words or not said.content:
-            raise UntoldError("a question in words of its own")
-        return said
-
-    def converse(self, name: str, question: str) -> str:
-        """Return the question that is asked of the second object, where `question` asks a relation of the first.
-
-        Raises
-        ------
-        UntoldError
-            If the vocabulary knows none.
-        """
-        known = self._vocabulary
-        if known is not None and known.symmetric(name):
-            return question
-        turned = known.converse(name) if known is not None else None
-        if turned is None:
-            raise UntoldError("a relation that has no converse")
-        return self._wording.question(Predicate(turned, 2)).text
 
 
 def read(record: Mapping[str, Any], words: Words) -> Trace:
@@ -341,11 +278,15 @@ class _Reader:
         return found
 
     def _pair(self, row: _Row, var: str) -> list[Literal]:
-        """Return what is said of a variable and an object that is meant: that they are two goes without saying."""
+        """Return what is said of a variable and an object that is meant.
+
+        That they are two goes without saying where the relation is one of two; an object has its own size too.
+        """
         parts = _flat(row, "all of")
         rest = [part for part in parts if not _SAME.fullmatch(part.text)]
-        related = [part for part in rest if len(_names(part)) > 1]
-        return [one for part in (rest if related else parts) for one in self._said(part, var)]
+        related = [_predicate(part) for part in rest if len(_names(part)) > 1]
+        two = bool(related) and all(map(self.words.apart, related))
+        return [one for part in (rest if two else parts) for one in self._said(part, var)]
 
     def _literal(self, row: _Row, var: str) -> Literal:
         same = _SAME.fullmatch(row.text)
@@ -353,7 +294,7 @@ class _Reader:
             other = same[3] if same[1] == var else same[1]
             if var not in (same[1], same[3]) or self._object(other) is None:
                 raise UntoldError("a plan of another form")
-            return Literal("is", "other than {}", same[2] == "=", self._object(other))
+            return Literal("is", OTHER, same[2] == "=", self._object(other))
         atom = _ATOM.fullmatch(row.text)
         question = row.said.get("question")
         if atom is None or not isinstance(question, str):
@@ -383,6 +324,11 @@ def _flat(row: _Row, connective: str) -> list[_Row]:
 def _names(row: _Row) -> list[str]:
     atom = _ATOM.fullmatch(row.text)
     return [name.strip() for name in atom[3].split(",")] if atom is not None else []
+
+
+def _predicate(row: _Row) -> str:
+    atom = _ATOM.fullmatch(row.text)
+    return atom[2] if atom is not None else ""
 
 
 def _quantified(row: _Row) -> str:
