@@ -162,7 +162,7 @@ def one(arm: str, seed: int, path: Path, first: Path, val: Path, args: argparse.
                 "vlm_options": options,
                 "tuning": "full",
                 "softness": 0.5 if arm in "cd" else 0.0,
-                "steps": {"epochs": 1000, "max_steps": args.steps, "batch": 32, "lr": 1.5e-3, "save_every": 25},
+                "steps": {"epochs": 1000, "max_steps": args.steps, "batch": args.batch, "lr": 1.5e-3, "save_every": 50},
                 "gradient_checkpointing": False,
                 "mixed_precision": "no",
                 "device": "cpu",
@@ -273,9 +273,10 @@ def main() -> None:
     teaching.add_argument("--out", type=Path, required=True)
     teaching.add_argument("--arms", default="".join(ARMS))
     teaching.add_argument("--seeds", type=int, default=3)
-    teaching.add_argument("--steps", type=int, default=400)
+    teaching.add_argument("--steps", type=int, default=450)
+    teaching.add_argument("--batch", type=int, default=16, help="lessons a step")
     teaching.add_argument("--train", type=int, help="questions that are distilled, at most")
-    teaching.add_argument("--start_steps", type=int, default=400, help="steps in which the eyes are taught")
+    teaching.add_argument("--start_steps", type=int, default=1500, help="steps in which the eyes are taught")
     teaching.add_argument("--val", type=int, default=300, help="questions that are asked, at most")
     teaching.add_argument("--threads", type=int, default=1)
     teaching.set_defaults(do=students)

@@ -270,6 +270,26 @@ def test_a_vocabulary_that_is_not_known_leaves_nothing_unsaid() -> None:
     assert not Words("clevr").apart("same_size")
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "same_size({}, {})",
+        "behind({}, {})",
+        "forall(Object, lambda v: not red(v))",
+        "less_than(count(Object, lambda v: cube(v)), count(Object, lambda v: metal(v)))",
+    ],
+)
+def test_what_is_true_may_be_said_before_or_after(form: str) -> None:
+    one, two = ("iota(Object, lambda v: red(v) and cube(v))", "iota(Object, lambda v: small(v) and sphere(v))")
+    trace, told = first_told(form.format(one, two), "It is clearly ")
+    (before,) = re.findall(r"It is clearly (true|false) that (.+?)\. ", told)
+    asked = f"It is clearly {before[0]} that {before[1]}."
+    assert check(told.replace(asked, f"That {before[1]} is clearly {before[0]}."), trace)
+    other = {"true": "false", "false": "true"}[before[0]]
+    for wrong in (f"clearly {other}", f"probably {before[0]}", f"not clearly {before[0]}", before[0]):
+        assert refused(told.replace(asked, f"It is {wrong} that {before[1]}."), trace), wrong
+
+
 def test_no_object_and_not_there_say_the_same() -> None:
     trace, told = first_told("exists(Object, lambda x: red(x) and cube(x))", "There is clearly no object")
     asked = "There is clearly no object that is red and a cube."

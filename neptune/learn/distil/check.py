@@ -199,6 +199,8 @@ class _Checker:
                     raise RefusedError("a sentence that the trace does not say", text)
                 truth, negated = (word != "false") != negated, False
                 there = word == "there"
+                if pending and not there:  # "it is clearly true that [1] …"
+                    loose, pending = [*loose, pending], ""
             elif word == "either" and common is None and len(groups) == 1:
                 common, groups = groups[0], [[]]
             elif word == "or" and common is not None:

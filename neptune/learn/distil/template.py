@@ -29,7 +29,7 @@ class _Told:
     def sentence(self, fact: Fact) -> str:
         """Return one sentence."""
         sure = f"{fact.hedge} " if fact.hedge else ""
-        true = f"{sure}{'true' if fact.truth else 'false'}"
+        true = f"It is {sure}{'true' if fact.truth else 'false'} that"
         match fact.kind:
             case "scene":
                 n = fact.numbers[0]
@@ -46,15 +46,15 @@ class _Told:
             case "exists":
                 return f"There is {sure}no {self._meant(fact)}."
             case "every":
-                return f"That every object {self._description(fact)} is {true}."
+                return f"{true} every object {self._description(fact)}."
             case "compare":
                 first, second = fact.numbers
-                return f"That {first} {COMPARED[fact.operator]} {second} is {true}."
+                return f"{true} {first} {COMPARED[fact.operator]} {second}."
             case "attribute":
                 (literal,) = fact.common
                 return f"{self._object(fact.found[0].object)} {literal.verb} {sure}{self._words(literal)}."
             case "holds":
-                return f"That {self._object(fact.found[0].object)} {self._description(fact)} is {true}."
+                return f"{true} {self._object(fact.found[0].object)} {self._description(fact)}."
             case "answer":
                 value = self._object(fact.found[0].object) if fact.found else fact.value
                 return f"So the answer is {sure}{value}."
