@@ -4,7 +4,7 @@
 
 Scenes and questions are made: each scene has up to ten objects of CLEVR's kinds, each question describes one of them
 ("Select the large red cube."), ten of them a scene up to `--scenes` scenes, more beyond; the oracle is `scene`. Each
-run is a process of its own. Its CPU seconds are told with and without those of a run of ten samples, which is what
+run is one process of its own. Its CPU seconds are told with and without those of a run of ten samples, which is what
 starting takes; memory is the most that the process ever had. Then the same command is given once more:
 `resume_ready_s` is the CPU from the start of the process until the next sample could be answered, `resume_cpu_s` with
 figures and report made anew. With `--browser` the report is opened in a headless Chromium. With `--cluster` each run is
@@ -195,7 +195,8 @@ def main() -> None:
             if not data.is_dir():
                 make(data, n, min(given.scenes, max(n // 10, 1)))
             words = ["--config", "configs/clevr-refexps.json", "--data_dir", str(data), "--od_model", "scene"]
-            words += ["--vlm_model_name", "scene", "--inspect", given.inspect, "--output_dir", str(out)]
+            words += ["--vlm_model_name", "scene", "--inspect", given.inspect]
+            words += ["--processes", "1", "--output_dir", str(out)]
             run, again = measured(words), measured(words)
             rows.append({"samples": n, **run, "resume_cpu_s": again["cpu_s"], "resume_ready_s": again["ready_s"]})
             row = rows[-1]
