@@ -71,6 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError:  # what could not be printed would fail again when the process ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
+    finally:
+        if arguments is None:
+            # The process ends, and all it holds goes with it: to look for cycles first is a fifth of a short command.
+            gc.freeze()
 
 
 def _without_plugins() -> None:

@@ -16,7 +16,7 @@ class FindConfig(Config):
     query: str | None = Field(None, description='What is looked for, in words: "a red ball left of a cube".')
     program: str | None = Field(None, description="What is looked for, as a program, instead of words.")
     pictures: list[ReadPath] = Field(
-        default_factory=list, description="Folders of pictures (with the folders in them), and single pictures."
+        [], description="Folders of pictures (with the folders in them), and single pictures."
     )
     want: Literal["top", "all", "count"] = Field(
         "top", description="top: the best pictures; all: those that match; count: how many match."
@@ -37,11 +37,9 @@ class ServeConfig(Config):
     )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8765, description="Port; 0: any free one.")
     roots: list[ReadPath] = Field(
-        default_factory=list, description="Folders whose pictures requests may name, and search; none: no files."
+        [], description="Folders whose pictures requests may name, and search; none: no files."
     )
-    origins: list[str] = Field(
-        default_factory=list, description='Other sites whose pages may ask, e.g. ["https://example.org"].'
-    )
+    origins: list[str] = Field([], description='Other sites whose pages may ask, e.g. ["https://example.org"].')
     max_upload_mb: Annotated[float, Field(gt=0, le=1000)] = Field(20.0, description="The most megabytes of a picture.")
     max_seconds: Annotated[float, Field(gt=0)] = Field(60.0, description="Seconds for one request, waiting included.")
     at_once: Annotated[int, Field(ge=1, le=256)] = Field(2, description="Requests that are computed at once.")
@@ -52,6 +50,6 @@ class McpConfig(Config):
     """The configuration of ``task: mcp``."""
 
     roots: list[ReadPath] = Field(
-        default_factory=list, description="Folders whose pictures an assistant may name; none: pictures inline only."
+        [], description="Folders whose pictures an assistant may name; none: pictures inline only."
     )
     max_upload_mb: Annotated[float, Field(gt=0, le=1000)] = Field(20.0, description="The most megabytes of a picture.")

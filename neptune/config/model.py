@@ -62,14 +62,12 @@ class Config(BaseModel):
         description="SQLite file that keeps what models and servers say, for all runs; auto: oracle-cache.sqlite "
         "beside the run folder; null: none.",
     )
-    vlm_options: dict[str, Any] = Field(
-        default_factory=dict, description='Options of the oracle, e.g. {"noise": 0.05} for scene.'
-    )
+    vlm_options: dict[str, Any] = Field({}, description='Options of the oracle, e.g. {"noise": 0.05} for scene.')
     od_model: NameOrPath = Field(
         "embedded",
         description="Detector that finds objects: scene, embedded, dino, florence, owlv2, or a model's id or folder.",
     )
-    od_options: dict[str, Any] = Field(default_factory=dict, description="Options of the detector.")
+    od_options: dict[str, Any] = Field({}, description="Options of the detector.")
     detection_cache: KeptPath | None = Field(
         "auto",
         description="SQLite file that keeps what detectors like dino found, for all runs; auto: detections.sqlite "
@@ -81,15 +79,15 @@ class Config(BaseModel):
         description="Who tells which pixels are a thing's, where a program asks: grabcut, watershed, sam, sam2, "
         "sam3, or a model's id or folder: docs/perception.md.",
     )
-    segment_options: dict[str, Any] = Field(default_factory=dict, description="Options of the segmenter.")
+    segment_options: dict[str, Any] = Field({}, description="Options of the segmenter.")
     depth_model: NameOrPath = Field(
         "embedded",
         description="Who tells how far away things are: embedded (CLEVR renderings), scene (the annotation), "
         "depth_anything, zoedepth, depth_pro, or a model's id or folder.",
     )
-    depth_options: dict[str, Any] = Field(default_factory=dict, description="Options of the depth estimator.")
+    depth_options: dict[str, Any] = Field({}, description="Options of the depth estimator.")
     ocr_model: str = Field("rapidocr", description="Who reads words in pictures: rapidocr, tesseract.")
-    ocr_options: dict[str, Any] = Field(default_factory=dict, description="Options of the reader.")
+    ocr_options: dict[str, Any] = Field({}, description="Options of the reader.")
 
     # Who writes programs
     code_gen_provider: str = Field(
@@ -111,7 +109,7 @@ class Config(BaseModel):
         2, description="How often a wrong program goes back to the model with its error."
     )
     code_gen_checks: list[Literal["scene", "tests"]] = Field(
-        default_factory=list, description="Where programs of one question differ: scene, tests (docs/writer.md)."
+        [], description="Where programs of one question differ: scene, tests (docs/writer.md)."
     )
     code_gen_constrained: Literal["auto", "off", "gbnf", "llguidance", "openai"] = Field(
         "auto", description="Decoding bound to the grammar: auto (where the server can), off, or a form."
@@ -124,16 +122,16 @@ class Config(BaseModel):
         "full", description="Length of the prompt; short is for small models."
     )
     code_gen_prices: dict[str, float] = Field(
-        default_factory=dict, description='Money for a million tokens: {"prompt": 0.15, "completion": 0.6}.'
+        {}, description='Money for a million tokens: {"prompt": 0.15, "completion": 0.6}.'
     )
     code_gen_timeout: Annotated[float, Field(gt=0)] = Field(60.0, description="Seconds for one request.")
     code_gen_retries: Annotated[int, Field(ge=0)] = Field(4, description="Retries after a provider's failure.")
     code_gen_concurrency: Count = Field(4, description="Requests for programs at once.")
     code_gen_omit: list[str] = Field(
-        default_factory=list, description='Fields that no request for programs carries, e.g. ["seed", "temperature"].'
+        [], description='Fields that no request for programs carries, e.g. ["seed", "temperature"].'
     )
     trusted_hosts: list[str] = Field(
-        default_factory=list,
+        [],
         description="Hosts (host or host:port) that may get the key of a provider besides its own, for writer and "
         "judge; an oracle's are vlm_options.trusted_hosts.",
     )
@@ -173,9 +171,7 @@ class Config(BaseModel):
     verify: Literal["off", "say", "heed"] = Field(
         "off", description="Ask whether each answer is right: say so, or heed it (another object, or no answer)."
     )
-    set: list[str] = Field(
-        default_factory=list, description='What is changed, to see what follows: "red(2)=0.1" (docs/guarantees.md).'
-    )
+    set: list[str] = Field([], description='What is changed, to see what follows: "red(2)=0.1" (docs/guarantees.md).')
     planner: Literal["optimised", "naive"] = Field("optimised", description="Rewrite plans, or not.")
     max_oracle_calls: Count | None = Field(None, description="Budget of oracle calls a question.")
     max_run_calls: Count | None = Field(
@@ -219,8 +215,7 @@ class Config(BaseModel):
         8, description="For estimate: objects of a picture of which nothing is known before it is looked at."
     )
     prices: dict[str, float] = Field(
-        default_factory=dict,
-        description='For estimate: money per million tokens, {"input": 2, "output": 8, "image_tokens": 800}.',
+        {}, description='For estimate: money per million tokens, {"input": 2, "output": 8, "image_tokens": 800}.'
     )
     vocabulary: NameOrPath | None = Field(
         "clevr", description="Vocabulary of the domain, by name or file; null allows any predicate."
@@ -228,7 +223,7 @@ class Config(BaseModel):
     distinct_variables: Literal["auto"] | bool = Field(
         "auto", description='Nested quantifiers mean different objects. auto: .exists("y") do, lambdas not.'
     )
-    limits: dict[str, Any] = Field(default_factory=dict, description="Limits of programs: --limits.nodes 1000.")
+    limits: dict[str, Any] = Field({}, description="Limits of programs: --limits.nodes 1000.")
 
     # Task ask
     image: ReadPath | list[ReadPath] | None = Field(
@@ -262,7 +257,7 @@ class Config(BaseModel):
         "own", description="Task agent: how the model writes its turns, in this project's form or in PyVision's tags."
     )
     turn_limits: dict[str, Any] = Field(
-        default_factory=dict,
+        {},
         description='Task agent: what a conversation may use, {"pictures": 32, "tokens": 200000, "money": 0.5, '
         '"oracle_calls": 5000, "seconds": 600}; pictures 0: shows none; a limit of money needs code_gen_prices.',
     )
@@ -290,7 +285,7 @@ class Config(BaseModel):
     proxy_model_name: NameOrPath | None = Field(
         None, description="Task certify: the cheap oracle that stands in, by name as for vlm_model_name."
     )
-    proxy_options: dict[str, Any] = Field(default_factory=dict, description="Task certify: options of the proxy.")
+    proxy_options: dict[str, Any] = Field({}, description="Task certify: options of the proxy.")
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Task certify: the risk that is allowed.")
     delta: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Task certify: the chance that it is wrong.")
 
@@ -319,7 +314,7 @@ class Config(BaseModel):
 
     # How it runs
     gpus: Annotated[list[int], BeforeValidator(listed)] = Field(
-        default_factory=list, description="GPUs to use, e.g. --gpus 0 1 or --gpus 0,1; none: the CPU."
+        [], description="GPUs to use, e.g. --gpus 0 1 or --gpus 0,1; none: the CPU."
     )
     workers: Count = Field(1, description="Samples, or judge's requests, in flight.")
     processes: Literal["auto"] | Count = Field(
@@ -337,7 +332,7 @@ class Config(BaseModel):
         "its head: docs/scale.md.",
     )
     cluster_options: dict[str, Any] = Field(
-        default_factory=dict,
+        {},
         description='What a run takes of its cluster, {"engines": 8, "oracles": 2, "oracle_gpus": 1, "detectors": 1, '
         '"detector_gpus": 0.5, "shard": 64, "object_store_mb": 200}; by default what is there.',
     )
@@ -345,13 +340,11 @@ class Config(BaseModel):
     judge_model: str = Field("deepseek-chat", description="Model of the judge.")
     judge_provider: str = Field("deepseek", description="Provider of the judge, as for code_gen_provider.")
     judge_base_url: str | None = Field(None, description="Address of the judge, as for code_gen_base_url.")
-    judge_omit: list[str] = Field(
-        default_factory=list, description="Fields that no request to the judge carries, as for code_gen_omit."
-    )
+    judge_omit: list[str] = Field([], description="Fields that no request to the judge carries, as for code_gen_omit.")
     blame: bool = Field(False, description="Say of each error whether detector, oracle, program or logic is to blame.")
     agree: Literal["direct"] | None = Field(None, description="Ask agree_model_name each question too: do both agree?")
     agree_model_name: NameOrPath | None = Field(None, description="With agree: the model, e.g. a student's folder.")
-    agree_options: dict[str, Any] = Field(default_factory=dict, description="With agree: options of the model.")
+    agree_options: dict[str, Any] = Field({}, description="With agree: options of the model.")
     consistency: bool = Field(False, description="Ask each question in other words too, and for the opposite.")
 
     def reading(self) -> dict[str, Any]:
