@@ -117,7 +117,7 @@ class Several:
         answers = [dispute.answers[k] for k in left] if dispute.answers else []
         order = sorted(range(len(found)), key=lambda k: -found[k].weight)
         found, answers = [found[k] for k in order], [answers[k] for k in order] if answers else []
-        shown = None
+        shown: dict[str, Any] | None = None
         if len(set(answers)) > 1:
             shown = {"scene": dispute.scene, "drawing": dispute.drawing}
             shown |= {"programs": [{"program": c.program, "says": a} for c, a in zip(found, answers, strict=True)]}
