@@ -119,8 +119,8 @@ class Several:
         found, answers = [found[k] for k in order], [answers[k] for k in order] if answers else []
         shown: dict[str, Any] | None = None
         if len(set(answers)) > 1:
-            shown = {"scene": dispute.scene, "drawing": dispute.drawing}
-            shown |= {"programs": [{"program": c.program, "says": a} for c, a in zip(found, answers, strict=True)]}
+            programs = [{"program": c.program, "says": a} for c, a in zip(found, answers, strict=True)]
+            shown = {"scene": dispute.scene, "drawing": dispute.drawing, "programs": programs}
             said = "; ".join(f"program {k + 1}: {answer}" for k, answer in enumerate(answers))
             notes.append(f"they differ where there is {dispute.scene}. {said}")
         if len(found) > 1 and "tests" in self.checks and self.test is not None:
