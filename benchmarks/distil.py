@@ -276,7 +276,7 @@ def main() -> None:
     teaching.add_argument("--steps", type=int, default=450)
     teaching.add_argument("--batch", type=int, default=16, help="lessons a step")
     teaching.add_argument("--train", type=int, help="questions that are distilled, at most")
-    teaching.add_argument("--start_steps", type=int, default=1500, help="steps in which the eyes are taught")
+    teaching.add_argument("--start_steps", type=int, default=400, help="steps in which the eyes are taught")
     teaching.add_argument("--val", type=int, default=300, help="questions that are asked, at most")
     teaching.add_argument("--threads", type=int, default=1)
     teaching.set_defaults(do=students)

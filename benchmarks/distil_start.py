@@ -186,7 +186,7 @@ def eyes(texts: list[str], scenes: list[dict[str, Any]], images: Path, folder: P
     made = processor(texts)
     model = network(made.tokenizer, 0)
     parameters = [*model.model.visual.parameters(), model.get_input_embeddings().weight]
-    optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(parameters, lr=3e-3, weight_decay=0.01)
     opened = []
     for scene in scenes:
         with Image.open(images / scene["image_filename"]) as whole:
@@ -208,7 +208,7 @@ def eyes(texts: list[str], scenes: list[dict[str, Any]], images: Path, folder: P
             pictures.append(picture)
             wanted.append(wanted_of.of(scenes[k]["objects"], move, flipped))
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * min(1, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            group["lr"] = 3e-3 * min(1, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * step / steps))
         seen = looked(model, made, pictures)
         scores = (seen @ model.get_input_embeddings().weight.T).log_softmax(-1)
         wanted_ = torch.stack(wanted)
