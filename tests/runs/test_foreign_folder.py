@@ -66,12 +66,12 @@ def test_a_folders_own_config_shows_no_picture_and_the_users_word_does(
         assert said.out.splitlines()[-1] == str(report)
         assert "note: 1 picture lies outside the run folder" in said.err
         assert "--data_dir FOLDER" in said.err
-        assert "data:image" not in pages(report)
+        assert "data:image/jpeg" not in pages(report)
         assert main([*command, *data]) == 0
         assert not capsys.readouterr().err
-        assert "data:image" in pages(report)
+        assert "data:image/jpeg" in pages(report)
     assert main(["--compare", str(run), str(other), *data]) == 0
-    assert "data:image" in pages(other / "compare-with-a.html")
+    assert "data:image/jpeg" in pages(other / "compare-with-a.html")
     assert main(["report", str(run), "--seed", "3"]) == 2
     assert "report takes no fields but --data_dir" in capsys.readouterr().err
 
@@ -82,9 +82,9 @@ def test_links_below_the_users_folder_lead_out_only_if_the_user_says_so(private:
     (data / "link.png").symlink_to(private)
     run = a_run(tmp_path / "run", data / "link.png")
     assert main(["report", str(run), "--data_dir", str(data)]) == 0
-    assert "data:image" not in pages(run / "report.html")
+    assert "data:image/jpeg" not in pages(run / "report.html")
     assert main(["report", str(run), "--data_dir", str(data), "--follow_links"]) == 0
-    assert "data:image" in pages(run / "report.html")
+    assert "data:image/jpeg" in pages(run / "report.html")
 
 
 def test_pictures_of_the_folder_itself_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +93,7 @@ def test_pictures_of_the_folder_itself_are_shown(tmp_path: Path, capsys: pytest.
     (folder / "pictures").mkdir()
     Image.new("RGB", (16, 16), "blue").save(folder / "pictures" / "0.png")
     assert main(["report", str(run)]) == 0
-    assert "data:image" in pages(run / "report.html")
+    assert "data:image/jpeg" in pages(run / "report.html")
     assert not capsys.readouterr().err
 
 

@@ -221,7 +221,10 @@ def test_a_conversation_is_stopped_on_the_page(browser: Any) -> None:
         page.wait_for_function("() => document.getElementById('talk-end').textContent === 'stopped'")
         go.set()
         page.wait_for_timeout(1500)
-        assert len(server.requests) == 2
+        asked = len(server.requests)
+        assert asked <= 3  # the reply that was under way may have been heard before the page's leaving
+        page.wait_for_timeout(1500)
+        assert len(server.requests) == asked
 
 
 def test_what_a_model_writes_is_text(browser: Any) -> None:
