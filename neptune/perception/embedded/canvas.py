@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from neptune.perception.embedded.said import on_canvas
-from neptune.perception.embedded.sizes import CONTEXT, CROP, HEIGHT, SMALLEST, WIDTH
+from neptune.perception.embedded.sizes import CONTEXT, CROP, HEIGHT, SMALLEST, WIDTH, geometry_of
 from neptune.scene.picture import Picture
 
 
@@ -99,20 +99,4 @@ def _sample(picture: Tensor, grid: Tensor) -> Tensor:
 
 def geometry(boxes: Tensor) -> Tensor:
     """Return ten numbers of order one for each box ``(N, 4)``: where it is and how large, ``(N, 10)``."""
-    x0, y0, x1, y1 = boxes.unbind(1)
-    cx, cy, w, h = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
-    return torch.stack(
-        [
-            cx / 120 - 2,
-            cy / 80 - 2,
-            y1 / 80 - 2,
-            y0 / 80 - 2,
-            w / 40 - 1.5,
-            h / 40 - 1.5,
-            torch.log(w.clamp(min=1) / 60),
-            torch.log(h.clamp(min=1) / 60),
-            (cx / 120 - 2) * (cy / 80 - 2),
-            (cy / 80 - 2) ** 2,
-        ],
-        dim=1,
-    )
+    return torch.stack(geometry_of(*boxes.unbind(1), log=lambda side: torch.log(side.clamp(min=1) / 60)), dim=1)

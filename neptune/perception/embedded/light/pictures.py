@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neptune.perception.embedded.light.layers import Array, halved
-from neptune.perception.embedded.sizes import CONTEXT, CROP, HEIGHT, SMALLEST, WIDTH
+from neptune.perception.embedded.sizes import CONTEXT, CROP, HEIGHT, SMALLEST, WIDTH, geometry_of
 
 
 def centred(pixels: Array) -> Array:
@@ -53,18 +53,5 @@ def _sample(picture: Array, xs: Array, ys: Array) -> Array:
 
 def geometry(boxes: Array) -> Array:
     """Return ten numbers of order one for each box ``(N, 4)``: where it is and how large, ``(N, 10)``."""
-    x0, y0, x1, y1 = boxes.T
-    cx, cy, w, h = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
-    parts = [
-        cx / 120 - 2,
-        cy / 80 - 2,
-        y1 / 80 - 2,
-        y0 / 80 - 2,
-        w / 40 - 1.5,
-        h / 40 - 1.5,
-        np.log(np.maximum(w, 1) / 60),
-        np.log(np.maximum(h, 1) / 60),
-        (cx / 120 - 2) * (cy / 80 - 2),
-        (cy / 80 - 2) ** 2,
-    ]
+    parts = geometry_of(*boxes.T, log=lambda side: np.log(np.maximum(side, 1) / 60))
     return np.stack(parts, 1).astype(np.float32)
