@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from neptune.config import Config
 from neptune.errors import NeptuneError
 from neptune.perception.oracle.caching.exchanges import EXCHANGES
-from neptune.perception.oracle.caching.replay import RECORD, RecordingOracle
-from neptune.perception.oracle.random import RandomOracle
+from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.runner.cluster.connect import STORE_MB, Places, connected, is_served, ray_
 from neptune.runs.runner.cluster.keeper import Keeper, lost, told
@@ -117,15 +116,13 @@ class ClusterFlight(InOrder):
             self._actors = _Actors(self._config, self.places, self._folder.path.resolve(), self._programs)
             stack.callback(self._actors.end)
             self._actors.wait()
-            if (record := record_of(self._config, self._folder.path)) is not None:
-                self.recorder = RecordingOracle(RandomOracle(), record)
+            self.open_record(self._config)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._folder.session["cluster"] = self.places.as_dict()
-        if self._sent:
-            self._folder.session["oracle_batches"] = dict(self._sent)
+        self.close_session()
         self._stack.close()
 
     def __iter__(self) -> Iterator[Callable[[], Record]]:

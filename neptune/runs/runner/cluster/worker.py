@@ -6,7 +6,6 @@ import copy
 import os
 import pickle
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,9 @@ from neptune.runs.runner.cluster.keeper import KeptFound, KeptStore, said
 from neptune.runs.runner.cluster.models import PooledDetector, PooledOracle
 from neptune.runs.runner.cluster.writing import writes
 from neptune.runs.runner.flight import Flight
-from neptune.runs.runner.processes.shards import Bugs, Result, Shard
+from neptune.runs.runner.processes.shards import Bugs, Result, Shard, gathered
 from neptune.runs.runner.programs import Programs, Write
-from neptune.runs.runner.samples import FATAL, Asked, answer_sample
+from neptune.runs.runner.samples import Asked, answer_sample
 from neptune.tasks.base import Sample, Task
 
 SHARD, RESULT = "shard", "result"
@@ -133,39 +132,19 @@ class Answerer:
         engine = copy.copy(engine)
         estimates = Estimates(engine.vocabulary, engine.context.estimates.prior)
         engine.context = replace(engine.context, kept=EvidenceKept(), estimates=estimates)
-        if engine.recorder is not None:
-            engine.recorder.handed_over()
-        found = Result(shard.positions, bugs=bugs.found)
+        config, recorder = self._config, engine.recorder
         items = writes(self._writer, programs, [(task, sample) for sample in samples])
-        for result in self._flying(engine, items, bugs, found):
-            try:
-                record = result()
-            except FATAL as error:
-                found.said.append(error)
-                continue
-            if engine.recorder is not None and record.get("evidence") is not None:
-                record["evidence"] = engine.recorder.number(record["evidence"])
-            found.said.append(record)
-        if engine.recorder is not None:
-            found.evidence = engine.recorder.handed_over()
-        return found
-
-    def _flying(
-        self, engine: Engine, items: list[tuple[Task, Sample, Write]], bugs: Bugs, found: Result
-    ) -> Iterator[Any]:
-        """Yield what gives each record, as a run on one machine makes them."""
-        config = self._config
-        if fits(config):
+        if fits(config):  # as a run on one machine makes them
             batches = Batches(engine, (Asked(config, engine, *item, bugs) for item in items), config.lazy_pictures)
-            yield from batches
+            found = gathered(shard, batches, bugs, recorder)
             found.sent = batches.sent()["oracle_batches"]
-            return
+            return found
 
         def begin(item: tuple[Task, Sample, Write]) -> Any:
             return lambda: answer_sample(config, engine, *item, bugs)
 
         with Flight(items, begin, config.workers) as flight:
-            yield from flight
+            return gathered(shard, flight, bugs, recorder)
 
     @staticmethod
     def _sample(task: Task, index: int, name: str) -> Sample:

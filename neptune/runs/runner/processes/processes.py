@@ -26,13 +26,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from neptune.config import Config
 from neptune.errors import NeptuneError, OracleFailedError
-from neptune.perception.oracle.caching.replay import RecordingOracle
-from neptune.perception.oracle.random import RandomOracle
 from neptune.runs.record import Record, RunFolder
 from neptune.runs.runner.batches import Batches, fits
-from neptune.runs.runner.processes.shards import Bugs, InOrder, Result, Shard, raiser, record_of
+from neptune.runs.runner.processes.shards import Bugs, InOrder, Result, Shard, gathered, raiser
 from neptune.runs.runner.programs import Programs
-from neptune.runs.runner.samples import FATAL, Asked
+from neptune.runs.runner.samples import Asked
 
 if TYPE_CHECKING:
     from neptune.tasks import Task
@@ -171,8 +169,7 @@ class ProcessFlight(InOrder):
         for module in _LOADED:  # once, and not in each process
             import_module(module)
         with ExitStack() as stack:
-            if (record := record_of(self._config, self._folder.path)) is not None:
-                self.recorder = RecordingOracle(RandomOracle(), record)
+            self.open_record(self._config)
             own = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neptune-")))
             for k in range(self._count):
                 here, there = multiprocessing.Pipe()
@@ -189,8 +186,7 @@ class ProcessFlight(InOrder):
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
-        if self._sent:
-            self._folder.session["oracle_batches"] = dict(self._sent)
+        self.close_session()
 
     def __iter__(self) -> Iterator[Callable[[], Record]]:
         return self.in_order(self._results())
@@ -273,21 +269,9 @@ class _Answers:
                 return Result(failure=error)
             self._made = engine, Batches(engine, ())
         engine, batches = self._made
-        if engine.recorder is not None:
-            engine.recorder.handed_over()
         task, bugs, before = self._loaded[shard.task], Bugs(self._folder), batches.sent()["oracle_batches"]
-        found = Result(shard.positions, bugs=bugs.found)
         items = self._programs.ahead((task, task.samples[index]) for index in shard.indices)
-        for give in batches.answered(Asked(self._config, engine, *item, bugs) for item in items):
-            try:
-                record = give()
-            except FATAL as error:
-                found.said.append(error)
-                continue
-            if engine.recorder is not None and record.get("evidence") is not None:
-                record["evidence"] = engine.recorder.number(record["evidence"])
-            found.said.append(record)
+        gives = batches.answered(Asked(self._config, engine, *item, bugs) for item in items)
+        found = gathered(shard, gives, bugs, engine.recorder)
         found.sent = {name: count - before[name] for name, count in batches.sent()["oracle_batches"].items()}
-        if engine.recorder is not None:
-            found.evidence = engine.recorder.handed_over()
         return found

@@ -10,7 +10,9 @@ from pathlib import Path
 from neptune.config import Config
 from neptune.errors import NeptuneError
 from neptune.perception.oracle.caching.replay import RECORD, RecordingOracle
+from neptune.perception.oracle.random import RandomOracle
 from neptune.runs.record import Record, RunFolder
+from neptune.runs.runner.samples import FATAL
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,27 @@ class Bugs:
         self.found.append((sample, traceback))
 
 
+def gathered(
+    shard: Shard, gives: Iterable[Callable[[], Record]], bugs: Bugs, recorder: RecordingOracle | None
+) -> Result:
+    """Return what came of a shard, whose records `gives` make where they are answered."""
+    if recorder is not None:
+        recorder.handed_over()  # what was left of others is not this shard's
+    found = Result(shard.positions, bugs=bugs.found)
+    for give in gives:
+        try:
+            record = give()
+        except FATAL as error:
+            found.said.append(error)
+            continue
+        if recorder is not None and record.get("evidence") is not None:
+            record["evidence"] = recorder.number(record["evidence"])
+        found.said.append(record)
+    if recorder is not None:
+        found.evidence = recorder.handed_over()
+    return found
+
+
 class InOrder:
     """Takes what came of shards, wherever they were answered, and yields what gives each record in the samples' order.
 
@@ -95,6 +118,16 @@ class InOrder:
     def stop(self) -> None:
         """Yield no further sample."""
         self._stopped = True
+
+    def open_record(self, config: Config) -> None:
+        """Open the file of what is seen and said, where the config has one."""
+        if (record := record_of(config, self._folder.path)) is not None:
+            self.recorder = RecordingOracle(RandomOracle(), record)
+
+    def close_session(self) -> None:
+        """Keep what was sent to the oracle among the facts of the run's session."""
+        if self._sent:
+            self._folder.session["oracle_batches"] = dict(self._sent)
 
     def in_order(self, results: Iterable[Result | Callable[[], Record]]) -> Iterator[Callable[[], Record]]:
         """Yield what gives the records of shards; what is no result ends them."""
