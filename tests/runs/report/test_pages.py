@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from neptune.cli import main
 from neptune.errors import ConfigError
@@ -226,6 +228,14 @@ def test_a_page_over_a_folder_of_runs(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "empty").mkdir()
     assert main(["report", str(tmp_path / "empty")]) == 2
     assert "holds no run" in capsys.readouterr().err
+
+
+@given(st.lists(st.none() | st.floats(0, 1) | st.integers(0, 1) | st.sampled_from([1e-6, 0.999999, 0.0005])))
+def test_scores_are_shown_with_three_digits(scores: list[float | None]) -> None:
+    rounded = [None if score is None else round(float(score), 3) for score in scores]
+    shown = sample_of(record(0, scores=tuple(scores), trace=[{"value": None, "scores": scores}, {"line": 0}]))
+    assert shown.get("scores", []) == rounded
+    assert shown["trace"] == [{"scores": rounded}, {"line": 0}]
 
 
 @pytest.mark.parametrize(
