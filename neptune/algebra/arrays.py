@@ -9,6 +9,7 @@ memory.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -85,11 +86,22 @@ def _exp(x: Array) -> Array:
 
 
 def softmax_of_few(logits: Array) -> Array:
-    """Return the softmax of ``(K,)`` float32 logits within ``±LOGIT_LIMIT``, K ≤ 15, as torch computes it, bit for bit:
-    one after the other summed, and multiplied by the inverse."""
-    e = _exp(logits - logits.max())
-    out: Array = e * (np.float32(1.0) / np.add.accumulate(e)[-1])
+    """Return the softmax of ``(…, K)`` float32 logits within ``±LOGIT_LIMIT``, K ≤ 15, as torch computes that of
+    ``(K,)``, bit for bit: one after the other summed, and multiplied by the inverse."""
+    e = _exp(logits - logits.max(-1, keepdims=True))
+    out: Array = e * (np.float32(1.0) / np.add.accumulate(e, -1)[..., -1:])
     return out
+
+
+def first_argmax(cells: Array, keep: NDArray[np.bool_] | None) -> Array:
+    """Return :func:`neptune.algebra.iota.first_argmax` of ``(…, n)`` with a cell in each row, int64 ``(…)``."""
+    if keep is None:
+        best: Array = cells.argmax(-1)
+        return best
+    kept = np.where(keep, cells, -np.inf)
+    # where all that is kept is false, padding is as large
+    first: Array = ((kept == kept.max(-1, keepdims=True)) & keep).argmax(-1)
+    return first
 
 
 class ArrayLogic(ABC):
@@ -118,6 +130,10 @@ class ArrayLogic(ABC):
         """Return ``(a ∧ ¬b) ∨ (¬a ∧ b)``."""
         return self.or_(self.and_(a, self.not_(b)), self.and_(self.not_(a), b))
 
+    def to_internal(self, logits: Array) -> Array:
+        """Return internal numbers for logits (±∞ allowed, NaN not)."""
+        return logistic(logits)
+
     def to_logits(self, internal: Array) -> Array:
         """Return logits; ∓∞ at exactly 0 and 1."""
         logits: Array = torch.from_numpy(internal.astype(np.float64)).logit_().numpy().astype(internal.dtype)
@@ -141,13 +157,15 @@ class ArrayLogic(ABC):
         out: Array = np.where(true, self.dtype.type(self.top), self.dtype.type(self.bottom))
         return out
 
-    def weights(self, logits: Array, tau: float) -> Array:
-        """Return :func:`neptune.algebra.iota.weights` of logits ``(…, n)``, n ≥ 1; `tau` may be 0."""
+    def weights(self, logits: Array, tau: float, keep: NDArray[np.bool_] | None = None) -> Array:
+        """Return :func:`neptune.algebra.iota.weights` of logits ``(…, n)``, n ≥ 1; `tau` may be 0. `keep` is False at
+        padding, and True somewhere in each row."""
         if tau == 0.0:
-            best = logits.argmax(-1)
-            crisp: Array = (np.arange(logits.shape[-1]) == best[..., None]).astype(logits.dtype)
+            crisp: Array = (np.arange(logits.shape[-1]) == first_argmax(logits, keep)[..., None]).astype(logits.dtype)
             return crisp
         cells = clamped(logits)
+        if keep is not None:
+            cells = np.where(keep, cells, cells.dtype.type(-np.inf))
         gap = (cells - np.maximum.reduce(cells, axis=-1, keepdims=True)) / np.float32(tau)
         return self.softmax(gap.astype(np.float64)).astype(logits.dtype)
 
@@ -157,9 +175,14 @@ class ArrayLogic(ABC):
         return out
 
     def choice(self, logits: Array) -> Array:
-        """Return the softmax of ``(K,)`` clamped logits, in their own precision."""
-        out: Array = as_tensor(logits).softmax(0).numpy()
+        """Return the softmax of ``(…, K)`` clamped logits along the last axis, in their own precision."""
+        out: Array = as_tensor(logits).softmax(-1).numpy()
         return out
+
+    def decide(self, internal: Array) -> NDArray[np.bool_]:
+        """Return booleans: p > ½. Exactly ½ is no."""
+        hits: NDArray[np.bool_] = np.greater(internal, self.middle)
+        return hits
 
 
 class _Godel(ArrayLogic):
@@ -174,6 +197,9 @@ class _Godel(ArrayLogic):
     def not_(self, a: Array) -> Array:
         out: Array = np.negative(a)
         return out
+
+    def to_internal(self, logits: Array) -> Array:
+        return logits
 
     def to_logits(self, internal: Array) -> Array:
         return internal
@@ -193,8 +219,10 @@ class _Godel(ArrayLogic):
         return e
 
     def choice(self, logits: Array) -> Array:
-        # As fast as may be where torch is there, and without loading it where it is not.
-        return super().choice(logits) if is_loaded() or len(logits) > FEW else softmax_of_few(logits)
+        # As fast as may be where torch is there, and without loading it where it is not. Of many rows torch sums in
+        # another order.
+        by_torch = logits.shape[-1] > FEW or (is_loaded() and logits.ndim == 1)
+        return super().choice(logits) if by_torch else softmax_of_few(logits)
 
 
 class _Product(ArrayLogic):
@@ -217,6 +245,36 @@ class _Lukasiewicz(ArrayLogic):
         return out
 
 
+class _ByTensors(ArrayLogic):
+    """Any other logic: each operation is the one of tensors, without gradient."""
+
+    def and_(self, a: Array, b: Array) -> Array:
+        return self._of(self.logic.and_, a, b)
+
+    def or_(self, a: Array, b: Array) -> Array:
+        return self._of(self.logic.or_, a, b)
+
+    def not_(self, a: Array) -> Array:
+        return self._of(self.logic.not_, a)
+
+    def to_internal(self, logits: Array) -> Array:
+        return self._of(self.logic.to_internal, logits)
+
+    def to_logits(self, internal: Array) -> Array:
+        return self._of(self.logic.to_logits, internal)
+
+    def from_probability(self, p: Array) -> Array:
+        return self._of(self.logic.from_probability, p)
+
+    def to_probability(self, internal: Array) -> Array:
+        return self._of(self.logic.to_probability, internal)
+
+    @staticmethod
+    def _of(operation: Callable[..., Tensor], *given: Array) -> Array:
+        found: Array = operation(*map(as_tensor, given)).detach().numpy()
+        return found
+
+
 _KNOWN: dict[str, type[ArrayLogic]] = {"godel": _Godel, "product": _Product, "lukasiewicz": _Lukasiewicz}
 
 
@@ -225,3 +283,8 @@ def array_logic(logic: Logic) -> ArrayLogic | None:
     """Return a logic on arrays; ``None`` for one that is computed by torch alone (Frank's, another's own)."""
     kind = _KNOWN.get(logic.name)
     return kind(logic) if kind is not None and type(logic).__module__ == Logic.__module__ else None
+
+
+def any_logic(logic: Logic) -> ArrayLogic:
+    """Return a logic on arrays, each operation by torch where :func:`array_logic` has none."""
+    return array_logic(logic) or _ByTensors(logic)

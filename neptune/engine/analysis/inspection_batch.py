@@ -11,8 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from cachetools import LRUCache
@@ -20,14 +19,15 @@ from cachetools import LRUCache
 from dsl import plan
 from dsl.errors import LimitError
 from dsl.plan import Atom, Count, CountTrue, Describe, Description, Node, Not, Predicate, make
+from neptune.algebra.arrays import Array, ArrayLogic, any_logic, as_tensor
 from neptune.algebra.convert import as_float
-from neptune.algebra.late import no_grad, torch
+from neptune.algebra.late import no_grad
 from neptune.engine.analysis.inspection import MOST_NODES, parts_of
 from neptune.engine.analysis.robustness import cell_limit
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.atom_tensors import from_evidence
-from neptune.engine.evaluate.batched import Group, Padded
+from neptune.engine.evaluate.arrays import settings_of
+from neptune.engine.evaluate.batched_arrays import Group, Known, PaddedArrays
 from neptune.engine.evaluate.stage import NotAlike, Stage
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.replies import MAX_LOGIT
@@ -40,9 +40,6 @@ from neptune.engine.session.forms.forms import Filling, keeps_conjunctions
 from neptune.engine.session.forms.words import PLACEHOLDER
 from neptune.engine.session.precompiled import Precompiled
 from neptune.engine.session.readout import GOALS
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 LAYOUTS_KEPT = 2048
 
@@ -83,18 +80,25 @@ class _Layout:
     margin: float
 
 
-class _AsShown(Padded[Job]):
+class _AsShown(PaddedArrays[Job]):
     """Evaluates plans as written on the scores as they are shown: probabilities, which are calibrated already."""
 
-    def _internal(self, predicates: list[list[Predicate]], rows: list[Job], n: int) -> tuple[Tensor, Tensor | None]:
-        raw = self._source(predicates, rows, n)
-        own = torch.from_numpy(diagonal(n, raw.dim() - 2).copy())
-        raw = raw.masked_fill(own, -MAX_LOGIT)  # never asked and never used: shown as false
-        if len(self.run.parameters.oracle) == 1:
-            return _carrier(self.run, raw, "default"), None
+    def __init__(self, context: RunContext) -> None:
+        super().__init__(replace(context, planner="naive"))
+        self._context = context
+
+    def _by_arrays(self) -> bool:
+        return settings_of(self._context).logic is not None
+
+    def _internal(self, predicates: list[list[Predicate]], rows: list[Job], n: int) -> Known:
+        raw = self._said(predicates, rows, n)
+        own = diagonal(n, raw.ndim - 2)
+        raw = np.where(own, np.float32(-MAX_LOGIT), raw)  # never asked and never used: shown as false
+        if settings_of(self.run).uncalibrated or len(self.run.parameters.oracle) == 1:
+            return _carrier(self.run, self._logic, raw, "default"), None
         names = [[p.name or "default" for p in row] for row in predicates]
-        cells = [torch.stack([_carrier(self.run, x, name) for x, name in zip(a, b)]) for a, b in zip(raw, names)]
-        return torch.stack(cells), None
+        each = [[_carrier(self.run, self._logic, x, name) for x, name in zip(*of)] for of in zip(raw, names)]
+        return np.array(each), None
 
 
 class Insides:
@@ -102,7 +106,7 @@ class Insides:
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
-        self._padded = _AsShown(replace(context, planner="naive"), partial(from_evidence, context.wording))
+        self._padded = _AsShown(context)
         self._layouts: LRUCache[Precompiled, _Layout | None] = LRUCache(LAYOUTS_KEPT)
 
     @no_grad()
@@ -226,10 +230,15 @@ def _atom(node: Node) -> Atom | None:
     return inner if isinstance(inner, Atom) else None
 
 
-def _carrier(context: RunContext, raw: Tensor, name: str) -> Tensor:
+def _carrier(context: RunContext, logic: ArrayLogic, raw: Array, name: str) -> Array:
     """Return carrier values of raw logits, through the probabilities that are shown."""
-    p = context.parameters.calibrate(raw.double(), name).detach().sigmoid()
-    return context.logic.to_internal(torch.logit(p).to(context.logic.dtype))
+    exact = raw.astype(np.float64)
+    if not settings_of(context).uncalibrated:
+        exact = context.parameters.calibrate(as_tensor(exact), name).detach().numpy()
+    with np.errstate(divide="ignore", over="ignore"):
+        p = 1.0 / (1.0 + np.exp(-exact))
+        logits = np.log(p / (1.0 - p))
+    return logic.to_internal(logits.astype(logic.dtype))
 
 
 class _Values:
@@ -247,33 +256,34 @@ class _Values:
             found = self._kept[k, vars] = self._over(k, vars).tolist()
         return found[b][: len(self.group.rows[b].scene)] if vars else found[b]
 
-    def _over(self, k: int, vars: tuple[str, ...]) -> Tensor:
-        group, x, have = self.group, self.group.chances[k].double(), self.group.vars[k]
+    def _over(self, k: int, vars: tuple[str, ...]) -> Array:
+        group, x, have = self.group, self.group.chances[k].astype(np.float64), self.group.vars[k]
         for var in vars:
             if var not in have:  # a description of nothing in particular
-                x, have = x.unsqueeze(-1).expand(*x.shape, group.frame.size), (*have, var)
-        x = x.permute(0, *(1 + have.index(v) for v in vars))
+                x, have = np.repeat(x[..., None], group.size, -1), (*have, var)
+        x = x.transpose(0, *(1 + have.index(v) for v in vars))
         for axis in range(2, 1 + len(vars)):
             if group.keep is not None:
-                shape = [group.frame.batch, *([1] * len(vars))]
-                shape[axis] = group.frame.size
-                x = x.masked_fill(~group.keep.reshape(shape), -1.0)
-        return x.amax(tuple(range(2, 1 + len(vars)))) if len(vars) > 1 else x
+                shape = [len(group.rows), *([1] * len(vars))]
+                shape[axis] = group.size
+                x = np.where(group.keep.reshape(shape), x, -1.0)
+        found: Array = x.max(tuple(range(2, 1 + len(vars)))) if len(vars) > 1 else x
+        return found
 
     def decided(self, k: int, b: int) -> int:
         """Return how many cells of the k-th truth of a row are true."""
         key = (k, ("#",))
         if key not in self._kept:
             hits = self.group.decided(k)
-            self._kept[key] = (hits.sum(1) if hits.dim() > 1 else hits.int()).tolist()
+            self._kept[key] = (hits.sum(1) if hits.ndim > 1 else hits).tolist()
         return int(self._kept[key][b])
 
     def best(self, of: tuple[int, ...], b: int) -> int:
         """Return which of some closed truths of a row is the truest, the first among equals."""
         key = (-1, tuple(map(str, of)))
         if key not in self._kept:
-            cells = torch.stack([self.group.internal[k] for k in of], 1)
-            self._kept[key] = self.group.frame.logic.ranks(cells).argmax(1).tolist()
+            cells = np.stack([self.group.internal[k] for k in of], 1)
+            self._kept[key] = self.group.logic.ranks(cells).argmax(1).tolist()
         return int(self._kept[key][b])
 
 
@@ -356,25 +366,26 @@ class _AtomScores:
     def _compute(self, wanted: dict[_Shape, int]) -> None:
         """Add scores: tables of one calibration and sign are converted as one."""
         context, alike = self._context, defaultdict[tuple[str, bool], list[_Shape]](list)
-        single = len(context.parameters.oracle) == 1
+        single = settings_of(context).uncalibrated or len(context.parameters.oracle) == 1
         for shape in wanted:
             alike["" if single else shape[1], shape[2]].append(shape)
-        own_cell = float(context.logic.to_internal(torch.tensor(-MAX_LOGIT, dtype=context.logic.dtype)))
+        logic = any_logic(context.logic)
+        own_cell = logic.to_internal(np.array(-MAX_LOGIT, dtype=logic.dtype))
         for (name, negated), shapes in alike.items():
-            raw = torch.from_numpy(np.concatenate([table.logits.reshape(-1) for table, _, _, _ in shapes]))
-            x = _carrier(context, raw.nan_to_num(nan=0.0), name or "default")
+            raw = np.concatenate([table.logits.reshape(-1) for table, _, _, _ in shapes])
+            x = _carrier(context, logic, np.where(np.isnan(raw), np.float32(0.0), raw), name or "default")
             of_pairs = [
                 diagonal(wanted[shape], len(shape[3])).reshape(-1)
                 if len(shape[3]) > 1
                 else np.zeros(shape[0].logits.size, dtype=np.bool_)
                 for shape in shapes
             ]
-            x = x.masked_fill(torch.from_numpy(np.concatenate(of_pairs)), own_cell)
-            p = context.logic.to_probability(context.logic.not_(x) if negated else x).double().numpy()
+            x = np.where(np.concatenate(of_pairs), own_cell, x)
+            p = logic.to_probability(logic.not_(x) if negated else x).astype(np.float64)
             at = 0
             for shape in shapes:
                 table, _, _, order = shape
-                cells = p[at : at + table.logits.size].reshape(table.logits.shape)
+                cells: Array = p[at : at + table.logits.size].reshape(table.logits.shape)
                 at += table.logits.size
                 if len(order) > 1:
                     cells = cells.transpose(order).max(axis=tuple(range(1, len(order))))

@@ -62,7 +62,8 @@ def identity(compiler: Compiler, node: Same) -> Register:
         return _hard(context.logic, context.objects[:, place : place + 1] == torch.arange(context.size))
 
     def given_array(context: ArrayContext, r: ArrayRegisters) -> Array:
-        return context.logic.hard(np.arange(context.size) == context.objects[place])[None]
+        same = np.arange(context.size) == context.objects[place]
+        return context.logic.hard(same.reshape(-1, context.size))
 
     return compiler.emit((var,), given, arrays=given_array)
 

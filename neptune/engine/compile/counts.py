@@ -76,8 +76,9 @@ def count_true(compiler: Compiler, node: CountTrue) -> program.Register:
     def stacked_arrays(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
         if not views:
             return np.zeros((1, 0), dtype=context.logic.dtype)
-        shape = (1, *([context.size] * len(free)))
-        return np.stack([np.broadcast_to(r[slot] if at is None else r[slot][at], shape) for slot, at in views], -1)
+        tables = [r[slot] if at is None else r[slot][at] for slot, at in views]
+        shape = (max(map(len, tables)), *([context.size] * len(free)))
+        return np.stack([np.broadcast_to(x, shape) for x in tables], -1)
 
     axes = len(free) + (not compiler.as_written)
     return compiler.emit((*free, "#"), stacked, axes=axes, arrays=stacked_arrays)
@@ -112,7 +113,7 @@ def comparison(compiler: Compiler, node: Compare) -> program.Register:
         if not context.logic.uses_logits:
             return context.by_tensors(compared, r)
         a, b = (
-            _each(cells if axes is None else cells[axes])
+            at_least_each(cells if axes is None else cells[axes])
             for cells, axes in (
                 (_counted(context, r[sa], of_objects[0]), xa),
                 (_counted(context, r[sb], of_objects[1]), xb),
@@ -150,7 +151,7 @@ def _with_number(compiler: Compiler, op: str, left: Node, value: float) -> progr
     def compared_arrays(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
         if never or not context.logic.uses_logits:
             return context.by_tensors(compared, r)
-        each = _each(_counted(context, r[slot], of_objects))
+        each = at_least_each(_counted(context, r[slot], of_objects))
         last = each.shape[-1] - 1
         if op in ("==", "!="):
             one, two = (each[..., min(max(j, 0), last)] for j in (k, k + 1))
@@ -163,12 +164,16 @@ def _with_number(compiler: Compiler, op: str, left: Node, value: float) -> progr
 
 
 def _counted(context: program.ArrayContext, x: Array, of_objects: bool) -> Array:
-    """Return the cells that are counted, every axis of full length where they are objects."""
-    whole = (1, *([context.size] * (x.ndim - 1)))
-    return x if not of_objects or x.shape == whole else np.broadcast_to(x, whole)
+    """Return the cells that are counted: where they are objects, every axis of full length, and padding is false."""
+    whole = (len(x), *([context.size] * (x.ndim - 1)))
+    if not of_objects:
+        return x
+    x = x if x.shape == whole else np.broadcast_to(x, whole)
+    last = (slice(None), *([None] * (x.ndim - 2)), slice(None))
+    return context.kept(x, [last], context.logic.bottom)
 
 
-def _each(cells: Array) -> Array:
+def at_least_each(cells: Array) -> Array:
     """Return :func:`neptune.algebra.counting.at_least_each` of logits."""
     ends = np.full((*cells.shape[:-1], 1), np.inf, dtype=cells.dtype)
     return np.concatenate([ends, -np.sort(-cells, axis=-1), -ends], -1)

@@ -78,6 +78,8 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
     view_atom = program.array_view(atom_vars, (*rest, node.var))
     view_weights = program.array_view((*weights_vars[:-1], node.var), (*rest, node.var))
 
+    array_index = program.array_axes((node.var,), (*weights_vars[:-1], node.var))
+
     known = atom < len(compiler.program.atoms)  # a table that is the same in every run
 
     def weights_array(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
@@ -87,7 +89,11 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
             cells = logic.ranks(r[described]) if node.pick else r[described]
             if cells.shape[-1] < context.size:
                 cells = np.repeat(cells, context.size, -1)
-            w = logic.weights(logic.to_logits(cells), 0.0 if node.pick else context.iota_tau).astype(np.float64)
+            logits, keep = logic.to_logits(cells), None
+            if context.mask is not None:
+                keep = context.mask if array_index is None else context.mask[array_index]
+                logits = np.broadcast_to(logits, (context.batch, *logits.shape[1:]))
+            w = logic.weights(logits, 0.0 if node.pick else context.iota_tau, keep).astype(np.float64)
             context.weights[described, node.pick] = w
         return w
 
@@ -122,7 +128,8 @@ def expectation(compiler: Compiler, node: ExpectationOver) -> program.Register:
         if sums is None:
             sums = _sums(context.chances(tuple(group)) * weights_array(context, r), context.logic)
             context.sums[described, node.pick] = sums
-        return sums[place : place + 1]
+        found: Array = sums[place]
+        return found
 
     summed, _ = compiler.emit(
         rest, expected_at_once if group else expected, arrays=expected_together if group else expected_array

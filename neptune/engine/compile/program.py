@@ -133,7 +133,7 @@ class Registers(Protocol):
 Operation: TypeAlias = "Callable[[ExecutionContext, Registers], Tensor]"
 """Computes the value of one register from those before it."""
 ArrayOperation = Callable[["ArrayContext", "ArrayRegisters"], Array]
-"""The same on NumPy arrays of one scene of which all is known: no mask, no bounds, no gradient."""
+"""The same on NumPy arrays, of scenes of which all is known: no bounds, no gradient."""
 
 
 @dataclass
@@ -192,7 +192,7 @@ class Program:
         return values
 
     def run_arrays(self, context: ArrayContext, inputs: Sequence[Array]) -> list[tuple[Array, bool]]:
-        """Return the same as :meth:`run` on arrays ``(1, N, …)``."""
+        """Return the same as :meth:`run` on arrays."""
         values = ArrayRegisters(self, context, inputs)
         return [
             (values[slot if probability is None else probability], probability is not None)
@@ -237,9 +237,11 @@ class ArrayContext:
     size
         N ≥ 1.
     objects
-        The given objects that the plan's terms 0 … K-1 stand for.
+        The given objects that the plan's terms 0 … K-1 stand for: each a number, or one for each row, int64 ``(B, 1)``.
     chance, chances
-        Give the probabilities of an input, float64; of several inputs over one variable, ``(K, N)``.
+        Give the probabilities of an input, float64; of several inputs over one variable, ``(K, B, N)`` (or one row).
+    batch, mask
+        B rows, and booleans ``(B, N)``, False where a scene has fewer objects; ``None`` where all have N.
     """
 
     def __init__(
@@ -248,33 +250,59 @@ class ArrayContext:
         parameters: LogicParameters,
         iota_tau: float,
         size: int,
-        objects: Sequence[int],
+        objects: Sequence[int | Array],
         chance: Callable[[int], Array],
         chances: Callable[[tuple[int, ...]], Array],
+        batch: int = 1,
+        mask: NDArray[np.bool_] | None = None,
     ) -> None:
         self.logic, self.parameters, self.iota_tau, self.size, self.objects = logic, parameters, iota_tau, size, objects
-        self.chance, self.chances = chance, chances
+        self.chance, self.chances, self.batch, self.mask = chance, chances, batch, mask
         self.weights: dict[tuple[int, bool], Array] = {}
         """Of descriptions, by their register and whether one object is picked: several speak of the same object."""
         self.sums: dict[tuple[int, bool], Array] = {}
-        """Of descriptions what is said of them by one input each, ``(K,)``."""
+        """Of descriptions what is said of them by one input each, ``(K, B)``."""
         self.peak = 0
 
     @cached_property
     def torch(self) -> ExecutionContext:
         """The same for operations of tensors."""
-        objects = torch.tensor([list(self.objects)], dtype=torch.int64)
-        return ExecutionContext(self.logic.logic, self.parameters, 1, self.size, None, objects)
+        return tensor_context(self.logic.logic, self.parameters, self.batch, self.size, self.mask, self.objects)
 
     def eye(self) -> NDArray[np.bool_]:
         """Return where two objects are the same: ``(1, N, N)``."""
         return _same(self.size)
+
+    def kept(self, x: Array, masks: Sequence[tuple[Any, ...]], fill: float) -> Array:
+        """Return a table with `fill` at padding: for each axis that is looked at, the index that spreads the mask along
+        it."""
+        if self.mask is None:
+            return x
+        keep = self.mask[masks[0]]
+        for index in masks[1:]:
+            keep = keep & self.mask[index]
+        return np.where(keep, x, x.dtype.type(fill))
 
     def by_tensors(self, operation: Operation, registers: ArrayRegisters) -> Array:
         """Return what an operation of tensors makes of arrays."""
         made = operation(self.torch, _Tensors(registers)).numpy()
         self.peak = max(self.peak, self.torch.peak)
         return made
+
+
+def tensor_context(
+    logic: Logic,
+    parameters: LogicParameters,
+    batch: int,
+    size: int,
+    mask: NDArray[np.bool_] | None,
+    objects: Sequence[int | Array],
+) -> ExecutionContext:
+    """Return where operations of tensors run on what arrays hold: see :class:`ArrayContext`."""
+    columns = [np.full((batch, 1), o) if isinstance(o, int) else o for o in objects]
+    places = np.concatenate(columns, 1) if columns else np.zeros((batch, 0), dtype=np.int64)
+    keep = None if mask is None else torch.from_numpy(mask)
+    return ExecutionContext(logic, parameters, batch, size, keep, torch.from_numpy(places))
 
 
 @lru_cache(maxsize=256)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 JOINT_CELLS = 1 << 16
 """A joint table of arrays of at most so many cells is made whole."""
+BATCH_CELLS = 1 << 18
+"""So many of a batch at once: 1 MB in float32."""
 
 
 def quantified(compiler: Compiler, node: Exists | Forall) -> program.Register:
@@ -77,9 +79,11 @@ def reduce(compiler: Compiler, body: program.Register, gone: Sequence[str], univ
         return quantify(logic, x, dims, keep, context.tau, "max", universal)
 
     extreme, axes = (np.minimum if universal else np.maximum), tuple(dims)
+    indices = [program.array_axes((v,), have) or () for v in gone]
 
     def arrays(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
-        found: Array = extreme.reduce(r[slot], axis=axes)
+        x = context.kept(r[slot], indices, context.logic.top if universal else context.logic.bottom)
+        found: Array = extreme.reduce(x, axis=axes)
         return found
 
     return compiler.emit(vars, run, arrays=arrays)
@@ -122,13 +126,25 @@ def _contract(
     view_a, view_b = program.array_view(va, (*vars, *shared)), program.array_view(vb, (*vars, *shared))
     extreme = np.minimum if universal else np.maximum
     last = tuple(range(-len(shared), 0))
+    indices = [program.array_axes((v,), (*vars, *shared)) or () for v in shared]
 
     def arrays(context: program.ArrayContext, r: program.ArrayRegisters) -> Array:
-        if context.size ** (len(vars) + len(shared)) > JOINT_CELLS:
+        cells = context.size ** (len(vars) + len(shared))
+        if cells > JOINT_CELLS:
             return context.by_tensors(product, r)
         x, y = view_a(r[sa]), view_b(r[sb])
-        found: Array = extreme.reduce(context.logic.or_(x, y) if universal else context.logic.and_(x, y), axis=last)
-        return found
+        x = context.kept(x, indices, context.logic.top if universal else context.logic.bottom)
+        join = context.logic.or_ if universal else context.logic.and_
+        rows, step = max(len(x), len(y)), BATCH_CELLS // cells
+        if rows <= step:
+            found: Array = extreme.reduce(join(x, y), axis=last)
+            return found
+        return np.concatenate(
+            [
+                extreme.reduce(join(*(p if len(p) == 1 else p[at : at + step] for p in (x, y))), axis=last)
+                for at in range(0, rows, step)
+            ]
+        )
 
     return compiler.emit(vars, product, arrays=arrays)
 

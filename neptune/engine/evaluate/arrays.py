@@ -49,6 +49,8 @@ class Settings:
         The logic on arrays; ``None``: tensors alone will do.
     key
         Names logic and temperatures.
+    uncalibrated
+        Logits count as the oracle gave them, of every predicate.
     """
 
     numbers: tuple[float, ...]
@@ -57,6 +59,7 @@ class Settings:
     presumption: float
     logic: ArrayLogic | None
     key: Hashable
+    uncalibrated: bool
 
 
 def settings_of(context: RunContext) -> Settings:
@@ -74,6 +77,7 @@ def settings_of(context: RunContext) -> Settings:
             as_float(parameters.presumption),
             array_logic(context.logic) if usable else None,
             (context.logic.name, numbers),
+            all(kind == {"T": 1.0, "b": 0.0} for kind in parameters.to_dict()["oracle"].values()),
         )
         object.__setattr__(context, "_settings", found)
     return found
@@ -367,9 +371,7 @@ class KnownScene:
 
         def chances(slots: tuple[int, ...]) -> Array:
             of = tuple([made.inputs[slot][0] for slot in slots])
-            return self.atoms.together(
-                of, (self.settings.key, "chances"), lambda: np.concatenate(list(map(chance, slots)))
-            )
+            return self.atoms.together(of, (self.settings.key, "chances"), lambda: np.stack(list(map(chance, slots))))
 
         tau = self.settings.iota_tau
         context = ArrayContext(self.logic, self.atoms.context.parameters, tau, n, objects, chance, chances)

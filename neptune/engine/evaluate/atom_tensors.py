@@ -15,8 +15,7 @@ from dsl.plan import Predicate
 from neptune.algebra.late import torch
 from neptune.answer import Usage
 from neptune.engine.context import RunContext
-from neptune.engine.evidence.indexing import diagonal, off_diagonal
-from neptune.engine.evidence.questions import Wording
+from neptune.engine.evidence.indexing import off_diagonal
 from neptune.engine.evidence.store import Evidence, ask_many
 from neptune.errors import OracleError
 from neptune.scene import Scene
@@ -52,24 +51,10 @@ class AskedRow(Row, Protocol):
 
 
 RowT = TypeVar("RowT", bound=Row)
+AskedRowT = TypeVar("AskedRowT", bound=AskedRow)
 Source: TypeAlias = "Callable[[Sequence[Sequence[Predicate]], Sequence[RowT], int], Tensor]"
 """Gives the scores of P × B predicates of one arity on B rows of at most N objects: uncalibrated logits,
 ``(P, B, N, …)`` float32. NaN where there is no evidence; any number at padding and for an object paired with itself."""
-
-
-def from_evidence(
-    wording: Wording, predicates: Sequence[Sequence[Predicate]], rows: Sequence[AskedRow], size: int
-) -> Tensor:
-    """Return what the oracle has said, without gradient; see :data:`Source`."""
-    arity = predicates[0][0].arity
-    raw = np.zeros((len(predicates), len(rows), *([size] * arity)), dtype=np.float32)
-    for b, row in enumerate(rows):
-        inside: tuple[Any, ...] = (slice(len(row.scene)),) * arity
-        for k, of in enumerate(predicates):
-            raw[(k, b, *inside)] = row.evidence.table(wording.question(of[b]), of[b].symmetric).logits
-    if arity > 1:
-        raw[:, :, diagonal(size, arity)] = 0.0
-    return torch.from_numpy(raw)
 
 
 class AtomTensors:

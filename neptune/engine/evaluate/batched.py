@@ -1,26 +1,31 @@
 """Padded batches: plans of one shape, evaluated on many scenes at once.
 
-A first axis for the question, and a mask for the objects that a scene has. Gradients flow from what comes out to the
-scores that go in, and to the temperatures.
+A first axis for the question, and a mask for the objects that a scene has. On tensors, here, gradients flow from what
+comes out to the scores that go in, and to the temperatures; on arrays (:mod:`neptune.engine.evaluate.batched_arrays`)
+the same programs are run to be read.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dsl.errors import LimitError
 from dsl.plan import Atom, Predicate
-from neptune.algebra import iota
 from neptune.algebra.late import torch
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.program import ExecutionContext, Program, Vars, all_rows, expand_axes, full, missing_axes
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.atom_tensors import RowT, Source
+from neptune.engine.evaluate.atom_tensors import Row, RowT, Source
 from neptune.engine.evaluate.charges import check_held
 from neptune.engine.evaluate.stage import Stage
+from neptune.scene.types import IntArray
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +35,7 @@ MOST_CELLS = 20_000_000
 
 
 @dataclass
-class Group(Generic[RowT]):
+class TensorGroup(Generic[RowT]):
     """Rows of one shape, evaluated: for each truth carrier values and probabilities.
 
     Parameters
@@ -43,8 +48,6 @@ class Group(Generic[RowT]):
         One tensor ``(B, N, …)`` for each truth of the stage, over the variables `vars`: its free ones, sorted.
     missing
         Rows that lack evidence somewhere.
-    peaks
-        For each row the cells of the largest table that it needs, padding left out.
     """
 
     rows: list[RowT]
@@ -54,38 +57,33 @@ class Group(Generic[RowT]):
     chances: list[Tensor]
     vars: list[Vars]
     missing: list[bool]
-    peaks: list[int]
 
     @property
     def keep(self) -> Tensor | None:
         """Which objects a scene has, ``(B, N)``; ``None`` if all scenes have N."""
         return self.frame.mask
 
-    def decided(self, k: int) -> Tensor:
-        """Return where the k-th truth is true, ``(B,)`` or ``(B, N)``; never at padding."""
-        hits = self.frame.logic.decide(self.internal[k])
-        return hits if self.keep is None or hits.dim() < 2 else hits & self.keep
 
-    def best(self, k: int) -> Tensor:
-        """Return the object of which the k-th truth is truest, the first among equals, ``(B,)``; -1 for none."""
-        return iota.first_argmax(self.frame.logic.ranks(self.internal[k]), self.keep)
+GroupT = TypeVar("GroupT")
 
 
-class Padded(Generic[RowT]):
+class Padded(ABC, Generic[RowT, GroupT]):
     """Evaluates stages of many rows.
 
     Parameters
     ----------
     run
         Its logic, temperatures, limits and planner.
-    source
-        Where the scores of atoms come from.
     """
 
-    def __init__(self, run: RunContext, source: Source[RowT]) -> None:
-        self.run, self._source = run, source
+    def __init__(self, run: RunContext) -> None:
+        self.run = run
 
-    def evaluate(self, rows: Sequence[RowT], stages: Sequence[Stage]) -> list[Group[RowT]]:
+    @abstractmethod
+    def _group(self, program: Program, rows: list[RowT], stages: list[Stage]) -> GroupT:
+        """Return rows of one shape, evaluated."""
+
+    def evaluate(self, rows: Sequence[RowT], stages: Sequence[Stage]) -> list[GroupT]:
         """Return the stages' truths in groups of one shape. What they need must have been asked.
 
         Raises
@@ -104,21 +102,53 @@ class Padded(Generic[RowT]):
             cells = program.peak_cells(largest)
             if cells > limit:
                 raise LimitError("tensor_cells", limit, cells, what=f"a formula of {program.axes} variables")
-            check_held(program, largest, run.limits, run.logic.dtype.itemsize)
+            check_held(program, largest, run.limits, run.logic.cell_bytes)
             step = max(1, MOST_CELLS // max(cells, 1))
             for start in range(0, len(members), step):
                 part = members[start : start + step]
                 groups.append(self._group(program, [rows[i] for i in part], [stages[i] for i in part]))
         return groups
 
-    def _group(self, program: Program, rows: list[RowT], stages: list[Stage]) -> Group[RowT]:
+
+def frame_of(rows: Sequence[Row], stages: Sequence[Stage]) -> tuple[int, NDArray[np.bool_] | None, IntArray]:
+    """Return the most objects N of a scene, which objects each has ``(B, N)`` (``None``: N), and those that the places
+    of the plan stand for, ``(B, K)``."""
+    sizes = [len(row.scene) for row in rows]
+    n = max(sizes)
+    mask = None if min(sizes) == n else np.arange(n) < np.array(sizes)[:, None]
+    places = [[row.objects[p] for p in stage.template.objects] for row, stage in zip(rows, stages, strict=True)]
+    return n, mask, np.array(places, dtype=np.int64).reshape(len(rows), -1)
+
+
+def conjunctions(of: list[int], stages: Sequence[Stage]) -> tuple[list[list[Predicate]], list[list[int]], int]:
+    """Return what the predicates numbered `of` stand for, layer by layer: ``depth`` layers for each, with one atom of
+    every row; how many of them count in each row; and `depth`."""
+    whole = [[s.parts.get(p, (p,)) for s in stages for p in (s.template.predicates[k],)] for k in of]
+    depth = max(len(names) for row in whole for names in row)
+    layers = [[ps[d] if d < len(ps) else ps[0] for ps in row] for row in whole for d in range(depth)]
+    return layers, [[len(names) for names in row] for row in whole], depth
+
+
+class PaddedTensors(Padded[RowT, TensorGroup[RowT]]):
+    """Evaluates stages of many rows on tensors.
+
+    Parameters
+    ----------
+    run
+        As of :class:`Padded`.
+    source
+        Where the scores of atoms come from.
+    """
+
+    def __init__(self, run: RunContext, source: Source[RowT]) -> None:
+        super().__init__(run)
+        self._source = source
+
+    def _group(self, program: Program, rows: list[RowT], stages: list[Stage]) -> TensorGroup[RowT]:
         logic, first, batch = self.run.logic, stages[0].template, len(rows)
-        sizes = [len(row.scene) for row in rows]
-        n = max(sizes)
-        mask = None if min(sizes) == n else torch.arange(n) < torch.tensor(sizes).unsqueeze(1)
-        places = [[row.objects[p] for p in stage.template.objects] for row, stage in zip(rows, stages, strict=True)]
-        objects = torch.tensor(places, dtype=torch.int64).reshape(batch, -1)
-        frame = ExecutionContext(logic, self.run.parameters, batch, n, mask, objects, kept={})
+        n, mask, places = frame_of(rows, stages)
+        keep = None if mask is None else torch.from_numpy(mask)
+        frame = ExecutionContext(logic, self.run.parameters, batch, n, keep, torch.from_numpy(places), kept={})
         missing = torch.zeros(batch, dtype=torch.bool)
         tables: dict[int, tuple[Tensor, Tensor | None]] = {}
         for arity in {p.arity for p in first.predicates}:
@@ -139,21 +169,18 @@ class Padded(Generic[RowT]):
             known.append(is_probability)
         internal = _converted(out, known, logic.from_probability)
         chances = _converted(out, [not is_probability for is_probability in known], logic.to_probability)
-        peaks = [program.peak_cells(size) for size in sizes]
-        return Group(rows, stages, frame, internal, chances, vars, missing.tolist(), peaks)
+        return TensorGroup(rows, stages, frame, internal, chances, vars, missing.tolist())
 
     def _stacked(
         self, of: list[int], rows: list[RowT], stages: list[Stage], n: int
     ) -> dict[int, tuple[Tensor, Tensor | None]]:
         """Return for each predicate of one arity its carrier values in every row, ``(B, N, …)``, and where evidence
         is missing (``None``: nowhere). A pair of one object with itself is never used: guards decide it."""
-        whole = [[s.parts.get(p, (p,)) for s in stages for p in (s.template.predicates[k],)] for k in of]
-        depth = max(len(names) for row in whole for names in row)
-        layers = [[ps[d] if d < len(ps) else ps[0] for ps in row] for row in whole for d in range(depth)]
+        layers, numbers, depth = conjunctions(of, stages)
         cells, unknown = self._internal(layers, rows, n)
         if depth > 1:  # conjunctions, of several atoms in some rows
             cells = cells.reshape(len(of), depth, *cells.shape[1:])
-            counts = torch.tensor([[len(names) for names in row] for row in whole]).unsqueeze(-1)
+            counts = torch.tensor(numbers).unsqueeze(-1)
             joined = cells[:, 0]
             for d in range(1, depth):
                 joined = torch.where(counts > d, self.run.logic.and_(joined, cells[:, d]), joined)

@@ -13,19 +13,16 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from cachetools import LRUCache
 
 from dsl.errors import ProgramError
 from dsl.plan import walk
-from neptune.algebra.late import no_grad
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.arrays import settings_of
-from neptune.engine.evaluate.atom_tensors import from_evidence
-from neptune.engine.evaluate.batched import Padded
+from neptune.engine.evaluate.batched_arrays import PaddedArrays
 from neptune.engine.evaluate.stage import NotBatchable, Stage
 from neptune.engine.evidence.store import Evidence, Want, ask_many
 from neptune.engine.session.batch_readings import Job, Reader, note_described, note_peak
@@ -50,7 +47,7 @@ class Batch:
         self._programs: LRUCache[str, Precompiled | None] = LRUCache(kept)
         self._lock, self._making = threading.Lock(), threading.Lock()
         self._forms = Forms(context)
-        self._padded: Padded[Job] = Padded(context, partial(from_evidence, context.wording))
+        self._padded: PaddedArrays[Job] = PaddedArrays(context)
         self._reader = Reader(context, self._padded)
 
     def run(self, questions: Sequence[tuple[str, Scene]]) -> list[Answer | None]:
@@ -174,7 +171,6 @@ class Batch:
         self._ask(jobs, [job.made.stages[0] for job in jobs])
         self._find(jobs)
 
-    @no_grad()
     def _find(self, jobs: list[Job]) -> None:
         """Find the object that each job's plan chooses first; none where evidence is missing."""
         for group in self._padded.evaluate(jobs, [job.made.stages[0] for job in jobs]):
@@ -185,7 +181,6 @@ class Batch:
                 if not missing:
                     job.objects.append(index)
 
-    @no_grad()
     def _read(self, jobs: list[Job]) -> None:
         """Evaluate and read what has been asked."""
         started = time.perf_counter()

@@ -6,15 +6,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import numpy as np
+
 from dsl import plan
 from dsl.plan import Describe, Description, Term, with_terms
-from neptune.algebra import counting, iota
-from neptune.algebra.convert import LOGIT_LIMIT
-from neptune.algebra.late import torch
+from neptune.algebra import counting
+from neptune.algebra.arrays import Array, as_tensor, clamped, first_argmax
 from neptune.answer import Answer
-from neptune.engine.compile.program import counted_cells
+from neptune.engine.compile.counts import at_least_each
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.batched import Group, Padded
+from neptune.engine.evaluate.batched_arrays import Group, PaddedArrays
 from neptune.engine.evaluate.stage import NotBatchable
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.session import readout
@@ -40,7 +41,7 @@ class Job:
 class Reader:
     """Reads the answers of evaluated groups."""
 
-    def __init__(self, context: RunContext, padded: Padded[Job]) -> None:
+    def __init__(self, context: RunContext, padded: PaddedArrays[Job]) -> None:
         self._context, self._padded = context, padded
 
     def answer(self, group: Group[Job]) -> None:
@@ -70,14 +71,13 @@ class Reader:
                     job.answer = readout.answer(reading, job.record, made.names, made.notes, policy, believed)
 
     def _truth(self, group: Group[Job], rows: list[int]) -> list[Reading | None]:
-        table, chance = group.internal[0], group.chances[0]
-        logic = self._context.logic
+        table, chance, logic = group.internal[0], group.chances[0], group.logic
         first = [-1] * len(group.rows)
-        if table.dim() > 1:
+        if table.ndim > 1:
             first = group.best(0).tolist()
-            table = table.gather(1, iota.first_argmax(table, group.keep).unsqueeze(1)).squeeze(1)
+            table = table[group.each, first_argmax(table, group.keep)]
             chance = logic.to_probability(table)
-        yes, ties, values = logic.decide(table).tolist(), logic.is_tie(table).tolist(), chance.tolist()
+        yes, ties, values = logic.decide(table).tolist(), np.equal(table, logic.middle).tolist(), chance.tolist()
         for b in rows:
             job = group.rows[b]
             if job.made.chain:
@@ -119,33 +119,31 @@ class Reader:
         return [readout.objects(_true(hits[b]), tuple(values[b][: sizes[b]])) for b in rows]
 
     def _number(self, group: Group[Job], rows: list[int]) -> list[Reading]:
-        logic, hits, values = self._context.logic, group.decided(0), group.chances[0].tolist()
+        logic, cells, hits, values = group.logic, group.internal[0], group.decided(0), group.chances[0].tolist()
         counts = hits.sum(1)
-        cells = counted_cells(group.frame, group.internal[0])
+        if group.keep is not None:  # padding never counts
+            cells = np.where(group.keep, cells, cells.dtype.type(logic.bottom))
         if logic.uses_logits:
-            each = counting.at_least_each(cells, None)
-            at = each.gather(1, counts.unsqueeze(1)), each.gather(1, counts.unsqueeze(1) + 1)
-            chance = logic.to_probability(logic.and_(at[0], logic.not_(at[1])))
+            each = at_least_each(cells)
+            least, more = each[group.each, counts], each[group.each, counts + 1]
+            chance = logic.to_probability(logic.and_(least, logic.not_(more)))
         else:
-            chance = counting.distribution(cells, 1.0 - cells).gather(1, counts.unsqueeze(1))
+            p = as_tensor(cells)
+            chance = counting.distribution(p, 1.0 - p).detach().numpy()[group.each, counts]
+        numbers, chances, true = counts.tolist(), chance.tolist(), hits.tolist()
+        sizes = [len(job.scene) for job in group.rows]
         return [
-            readout.number(
-                int(counts[b]),
-                int(counts[b]),
-                float(chance[b]),
-                tuple(values[b][: len(group.rows[b].scene)]),
-                _true(hits[b].tolist()),
-            )
+            readout.number(numbers[b], numbers[b], chances[b], tuple(values[b][: sizes[b]]), _true(true[b]))
             for b in rows
         ]
 
     def _object(self, group: Group[Job], rows: list[int]) -> list[Reading]:
-        logic, cells, keep = self._context.logic, group.internal[0], group.keep
+        logic, cells, keep = group.logic, group.internal[0], group.keep
         ranks, best = logic.ranks(cells), group.best(0)
-        same = ranks == ranks.gather(1, best.unsqueeze(1))
+        same = ranks == ranks[group.each, best][:, None]
         ties = ((same if keep is None else same & keep).sum(1) > 1).tolist()
         hits, fits = group.decided(0).sum(1).tolist(), _fits(group, 0)
-        weights = iota.weights(logic.to_logits(cells), keep, group.frame.iota_tau).tolist()
+        weights = logic.weights(logic.to_logits(cells), group.iota_tau, keep).tolist()
         values = group.chances[0].tolist()
         sizes = [len(job.scene) for job in group.rows]
         return [
@@ -162,15 +160,15 @@ class Reader:
         ]
 
     def _text(self, group: Group[Job], rows: list[int]) -> list[Reading]:
-        logic, node = self._context.logic, group.rows[rows[0]].made.settled
+        logic, node = group.logic, group.rows[rows[0]].made.settled
         assert isinstance(node, Describe)
         k = len(node.values)
-        cells = torch.stack(group.internal[:k], 1)
-        scores = torch.softmax(logic.to_logits(cells).clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 1)
-        best = logic.ranks(cells).argmax(1).tolist()
-        ties = ((scores == scores.gather(1, torch.tensor(best).unsqueeze(1))).sum(1) > 1).tolist()
-        values = (scores if node.about is None else self._mixture(group, node, k).to(scores.dtype)).tolist()
-        hits, chances = logic.decide(cells).sum(1).tolist(), torch.stack(group.chances[:k], 1).amax(1).tolist()
+        cells = np.stack(group.internal[:k], 1)
+        scores = logic.choice(clamped(logic.to_logits(cells)))
+        at = logic.ranks(cells).argmax(1)
+        ties, best = ((scores == scores[group.each, at][:, None]).sum(1) > 1).tolist(), at.tolist()
+        values = (scores if node.about is None else _mixture(group, node, k).astype(scores.dtype)).tolist()
+        hits, chances = logic.decide(cells).sum(1).tolist(), np.stack(group.chances[:k], 1).max(1).tolist()
         readings = []
         for b in rows:
             made = group.rows[b].made
@@ -181,14 +179,17 @@ class Reader:
             readings.append(reading)
         return readings
 
-    def _mixture(self, group: Group[Job], node: Describe, k: int) -> torch.Tensor:
-        """Return the distribution over the values of the object meant, the objects weighed, ``(B, K)``."""
-        assert node.about is not None
-        logic, stage, keep = self._context.logic, group.stages[0], group.keep
-        at = stage.main + [text for text, _ in stage.presupposed].index(node.about[1])
-        fits = logic.to_logits(group.internal[at])
-        said = logic.to_logits(torch.stack(group.internal[k : 2 * k], -1))
-        return iota.mixture(fits, keep, group.frame.iota_tau, said)
+
+def _mixture(group: Group[Job], node: Describe, k: int) -> Array:
+    """Return the distribution over the values of the object meant, the objects weighed, ``(B, K)``; see
+    :func:`neptune.algebra.iota.mixture`."""
+    assert node.about is not None
+    logic, stage = group.logic, group.stages[0]
+    at = stage.main + [text for text, _ in stage.presupposed].index(node.about[1])
+    said = clamped(logic.to_logits(np.stack(group.internal[k : 2 * k], -1)).astype(np.float64))
+    fits = logic.to_logits(group.internal[at]).astype(np.float64)
+    found: Array = (logic.weights(fits, group.iota_tau, group.keep)[..., None] * logic.softmax(said)).sum(-2)
+    return found
 
 
 def _filled(description: Description, text: str, objects: list[int]) -> str:
@@ -211,10 +212,11 @@ def note_peak(group: Group[Job]) -> None:
 def note_described(group: Group[Job], k: int, texts: list[str], chosen: bool = False) -> list[int]:
     """Add the descriptions whose bodies are the k-th truth, one a row, to the records: as unmatched, or with the object
     that fits best, a `chosen` one in any case. Return those objects."""
-    hits, best = group.decided(k).sum(1).tolist(), [int(i) for i in group.best(k)]
+    hits = group.decided(k).sum(1).tolist()
+    best: list[int] = group.best(k).tolist()
     values, fits = group.chances[k].tolist(), _fits(group, k)
-    logic, tau = group.frame.logic, group.frame.iota_tau
-    weights = iota.weights(logic.to_logits(group.internal[k]), group.keep, tau).tolist() if chosen else []
+    logits = group.logic.to_logits(group.internal[k])
+    weights = group.logic.weights(logits, group.iota_tau, group.keep).tolist() if chosen else []
     for b, job in enumerate(group.rows):
         job.record.described(texts[b], not hits[b], hits[b] > 1, (fits[b], fits[b]))
         if chosen:
@@ -228,7 +230,7 @@ def note_described(group: Group[Job], k: int, texts: list[str], chosen: bool = F
 def _fits(group: Group[Job], k: int) -> list[float]:
     """Return for each row how true it is that some object fits the k-th truth."""
     chances, keep = group.chances[k], group.keep
-    fits: list[float] = (chances if keep is None else chances.masked_fill(~keep, 0.0)).amax(1).tolist()
+    fits: list[float] = (chances if keep is None else np.where(keep, chances, 0.0)).max(1).tolist()
     return fits
 
 

@@ -20,7 +20,7 @@ from neptune.algebra.late import torch
 from neptune.answer import Usage
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.atom_tensors import AtomTensors
-from neptune.engine.evaluate.batched import Group, Padded
+from neptune.engine.evaluate.batched import PaddedTensors, TensorGroup
 from neptune.engine.evaluate.stage import Stage
 from neptune.engine.interpret.values import Need, NeedKind
 from neptune.engine.session.readout import presumed
@@ -151,7 +151,7 @@ class Distributions:
 
     def __init__(self, context: RunContext, scores: AtomTensors) -> None:
         self._context, self._scores = context, scores
-        self._padded: Padded[_Row] = Padded(context, scores.raw)
+        self._padded: PaddedTensors[_Row] = PaddedTensors(context, scores.raw)
 
     def evaluate(self, wanted: Sequence[tuple[Scene, Need]]) -> list[Soft]:
         """Return the distribution over each need's values; all atoms are asked in one round.
@@ -192,7 +192,7 @@ class Distributions:
         (said,) = context.evidence(scene).query(context.oracle, question, cells, Usage())
         return None if said is None else sure(said)
 
-    def _distribution(self, t: SoftPlan, group: Group[_Row]) -> Tensor:
+    def _distribution(self, t: SoftPlan, group: TensorGroup[_Row]) -> Tensor:
         """Return the distribution of each row of a group, ``(B, K)`` float64."""
         logic, tau = self._context.logic, self._context.parameters.iota_tau
         chosen = () if t.chosen is None else (CHOSEN,)
@@ -229,7 +229,7 @@ class Distributions:
             return out
         return out * self._fitting(t, group).unsqueeze(-1)
 
-    def _fitting(self, t: SoftPlan, group: Group[_Row]) -> Tensor:
+    def _fitting(self, t: SoftPlan, group: TensorGroup[_Row]) -> Tensor:
         """Return how sure it is that something fits all descriptions, ``(B,)`` float64: else there is no answer."""
         described = [(t.main + k, d.var) for k, d in enumerate(t.presupposed)]
         if t.chosen is not None:
@@ -252,7 +252,7 @@ class Distributions:
         return sure
 
 
-def _spread(group: Group[_Row], x: Tensor, k: int, want: tuple[str, ...]) -> Tensor:
+def _spread(group: TensorGroup[_Row], x: Tensor, k: int, want: tuple[str, ...]) -> Tensor:
     """Return a table ``(B, …)`` of the k-th truth as one over `want`, which sorts as its variables do."""
     index = (slice(None), *(slice(None) if v in group.vars[k] else None for v in want))
     return x[index].expand(group.frame.batch, *([group.frame.size] * len(want)))

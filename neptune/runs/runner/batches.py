@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from neptune.engine.session.batch_readings import Job
 
 ALONE = 5
-"""So many samples are answered one by one first: from their time follows how many go together."""
+"""So many samples are answered first, each in a window of its own: from their time follows how many go together."""
 
 SECONDS = 20.0
 """About as long a window takes at most. After a kill, what a slow oracle was asked in it is in its cache."""
@@ -118,7 +118,7 @@ class Batches:
             begun = time.monotonic()
             asked.prepare()
             clock = _Clock(time.monotonic() - begun)
-            self._alone(asked)
+            self._answer([asked])
             each = clock.taken([asked])
             self._count(asked)
             yield asked.record

@@ -24,6 +24,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from neptune.algebra.late import is_loaded, torch
 from neptune.config import Config
 from neptune.errors import NeptuneError, OracleFailedError
 from neptune.runs.record import Record, RunFolder
@@ -126,7 +127,7 @@ def shards_of(loaded: Sequence[Task], todo: Sequence[tuple[Task, int]], size: in
     return found
 
 
-_LOADED = ("torch", "neptune.engine.engine", "neptune.engine.session.batch", "neptune.engine.analysis.inspection_batch")
+_LOADED = ("neptune.engine.engine", "neptune.engine.session.batch", "neptune.engine.analysis.inspection_batch")
 """What each process answers with, modules that load others late among them."""
 
 
@@ -225,14 +226,15 @@ def _end(process: multiprocessing.process.BaseProcess, connection: Connection[An
 
 def _serve(answers: _Answers, connection: Connection[Any, Any], others: list[Connection[Any, Any]]) -> None:
     """Answer shards until the run ends."""
-    import torch
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's: it ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with(os.getppid())
     for other in others:  # of the run's process, which alone may hold them
         other.close()
-    torch.set_num_threads(1)
+    if is_loaded():
+        torch.set_num_threads(1)
+    else:
+        os.environ["OMP_NUM_THREADS"] = "1"  # read where torch is loaded later
     with suppress(EOFError, OSError):
         while True:
             shard = connection.recv()
