@@ -148,6 +148,7 @@ def answers(**options):
     engine, scene = Engine(oracle="scene", oracle_options={"noise": 0.3}, **options), Scene.synthetic(8, seed=3)
     said = [str(engine.explain(program, scene)) for program in PROGRAMS]
     found = [engine.run(program, scene) for program in PROGRAMS]
+    found += engine.run_many([(p, Scene.synthetic(n, seed=n)) for p in PROGRAMS for n in (2, 5)])
     return said, [(a.value, a.probability, a.scores, a.trace, a.objects, a.tie, a.presuppositions) for a in found]
 without = answers()
 assert "torch" not in sys.modules
@@ -192,6 +193,17 @@ def test_what_keeps_no_gradient_keeps_none_when_torch_is_loaded_meanwhile() -> N
         [sys.executable, "-c", LATE], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("task", ["clevr", "clevr-refexps", "clevr-rpm"])
+def test_a_run_on_annotations_loads_no_torch(task: str, tmp_path: Path) -> None:
+    words = ["-X", "importtime", "run.py", "run", task, "--od_model", "scene", "--vlm_model_name", "scene"]
+    words += ["--num_samples", "20", "--output_dir", str(tmp_path / "run")]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "numpy" in loaded
+    assert not loaded & {"torch", "transformers", "pandas"}
 
 
 APART = [

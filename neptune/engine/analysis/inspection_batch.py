@@ -374,12 +374,7 @@ class _AtomScores:
         for (name, negated), shapes in alike.items():
             raw = np.concatenate([table.logits.reshape(-1) for table, _, _, _ in shapes])
             x = _carrier(context, logic, np.where(np.isnan(raw), np.float32(0.0), raw), name or "default")
-            of_pairs = [
-                diagonal(wanted[shape], len(shape[3])).reshape(-1)
-                if len(shape[3]) > 1
-                else np.zeros(shape[0].logits.size, dtype=np.bool_)
-                for shape in shapes
-            ]
+            of_pairs = [diagonal(wanted[shape], len(shape[3])).reshape(-1) for shape in shapes]
             x = np.where(np.concatenate(of_pairs), own_cell, x)
             p = logic.to_probability(logic.not_(x) if negated else x).astype(np.float64)
             at = 0

@@ -267,7 +267,10 @@ class ArrayContext:
     @cached_property
     def torch(self) -> ExecutionContext:
         """The same for operations of tensors."""
-        return tensor_context(self.logic.logic, self.parameters, self.batch, self.size, self.mask, self.objects)
+        columns = [np.full((self.batch, 1), o) if isinstance(o, int) else o for o in self.objects]
+        objects = torch.from_numpy(np.concatenate(columns, 1) if columns else np.zeros((self.batch, 0), np.int64))
+        keep = None if self.mask is None else torch.from_numpy(self.mask)
+        return ExecutionContext(self.logic.logic, self.parameters, self.batch, self.size, keep, objects)
 
     def eye(self) -> NDArray[np.bool_]:
         """Return where two objects are the same: ``(1, N, N)``."""
@@ -288,21 +291,6 @@ class ArrayContext:
         made = operation(self.torch, _Tensors(registers)).numpy()
         self.peak = max(self.peak, self.torch.peak)
         return made
-
-
-def tensor_context(
-    logic: Logic,
-    parameters: LogicParameters,
-    batch: int,
-    size: int,
-    mask: NDArray[np.bool_] | None,
-    objects: Sequence[int | Array],
-) -> ExecutionContext:
-    """Return where operations of tensors run on what arrays hold: see :class:`ArrayContext`."""
-    columns = [np.full((batch, 1), o) if isinstance(o, int) else o for o in objects]
-    places = np.concatenate(columns, 1) if columns else np.zeros((batch, 0), dtype=np.int64)
-    keep = None if mask is None else torch.from_numpy(mask)
-    return ExecutionContext(logic, parameters, batch, size, keep, torch.from_numpy(places))
 
 
 @lru_cache(maxsize=256)

@@ -20,7 +20,7 @@ from dsl.plan import Atom, Predicate
 from neptune.algebra.arrays import Array, ArrayLogic, any_logic, as_tensor, first_argmax
 from neptune.algebra.convert import as_float
 from neptune.algebra.late import no_grad
-from neptune.engine.compile.program import ArrayContext, Program, Vars, array_axes, tensor_context
+from neptune.engine.compile.program import ArrayContext, Program, Vars, array_axes
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.arrays import ARRAY_CELLS, settings_of
 from neptune.engine.evaluate.atom_tensors import AskedRow, AskedRowT
@@ -128,11 +128,7 @@ class PaddedArrays(Padded[AskedRowT, Group[AskedRowT]]):
         tau: float,
     ) -> list[tuple[Array, bool]]:
         """Return the results of a program, as :meth:`Program.run` does."""
-        run, logic = self.run, self._logic
-        if not self._by_arrays() or program.peak_cells(n) > ARRAY_CELLS:
-            frame = tensor_context(run.logic, run.parameters, batch, n, mask, objects)
-            frame.kept = {}
-            return [(x.detach().numpy(), p) for x, p in program.run(frame, list(map(as_tensor, inputs)))]
+        logic = self._logic
         probable: dict[int, Array] = {}
 
         def chance(slot: int) -> Array:
@@ -143,9 +139,11 @@ class PaddedArrays(Padded[AskedRowT, Group[AskedRowT]]):
         def chances(slots: tuple[int, ...]) -> Array:
             return logic.to_probability(np.stack([inputs[slot] for slot in slots])).astype(np.float64)
 
-        return program.run_arrays(
-            ArrayContext(logic, run.parameters, tau, n, objects, chance, chances, batch, mask), inputs
-        )
+        context = ArrayContext(logic, self.run.parameters, tau, n, objects, chance, chances, batch, mask)
+        if self._by_arrays() and program.peak_cells(n) <= ARRAY_CELLS:
+            return program.run_arrays(context, inputs)
+        context.torch.kept = {}
+        return [(x.detach().numpy(), p) for x, p in program.run(context.torch, list(map(as_tensor, inputs)))]
 
     def _by_arrays(self) -> bool:
         """Tell whether small tables are computed by arrays."""

@@ -98,6 +98,38 @@ def test_conjunctions_of_any_length_are_one_shape(name: str) -> None:
         agree(alone.run(program, world), answer, name == "godel")
 
 
+MIXED = (
+    *PROGRAMS[:12],
+    "count(Object, lambda x: red(x)) == count(Object, lambda x: cube(x) or metal(x))",
+    "exists(Object, lambda x: count(Object, lambda y: left(x, y)) >= 2)",
+    "all(Object, lambda x: exists(Object, lambda y: left(x, y) or behind(y, x)))",
+    "exists(Object, lambda x: exists(Object, lambda y: left(x, y) and red(x) and cube(y) and behind(x, y)))",
+    "exists(Object, lambda x, y, z: distinct(x, y, z) and left(x, y) and red(z))",
+    "describe(Color, point(Object, lambda x: cube(x)))",
+    "left(point(Object, lambda x: red(x)), iota(Object, lambda x: cube(x)))",
+    'score("is the first left of the second?", 2).exists("x2").iota("x1")',
+)
+
+
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("levels", [None, "ties", "crisp", "missing"])
+@pytest.mark.parametrize("name", ["godel", "product", "lukasiewicz"])
+def test_a_batch_on_arrays_is_one_on_tensors(
+    name: str, levels: str | None, small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scenes of different sizes at once, so that most rows are padded; also where a join is made in parts."""
+    if small:
+        monkeypatch.setattr("neptune.engine.compile.quantifiers.BATCH_CELLS", 40)
+    oracle = LevelOracle(7, LEVELS[levels] if levels else None)
+    asked = [(p, made(n)) for p in MIXED for n in (1, 4, 2, 6, 3)]
+    arrays, tensors = (
+        Engine(oracle=oracle, logic=name, backend=backend, presuppositions="answer") for backend in ("auto", "torch")
+    )
+    for (program, world), one, many in zip(asked, tensors.run_many(asked), arrays.run_many(asked), strict=True):
+        assert one.value == many.value, (program, len(world))
+        agree(one, many, False)
+
+
 def test_one_shape_is_planned_once_and_asked_in_one_round() -> None:
     engine = Engine(oracle="scene", schedule="all", planner="optimised")
     colors = ("red", "blue", "green", "gray", "cyan")
