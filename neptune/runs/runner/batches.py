@@ -146,6 +146,7 @@ class Batches:
                 if self._stopped:
                     return
             each = clock.taken(window) / len(window)
+            del window, asked  # before the next ones are prepared
 
     def _lazily(self) -> Iterator[Callable[[], Record]]:
         """Try samples out on many pictures at once, and answer them one by one as soon as their turn comes."""

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 BUG = "bug"
 """`error_kind` of an exception that nobody foresaw; its traceback is in ``errors.log``."""
 
+BLIND = ("scene", "random", "replay")
+"""Oracles that look at no pixels: a picture's are let go once its scene is found and recorded."""
+
 FATAL = (ProviderError, ModelFailedError, WriteError, CancelledError)
 """What is no matter of one sample: it keeps no record, and is answered when the run resumes."""
 
@@ -172,6 +175,8 @@ class Asked:
             self.evidence = engine.evidence(self.scene)
             if engine.recorder is not None:
                 self._recorded = {"scene": engine.recorder.keep(self.scene), "evidence": self.evidence}
+            if config.vlm_model_name in BLIND and self.scene.picture is not None:
+                self.scene.picture.release()  # hundreds of pictures wait together
             self.policy = presuppositions_of(sample.dataset, engine.context.presuppositions)
             if config.set:
                 self._edit()
