@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from threading import Lock
 
-from cachetools import LRUCache
+from cachetools import LRUCache, cached
 
 from dsl.errors import ProgramError
 from dsl.limits import DEFAULT_LIMITS
@@ -265,14 +266,14 @@ def keeps_conjunctions(formulas: Iterable[Node], filling: Filling) -> bool:
     """Whether all that stands for several words, in formulas of a form, is within a conjunction: there they go on as
     operands of it."""
     several = filling.several
-    if not several:
-        return True
-    for formula in formulas:
-        if isinstance(formula, Atom) and formula.predicate.name in several:
-            return False
-        for node in walk(formula):
-            if not isinstance(node, And):
-                for child in node.children:
-                    if isinstance(child, Atom) and child.predicate.name in several:
-                        return False
-    return True
+    return not several or all(several.isdisjoint(_outside_conjunctions(formula)) for formula in formulas)
+
+
+@cached(LRUCache(4 * FORMS_KEPT), lock=Lock())
+def _outside_conjunctions(formula: Node) -> frozenset[str]:
+    """Return the names of the predicates of a formula whose atoms stand elsewhere than in a conjunction."""
+    found = {formula.predicate.name} if isinstance(formula, Atom) else set()
+    for node in walk(formula):
+        if not isinstance(node, And):
+            found.update([child.predicate.name for child in node.children if isinstance(child, Atom)])
+    return frozenset(found)
