@@ -16,7 +16,7 @@ import numpy as np
 from dsl.plan import Predicate
 from neptune.answer import Usage
 from neptune.engine.evidence.indexing import all_flat, unflatten
-from neptune.engine.evidence.priors import Estimates, Floats
+from neptune.engine.evidence.priors import Estimates, Floats, all_tuples
 from neptune.engine.evidence.questions import Wording
 from neptune.engine.evidence.replies import scores_of
 from neptune.engine.evidence.store import Evidence
@@ -252,6 +252,11 @@ class ProxyEstimates(Estimates):
     def siblings(self, predicate: Predicate) -> tuple[Predicate, ...]:
         """Return none: the proxy has looked at each value."""
         return ()
+
+    def everywhere(self, scene: Scene, predicate: Predicate) -> Floats:
+        """Return the proxy's probabilities at all tuples of objects, ``(N, …)``, in (0, 1)."""
+        shape = (len(scene),) * predicate.arity
+        return self.probabilities(scene, predicate, all_tuples(shape)).reshape(shape)
 
     def probabilities(self, scene: Scene, predicate: Predicate, tuples: IntArray) -> Floats:
         """Return the proxy's probabilities at tuples ``(M, arity)``: shape ``(M,)``, in (0, 1)."""

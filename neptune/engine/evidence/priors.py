@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from dsl.plan import Predicate
@@ -18,6 +20,9 @@ Prior = Callable[[Scene, Predicate, IntArray], "Floats | None"]
 
 PSEUDO_COUNT = 4.0
 """How many answers the vocabulary's guess weighs against those seen."""
+
+SCENES_KEPT = 64
+"""Of so many scenes guesses are kept."""
 
 _AXES = {"left": (0, 1.0), "right": (0, -1.0), "behind": (1, 1.0), "front": (1, -1.0)}
 
@@ -37,6 +42,11 @@ def box_prior(scene: Scene, predicate: Predicate, tuples: IntArray) -> Floats | 
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(gap, -30.0, 30.0))))
 
 
+def all_tuples(shape: tuple[int, ...]) -> IntArray:
+    """Return all places of an array, ``(M, len(shape))``, in order."""
+    return np.indices(shape, dtype=np.int64).reshape(len(shape), math.prod(shape)).T
+
+
 class Estimates:
     """How often each predicate was true so far, on all scenes that one engine has seen.
 
@@ -53,6 +63,7 @@ class Estimates:
         self._seen: dict[Predicate, list[float]] = {}
         self._start: dict[Predicate, float] = {}
         self._siblings: dict[Predicate, tuple[Predicate, ...]] = {}
+        self._everywhere: LRUCache[int, tuple[Scene, dict[Predicate, Floats | None]]] = LRUCache(SCENES_KEPT)
 
     def copy(self) -> Estimates:
         """Return the same estimates, which then learn for themselves."""
@@ -60,6 +71,20 @@ class Estimates:
         found._seen = {predicate: list(seen) for predicate, seen in self._seen.items()}
         found._start, found._siblings = self._start, self._siblings
         return found
+
+    def everywhere(self, scene: Scene, predicate: Predicate) -> Floats | None:
+        """Return the better guess at a predicate at all tuples of a scene's objects, ``(N, …)``, in (0, 1); ``None``
+        where there is none."""
+        if self.prior is None:
+            return None
+        kept = self._everywhere.get(id(scene))
+        if kept is None or kept[0] is not scene:
+            kept = self._everywhere[id(scene)] = (scene, {})
+        if predicate not in kept[1]:
+            shape = (len(scene),) * predicate.arity
+            guessed = self.prior(scene, predicate, all_tuples(shape))
+            kept[1][predicate] = None if guessed is None else np.clip(guessed, 1e-3, 1 - 1e-3).reshape(shape)
+        return kept[1][predicate]
 
     def learn(self, predicate: Predicate, true: int, asked: int) -> None:
         """Add what the oracle said: `true` of `asked` times."""

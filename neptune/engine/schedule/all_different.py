@@ -49,7 +49,7 @@ def relaxations(state: State, block: Block, here: Mapping[str, int], most: int) 
         tried += 1
         state.evaluator.spend(SPLIT_WORK)
         relaxed = _relaxed(block, here, excluded)
-        if state.open(relaxed, False).any():
+        if state.open(relaxed, False) is not None:
             found.append(relaxed)
             continue
         low, _ = state.bounds(relaxed)

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 
 from dsl.plan import Atom, ExpectationOver, Node, Not, Predicate, negation, substitute, walk
-from neptune.engine.schedule.state import Floats, Mask, State, quantified
+from neptune.engine.schedule.state import Mask, State, quantified, some
 
 SHARING = 1.5
 """An answer that serves r roles at once counts for r to this power: what it refutes needs no other question."""
@@ -43,23 +43,32 @@ class Conditions:
         self.state = state
         self._roles: Mapping[Predicate, float] = {} if goal is None else _roles(goal)
 
-    def one_each(self, operands: Sequence[Node], live: Mask, exact: bool, falsest: bool) -> list[Mask]:
-        """Return for each operand where it is the one to ask about, among the objects that are `live`.
+    def one_each(
+        self, operands: Sequence[Node], live: Mask, exact: bool, falsest: bool
+    ) -> list[tuple[Node, Mask]]:
+        """Return operands, each with where it is the one to ask about, among the objects that are `live`: none that is
+        so nowhere because nothing of it can be asked.
 
         `falsest`: the likeliest to be false comes first, else the likeliest to be true.
         """
         if len(operands) == 1:
-            return [live]
-        guesses: list[Floats] = []
+            return [(operands[0], live)]
+        state, possible, orders = self.state, [], []
         for operand in operands:
-            guess = self.state.guess(operand)
+            open_at = state.open(operand, exact)
+            asked_at = None if open_at is None else open_at & self._askable(operand)
+            if asked_at is None or not some(asked_at):
+                continue
+            guess = state.guess(operand)
             order = 1.0 - (1.0 - guess if falsest else guess) * self._shared(operand)
-            possible = self.state.open(operand, exact) & self._askable(operand)
-            found = np.where(possible, order, math.inf)
-            guesses.append(found if found.shape == live.shape else np.broadcast_to(found, live.shape))
-        stacked = np.array(guesses)
+            possible.append(operand)
+            orders.append(np.where(asked_at, order, math.inf))
+        if not possible:
+            return []
+        stacked = np.array(orders)
         first = stacked.argmin(0)
-        return [live & (first == k) & (stacked[k] < math.inf) for k in range(len(operands))]
+        best = live & (stacked.min(0) < math.inf)
+        return [(operand, best & (first == k)) for k, operand in enumerate(possible)]
 
     def wait(self, operands: Sequence[Node], conditions: Iterable[Node]) -> bool:
         """Tell whether the conditions of a conjunction wait until it is known who its relations speak of: that refutes
@@ -69,9 +78,10 @@ class Conditions:
             return False
         for operand in conditions:
             open_at = state.open(operand, False)
-            refuted = (1.0 - state.guess(operand)) * self._shared(operand)
-            if open_at.any() and float(refuted[open_at].mean()) >= WEAK:
-                return False
+            if open_at is not None:
+                refuted = (1.0 - state.guess(operand)) * self._shared(operand)
+                if float(refuted[open_at].mean()) >= WEAK:
+                    return False
         return True
 
     def said(self, node: Node) -> Node:

@@ -31,6 +31,7 @@ from neptune.engine.schedule.state import (
     over_axes,
     project,
     quantified,
+    some,
     spread,
 )
 
@@ -90,14 +91,16 @@ class Relevance:
         `weight`: how likely the best witness through each assignment is.
         """
         want = axes(node)
-        among = None if weight is None else project(np.where(mask, weight, 0.0), have, want)
-        mask = project(mask, have, want)
-        likely = mask.astype(np.float64) if among is None else among
         if isinstance(node, NO_TRUTH):
-            self._visit(node, mask, likely, exact)
+            among = project(mask, have, want)
+            self._visit(node, among, _likely(among, mask, weight, have, want), exact)
             return
-        mask = mask & self.state.open(node, exact)
-        if not mask.any():
+        open_at = self.state.open(node, exact)
+        if open_at is None:
+            return
+        among = project(mask, have, want)
+        likely, mask = (_likely(among, mask, weight, have, want), among & open_at)
+        if not some(mask):
             return
         key = (node, exact)
         before = self._masks.get(key)
@@ -119,7 +122,7 @@ class Relevance:
 
     def _atom(self, node: plan.Atom, mask: Mask, weight: Floats, exact: bool) -> None:
         fresh = mask & self.state.askable(node)
-        if fresh.any():
+        if some(fresh):
             before = self.wanted.get(node)
             self.wanted[node] = fresh if before is None else before | fresh
             self.weights[node] = weight if before is None else np.maximum(self.weights[node], weight)
@@ -137,14 +140,18 @@ class Relevance:
                 groups.setdefault(axes(plain), []).append(plain)
             else:
                 self._push(operand, have, mask, exact, weight)
+        if not groups:
+            return
         of_one = itertools.chain(*groups.values())
         if conjunctive and not exact and self._conditions.wait(node.operands, of_one):
             return
         for want, operands in groups.items():
-            live, likely = project(mask, have, want), project(np.where(mask, weight, 0.0), have, want)
+            live = project(mask, have, want)
             chosen = self._conditions.one_each(operands, live, exact, conjunctive)
-            for operand, where in zip(operands, chosen, strict=True):
-                self._push(operand, want, where, exact, likely)
+            if chosen:
+                likely = project(np.where(mask, weight, 0.0), have, want)
+                for operand, where in chosen:
+                    self._push(operand, want, where, exact, likely)
 
     def _quantifier(self, node: plan.Exists | plan.Forall, mask: Mask, weight: Floats, exact: bool) -> None:
         state, have, want = self.state, axes(node), axes(node.body)
@@ -162,9 +169,12 @@ class Relevance:
         def wide(array: Any) -> Any:
             return spread(array, have, want, state.n)
 
-        low, high = state.bounds(node.body)
-        where = wide(mask) & state.is_open(low, high, exact)
+        open_at = state.open(node.body, exact)
+        if open_at is None:
+            return
+        where = wide(mask) & open_at
         if exact:
+            low, high = state.bounds(node.body)
             outer_low, outer_high = state.bounds(node)
             where &= high > wide(outer_low) if isinstance(node, plan.Exists) else low < wide(outer_high)
         above = np.maximum(_decisive(state.guess(node), node), 1e-9)
@@ -177,9 +187,9 @@ class Relevance:
         """Return which objects to ask about now (over the body's axes): enough for `width` witnesses, as guessed."""
         own, want = (node.var,), axes(node.body)
         alive = project(wide, want, own)
-        order = np.argsort(-np.where(alive, project(likely, want, own), -1.0), kind="stable")
-        fitting = self._fitting(node) * alive
-        reached = np.cumsum(fitting[order]) - fitting[order]
+        order = (-np.where(alive, project(likely, want, own), -1.0)).argsort(kind="stable")
+        fitting = (self._fitting(node) * alive)[order]
+        reached = fitting.cumsum() - fitting
         keep = np.zeros(self.state.n, dtype=np.bool_)
         keep[order] = reached < self.width
         return spread(keep, own, want, self.state.n)
@@ -224,25 +234,38 @@ class Relevance:
         have, inside = axes(node), over_axes(description)
         low, high = state.over(description)
         logic = state.evaluator.logic
-        fits_low, fits_high = (_logits(x, logic.uses_logits) for x in (low, high))
-        peak = fits_low.max(-1, keepdims=True)
+        fits_low = _logits(low, logic.uses_logits)
+        fits_high = fits_low if high is low else _logits(high, logic.uses_logits)
+        peak = np.maximum.reduce(fits_low, axis=-1, keepdims=True)
         reach = 0.0 if node.pick else FAR if exact else NEAR
         possible = project(mask, have, inside[:-1])[..., None] & (fits_high >= peak - reach)
+        if high is low:
+            self._what_is_said(node, mask, weight, exact, possible)
+            return
         undecided, unknown = (possible & state.is_open(low, high, whole) for whole in (False, True))
-        # Where nothing is known to fit, weights need the values themselves.
-        certain = (low > logic.middle).any(-1, keepdims=True)
-        open_at = np.where(certain & (not exact) & (not node.pick), undecided, unknown)
+        open_at = unknown
+        if not (exact or node.pick):
+            # Where nothing is known to fit, weights need the values themselves.
+            certain = np.logical_or.reduce(low > logic.middle, axis=-1, keepdims=True)
+            open_at = np.where(certain, undecided, unknown)
         undecided = open_at & undecided
-        if undecided.any():
+        if some(undecided):
             todo, whole = undecided, False
         else:
             todo, whole = open_at, True
-        if todo.any() and self._leads_on(description, inside, todo, whole):
+        if some(todo) and self._leads_on(description, inside, todo, whole):
             return
+        self._what_is_said(node, mask, weight, exact, possible)
+
+    def _what_is_said(
+        self, node: plan.ExpectationOver, mask: Mask, weight: Floats, exact: bool, possible: Mask
+    ) -> None:
+        """What is said of the objects that a description may mean (`possible`, its own variable last)."""
+        n, have, description = self.state.n, axes(node), node.description
         joint = (*have, node.var)
-        names = tuple(node.var if v == description.var else v for v in inside)
-        wide = spread(mask, have, joint, state.n) & spread(possible, names, joint, state.n)
-        self._push(node.body, joint, wide, exact, spread(weight, have, joint, state.n))
+        names = (*axes(description), node.var)
+        wide = spread(mask, have, joint, n) & spread(possible, names, joint, n)
+        self._push(node.body, joint, wide, exact, spread(weight, have, joint, n))
 
     def _leads_on(self, description: plan.Description, inside: Axes, mask: Mask, exact: bool) -> bool:
         """Make a description's body relevant, if that leads to any ground atom to ask; tell whether it does."""
@@ -298,8 +321,13 @@ def _decisive(guess: Floats, node: plan.Exists | plan.Forall) -> Floats:
     return guess if isinstance(node, plan.Exists) else 1.0 - guess
 
 
+def _likely(among: Mask, mask: Mask, weight: Floats | None, have: Axes, want: Axes) -> Floats:
+    """Return how likely the best witness through each place is; `among` is the mask over the axes wanted."""
+    return among.astype(np.float64) if weight is None else project(np.where(mask, weight, 0.0), have, want)
+
+
 def _logits(internal: Floats, are_logits: bool) -> Floats:
     if are_logits:
-        return np.clip(internal, -FAR, FAR)
+        return np.minimum(np.maximum(internal, -FAR), FAR)
     p = np.clip(internal.astype(np.float64), 1e-6, 1 - 1e-6)
     return np.log(p / (1 - p))

@@ -10,7 +10,7 @@ import numpy as np
 
 from dsl.plan import Atom, walk
 from neptune.engine.schedule.relevance import Relevance
-from neptune.engine.schedule.state import Mask, State
+from neptune.engine.schedule.state import Mask, State, places, some
 from neptune.engine.schedule.stopping import Goal
 from neptune.scene.types import IntArray
 
@@ -54,7 +54,7 @@ def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: 
 def everything(state: State, goal: Goal, batch: int | None = None) -> list[Choice]:
     """Return all ground atoms of a goal that were not asked, or the first ones of a batch."""
     atoms = {atom: state.askable(atom) for atom in walk(goal.node) if isinstance(atom, Atom)}
-    return _ordered(state, {atom: mask for atom, mask in atoms.items() if mask.any()}, batch)
+    return _ordered(state, {atom: mask for atom, mask in atoms.items() if some(mask)}, batch)
 
 
 def first(choices: Iterable[Choice], count: int) -> list[Choice]:
@@ -94,11 +94,11 @@ def _stage(state: State, relevance: Relevance, width: float) -> dict[Atom, Mask]
         return of_one
     out = {}
     for atom, mask in relevance.wanted.items():
-        order = np.argsort(-relevance.weights[atom][mask], kind="stable")
+        order = (-relevance.weights[atom][mask]).argsort(kind="stable")
         probabilities = state.probability(atom)[mask][order]
-        keep = np.cumsum(probabilities) - probabilities < width
+        keep = probabilities.cumsum() - probabilities < width
         out[atom] = np.zeros_like(mask)
-        out[atom][tuple(np.argwhere(mask)[order][keep].T)] = True
+        out[atom][tuple(places(mask)[order][keep].T)] = True
     return out
 
 
@@ -106,6 +106,6 @@ def _ordered(state: State, chosen: dict[Atom, Mask], batch: int | None) -> list[
     """Return the ground atoms of the masks, the likeliest of each atom first, as many as a batch holds."""
     choices = []
     for atom, mask in chosen.items():
-        order = np.argsort(-state.probability(atom)[mask], kind="stable")
-        choices.append((atom, state.tuples(atom, np.argwhere(mask)[order])))
+        order = (-state.probability(atom)[mask]).argsort(kind="stable")
+        choices.append((atom, state.tuples(atom, places(mask)[order])))
     return choices if batch is None else first(choices, batch)

@@ -29,11 +29,12 @@ ArrayT = TypeVar("ArrayT", Floats, Mask)
 Axes = tuple[str, ...]
 
 LookedAt: TypeAlias = tuple[
-    dict[tuple[plan.Node, bool], tuple[Floats, Floats]],
+    dict[plan.Node, tuple[Floats, Floats]],
+    dict[plan.Node, tuple[Floats, Floats]],
     dict[plan.Atom, Mask],
-    dict[plan.Atom, list[tuple[plan.Predicate, Mask, Mask]]],
+    dict[plan.Atom, list[tuple[plan.Predicate, Mask]]],
 ]
-"""Bounds of nodes (and of what they bind); where atoms can be asked; what is known of the values beside a value."""
+"""Bounds of nodes, and of what they bind; where atoms can be asked; what is known of the values beside a value."""
 
 SURE = 0.98
 """The probability of what follows from the other values of a sort, were they exclusive."""
@@ -54,25 +55,55 @@ def over_axes(node: plan.Count | plan.Description) -> Axes:
     return (*axes(node), node.var)
 
 
+def some(mask: Mask) -> bool:
+    """Tell whether any of a mask is true, in a fraction of the time of ``any``."""
+    return b"\1" in mask.tobytes()
+
+
+def places(mask: Mask) -> IntArray:
+    """Return where a mask is true, in order: ``(M, axes)``."""
+    return np.array(mask.nonzero(), dtype=np.int64).T if mask.ndim else np.argwhere(mask)
+
+
 def project(array: ArrayT, have: Axes, want: Axes) -> ArrayT:
     """Return the maximum over the axes not wanted (of booleans: whether any is true); those wanted are among those
     there."""
     if have == want:
         return array
-    gone = tuple(i for i, v in enumerate(have) if v not in want)
-    reduced = array.max(axis=gone) if gone else array
+    gone, order = _projection(have, want)
+    reduced = np.maximum.reduce(array, axis=gone) if gone else array
+    return np.asarray(reduced if order is None else reduced.transpose(order))
+
+
+@lru_cache(maxsize=4096)
+def _projection(have: Axes, want: Axes) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Return which axes are reduced, and the order of the others, where it changes."""
     kept = [v for v in have if v in want]
-    return np.asarray(reduced.transpose([kept.index(v) for v in want]))
+    order = tuple([kept.index(v) for v in want])
+    return tuple([i for i, v in enumerate(have) if v not in want]), None if order == (*range(len(want)),) else order
 
 
 def spread(array: ArrayT, have: Axes, want: Axes, n: int) -> ArrayT:
     """Return the array over more axes, by repetition."""
     if have == want:
         return array
-    kept = [v for v in want if v in have]
-    array = np.asarray(array).transpose([have.index(v) for v in kept])
-    shape = tuple(n if v in have else 1 for v in want)
-    return np.broadcast_to(array.reshape(shape), (n,) * len(want))
+    order, index = _spreading(have, want)
+    array = np.asarray(array)
+    if order is not None:
+        array = array.transpose(order)
+    if len(have) == len(want):
+        return array
+    out = np.empty((n,) * len(want), dtype=array.dtype)
+    out[...] = array[index]
+    return out
+
+
+@lru_cache(maxsize=4096)
+def _spreading(have: Axes, want: Axes) -> tuple[tuple[int, ...] | None, tuple[slice | None, ...]]:
+    """Return the order of the axes there, where it changes, and the index that puts the others between them."""
+    order = tuple([have.index(v) for v in want if v in have])
+    index = tuple([slice(None) if v in have else None for v in want])
+    return None if order == (*range(len(have)),) else order, index
 
 
 class State:
@@ -96,12 +127,13 @@ class State:
         self.evaluator, self.scene, self.table, self.estimates = evaluator, scene, table, estimates
         self.n = evaluator.objects
         self.middle = evaluator.logic.middle
-        self._bounds: dict[tuple[plan.Node, bool], tuple[Floats, Floats]] = {}
+        self._bounds: dict[plan.Node, tuple[Floats, Floats]] = {}
+        self._over: dict[plan.Node, tuple[Floats, Floats]] = {}
         self._guesses: dict[plan.Node, Floats] = {}
         self._askable: dict[plan.Atom, Mask] = {}
         self._siblings: dict[plan.Atom, list[tuple[plan.Predicate, Table]]] = {}
-        self._told: dict[plan.Atom, list[tuple[plan.Predicate, Mask, Mask]]] = {}
-        self._opened: dict[tuple[plan.Node, bool], Mask] = {}
+        self._told: dict[plan.Atom, list[tuple[plan.Predicate, Mask]]] = {}
+        self._opened: tuple[dict[plan.Node, Mask | None], dict[plan.Node, Mask | None]] = ({}, {})
         self.memo: dict[Hashable, Any] = {}
         """What whoever looks at this state has found out, until the next round."""
         self._probabilities: dict[plan.Atom, Floats] = {}
@@ -109,45 +141,50 @@ class State:
     def refresh(self) -> None:
         """Forget what follows from the evidence, after a round of new answers."""
         self.evaluator.forget()
-        self._begin(({}, {}, {}))
+        self._begin(({}, {}, {}, {}))
 
     @property
     def looked_at(self) -> LookedAt:
         """What was looked at since the last round, as far as it follows from the evidence alone."""
-        return self._bounds, self._askable, self._told
+        return self._bounds, self._over, self._askable, self._told
 
     def _begin(self, known: LookedAt) -> None:
-        self._bounds, self._askable, self._told = known
-        self._guesses, self._probabilities, self._opened, self.memo = {}, {}, {}, {}
+        self._bounds, self._over, self._askable, self._told = known
+        self._guesses, self._probabilities, self._opened, self.memo = {}, {}, ({}, {}), {}
 
     # --- bounds ----------------------------------------------------------------------------------
 
     def bounds(self, node: plan.Node) -> tuple[Floats, Floats]:
         """Return lower and upper bounds over :func:`axes`, as internal numbers of the logic."""
-        found = self._bounds.get((node, False))
+        found = self._bounds.get(node)
         if found is None:
-            found = self._bounds[node, False] = self.evaluator.ends(node)
+            found = self._bounds[node] = self.evaluator.ends(node)
         return found
 
     def bounds_of(self, nodes: Sequence[plan.Node]) -> list[tuple[Floats, Floats]]:
         """Return the bounds of several nodes."""
-        if any((node, False) not in self._bounds for node in nodes):
-            for node, ends in zip(nodes, self.evaluator.ends_of(nodes), strict=True):
-                self._bounds[node, False] = ends
-        return [self.bounds(node) for node in nodes]
+        known = self._bounds
+        if any([node not in known for node in nodes]):
+            known.update(zip(nodes, self.evaluator.ends_of(nodes), strict=True))
+        return [known[node] for node in nodes]
 
     def over(self, node: plan.Count | plan.Description) -> tuple[Floats, Floats]:
         """Return the bounds of the body over :func:`over_axes`."""
-        found = self._bounds.get((node, True))
+        found = self._over.get(node)
         if found is None:
-            found = self._bounds[node, True] = self.evaluator.ends(node)
+            found = self._over[node] = self.evaluator.ends(node)
         return found
 
-    def open(self, node: plan.Node, exact: bool) -> Mask:
-        """Return where the node is undecided (`exact`: where its value is unknown)."""
-        found = self._opened.get((node, exact))
-        if found is None:
-            found = self._opened[node, exact] = self.is_open(*self.bounds(node), exact)
+    def open(self, node: plan.Node, exact: bool) -> Mask | None:
+        """Return where the node is undecided (`exact`: where its value is unknown); ``None``: nowhere."""
+        opened = self._opened[exact]
+        if node in opened:
+            return opened[node]
+        low, high = self.bounds(node)
+        found = None if low is high else self.is_open(low, high, exact)
+        if found is not None and not some(found):
+            found = None
+        opened[node] = found
         return found
 
     def is_open(self, low: Floats, high: Floats, exact: bool) -> Mask:
@@ -164,14 +201,15 @@ class State:
         return found
 
     def _unasked(self, atom: plan.Atom) -> Mask:
-        table = self.table(atom)
-        index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
-        fresh = np.asarray(~(table.asked | diagonal(self.n, len(atom.terms)))[index])
-        names = tuple(t for t in atom.terms if isinstance(t, str))
-        return np.asarray(fresh.transpose([names.index(v) for v in axes(atom)]))
+        table, index, order = self.table(atom), *placing(atom.terms)
+        asked = table.asked if len(atom.terms) < 2 else table.asked | diagonal(self.n, len(atom.terms))
+        fresh = ~asked if index is None else np.asarray(~asked[index])
+        return fresh if order is None else fresh.transpose(order)
 
     def tuples(self, atom: plan.Atom, places: IntArray) -> IntArray:
         """Return the objects that stand for the terms at places over :func:`axes`: ``(M, axes)`` → ``(M, arity)``."""
+        if atom.terms == axes(atom):
+            return places
         out = np.empty((len(places), len(atom.terms)), dtype=np.int64)
         names = axes(atom)
         for at, term in enumerate(atom.terms):
@@ -182,9 +220,13 @@ class State:
         """Return estimated probabilities of an atom over :func:`axes`, whether asked or not."""
         found = self._probabilities.get(atom)
         if found is None:
-            shape = (self.n,) * len(atom.free)
-            everywhere = self.tuples(atom, np.argwhere(np.ones(shape, dtype=np.bool_)))
-            found = self.estimates.probabilities(self.scene, atom.predicate, everywhere).reshape(shape)
+            whole = self.estimates.everywhere(self.scene, atom.predicate)
+            if whole is None:
+                found = np.full((self.n,) * len(atom.free), self.estimates.frequency(atom.predicate))
+            else:
+                index, order = placing(atom.terms)
+                found = whole if index is None else whole[index]
+                found = found if order is None else found.transpose(order)
             if len(atom.terms) == 1:
                 found = self._given_siblings(atom, found)
             self._probabilities[atom] = found
@@ -195,18 +237,22 @@ class State:
         not blue."""
         if not self.estimates.siblings(atom.predicate):
             return probability
+        siblings = self._told_of_siblings(atom)
+        if not siblings:
+            return np.minimum(np.maximum(probability, 0.0), SURE)
         taken, left = np.zeros(self.n, dtype=np.bool_), np.ones(self.n)
-        for sibling, true, false in self._told_of_siblings(atom):
+        for sibling, (true, false) in siblings:
             taken |= true
-            left -= np.where(false, self.estimates.frequency(sibling), 0.0)
+            left -= false * self.estimates.frequency(sibling)
         (term,) = atom.terms
         if isinstance(term, int):
             taken, left = taken[term], left[term]
-        likelier = np.clip(probability / np.maximum(left, 1e-3), 0.0, SURE)
+        likelier = np.minimum(np.maximum(probability / np.maximum(left, 1e-3), 0.0), SURE)
         return np.asarray(np.where(taken, 1.0 - SURE, likelier))
 
-    def _told_of_siblings(self, atom: plan.Atom) -> list[tuple[plan.Predicate, Mask, Mask]]:
-        """Return the other values of a value's sort of which anything is known: where they are true, and false."""
+    def _told_of_siblings(self, atom: plan.Atom) -> list[tuple[plan.Predicate, Mask]]:
+        """Return the other values of a value's sort of which anything is known: where they are true, and false, shape
+        ``(2, N)``."""
         found = self._told.get(atom)
         if found is None:
             siblings = self._siblings.get(atom)
@@ -215,7 +261,7 @@ class State:
                     (sibling, self.table(plan.make(plan.Atom, sibling, atom.terms)))
                     for sibling in self.estimates.siblings(atom.predicate)
                 ]
-            found = self._told[atom] = [(s, t.logits > 0, t.logits <= 0) for s, t in siblings if t.writes]
+            found = self._told[atom] = [(s, _told(t)) for s, t in siblings if t.writes]
         return found
 
     # --- guesses ---------------------------------------------------------------------------------
@@ -266,6 +312,24 @@ class State:
         described = spread(self.guess(description.body), names, joint, self.n)
         said = spread(self.guess(node.body), axes(node.body), joint, self.n)
         return np.asarray((described * said).sum(-1) / np.maximum(described.sum(-1), 1e-9))
+
+
+def _told(table: Table) -> Mask:
+    """Return where an evidence table of one object says yes, and where it says no: shape ``(2, N)``."""
+    found = table.ready.get("told")
+    if found is None:
+        found = table.ready["told"] = np.array((table.logits > 0, table.logits <= 0))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def placing(terms: tuple[plan.Term, ...]) -> tuple[tuple[int | slice, ...] | None, tuple[int, ...] | None]:
+    """Return the index that puts the given objects of an atom into its table, and the order of the axes left, sorted by
+    name; each ``None`` where it changes nothing."""
+    names = [t for t in terms if isinstance(t, str)]
+    index = tuple([t if isinstance(t, int) else slice(None) for t in terms])
+    order = tuple([names.index(v) for v in sorted(names)])
+    return None if len(names) == len(terms) else index, None if order == (*range(len(names)),) else order
 
 
 class UnforeseenError(Exception):
