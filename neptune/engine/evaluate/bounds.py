@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.plan import Term
 from neptune.algebra import Logic, ProbabilisticTensor
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.algebra.late import torch
+from neptune.engine.evidence.indexing import diagonal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -131,57 +134,71 @@ def expectation_ends(fits: Ends, said: Ends, tau: float) -> Ends:
     tau
         The temperature of the description; 0 picks the largest alone.
     """
-    low, high = (end.astype(np.float64).clip(-LOGIT_LIMIT, LOGIT_LIMIT) for end in fits)
+    shape = np.broadcast_shapes(fits[0].shape, said[0].shape)
+    # Nothing asked yet of what is said: whatever the weights, the ends are 0 and 1.
+    nothing, anything = tau != 0.0 and not said[0].any(), tau != 0.0 and bool((said[1] == 1.0).all())
+    if nothing and anything:
+        return np.zeros(shape[:-1], np.float32), np.ones(shape[:-1], np.float32)
+    low, high = (np.minimum(np.maximum(end.astype(np.float64), -LOGIT_LIMIT), LOGIT_LIMIT) for end in fits)
     if tau == 0.0:
         possible = high >= low.max(-1, keepdims=True)
         least, most = np.where(possible, said[0], 1.0).min(-1), np.where(possible, said[1], 0.0).max(-1)
     else:
-        peak = high.max(-1, keepdims=True)
-        w_low, w_high = np.exp((low - peak) / tau), np.exp((high - peak) / tau)
-        shape = np.broadcast_shapes(low.shape, said[0].shape)
-        w_low, w_high, r_low, r_high = (
-            x if x.shape == shape else np.broadcast_to(x, shape) for x in (w_low, w_high, *said)
-        )
-        # Nothing asked yet of what is said: whatever the weights, the ends are 0 and 1.
-        least = most = None
-        if not said[0].any():
-            least = np.zeros(shape[:-1])
-        if (said[1] == 1.0).all():
-            most = np.ones(shape[:-1])
-        if least is None:
-            least, found = fractional_ends(w_low, w_high, r_low, both=most is None and said[0] is said[1])
-            most = found if most is None else most
-        if most is None:
-            _, most = fractional_ends(w_low, w_high, r_high, both=True)
-    return tuple(np.asarray(end.clip(0.0, 1.0).astype(np.float32)) for end in (least, most))  # type: ignore[return-value]
+        peak = np.maximum.reduce(high, axis=-1, keepdims=True)
+        least, most = _fractional_ends(np.exp((low - peak) / tau), np.exp((high - peak) / tau), said, shape)
+        least = np.zeros(shape[:-1]) if nothing else least
+        most = np.ones(shape[:-1]) if anything else most
+    return tuple(  # type: ignore[return-value]
+        np.asarray(np.minimum(np.maximum(end, 0.0), 1.0).astype(np.float32)) for end in (least, most)
+    )
 
 
-def fractional_ends(w_low: Array, w_high: Array, r: Array, *, both: bool) -> tuple[Array, Array | None]:
-    """Return the least of ``Σ w·r / Σ w`` over ``w_low ≤ w ≤ w_high``, along the last axis, and with `both` the most.
+def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, ...]) -> Ends:
+    """Return the least of ``Σ w·r / Σ w`` over ``w_low ≤ w ≤ w_high``, along the last axis, for r the lower ends of what
+    is said, and the most of it for the upper ends.
 
-    See :func:`neptune.engine.compile.descriptions.fractional_bounds`; the three have one shape, ``(…, n)``.
+    See :func:`neptune.engine.compile.descriptions.fractional_bounds`; all broadcast to `shape`, ``(…, n)``. The least
+    has the larger weights before some place in the order of r, and the smaller ones from there; the most the other way
+    round.
     """
-    shape, n = r.shape[:-1], r.shape[-1]
-    r = r.reshape(-1, n)
+    n = shape[-1]
+    wide = np.empty((3, 2, *shape))
+    wide[0, 0], wide[0, 1] = w_high, w_low
+    wide[1, 0], wide[1, 1] = w_low, w_high
+    wide[2, 0], wide[2, 1] = said
+    first, then, r = wide.reshape(3, -1, n)
+    rows = len(r)
     order = r.argsort(axis=-1, kind="stable")
-    rows = np.arange(len(r))[:, None]
-    # Weights at their lower and upper ends, and the same times r, in the order of r; their sums before and from each
-    # place: sums alone, as a difference of them would lose small weights beside a large one.
-    stacked = np.empty((4, len(r), n))
-    stacked[0], stacked[1] = w_low.reshape(-1, n)[rows, order], w_high.reshape(-1, n)[rows, order]
-    np.multiply(stacked[:2], r[rows, order], out=stacked[2:])
-    before, after = np.zeros((2, 4, len(r), n + 1))
-    stacked.cumsum(-1, out=before[..., 1:])
-    after[..., :-1] = stacked[..., ::-1].cumsum(-1)[..., ::-1]
-    least = _quotient(before[1] + after[0], before[3] + after[2], 1.0).min(-1)
-    if not both:
-        return least.reshape(shape), None
-    return least.reshape(shape), _quotient(before[0] + after[1], before[2] + after[3], 0.0).max(-1).reshape(shape)
+    order += np.arange(0, rows * n, n)[:, None]
+    # Weights before each place and from it, and the same times r: sums alone, as a difference of them would lose small
+    # weights beside a large one.
+    stacked = np.empty((2, 2, rows, n))
+    r = r.take(order)
+    first.take(order, out=stacked[0, 0])
+    then.take(order, out=stacked[1, 0])
+    np.multiply(stacked[:, 0], r, out=stacked[:, 1])
+    before, after = np.zeros((2, 2, rows, n + 1))
+    stacked[0].cumsum(-1, out=before[..., 1:])
+    stacked[1, ..., ::-1].cumsum(-1, out=after[..., -2::-1])
+    before += after
+    total, weighted = before.reshape(2, 2, -1, n + 1)
+    found = np.empty_like(total)
+    found[0], found[1] = 1.0, 0.0  # of nothing
+    np.divide(weighted, total, out=found, where=total > 0)
+    return found[0].min(-1).reshape(shape[:-1]), found[1].max(-1).reshape(shape[:-1])
 
 
-def _quotient(total: Array, weighted: Array, of_nothing: float) -> Array:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(total > 0, weighted / total, of_nothing)
+@lru_cache(maxsize=1024)
+def unasked(n: int, terms: tuple[Term, ...]) -> tuple[Ends, Ends]:
+    """Return bounds of an atom of which nothing has been asked, over its variables in the order of its terms, as logits
+    and as probabilities: a pair of one object with itself is never used, and shown as 0. Read-only."""
+    own = diagonal(n, len(terms))[tuple([t if isinstance(t, int) else slice(None) for t in terms])]
+    low = np.where(own, np.float32(0.0), np.float32(-np.inf))
+    ends = low, -low
+    chances = probability(ends[0]), probability(ends[1])
+    for array in (*ends, *chances):
+        array.flags.writeable = False
+    return ends, chances
 
 
 def placed(array: Array, have: Sequence[str], want: Sequence[str]) -> Array:

@@ -12,6 +12,7 @@ from dsl.plan import Atom, Predicate, make
 from neptune.algebra.arrays import Array, ArrayLogic
 from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
+from neptune.engine.evaluate.bounds import unasked
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
@@ -41,7 +42,7 @@ class KnownAtoms:
     """
 
     def __init__(self, evidence: Evidence, context: RunContext) -> None:
-        self.evidence, self.context = evidence, context
+        self.evidence, self.context, self._objects = evidence, context, len(evidence.scene)
         self._plain: dict[str, bool] = {}
         self._tables: dict[Atom, Table] = {}
 
@@ -78,14 +79,21 @@ class KnownAtoms:
         if table.bounds or not self._uncalibrated(name):
             low, *high = self(atom).numpy()
             return low, high[0] if high else low  # two views of one row would not be the same array
-        index = tuple(t if isinstance(t, int) else slice(None) for t in atom.terms)
-        logits = table.logits[index]
+        if not table.writes:
+            return unasked(self._objects, atom.terms)[0]
+        logits = table.logits
+        if len(atom.terms) > len(atom.free):
+            logits = logits[tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])]
         missing = np.isnan(logits)
         if not missing.any():
             return (known := logits.copy()), known
-        unknown = missing & ~diagonal(len(self.evidence.scene), len(atom.terms))[index]
-        low = np.where(unknown, np.float32(-np.inf), np.where(missing, np.float32(0.0), logits))
-        return low, np.where(unknown, np.float32(np.inf), low) if unknown.any() else low
+        if len(atom.terms) < 2:
+            low = np.where(missing, np.float32(-np.inf), logits)
+            return low, np.where(missing, np.float32(np.inf), logits)
+        never = unasked(self._objects, atom.terms)[0][0]
+        low = np.where(missing, never, logits)
+        high = np.where(missing, -never, logits)
+        return low, high if np.count_nonzero(low != high) else low
 
     def _uncalibrated(self, name: str) -> bool:
         """Tell whether the logits of a predicate are those that the oracle gave."""

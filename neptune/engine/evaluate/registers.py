@@ -15,7 +15,7 @@ from dsl.plan import And, Atom, Const, Count, Description, Exists, ExpectationOv
 from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.program import ExecutionContext
 from neptune.engine.compile.quantifiers import search_of
-from neptune.engine.evaluate.bounds import Ends, expectation_ends, logit, placed, probability, weights
+from neptune.engine.evaluate.bounds import Ends, expectation_ends, logit, placed, probability, unasked, weights
 from neptune.engine.evidence.tables import Table
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ class EndRegisters:
         self._rest, self._spend, self._cells = rest, spend, cells
         self._memo: dict[Node, Ends] = {}
         self.probabilities: dict[Node, Ends] = {}
+        self._chances: dict[Node, Ends] = {}
         self._seen: dict[Table, int] = {}
         self._of: dict[Node, frozenset[Table]] = {}
         self._peaks: dict[Node, int] = {}
@@ -158,6 +159,7 @@ class EndRegisters:
             self._tables(node)
             self._spend(cells)
             found = self._memo[node] = _RULES.get(type(node), EndRegisters._other)(self, node)
+            self._chances.pop(node, None)
         return found
 
     def over(self, node: Description | Count) -> Ends:
@@ -167,9 +169,12 @@ class EndRegisters:
     def read(self, node: Node, chances: bool) -> Ends:
         """Return the ends of a formula, or of the body of a description or count (:meth:`over`); `chances`: as
         probabilities."""
-        body = node.body if isinstance(node, Description | Count) else node
-        found = self._said(body) if chances else self.truth(body)
-        return self._turned(node, found) if isinstance(node, Description | Count) else found
+        found = None if chances else self._memo.get(node)
+        if found is not None:
+            return found
+        if isinstance(node, Description | Count):
+            return self._turned(node, self._said(node.body) if chances else self.truth(node.body))
+        return self._said(node) if chances else self.truth(node)
 
     def _turned(self, node: Description | Count, ends: Ends) -> Ends:
         low, high = ends
@@ -197,9 +202,8 @@ class EndRegisters:
             if len(nodes) < 2 or fits[0] is fits[1]:
                 continue
             said = [self._said(node.body) for node in nodes]
-            rows = tuple(np.stack([ends[k] for ends in said]) for k in (0, 1))
-            wide = tuple(np.broadcast_to(end, rows[0].shape) for end in fits)
-            least, most = expectation_ends((wide[0], wide[1]), (rows[0], rows[1]), self._tau)
+            rows = tuple(np.array([ends[k] for ends in said]) for k in (0, 1))
+            least, most = expectation_ends(fits, (rows[0], rows[1]), self._tau)
             for node, low, high in zip(nodes, least, most, strict=True):
                 self._tables(node)
                 self._spend(1)
@@ -308,7 +312,16 @@ class EndRegisters:
     def _said(self, body: Node) -> Ends:
         """Return the ends of a formula as probabilities."""
         low, high = self.truth(body)
-        return self.probabilities.get(body) or ((p := probability(low)), p if low is high else probability(high))
+        found = self.probabilities.get(body) or self._chances.get(body)
+        if found is None:
+            known = unasked(self._n, body.terms) if isinstance(body, Atom) else None
+            if known is not None and low is known[0][0]:
+                found = known[1]
+            else:
+                p = probability(low)
+                found = p, p if low is high else probability(high)
+            self._chances[body] = found
+        return found
 
     def _spread(self, ends: Ends, have: Sequence[str], want: Sequence[str]) -> Ends:
         low = placed(ends[0], have, want)
