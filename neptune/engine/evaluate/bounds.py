@@ -154,8 +154,8 @@ def expectation_ends(fits: Ends, said: Ends, tau: float) -> Ends:
 
 
 def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, ...]) -> Ends:
-    """Return the least of ``Σ w·r / Σ w`` over ``w_low ≤ w ≤ w_high``, along the last axis, for r the lower ends of what
-    is said, and the most of it for the upper ends.
+    """Return the least of ``Σ w·r / Σ w`` over ``w_low ≤ w ≤ w_high``, along the last axis, for r the lower ends of
+    what is said, and the most of it for the upper ends.
 
     See :func:`neptune.engine.compile.descriptions.fractional_bounds`; all broadcast to `shape`, ``(…, n)``. The least
     has the larger weights before some place in the order of r, and the smaller ones from there; the most the other way
@@ -194,7 +194,7 @@ def unasked(n: int, terms: tuple[Term, ...]) -> tuple[Ends, Ends]:
     and as probabilities: a pair of one object with itself is never used, and shown as 0. Read-only."""
     own = diagonal(n, len(terms))[tuple([t if isinstance(t, int) else slice(None) for t in terms])]
     low = np.where(own, np.float32(0.0), np.float32(-np.inf))
-    ends = low, -low
+    ends = low, low if own.all() else np.asarray(-low)
     chances = probability(ends[0]), probability(ends[1])
     for array in (*ends, *chances):
         array.flags.writeable = False

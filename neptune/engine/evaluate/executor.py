@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -19,13 +20,12 @@ from dsl import plan as nodes
 from dsl.errors import LimitError
 from dsl.plan import And, Atom, Const, Count, CountTrue, Describe, Description, Exists, Node, Number, Same, conjunction
 from dsl.rewrites.elimination import width
-from neptune.algebra import Logic, ProbabilisticTensor, iota
+from neptune.algebra import Logic, ProbabilisticTensor
 from neptune.algebra.convert import LOGIT_LIMIT, as_float
-from neptune.algebra.late import torch
+from neptune.algebra.late import is_loaded, torch
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.compile.assignment import MOST_BRANCHES, Search
 from neptune.engine.compile.compiler import Compiler
-from neptune.engine.compile.descriptions import mixture_bounds
 from neptune.engine.compile.program import ExecutionContext, Register, Vars, expand_axes, full, missing_axes
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.compile.rules import RULES
@@ -103,15 +103,34 @@ class Executor:
             branches = MOST_BRANCHES if branches is None else branches
             self.by_node = Executor(objects, logic, parameters, atoms, cell_limit, "naive", branches)
             return
-        rules = {**RULES, Atom: self._atom}
-        self._compiler = Compiler(rules, as_written=True, searched=self._searches, empty=not objects)
-        context = self._context(range(objects), True, branches or 0)
-        self._registers = LazyRegisters(self._compiler, context, self.spend)
+        self._branches = branches or 0
         self._ends: EndRegisters | None = None
-        hard = logic.name == "godel" and self.laws.crisp and not torch.is_grad_enabled()
+        hard = logic.name == "godel" and self.laws.crisp and not (is_loaded() and torch.is_grad_enabled())
         if hard and objects and isinstance(atoms, EndSource):
             tau = as_float(parameters.iota_tau)
             self._ends = EndRegisters(objects, atoms, tau, self._searches, self._rest, self.spend, cell_limit)
+
+    @cached_property
+    def _compiler(self) -> Compiler:
+        rules = {**RULES, Atom: self._atom}
+        return Compiler(rules, as_written=True, searched=self._searches, empty=not self.objects)
+
+    @cached_property
+    def _registers(self) -> LazyRegisters:
+        context = self._context(range(self.objects), True, self._branches)
+        return LazyRegisters(self._compiler, context, self.spend)
+
+    @property
+    def on_arrays(self) -> bool:
+        """Whether values node by node are arrays."""
+        return self.by_node._ends is not None
+
+    def made(self, node: Node) -> tuple[int, bool]:
+        """Return of a formula whose bounds are arrays, and were computed, the cells of the largest table that it took,
+        and whether they were computed as probabilities."""
+        ends = self.by_node._ends
+        assert ends is not None
+        return ends.peak(node), node in ends.probabilities
 
     def _context(self, given: Sequence[int], bounds: bool, branches: int = MOST_BRANCHES) -> ExecutionContext:
         """Return where programs run on this one scene; `given` are the objects that their terms stand for."""
@@ -138,7 +157,8 @@ class Executor:
             self._memo.clear()
             if self.by_node is self:
                 self._tables.clear()
-                self._registers.clear()
+                if "_registers" in self.__dict__:
+                    self._registers.clear()
                 if self._ends is not None:
                     self._ends.forget()
 
@@ -209,26 +229,6 @@ class Executor:
         if not exact:
             logits = (logits.clamp(-50, 50) + self.logic.to_logits(high).clamp(-50, 50)) / 2
         return best, settled, torch.softmax(logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT), 0)
-
-    def mixture(self, node: Describe, best: int) -> tuple[float, tuple[float, float] | None]:
-        """Return the probability of a value of the object meant, the objects weighed; and bounds where it is open."""
-        assert node.about is not None
-        var, description = node.about
-        fits = self.over(description)
-        said = [
-            self.over(nodes.make(Description, var, b.body)) for b in node.bodies if isinstance(b, nodes.ExpectationOver)
-        ]
-        tau = self.parameters.iota_tau
-        each = torch.stack([s.low.logits for s in said], -1)
-        if fits.known and all(s.known for s in said):
-            return float(iota.mixture(fits.low.logits, None, tau, each)[best].to(fits.low.dtype)), None
-        low, high = mixture_bounds(
-            torch.stack([fits.low.logits, fits.high.logits]),
-            torch.stack([each, torch.stack([s.high.logits for s in said], -1)]),
-            best,
-            as_float(tau),
-        )
-        return (low + high) / 2, (low, high)
 
     def _carrier(self, x: Tensor, is_probability: bool) -> Tensor:
         return self.logic.from_probability(x) if is_probability else x

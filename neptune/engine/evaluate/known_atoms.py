@@ -77,8 +77,8 @@ class KnownAtoms:
         arrays; the same one twice where all are known."""
         table, name = self.table(atom), atom.predicate.name or "default"
         if table.bounds or not self._uncalibrated(name):
-            low, *high = self(atom).numpy()
-            return low, high[0] if high else low  # two views of one row would not be the same array
+            first, *second = self(atom).numpy()
+            return first, second[0] if second else first  # two views of one row would not be the same array
         if not table.writes:
             return unasked(self._objects, atom.terms)[0]
         logits = table.logits

@@ -43,9 +43,7 @@ class Conditions:
         self.state = state
         self._roles: Mapping[Predicate, float] = {} if goal is None else _roles(goal)
 
-    def one_each(
-        self, operands: Sequence[Node], live: Mask, exact: bool, falsest: bool
-    ) -> list[tuple[Node, Mask]]:
+    def one_each(self, operands: Sequence[Node], live: Mask, exact: bool, falsest: bool) -> list[tuple[Node, Mask]]:
         """Return operands, each with where it is the one to ask about, among the objects that are `live`: none that is
         so nowhere because nothing of it can be asked.
 

@@ -164,7 +164,7 @@ class State:
     def bounds_of(self, nodes: Sequence[plan.Node]) -> list[tuple[Floats, Floats]]:
         """Return the bounds of several nodes."""
         known = self._bounds
-        if any([node not in known for node in nodes]):
+        if not known.keys() >= set(nodes):
             known.update(zip(nodes, self.evaluator.ends_of(nodes), strict=True))
         return [known[node] for node in nodes]
 

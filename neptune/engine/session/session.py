@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from dsl import plan, work
-from dsl.plan import Count, CountTrue, Describe, Description, Exists, ExpectationOver, Node, Number, make
+from dsl.plan import CountTrue, Describe, Description, Exists, ExpectationOver, Node, make
 from dsl.work import Work
 from neptune.algebra import ProbabilisticTensor
 from neptune.algebra.convert import as_float
-from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate import bounds
 from neptune.engine.evaluate.arrays import KnownScene, settings_of
-from neptune.engine.evaluate.bounds import Interval, fit_of, fit_of_values, settled_argmax, softmax_bounds
+from neptune.engine.evaluate.bounds import fit_of, fit_of_values, settled_argmax, softmax_bounds
 from neptune.engine.evaluate.charges import charge
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
@@ -32,7 +30,9 @@ from neptune.engine.schedule.requests import Asker
 from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.engine.schedule.stopping import settled as is_settled
 from neptune.engine.session import readout
-from neptune.engine.session.known_needs import Described, KnownNeeds
+from neptune.engine.session.needs.bounded import BoundedNeeds, is_wide
+from neptune.engine.session.needs.known import Described, KnownNeeds
+from neptune.engine.session.needs.tensors import TensorNeeds
 from neptune.engine.session.outside import Abstain, Outside
 from neptune.engine.session.readout import Reading, Record
 
@@ -72,7 +72,7 @@ class Session:
         self.asker = Asker(evidence, context, self.record.usage)
         self._outside = Outside(context, evidence, self.record, self.asker, self.work)
         self._known: KnownNeeds | None = None
-        if arrays and self._settings.logic is not None and self.objects and context.schedule is None:
+        if arrays and self._settings.logic is not None and self.objects:
             known, limit, logic = self.asker.known, context.limits.tensor_cells, self._settings.logic
             self._known = KnownNeeds(KnownScene(known, self.objects, self._settings, logic, limit))
 
@@ -82,6 +82,28 @@ class Session:
         context, branches = self.context, None if self.context.schedule is None else BOUND_BRANCHES
         limit, known = context.limits.tensor_cells, KnownAtoms(self.evidence, context)
         return Executor(self.objects, context.logic, context.parameters, known, limit, context.planner, branches)
+
+    @cached_property
+    def _tensors(self) -> TensorNeeds:
+        return TensorNeeds(self._executor, self.context)
+
+    @cached_property
+    def _bounded(self) -> BoundedNeeds | None:
+        """Reads bounds off arrays, where a schedule keeps them so."""
+        if self._known is None or self.context.schedule is None or not self._executor.on_arrays:
+            return None
+        return BoundedNeeds(self._executor.by_node, self._settings, self._known.scene.logic)
+
+    def _bounded_of(self, node: Node) -> BoundedNeeds | None:
+        """Return what reads the bounds of a plan off arrays, unless it is wide, and better planned."""
+        return None if self._bounded is None or is_wide(node) else self._bounded
+
+    def _described(self, description: Description) -> Described | None:
+        """Return what fits a closed description, if that is known."""
+        bounded = self._bounded_of(description)
+        if self._known is None or not (bounded is None or bounded.is_point(description)):
+            return None
+        return self._known.described(description)
 
     @property
     def guessed(self) -> bool:
@@ -125,9 +147,7 @@ class Session:
         looked_up = usage.cache_hits + usage.oracle_calls
         prepared = self._prepare(need.of, readout.GOALS[need.kind])
         started = time.perf_counter()
-        reading = None if self._known is None else self._known.read(need.kind, prepared, need.of)
-        if reading is None:
-            reading = cast(Reading, getattr(self, f"_{need.kind}")(prepared, need.of))
+        reading = self._read(need.kind, prepared, need.of)
         if reading.settled and not self.guessed and self.context.semantics > 1:
             self._readings[key] = reading, usage.cache_hits + usage.oracle_calls - looked_up
         usage.execute_ms += 1000 * (time.perf_counter() - started)
@@ -139,8 +159,22 @@ class Session:
         self.record.add(reading, need.of, line, outline(need.of).text)
         return reading
 
-    def _evaluators(self) -> Iterator[Executor | KnownScene]:
+    def _read(self, kind: NeedKind, prepared: Node, node: Node) -> Reading:
+        """Read what a need comes to off arrays, or else off tensors."""
+        if isinstance(prepared, Description) or (
+            isinstance(prepared, Describe) and prepared.presupposes and prepared.about is None
+        ):
+            self._settle_fit(prepared)
+        known, bounded, reading = self._known, self._bounded_of(prepared), None
+        if known is not None and (bounded is None or bounded.is_point(prepared)):
+            reading = known.read(kind, prepared, node)
+        if reading is None and bounded is not None:
+            reading = bounded.read(kind, prepared, node)
+        return self._tensors.read(kind, prepared, node) if reading is None else reading
+
+    def _evaluators(self) -> Iterator[Executor | KnownScene | BoundedNeeds]:
         yield from () if self._known is None else (self._known.scene,)
+        yield from () if self.__dict__.get("_bounded") is None else (self.__dict__["_bounded"],)
         yield from () if "_executor" not in self.__dict__ else (self._executor,)
 
     def presuppose(self, described: Describe) -> list[Goal]:
@@ -148,126 +182,16 @@ class Session:
         before = len(self.decided)
         if self.context.semantics > 1:
             prepared = self._prepare(described, "some")
-            known = None if self._known is None else self._known.fit_of_values(prepared.children)
-            fit = known or fit_of_values([self._executor.truth(body) for body in prepared.children])
+            fit = None if self._known is None else self._known.fit_of_values(prepared.children)
+            if fit is None and (bounded := self._bounded_of(prepared)) is not None:
+                fit = bounded.fit_of_values(prepared.children)
+            fit = fit or fit_of_values([self._executor.truth(body) for body in prepared.children])
             self.record.described(readout.of_values(described), *fit)
         return self._taken_back(before)
 
     def table(self, formula: Node) -> ProbabilisticTensor:
         """Return the truth of a formula over its free variables; of missing evidence the lower bound."""
         return self._executor.truth(self._prepare(formula, "exact")).low
-
-    # --- one kind of need each -------------------------------------------------------------------
-
-    def _truth(self, prepared: Node, node: Node) -> Reading:
-        interval = self._executor.truth(prepared)
-        low, high = interval.low, interval.high
-        yes = bool(low.decide()), bool(high.decide())
-        tie = interval.known and bool(low.is_tie())
-        witness = self._witness(node, prepared) if all(yes) else ()
-        return readout.truth(float(low.values), float(high.values), yes, tie, witness)
-
-    def _probability(self, prepared: Node, node: Node) -> Reading:
-        reading, interval = self._truth(prepared, node), self._values(prepared)
-        low, high = float(interval.low.values), float(interval.high.values)
-        settled = low == high
-        return replace(reading, kind="number", value=(low + high) / 2, probability=None, bounds=None, settled=settled)
-
-    def _values(self, prepared: Node) -> Interval:
-        """Return the values of a formula: node by node, as the schedule saw its bounds meet, where another order of
-        the same operations keeps them apart by rounding."""
-        interval = self._executor.truth(prepared)
-        return interval if interval.known else self._executor.by_node.truth(prepared)
-
-    def _number(self, prepared: Node, node: Node) -> Reading:
-        low, high = self._executor.number(prepared)
-        if isinstance(prepared, Number):
-            return readout.number(low, high, 1.0)
-        if low == high and isinstance(prepared, CountTrue) and self.context.semantics > 1:
-            parts = [self._executor.truth(body) for body in prepared.bodies]
-            if all(part.known for part in parts):
-                return readout.number(low, high, bounds.exactly(self.context.logic, [part.low for part in parts], low))
-        if low == high and isinstance(prepared, Count) and not prepared.free:
-            cells = self._executor.over(prepared)
-            if cells.known:
-                values, hits = bounds.floats(cells.low.values), bounds.places(cells.low.decide())
-                return readout.number(low, high, float(cells.low.exactly(low, prepared.var).values), values, hits)
-        return readout.number(low, high)
-
-    def _objects(self, prepared: Node, node: Node) -> Reading:
-        interval = self._executor.truth(prepared)
-        low, high = interval.low.decide(), interval.high.decide()
-        scores = interval.low.values
-        if not low.dim():  # the same for every object, such as left(x, x)
-            low, high, scores = (x.expand([self.objects]) for x in (low, high, scores))
-            settled, likely = bool(torch.equal(low, high)), low
-        else:
-            settled = bool(torch.equal(low, high))
-            likely = low if settled else scores + interval.high.values > 1.0
-        return readout.objects(bounds.places(likely), bounds.floats(scores) if interval.known else None, settled)
-
-    def _ranking(self, prepared: Node, node: Node) -> Reading:
-        interval = self._values(prepared)
-        # One number an object, also where all have the same, such as of left(x, x).
-        scores = bounds.floats(((interval.low.values + interval.high.values) / 2).expand(self.objects))
-        return Reading("list", list(scores), settled=interval.known, shown="ranked", traced=scores)
-
-    def _object(self, prepared: Node, node: Node) -> Reading:
-        assert isinstance(prepared, Description)
-        if not self.objects:
-            return Reading("nothing", -1, unmatched=True, fit=(0.0, 0.0))
-        self._settle_fit(prepared)
-        interval = self._executor.over(prepared)
-        logic, tau = self.context.logic, self.context.parameters.iota_tau
-        low, high = interval.low, interval.high
-        best, settled = settled_argmax(logic, low.internal, low.internal if interval.known else high.internal)
-        ranks = logic.ranks(low.internal)
-        return readout.described(
-            best,
-            bounds.floats(low.iota(prepared.var, tau).values),
-            bounds.floats(low.values),
-            interval.known and int((ranks == ranks[best]).sum()) > 1,
-            *fit_of(interval),
-            settled,
-            None if interval.known else softmax_bounds(low.logits, high.logits, best, as_float(tau)),
-        )
-
-    def _text(self, prepared: Node, node: Node) -> Reading:
-        assert isinstance(prepared, Describe)
-        presupposes = prepared.presupposes and prepared.about is None and self.context.semantics > 1
-        if presupposes:
-            self._settle_fit(prepared)
-        best, settled, scores = self._executor.choose(prepared)
-        tie = int((scores == scores[best]).sum()) > 1
-        if prepared.about is not None and self.objects:
-            probability, ends = self._executor.mixture(prepared, best)
-        else:
-            probability, ends = float(scores[best]), None
-            open_ = self.context.schedule is not None or not settled
-            parts = [self._executor.by_node.truth(b) for b in prepared.bodies] if open_ else []
-            if not all(p.known for p in parts):
-                low = torch.stack([p.low.logits.reshape(()) for p in parts])
-                high = torch.stack([p.high.logits.reshape(()) for p in parts])
-                ends = softmax_bounds(low, high, best, 1.0)
-        reading = readout.text(prepared.values[best], probability, tie, settled, ends)
-        if presupposes:
-            unmatched, several, fit = fit_of_values([self._executor.truth(b) for b in prepared.bodies])
-            reading = replace(reading, unmatched=unmatched, several=several, fit=fit)
-        if not self.objects and any(isinstance(inner, ExpectationOver) for inner in plan.walk(node)):
-            return Reading("nothing", None, tie=tie, shown=reading.shown)
-        return reading
-
-    def _witness(self, node: Node, prepared: Node) -> tuple[tuple[Exists, int], ...]:
-        """Return the objects that made a chain of ∃ true: of those that reach the value, the lowest tuple.
-
-        Where the value is only bounded, they are objects that are known to make it true.
-        """
-        chain: list[Exists] = []
-        while isinstance(node, Exists):
-            chain.append(node)
-            node = node.body
-        found = self._executor.witness(prepared, [link.var for link in chain])
-        return tuple((link, found.get(link.var, 0)) for link in chain) if found else ()
 
     # --- steps -----------------------------------------------------------------------------------
 
@@ -315,9 +239,12 @@ class Session:
             return node
         description = self._fill(node.description, "argmax")
         assert isinstance(description, Description)
-        known = None if self._known is None else self._known.described(description)
+        known, bounded = self._described(description), self._bounded_of(description)
         if known is not None and self._known is not None:
+            self._settle_fit(description)
             return self._chosen(node, known, self._known.weight(description, known.best))
+        if bounded is not None:
+            return self._settle_bounded(bounded, node, description)
         interval = self._executor.over(description)
         high = interval.low.internal if interval.known else interval.high.internal
         index, settled = settled_argmax(self.context.logic, interval.low.internal, high)
@@ -327,12 +254,25 @@ class Session:
         if not interval.known:
             tau = as_float(self.context.parameters.iota_tau)
             ends = softmax_bounds(interval.low.logits, interval.high.logits, index, tau)
-        self._note_fit(description, text)
+        self._settle_fit(description)
+        self.record.described(text, *fit_of(self._executor.over(description)))
         if not (settled or self.guessed):
             return node
         self.record.doubts["chosen", text] = ends
         self.record.step(0, text, f"object {index}", bounds.floats(interval.low.values))
         return plan.substitute(node.body, {node.var: index})
+
+    def _settle_bounded(self, bounded: BoundedNeeds, node: ExpectationOver, description: Description) -> Node:
+        """Do the same off arrays of bounds."""
+        best, settled, weights, fits = bounded.described(description)
+        text = plan.show(node.description)
+        self._settle_fit(description)
+        self.record.described(text, *bounded.fit(description)[0])
+        if not (settled or self.guessed):
+            return node
+        self.record.doubts["chosen", text] = weights
+        self.record.step(0, text, f"object {best}", fits)
+        return plan.substitute(node.body, {node.var: best})
 
     def _chosen(self, node: ExpectationOver, known: Described, weight: float) -> Node:
         """Return what is said of the object chosen, and add the choice to the record."""
@@ -342,21 +282,12 @@ class Session:
         self.record.step(0, text, f"object {known.best}", known.fits)
         return plan.substitute(node.body, {node.var: known.best})
 
-    def _note_fit(self, description: Description, text: str) -> tuple[Interval, bool]:
-        """Add whether anything fits a description to the record; return its body over the objects, and whether nothing
-        does."""
-        self._settle_fit(description)
-        described = self._executor.over(description)
-        unmatched, several, fit = fit_of(described)
-        self.record.described(text, unmatched, several, fit)
-        return described, unmatched
-
     def _charge(self, made: Outline) -> None:
         charge(self.work, made, self.objects, self._settings.laws, self.context.logic.cell_bytes, self.context.limits)
 
     def _check_presuppositions(self, settled: Outline) -> None:
         """Add what the descriptions of a plan take for granted to the record."""
-        if self._known is not None:
+        if self._known is not None and self.context.schedule is None:
             self._known.foresee(settled)
         for description, text in settled.presupposed:
             self._check_presupposition(description, text)
@@ -385,14 +316,23 @@ class Session:
         if not self.objects:
             self.record.described(text, True, False, (0.0, 0.0))
             return
-        known = None if self._known is None else self._known.described(description)
+        self._settle_fit(description)
+        known, bounded = self._described(description), self._bounded_of(description)
+        if known is None and bounded is not None:
+            fit, cells = bounded.fit(description)
+            if cells is None:
+                self.record.described(text, *fit)
+                return
+            known = Described(*fit, int(cells.internal.argmax()), tuple(cells.values.tolist()))
         if known is not None:
             self._noted.add(description)
             self.record.described(text, *known[:3])
             if not known.unmatched:
                 self.record.step(0, text, f"object {known.best}", known.fits)
             return
-        described, unmatched = self._note_fit(description, text)
+        described = self._executor.over(description)
+        unmatched, several, ends = fit_of(described)
+        self.record.described(text, unmatched, several, ends)
         if described.known:
             self._noted.add(description)
         if described.known and not unmatched:

@@ -1,0 +1,1 @@
+"""What a need comes to, read off arrays of known values, off arrays of bounds, or off tensors."""

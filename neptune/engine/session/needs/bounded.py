@@ -1,0 +1,208 @@
+"""The needs of a run under a schedule, read off arrays of bounds, as :mod:`.tensors` reads them off intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from dsl.plan import And, Count, CountTrue, Describe, Description, Exists, Node, Number, substitute
+from dsl.rewrites.elimination import width
+from neptune.algebra.arrays import Array, ArrayLogic, clamped
+from neptune.engine.compile.quantifiers import search_of
+from neptune.engine.evaluate.arrays import Cells, Settings
+from neptune.engine.evaluate.bounds import Fit
+from neptune.engine.evaluate.executor import WIDE, Executor
+from neptune.engine.interpret.values import NeedKind
+from neptune.engine.session import readout
+from neptune.engine.session.readout import Reading
+
+
+@lru_cache(maxsize=4096)
+def is_wide(node: Node) -> bool:
+    """Tell whether a plan takes tables so large that it is planned even for bounds."""
+    return width(node) >= WIDE
+
+
+class BoundedNeeds:
+    """Reads needs of which not all is known.
+
+    Parameters
+    ----------
+    evaluator
+        Gives bounds node by node.
+    settings, logic
+        The settings of the run, and their logic on arrays.
+    """
+
+    def __init__(self, evaluator: Executor, settings: Settings, logic: ArrayLogic) -> None:
+        self._evaluator, self._settings, self._logic = evaluator, settings, logic
+        self._objects = evaluator.objects
+        self.peak_cells, self.plan_ms = 0, 0.0
+
+    def read(self, kind: NeedKind, prepared: Node, node: Node) -> Reading | None:
+        """Return what a need comes to; ``None`` where tensors have to be used.
+
+        Parameters
+        ----------
+        kind, node
+            The need.
+        prepared
+            Its plan, guarded, the objects settled that it points to, its fit settled.
+        """
+        reader = getattr(self, f"_{kind}", None)
+        reading: Reading | None = None if reader is None else reader(prepared, node)
+        return reading
+
+    def ends(self, node: Node) -> tuple[Cells, Cells]:
+        """Return the bounds of a formula, over its sorted free variables, or of the body of a description or count; the
+        same table twice where the value is known."""
+        evaluator = self._evaluator
+        low, high = evaluator.ends(node)
+        body = node.body if isinstance(node, Description | Count) else node
+        peak, probable = evaluator.made(node if isinstance(node, Count) else body)
+        self.peak_cells = max(self.peak_cells, peak)
+        if probable:
+            low, high = evaluator.ends(node, chances=True)
+        found = Cells(self._logic, low, probable)
+        return found, found if low is high or (low == high).all() else Cells(self._logic, high, probable)
+
+    def is_point(self, node: Node) -> bool:
+        """Tell whether all that a plan speaks of is known, as far as its bounds tell."""
+        parts = node.children if isinstance(node, Describe) else (node,)
+        if isinstance(node, CountTrue | Number):
+            return True
+        return all(low is high for low, high in map(self._evaluator.ends, parts))
+
+    def fit(self, description: Description) -> tuple[Fit, Cells | None]:
+        """Return whether nothing fits a description, whether several do, as far as is known, and bounds of how true it
+        is that something does; and how well each object fits, if that is known."""
+        low, high = self.ends(description)
+        sure, least = int(np.count_nonzero(low.decide())), float(low.values.max())
+        if low is high:
+            return (not sure, sure > 1, (least, least)), low
+        return (not high.decide().any(), sure > 1, (least, float(high.values.max()))), None
+
+    def fit_of_values(self, bodies: Sequence[Node]) -> Fit:
+        """Return the same of the closed truths of a value's alternatives."""
+        truths = [self.ends(body) for body in bodies]
+        fit = max(float(low.values) for low, _ in truths), max(float(high.values) for _, high in truths)
+        several = sum(bool(low.decide()) for low, _ in truths) > 1
+        return not any(bool(high.decide()) for _, high in truths), several, fit
+
+    def described(self, description: Description) -> tuple[int, bool, tuple[float, float], tuple[float, ...]]:
+        """Return the object that fits a closed description best, whether it is settled, bounds of how likely it is the
+        one, and how well each object fits, as far as is known."""
+        low, high = self.ends(description)
+        best, settled = self.largest(low.internal, high.internal)
+        tau = self._settings.iota_tau
+        weight = float(self._logic.weights(low.logits, tau)[best])
+        ends = (weight, weight) if low is high else self._share(low.logits, high.logits, best, tau)
+        return best, settled, ends, _floats(low.values)
+
+    def _truth(self, prepared: Node, node: Node) -> Reading | None:
+        low, high = self.ends(prepared)
+        yes = bool(low.decide()), bool(high.decide())
+        chain: list[Exists] = []
+        found: dict[str, int] | None = {}
+        if all(yes):
+            while isinstance(node, Exists):
+                chain.append(node)
+                node = node.body
+            found = self._witness(prepared, [link.var for link in chain]) if chain else {}
+            if found is None:
+                return None
+        witness = tuple([(link, found.get(link.var, 0)) for link in chain]) if found else ()
+        tie = low is high and bool(low.is_tie())
+        return readout.truth(float(low.values), float(high.values), yes, tie, witness)
+
+    def _witness(self, node: Node, vars: list[str]) -> dict[str, int] | None:
+        """Return the lowest objects that make a closed formula as true as it is known to be, as
+        :meth:`Executor.witness` does; ``None``: they have to be searched for."""
+        found: dict[str, int] = {}
+        if len(set(vars)) < len(vars) or self._seek(node, frozenset(vars), found):
+            return found
+        return None
+
+    def _seek(self, node: Node, vars: frozenset[str], found: dict[str, int]) -> bool:
+        if isinstance(node, Exists):
+            if search_of(node) is not None:
+                return False
+            if node.var not in vars or node.var in found:
+                return True
+            body = node.body
+            if node.var in body.free:
+                found[node.var] = int(self.ends(body)[0].internal.argmax())
+                body = substitute(body, {node.var: found[node.var]})
+            return self._seek(body, vars, found)
+        if isinstance(node, And):
+            return all(self._seek(operand, vars, found) for operand in node.operands if not operand.free)
+        return True
+
+    def _number(self, prepared: Node, node: Node) -> Reading | None:
+        if not isinstance(prepared, Count) or prepared.free:
+            return None
+        low, high = self.ends(prepared)
+        counts = [int(np.count_nonzero(cells.decide())) for cells in (low, high)]
+        if low is not high:
+            return readout.number(counts[0], counts[1])
+        hits = tuple(np.flatnonzero(low.decide()).tolist())
+        return readout.number(counts[0], counts[0], low.exactly(counts[0]), _floats(low.values), hits)
+
+    def _object(self, prepared: Node, node: Node) -> Reading | None:
+        assert isinstance(prepared, Description)
+        low, high = self.ends(prepared)
+        best, settled = self.largest(low.internal, high.internal)
+        weights = self._logic.weights(low.logits, self._settings.iota_tau)
+        ranks, known = self._logic.ranks(low.internal), low is high
+        ends = None if known else self._share(low.logits, high.logits, best, self._settings.iota_tau)
+        tie = known and int((ranks == ranks[best]).sum()) > 1
+        (unmatched, several, fit), _ = self.fit(prepared)
+        values = _floats(low.values)
+        return readout.described(best, _floats(weights), values, tie, unmatched, several, fit, settled, ends)
+
+    def _text(self, prepared: Node, node: Node) -> Reading | None:
+        assert isinstance(prepared, Describe)
+        if prepared.about is not None:
+            return None
+        parts = [self.ends(body) for body in prepared.bodies]
+        low, high = (np.concatenate([np.reshape(p[k].internal, 1) for p in parts]) for k in (0, 1))
+        known = all(a is b for a, b in parts)
+        best, settled = self.largest(low, high)
+        logits = self._logic.to_logits(low)
+        if not known:
+            logits = (logits.clip(-50, 50) + self._logic.to_logits(high).clip(-50, 50)) / 2
+        scores = self._logic.choice(clamped(logits))
+        ends = None if known else self._share(self._logic.to_logits(low), self._logic.to_logits(high), best, 1.0)
+        tie = int((scores == scores[best]).sum()) > 1
+        reading = readout.text(prepared.values[best], float(scores[best]), tie, settled, ends)
+        if prepared.presupposes:
+            unmatched, several, fit = self.fit_of_values(prepared.bodies)
+            reading = replace(reading, unmatched=unmatched, several=several, fit=fit)
+        return reading
+
+    def largest(self, low: Array, high: Array) -> tuple[int, bool]:
+        """Return the index of the largest value and whether it is settled:
+        :func:`~neptune.engine.evaluate.bounds.settled_argmax`."""
+        low, high = self._logic.ranks(low), self._logic.ranks(high)
+        best = int(low.argmax())
+        settled = not (high[:best] >= low[best]).any() and not (high[best + 1 :] > low[best]).any()
+        if not settled:
+            best = int((low.clip(-50.0, 50.0) + high.clip(-50.0, 50.0)).argmax())
+        return best, bool(settled)
+
+    def _share(self, low: Array, high: Array, index: int, tau: float) -> tuple[float, float]:
+        """Return bounds of one cell's share of a softmax: :func:`~neptune.engine.evaluate.bounds.softmax_bounds`."""
+        if tau == 0.0:
+            return 0.0, 1.0
+        low, high = clamped(low), clamped(high)
+        own = np.arange(len(low)) == index
+        ends = np.array((np.where(own, low, high), np.where(own, high, low)), dtype=np.float64)
+        least, most = self._logic.softmax(ends / tau)[:, index].tolist()
+        return least, most
+
+
+def _floats(values: Array) -> tuple[float, ...]:
+    return tuple(values.tolist())
