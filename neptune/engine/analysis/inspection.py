@@ -18,12 +18,12 @@ from dsl.plan import Atom, Node, Not, Same, make
 from dsl.plan.guards import insert_guards
 from dsl.syntax import ast
 from dsl.syntax.spelling import PATCHES
-from neptune.algebra.late import no_grad, torch
+from neptune.algebra.late import no_grad
 from neptune.answer import Answer
 from neptune.engine.analysis.robustness import MinimalChange, cell_limit, minimal_change
-from neptune.engine.analysis.score_vector import ScoreVector, Silent
+from neptune.engine.analysis.score_vector import ScoreVector, SeenScores, Silent, uncalibrated
 from neptune.engine.context import RunContext, Schedule
-from neptune.engine.evaluate.bounds import settled_argmax
+from neptune.engine.evaluate.bounds import largest
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
@@ -187,11 +187,10 @@ def inspect(
         decided = rerun[1].decided
     goals = [goal for goal, _ in decided]
     atoms = [n for goal in goals for n in plan.walk(goal.node) if isinstance(n, Atom)]
-    scores = ScoreVector(context, evidence, atoms)
+    of = SeenScores if uncalibrated(context) and not flips else ScoreVector
+    scores = of(context, evidence, atoms)
     evaluator = Executor(len(scene), context.logic, context.parameters, scores.known(), cell_limit(context))
-    shown = _Shown(scores, evaluator)
-    needed = [scores.mentioned(atom) for atom in atoms]
-    skipped = int(np.isnan(scores.p[np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *needed]))]).sum())
+    shown, skipped = _Shown(scores, evaluator), scores.skipped
     nodes: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
     found: MinimalChange | None = None
@@ -244,7 +243,7 @@ def _short(p: Any) -> float:
 class _Shown:
     """Puts values into plain data."""
 
-    def __init__(self, scores: ScoreVector, evaluator: Executor) -> None:
+    def __init__(self, scores: ScoreVector | SeenScores, evaluator: Executor) -> None:
         self.scores, self.evaluator = scores, evaluator
 
     def tree(self, root: Node, line: int, into: list[dict[str, Any]]) -> None:
@@ -279,9 +278,8 @@ class _Shown:
                 return {}
             case plan.Describe():
                 parts = [evaluator.ends(body) for body in node.bodies]
-                low, high = (torch.from_numpy(np.array([part[k] for part in parts]).reshape(-1)) for k in (0, 1))
-                exact = all(part[0] is part[1] for part in parts)
-                best, known = settled_argmax(evaluator.logic, low, low if exact else high)
+                low, high = (np.array([part[k] for part in parts]).reshape(-1) for k in (0, 1))
+                best, known = largest(evaluator.logic, low, high)
                 return {"value": node.values[best] if known else "?"}
             case plan.CountTrue():
                 return self._number(node)
@@ -296,7 +294,10 @@ class _Shown:
                 return found
 
     def _number(self, node: Node) -> dict[str, Any]:
-        low, high = self.evaluator.number(node)
+        if isinstance(node, plan.Count) and self.evaluator.on_arrays:
+            low, high = (int((end > self.evaluator.logic.middle).sum()) for end in self.evaluator.ends(node))
+        else:
+            low, high = self.evaluator.number(node)
         return {"n": low} if low == high else {"value": f"{low} to {high}"}
 
     def _scores(
@@ -317,12 +318,8 @@ class _Shown:
         return found
 
     def _asked(self, leaf: Atom) -> dict[str, Any]:
-        column, places = self.scores.column(leaf), self.scores.mentioned(leaf)
-        return {
-            "question": column.question.text,
-            "cells": len(places),
-            "known": int((~np.isnan(self.scores.p[places])).sum()),
-        }
+        question, cells, known = self.scores.asked(leaf)
+        return {"question": question.text, "cells": cells, "known": known}
 
 
 def _plain(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from dsl.plan import Atom
 from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.executor import AtomSource
+from neptune.engine.evaluate.known_atoms import KnownAtoms
+from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.replies import MAX_LOGIT
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 class Silent:
@@ -95,6 +98,8 @@ class ScoreVector:
         for atom in atoms:
             spoken[self.mentioned(atom)] = True
         self.p: Floats = np.where(spoken, p, np.nan)
+        self.skipped = int((np.isnan(p) & spoken).sum())
+        """How many ground atoms that the atoms mention are not known."""
 
     def _calibrated(self, parts: Sequence[tuple[str, FloatArray]]) -> Floats:
         """Return the probabilities of logits, each with what it is calibrated by: NaN where unknown."""
@@ -120,6 +125,11 @@ class ScoreVector:
     def has(self, atom: Atom) -> bool:
         """Tell whether an atom's question is in the vector."""
         return self._key(atom) in self.columns
+
+    def asked(self, atom: Atom) -> tuple[Question, int, int]:
+        """Return the question of one of the atoms, how many ground atoms it speaks of, and how many are known."""
+        places = self.mentioned(atom)
+        return self.column(atom).question, len(places), int((~np.isnan(self.p[places])).sum())
 
     def mentioned(self, atom: Atom) -> IntArray:
         """Return the places of the ground atoms that an atom speaks of, each once, ascending."""
@@ -184,6 +194,89 @@ class ScoreVector:
             known = ~np.isnan(raw)
             table.write(column.flat[known], raw[known])
         return evidence
+
+
+def uncalibrated(context: RunContext) -> bool:
+    """Tell whether scores are taken as the oracle gave them, as logits."""
+    plain = {"T": 1.0, "b": 0.0}
+    return context.logic.uses_logits and all(of == plain for of in context.parameters.to_dict()["oracle"].values())
+
+
+class SeenScores:
+    """What a run has seen of the scores that some atoms mention, for showing it: as :class:`ScoreVector` and its
+    :meth:`~ScoreVector.known`, for scores that are taken as the oracle gave them, and without tensors.
+
+    Parameters
+    ----------
+    context, evidence, atoms
+        As there.
+
+    Attributes
+    ----------
+    skipped
+        How many ground atoms that the atoms mention are not known.
+    """
+
+    def __init__(self, context: RunContext, evidence: Evidence, atoms: Iterable[Atom]) -> None:
+        self._known = KnownAtoms(evidence, context)
+        self._objects = len(evidence.scene)
+        self._atoms: dict[Atom, tuple[Mask, Mask]] = {}
+        mentioned: dict[tuple[Table, str], Mask] = {}
+        for atom in atoms:
+            if atom in self._atoms:
+                continue
+            table = self.table(atom)
+            index = tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])
+            missing = np.isnan(table.logits)
+            here = ~diagonal(self._objects, len(atom.terms))
+            if any(isinstance(t, int) for t in atom.terms):
+                within = np.zeros_like(here)
+                within[index] = True
+                here = here & within
+            if table.symmetric:
+                here = np.triu(here | here.T)
+            self._atoms[atom] = missing, here
+            before = mentioned.get((table, atom.predicate.name))
+            mentioned[table, atom.predicate.name] = here if before is None else before | here
+        self.skipped = sum(
+            int(np.count_nonzero(np.isnan(table.logits) & here)) for (table, _), here in mentioned.items()
+        )
+
+    def known(self) -> SeenScores:
+        """Return what gives atoms as intervals: what is known, as it is."""
+        return self
+
+    def has(self, atom: Atom) -> bool:
+        """Tell whether an atom is among them."""
+        return atom in self._atoms
+
+    def asked(self, atom: Atom) -> tuple[Question, int, int]:
+        """Return the question of one of the atoms, how many ground atoms it speaks of, and how many are known."""
+        missing, here = self._atoms[atom]
+        cells = int(np.count_nonzero(here))
+        return self.table(atom).question, cells, cells - int(np.count_nonzero(missing & here))
+
+    def table(self, atom: Atom) -> Table:
+        """Return the table of an atom's question."""
+        return self._known.table(atom)
+
+    def __call__(self, atom: Atom) -> Tensor:
+        """Return an atom's carrier values over its variables, or their bounds, ``(1 or 2, N, …)``."""
+        low, high = self.ends(atom)
+        return torch.from_numpy(np.stack([low] if low is high else [low, high])).to(self._known.context.logic.dtype)
+
+    def ends(self, atom: Atom) -> tuple[FloatArray, FloatArray]:
+        """Return bounds of an atom's logits over its variables, in the order of its terms."""
+        table, n = self.table(atom), self._objects
+        index = tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])
+        own = diagonal(n, len(atom.terms))[index]
+        with np.errstate(divide="ignore", over="ignore"):
+            p = 1.0 / (1.0 + np.exp(-table.logits[index].astype(np.float64)))
+            logits = np.log(p / (1.0 - p)).astype(np.float32)
+        unknown = np.isnan(logits) & ~own
+        # A pair of one object with itself is never used: guards decide it. Shown as false.
+        low = np.where(own, np.float32(-MAX_LOGIT), np.where(unknown, np.float32(-np.inf), logits))
+        return low, np.where(unknown, np.float32(np.inf), low) if unknown.any() else low
 
 
 class KnownScores:

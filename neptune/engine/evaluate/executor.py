@@ -29,8 +29,10 @@ from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.program import ExecutionContext, Register, Vars, expand_axes, full, missing_axes
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.compile.rules import RULES
-from neptune.engine.evaluate.bounds import Ends, Interval, settled_argmax
-from neptune.engine.evaluate.registers import EndRegisters, EndSource, LazyRegisters
+from neptune.engine.evaluate.bounds import Interval, settled_argmax
+from neptune.engine.evaluate.ends.arithmetic import Ends
+from neptune.engine.evaluate.ends.registers import EndRegisters, EndSource
+from neptune.engine.evaluate.registers import LazyRegisters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,8 +109,8 @@ class Executor:
         self._ends: EndRegisters | None = None
         hard = logic.name == "godel" and self.laws.crisp and not (is_loaded() and torch.is_grad_enabled())
         if hard and objects and isinstance(atoms, EndSource):
-            tau = as_float(parameters.iota_tau)
-            self._ends = EndRegisters(objects, atoms, tau, self._searches, self._rest, self.spend, cell_limit)
+            known = atoms, as_float(parameters.iota_tau), self._searches
+            self._ends = EndRegisters(objects, *known, self._rest, self.spend, cell_limit)
 
     @cached_property
     def _compiler(self) -> Compiler:
@@ -117,8 +119,7 @@ class Executor:
 
     @cached_property
     def _registers(self) -> LazyRegisters:
-        context = self._context(range(self.objects), True, self._branches)
-        return LazyRegisters(self._compiler, context, self.spend)
+        return LazyRegisters(self._compiler, self._context(range(self.objects), True, self._branches), self.spend)
 
     @property
     def on_arrays(self) -> bool:

@@ -12,7 +12,7 @@ from dsl.plan import Atom, Predicate, make
 from neptune.algebra.arrays import Array, ArrayLogic
 from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.bounds import unasked
+from neptune.engine.evaluate.ends.arithmetic import unasked
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from dsl.plan import CountTrue, Describe, ExpectationOver, Node, walk
-from neptune.engine.evaluate.bounds import Ends, probability
+from neptune.engine.evaluate.ends.arithmetic import Ends, probability
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.schedule.state import Mask
 

@@ -12,7 +12,7 @@ from neptune.algebra.convert import as_float
 from neptune.algebra.late import torch
 from neptune.answer import Answer, Usage
 from neptune.engine import Engine
-from neptune.engine.evaluate.bounds import Ends
+from neptune.engine.evaluate.ends.arithmetic import Ends
 from neptune.engine.evaluate.executor import Executor, WorkError
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence, Want

@@ -8,16 +8,32 @@ from functools import lru_cache
 
 import numpy as np
 
-from dsl.plan import And, Count, CountTrue, Describe, Description, Exists, Node, Number, substitute
+from dsl.plan import (
+    And,
+    Count,
+    CountTrue,
+    Describe,
+    Description,
+    Exists,
+    ExpectationOver,
+    Node,
+    Number,
+    make,
+    substitute,
+)
 from dsl.rewrites.elimination import width
 from neptune.algebra.arrays import Array, ArrayLogic, clamped
+from neptune.algebra.late import torch
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.arrays import Cells, Settings
-from neptune.engine.evaluate.bounds import Fit
+from neptune.engine.evaluate.bounds import Fit, largest, softmax_bounds
 from neptune.engine.evaluate.executor import WIDE, Executor
 from neptune.engine.interpret.values import NeedKind
 from neptune.engine.session import readout
 from neptune.engine.session.readout import Reading
+
+SHARP = 0.5
+"""Below this temperature the logits of a softmax, within their limits, lie further apart than arrays take them."""
 
 
 @lru_cache(maxsize=4096)
@@ -96,7 +112,7 @@ class BoundedNeeds:
         """Return the object that fits a closed description best, whether it is settled, bounds of how likely it is the
         one, and how well each object fits, as far as is known."""
         low, high = self.ends(description)
-        best, settled = self.largest(low.internal, high.internal)
+        best, settled = largest(self._evaluator.logic, low.internal, high.internal)
         tau = self._settings.iota_tau
         weight = float(self._logic.weights(low.logits, tau)[best])
         ends = (weight, weight) if low is high else self._share(low.logits, high.logits, best, tau)
@@ -154,7 +170,7 @@ class BoundedNeeds:
     def _object(self, prepared: Node, node: Node) -> Reading | None:
         assert isinstance(prepared, Description)
         low, high = self.ends(prepared)
-        best, settled = self.largest(low.internal, high.internal)
+        best, settled = largest(self._evaluator.logic, low.internal, high.internal)
         weights = self._logic.weights(low.logits, self._settings.iota_tau)
         ranks, known = self._logic.ranks(low.internal), low is high
         ends = None if known else self._share(low.logits, high.logits, best, self._settings.iota_tau)
@@ -165,43 +181,73 @@ class BoundedNeeds:
 
     def _text(self, prepared: Node, node: Node) -> Reading | None:
         assert isinstance(prepared, Describe)
-        if prepared.about is not None:
-            return None
         parts = [self.ends(body) for body in prepared.bodies]
         low, high = (np.concatenate([np.reshape(p[k].internal, 1) for p in parts]) for k in (0, 1))
         known = all(a is b for a, b in parts)
-        best, settled = self.largest(low, high)
+        best, settled = largest(self._evaluator.logic, low, high)
         logits = self._logic.to_logits(low)
         if not known:
             logits = (logits.clip(-50, 50) + self._logic.to_logits(high).clip(-50, 50)) / 2
         scores = self._logic.choice(clamped(logits))
-        ends = None if known else self._share(self._logic.to_logits(low), self._logic.to_logits(high), best, 1.0)
-        tie = int((scores == scores[best]).sum()) > 1
-        reading = readout.text(prepared.values[best], float(scores[best]), tie, settled, ends)
-        if prepared.presupposes:
+        tie, chance, ends = int((scores == scores[best]).sum()) > 1, float(scores[best]), None
+        if prepared.about is not None:
+            chance, ends = self._mixture(prepared, best)
+        elif not known:
+            ends = self._share(self._logic.to_logits(low), self._logic.to_logits(high), best, 1.0)
+        reading = readout.text(prepared.values[best], chance, tie, settled, ends)
+        if prepared.presupposes and prepared.about is None:
             unmatched, several, fit = self.fit_of_values(prepared.bodies)
             reading = replace(reading, unmatched=unmatched, several=several, fit=fit)
         return reading
 
-    def largest(self, low: Array, high: Array) -> tuple[int, bool]:
-        """Return the index of the largest value and whether it is settled:
-        :func:`~neptune.engine.evaluate.bounds.settled_argmax`."""
-        low, high = self._logic.ranks(low), self._logic.ranks(high)
-        best = int(low.argmax())
-        settled = not (high[:best] >= low[best]).any() and not (high[best + 1 :] > low[best]).any()
-        if not settled:
-            best = int((low.clip(-50.0, 50.0) + high.clip(-50.0, 50.0)).argmax())
-        return best, bool(settled)
+    def _mixture(self, node: Describe, best: int) -> tuple[float, tuple[float, float] | None]:
+        """Return the probability of a value of the object meant, the objects weighed; and bounds where it is open."""
+        assert node.about is not None
+        (var, description), tau = node.about, self._settings.iota_tau
+        said = [self.ends(make(Description, var, b.body)) for b in node.bodies if isinstance(b, ExpectationOver)]
+        fits, own = self.ends(description), np.arange(len(said)) == best
+        lows, highs = (clamped(np.array([part[k].logits for part in said]).T.astype(np.float64)) for k in (0, 1))
+        if fits[0] is fits[1] and all(low is high for low, high in said):
+            weights = self._logic.weights(fits[0].logits.astype(np.float64), tau)
+            chance = (weights[:, None] * self._logic.softmax(lows)).sum(-2)[best]
+            return float(fits[0].logits.dtype.type(chance)), None
+        least = self._logic.softmax(np.where(own, lows, highs))[:, best]
+        most = self._logic.softmax(np.where(own, highs, lows))[:, best]
+        ends = [clamped(cells.logits.astype(np.float64)) for cells in fits]
+        if tau == 0.0:
+            possible = ends[1] >= ends[0].max()
+            low, high = float(least[possible].min()), float(most[possible].max())
+        else:
+            w_low, w_high = (np.exp(end / tau) for end in ends)
+            low, high = _extreme(w_low, w_high, least, upper=False), _extreme(w_low, w_high, most, upper=True)
+        return (low + high) / 2, (low, high)
 
     def _share(self, low: Array, high: Array, index: int, tau: float) -> tuple[float, float]:
         """Return bounds of one cell's share of a softmax: :func:`~neptune.engine.evaluate.bounds.softmax_bounds`."""
         if tau == 0.0:
             return 0.0, 1.0
+        if tau < SHARP:
+            return softmax_bounds(torch.from_numpy(low), torch.from_numpy(high), index, tau)
         low, high = clamped(low), clamped(high)
         own = np.arange(len(low)) == index
-        ends = np.array((np.where(own, low, high), np.where(own, high, low)), dtype=np.float64)
-        least, most = self._logic.softmax(ends / tau)[:, index].tolist()
-        return least, most
+        # In float32, as tensors have it: bounds that meet there meet here.
+        least, most = (
+            self._logic.choice(ends / np.float32(tau))[index]
+            for ends in (np.where(own, low, high), np.where(own, high, low))
+        )
+        return float(least), float(most)
+
+
+def _extreme(w_low: Array, w_high: Array, r: Array, *, upper: bool) -> float:
+    """Return :func:`neptune.engine.compile.descriptions.fractional_bounds` of one row, operation by operation."""
+    order = (-r if upper else r).argsort(kind="stable")
+    w_low, w_high, r = w_low[order], w_high[order], r[order]
+    running = np.zeros((4, len(r) + 1))
+    np.cumsum((w_high, w_high * r, w_low, w_low * r), axis=-1, out=running[:, 1:])
+    total, weighted = running[:2] + running[2:, -1:] - running[2:]
+    tiny = np.finfo(np.float64).tiny
+    ratios = np.where(total > 0, weighted / np.maximum(total, tiny), 0.0 if upper else 1.0)
+    return float((ratios.max() if upper else ratios.min()).clip(0.0, 1.0))
 
 
 def _floats(values: Array) -> tuple[float, ...]:

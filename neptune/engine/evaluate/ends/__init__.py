@@ -1,0 +1,1 @@
+"""Bounds of formulas as arrays: what the schedule looks at between two rounds."""

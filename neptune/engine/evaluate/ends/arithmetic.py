@@ -1,0 +1,134 @@
+"""Bounds in NumPy, for tables of a few objects: what :mod:`neptune.engine.compile` does in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.plan import Term
+from neptune.algebra.convert import LOGIT_LIMIT
+from neptune.engine.evidence.indexing import diagonal
+
+if TYPE_CHECKING:
+    pass
+
+Array = NDArray[Any]
+Ends = tuple[Array, Array]
+"""Lower and upper bounds; the same array twice where the values are known."""
+
+
+def probability(logits: Array) -> Array:
+    """Return σ of logits, float32, any shape: :func:`neptune.algebra.convert.to_probability`."""
+    p = np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))), dtype=np.float32)
+    tied = (p == 0.5) & (logits != 0)
+    if tied.any():
+        ulp = np.finfo(np.float32).eps
+        p[tied] = np.where(logits[tied] > 0, 0.5 + ulp / 2, 0.5 - ulp / 4)
+    return p
+
+
+def logit(p: Array) -> Array:
+    """Return the logits of probabilities, float32, any shape; ∓∞ at 0 and 1."""
+    exact = p.astype(np.float64)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(exact / (1.0 - exact)).astype(np.float32))
+
+
+def weights(logits: Array, tau: float) -> Array:
+    """Return the softmax of logits over the last axis, as :func:`neptune.algebra.iota.weights` does; float64."""
+    if tau == 0.0:
+        return np.asarray(logits.argmax(-1)[..., None] == np.arange(logits.shape[-1])).astype(np.float64)
+    cells = logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT)
+    raised = np.exp(((cells - cells.max(-1, keepdims=True)) / np.float32(tau)).astype(np.float64))
+    return np.asarray((raised / raised.sum(-1, keepdims=True)).astype(np.float32).astype(np.float64))
+
+
+def expectation_ends(fits: Ends, said: Ends, tau: float) -> Ends:
+    """Return bounds of what is said of a described object, over all axes but the last.
+
+    Parameters
+    ----------
+    fits
+        Bounds of the description's logits, ``(…, N)``.
+    said
+        Bounds of the probabilities of what is said, of shapes that broadcast with it.
+    tau
+        The temperature of the description; 0 picks the largest alone.
+    """
+    shape = np.broadcast_shapes(fits[0].shape, said[0].shape)
+    # Nothing asked yet of what is said: whatever the weights, the ends are 0 and 1.
+    nothing, anything = tau != 0.0 and not said[0].any(), tau != 0.0 and bool((said[1] == 1.0).all())
+    if nothing and anything:
+        return np.zeros(shape[:-1], np.float32), np.ones(shape[:-1], np.float32)
+    low, high = (np.minimum(np.maximum(end.astype(np.float64), -LOGIT_LIMIT), LOGIT_LIMIT) for end in fits)
+    if tau == 0.0:
+        possible = high >= low.max(-1, keepdims=True)
+        least, most = np.where(possible, said[0], 1.0).min(-1), np.where(possible, said[1], 0.0).max(-1)
+    else:
+        peak = np.maximum.reduce(high, axis=-1, keepdims=True)
+        least, most = _fractional_ends(np.exp((low - peak) / tau), np.exp((high - peak) / tau), said, shape)
+        least = np.zeros(shape[:-1]) if nothing else least
+        most = np.ones(shape[:-1]) if anything else most
+    return tuple(  # type: ignore[return-value]
+        np.asarray(np.minimum(np.maximum(end, 0.0), 1.0).astype(np.float32)) for end in (least, most)
+    )
+
+
+def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, ...]) -> Ends:
+    """Return the least of ``Σ w·r / Σ w`` over ``w_low ≤ w ≤ w_high``, along the last axis, for r the lower ends of
+    what is said, and the most of it for the upper ends.
+
+    See :func:`neptune.engine.compile.descriptions.fractional_bounds`; all broadcast to `shape`, ``(…, n)``. The least
+    has the larger weights before some place in the order of r, and the smaller ones from there; the most the other way
+    round.
+    """
+    n = shape[-1]
+    wide = np.empty((3, 2, *shape))
+    wide[0, 0], wide[0, 1] = w_high, w_low
+    wide[1, 0], wide[1, 1] = w_low, w_high
+    wide[2, 0], wide[2, 1] = said
+    first, then, r = wide.reshape(3, -1, n)
+    rows = len(r)
+    order = r.argsort(axis=-1, kind="stable")
+    order += np.arange(0, rows * n, n)[:, None]
+    # Weights before each place and from it, and the same times r: sums alone, as a difference of them would lose small
+    # weights beside a large one.
+    stacked = np.empty((2, 2, rows, n))
+    r = r.take(order)
+    first.take(order, out=stacked[0, 0])
+    then.take(order, out=stacked[1, 0])
+    np.multiply(stacked[:, 0], r, out=stacked[:, 1])
+    before, after = np.zeros((2, 2, rows, n + 1))
+    stacked[0].cumsum(-1, out=before[..., 1:])
+    stacked[1, ..., ::-1].cumsum(-1, out=after[..., -2::-1])
+    before += after
+    total, weighted = before.reshape(2, 2, -1, n + 1)
+    found = np.empty_like(total)
+    found[0], found[1] = 1.0, 0.0  # of nothing
+    np.divide(weighted, total, out=found, where=total > 0)
+    return found[0].min(-1).reshape(shape[:-1]), found[1].max(-1).reshape(shape[:-1])
+
+
+@lru_cache(maxsize=1024)
+def unasked(n: int, terms: tuple[Term, ...]) -> tuple[Ends, Ends]:
+    """Return bounds of an atom of which nothing has been asked, over its variables in the order of its terms, as logits
+    and as probabilities: a pair of one object with itself is never used, and shown as 0. Read-only."""
+    own = diagonal(n, len(terms))[tuple([t if isinstance(t, int) else slice(None) for t in terms])]
+    low = np.where(own, np.float32(0.0), np.float32(-np.inf))
+    ends = low, low if own.all() else np.asarray(-low)
+    chances = probability(ends[0]), probability(ends[1])
+    for array in (*ends, *chances):
+        array.flags.writeable = False
+    return ends, chances
+
+
+def placed(array: Array, have: Sequence[str], want: Sequence[str]) -> Array:
+    """Return an array over `have` with its axes in the order of `want`, of length 1 where it has none."""
+    kept = [v for v in want if v in have]
+    if list(have) != kept:
+        array = array.transpose([have.index(v) for v in kept])
+    return array if len(kept) == len(want) else array[tuple(slice(None) if v in have else None for v in want)]

@@ -1,0 +1,352 @@
+"""Bounds of formulas as arrays, node by node, each computed once: in NumPy, for godel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from dsl.errors import LimitError
+from dsl.plan import (
+    And,
+    Atom,
+    Compare,
+    Const,
+    Count,
+    Description,
+    Exists,
+    ExpectationOver,
+    Forall,
+    Node,
+    Not,
+    Number,
+    Or,
+    Same,
+)
+from neptune.engine.compile.quantifiers import search_of
+from neptune.engine.evaluate.ends.arithmetic import Ends, expectation_ends, logit, placed, probability, unasked, weights
+from neptune.engine.evidence.tables import Table
+
+if TYPE_CHECKING:
+    pass
+
+
+@runtime_checkable
+class EndSource(Protocol):
+    """Gives what is known of atoms as arrays."""
+
+    def ends(self, atom: Atom) -> Ends:
+        """Return bounds of an atom's logits over its variables, in the order of its terms: float32 arrays, the same one
+        twice where all are known."""
+        ...
+
+    def table(self, atom: Atom) -> Table:
+        """Return the table that they hang on."""
+        ...
+
+
+class EndRegisters:
+    """Bounds of formulas as arrays of logits, node by node: what the schedule looks at between two rounds.
+
+    The same values as those of :class:`LazyRegisters` for godel with hard quantifiers, in NumPy: a table of a few
+    objects takes less time than the call that computes it, and NumPy's calls take a fraction of torch's. What does not
+    depend on a table that answers were written to stays. Arrays are float32, over the sorted free variables; where a
+    value is known, both ends are one array.
+
+    Parameters
+    ----------
+    objects
+        N ≥ 1.
+    atoms
+        What is known of atoms.
+    iota_tau
+        The temperature of descriptions.
+    searched
+        Blocks of variables that must all differ are searched, which is not done here.
+    rest
+        Gives the ends of nodes that have no rule here.
+    spend
+        Is told of the work that each takes, in cells of tables.
+    cells
+        The most cells of a table; a larger one is a :class:`dsl.LimitError`.
+
+    Attributes
+    ----------
+    probabilities
+        For expectations the ends as probabilities: what they are before they become logits.
+    """
+
+    def __init__(
+        self,
+        objects: int,
+        atoms: EndSource,
+        iota_tau: float,
+        searched: bool,
+        rest: Callable[[Node], Ends],
+        spend: Callable[[int], None],
+        cells: int,
+    ) -> None:
+        self._n, self._atoms, self._tau, self._searched = objects, atoms, iota_tau, searched
+        self._rest, self._spend, self._cells = rest, spend, cells
+        self._memo: dict[Node, Ends] = {}
+        self.probabilities: dict[Node, Ends] = {}
+        self._chances: dict[Node, Ends] = {}
+        self._seen: dict[Table, int] = {}
+        self._of: dict[Node, frozenset[Table]] = {}
+        self._peaks: dict[Node, int] = {}
+
+    def forget(self) -> None:
+        """Drop what depends on tables that were written to."""
+        changed = {table for table, writes in self._seen.items() if table.writes != writes}
+        if changed:
+            for node in [node for node in self._memo if not changed.isdisjoint(self._of[node])]:
+                del self._memo[node]
+            for table in changed:
+                self._seen[table] = table.writes
+
+    def truth(self, node: Node) -> Ends:
+        """Return the ends of a formula."""
+        found = self._memo.get(node)
+        if found is None:
+            axes = len(node.free)
+            cells = self._n**axes
+            if cells > self._cells:
+                raise LimitError("tensor_cells", self._cells, cells, what=f"a formula of {axes} variables")
+            self._tables(node)
+            self._spend(cells)
+            rule = _RULES.get(type(node))
+            found = self._memo[node] = self._rest(node) if rule is None else rule(self, node)
+            self._chances.pop(node, None)
+        return found
+
+    def over(self, node: Description | Count) -> Ends:
+        """Return the ends of the body of a description or count, the axis of its variable last."""
+        return self._turned(node, self.truth(node.body))
+
+    def read(self, node: Node, chances: bool) -> Ends:
+        """Return the ends of a formula, or of the body of a description or count (:meth:`over`); `chances`: as
+        probabilities."""
+        found = None if chances else self._memo.get(node)
+        if found is not None:
+            return found
+        if isinstance(node, Description | Count):
+            return self._turned(node, self._said(node.body) if chances else self.truth(node.body))
+        return self._said(node) if chances else self.truth(node)
+
+    def _turned(self, node: Description | Count, ends: Ends) -> Ends:
+        low, high = ends
+        order = sorted(node.body.free)
+        if node.var not in node.body.free:
+            shape = (*low.shape, self._n)
+            wide = np.broadcast_to(low[..., None], shape)
+            return wide, wide if low is high else np.broadcast_to(high[..., None], shape)
+        at = order.index(node.var)
+        if at == len(order) - 1:
+            return low, high
+        turned = np.moveaxis(low, at, -1)
+        return turned, turned if low is high else np.moveaxis(high, at, -1)
+
+    def weigh_together(self, formulas: Sequence[Node]) -> None:
+        """Compute at once what is said of the object of one description that is not settled: each value of a sort."""
+        alike: dict[Description, list[ExpectationOver]] = {}
+        for node in formulas:
+            if not isinstance(node, ExpectationOver) or node.pick or node.free or node in self._memo:
+                continue
+            if node.var in node.body.free:
+                alike.setdefault(node.description, []).append(node)
+        for description, nodes in alike.items():
+            fits = self.over(description)
+            if len(nodes) < 2 or fits[0] is fits[1]:
+                continue
+            said = [self._said(node.body) for node in nodes]
+            rows = tuple(np.array([ends[k] for ends in said]) for k in (0, 1))
+            least, most = expectation_ends(fits, (rows[0], rows[1]), self._tau)
+            for node, low, high in zip(nodes, least, most, strict=True):
+                self._tables(node)
+                self._spend(1)
+                self.probabilities[node] = ends = np.asarray(low), np.asarray(high)
+                self._memo[node] = logit(ends[0]), logit(ends[1])
+
+    def peak(self, node: Node) -> int:
+        """Return the cells of the largest table that a value took."""
+        found = self._peaks.get(node)
+        if found is None:
+            own = len(node.free) + isinstance(node, Description | Count)
+            found = self._peaks[node] = max(self._n**own, *(self.peak(child) for child in node.children), 1)
+        return found
+
+    def _tables(self, node: Node) -> frozenset[Table]:
+        """Return the tables that a node depends on, their state noted before they are read."""
+        found = self._of.get(node)
+        if found is None:
+            if isinstance(node, Atom):
+                table = self._atoms.table(node)
+                self._seen.setdefault(table, table.writes)
+                found = frozenset((table,))
+            else:
+                found = frozenset[Table]().union(*(self._tables(child) for child in node.children))
+            self._of[node] = found
+        return found
+
+    # --- rules ---
+
+    def _atom(self, node: Atom) -> Ends:
+        low, high = self._atoms.ends(node)
+        names = [t for t in node.terms if isinstance(t, str)]
+        order = [names.index(v) for v in sorted(names)]
+        if order == list(range(len(names))):
+            return low, high
+        turned = low.transpose(order)
+        return turned, turned if low is high else high.transpose(order)
+
+    def _const(self, node: Const) -> Ends:
+        value = np.asarray(logit(np.asarray(node.value, np.float32)))
+        return value, value
+
+    def _same(self, node: Same) -> Ends:
+        given = [t for t in node.terms if isinstance(t, int)]
+        if len(node.free) + len(given) != 2 or len(given) == 2:
+            return self._rest(node)
+        same = np.arange(self._n) == given[0] if given else np.eye(self._n, dtype=np.bool_)
+        value = np.where(same, np.float32(np.inf), np.float32(-np.inf))
+        return value, value
+
+    def _not(self, node: Not) -> Ends:
+        low, high = self.truth(node.body)
+        if low is high:
+            return (known := -low), known
+        return -high, -low
+
+    def _junction(self, node: And | Or) -> Ends:
+        join, free = np.minimum if isinstance(node, And) else np.maximum, node.free
+        found: Ends | None = None
+        for operand in node.operands:
+            a, b = self.truth(operand)
+            if len(operand.free) < len(free):
+                index = _among(operand.free, free)
+                a, b = (wide := a[index]), wide if a is b else b[index]
+            if found is not None:
+                exact, a = found[0] is found[1] and a is b, join(found[0], a)
+                b = a if exact else join(found[1], b)
+            found = a, b
+        assert found is not None
+        return found if found[0].ndim == 0 else self._wide(found, (want := sorted(free)), want)
+
+    def _quantified(self, node: Exists | Forall) -> Ends:
+        if self._searched and search_of(node) is not None:
+            return self._rest(node)
+        low, high = self.truth(node.body)
+        if node.var not in node.body.free:
+            return low, high
+        axis = sorted(node.body.free).index(node.var)
+        reduce = np.maximum.reduce if isinstance(node, Exists) else np.minimum.reduce
+        reduced = np.asarray(reduce(low, axis))
+        return reduced, reduced if low is high else np.asarray(reduce(high, axis))
+
+    def _expectation(self, node: ExpectationOver) -> Ends:
+        low, high = self.truth(node.body)
+        description, rest = node.description, sorted(node.free)
+        said = self._said(node.body)
+        if node.var not in node.body.free:
+            self.probabilities[node] = self._wide(said, sorted(node.body.free), rest)
+            return self._wide((low, high), sorted(node.body.free), rest)
+        want = (*rest, node.var)
+        own = tuple(node.var if v == description.var else v for v in (*sorted(description.free), description.var))
+        fits, said = self._spread(self.over(description), own, want), self._spread(said, sorted(node.body.free), want)
+        tau = 0.0 if node.pick else self._tau
+        if fits[0] is fits[1]:
+            w = weights(fits[0], tau)
+            least, most = ((w * end).sum(-1).clip(0.0, 1.0).astype(np.float32) for end in said)
+            most = least if said[0] is said[1] else most
+        else:
+            least, most = expectation_ends(fits, said, tau)
+        ends = self.probabilities[node] = self._wide((least, most), rest, rest)
+        return (made := logit(ends[0])), made if ends[0] is ends[1] else logit(ends[1])
+
+    def _compared(self, node: Compare) -> Ends:
+        """As :func:`neptune.engine.compile.counts.comparison` has it, each end from the ends that it rises with."""
+        left, right, op = node.left, node.right, node.op
+        if not isinstance(left, Count) or not isinstance(right, Count | Number):
+            return self._rest(node)
+        want = sorted(node.free)
+        a = self._at_least(left, want)
+        if isinstance(right, Count):
+            b = self._at_least(right, want)
+            if op in ("==", "!="):
+                just = [[np.minimum(x[k][..., :-1], -x[1 - k][..., 1:]) for x in (a, b)] for k in (0, 1)]
+                low, high = (np.minimum(*both).max(-1) for both in just)
+            else:
+                more, less = (a, b) if op in (">", "<=") else (b, a)
+                low, high = (np.minimum(more[k][..., 1:-1], -less[1 - k][..., 1:-1]).max(-1) for k in (0, 1))
+            falls = op in ("!=", ">=", "<=")
+        else:
+            value, falls = right.value, op in ("!=", "<", "<=")
+            if value != int(value) and op in ("==", "!="):
+                return self._rest(node)
+            # A count is never a fraction: the neighbour that keeps the comparison's meaning.
+            k = int(np.floor(value)) + 1 if op in (">", "<=") else int(np.ceil(value))
+            here, more_at = (min(max(j, 0), self._n + 1) for j in (k, k + 1))
+            low, high = a[0][..., here], a[1][..., here]
+            if op in ("==", "!="):
+                low, high = np.minimum(low, -a[1][..., more_at]), np.minimum(high, -a[0][..., more_at])
+        low, high = (-high, -low) if falls else (low, high)
+        known = a[0] is a[1] and (isinstance(right, Number) or b[0] is b[1])
+        return (made := np.asarray(low)), made if known else np.asarray(high)
+
+    def _at_least(self, node: Count, want: Sequence[str]) -> Ends:
+        """Return how true it is that at least 0, 1, … N + 1 objects count, over `want` and this number, as logits."""
+        low, high = self._spread(self.over(node), (*sorted(node.free), "#"), (*want, "#"))
+        each = []
+        for cells in (low,) if low is high else (low, high):
+            ends = np.full((*cells.shape[:-1], 1), np.inf, dtype=cells.dtype)
+            each.append(np.concatenate([ends, -np.sort(-cells, axis=-1), -ends], -1))
+        return each[0], each[-1]
+
+    def _said(self, body: Node) -> Ends:
+        """Return the ends of a formula as probabilities."""
+        low, high = self.truth(body)
+        found = self.probabilities.get(body) or self._chances.get(body)
+        if found is None:
+            known = unasked(self._n, body.terms) if isinstance(body, Atom) else None
+            if known is not None and low is known[0][0]:
+                found = known[1]
+            else:
+                p = probability(low)
+                found = p, p if low is high else probability(high)
+            self._chances[body] = found
+        return found
+
+    def _spread(self, ends: Ends, have: Sequence[str], want: Sequence[str]) -> Ends:
+        low = placed(ends[0], have, want)
+        return low, low if ends[0] is ends[1] else placed(ends[1], have, want)
+
+    def _wide(self, ends: Ends, have: Sequence[str], want: Sequence[str]) -> Ends:
+        shape = (self._n,) * len(want)
+        if have == want and ends[0].shape == shape:
+            return ends
+        low, high = self._spread(ends, have, want)
+        if low.shape == shape:
+            return low, high
+        return (wide := np.broadcast_to(low, shape)), wide if low is high else np.broadcast_to(high, shape)
+
+
+@lru_cache(maxsize=4096)
+def _among(some: frozenset[str], free: frozenset[str]) -> tuple[slice | None, ...]:
+    """Return the index that puts an array over some variables among those over more."""
+    return tuple([slice(None) if v in some else None for v in sorted(free)])
+
+
+_RULES: dict[type[Node], Callable[[EndRegisters, Any], Ends]] = {
+    Atom: EndRegisters._atom,
+    Const: EndRegisters._const,
+    Same: EndRegisters._same,
+    Not: EndRegisters._not,
+    And: EndRegisters._junction,
+    Or: EndRegisters._junction,
+    Exists: EndRegisters._quantified,
+    Forall: EndRegisters._quantified,
+    ExpectationOver: EndRegisters._expectation,
+    Compare: EndRegisters._compared,
+}
