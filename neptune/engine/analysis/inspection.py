@@ -30,6 +30,7 @@ from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import node_of
 from neptune.engine.schedule.stopping import Goal, Kind, fitting
 from neptune.engine.session.answers import answer_of, checked_once
+from neptune.engine.session.forms.ready import ready
 from neptune.engine.session.precompiled import told
 from neptune.engine.session.session import Session
 from neptune.scene import Scene
@@ -177,14 +178,16 @@ def inspect(
         If the program is wrong.
     """
     context = engine.context.under(presuppositions)
-    checked = checked_once(context, program)
-    if checked.program.dialect == PATCHES:
-        return None
     evidence = context.evidence(scene)
     rerun: tuple[Answer, _Watch, _Watcher] | None = None
-    if decided is None or flips or not context.schedule or context.narrowing or told(checked.program, 1):
-        rerun = _rerun(context, checked.program, evidence)
-        decided = rerun[1].decided
+    made = None if decided is None or flips or context.narrowing else ready(context, program, len(scene))
+    if decided is None or made is None or made.told:
+        checked = checked_once(context, program)
+        if checked.program.dialect == PATCHES:
+            return None
+        if decided is None or flips or not context.schedule or context.narrowing or told(checked.program, 1):
+            rerun = _rerun(context, checked.program, evidence)
+            decided = rerun[1].decided
     goals = [goal for goal, _ in decided]
     atoms = [n for goal in goals for n in plan.walk(goal.node) if isinstance(n, Atom)]
     of = SeenScores if uncalibrated(context) and not flips else ScoreVector

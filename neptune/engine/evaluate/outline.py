@@ -91,6 +91,12 @@ def outline(node: Node) -> Outline:
 
 
 @cached(LRUCache(OUTLINES_KEPT), lock=Lock())
+def text_of(node: Node) -> str:
+    """Return a plan as text."""
+    return plan.show(node)
+
+
+@cached(LRUCache(OUTLINES_KEPT), lock=Lock())
 def guarded(node: Node) -> Outline:
     """Return the outline of a plan with its guards inserted, from the cache if it is there."""
     return outline(insert_guards(node))

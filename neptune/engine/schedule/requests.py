@@ -43,6 +43,8 @@ class Asker:
         self.known = KnownAtoms(evidence, context)
         self.objects = len(evidence.scene)
         self.spent = self.strayed = False
+        self.pushed: dict[Node, Node] = {}
+        """Plans whose quantifiers have been pushed inward."""
         self.decisions: list[Decision] = []
         """What the schedule worked towards, in order; `strayed`: something was asked that no schedule chose."""
 
@@ -97,7 +99,11 @@ class Asker:
                 table = self.known.table(atom)
                 self.usage.cache_hits += int(table.known(table.normalised(self._tuples(atom))).sum())
         # Soft quantifiers obey no law by which they could be pushed inward.
-        pushed = push_down(node) if as_float(self.context.parameters.quantifier_tau) == 0.0 else node
+        pushed = (
+            (self.pushed.get(node) or push_down(node))
+            if as_float(self.context.parameters.quantifier_tau) == 0.0
+            else node
+        )
         outcome = self.work_towards(Goal(kind, pushed), self.context.schedule, evaluator)
         if outcome == "heavy":
             hits = self.usage.cache_hits

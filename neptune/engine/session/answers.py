@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import dsl
 from dsl.check.checker import Checked
 from dsl.errors import LimitError, ProgramError
-from dsl.plan import Const
+from dsl.plan import Const, Node
 from dsl.syntax import ast
+from dsl.syntax.spelling import PATCHES
 from neptune.algebra import ProbabilisticTensor
 from neptune.algebra.late import no_grad
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.narrowed import NarrowedEvidence
+from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
 from neptune.engine.interpret.values import (
     DescribedObject,
     Evaluator,
+    Need,
     ObjectRef,
     Region,
     kind_name,
@@ -29,6 +33,7 @@ from neptune.engine.interpret.values import (
 from neptune.engine.patches.interpreter import interpreter_for
 from neptune.engine.recorded import Followed, Position, texts_of
 from neptune.engine.schedule import cascade
+from neptune.engine.session.forms.ready import Ready, ready
 from neptune.engine.session.outside import Abstain
 from neptune.engine.session.readout import Reading, answer
 from neptune.engine.session.session import Session
@@ -44,25 +49,23 @@ OUTSIDE = "out of domain"
 def run_program(context: RunContext, program: str | ast.Program, scene: Scene, budget: int | None = None) -> Answer:
     """Run a program on a scene; see :meth:`neptune.Engine.run`."""
     conventions = context.vocabulary, context.limits, context.distinct_variables, context.semantics
+    made = ready(context, program, len(scene))
+    if made is not None:
+        try:
+            return _run_ready(context, made, scene, budget)
+        except ProgramError as error:
+            raise error.with_source(str(program)) if error.source is None else error
     text = texts_of(*conventions, context.dialect).text(program) if isinstance(program, str) else None
     if text is None:
         checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits, dialect=context.dialect)
     else:
         checked = text.checked
-    evidence = context.evidence(scene)
-    doubt = evidence.doubt(context.oracle)
-    said = "" if doubt is None else str(doubt)
-    if doubt is not None and context.out_of_domain == "abstain":
+    session, evidence, said = _begun(context, scene, budget)
+    if session is None:
         # Nothing is asked: what the networks say of such a picture means nothing, and a server would be paid for it.
         notes = tuple(checked.notes)
         return Answer(None, "nothing", abstained=True, settled=False, notes=notes, why=OUTSIDE, out_of_domain=said)
-    if budget is not None and (context.budget is None or budget < context.budget):
-        context = replace(context, budget=budget)
-    if context.narrowing is not None:
-        context, evidence = cascade.begin(context, evidence)
-    session = Session(context, evidence, arrays=True)
-    if context.watch is not None:
-        context.watch(session)
+    context = session.context
 
     def interpreter(evaluator: Evaluator) -> Interpreter:
         made = interpreter_for(checked.program, evaluator, *conventions, context.inputs)
@@ -78,13 +81,50 @@ def run_program(context: RunContext, program: str | ast.Program, scene: Scene, b
             answer = answer_of(interpreter(session), session, checked.program)
         else:
             answer = _answered(Followed(text, session, interpreter, len(scene)), session, checked.program.body[-1])
-        if isinstance(evidence, NarrowedEvidence):
-            answer = cascade.end(answer, context, evidence, session.goals)
-        return replace(answer, out_of_domain=said) if said else answer
+        return _ended(answer, session, evidence, said)
     except ProgramError as error:
         if isinstance(program, str) and error.source is None:
             error.with_source(program)
         raise
+
+
+def _begun(context: RunContext, scene: Scene, budget: int | None) -> tuple[Session | None, Evidence, str]:
+    """Return the session of a run, its evidence, and why the picture is out of domain; no session, if nothing is asked
+    then."""
+    evidence = context.evidence(scene)
+    doubt = evidence.doubt(context.oracle)
+    said = "" if doubt is None else str(doubt)
+    if doubt is not None and context.out_of_domain == "abstain":
+        return None, evidence, said
+    if budget is not None and (context.budget is None or budget < context.budget):
+        context = replace(context, budget=budget)
+    if context.narrowing is not None:
+        context, evidence = cascade.begin(context, evidence)
+    session = Session(context, evidence, arrays=True)
+    if context.watch is not None:
+        context.watch(session)
+    return session, evidence, said
+
+
+def _ended(answer: Answer, session: Session, evidence: Evidence, said: str) -> Answer:
+    """Return the answer of a run with what is to be said of it at the end."""
+    if isinstance(evidence, NarrowedEvidence):
+        answer = cascade.end(answer, session.context, evidence, session.goals)
+    return replace(answer, out_of_domain=said) if said else answer
+
+
+def _run_ready(context: RunContext, made: Ready, scene: Scene, budget: int | None) -> Answer:
+    """Run a program that is made ready."""
+    session, evidence, said = _begun(context, scene, budget)
+    if session is None:
+        return Answer(None, "nothing", abstained=True, settled=False, why=OUTSIDE, out_of_domain=said)
+    session.foresee_plan(made.need.of, made.made, made.pushed)
+    at = Position(())
+    try:
+        reading = _guessed(_of_need(made.need, at, session, made.line), at, session)
+        return _ended(_concluded(reading, at, session, made.names), session, evidence, said)
+    except Abstain as reason:
+        return _ended(_abstained(at, session, reason), session, evidence, said)
 
 
 def checked_once(context: RunContext, program: str | ast.Program) -> Checked:
@@ -99,6 +139,17 @@ def checked_once(context: RunContext, program: str | ast.Program) -> Checked:
         conventions = context.vocabulary, context.limits, context.distinct_variables, context.semantics
         return texts_of(*conventions, context.dialect).text(program).checked
     return dsl.check(program, vocabulary=context.vocabulary, limits=context.limits, dialect=context.dialect)
+
+
+def is_over_regions(context: RunContext, program: str | ast.Program, objects: int) -> bool:
+    """Tell whether a program is one over regions.
+
+    Raises
+    ------
+    dsl.ProgramError
+        If it is wrong.
+    """
+    return ready(context, program, objects) is None and checked_once(context, program).program.dialect == PATCHES
 
 
 def truth_table(context: RunContext, formula: str, scene: Scene) -> ProbabilisticTensor:
@@ -168,30 +219,41 @@ def _answered(way: Followed | _Interpreted | _Given, session: Session, last: ast
         for described in way.at.taken:
             session.presuppose(described)
     except Abstain as reason:
-        return Answer(
-            None,
-            "nothing",
-            trace=tuple(session.record.trace),
-            usage=session.record.usage,
-            abstained=True,
-            settled=False,
-            presuppositions=()
-            if session.record.plain
-            else (*session.record.presuppositions, *session.record.stand_ins),
-            notes=(*way.at.notes, str(reason)),
-            why="budget" if session.guessed else reason.why,
-        )
-    context, notes = session.context, tuple(way.at.notes)
-    tolerance, guessed = context.probability_tolerance, session.guessed
-    policy, believed = context.presuppositions, context.parameters.believed
-    made = answer(reading, session.record, way.at.variable_names, notes, policy, believed, tolerance, guessed)
+        return _abstained(way.at, session, reason)
+    made = _concluded(reading, way.at, session, way.at.variable_names)
     shown = way.at.shown(value)
     return replace(made, **shown) if shown else made
 
 
+def _abstained(run: Interpreter | Position, session: Session, reason: Abstain) -> Answer:
+    record = session.record
+    return Answer(
+        None,
+        "nothing",
+        trace=tuple(record.trace),
+        usage=record.usage,
+        abstained=True,
+        settled=False,
+        presuppositions=() if record.plain else (*record.presuppositions, *record.stand_ins),
+        notes=(*run.notes, str(reason)),
+        why="budget" if session.guessed else reason.why,
+    )
+
+
+def _concluded(reading: Reading, run: Interpreter | Position, session: Session, names: Mapping[Node, str]) -> Answer:
+    context, notes = session.context, tuple(run.notes)
+    tolerance, guessed = context.probability_tolerance, session.guessed
+    policy, believed = context.presuppositions, context.parameters.believed
+    return answer(reading, session.record, names, notes, policy, believed, tolerance, guessed)
+
+
 def _read(value: Any, run: Interpreter | Position, session: Session, last: ast.Stmt) -> Reading:
     """Evaluate what a result, or an item of it, needs, and read it."""
-    reading = _reading(run.result(value, last), run, session, last)
+    return _guessed(_reading(run.result(value, last), run, session, last), run, session)
+
+
+def _guessed(reading: Reading, run: Interpreter | Position, session: Session) -> Reading:
+    """Return a reading, and note if the budget was spent before it was settled."""
     if session.guessed:
         run.note(f"the budget of {session.context.budget} oracle calls was spent: this is the best answer so far")
     return reading
@@ -205,10 +267,7 @@ def _reading(value: Any, run: Interpreter | Position, session: Session, last: as
         free = len(value.node.free) if need.kind == "truth" else 0
         if free > 1:
             run.note(f"the formula returned has {free} free variables; they were bound by 'exists'")
-        reading = session.evaluate(need, run.line(last))
-        if need.kind == "number" and not reading.settled:
-            run.note(f"the number is between {reading.shown.replace('to', 'and')}")
-        return reading
+        return _of_need(need, run, session, run.line(last))
     kind = result_kind(value)
     match value:
         case Region():
@@ -233,6 +292,13 @@ def _reading(value: Any, run: Interpreter | Position, session: Session, last: as
         )
     # A number that was made of a probability has none of its own.
     return Reading(kind, value, session.record.of_plain())
+
+
+def _of_need(need: Need, run: Interpreter | Position, session: Session, line: int) -> Reading:
+    reading = session.evaluate(need, line)
+    if need.kind == "number" and not reading.settled:
+        run.note(f"the number is between {reading.shown.replace('to', 'and')}")
+    return reading
 
 
 def _collection(value: Any, run: Interpreter, session: Session, last: ast.Stmt) -> Reading:

@@ -23,7 +23,7 @@ from neptune.engine.evaluate.bounds import fit_of, fit_of_values, settled_argmax
 from neptune.engine.evaluate.charges import charge
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
-from neptune.engine.evaluate.outline import Outline, guarded, outline
+from neptune.engine.evaluate.outline import Outline, guarded, outline, text_of
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.values import Need, NeedKind
 from neptune.engine.schedule.requests import Asker
@@ -71,6 +71,7 @@ class Session:
         self._noted, self.decided = set[Description](), list[tuple[Goal, Node]]()
         self.asker = Asker(evidence, context, self.record.usage)
         self._outside = Outside(context, evidence, self.record, self.asker, self.work)
+        self._foreseen: dict[Node, Outline] = {}
         self._known: KnownNeeds | None = None
         if arrays and self._settings.logic is not None and self.objects:
             known, limit, logic = self.asker.known, context.limits.tensor_cells, self._settings.logic
@@ -156,7 +157,7 @@ class Session:
             usage.plan_ms += planned
             usage.execute_ms = max(usage.execute_ms - planned, 0.0)
             usage.peak_cells = max(usage.peak_cells, evaluator.peak_cells)
-        self.record.add(reading, need.of, line, outline(need.of).text)
+        self.record.add(reading, need.of, line, text_of(need.of))
         return reading
 
     def _read(self, kind: NeedKind, prepared: Node, node: Node) -> Reading:
@@ -189,6 +190,10 @@ class Session:
             self.record.described(readout.of_values(described), *fit)
         return self._taken_back(before)
 
+    def foresee_plan(self, node: Node, made: Outline, pushed: Node) -> None:
+        """Take a plan guarded, and with its quantifiers pushed inward, as it would be made of a need's."""
+        self._foreseen[node], self.asker.pushed[made.node] = made, pushed
+
     def table(self, formula: Node) -> ProbabilisticTensor:
         """Return the truth of a formula over its free variables; of missing evidence the lower bound."""
         return self._executor.truth(self._prepare(formula, "exact")).low
@@ -198,7 +203,7 @@ class Session:
     def _prepare(self, node: Node, kind: Kind) -> Node:
         """Insert guards, settle the objects that are pointed to, and ask for the atoms that the rest needs."""
         started = time.perf_counter()
-        made = guarded(node)
+        made = self._foreseen.get(node) or guarded(node)
         self.record.usage.plan_ms += 1000 * (time.perf_counter() - started)
         if made.picks:
             made = outline(plan.transform(made.node, self._settle))

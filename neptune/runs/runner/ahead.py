@@ -141,7 +141,7 @@ class _Lane(threading.Thread):
             self._back.release()
 
     def _try(self, trial: Trial) -> None:
-        from neptune.engine.session.answers import checked_once, run_program
+        from neptune.engine.session.answers import is_over_regions, run_program
 
         self._shadow.looked_at = trial.looked_at
         runs: list[Session] = []
@@ -150,7 +150,7 @@ class _Lane(threading.Thread):
         (run,) = runs
         asked = run.asker.journal
         # What a program over regions comes to hangs on what its sample gives it.
-        if asked is not None and checked_once(context, trial.program).program.dialect != "patches":
+        if asked is not None and not is_over_regions(context, trial.program, len(self._scene)):
             trial.found, trial.asked, trial.wants = (answer, run.decided), asked, run.asker.wants(asked)
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:

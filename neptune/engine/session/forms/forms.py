@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -127,16 +128,17 @@ class Forms:
         NotBatchable, dsl.ProgramError
             As :func:`~neptune.engine.session.precompiled.precompile`.
         """
-        read = self._read(program)
-        if read is not None:
-            form, filling = read
-            like = self._form(form)
-            if like is not None:
-                try:
-                    return _filled(like, filling)
-                except NotAlike:
-                    pass
+        found = self.like(program)
+        if found is not None:
+            with suppress(NotAlike):
+                return _filled(*found)
         return precompile(self._context, program)
+
+    def like(self, program: str) -> tuple[Precompiled, Filling] | None:
+        """Return the form of a program, made ready, and its words; ``None`` where it is made ready by itself."""
+        read = self._read(program)
+        like = None if read is None else self._form(read[0])
+        return None if read is None or like is None else (like, read[1])
 
     def _form(self, form: str) -> Precompiled | None:
         """Return a form made ready; ``None`` where its programs are made ready one by one."""
