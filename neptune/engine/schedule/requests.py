@@ -99,11 +99,9 @@ class Asker:
                 table = self.known.table(atom)
                 self.usage.cache_hits += int(table.known(table.normalised(self._tuples(atom))).sum())
         # Soft quantifiers obey no law by which they could be pushed inward.
-        pushed = (
-            (self.pushed.get(node) or push_down(node))
-            if as_float(self.context.parameters.quantifier_tau) == 0.0
-            else node
-        )
+        pushed = node
+        if as_float(self.context.parameters.quantifier_tau) == 0.0:
+            pushed = self.pushed.get(node) or push_down(node)
         outcome = self.work_towards(Goal(kind, pushed), self.context.schedule, evaluator)
         if outcome == "heavy":
             hits = self.usage.cache_hits

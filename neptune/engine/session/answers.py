@@ -54,7 +54,9 @@ def run_program(context: RunContext, program: str | ast.Program, scene: Scene, b
         try:
             return _run_ready(context, made, scene, budget)
         except ProgramError as error:
-            raise error.with_source(str(program)) if error.source is None else error
+            if error.source is None:
+                error.with_source(str(program))
+            raise
     text = texts_of(*conventions, context.dialect).text(program) if isinstance(program, str) else None
     if text is None:
         checked = dsl.check(program, vocabulary=context.vocabulary, limits=context.limits, dialect=context.dialect)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -128,17 +127,21 @@ class Forms:
         NotBatchable, dsl.ProgramError
             As :func:`~neptune.engine.session.precompiled.precompile`.
         """
-        found = self.like(program)
-        if found is not None:
-            with suppress(NotAlike):
-                return _filled(*found)
+        read = self.read(program)
+        if read is not None:
+            form, filling = read
+            like = self._form(form)
+            if like is not None:
+                try:
+                    return _filled(like, filling)
+                except NotAlike:
+                    pass
         return precompile(self._context, program)
 
-    def like(self, program: str) -> tuple[Precompiled, Filling] | None:
-        """Return the form of a program, made ready, and its words; ``None`` where it is made ready by itself."""
-        read = self._read(program)
-        like = None if read is None else self._form(read[0])
-        return None if read is None or like is None else (like, read[1])
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words of forms: with placeholders."""
+        return (self._of_forms or self._context).vocabulary
 
     def _form(self, form: str) -> Precompiled | None:
         """Return a form made ready; ``None`` where its programs are made ready one by one."""
@@ -152,7 +155,7 @@ class Forms:
                 self._forms[form] = None
         return self._forms[form]
 
-    def _read(self, program: str) -> tuple[str, Filling] | None:
+    def read(self, program: str) -> tuple[str, Filling] | None:
         """Return the form of a text, and its words; ``None`` of one that is made ready by itself."""
         if self._of_forms is None or len(program) > MOST_CHARS or _OTHERWISE.search(program):
             return None

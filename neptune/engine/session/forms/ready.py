@@ -7,6 +7,7 @@ its form have placeholders.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from threading import Lock
@@ -14,16 +15,21 @@ from typing import Any, cast
 
 from cachetools import LRUCache
 
+import dsl
+from dsl.errors import ProgramError
 from dsl.limits import Limits
 from dsl.plan import Const, Node
+from dsl.syntax.spelling import PATCHES
 from dsl.vocabulary import Vocabulary
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.outline import Outline, guarded, outline
 from neptune.engine.evidence.kept import EvidenceKept
 from neptune.engine.evidence.priors import Estimates
-from neptune.engine.interpret.values import Need
+from neptune.engine.interpret.values import Need, needed
 from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.session.forms.forms import Forms, keeps_conjunctions
+from neptune.engine.session.precompiled import told
+from neptune.engine.session.program_paths import Given, follow
 
 TEXTS_KEPT = 2048
 MOST_OBJECTS = 64
@@ -59,8 +65,9 @@ class ReadyTexts:
 
     def __init__(self, context: RunContext) -> None:
         self._forms, self._lock = Forms(context), Lock()
+        self._context = replace(context, vocabulary=self._forms.vocabulary)
+        self._of_forms: LRUCache[str, Ready | None] = LRUCache(TEXTS_KEPT)
         self._texts: LRUCache[str, Ready | None] = LRUCache(TEXTS_KEPT)
-        self._plans: LRUCache[Node, tuple[Node, Node]] = LRUCache(TEXTS_KEPT)
 
     def of(self, program: str) -> Ready | None:
         """Return a text made ready; ``None`` where it has to be checked and interpreted by itself."""
@@ -70,27 +77,42 @@ class ReadyTexts:
             return self._texts[program]
 
     def _made(self, program: str) -> Ready | None:
-        found = self._forms.like(program)
-        if found is None:
+        read = self._forms.read(program)
+        if read is None:
             return None
-        like, filling = found
-        of = like.need.of
-        if isinstance(of, Const):
-            return None
-        if of not in self._plans:
-            node = guarded(of).node
-            self._plans[of] = node, push_down(node)
-        node, pushed = self._plans[of]
-        if not keeps_conjunctions((of, node, pushed), filling):
+        form, filling = read
+        if form not in self._of_forms:
+            with suppress(ProgramError):
+                self._of_forms[form] = None
+                self._of_forms[form] = self._form(form)
+        like = self._of_forms[form]
+        if like is None or not keeps_conjunctions((like.need.of, like.made.node, like.pushed), filling):
             return None
         return Ready(
-            Need(like.need.kind, filling.node(of)),
+            Need(like.need.kind, filling.node(like.need.of)),
             like.line,
             {filling.node(bound): name for bound, name in like.names.items()},
             like.told,
-            outline(filling.node(node)),
-            filling.node(pushed),
+            outline(filling.node(like.made.node)),
+            filling.node(like.pushed),
         )
+
+    def _form(self, form: str) -> Ready | None:
+        """Return a form made ready; ``None`` where its programs have to be interpreted one by one."""
+        words, limits, dialect = self._context.vocabulary, self._context.limits, self._context.dialect
+        checked = dsl.check(form, vocabulary=words, limits=limits, dialect=dialect)
+        if checked.notes or checked.program.dialect == PATCHES:
+            return None
+        given = Given(None, limits=limits)
+        outcome = follow(checked.program, given, words, limits, self._context.distinct_variables)
+        need = needed(outcome.value) if outcome.done and outcome.error is None else None
+        if need is None or outcome.takes or outcome.notes or isinstance(need.of, Const):
+            return None
+        if need.kind == "truth" and outcome.value.node.free:
+            return None  # they are bound, which is noted
+        made = guarded(need.of)
+        line = outcome.line
+        return Ready(need, line, outcome.names, told(checked.program, line), made, push_down(made.node))
 
 
 @lru_cache(maxsize=16)
@@ -116,8 +138,8 @@ class _Given:
 
 
 def ready(context: RunContext, program: object, objects: int) -> Ready | None:
-    """Return a program made ready for a run under a schedule on so many objects; ``None`` where it is none, or has to be
-    interpreted."""
+    """Return a program made ready for a run under a schedule on so many objects; ``None`` where it is none, or has to
+    be interpreted."""
     if context.schedule is None or context.semantics == 1 or not isinstance(program, str):
         return None
     if not 0 < objects <= MOST_OBJECTS:
