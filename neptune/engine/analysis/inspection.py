@@ -314,7 +314,7 @@ class _Shown:
         rest = tuple(k for k, v in enumerate(have) if v != vars[0])
         if rest and low.size:
             low, high = low.max(rest), high.max(rest)
-        scores = [_short(a) if b - a < KNOWN else None for a, b in zip(low.tolist(), high.tolist())]
+        scores = [round(a, 3) if b - a < KNOWN else None for a, b in zip(low.tolist(), high.tolist())]
         found: dict[str, Any] = {"scores": scores, "over": names.get(vars[0], vars[0])}
         if rest:
             found["best"] = [names.get(v, v) for v in vars[1:]]

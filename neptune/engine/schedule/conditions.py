@@ -24,8 +24,10 @@ With more objects this was measured to save little, for a round more."""
 
 @lru_cache(maxsize=1024)
 def _roles(goal: Node) -> Mapping[Predicate, float]:
-    """Return on how many variables a formula puts each condition of one object."""
-    return Counter(n.predicate for n in walk(goal) if isinstance(n, Atom) and len(n.free) == 1)
+    """Return how much more than one an answer about each condition of one object counts, by on how many variables a
+    formula puts it."""
+    roles = Counter([n.predicate for n in walk(goal) if isinstance(n, Atom) and len(n.free) == 1])
+    return {predicate: count**SHARING for predicate, count in roles.items()}
 
 
 class Conditions:
@@ -123,7 +125,7 @@ class Conditions:
         atom = node.body if isinstance(node, Not) else node
         if not isinstance(atom, Atom) or len(atom.terms) != 1:
             return 1.0
-        return float(self._roles.get(atom.predicate, 1.0) ** SHARING)
+        return self._roles.get(atom.predicate, 1.0)
 
     def _askable(self, node: Node) -> Mask:
         """Return where some atom of a formula of at most one variable can be asked."""

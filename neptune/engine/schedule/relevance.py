@@ -12,6 +12,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -134,16 +135,19 @@ class Relevance:
         """Operands that speak of the same object (or of none) one at a time, the likeliest to decide first."""
         have, conjunctive = axes(node), isinstance(node, plan.And)
         groups: dict[Axes, list[plan.Node]] = {}
-        for operand in node.operands:
-            plain = operand if exact else self._conditions.said(operand)
-            if len(plain.free) <= 1 and not quantified(plain):
+        described = False
+        for operand, speaks, of_one in _operands(node):
+            plain = operand
+            if speaks and not exact:
+                described, plain = True, self._conditions.said(operand)
+                of_one = of_one if plain is operand else len(plain.free) <= 1 and not quantified(plain)
+            if of_one:
                 groups.setdefault(axes(plain), []).append(plain)
             else:
                 self._push(operand, have, mask, exact, weight)
         if not groups:
             return
-        of_one = itertools.chain(*groups.values())
-        if conjunctive and not exact and self._conditions.wait(node.operands, of_one):
+        if conjunctive and described and self._conditions.wait(node.operands, itertools.chain(*groups.values())):
             return
         for want, operands in groups.items():
             live = project(mask, have, want)
@@ -314,6 +318,19 @@ RULES: dict[type[plan.Node], Callable[[Relevance, Any, Mask, Floats, bool], None
     plan.Description: Relevance._description,
     plan.Describe: Relevance._describe,
 }
+
+
+@lru_cache(maxsize=4096)
+def _operands(node: plan.And | plan.Or) -> tuple[tuple[plan.Node, bool, bool], ...]:
+    """Return the operands of a connective, each with whether it says something of a described object (or denies it),
+    and whether it is a condition on one object (or none)."""
+
+    def of(operand: plan.Node) -> tuple[plan.Node, bool, bool]:
+        inner = operand.body if isinstance(operand, plan.Not) else operand
+        speaks = isinstance(inner, plan.ExpectationOver)
+        return operand, speaks, len(operand.free) <= 1 and not quantified(operand)
+
+    return tuple(map(of, node.operands))
 
 
 def _decisive(guess: Floats, node: plan.Exists | plan.Forall) -> Floats:

@@ -28,13 +28,16 @@ Floats = NDArray[np.float64]
 ArrayT = TypeVar("ArrayT", Floats, Mask)
 Axes = tuple[str, ...]
 
+Opened: TypeAlias = "tuple[dict[plan.Node, Mask | None], dict[plan.Node, Mask | None]]"
 LookedAt: TypeAlias = tuple[
+    Opened,
     dict[plan.Node, tuple[Floats, Floats]],
     dict[plan.Node, tuple[Floats, Floats]],
     dict[plan.Atom, Mask],
     dict[plan.Atom, list[tuple[plan.Predicate, Mask]]],
 ]
-"""Bounds of nodes, and of what they bind; where atoms can be asked; what is known of the values beside a value."""
+"""Where nodes are undecided, and unknown; bounds of nodes, and of what they bind; where atoms can be asked; what is
+known of the values beside a value."""
 
 SURE = 0.98
 """The probability of what follows from the other values of a sort, were they exclusive."""
@@ -56,7 +59,7 @@ def over_axes(node: plan.Count | plan.Description) -> Axes:
 
 
 def some(mask: Mask) -> bool:
-    """Tell whether any of a mask is true, in a fraction of the time of ``any``."""
+    """Tell whether any of a mask is true: quicker than ``any``."""
     return b"\1" in mask.tobytes()
 
 
@@ -93,8 +96,7 @@ def spread(array: ArrayT, have: Axes, want: Axes, n: int) -> ArrayT:
         array = array.transpose(order)
     if len(have) == len(want):
         return array
-    out = np.empty((n,) * len(want), dtype=array.dtype)
-    out[...] = array[index]
+    (out := np.empty((n,) * len(want), dtype=array.dtype))[...] = array[index]
     return out
 
 
@@ -133,7 +135,7 @@ class State:
         self._askable: dict[plan.Atom, Mask] = {}
         self._siblings: dict[plan.Atom, list[tuple[plan.Predicate, Table]]] = {}
         self._told: dict[plan.Atom, list[tuple[plan.Predicate, Mask]]] = {}
-        self._opened: tuple[dict[plan.Node, Mask | None], dict[plan.Node, Mask | None]] = ({}, {})
+        self._opened: Opened = ({}, {})
         self.memo: dict[Hashable, Any] = {}
         """What whoever looks at this state has found out, until the next round."""
         self._probabilities: dict[plan.Atom, Floats] = {}
@@ -141,16 +143,16 @@ class State:
     def refresh(self) -> None:
         """Forget what follows from the evidence, after a round of new answers."""
         self.evaluator.forget()
-        self._begin(({}, {}, {}, {}))
+        self._begin((({}, {}), {}, {}, {}, {}))
 
     @property
     def looked_at(self) -> LookedAt:
         """What was looked at since the last round, as far as it follows from the evidence alone."""
-        return self._bounds, self._over, self._askable, self._told
+        return self._opened, self._bounds, self._over, self._askable, self._told
 
     def _begin(self, known: LookedAt) -> None:
-        self._bounds, self._over, self._askable, self._told = known
-        self._guesses, self._probabilities, self._opened, self.memo = {}, {}, ({}, {}), {}
+        self._opened, self._bounds, self._over, self._askable, self._told = known
+        self._guesses, self._probabilities, self.memo = {}, {}, {}
 
     # --- bounds ----------------------------------------------------------------------------------
 

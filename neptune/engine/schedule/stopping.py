@@ -117,10 +117,13 @@ def _some(parts: list[Ends], evaluator: Executor, margin: float) -> bool:
 
 def _largest(parts: list[Ends], evaluator: Executor, margin: float) -> bool:
     """Tell whether it is known which value of all parts is the largest: of equal ones the first."""
-    low, high = (np.concatenate([np.reshape(part[end], -1) for part in parts]) for end in (0, 1))
-    if margin and evaluator.logic.uses_logits:
-        low, high = probability(low), probability(high)
+    low, high = (np.concatenate([part[end].reshape(-1) for part in parts]) for end in (0, 1))
     best = int(low.argmax())
+    if margin and evaluator.logic.uses_logits:
+        if bool((high > low[best]).sum() > (high[best] > low[best])):
+            return False  # another may be larger, whatever the margin
+        low, high = probability(low), probability(high)
+        best = int(low.argmax())
     before, after = high[:best], high[best + 1 :]
     if not margin:
         return not bool((before >= low[best]).any() or (after > low[best]).any())

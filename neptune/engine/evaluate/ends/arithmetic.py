@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ def probability(logits: Array) -> Array:
     """Return σ of logits, float32, any shape: :func:`neptune.algebra.convert.to_probability`."""
     p = np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))), dtype=np.float32)
     tied = (p == 0.5) & (logits != 0)
-    if tied.any():
+    if np.count_nonzero(tied):
         ulp = np.finfo(np.float32).eps
         p[tied] = np.where(logits[tied] > 0, 0.5 + ulp / 2, 0.5 - ulp / 4)
     return p
@@ -42,13 +41,15 @@ def weights(logits: Array, tau: float) -> Array:
     """Return the softmax of logits over the last axis, as :func:`neptune.algebra.iota.weights` does; float64."""
     if tau == 0.0:
         return np.asarray(logits.argmax(-1)[..., None] == np.arange(logits.shape[-1])).astype(np.float64)
-    cells = logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT)
-    raised = np.exp(((cells - cells.max(-1, keepdims=True)) / np.float32(tau)).astype(np.float64))
-    return np.asarray((raised / raised.sum(-1, keepdims=True)).astype(np.float32).astype(np.float64))
+    cells = np.minimum(np.maximum(logits, np.float32(-LOGIT_LIMIT)), np.float32(LOGIT_LIMIT))
+    gap = (cells - np.maximum.reduce(cells, axis=-1, keepdims=True)) / np.float32(tau)
+    raised = np.exp(gap.astype(np.float64))
+    raised /= np.add.reduce(raised, axis=-1, keepdims=True)
+    return raised.astype(np.float32).astype(np.float64)
 
 
-def expectation_ends(fits: Ends, said: Ends, tau: float) -> Ends:
-    """Return bounds of what is said of a described object, over all axes but the last.
+def expectation_ends(fits: Ends, said: Ends, tau: float) -> Array:
+    """Return bounds of what is said of a described object, over all axes but the last: float32, both in one array.
 
     Parameters
     ----------
@@ -59,28 +60,36 @@ def expectation_ends(fits: Ends, said: Ends, tau: float) -> Ends:
     tau
         The temperature of the description; 0 picks the largest alone.
     """
-    shape = np.broadcast_shapes(fits[0].shape, said[0].shape)
+    shape = fits[0].shape
+    if said[0].shape != shape:
+        shape = np.broadcast_shapes(shape, said[0].shape)
     # Nothing asked yet of what is said: whatever the weights, the ends are 0 and 1.
-    nothing, anything = tau != 0.0 and not said[0].any(), tau != 0.0 and bool((said[1] == 1.0).all())
-    if nothing and anything:
-        return np.zeros(shape[:-1], np.float32), np.ones(shape[:-1], np.float32)
-    low, high = (np.minimum(np.maximum(end.astype(np.float64), -LOGIT_LIMIT), LOGIT_LIMIT) for end in fits)
-    if tau == 0.0:
-        possible = high >= low.max(-1, keepdims=True)
-        least, most = np.where(possible, said[0], 1.0).min(-1), np.where(possible, said[1], 0.0).max(-1)
-    else:
-        peak = np.maximum.reduce(high, axis=-1, keepdims=True)
-        least, most = _fractional_ends(np.exp((low - peak) / tau), np.exp((high - peak) / tau), said, shape)
-        least = np.zeros(shape[:-1]) if nothing else least
-        most = np.ones(shape[:-1]) if anything else most
-    return tuple(  # type: ignore[return-value]
-        np.asarray(np.minimum(np.maximum(end, 0.0), 1.0).astype(np.float32)) for end in (least, most)
-    )
+    nothing = tau != 0.0 and not np.count_nonzero(said[0])
+    anything = tau != 0.0 and not np.count_nonzero(said[1] != 1.0)
+    ends = np.empty((2, *shape[:-1]))
+    if not (nothing and anything):
+        w = np.empty((2, *fits[0].shape))
+        w[0], w[1] = fits
+        np.minimum(np.maximum(w, -LOGIT_LIMIT, out=w), LOGIT_LIMIT, out=w)
+        if tau == 0.0:
+            possible = w[1] >= w[0].max(-1, keepdims=True)
+            ends[0] = np.where(possible, said[0], 1.0).min(-1)
+            ends[1] = np.where(possible, said[1], 0.0).max(-1)
+        else:
+            w -= np.maximum.reduce(w[1], axis=-1, keepdims=True)
+            w /= tau
+            np.exp(w, out=w)
+            _fractional_ends(w[0], w[1], said, shape, ends)
+    if nothing:
+        ends[0] = 0.0
+    if anything:
+        ends[1] = 1.0
+    return np.minimum(np.maximum(ends, 0.0, out=ends), 1.0, out=ends).astype(np.float32)
 
 
-def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, ...]) -> Ends:
-    """Return the least of ``Σ w·r / Σ w`` over ``w_low ≤ w ≤ w_high``, along the last axis, for r the lower ends of
-    what is said, and the most of it for the upper ends.
+def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, ...], ends: Array) -> None:
+    """Put into `ends` the least of ``Σ w·r / Σ w`` over ``w_low ≤ w ≤ w_high``, along the last axis, for r the lower
+    ends of what is said, and the most of it for the upper ends.
 
     See :func:`neptune.engine.compile.descriptions.fractional_bounds`; all broadcast to `shape`, ``(…, n)``. The least
     has the larger weights before some place in the order of r, and the smaller ones from there; the most the other way
@@ -110,7 +119,8 @@ def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, 
     found = np.empty_like(total)
     found[0], found[1] = 1.0, 0.0  # of nothing
     np.divide(weighted, total, out=found, where=total > 0)
-    return found[0].min(-1).reshape(shape[:-1]), found[1].max(-1).reshape(shape[:-1])
+    ends[0] = np.minimum.reduce(found[0], axis=-1).reshape(shape[:-1])
+    ends[1] = np.maximum.reduce(found[1], axis=-1).reshape(shape[:-1])
 
 
 @lru_cache(maxsize=1024)
@@ -126,9 +136,21 @@ def unasked(n: int, terms: tuple[Term, ...]) -> tuple[Ends, Ends]:
     return ends, chances
 
 
-def placed(array: Array, have: Sequence[str], want: Sequence[str]) -> Array:
+def placed(array: Array, have: tuple[str, ...], want: tuple[str, ...]) -> Array:
     """Return an array over `have` with its axes in the order of `want`, of length 1 where it has none."""
-    kept = [v for v in want if v in have]
-    if list(have) != kept:
-        array = array.transpose([have.index(v) for v in kept])
-    return array if len(kept) == len(want) else array[tuple(slice(None) if v in have else None for v in want)]
+    if have == want:
+        return array
+    order, index = _placing(have, want)
+    if order is not None:
+        array = array.transpose(order)
+    return array if index is None else array[index]
+
+
+@lru_cache(maxsize=4096)
+def _placing(
+    have: tuple[str, ...], want: tuple[str, ...]
+) -> tuple[tuple[int, ...] | None, tuple[slice | None, ...] | None]:
+    kept = tuple([v for v in want if v in have])
+    index = tuple([slice(None) if v in have else None for v in want])
+    order = None if have == kept else tuple([have.index(v) for v in kept])
+    return order, None if len(kept) == len(want) else index

@@ -24,6 +24,7 @@ from dsl.plan import (
     Number,
     Or,
     Same,
+    Term,
 )
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.ends.arithmetic import Ends, expectation_ends, logit, placed, probability, unasked, weights
@@ -136,15 +137,14 @@ class EndRegisters:
         return self._said(node) if chances else self.truth(node)
 
     def _turned(self, node: Description | Count, ends: Ends) -> Ends:
-        low, high = ends
-        order = sorted(node.body.free)
-        if node.var not in node.body.free:
+        (low, high), free = ends, node.body.free
+        if node.var not in free:
             shape = (*low.shape, self._n)
             wide = np.broadcast_to(low[..., None], shape)
             return wide, wide if low is high else np.broadcast_to(high[..., None], shape)
-        at = order.index(node.var)
-        if at == len(order) - 1:
-            return low, high
+        at = _axes(free).index(node.var)
+        if at == len(free) - 1:
+            return ends
         turned = np.moveaxis(low, at, -1)
         return turned, turned if low is high else np.moveaxis(high, at, -1)
 
@@ -162,12 +162,13 @@ class EndRegisters:
                 continue
             said = [self._said(node.body) for node in nodes]
             rows = tuple(np.array([ends[k] for ends in said]) for k in (0, 1))
-            least, most = expectation_ends(fits, (rows[0], rows[1]), self._tau)
-            for node, low, high in zip(nodes, least, most, strict=True):
+            chances = expectation_ends(fits, (rows[0], rows[1]), self._tau)
+            logits = logit(chances)
+            for k, node in enumerate(nodes):
                 self._tables(node)
                 self._spend(1)
-                self.probabilities[node] = ends = np.asarray(low), np.asarray(high)
-                self._memo[node] = logit(ends[0]), logit(ends[1])
+                self.probabilities[node] = chances[0, k, ...], chances[1, k, ...]
+                self._memo[node] = logits[0, k, ...], logits[1, k, ...]
 
     def peak(self, node: Node) -> int:
         """Return the cells of the largest table that a value took."""
@@ -194,9 +195,8 @@ class EndRegisters:
 
     def _atom(self, node: Atom) -> Ends:
         low, high = self._atoms.ends(node)
-        names = [t for t in node.terms if isinstance(t, str)]
-        order = [names.index(v) for v in sorted(names)]
-        if order == list(range(len(names))):
+        order = _order(node.terms)
+        if order is None:
             return low, high
         turned = low.transpose(order)
         return turned, turned if low is high else high.transpose(order)
@@ -232,7 +232,7 @@ class EndRegisters:
                 b = a if exact else join(found[1], b)
             found = a, b
         assert found is not None
-        return found if found[0].ndim == 0 else self._wide(found, (want := sorted(free)), want)
+        return found if found[0].ndim == 0 else self._wide(found, (want := _axes(free)), want)
 
     def _quantified(self, node: Exists | Forall) -> Ends:
         if self._searched and search_of(node) is not None:
@@ -240,37 +240,44 @@ class EndRegisters:
         low, high = self.truth(node.body)
         if node.var not in node.body.free:
             return low, high
-        axis = sorted(node.body.free).index(node.var)
+        axis = _axes(node.body.free).index(node.var)
         reduce = np.maximum.reduce if isinstance(node, Exists) else np.minimum.reduce
         reduced = np.asarray(reduce(low, axis))
         return reduced, reduced if low is high else np.asarray(reduce(high, axis))
 
     def _expectation(self, node: ExpectationOver) -> Ends:
         low, high = self.truth(node.body)
-        description, rest = node.description, sorted(node.free)
+        description, rest, have = node.description, _axes(node.free), _axes(node.body.free)
         said = self._said(node.body)
         if node.var not in node.body.free:
-            self.probabilities[node] = self._wide(said, sorted(node.body.free), rest)
-            return self._wide((low, high), sorted(node.body.free), rest)
+            self.probabilities[node] = self._wide(said, have, rest)
+            return self._wide((low, high), have, rest)
         want = (*rest, node.var)
-        own = tuple(node.var if v == description.var else v for v in (*sorted(description.free), description.var))
-        fits, said = self._spread(self.over(description), own, want), self._spread(said, sorted(node.body.free), want)
+        fits = self._spread(self.over(description), (*_axes(description.free), node.var), want)
+        said = self._spread(said, have, want)
         tau = 0.0 if node.pick else self._tau
         if fits[0] is fits[1]:
             w = weights(fits[0], tau)
-            least, most = ((w * end).sum(-1).clip(0.0, 1.0).astype(np.float32) for end in said)
-            most = least if said[0] is said[1] else most
+            exact = said[0] is said[1]
+            sums = [np.add.reduce(w * end, axis=-1) for end in (said[:1] if exact else said)]
+            chances = np.minimum(np.maximum(np.array(sums), 0.0), 1.0).astype(np.float32)
         else:
-            least, most = expectation_ends(fits, said, tau)
-        ends = self.probabilities[node] = self._wide((least, most), rest, rest)
-        return (made := logit(ends[0])), made if ends[0] is ends[1] else logit(ends[1])
+            exact, chances = False, expectation_ends(fits, said, tau)
+        logits, shape = logit(chances), (self._n,) * len(rest)
+        ends, found = ((x[0, ...], x[0 if exact else 1, ...]) for x in (chances, logits))
+        if exact:
+            ends, found = (ends[0], ends[0]), (found[0], found[0])
+        if found[0].shape != shape:
+            ends, found = self._wide(ends, rest, rest), self._wide(found, rest, rest)
+        self.probabilities[node] = ends
+        return found
 
     def _compared(self, node: Compare) -> Ends:
         """As :func:`neptune.engine.compile.counts.comparison` has it, each end from the ends that it rises with."""
         left, right, op = node.left, node.right, node.op
         if not isinstance(left, Count) or not isinstance(right, Count | Number):
             return self._rest(node)
-        want = sorted(node.free)
+        want = _axes(node.free)
         a = self._at_least(left, want)
         if isinstance(right, Count):
             b = self._at_least(right, want)
@@ -295,9 +302,9 @@ class EndRegisters:
         known = a[0] is a[1] and (isinstance(right, Number) or b[0] is b[1])
         return (made := np.asarray(low)), made if known else np.asarray(high)
 
-    def _at_least(self, node: Count, want: Sequence[str]) -> Ends:
+    def _at_least(self, node: Count, want: tuple[str, ...]) -> Ends:
         """Return how true it is that at least 0, 1, … N + 1 objects count, over `want` and this number, as logits."""
-        low, high = self._spread(self.over(node), (*sorted(node.free), "#"), (*want, "#"))
+        low, high = self._spread(self.over(node), (*_axes(node.free), "#"), (*want, "#"))
         each = []
         for cells in (low,) if low is high else (low, high):
             ends = np.full((*cells.shape[:-1], 1), np.inf, dtype=cells.dtype)
@@ -318,11 +325,13 @@ class EndRegisters:
             self._chances[body] = found
         return found
 
-    def _spread(self, ends: Ends, have: Sequence[str], want: Sequence[str]) -> Ends:
+    def _spread(self, ends: Ends, have: tuple[str, ...], want: tuple[str, ...]) -> Ends:
+        if have == want:
+            return ends
         low = placed(ends[0], have, want)
         return low, low if ends[0] is ends[1] else placed(ends[1], have, want)
 
-    def _wide(self, ends: Ends, have: Sequence[str], want: Sequence[str]) -> Ends:
+    def _wide(self, ends: Ends, have: tuple[str, ...], want: tuple[str, ...]) -> Ends:
         shape = (self._n,) * len(want)
         if have == want and ends[0].shape == shape:
             return ends
@@ -330,6 +339,20 @@ class EndRegisters:
         if low.shape == shape:
             return low, high
         return (wide := np.broadcast_to(low, shape)), wide if low is high else np.broadcast_to(high, shape)
+
+
+@lru_cache(maxsize=4096)
+def _axes(free: frozenset[str]) -> tuple[str, ...]:
+    """Return the order of the axes of an array over some variables."""
+    return tuple(sorted(free))
+
+
+@lru_cache(maxsize=4096)
+def _order(terms: tuple[Term, ...]) -> tuple[int, ...] | None:
+    """Return the order in which the axes of an atom's variables are sorted; ``None``: as they are."""
+    names = [t for t in terms if isinstance(t, str)]
+    order = tuple([names.index(v) for v in sorted(names)])
+    return None if order == (*range(len(names)),) else order
 
 
 @lru_cache(maxsize=4096)
