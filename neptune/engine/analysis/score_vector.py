@@ -276,7 +276,7 @@ class SeenScores:
         unknown = np.isnan(logits) & ~own
         # A pair of one object with itself is never used: guards decide it. Shown as false.
         low = np.where(own, np.float32(-MAX_LOGIT), np.where(unknown, np.float32(-np.inf), logits))
-        return low, np.where(unknown, np.float32(np.inf), low) if unknown.any() else low
+        return low, np.where(unknown, np.float32(np.inf), low) if b"\1" in unknown.tobytes() else low
 
 
 class KnownScores:

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -108,8 +108,8 @@ class Executor:
         self._branches = branches or 0
         self._ends: EndRegisters | None = None
         hard = logic.name == "godel" and self.laws.crisp and not (is_loaded() and torch.is_grad_enabled())
-        if hard and objects and isinstance(atoms, EndSource):
-            known = atoms, as_float(parameters.iota_tau), self._searches
+        if hard and objects and hasattr(atoms, "ends"):
+            known = cast(EndSource, atoms), as_float(parameters.iota_tau), self._searches
             self._ends = EndRegisters(objects, *known, self._rest, self.spend, cell_limit)
 
     @cached_property

@@ -11,7 +11,8 @@ from typing import cast
 import numpy as np
 
 from dsl.plan import Atom, ExpectationOver, Node, Not, Predicate, negation, substitute, walk
-from neptune.engine.schedule.state import Mask, State, quantified, some
+from neptune.engine.evaluate.ends.axes import Mask, some
+from neptune.engine.schedule.state import State, quantified
 
 SHARING = 1.5
 """An answer that serves r roles at once counts for r to this power: what it refutes needs no other question."""
@@ -57,18 +58,18 @@ class Conditions:
         for operand in operands:
             open_at = state.open(operand, exact)
             asked_at = None if open_at is None else open_at & self._askable(operand)
-            if asked_at is None or not some(asked_at):
-                continue
+            if asked_at is not None and some(asked_at):
+                possible.append((operand, asked_at))
+        if len(possible) < 2:
+            return [(operand, live & asked_at) for operand, asked_at in possible]
+        for operand, asked_at in possible:
             guess = state.guess(operand)
             order = 1.0 - (1.0 - guess if falsest else guess) * self._shared(operand)
-            possible.append(operand)
             orders.append(np.where(asked_at, order, math.inf))
-        if not possible:
-            return []
         stacked = np.array(orders)
         first = stacked.argmin(0)
         best = live & (stacked.min(0) < math.inf)
-        return [(operand, best & (first == k)) for k, operand in enumerate(possible)]
+        return [(operand, best & (first == k)) for k, (operand, _) in enumerate(possible)]
 
     def wait(self, operands: Sequence[Node], conditions: Iterable[Node]) -> bool:
         """Tell whether the conditions of a conjunction wait until it is known who its relations speak of: that refutes

@@ -19,22 +19,10 @@ import numpy as np
 
 from dsl import plan
 from dsl.rewrites.all_different import Block
+from neptune.engine.evaluate.ends.axes import Axes, Mask, project, some, spread
 from neptune.engine.schedule.all_different import MOST_SPLITS, relaxations
 from neptune.engine.schedule.conditions import Conditions
-from neptune.engine.schedule.state import (
-    Axes,
-    Floats,
-    Mask,
-    State,
-    axes,
-    block_of,
-    groups_of,
-    over_axes,
-    project,
-    quantified,
-    some,
-    spread,
-)
+from neptune.engine.schedule.state import Floats, State, axes, block_of, groups_of, over_axes, quantified
 
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""

@@ -34,12 +34,15 @@ class Round:
         What was chosen.
     looked_at
         What of the evidence was looked at to choose it.
+    weighed
+        Whether it hangs on estimates.
     asked, learned
         What of it was asked, within the budget; and of each atom how often it was true, of how many answers.
     """
 
     choices: list[Choice]
     looked_at: LookedAt
+    weighed: bool = True
     asked: list[Choice] = field(default_factory=list)
     learned: list[tuple[Predicate, int, int]] = field(default_factory=list)
 
@@ -83,7 +86,7 @@ def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Cal
             choices = choose(state, goal, schedule.batch, schedule.strategy == "best-first", turn)
             if not choices:
                 return "exhausted"
-            decision.rounds.append(Round(choices, state.looked_at))
+            decision.rounds.append(Round(choices, state.looked_at, state.weighed))
             if not ask(decision.rounds[-1]):
                 return "spent"
     except WorkError:
@@ -102,10 +105,11 @@ def still_chosen(decisions: Sequence[Decision], schedule: Schedule, state: Remem
     try:
         for decision in decisions:
             for turn, made in enumerate(decision.rounds):
-                state.back_to(made.looked_at)
-                best_first = schedule.strategy == "best-first"
-                if not _same(choose(state, decision.goal, schedule.batch, best_first, turn), made.choices):
-                    raise UnforeseenError
+                if made.weighed:
+                    state.back_to(made.looked_at)
+                    best_first = schedule.strategy == "best-first"
+                    if not _same(choose(state, decision.goal, schedule.batch, best_first, turn), made.choices):
+                        raise UnforeseenError
                 for taught in made.learned:
                     estimates.learn(*taught)
                     learned.append(taught)

@@ -9,8 +9,9 @@ from typing import TypeAlias
 import numpy as np
 
 from dsl.plan import Atom, walk
+from neptune.engine.evaluate.ends.axes import Mask, places, some
 from neptune.engine.schedule.relevance import Relevance
-from neptune.engine.schedule.state import Mask, State, places, some
+from neptune.engine.schedule.state import State
 from neptune.engine.schedule.stopping import Goal
 from neptune.scene.types import IntArray
 
@@ -40,13 +41,16 @@ def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: 
     turn
         How many rounds there were: what is relevant widens with each, so that their number stays small.
     """
+    state.weighed = True
     growth = GROWTH ** max(turn - PATIENCE, 0)
     for exact in (False, True):
         relevance = Relevance(state, exact, math.inf if best_first else ROLE_WIDTH * growth, goal.node)
         if relevance.wanted and best_first:
             return likeliest(state, relevance, batch or 1)
         if relevance.wanted:
-            return _ordered(state, _stage(state, relevance, PAIR_WIDTH * growth), batch)
+            staged = _stage(state, relevance, PAIR_WIDTH * growth)
+            state.weighed = batch is not None or state.has_estimated
+            return _ordered(state, staged, batch)
     # Nothing that could matter is left; what is open is a tie within rounding, or hangs on missing evidence.
     return everything(state, goal, batch)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from dsl import plan
 from dsl.rewrites.all_different import Block
 from neptune.algebra import Logic
 from neptune.engine.compile.quantifiers import search_of
+from neptune.engine.evaluate.ends.axes import Axes, Mask, placing, project, some, sorted_axes, spread
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.priors import Estimates
@@ -23,10 +24,7 @@ from neptune.engine.evidence.tables import Table
 from neptune.scene import Scene
 from neptune.scene.types import IntArray
 
-Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-ArrayT = TypeVar("ArrayT", Floats, Mask)
-Axes = tuple[str, ...]
 
 Opened: TypeAlias = "tuple[dict[plan.Node, Mask | None], dict[plan.Node, Mask | None]]"
 LookedAt: TypeAlias = tuple[
@@ -45,67 +43,12 @@ SURE = 0.98
 
 def axes(node: plan.Node) -> Axes:
     """Return the order of the axes of every array about a node: its free variables, sorted."""
-    return _sorted(node.free)
-
-
-@lru_cache(maxsize=4096)
-def _sorted(names: frozenset[str]) -> Axes:
-    return tuple(sorted(names))
+    return sorted_axes(node.free)
 
 
 def over_axes(node: plan.Count | plan.Description) -> Axes:
     """Return the axes of the body of a count or description, its own variable last."""
     return (*axes(node), node.var)
-
-
-def some(mask: Mask) -> bool:
-    """Tell whether any of a mask is true: quicker than ``any``."""
-    return b"\1" in mask.tobytes()
-
-
-def places(mask: Mask) -> IntArray:
-    """Return where a mask is true, in order: ``(M, axes)``."""
-    return np.array(mask.nonzero(), dtype=np.int64).T if mask.ndim else np.argwhere(mask)
-
-
-def project(array: ArrayT, have: Axes, want: Axes) -> ArrayT:
-    """Return the maximum over the axes not wanted (of booleans: whether any is true); those wanted are among those
-    there."""
-    if have == want:
-        return array
-    gone, order = _projection(have, want)
-    reduced = np.maximum.reduce(array, axis=gone) if gone else array
-    return np.asarray(reduced if order is None else reduced.transpose(order))
-
-
-@lru_cache(maxsize=4096)
-def _projection(have: Axes, want: Axes) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-    """Return which axes are reduced, and the order of the others, where it changes."""
-    kept = [v for v in have if v in want]
-    order = tuple([kept.index(v) for v in want])
-    return tuple([i for i, v in enumerate(have) if v not in want]), None if order == (*range(len(want)),) else order
-
-
-def spread(array: ArrayT, have: Axes, want: Axes, n: int) -> ArrayT:
-    """Return the array over more axes, by repetition."""
-    if have == want:
-        return array
-    order, index = _spreading(have, want)
-    array = np.asarray(array)
-    if order is not None:
-        array = array.transpose(order)
-    if len(have) == len(want):
-        return array
-    (out := np.empty((n,) * len(want), dtype=array.dtype))[...] = array[index]
-    return out
-
-
-@lru_cache(maxsize=4096)
-def _spreading(have: Axes, want: Axes) -> tuple[tuple[int, ...] | None, tuple[slice | None, ...]]:
-    """Return the order of the axes there, where it changes, and the index that puts the others between them."""
-    order = tuple([have.index(v) for v in want if v in have])
-    index = tuple([slice(None) if v in have else None for v in want])
-    return None if order == (*range(len(have)),) else order, index
 
 
 class State:
@@ -139,6 +82,8 @@ class State:
         self.memo: dict[Hashable, Any] = {}
         """What whoever looks at this state has found out, until the next round."""
         self._probabilities: dict[plan.Atom, Floats] = {}
+        self.weighed = True
+        """Whether what was chosen last hangs on estimates."""
 
     def refresh(self) -> None:
         """Forget what follows from the evidence, after a round of new answers."""
@@ -149,6 +94,11 @@ class State:
     def looked_at(self) -> LookedAt:
         """What was looked at since the last round, as far as it follows from the evidence alone."""
         return self._opened, self._bounds, self._over, self._askable, self._told
+
+    @property
+    def has_estimated(self) -> bool:
+        """Whether any estimate was looked at since the last round."""
+        return bool(self._probabilities)
 
     def _begin(self, known: LookedAt) -> None:
         self._opened, self._bounds, self._over, self._askable, self._told = known
@@ -322,16 +272,6 @@ def _told(table: Table) -> Mask:
     if found is None:
         found = table.ready["told"] = np.array((table.logits > 0, table.logits <= 0))
     return found
-
-
-@lru_cache(maxsize=4096)
-def placing(terms: tuple[plan.Term, ...]) -> tuple[tuple[int | slice, ...] | None, tuple[int, ...] | None]:
-    """Return the index that puts the given objects of an atom into its table, and the order of the axes left, sorted by
-    name; each ``None`` where it changes nothing."""
-    names = [t for t in terms if isinstance(t, str)]
-    index = tuple([t if isinstance(t, int) else slice(None) for t in terms])
-    order = tuple([names.index(v) for v in sorted(names)])
-    return None if len(names) == len(terms) else index, None if order == (*range(len(names)),) else order
 
 
 class UnforeseenError(Exception):

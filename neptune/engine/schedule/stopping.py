@@ -16,8 +16,8 @@ import numpy as np
 
 from dsl.plan import CountTrue, Describe, ExpectationOver, Node, walk
 from neptune.engine.evaluate.ends.arithmetic import Ends, probability
+from neptune.engine.evaluate.ends.axes import Mask
 from neptune.engine.evaluate.executor import Executor
-from neptune.engine.schedule.state import Mask
 
 MARGIN = 1e-5
 """Rounding of a plan's values stays far below this, also that of another order of its operations."""

@@ -12,9 +12,10 @@ from functools import lru_cache
 import numpy as np
 
 from dsl.plan import Atom, Forall, Node, Not, walk
+from neptune.engine.evaluate.ends.axes import Mask
 from neptune.engine.schedule.relevance import Relevance
 from neptune.engine.schedule.selection import Choice, everything, likeliest
-from neptune.engine.schedule.state import Mask, State, quantified
+from neptune.engine.schedule.state import State, quantified
 from neptune.engine.schedule.stopping import Goal
 
 FEW, PATIENCE, GROWTH = 2, 4, 2

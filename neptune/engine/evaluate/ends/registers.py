@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -24,17 +24,16 @@ from dsl.plan import (
     Number,
     Or,
     Same,
-    Term,
 )
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.ends.arithmetic import Ends, expectation_ends, logit, placed, probability, unasked, weights
+from neptune.engine.evaluate.ends.axes import placing, sorted_axes
 from neptune.engine.evidence.tables import Table
 
 if TYPE_CHECKING:
     pass
 
 
-@runtime_checkable
 class EndSource(Protocol):
     """Gives what is known of atoms as arrays."""
 
@@ -142,7 +141,7 @@ class EndRegisters:
             shape = (*low.shape, self._n)
             wide = np.broadcast_to(low[..., None], shape)
             return wide, wide if low is high else np.broadcast_to(high[..., None], shape)
-        at = _axes(free).index(node.var)
+        at = sorted_axes(free).index(node.var)
         if at == len(free) - 1:
             return ends
         turned = np.moveaxis(low, at, -1)
@@ -195,7 +194,7 @@ class EndRegisters:
 
     def _atom(self, node: Atom) -> Ends:
         low, high = self._atoms.ends(node)
-        order = _order(node.terms)
+        order = placing(node.terms)[1]
         if order is None:
             return low, high
         turned = low.transpose(order)
@@ -232,7 +231,7 @@ class EndRegisters:
                 b = a if exact else join(found[1], b)
             found = a, b
         assert found is not None
-        return found if found[0].ndim == 0 else self._wide(found, (want := _axes(free)), want)
+        return found if found[0].ndim == 0 else self._wide(found, (want := sorted_axes(free)), want)
 
     def _quantified(self, node: Exists | Forall) -> Ends:
         if self._searched and search_of(node) is not None:
@@ -240,20 +239,20 @@ class EndRegisters:
         low, high = self.truth(node.body)
         if node.var not in node.body.free:
             return low, high
-        axis = _axes(node.body.free).index(node.var)
+        axis = sorted_axes(node.body.free).index(node.var)
         reduce = np.maximum.reduce if isinstance(node, Exists) else np.minimum.reduce
         reduced = np.asarray(reduce(low, axis))
         return reduced, reduced if low is high else np.asarray(reduce(high, axis))
 
     def _expectation(self, node: ExpectationOver) -> Ends:
         low, high = self.truth(node.body)
-        description, rest, have = node.description, _axes(node.free), _axes(node.body.free)
+        description, rest, have = node.description, sorted_axes(node.free), sorted_axes(node.body.free)
         said = self._said(node.body)
         if node.var not in node.body.free:
             self.probabilities[node] = self._wide(said, have, rest)
             return self._wide((low, high), have, rest)
         want = (*rest, node.var)
-        fits = self._spread(self.over(description), (*_axes(description.free), node.var), want)
+        fits = self._spread(self.over(description), (*sorted_axes(description.free), node.var), want)
         said = self._spread(said, have, want)
         tau = 0.0 if node.pick else self._tau
         if fits[0] is fits[1]:
@@ -277,7 +276,7 @@ class EndRegisters:
         left, right, op = node.left, node.right, node.op
         if not isinstance(left, Count) or not isinstance(right, Count | Number):
             return self._rest(node)
-        want = _axes(node.free)
+        want = sorted_axes(node.free)
         a = self._at_least(left, want)
         if isinstance(right, Count):
             b = self._at_least(right, want)
@@ -304,7 +303,7 @@ class EndRegisters:
 
     def _at_least(self, node: Count, want: tuple[str, ...]) -> Ends:
         """Return how true it is that at least 0, 1, … N + 1 objects count, over `want` and this number, as logits."""
-        low, high = self._spread(self.over(node), (*_axes(node.free), "#"), (*want, "#"))
+        low, high = self._spread(self.over(node), (*sorted_axes(node.free), "#"), (*want, "#"))
         each = []
         for cells in (low,) if low is high else (low, high):
             ends = np.full((*cells.shape[:-1], 1), np.inf, dtype=cells.dtype)
@@ -339,20 +338,6 @@ class EndRegisters:
         if low.shape == shape:
             return low, high
         return (wide := np.broadcast_to(low, shape)), wide if low is high else np.broadcast_to(high, shape)
-
-
-@lru_cache(maxsize=4096)
-def _axes(free: frozenset[str]) -> tuple[str, ...]:
-    """Return the order of the axes of an array over some variables."""
-    return tuple(sorted(free))
-
-
-@lru_cache(maxsize=4096)
-def _order(terms: tuple[Term, ...]) -> tuple[int, ...] | None:
-    """Return the order in which the axes of an atom's variables are sorted; ``None``: as they are."""
-    names = [t for t in terms if isinstance(t, str)]
-    order = tuple([names.index(v) for v in sorted(names)])
-    return None if order == (*range(len(names)),) else order
 
 
 @lru_cache(maxsize=4096)
