@@ -71,6 +71,20 @@ class Conditions:
         best = live & (stacked.min(0) < math.inf)
         return [(operand, best & (first == k)) for k, (operand, _) in enumerate(possible)]
 
+    def any_askable(self, operands: Sequence[Node], live: Mask, whole: Node, exact: bool) -> bool:
+        """Tell whether some condition can be asked about where the formula that they make is open, among the objects
+        that are `live`."""
+        open_at = self.state.open(whole, exact)
+        if open_at is None or not some(live := live & open_at):
+            return False
+        for operand in operands:
+            atom = operand.body if isinstance(operand, Not) else operand
+            possible, askable = self.state.open(operand, exact), self.state.open(atom, exact)
+            if possible is not None and askable is not None:
+                if some(live & possible & askable & self._askable(operand)):
+                    return True
+        return False
+
     def wait(self, operands: Sequence[Node], conditions: Iterable[Node]) -> bool:
         """Tell whether the conditions of a conjunction wait until it is known who its relations speak of: that refutes
         more objects than any of them."""

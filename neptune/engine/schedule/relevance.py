@@ -264,10 +264,17 @@ class Relevance:
         memo, key = self.state.memo, (description, exact, mask.tobytes())
         leads = memo.get(key)
         if leads is None:  # found out once: descriptions within descriptions would double the work with each
-            trial = Relevance(self.state, exact)
-            trial._push(description.body, inside, mask, exact)
-            trial._drain(first_only=True)
-            leads = memo[key] = bool(trial.wanted)
+            literals = _literals(description.body)
+            if literals is None:
+                trial = Relevance(self.state, exact)
+                trial._push(description.body, inside, mask, exact)
+                trial._drain(first_only=True)
+                leads = bool(trial.wanted)
+            else:
+                leads = self._conditions.any_askable(
+                    literals, project(mask, inside, axes(description.body)), description.body, exact
+                )
+            memo[key] = leads
         if leads:
             self._push(description.body, inside, mask, exact)
         return bool(leads)
@@ -319,6 +326,18 @@ def _operands(node: plan.And | plan.Or) -> tuple[tuple[plan.Node, bool, bool], .
         return operand, speaks, len(operand.free) <= 1 and not quantified(operand)
 
     return tuple(map(of, node.operands))
+
+
+@lru_cache(maxsize=4096)
+def _literals(node: plan.Node) -> tuple[plan.Node, ...] | None:
+    """Return the operands of a connective of atoms, each perhaps denied, that all speak of its own one variable (or the
+    one atom itself); ``None`` for another formula."""
+    operands = node.operands if isinstance(node, plan.And | plan.Or) else (node,)
+    for operand in operands:
+        atom = operand.body if isinstance(operand, plan.Not) else operand
+        if not isinstance(atom, plan.Atom) or operand.free != node.free or len(node.free) > 1:
+            return None
+    return operands
 
 
 def _decisive(guess: Floats, node: plan.Exists | plan.Forall) -> Floats:
