@@ -79,10 +79,11 @@ class Conditions:
             return False
         for operand in operands:
             atom = operand.body if isinstance(operand, Not) else operand
-            possible, askable = self.state.open(operand, exact), self.state.open(atom, exact)
-            if possible is not None and askable is not None:
-                if some(live & possible & askable & self._askable(operand)):
-                    return True
+            denied, itself = self.state.open(operand, exact), self.state.open(atom, exact)
+            if denied is None or itself is None:
+                continue
+            if some(live & denied & itself & self._askable(operand)):
+                return True
         return False
 
     def wait(self, operands: Sequence[Node], conditions: Iterable[Node]) -> bool:
