@@ -20,7 +20,7 @@ from dsl.syntax.spelling import PATCHES
 from dsl.vocabulary import Vocabulary, VocabularyError
 
 _MOST_ERRORS = 10
-_REMEMBERED = 2048
+_REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)

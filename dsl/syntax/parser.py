@@ -31,7 +31,7 @@ from dsl.syntax.strings import INNER, LIMITS
 _FENCE = re.compile(r"[ \t]*```[^\n`]*\n(.*?)(?:\n[ \t]*```[ \t]*\s*|\s*```\s*|\s*)\Z", re.DOTALL)
 _TICKS = re.compile(r"`([^`\n]+)`")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_REMEMBERED: Final = 2048
+_REMEMBERED: Final = 256
 _REMEMBERED_CHARS: Final = 2000
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Kind = Literal["truth", "cells", "parts"]
 """What is wanted of a plan: its truth; the cells that a description or a count ranges over; those of each part."""
 
-TEMPLATES_KEPT, PLANS_KEPT, FORMULAS_KEPT = 20_000, 4096, 8192
+TEMPLATES_KEPT, PLANS_KEPT, FORMULAS_KEPT = 512, 320, 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ answered one by one (:mod:`neptune.runs.runner.ahead`): how many does not hang o
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,7 +41,7 @@ GROWTH = 4
 """So many more pictures are asked about at once, under the lazy schedule, after each sample that is answered: whoever
 waits for a slow model soon sees the first answer."""
 
-PROGRAMS_KEPT = 2048
+PROGRAMS_KEPT = 256
 """Programs whose plans are kept: a run meets most of them once."""
 
 
@@ -147,6 +148,7 @@ class Batches:
                     return
             each = clock.taken(window) / len(window)
             del window, asked  # before the next ones are prepared
+            gc.collect(1)  # what was made ready for it leaves circles behind
 
     def _lazily(self) -> Iterator[Callable[[], Record]]:
         """Try samples out on many pictures at once, and answer them one by one as soon as their turn comes."""

@@ -28,7 +28,7 @@ from neptune.engine.interpret.atoms import predicate_of
 from neptune.engine.session.forms.words import MOST_WORDS, exchangeable, with_placeholders
 from neptune.engine.session.precompiled import Precompiled, precompile
 
-FORMS_KEPT = 4096
+FORMS_KEPT = 400
 MOST_CHARS = 600
 """Of a text that is filled in: far from all limits of what a program may be."""
 _CALL = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\(([a-z]\w*)\)")

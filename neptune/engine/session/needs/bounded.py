@@ -55,7 +55,6 @@ class BoundedNeeds:
 
     def __init__(self, evaluator: Executor, settings: Settings, logic: ArrayLogic) -> None:
         self._evaluator, self._settings, self._logic = evaluator, settings, logic
-        self._objects = evaluator.objects
         self.peak_cells, self.plan_ms = 0, 0.0
 
     def read(self, kind: NeedKind, prepared: Node, node: Node) -> Reading | None:

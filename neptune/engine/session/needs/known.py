@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dsl.plan import Count, CountTrue, Describe, Description, Exists, Node, Number
+from dsl.plan import Count, CountTrue, Describe, Description, Exists, Node, Number, walk
 from neptune.algebra.arrays import Array
 from neptune.engine.evaluate.arrays import Cells, KnownScene
 from neptune.engine.evaluate.outline import Outline, outline
@@ -26,6 +26,13 @@ class Described(NamedTuple):
     fit: tuple[float, float]
     best: int
     fits: tuple[float, ...]
+
+
+def _is_of_anything(node: Node) -> bool:
+    """Tell whether a formula is one ∃, which says nothing of its variable."""
+    if not isinstance(node, Exists) or node.var in node.body.free:
+        return False
+    return not any(isinstance(inner, Exists) for inner in walk(node.body))
 
 
 class KnownNeeds:
@@ -103,6 +110,8 @@ class KnownNeeds:
             while isinstance(node, Exists):
                 chain.append(node)
                 node = node.body
+            if len(chain) == 1 and _is_of_anything(prepared):
+                chain = []  # whoever is there
             found = self.scene.witness(prepared, [link.var for link in chain]) if chain else []
             if found is None:
                 return None
