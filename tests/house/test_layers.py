@@ -151,11 +151,25 @@ def answers(**options):
     found += engine.run_many([(p, Scene.synthetic(n, seed=n)) for p in PROGRAMS for n in (2, 5)])
     return said, [(a.value, a.probability, a.scores, a.trace, a.objects, a.tie, a.presuppositions) for a in found]
 without = answers()
+PLAIN = PROGRAMS[:3] + (PROGRAMS[5],)
+def asked_lazily(**options):
+    found = []
+    for program in PLAIN:
+        for n in (1, 2, 5, 8):
+            engine = Engine(oracle="scene", oracle_options={"noise": 0.3}, schedule="lazy", **options)
+            a = engine.run(program, Scene.synthetic(n, seed=n))
+            numbers = [x for x in (a.probability, *(a.bounds or ()), *(a.scores or ())) if x is not None]
+            facts = a.value, a.kind, a.objects, a.tie, a.settled, a.presuppositions, a.usage.oracle_calls
+            found.append((facts, a.usage.oracle_rounds, [round(x, 5) for x in numbers]))
+    return found
+lazily = asked_lazily()
 assert "torch" not in sys.modules
 import torch
 assert torch.is_grad_enabled()
 assert answers() == without
 assert answers(backend="torch")[1] == without[1]
+assert asked_lazily() == lazily
+assert asked_lazily(backend="torch") == lazily
 """
 
 

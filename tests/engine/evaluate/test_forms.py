@@ -11,15 +11,21 @@ from typing import Any
 
 import pytest
 
+import dsl
 import neptune.tasks
 from dsl.errors import ProgramError
+from dsl.plan.guards import insert_guards
 from neptune.engine import Engine
 from neptune.engine.analysis import inspection_batch
 from neptune.engine.evaluate.stage import NotBatchable, Stage
+from neptune.engine.interpret.values import needed
+from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.session.forms import forms
 from neptune.engine.session.forms.forms import Forms
+from neptune.engine.session.forms.ready import ready
 from neptune.engine.session.forms.words import exchangeable, with_placeholders
-from neptune.engine.session.precompiled import Precompiled, precompile
+from neptune.engine.session.precompiled import Precompiled, precompile, told
+from neptune.engine.session.program_paths import Given, follow
 
 SAMPLE = Path(__file__).resolve().parents[3] / "examples" / "clevr"
 VALUES = ("red", "blue", "gray", "cube", "sphere", "metal", "rubber", "small", "large")
@@ -145,6 +151,28 @@ def test_made_texts(logic: str) -> None:
 def test_gold_programs(name: str) -> None:
     texts = gold(name)
     assert compared(texts) > 0.9 * len(texts)
+
+
+def test_texts_made_ready_for_a_schedule_have_the_plans_that_they_have_alone() -> None:
+    context, filled = Engine(oracle="random", schedule="lazy").context, 0
+    texts = [*WRITTEN, *made_texts(100), *gold("clevr"), *gold("clevr-puzzle")]
+    for text in texts:
+        found = ready(context, text, 5)
+        if found is None:
+            continue
+        filled += 1
+        conventions = context.vocabulary, context.limits, context.distinct_variables
+        checked = dsl.check(text, vocabulary=context.vocabulary, limits=context.limits)
+        alone = follow(checked.program, Given(None, limits=context.limits), *conventions)
+        need = needed(alone.value)
+        assert need == found.need, text
+        assert (alone.line, alone.names, told(checked.program, alone.line)) == (found.line, found.names, found.told), (
+            text
+        )
+        guarded = insert_guards(found.need.of)
+        assert (guarded, push_down(guarded)) == (found.made.node, found.pushed), text
+        assert not (alone.notes or alone.takes or checked.notes), text
+    assert filled > 0.7 * len(texts)
 
 
 def test_programs_of_one_form_are_made_ready_once(monkeypatch: pytest.MonkeyPatch) -> None:
