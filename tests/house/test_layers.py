@@ -209,10 +209,12 @@ def test_what_keeps_no_gradient_keeps_none_when_torch_is_loaded_meanwhile() -> N
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("task", ["clevr", "clevr-refexps", "clevr-rpm"])
-def test_a_run_on_annotations_loads_no_torch(task: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("task", "schedule"), [("clevr", "all"), ("clevr-refexps", "all"), ("clevr-rpm", "all"), ("clevr", "lazy")]
+)
+def test_a_run_on_annotations_loads_no_torch(task: str, schedule: str, tmp_path: Path) -> None:
     words = ["-X", "importtime", "run.py", "run", task, "--od_model", "scene", "--vlm_model_name", "scene"]
-    words += ["--num_samples", "20", "--output_dir", str(tmp_path / "run")]
+    words += ["--num_samples", "20", "--output_dir", str(tmp_path / "run"), "--schedule", schedule]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
