@@ -56,8 +56,8 @@ PARTS = (
     ("programs and plans", ("batch.py:_precompiled", "context.py:evidence")),
     ("asking: what is wanted and known", ("batch.py:_ask",)),
     ("  of it the oracle", ("scene.py:score",)),
-    ("padding: scores into tables", ("batched.py:_stacked",)),
-    ("tensor operations", ("program.py:run",)),
+    ("padding: scores into tables", ("batched_arrays.py:_stacked",)),
+    ("operations on arrays", ("batched_arrays.py:_run",)),
     ("answers, witnesses, traces", ("batch_readings.py:answer",)),
 )
 """What a pass consists of: the functions whose time, with all they call, is counted (the first that was called)."""
@@ -66,7 +66,7 @@ PARTS = (
 def profile(engine: Engine, asked: list[tuple[str, Scene]], batch: int, rows: int) -> dict[str, Any]:
     """Return where a warm pass spends its time: shares of its parts, and the functions with most time of their own.
 
-    The profiler slows down Python more than it does torch, so shares are to be read, not seconds.
+    The profiler slows down Python more than it does NumPy, so shares are to be read, not seconds.
     """
     watcher = cProfile.Profile()
     watcher.enable()
