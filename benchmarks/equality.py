@@ -1,4 +1,4 @@
-"""The same decision: optimised planner and lazy schedule against the naive planner asking everything.
+"""The same decision: optimised planner and lazy schedule, and batches, against the naive planner asking everything.
 
     PYTHONPATH=. python benchmarks/equality.py [--data_dir DIR] [--llm_programs DIR] [--part 0/2]
 
@@ -23,6 +23,7 @@ from llm_programs import programs
 from dsl import ProgramError
 from neptune import tasks
 from neptune.engine import Engine
+from neptune.engine.session.batch import Batch
 from neptune.errors import NeptuneError
 from neptune.scene import Scene
 
@@ -70,7 +71,7 @@ def written(folder: Path) -> Iterator[Case]:
 
 
 def compare(oracle: str, cases: list[Case]) -> bool:
-    """Run each case both ways; print counts, or the first difference; tell whether there was none."""
+    """Run each case these ways; print counts, or the first difference; tell whether there was none."""
     ways = [
         Engine(oracle=oracle, schedule="all", planner="naive"),
         Engine(oracle=oracle, schedule="lazy", planner="optimised"),
@@ -79,8 +80,12 @@ def compare(oracle: str, cases: list[Case]) -> bool:
     failed: Counter[str] = Counter()
     calls: Counter[str] = Counter()
     started = time.perf_counter()
-    for source, program, scene in cases:
+    together = [answer for at in range(0, len(cases), 400) for answer in batched(oracle, cases[at : at + 400])]
+    for (source, program, scene), many in zip(cases, together, strict=True):
         (everything, asked_all), (lazy, asked) = (outcome(engine, program, scene) for engine in ways)
+        if many is not None and many != everything:
+            print(f"{source}: {program}\non {scene.name}\nnaive, all: {everything}\nin a batch: {many}")
+            return False
         if everything != lazy:
             print(f"{source}: {program}\non {scene.name}\nnaive, all:      {everything}\noptimised, lazy: {lazy}")
             return False
@@ -99,6 +104,19 @@ def compare(oracle: str, cases: list[Case]) -> bool:
     total, seconds = sum(same.values()), time.perf_counter() - started
     print(f"{oracle} oracle: {total} programs, the same answer both ways ({seconds:.0f} s)", flush=True)
     return True
+
+
+def batched(oracle: str, cases: list[Case]) -> list[tuple[object, ...] | None]:
+    """Return what programs come to in one batch; ``None`` where one is run by itself."""
+    engine = Engine(oracle=oracle)
+    try:
+        found = Batch(engine.context).run([(program, scene) for _, program, scene in cases])
+    except (ProgramError, NeptuneError):  # of one that can not be asked: it is asked alone
+        if len(cases) == 1:
+            return [None]
+        half = len(cases) // 2
+        return [*batched(oracle, cases[:half]), *batched(oracle, cases[half:])]
+    return [None if a is None else (a.value, a.kind, a.abstained) for a in found]
 
 
 def outcome(engine: Engine, program: str, scene: Scene) -> tuple[tuple[object, ...], int]:

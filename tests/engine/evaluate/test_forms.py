@@ -68,7 +68,31 @@ WRITTEN = (
     "exists(Object, lambda red: red(red))",
     "red = 3\nexists(Object, lambda x: red(x))",
     "exists(Object, lambda x: redd(x) and cube(x)",
+    # a relation of one object and a word: a text of its own
+    "describe(Shape, lambda k: Shape(k, iota(Object, lambda x: behind(x, sphere) and behind(x, cube) and metal(x))))",
+    "exists(Object, lambda x: left(x, cube) and red(x))",
+    "count(Object, lambda x: right(x, ball) or small(x))",
+    "exists(Object, lambda x: front(x, metal))",
+    "exists(Object, lambda x: behind(x, thing) and blue(x))",
+    "describe(Color, iota(Object, lambda x: left(x, iota(Object, lambda y: red(y) and unheard_of(y)))))",
+    "exists(Object, lambda x: near(x, cube) and left(x, wall) and red(x))",
 )
+
+
+def odd_texts() -> list[str]:
+    """Return texts of words where no vocabulary expects them: whatever a model may write."""
+    heads = (
+        "exists(Object, lambda x: {})",
+        "count(Object, lambda x: {})",
+        "describe(Color, iota(Object, lambda x: {}))",
+    )
+    heads += ("iota(Shape, lambda k: exists(Object, lambda x: shape(x, k) and {}))",)
+    told = [
+        f"{r}(x, {w})" for r in (*RELATIONS, "near", "same_color") for w in (*VALUES, "thing", "Object", "x", "wall")
+    ]
+    told += [f"{w}({v})" for w in (*VALUES, "hidden", "large_red") for v in ("x", "Object", "red", "cube")]
+    rng = random.Random(3)
+    return [rng.choice(heads).format(" and ".join([a, *rng.sample(told, rng.randint(0, 2))])) for a in told]
 
 
 def made_texts(count: int) -> list[str]:
@@ -142,6 +166,10 @@ def test_written_texts() -> None:
     assert compared(list(WRITTEN)) >= 12
 
 
+def test_words_where_none_is_expected() -> None:
+    compared(odd_texts())
+
+
 @pytest.mark.parametrize("logic", ["godel", "product"])
 def test_made_texts(logic: str) -> None:
     assert compared(made_texts(100), logic) > 60
@@ -156,7 +184,7 @@ def test_gold_programs(name: str) -> None:
 def test_texts_made_ready_for_a_schedule_have_the_plans_that_they_have_alone() -> None:
     context, filled = Engine(oracle="random", schedule="lazy").context, 0
     texts = [*WRITTEN, *made_texts(100), *gold("clevr"), *gold("clevr-puzzle")]
-    for text in texts:
+    for text in [*texts, *odd_texts()]:
         found = ready(context, text, 5)
         if found is None:
             continue

@@ -25,7 +25,7 @@ from dsl.vocabulary import Vocabulary
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.stage import NotAlike, NotBatchable
 from neptune.engine.interpret.atoms import predicate_of
-from neptune.engine.session.forms.words import MOST_WORDS, exchangeable, with_placeholders
+from neptune.engine.session.forms.words import MOST_WORDS, PLACEHOLDER, exchangeable, with_placeholders
 from neptune.engine.session.precompiled import Precompiled, precompile
 
 FORMS_KEPT = 400
@@ -38,6 +38,7 @@ _OTHERWISE = re.compile(
 )
 """What makes a text more than one expression without texts, or meets the placeholders' names."""
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_PLACEHOLDER = re.compile(rf"\b(?:{PLACEHOLDER})\b")
 _BEFORE = re.compile(r"(?::|\band|\bor|\bnot|(?:^|[^\w\s)\]]|\b(?:and|or|not))\s*\()\s*\Z")
 """What stands before a truth: a lambda, a connective, a bracket that calls nothing."""
 _AND_BEFORE, _AND_AFTER = re.compile(r"\band\s*\Z"), re.compile(r"\s*and\b")
@@ -150,6 +151,7 @@ class Forms:
             try:
                 made = precompile(self._of_forms, form)
                 usual = not (made.notes or made.choice or made.stage.relative)
+                usual = usual and not any(map(spells_placeholders, (made.need.of, made.settled)))
                 self._forms[form] = made if usual else None
             except (ProgramError, NotBatchable):
                 self._forms[form] = None
@@ -265,6 +267,19 @@ def _filled(like: Precompiled, filling: Filling) -> Precompiled:
     )
     made.form = like, filling
     return made
+
+
+def spells_placeholders(formula: Node) -> bool:
+    """Whether a placeholder stands elsewhere in a formula of a form than as a predicate, as in a text: a word that the
+    vocabulary does not have takes it in ("a than0a sphere"). There no word can be filled in."""
+    for node in walk(formula):
+        for value in [getattr(node, name) for name in node.schema.data]:
+            if isinstance(value, Predicate):
+                name = "" if _PLACEHOLDER.fullmatch(value.name) else value.name
+                value = name, value.text, value.ways, value.boxes, value.percept
+            if _PLACEHOLDER.search(repr(value)):
+                return True
+    return False
 
 
 def keeps_conjunctions(formulas: Iterable[Node], filling: Filling) -> bool:

@@ -27,7 +27,7 @@ from neptune.engine.evidence.kept import EvidenceKept
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.interpret.values import Need, needed
 from neptune.engine.schedule.pushdown import push_down
-from neptune.engine.session.forms.forms import Forms, keeps_conjunctions
+from neptune.engine.session.forms.forms import Forms, keeps_conjunctions, spells_placeholders
 from neptune.engine.session.precompiled import told
 from neptune.engine.session.program_paths import Given, follow
 
@@ -111,6 +111,8 @@ class ReadyTexts:
         if need.kind == "truth" and outcome.value.node.free:
             return None  # they are bound, which is noted
         made = guarded(need.of)
+        if any(map(spells_placeholders, (need.of, made.node))):
+            return None
         line = outcome.line
         return Ready(need, line, outcome.names, told(checked.program, line), made, push_down(made.node))
 
