@@ -129,8 +129,10 @@ class Cells:
                 signs = {"turned": np.where(logits > 0, -1.0, 1.0), "yes": np.ones(1), "no": -np.ones(1)}[way]
                 logits = np.where(changed[here], SURE * signs, logits).astype(np.float32)
             logits = np.where(known[here], logits, np.nan).astype(np.float32)
-            table = self.partial.table(column.question, column.symmetric).logits.reshape(-1)
-            table[column.flat] = table[column.mirrored] = logits
+            table = self.partial.table(column.question, column.symmetric)
+            cells = table.logits.reshape(-1)
+            cells[column.flat] = cells[column.mirrored] = logits
+            table.writes += 1
 
     def clairvoyant(self, schedule: Schedule) -> Mask:
         """Return the cells that a schedule asks whose estimates are the true scores, shape ``(size,)``."""
