@@ -15,6 +15,7 @@ from PIL import Image
 from neptune.cli import main
 from neptune.config import make_config
 from neptune.engine import Engine
+from neptune.engine.session.batch import Batch
 from neptune.runs.record import RunFolder
 from neptune.runs.runner.programs import Programs
 from neptune.runs.runner.run import answer_sample
@@ -204,6 +205,7 @@ def test_a_bug_ends_in_exit_code_1(data: Path, monkeypatch: pytest.MonkeyPatch) 
             raise KeyError("nobody foresaw this")
         return whole(self, *arguments)
 
+    monkeypatch.setattr(Batch, "job", lambda *_: None)  # each is run by itself
     monkeypatch.setattr(Engine, "run", broken)
     code, records = run(data)
     assert code == 1
@@ -220,6 +222,7 @@ def test_an_interrupted_run_keeps_what_it_has(data: Path, monkeypatch: pytest.Mo
             raise KeyboardInterrupt
         return whole(self, *arguments)
 
+    monkeypatch.setattr(Batch, "job", lambda *_: None)  # each is run by itself
     monkeypatch.setattr(Engine, "run", interrupted)
     code, records = run(data)
     assert (code, len(records)) == (130, 2)

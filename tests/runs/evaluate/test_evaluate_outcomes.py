@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neptune.cli import main
-from neptune.engine import Engine
+from neptune.engine.session.batch import Batch
 from neptune.errors import OracleFailedError
 from neptune.runs.evaluate.attribution import summarise_attribution
 from neptune.runs.evaluate.compare import compare, paired
@@ -144,15 +144,16 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, after: int, error: Callable[[], BaseException]) -> None:
-    whole, calls = Engine.run, []
+    """Let the run fail after so many samples: the first ones are batches of one."""
+    whole, calls = Batch.in_order, []
 
-    def run(self: Engine, *arguments: Any) -> Any:
+    def in_order(self: Batch, *arguments: Any) -> Any:
         calls.append(1)
         if len(calls) > after:
             raise error()
         return whole(self, *arguments)
 
-    monkeypatch.setattr(Engine, "run", run)
+    monkeypatch.setattr(Batch, "in_order", in_order)
 
 
 def test_a_budget_that_is_spent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
