@@ -79,7 +79,7 @@ def silent(part: str, share: float, message: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "answers", "settings"),
     [
-        ("internvl", 16, {"lr": 0.008, "epochs": 50, "eval_every": 10}),
+        ("internvl", 16, {"lr": 0.004, "epochs": 50, "eval_every": 10}),
         pytest.param("qwen2_vl", 8, {"lr": 0.01, "epochs": 45, "eval_every": 30}, marks=pytest.mark.full),
     ],
 )
