@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from dsl.plan import Term
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.engine.evidence.indexing import diagonal
-
-if TYPE_CHECKING:
-    pass
 
 Array = NDArray[Any]
 Ends = tuple[Array, Array]
