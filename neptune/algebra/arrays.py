@@ -28,6 +28,9 @@ Array: TypeAlias = NDArray[Any]
 FEW = 15
 """So many float32 numbers torch sums one after the other."""
 
+_ALL_BUT_FALSE = np.float32(-200.0)
+_ULP = float(np.finfo(np.float32).eps)
+
 
 def as_tensor(x: Array) -> Tensor:
     """Return an array as a tensor, on the same memory (a copy where that may not be written to)."""
@@ -41,25 +44,27 @@ def clamped(logits: Array) -> Array:
 
 
 def logistic(logits: Array) -> Array:
-    """Return ``σ(logits)``, any shape: :func:`neptune.algebra.convert.to_probability`, bit for bit."""
+    """Return ``σ(logits)``, any shape, of float32 or float64: :func:`neptune.algebra.convert.to_probability`, bit for
+    bit. Exactly ½ only where the logit is 0."""
     if logits.dtype != np.float32:
         exact: Array = to_probability(as_tensor(logits)).numpy()
         return exact
-    with np.errstate(over="ignore"):
-        p: Array = (1.0 / (1.0 + np.exp(-logits.astype(np.float64)))).astype(logits.dtype)
-    half = p == 0.5
-    if half.any():  # a logit that is not zero must not round to a tie
-        ulp = float(np.finfo(p.dtype).eps)
-        beside = np.where(logits > 0, 0.5 + ulp / 2, 0.5 - ulp / 4).astype(p.dtype)
-        p = np.where(half & (logits != 0), beside, p)
+    # What is below is 0 in float32, and does not overflow in float64.
+    e = np.exp(-np.maximum(logits, _ALL_BUT_FALSE).astype(np.float64))
+    e += 1.0
+    p: Array = np.asarray(1.0 / e, dtype=np.float32)
+    tied = p == 0.5
+    if b"\1" in tied.tobytes():  # a logit that is not zero must not round to a tie
+        tied = tied & (logits != 0)
+        p[tied] = np.where(logits[tied] > 0, 0.5 + _ULP / 2, 0.5 - _ULP / 4)
     return p
 
 
-def _logit(p: Array) -> Array:
-    """Return :func:`neptune.algebra.convert.to_logit` of float32, bit for bit."""
+def logit(p: Array) -> Array:
+    """Return :func:`neptune.algebra.convert.to_logit` of float32, any shape, bit for bit; ∓∞ at 0 and 1."""
     exact = p.astype(np.float64)
     with np.errstate(divide="ignore"):
-        logits: Array = np.log(exact / (1.0 - exact)).astype(p.dtype)
+        logits: Array = np.asarray(np.log(exact / (1.0 - exact)).astype(np.float32))
     return logits
 
 
@@ -166,12 +171,17 @@ class ArrayLogic(ABC):
         cells = clamped(logits)
         if keep is not None:
             cells = np.where(keep, cells, cells.dtype.type(-np.inf))
-        gap = (cells - np.maximum.reduce(cells, axis=-1, keepdims=True)) / np.float32(tau)
-        return self.softmax(gap.astype(np.float64)).astype(logits.dtype)
+        cells -= np.maximum.reduce(cells, axis=-1, keepdims=True)
+        cells /= np.float32(tau)
+        return self._shares(cells.astype(np.float64)).astype(logits.dtype)
 
     def softmax(self, logits: Array) -> Array:
         """Return the softmax of float64 logits along the last axis."""
-        out: Array = as_tensor(logits).softmax(-1).numpy()
+        return self._shares(logits)
+
+    def _shares(self, gaps: Array) -> Array:
+        """Return the softmax of float64 numbers along the last axis, the largest of which is 0."""
+        out: Array = as_tensor(gaps).softmax(-1).numpy()
         return out
 
     def choice(self, logits: Array) -> Array:
@@ -205,7 +215,7 @@ class _Godel(ArrayLogic):
         return internal
 
     def from_probability(self, p: Array) -> Array:
-        return _logit(p)
+        return logit(p)
 
     def to_probability(self, internal: Array) -> Array:
         return logistic(internal)
@@ -214,7 +224,10 @@ class _Godel(ArrayLogic):
         return cells
 
     def softmax(self, logits: Array) -> Array:
-        e: Array = np.exp(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+        return self._shares(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+
+    def _shares(self, gaps: Array) -> Array:
+        e: Array = np.exp(gaps)
         e /= np.add.reduce(e, axis=-1, keepdims=True)
         return e
 

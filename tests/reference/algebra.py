@@ -14,6 +14,8 @@ from decimal import Decimal, getcontext, localcontext
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 EPSILON = 1e-6
 Place = tuple[int, ...]
 Norm = Callable[[float, float], float]
@@ -139,6 +141,19 @@ def logit(p: float) -> float:
     return math.log(p / (1.0 - p))
 
 
+def exact_logit(p: float) -> float:
+    """Return the logit, ∓∞ at 0 and 1."""
+    return math.log(p / (1.0 - p)) if 0.0 < p < 1.0 else math.copysign(math.inf, p - 0.5)
+
+
+def logistic(logit: float) -> float:
+    """Return the probability of a logit as float32 has it; never ½ where the logit is not 0, but the float beside."""
+    p = float(np.float32(1.0 / (1.0 + math.exp(min(-logit, 700.0)))))
+    if p == 0.5 and logit != 0.0:
+        return float(np.nextafter(np.float32(0.5), np.float32(1.0 if logit > 0.0 else 0.0)))
+    return p
+
+
 def soft_exists(cells: list[float], tau: float) -> float:
     """Return ``σ(τ·log Σ exp(ℓ/τ))``; 0 if there is no cell."""
     if not cells:
@@ -161,6 +176,16 @@ def noisy_or(cells: list[float]) -> float:
 
 
 # ---- descriptions ----
+
+
+def weights(logits: list[float], tau: float) -> list[float]:
+    """Return ``softmax(ℓ/τ)`` of clamped logits; at τ = 0 all for the first best, which is not clamped."""
+    if tau == 0.0:
+        return [float(k == logits.index(max(logits))) for k in range(len(logits))]
+    limit = math.log((1.0 - EPSILON) / EPSILON)
+    cells = [min(max(x, -limit), limit) for x in logits]
+    parts = [math.exp((x - max(cells)) / tau) for x in cells]
+    return [part / sum(parts) for part in parts]
 
 
 def iota(t: Cells, over: Sequence[str], tau: float) -> Cells:

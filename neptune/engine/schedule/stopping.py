@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 
 from dsl.plan import CountTrue, Describe, ExpectationOver, Node, walk
-from neptune.engine.evaluate.ends.arithmetic import Ends, probability
+from neptune.algebra.arrays import logistic
+from neptune.engine.evaluate.ends.arithmetic import Ends
 from neptune.engine.evaluate.ends.axes import Mask
 from neptune.engine.evaluate.executor import Executor
 
@@ -122,7 +123,7 @@ def _largest(parts: list[Ends], evaluator: Executor, margin: float) -> bool:
     if margin and evaluator.logic.uses_logits:
         if bool((high > low[best]).sum() > (high[best] > low[best])):
             return False  # another may be larger, whatever the margin
-        low, high = probability(low), probability(high)
+        low, high = logistic(low), logistic(high)
         best = int(low.argmax())
     before, after = high[:best], high[best + 1 :]
     if not margin:

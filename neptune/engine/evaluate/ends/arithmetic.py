@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dsl.plan import Term
+from neptune.algebra.arrays import Array, logistic
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.engine.evidence.indexing import diagonal
 
-Array = NDArray[Any]
 Ends = tuple[Array, Array]
 """Lower and upper bounds; the same array twice where the values are known."""
-
-
-def probability(logits: Array) -> Array:
-    """Return σ of logits, float32, any shape: :func:`neptune.algebra.convert.to_probability`."""
-    p = np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))), dtype=np.float32)
-    tied = (p == 0.5) & (logits != 0)
-    if b"\1" in tied.tobytes():
-        ulp = np.finfo(np.float32).eps
-        p[tied] = np.where(logits[tied] > 0, 0.5 + ulp / 2, 0.5 - ulp / 4)
-    return p
-
-
-def logit(p: Array) -> Array:
-    """Return the logits of probabilities, float32, any shape; ∓∞ at 0 and 1."""
-    exact = p.astype(np.float64)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(exact / (1.0 - exact)).astype(np.float32))
-
-
-def weights(logits: Array, tau: float) -> Array:
-    """Return the softmax of logits over the last axis, as :func:`neptune.algebra.iota.weights` does; float64."""
-    if tau == 0.0:
-        return np.asarray(logits.argmax(-1)[..., None] == np.arange(logits.shape[-1])).astype(np.float64)
-    cells = np.minimum(np.maximum(logits, np.float32(-LOGIT_LIMIT)), np.float32(LOGIT_LIMIT))
-    gap = (cells - np.maximum.reduce(cells, axis=-1, keepdims=True)) / np.float32(tau)
-    raised = np.exp(gap.astype(np.float64))
-    raised /= np.add.reduce(raised, axis=-1, keepdims=True)
-    return raised.astype(np.float32).astype(np.float64)
 
 
 def expectation_ends(fits: Ends, said: Ends, tau: float) -> Array:
@@ -127,7 +97,7 @@ def unasked(n: int, terms: tuple[Term, ...]) -> tuple[Ends, Ends]:
     own = diagonal(n, len(terms))[tuple([t if isinstance(t, int) else slice(None) for t in terms])]
     low = np.where(own, np.float32(0.0), np.float32(-np.inf))
     ends = low, low if own.all() else np.asarray(-low)
-    chances = probability(ends[0]), probability(ends[1])
+    chances = logistic(ends[0]), logistic(ends[1])
     for array in (*ends, *chances):
         array.flags.writeable = False
     return ends, chances

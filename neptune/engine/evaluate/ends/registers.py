@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,13 +25,14 @@ from dsl.plan import (
     Or,
     Same,
 )
+from neptune.algebra import logic
+from neptune.algebra.arrays import any_logic, logistic, logit
 from neptune.engine.compile.quantifiers import search_of
-from neptune.engine.evaluate.ends.arithmetic import Ends, expectation_ends, logit, placed, probability, unasked, weights
+from neptune.engine.evaluate.ends.arithmetic import Ends, expectation_ends, placed, unasked
 from neptune.engine.evaluate.ends.axes import placing, sorted_axes
 from neptune.engine.evidence.tables import Table
 
-if TYPE_CHECKING:
-    pass
+_GODEL = any_logic(logic.godel)
 
 
 class EndSource(Protocol):
@@ -201,7 +202,7 @@ class EndRegisters:
         return turned, turned if low is high else high.transpose(order)
 
     def _const(self, node: Const) -> Ends:
-        value = np.asarray(logit(np.asarray(node.value, np.float32)))
+        value = logit(np.asarray(node.value, np.float32))
         return value, value
 
     def _same(self, node: Same) -> Ends:
@@ -256,7 +257,7 @@ class EndRegisters:
         said = self._spread(said, have, want)
         tau = 0.0 if node.pick else self._tau
         if fits[0] is fits[1]:
-            w = weights(fits[0], tau)
+            w = _GODEL.weights(fits[0], tau).astype(np.float64)
             exact = said[0] is said[1]
             sums = [np.add.reduce(w * end, axis=-1) for end in (said[:1] if exact else said)]
             chances = np.minimum(np.maximum(np.array(sums), 0.0), 1.0).astype(np.float32)
@@ -319,8 +320,8 @@ class EndRegisters:
             if known is not None and low is known[0][0]:
                 found = known[1]
             else:
-                p = probability(low)
-                found = p, p if low is high else probability(high)
+                p = logistic(low)
+                found = p, p if low is high else logistic(high)
             self._chances[body] = found
         return found
 
