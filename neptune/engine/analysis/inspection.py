@@ -10,24 +10,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
-import numpy as np
-
 from dsl import plan
 from dsl.errors import LimitError
-from dsl.plan import Atom, Node, Not, Same, make
-from dsl.plan.guards import insert_guards
+from dsl.plan import Atom, Node
 from dsl.syntax import ast
 from dsl.syntax.spelling import PATCHES
 from neptune.algebra.late import no_grad
 from neptune.answer import Answer
 from neptune.engine.analysis.robustness import MinimalChange, cell_limit, minimal_change
 from neptune.engine.analysis.score_vector import ScoreVector, SeenScores, Silent, uncalibrated
+from neptune.engine.analysis.shown.values import Shown
 from neptune.engine.context import RunContext, Schedule
-from neptune.engine.evaluate.bounds import largest
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.interpret.interpreter import Interpreter
-from neptune.engine.interpret.values import node_of
 from neptune.engine.schedule.stopping import Goal, Kind, fitting
 from neptune.engine.session.answers import answer_of, checked_once
 from neptune.engine.session.forms.ready import ready
@@ -35,13 +31,8 @@ from neptune.engine.session.precompiled import told
 from neptune.engine.session.session import Session
 from neptune.scene import Scene
 
-MOST_NODES, MOST_LINES = 48, 40
-"""So many nodes of a run's plans, and bound names, are shown at most."""
-
-KNOWN = 2e-3
-"""A value whose bounds are closer than this is shown as known."""
-
-_NAMES = "xyzwuvst"
+MOST_LINES = 40
+"""So many bound names are shown at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +184,13 @@ def inspect(
     of = SeenScores if uncalibrated(context) and not flips else ScoreVector
     scores = of(context, evidence, atoms)
     evaluator = Executor(len(scene), context.logic, context.parameters, scores.known(), cell_limit(context))
-    shown, skipped = _Shown(scores, evaluator), scores.skipped
-    nodes: list[dict[str, Any]] = []
+    shown, skipped = Shown(scores, evaluator), scores.skipped
     lines: list[dict[str, Any]] = []
     found: MinimalChange | None = None
     try:
         # What was decided last is the answer; what led to it follows, if there is room.
         for goal, node in {goal.node: (goal, node) for goal, node in reversed(decided)}.values():
-            shown.tree(goal.node, rerun[1].lines.get(node, 0) if rerun else 0, nodes)
+            shown.tree(goal.node, rerun[1].lines.get(node, 0) if rerun else 0)
         lines = [shown.line(*bound) for bound in rerun[2].bound] if rerun else []
         if flips and rerun and (not rerun[0].abstained or rerun[0].why == "presupposition"):
             (answer, session, _), whole = rerun, context.schedule is None and not skipped
@@ -217,7 +207,8 @@ def inspect(
             found = minimal_change(context, evidence, goals, answer, again, [g for g, _ in presupposed], until)
     except LimitError:
         pass  # too large to be evaluated as written: what is there is shown
-    return Inside(nodes, lines, found, skipped)
+    shown.finish()
+    return Inside(shown.plan, lines, found, skipped)
 
 
 def _may_abstain(context: RunContext, answer: Answer) -> bool:
@@ -236,161 +227,5 @@ def _rerun(
     return answer_of(watcher, session, program), session, watcher
 
 
-# --- values --------------------------------------------------------------------------------------
-
-
 def _short(p: Any) -> float:
     return round(float(p), 3)
-
-
-class _Shown:
-    """Puts values into plain data."""
-
-    def __init__(self, scores: ScoreVector | SeenScores, evaluator: Executor) -> None:
-        self.scores, self.evaluator = scores, evaluator
-
-    def tree(self, root: Node, line: int, into: list[dict[str, Any]]) -> None:
-        """Add the nodes of a plan, parents first, as many as fit."""
-        names: dict[str, str] = {}
-        for depth, node, label in parts_of(root, 0, names, set()):
-            if len(into) >= MOST_NODES:
-                return
-            row = {"depth": depth, "text": label, **self.value(node, names)}
-            if depth == 0:
-                row["line"] = line
-            into.append(row)
-
-    def line(self, line: int, name: str, value: Any) -> dict[str, Any]:
-        """Return the value of a name that the program bound."""
-        node = node_of(value)
-        shown = {"value": _plain(value)} if node is None else self.known(node)
-        return {"line": line, "name": name, **shown}
-
-    def known(self, node: Node) -> dict[str, Any]:
-        """Return the value of a lazy formula, if the run has asked about all its atoms."""
-        guarded = insert_guards(node)
-        if all(self.scores.has(atom) for atom in plan.walk(guarded) if isinstance(atom, Atom)):
-            return self.value(guarded, {})
-        return {"value": plan.show(node)[:80]}
-
-    def value(self, node: Node, names: dict[str, str]) -> dict[str, Any]:
-        """Return the value of a node; nothing for what has none of its own."""
-        evaluator = self.evaluator
-        match node:
-            case plan.Number() | plan.Const():
-                return {}
-            case plan.Describe():
-                parts = [evaluator.ends(body) for body in node.bodies]
-                low, high = (np.array([part[k] for part in parts]).reshape(-1) for k in (0, 1))
-                best, known = largest(evaluator.logic, low, high)
-                return {"value": node.values[best] if known else "?"}
-            case plan.CountTrue():
-                return self._number(node)
-            case plan.Description() | plan.Count():
-                found = self._scores(node, (*sorted(node.free), node.var), (node.var, *sorted(node.free)), names)
-                return found | self._number(node) if isinstance(node, plan.Count) and not node.free else found
-            case _:
-                found = self._scores(node, (vars := tuple(sorted(node.free))), vars, names)
-                atom = node.body if isinstance(node, Not) else node
-                if isinstance(atom, Atom):
-                    found |= self._asked(atom)
-                return found
-
-    def _number(self, node: Node) -> dict[str, Any]:
-        if isinstance(node, plan.Count) and self.evaluator.on_arrays:
-            low, high = (int((end > self.evaluator.logic.middle).sum()) for end in self.evaluator.ends(node))
-        else:
-            low, high = self.evaluator.number(node)
-        return {"n": low} if low == high else {"value": f"{low} to {high}"}
-
-    def _scores(
-        self, node: Node, have: tuple[str, ...], vars: tuple[str, ...], names: dict[str, str]
-    ) -> dict[str, Any]:
-        """Return the scores of a node, whose axes are `have`, over the first of `vars`."""
-        low, high = (end.astype(np.float64) for end in self.evaluator.ends(node, chances=True))
-        if not vars:
-            known = float(high - low) < KNOWN
-            return {"p": _short(low)} if known else {"bounds": [_short(low), _short(high)]}
-        rest = tuple(k for k, v in enumerate(have) if v != vars[0])
-        if rest and low.size:
-            low, high = low.max(rest), high.max(rest)
-        scores = [round(a, 3) if b - a < KNOWN else None for a, b in zip(low.tolist(), high.tolist())]
-        found: dict[str, Any] = {"scores": scores, "over": names.get(vars[0], vars[0])}
-        if rest:
-            found["best"] = [names.get(v, v) for v in vars[1:]]
-        return found
-
-    def _asked(self, leaf: Atom) -> dict[str, Any]:
-        question, cells, known = self.scores.asked(leaf)
-        return {"question": question.text, "cells": cells, "known": known}
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool | int | float | str | None):
-        return str(value)[:80]
-    if isinstance(value, list | tuple | set | dict):
-        return f"{len(value)} values"
-    return f"({type(value).__name__.lower()})"
-
-
-_LABELS: dict[type[Node], str] = {
-    plan.Const: "{node.value:g}",
-    Not: "¬",
-    plan.And: "all of",
-    plan.Or: "any of",
-    plan.Xor: "one of",
-    plan.Exists: "∃{var}",
-    plan.Forall: "∀{var}",
-    plan.Description: "ι{var}  the one that is",
-    plan.Count: "#{var}  how many are",
-    plan.ExpectationOver: "of the {var} meant",
-    plan.Compare: "compare {node.op}",
-    plan.CountTrue: "how many hold",
-    plan.Describe: "which fits best",
-}
-"""Node class → what its line says; the text of any other node is its line."""
-
-
-def parts_of(node: Node, depth: int, names: dict[str, str], seen: set[Node]) -> list[tuple[int, Node, str]]:
-    """Return (depth, node, label) of a plan, parents first, as many as are shown; a negated atom is one line.
-
-    A description that occurs again, as for each colour that is weighed, is one line: its parts are `seen` above.
-    """
-    found: list[tuple[int, Node, str]] = []
-    _add_parts(node, depth, names, seen, found)
-    return found
-
-
-def _add_parts(
-    node: Node, depth: int, names: dict[str, str], seen: set[Node], found: list[tuple[int, Node, str]]
-) -> None:
-    variable = node.schema.variable(node)
-    for var in (*sorted(node.free), *variable):
-        if var not in names:
-            taken = names.values()
-            names[var] = next((c for c in _NAMES if c not in taken), var) if var.startswith("@") else var
-    atom, inner = node.body if isinstance(node, Not) else node, node.children
-    if isinstance(atom, Atom | Same):
-        terms = tuple([names.get(t, t) if isinstance(t, str) else t for t in atom.terms])
-        renamed = atom if terms == atom.terms else _with(atom, terms)
-        label, inner = str(renamed if atom is node else make(Not, renamed)), ()
-    else:
-        template = _LABELS.get(type(node))
-        label = template.format(node=node, var="".join([names[v] for v in variable])) if template else str(node)
-    found.append((depth, node, label))
-    if isinstance(node, plan.Description):
-        if node in seen:
-            return
-        seen.add(node)
-    for k, child in enumerate(inner):
-        at = len(found)
-        if at >= MOST_NODES:
-            return
-        _add_parts(child, depth + 1, names, seen, found)
-        if isinstance(node, plan.Describe):
-            first = found[at]
-            found[at] = first[0], first[1], f"{node.values[k]}: {first[2]}"
-
-
-def _with(atom: Atom | Same, terms: tuple[plan.Term, ...]) -> Node:
-    return make(Atom, atom.predicate, terms) if isinstance(atom, Atom) else make(Same, terms)

@@ -22,8 +22,8 @@ from dsl.plan import Atom, Count, CountTrue, Describe, Description, Node, Not, P
 from neptune.algebra.arrays import Array, ArrayLogic, any_logic, as_tensor
 from neptune.algebra.convert import as_float
 from neptune.algebra.late import no_grad
-from neptune.engine.analysis.inspection import MOST_NODES, parts_of
 from neptune.engine.analysis.robustness import cell_limit
+from neptune.engine.analysis.shown.parts import MOST_NODES, parts_of
 from neptune.engine.compile import plan_cache as plans
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.arrays import settings_of

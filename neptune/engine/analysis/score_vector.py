@@ -218,29 +218,55 @@ class SeenScores:
     """
 
     def __init__(self, context: RunContext, evidence: Evidence, atoms: Iterable[Atom]) -> None:
-        self._known = KnownAtoms(evidence, context)
-        self._objects = len(evidence.scene)
-        self._atoms: dict[Atom, tuple[Mask, Mask]] = {}
-        mentioned: dict[tuple[Table, str], Mask] = {}
-        for atom in atoms:
-            if atom in self._atoms:
-                continue
-            table = self.table(atom)
-            index = tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])
-            missing = np.isnan(table.logits)
-            here = ~diagonal(self._objects, len(atom.terms))
-            if any(isinstance(t, int) for t in atom.terms):
-                within = np.zeros_like(here)
-                within[index] = True
-                here = here & within
-            if table.symmetric:
-                here = np.triu(here | here.T)
-            self._atoms[atom] = missing, here
-            before = mentioned.get((table, atom.predicate.name))
-            mentioned[table, atom.predicate.name] = here if before is None else before | here
-        self.skipped = sum(
-            int(np.count_nonzero(np.isnan(table.logits) & here)) for (table, _), here in mentioned.items()
-        )
+        self._known, self._objects = KnownAtoms(evidence, context), len(evidence.scene)
+        asked = {atom: self._known.table(atom) for atom in atoms}
+        self._seen = self._looked_at(tuple(dict.fromkeys(asked.values())))
+        self._cells: dict[Atom, tuple[int, int]] = {}
+        mentioned: dict[tuple[Table, str], Mask | None] = {}
+        for atom, table in asked.items():
+            unknown, key = self._seen[table][2], (table, atom.predicate.name)
+            if len(atom.free) == len(atom.terms) < 3:
+                cells = len(table.normalised(None))
+                missing = int(np.count_nonzero(unknown)) // (1 + table.symmetric)
+                mentioned[key] = None
+            else:
+                here = self._mentioned(atom, table)
+                cells, missing = int(np.count_nonzero(here)), int(np.count_nonzero(unknown & here))
+                before = mentioned.get(key, here)
+                mentioned[key] = None if before is None else before | here
+            self._cells[atom] = cells, cells - missing
+        self.skipped = 0
+        for (table, _), within in mentioned.items():
+            unknown = self._seen[table][2]
+            found = np.count_nonzero(unknown) // (1 + table.symmetric)
+            self.skipped += int(found if within is None else np.count_nonzero(unknown & within))
+
+    def _looked_at(self, tables: Sequence[Table]) -> dict[Table, tuple[FloatArray, FloatArray, Mask]]:
+        """Return bounds of the logits of tables, of all at once, and where they are not known."""
+        if not tables:
+            return {}
+        raw = np.concatenate([table.logits.reshape(-1) for table in tables])
+        with np.errstate(divide="ignore", over="ignore"):
+            p = 1.0 / (1.0 + np.exp(-raw.astype(np.float64)))
+            logits = np.log(p / (1.0 - p)).astype(np.float32)
+        at, found = 0, []
+        for table in tables:
+            shape = table.logits.shape
+            found.append((slice(at, at := at + table.logits.size), shape))
+            if len(shape) > 1:
+                # A pair of one object with itself is never used: guards decide it. Shown as false.
+                logits[found[-1][0]].reshape(shape)[diagonal(self._objects, len(shape))] = -MAX_LOGIT
+        unknown = np.isnan(logits)
+        low, high = (np.where(unknown, np.float32(end), logits) for end in (-np.inf, np.inf))
+        views = [tuple([whole[at].reshape(shape) for whole in (low, high, unknown)]) for at, shape in found]
+        return dict(zip(tables, views, strict=True))  # type: ignore[arg-type]
+
+    def _mentioned(self, atom: Atom, table: Table) -> Mask:
+        """Return where in a table the ground atoms are that an atom speaks of, each once."""
+        here = np.zeros(table.logits.shape, dtype=np.bool_)
+        here[tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])] = True
+        here &= ~diagonal(self._objects, len(atom.terms))
+        return np.triu(here | here.T) if table.symmetric else here
 
     def known(self) -> SeenScores:
         """Return what gives atoms as intervals: what is known, as it is."""
@@ -248,13 +274,11 @@ class SeenScores:
 
     def has(self, atom: Atom) -> bool:
         """Tell whether an atom is among them."""
-        return atom in self._atoms
+        return atom in self._cells
 
     def asked(self, atom: Atom) -> tuple[Question, int, int]:
         """Return the question of one of the atoms, how many ground atoms it speaks of, and how many are known."""
-        missing, here = self._atoms[atom]
-        cells = int(np.count_nonzero(here))
-        return self.table(atom).question, cells, cells - int(np.count_nonzero(missing & here))
+        return self.table(atom).question, *self._cells[atom]
 
     def table(self, atom: Atom) -> Table:
         """Return the table of an atom's question."""
@@ -267,16 +291,11 @@ class SeenScores:
 
     def ends(self, atom: Atom) -> tuple[FloatArray, FloatArray]:
         """Return bounds of an atom's logits over its variables, in the order of its terms."""
-        table, n = self.table(atom), self._objects
-        index = tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])
-        own = diagonal(n, len(atom.terms))[index]
-        with np.errstate(divide="ignore", over="ignore"):
-            p = 1.0 / (1.0 + np.exp(-table.logits[index].astype(np.float64)))
-            logits = np.log(p / (1.0 - p)).astype(np.float32)
-        unknown = np.isnan(logits) & ~own
-        # A pair of one object with itself is never used: guards decide it. Shown as false.
-        low = np.where(own, np.float32(-MAX_LOGIT), np.where(unknown, np.float32(-np.inf), logits))
-        return low, np.where(unknown, np.float32(np.inf), low) if b"\1" in unknown.tobytes() else low
+        low, high, unknown = self._seen[self.table(atom)]
+        if len(atom.free) < len(atom.terms):
+            index = tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])
+            low, high, unknown = low[index], high[index], unknown[index]
+        return low, high if b"\1" in unknown.tobytes() else low
 
 
 class KnownScores:

@@ -122,16 +122,9 @@ class Executor:
         return LazyRegisters(self._compiler, self._context(range(self.objects), True, self._branches), self.spend)
 
     @property
-    def on_arrays(self) -> bool:
-        """Whether values node by node are arrays."""
-        return self.by_node._ends is not None
-
-    def made(self, node: Node) -> tuple[int, bool]:
-        """Return of a formula whose bounds are arrays, and were computed, the cells of the largest table that it took,
-        and whether they were computed as probabilities."""
-        ends = self.by_node._ends
-        assert ends is not None
-        return ends.peak(node), node in ends.probabilities
+    def arrays(self) -> EndRegisters | None:
+        """What has the values node by node, where they are arrays."""
+        return self.by_node._ends
 
     def _context(self, given: Sequence[int], bounds: bool, branches: int = MOST_BRANCHES) -> ExecutionContext:
         """Return where programs run on this one scene; `given` are the objects that their terms stand for."""

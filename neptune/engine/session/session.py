@@ -91,7 +91,7 @@ class Session:
     @cached_property
     def _bounded(self) -> BoundedNeeds | None:
         """Reads bounds off arrays, where a schedule keeps them so."""
-        if self._known is None or self.context.schedule is None or not self._executor.on_arrays:
+        if self._known is None or self.context.schedule is None or self._executor.arrays is None:
             return None
         return BoundedNeeds(self._executor.by_node, self._settings, self._known.scene.logic)
 
@@ -217,7 +217,9 @@ class Session:
         if self.context.schedule is None or self.context.semantics == 1 or not self.objects:
             return
         goal, before = Goal("some", described), len(self.decided)
-        if isinstance(described, Description) and not is_settled(goal, self._executor.by_node):
+        if is_settled(goal, self._executor.by_node):
+            return
+        if isinstance(described, Description):
             self._fill(make(Exists, described.var, described.body), "decide")  # the likeliest first
         if not is_settled(goal, self._executor.by_node):
             self._fill(described, "some")

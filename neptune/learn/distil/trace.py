@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from neptune.engine.analysis.inspection import MOST_NODES
+from neptune.engine.analysis.shown.parts import MOST_NODES
 from neptune.learn.distil.facts import COMPARED, OTHER, Fact, Found, Literal, Trace, hedge
 from neptune.learn.distil.wording import UntoldError, Words
 

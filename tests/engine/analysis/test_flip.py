@@ -16,9 +16,10 @@ from dsl import plan
 from neptune.algebra.convert import to_logit
 from neptune.answer import Answer
 from neptune.engine import Engine
-from neptune.engine.analysis.inspection import MOST_NODES, inspect, parts_of
+from neptune.engine.analysis.inspection import inspect
 from neptune.engine.analysis.robustness import RESOLUTION, Change
 from neptune.engine.analysis.score_vector import ScoreVector, Silent
+from neptune.engine.analysis.shown.parts import MOST_NODES, parts_of
 from neptune.scene import Scene
 
 ONE_SIGN = [

@@ -74,11 +74,11 @@ class BoundedNeeds:
     def ends(self, node: Node) -> tuple[Cells, Cells]:
         """Return the bounds of a formula, over its sorted free variables, or of the body of a description or count; the
         same table twice where the value is known."""
-        evaluator = self._evaluator
+        evaluator, arrays = self._evaluator, self._evaluator.arrays
+        assert arrays is not None
         low, high = evaluator.ends(node)
-        body = node.body if isinstance(node, Description | Count) else node
-        peak, probable = evaluator.made(node if isinstance(node, Count) else body)
-        self.peak_cells = max(self.peak_cells, peak)
+        made = node.body if isinstance(node, Description) else node
+        self.peak_cells, probable = max(self.peak_cells, arrays.peak(made)), made in arrays.probabilities
         if probable:
             low, high = evaluator.ends(node, chances=True)
         found = Cells(self._logic, low, probable)

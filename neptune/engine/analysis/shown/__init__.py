@@ -1,0 +1,1 @@
+"""How a finished run is shown: its plan as lines, and the values that stand beside them."""
