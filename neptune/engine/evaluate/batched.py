@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -64,10 +64,11 @@ class TensorGroup(Generic[RowT]):
         return self.frame.mask
 
 
+TableT = TypeVar("TableT", "Tensor", NDArray[Any])
 GroupT = TypeVar("GroupT")
 
 
-class Padded(ABC, Generic[RowT, GroupT]):
+class Padded(ABC, Generic[RowT, TableT, GroupT]):
     """Evaluates stages of many rows.
 
     Parameters
@@ -82,6 +83,32 @@ class Padded(ABC, Generic[RowT, GroupT]):
     @abstractmethod
     def _group(self, program: Program, rows: list[RowT], stages: list[Stage]) -> GroupT:
         """Return rows of one shape, evaluated."""
+
+    @abstractmethod
+    def _stacked(
+        self, of: list[int], rows: list[RowT], stages: list[Stage], n: int
+    ) -> dict[int, tuple[TableT, TableT | None]]:
+        """Return for each predicate of one arity its carrier values in every row, ``(B, N, …)``, and where evidence is
+        missing (``None``: nowhere). A pair of one object with itself is never used: guards decide it."""
+
+    def _inputs(
+        self, program: Program, rows: list[RowT], stages: list[Stage], n: int, places: IntArray
+    ) -> tuple[list[TableT], list[bool]]:
+        """Return the carrier values of a program's atoms, and which rows lack evidence; `n` and `places` are those of
+        :func:`frame_of`."""
+        missing = np.zeros(len(rows), dtype=np.bool_)
+        predicates = stages[0].template.predicates
+        tables: dict[int, tuple[TableT, TableT | None]] = {}
+        for arity in {p.arity for p in predicates}:
+            members = [k for k, p in enumerate(predicates) if p.arity == arity]
+            tables.update(self._stacked(members, rows, stages, n))
+        inputs = []
+        for atom in program.atoms:
+            cells, unknown = tables[int(atom.predicate.name[1:])]
+            inputs.append(_at(cells, atom, places))
+            if unknown is not None:
+                missing |= np.asarray(_at(unknown, atom, places).reshape(len(rows), -1).any(1))
+        return inputs, missing.tolist()
 
     def evaluate(self, rows: Sequence[RowT], stages: Sequence[Stage]) -> list[GroupT]:
         """Return the stages' truths in groups of one shape. What they need must have been asked.
@@ -129,7 +156,7 @@ def conjunctions(of: list[int], stages: Sequence[Stage]) -> tuple[list[list[Pred
     return layers, [[len(names) for names in row] for row in whole], depth
 
 
-class PaddedTensors(Padded[RowT, TensorGroup[RowT]]):
+class PaddedTensors(Padded[RowT, "Tensor", TensorGroup[RowT]]):
     """Evaluates stages of many rows on tensors.
 
     Parameters
@@ -149,17 +176,7 @@ class PaddedTensors(Padded[RowT, TensorGroup[RowT]]):
         n, mask, places = frame_of(rows, stages)
         keep = None if mask is None else torch.from_numpy(mask)
         frame = ExecutionContext(logic, self.run.parameters, batch, n, keep, torch.from_numpy(places), kept={})
-        missing = torch.zeros(batch, dtype=torch.bool)
-        tables: dict[int, tuple[Tensor, Tensor | None]] = {}
-        for arity in {p.arity for p in first.predicates}:
-            members = [k for k, p in enumerate(first.predicates) if p.arity == arity]
-            tables.update(self._stacked(members, rows, stages, n))
-        inputs = []
-        for atom in program.atoms:
-            cells, unknown = tables[int(atom.predicate.name[1:])]
-            inputs.append(_at(cells, atom, frame))
-            if unknown is not None:
-                missing |= _at(unknown, atom, frame).reshape(batch, -1).any(1)
+        inputs, missing = self._inputs(program, rows, stages, n, places)
         vars: list[Vars] = [tuple(sorted(truth.free)) for truth in first.node.children]
         out: list[Tensor] = []
         known: list[bool] = []
@@ -169,13 +186,11 @@ class PaddedTensors(Padded[RowT, TensorGroup[RowT]]):
             known.append(is_probability)
         internal = _converted(out, known, logic.from_probability)
         chances = _converted(out, [not is_probability for is_probability in known], logic.to_probability)
-        return TensorGroup(rows, stages, frame, internal, chances, vars, missing.tolist())
+        return TensorGroup(rows, stages, frame, internal, chances, vars, missing)
 
     def _stacked(
         self, of: list[int], rows: list[RowT], stages: list[Stage], n: int
     ) -> dict[int, tuple[Tensor, Tensor | None]]:
-        """Return for each predicate of one arity its carrier values in every row, ``(B, N, …)``, and where evidence
-        is missing (``None``: nowhere). A pair of one object with itself is never used: guards decide it."""
         layers, numbers, depth = conjunctions(of, stages)
         cells, unknown = self._internal(layers, rows, n)
         if depth > 1:  # conjunctions, of several atoms in some rows
@@ -215,9 +230,10 @@ def _converted(tables: list[Tensor], which: list[bool], convert: Callable[[Tenso
     return [next(made).reshape(x.shape) if wanted else x for x, wanted in zip(tables, which, strict=True)]
 
 
-def _at(table: Tensor, leaf: Atom, frame: ExecutionContext) -> Tensor:
+def _at(table: TableT, leaf: Atom, places: IntArray) -> TableT:
     """Return the cells of an atom, ``(B, N, …)`` over its variables: given objects are looked up."""
     if not any(isinstance(t, int) for t in leaf.terms):
         return table
-    places = (frame.objects[:, t] if isinstance(t, int) else slice(None) for t in leaf.terms)
-    return table[(torch.arange(frame.batch), *places)]
+    index: Iterator[Any] = (places[:, t] if isinstance(t, int) else slice(None) for t in leaf.terms)
+    found: TableT = table[(np.arange(len(places)), *index)]
+    return found

@@ -16,7 +16,7 @@ from typing import Any, Generic
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.plan import Atom, Predicate
+from dsl.plan import Predicate
 from neptune.algebra.arrays import Array, ArrayLogic, any_logic, as_tensor, first_argmax
 from neptune.algebra.convert import as_float
 from neptune.algebra.late import no_grad
@@ -79,7 +79,7 @@ class Group(Generic[AskedRowT]):
         return first_argmax(self.logic.ranks(self.internal[k]), self.keep)
 
 
-class PaddedArrays(Padded[AskedRowT, Group[AskedRowT]]):
+class PaddedArrays(Padded[AskedRowT, Array, Group[AskedRowT]]):
     """Evaluates stages of many rows on what the oracle has said of their scenes."""
 
     def __init__(self, run: RunContext) -> None:
@@ -91,17 +91,7 @@ class PaddedArrays(Padded[AskedRowT, Group[AskedRowT]]):
         logic, first, batch = self._logic, stages[0].template, len(rows)
         n, mask, places = frame_of(rows, stages)
         objects = [places[:, k : k + 1] for k in range(places.shape[1])]
-        missing = np.zeros(batch, dtype=np.bool_)
-        tables: dict[int, Known] = {}
-        for arity in {p.arity for p in first.predicates}:
-            members = [k for k, p in enumerate(first.predicates) if p.arity == arity]
-            tables.update(self._stacked(members, rows, stages, n))
-        inputs = []
-        for atom in program.atoms:
-            cells, unknown = tables[int(atom.predicate.name[1:])]
-            inputs.append(_at(cells, atom, places))
-            if unknown is not None:
-                missing |= _at(unknown, atom, places).reshape(batch, -1).any(1)
+        inputs, missing = self._inputs(program, rows, stages, n, places)
         vars: list[Vars] = [tuple(sorted(truth.free)) for truth in first.node.children]
         tau = as_float(self.run.parameters.iota_tau)
         out: list[Array] = []
@@ -115,7 +105,7 @@ class PaddedArrays(Padded[AskedRowT, Group[AskedRowT]]):
         internal = _converted(out, known, logic.from_probability)
         chances = _converted(out, [not is_probability for is_probability in known], logic.to_probability)
         peaks = [program.peak_cells(len(row.scene)) for row in rows]
-        return Group(rows, stages, logic, tau, n, mask, internal, chances, vars, missing.tolist(), peaks)
+        return Group(rows, stages, logic, tau, n, mask, internal, chances, vars, missing, peaks)
 
     def _run(
         self,
@@ -150,8 +140,6 @@ class PaddedArrays(Padded[AskedRowT, Group[AskedRowT]]):
         return settings_of(self.run).logic is not None
 
     def _stacked(self, of: list[int], rows: list[AskedRowT], stages: list[Stage], n: int) -> dict[int, Known]:
-        """Return for each predicate of one arity its carrier values in every row, ``(B, N, …)``, and where evidence is
-        missing. A pair of one object with itself is never used: guards decide it."""
         layers, numbers, depth = conjunctions(of, stages)
         cells, unknown = self._internal(layers, rows, n)
         if depth > 1:  # conjunctions, of several atoms in some rows
@@ -207,12 +195,3 @@ def _converted(tables: list[Array], which: list[bool], convert: Callable[[Array]
     ends = np.cumsum([x.size for x in chosen])[:-1]
     made = iter(np.split(convert(np.concatenate([x.reshape(-1) for x in chosen])), ends))
     return [next(made).reshape(x.shape) if wanted else x for x, wanted in zip(tables, which, strict=True)]
-
-
-def _at(table: Array, leaf: Atom, places: Array) -> Array:
-    """Return the cells of an atom, ``(B, N, …)`` over its variables: given objects are looked up."""
-    if not any(isinstance(t, int) for t in leaf.terms):
-        return table
-    index = (places[:, t] if isinstance(t, int) else slice(None) for t in leaf.terms)
-    found: Array = table[(np.arange(len(places)), *index)]
-    return found
