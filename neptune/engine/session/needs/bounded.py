@@ -28,8 +28,8 @@ from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.arrays import Cells, Settings
 from neptune.engine.evaluate.bounds import Fit, largest, softmax_bounds
 from neptune.engine.evaluate.executor import WIDE, Executor
-from neptune.engine.interpret.values import NeedKind
 from neptune.engine.session import readout
+from neptune.engine.session.needs.base import Needs
 from neptune.engine.session.readout import Reading
 
 SHARP = 0.5
@@ -42,8 +42,8 @@ def is_wide(node: Node) -> bool:
     return width(node) >= WIDE
 
 
-class BoundedNeeds:
-    """Reads needs of which not all is known.
+class BoundedNeeds(Needs[Reading | None]):
+    """Reads needs of which not all is known; ``None`` where tensors have to be used.
 
     Parameters
     ----------
@@ -56,20 +56,6 @@ class BoundedNeeds:
     def __init__(self, evaluator: Executor, settings: Settings, logic: ArrayLogic) -> None:
         self._evaluator, self._settings, self._logic = evaluator, settings, logic
         self.peak_cells, self.plan_ms = 0, 0.0
-
-    def read(self, kind: NeedKind, prepared: Node, node: Node) -> Reading | None:
-        """Return what a need comes to; ``None`` where tensors have to be used.
-
-        Parameters
-        ----------
-        kind, node
-            The need.
-        prepared
-            Its plan, guarded, the objects settled that it points to, its fit settled.
-        """
-        reader = getattr(self, f"_{kind}", None)
-        reading: Reading | None = None if reader is None else reader(prepared, node)
-        return reading
 
     def ends(self, node: Node) -> tuple[Cells, Cells]:
         """Return the bounds of a formula, over its sorted free variables, or of the body of a description or count; the
@@ -165,6 +151,11 @@ class BoundedNeeds:
             return readout.number(counts[0], counts[1])
         hits = tuple(np.flatnonzero(low.decide()).tolist())
         return readout.number(counts[0], counts[0], low.exactly(counts[0]), _floats(low.values), hits)
+
+    def _by_tensors(self, prepared: Node, node: Node) -> None:
+        return None
+
+    _probability = _objects = _ranking = _by_tensors
 
     def _object(self, prepared: Node, node: Node) -> Reading | None:
         assert isinstance(prepared, Description)

@@ -14,6 +14,7 @@ from neptune.engine.evaluate.arrays import Cells, KnownScene
 from neptune.engine.evaluate.outline import Outline, outline
 from neptune.engine.interpret.values import NeedKind
 from neptune.engine.session import readout
+from neptune.engine.session.needs.base import Needs
 from neptune.engine.session.readout import Reading
 
 
@@ -35,8 +36,8 @@ def _is_of_anything(node: Node) -> bool:
     return not any(isinstance(inner, Exists) for inner in walk(node.body))
 
 
-class KnownNeeds:
-    """Reads needs.
+class KnownNeeds(Needs[Reading | None]):
+    """Reads needs of which all is known; ``None`` where it is not, or where tensors have to be used.
 
     Parameters
     ----------
@@ -48,19 +49,8 @@ class KnownNeeds:
         self.scene = scene
 
     def read(self, kind: NeedKind, prepared: Node, node: Node) -> Reading | None:
-        """Return what a need comes to; ``None`` where not all is known, or tensors have to be used.
-
-        Parameters
-        ----------
-        kind, node
-            The need.
-        prepared
-            Its plan, guarded, the objects settled that it points to.
-        """
-        if not self.scene.holds(outline(prepared)):
-            return None
-        reading: Reading | None = getattr(self, f"_{kind}")(prepared, node)
-        return reading
+        """Return what a need comes to, if all is known that its plan reads."""
+        return super().read(kind, prepared, node) if self.scene.holds(outline(prepared)) else None
 
     def foresee(self, outline: Outline) -> None:
         """Evaluate at once what a plan comes to, and what it takes for granted."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 
 from dsl import plan
 from dsl.plan import Count, CountTrue, Describe, Description, Exists, ExpectationOver, Node, Number, make
@@ -15,12 +14,12 @@ from neptune.engine.context import RunContext
 from neptune.engine.evaluate import bounds
 from neptune.engine.evaluate.bounds import Interval, fit_of, fit_of_values, settled_argmax, softmax_bounds
 from neptune.engine.evaluate.executor import Executor
-from neptune.engine.interpret.values import NeedKind
 from neptune.engine.session import readout
+from neptune.engine.session.needs.base import Needs
 from neptune.engine.session.readout import Reading
 
 
-class TensorNeeds:
+class TensorNeeds(Needs[Reading]):
     """Reads needs.
 
     Parameters
@@ -33,18 +32,6 @@ class TensorNeeds:
 
     def __init__(self, executor: Executor, context: RunContext) -> None:
         self._executor, self.context, self.objects = executor, context, executor.objects
-
-    def read(self, kind: NeedKind, prepared: Node, node: Node) -> Reading:
-        """Return what a need comes to, settled or not.
-
-        Parameters
-        ----------
-        kind, node
-            The need.
-        prepared
-            Its plan, guarded, the objects settled that it points to, and whether anything fits it.
-        """
-        return cast(Reading, getattr(self, f"_{kind}")(prepared, node))
 
     def _truth(self, prepared: Node, node: Node) -> Reading:
         interval = self._executor.truth(prepared)
