@@ -161,7 +161,18 @@ class RunContext:
         if presuppositions not in PRESUPPOSITIONS:
             known = " or ".join(f"'{k}'" for k in PRESUPPOSITIONS)
             raise ConfigError(f"presuppositions is {presuppositions!r}", expected=known)
-        return replace(self, presuppositions=presuppositions)
+        return self._with(presuppositions=presuppositions)
+
+    def of(self, evidence: Evidence) -> RunContext:
+        """Return the same with what is known of one scene alone."""
+        return self._with(kept=EvidenceKept.only(evidence))
+
+    def _with(self, **fields: Any) -> RunContext:
+        """Return the same with other values of fields that :func:`~neptune.engine.evaluate.arrays.settings_of` does not
+        read: in a fraction of the time that ``replace`` takes."""
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__, **fields)
+        return made
 
     def evidence(self, scene: Scene) -> Evidence:
         """Return what the oracle has said about a scene so far; all programs on the scene share it."""

@@ -28,7 +28,7 @@ from neptune.engine.schedule.stopping import Goal, Kind, fitting
 from neptune.engine.session.answers import answer_of, checked_once
 from neptune.engine.session.forms.ready import ready
 from neptune.engine.session.precompiled import told
-from neptune.engine.session.session import Session
+from neptune.engine.session.session import Decided, Session
 from neptune.scene import Scene
 
 MOST_LINES = 40
@@ -184,6 +184,8 @@ def inspect(
     of = SeenScores if uncalibrated(context) and not flips else ScoreVector
     scores = of(context, evidence, atoms)
     evaluator = Executor(len(scene), context.logic, context.parameters, scores.known(), cell_limit(context))
+    if evaluator.arrays is not None and isinstance(decided, Decided) and decided.bounds is not None:
+        evaluator.arrays.adopt(decided.bounds, dict.fromkeys(atoms))
     shown, skipped = Shown(scores, evaluator), scores.skipped
     lines: list[dict[str, Any]] = []
     found: MinimalChange | None = None

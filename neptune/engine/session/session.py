@@ -21,6 +21,7 @@ from neptune.engine.evaluate import bounds
 from neptune.engine.evaluate.arrays import KnownScene, settings_of
 from neptune.engine.evaluate.bounds import fit_of, fit_of_values, settled_argmax, softmax_bounds
 from neptune.engine.evaluate.charges import charge
+from neptune.engine.evaluate.ends.registers import EndRegisters
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evaluate.outline import Outline, guarded, outline, text_of
@@ -38,6 +39,13 @@ from neptune.engine.session.readout import Reading, Record
 
 BOUND_BRANCHES = 1 << 11
 """The most branches of a search for bounds between two rounds of the schedule: about a second."""
+
+
+class Decided(list[tuple[Goal, Node]]):
+    """The decisions of a run, each as evaluated and as written; `bounds`: what they were read off, where that is
+    arrays."""
+
+    bounds: EndRegisters | None = None
 
 
 class Session:
@@ -68,7 +76,7 @@ class Session:
         self.record = Record(plain=context.semantics == 1, presumption=self._settings.presumption)
         self.work = Work(context.limits, self.objects)
         self._readings: dict[tuple[NeedKind, Node], tuple[Reading, int]] = {}
-        self._noted, self.decided = set[Description](), list[tuple[Goal, Node]]()
+        self._noted, self.decided = set[Description](), Decided()
         self.asker = Asker(evidence, context, self.record.usage)
         self._outside = Outside(context, evidence, self.record, self.asker, self.work)
         self._foreseen: dict[Node, Outline] = {}
@@ -235,6 +243,7 @@ class Session:
         if self.context.schedule is not None:
             # The schedule looks at many small parts, a few ground atoms further each time: nothing to compile.
             prepared = self.asker.fill(node, kind, self._executor.by_node)
+            self.decided.bounds = self._executor.arrays
         elif not self.asker.all_asked(outline(node).atoms):
             self.asker.ask_all(node, self.__dict__.get("_executor"))
         self.decided.append((Goal(kind, prepared), node))

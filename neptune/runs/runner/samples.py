@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from neptune.config import Config
-from neptune.engine.evidence.kept import EvidenceKept
 from neptune.errors import ModelFailedError, NeptuneError, WriteError
 from neptune.perception.percepts.shown import shown
 from neptune.runs.evaluate.logics import answer_under
@@ -248,7 +247,7 @@ class Asked:
         """The run's engine, with this sample's evidence, which the run's own may have dropped for later pictures."""
         engine = copy.copy(self._engine)
         if self.evidence is not None:
-            engine.context = replace(engine.context, kept=EvidenceKept.only(self.evidence))
+            engine.context = engine.context.of(self.evidence)
         narrowing, sample = engine.context.narrowing, self.sample
         engine.context = engine.context.given(sample.inputs())
         if narrowing is not None and not narrowing.covers(sample.dataset, sample.family):

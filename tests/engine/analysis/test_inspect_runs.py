@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from neptune.engine import Engine
@@ -70,3 +71,37 @@ def test_values_shown_are_the_same_from_arrays_and_from_tensors(monkeypatch: pyt
     arrays = all_looked()
     monkeypatch.setattr(ScoreVector, "known", lambda scores: scores.within(0.0))
     assert arrays == all_looked()
+
+
+@pytest.mark.parametrize("oracle", ["scene", "random"])
+def test_what_the_rounds_computed_is_shown_as_if_computed_again(oracle: str) -> None:
+    block = "exists(Object, lambda x: exists(Object, lambda y: exists(Object, lambda z: x != y and y != z and x != z)))"
+    taken = 0
+    for program in (*PROGRAMS, block):
+        for seed in range(4):
+            engine, scene = Engine(oracle=oracle, detector=None, schedule="lazy"), Scene.synthetic(4 + seed, seed)
+            runs: list[Session] = []
+            engine.context = replace(engine.context, watch=runs.append)
+            engine.run(program, scene)
+            decided = runs[0].decided
+            taken += decided.bounds is not None
+            with_bounds, alone = (
+                inspection.inspect(engine, program, scene, False, None, d) for d in (decided, list(decided))
+            )
+            assert with_bounds == alone, (program, seed)
+    assert taken
+
+
+def test_what_the_rounds_computed_is_not_shown_of_other_scores() -> None:
+    engine, scene = Engine(oracle="random", detector=None, schedule="lazy"), Scene.synthetic(6, 1)
+    runs: list[Session] = []
+    engine.context = replace(engine.context, watch=runs.append)
+    engine.run(PROGRAMS[0], scene)
+    before = inspection.inspect(engine, PROGRAMS[0], scene, False, None, runs[0].decided)
+    for table in engine.evidence(scene).tables():
+        flat = np.flatnonzero(table.asked)
+        table.write(flat, -table.logits.reshape(-1)[flat])
+    after, alone = (
+        inspection.inspect(engine, PROGRAMS[0], scene, False, None, d) for d in (runs[0].decided, list(runs[0].decided))
+    )
+    assert after == alone != before

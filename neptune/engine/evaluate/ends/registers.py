@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -24,12 +24,14 @@ from dsl.plan import (
     Number,
     Or,
     Same,
+    make,
 )
 from neptune.algebra import logic
 from neptune.algebra.arrays import any_logic, logistic, logit
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.ends.arithmetic import Ends, expectation_ends, placed, unasked
 from neptune.engine.evaluate.ends.axes import placing, sorted_axes
+from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.tables import Table
 
 _GODEL = any_logic(logic.godel)
@@ -106,6 +108,23 @@ class EndRegisters:
                 del self._memo[node]
             for table in changed:
                 self._seen[table] = table.writes
+
+    def adopt(self, other: EndRegisters, atoms: Iterable[Atom]) -> None:
+        """Take over what another computed of the same scene, if it had the same bounds of all atoms; but for pairs of
+        one object with itself, which no formula of atoms looks at."""
+        for node in other._memo:
+            searched = isinstance(node, Exists | Forall) and other._searched and search_of(node) is not None
+            if searched or self._n ** len(node.free) > self._cells:
+                return
+        own = {atom: self.truth(atom) for atom in atoms}
+        if (self._n, self._tau) != (other._n, other._tau) or not all(
+            atom not in other._memo or _alike(atom, ends, other._memo[atom], self._n) for atom, ends in own.items()
+        ):
+            return
+        self._memo, self.probabilities = other._memo | own, dict(other.probabilities)
+        for atom in own:
+            if len(atom.terms) > 1:
+                self._memo.pop(make(Not, atom), None)
 
     def truth(self, node: Node) -> Ends:
         """Return the ends of a formula."""
@@ -339,6 +358,16 @@ class EndRegisters:
         if low.shape == shape:
             return low, high
         return (wide := np.broadcast_to(low, shape)), wide if low is high else np.broadcast_to(high, shape)
+
+
+def _alike(atom: Atom, these: Ends, those: Ends, n: int) -> bool:
+    """Tell whether bounds of an atom are the same, but for pairs of one object with itself."""
+    if (these[0] is these[1]) != (those[0] is those[1]):
+        return False
+    if len(atom.terms) < 2:
+        return all(a.tobytes() == b.tobytes() for a, b in zip(these, those, strict=True))
+    own = diagonal(n, len(atom.terms))[tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])]
+    return not any(b"\1" in ((a != b) & ~own).tobytes() for a, b in zip(these, those, strict=True))
 
 
 @lru_cache(maxsize=4096)
