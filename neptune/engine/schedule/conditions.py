@@ -13,6 +13,7 @@ import numpy as np
 from dsl.plan import Atom, ExpectationOver, Node, Not, Predicate, negation, substitute, walk
 from neptune.engine.evaluate.ends.axes import Mask, some
 from neptune.engine.schedule.state import State, quantified
+from neptune.scene.types import IntArray
 
 SHARING = 1.5
 """An answer that serves r roles at once counts for r to this power: what it refutes needs no other question."""
@@ -54,7 +55,7 @@ class Conditions:
         """
         if len(operands) == 1:
             return [(operands[0], live)]
-        state, possible, orders = self.state, [], []
+        state, possible = self.state, []
         for operand in operands:
             open_at = state.open(operand, exact)
             asked_at = None if open_at is None else open_at & self._askable(operand)
@@ -62,14 +63,9 @@ class Conditions:
                 possible.append((operand, asked_at))
         if len(possible) < 2:
             return [(operand, live & asked_at) for operand, asked_at in possible]
-        for operand, asked_at in possible:
-            guess = state.guess(operand)
-            order = 1.0 - (1.0 - guess if falsest else guess) * self._shared(operand)
-            orders.append(np.where(asked_at, order, math.inf))
-        stacked = np.array(orders)
-        first = stacked.argmin(0)
-        best = live & (stacked.min(0) < math.inf)
-        return [(operand, best & (first == k)) for k, (operand, _) in enumerate(possible)]
+        shared = [self._shared(operand) for operand, _ in possible]
+        first = state.weigh(_first, possible, shared, live, falsest)
+        return [(operand, first == k) for k, (operand, _) in enumerate(possible)]
 
     def any_askable(self, operands: Sequence[Node], live: Mask, whole: Node, exact: bool) -> bool:
         """Tell whether some condition can be asked about where the formula that they make is open, among the objects
@@ -89,52 +85,15 @@ class Conditions:
     def wait(self, operands: Sequence[Node], conditions: Iterable[Node]) -> bool:
         """Tell whether the conditions of a conjunction wait until it is known who its relations speak of: that refutes
         more objects than any of them."""
-        state = self.state
-        if state.n > FEW or not any(isinstance(o, ExpectationOver) and self._foretold(o) for o in operands):
+        if self.state.n > FEW:
             return False
-        for operand in conditions:
-            open_at = state.open(operand, False)
-            if open_at is not None:
-                refuted = (1.0 - state.guess(operand)) * self._shared(operand)
-                if float(refuted[open_at].mean()) >= WEAK:
-                    return False
-        return True
+        soon = [o for o in operands if isinstance(o, ExpectationOver) and _is_settled_soon(self.state, o)]
+        return bool(soon) and bool(self.state.weigh(_waits, soon, self._refuting(conditions)))
 
-    def said(self, node: Node) -> Node:
-        """Return what is said of a described object as said of the object itself, once it is known who that is.
-
-        A relation to it is then one condition among others: where the boxes tell that it hardly holds, it refutes
-        an object sooner than any attribute.
-        """
-        inner = node.body if isinstance(node, Not) else node
-        if not isinstance(inner, ExpectationOver) or inner.description.free:
-            return node
-        found = self.state.memo.get(("said", node))
-        if found is None:
-            found = self.state.memo["said", node] = self._said(node, inner)
-        return cast(Node, found)
-
-    def _said(self, node: Node, inner: ExpectationOver) -> Node:
-        low, high = self.state.over(inner.description)
-        middle = self.state.middle
-        if int((high > middle).sum()) != 1 or not (low > middle).any():
-            return node
-        said = substitute(inner.body, {inner.var: int(low.argmax())})
-        return negation(said) if isinstance(node, Not) else said
-
-    def _foretold(self, node: ExpectationOver) -> bool:
-        """Tell whether a description is not settled yet, but will soon be, and its relation can be guessed at."""
-        found = self.state.memo.get(("foretold", node))
-        if found is None:
-            found = self.state.memo["foretold", node] = self._is_foretold(node)
-        return bool(found)
-
-    def _is_foretold(self, node: ExpectationOver) -> bool:
-        if node.description.free or quantified(node.description.body) or self.said(node) is not node:
-            return False
-        pairs = [a for a in walk(node.body) if isinstance(a, Atom) and len(a.terms) == 2]
-        sharp = [float(np.abs(2.0 * self.state.probability(a) - 1.0).mean()) for a in pairs]
-        return bool(sharp) and min(sharp) > SHARP
+    def _refuting(self, conditions: Iterable[Node]) -> list[tuple[Node, Mask, float]]:
+        """Return the conditions that are open, where, and how much more an answer counts."""
+        opened = ((operand, self.state.open(operand, False)) for operand in conditions)
+        return [(operand, at, self._shared(operand)) for operand, at in opened if at is not None]
 
     def _shared(self, node: Node) -> float:
         """Return how much more an answer counts that serves several roles: the same condition on their variables."""
@@ -153,3 +112,58 @@ class Conditions:
             if isinstance(atom, Atom):
                 out = out | self.state.askable(atom)
         return out
+
+
+def said(state: State, node: Node) -> Node:
+    """Return what is said of a described object as said of the object itself, once it is known who that is.
+
+    A relation to it is then one condition among others: where the boxes tell that it hardly holds, it refutes
+    an object sooner than any attribute.
+    """
+    inner = node.body if isinstance(node, Not) else node
+    if not isinstance(inner, ExpectationOver) or inner.description.free:
+        return node
+    found = state.memo.get(("said", node))
+    if found is None:
+        low, high = state.over(inner.description)
+        found = node
+        if np.count_nonzero(high > state.middle) == 1 and some(low > state.middle):
+            found = substitute(inner.body, {inner.var: int(low.argmax())})
+            found = negation(found) if isinstance(node, Not) else found
+        state.memo["said", node] = found
+    return cast(Node, found)
+
+
+def _first(
+    state: State, possible: Sequence[tuple[Node, Mask]], shared: Sequence[float], live: Mask, falsest: bool
+) -> IntArray:
+    """Return for each object which of the conditions comes first among those that can be asked about; −1 where none."""
+    orders = np.full((len(possible), *live.shape), math.inf)
+    for k, ((operand, asked_at), times) in enumerate(zip(possible, shared, strict=True)):
+        guess = state.guess(operand)
+        np.copyto(orders[k, ...], 1.0 - (1.0 - guess if falsest else guess) * times, where=asked_at)
+    return np.where(live & (orders.min(0) < math.inf), orders.argmin(0), -1)
+
+
+def _waits(state: State, soon: Sequence[ExpectationOver], conditions: Sequence[tuple[Node, Mask, float]]) -> bool:
+    """Tell whether what some descriptions say can be guessed at, and no condition refutes as much."""
+    if not any(_is_foretold(state, node) for node in soon):
+        return False
+    return not any(
+        float(((1.0 - state.guess(operand)) * times)[at].mean()) >= WEAK for operand, at, times in conditions
+    )
+
+
+def _is_settled_soon(state: State, node: ExpectationOver) -> bool:
+    """Tell whether a description is not settled yet, but will soon be."""
+    return not (node.description.free or quantified(node.description.body)) and said(state, node) is node
+
+
+def _is_foretold(state: State, node: ExpectationOver) -> bool:
+    """Tell whether the relation to a described object can be guessed at."""
+    found = state.memo.get(("foretold", node))
+    if found is None:
+        pairs = [a for a in walk(node.body) if isinstance(a, Atom) and len(a.terms) == 2]
+        sharp = [float(np.abs(2.0 * state.probability(a) - 1.0).mean()) for a in pairs]
+        found = state.memo["foretold", node] = bool(sharp) and min(sharp) > SHARP
+    return bool(found)

@@ -21,11 +21,14 @@ from dsl import plan
 from dsl.rewrites.all_different import Block
 from neptune.engine.evaluate.ends.axes import Axes, Mask, project, some, spread
 from neptune.engine.schedule.all_different import MOST_SPLITS, relaxations
-from neptune.engine.schedule.conditions import Conditions
+from neptune.engine.schedule.conditions import Conditions, said
 from neptune.engine.schedule.state import Floats, State, axes, block_of, groups_of, over_axes, quantified
 
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""
+
+ROUNDING = 1e-9
+"""Of a sum of guesses, in whatever order."""
 
 NO_TRUTH = (plan.Description, plan.Describe, plan.Count, plan.CountTrue, plan.Number)
 """Nodes that are no formulas: whether they are open, their rules say."""
@@ -52,12 +55,15 @@ class Relevance:
         For each atom where it is relevant and not yet asked, over the atom's axes; only atoms with any.
     weights
         How likely the best witness through each of these is.
+    compares
+        Whether these weights hang on estimates.
     """
 
     def __init__(self, state: State, exact: bool, width: float = math.inf, goal: plan.Node | None = None) -> None:
         self.state, self.exact, self.width = state, exact, width
         self.wanted: dict[plan.Atom, Mask] = {}
         self.weights: dict[plan.Atom, Floats] = {}
+        self.compares = False
         self._conditions = Conditions(state, goal)
         self._masks: dict[tuple[plan.Node, bool], tuple[Mask, Floats]] = {}
         self._queue: list[tuple[int, int, plan.Node, bool]] = []
@@ -127,7 +133,7 @@ class Relevance:
         for operand, speaks, of_one in _operands(node):
             plain = operand
             if speaks and not exact:
-                described, plain = True, self._conditions.said(operand)
+                described, plain = True, said(self.state, operand)
                 of_one = of_one if plain is operand else len(plain.free) <= 1 and not quantified(plain)
             if of_one:
                 groups.setdefault(axes(plain), []).append(plain)
@@ -169,6 +175,7 @@ class Relevance:
             low, high = state.bounds(node.body)
             outer_low, outer_high = state.bounds(node)
             where &= high > wide(outer_low) if isinstance(node, plan.Exists) else low < wide(outer_high)
+        self.compares = True
         above = np.maximum(_decisive(state.guess(node), node), 1e-9)
         likely = np.asarray(wide(weight) * _decisive(state.guess(node.body), node) / wide(above))
         if not exact and self.width < math.inf:
@@ -179,21 +186,15 @@ class Relevance:
         """Return which objects to ask about now (over the body's axes): enough for `width` witnesses, as guessed."""
         own, want = (node.var,), axes(node.body)
         alive = project(wide, want, own)
+        if self.state.weigh(_are_few, node, alive, self.width):
+            return wide
+        self.state.hangs_together = True
         order = (-np.where(alive, project(likely, want, own), -1.0)).argsort(kind="stable")
-        fitting = (self._fitting(node) * alive)[order]
+        fitting = (_fitting(self.state, node) * alive)[order]
         reached = fitting.cumsum() - fitting
         keep = np.zeros(self.state.n, dtype=np.bool_)
         keep[order] = reached < self.width
         return spread(keep, own, want, self.state.n)
-
-    def _fitting(self, node: plan.Exists | plan.Forall) -> Floats:
-        """Return how likely each object fits the conditions on the quantified variable alone."""
-        gather = plan.And if isinstance(node, plan.Exists) else plan.Or
-        out = np.ones(self.state.n)
-        for part in node.body.operands if isinstance(node.body, gather) else (node.body,):
-            if part.free == {node.var} and not quantified(part):
-                out = out * _decisive(self.state.guess(part), node)
-        return out
 
     def _relaxations(self, node: plan.Exists | plan.Forall, block: Block, mask: Mask, weight: Floats) -> None:
         """A block of distinct variables by its relaxations (:mod:`neptune.engine.schedule.all_different`)."""
@@ -338,6 +339,21 @@ def _literals(node: plan.Node) -> tuple[plan.Node, ...] | None:
         if not isinstance(atom, plan.Atom) or operand.free != node.free or len(node.free) > 1:
             return None
     return operands
+
+
+def _fitting(state: State, node: plan.Exists | plan.Forall) -> Floats:
+    """Return how likely each object fits the conditions on the quantified variable alone."""
+    gather = plan.And if isinstance(node, plan.Exists) else plan.Or
+    out = np.ones(state.n)
+    for part in node.body.operands if isinstance(node.body, gather) else (node.body,):
+        if part.free == {node.var} and not quantified(part):
+            out = out * _decisive(state.guess(part), node)
+    return out
+
+
+def _are_few(state: State, node: plan.Exists | plan.Forall, alive: Mask, width: float) -> bool:
+    """Tell whether fewer than so many witnesses are to be expected among all objects that are alive."""
+    return float((_fitting(state, node) * alive).sum()) < width - ROUNDING
 
 
 def _decisive(guess: Floats, node: plan.Exists | plan.Forall) -> Floats:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from dsl.plan import Atom, Predicate
 from neptune.engine.context import Schedule
 from neptune.engine.evaluate.executor import WorkError
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.schedule.selection import Choice, choose
-from neptune.engine.schedule.state import LookedAt, Remembered, State, UnforeseenError
+from neptune.engine.schedule.state import LookedAt, Remembered, State, UnforeseenError, Weighing
 from neptune.engine.schedule.stopping import Goal, settled
 
 MOST_WORK = 1 << 27
@@ -34,15 +36,15 @@ class Round:
         What was chosen.
     looked_at
         What of the evidence was looked at to choose it.
-    weighed
-        Whether it hangs on estimates.
+    weighings
+        What of it estimates decided, one by one; ``None``: in ways that can not be told one by one.
     asked, learned
         What of it was asked, within the budget; and of each atom how often it was true, of how many answers.
     """
 
     choices: list[Choice]
     looked_at: LookedAt
-    weighed: bool = True
+    weighings: list[Weighing] | None = None
     asked: list[Choice] = field(default_factory=list)
     learned: list[tuple[Predicate, int, int]] = field(default_factory=list)
 
@@ -86,7 +88,8 @@ def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Cal
             choices = choose(state, goal, schedule.batch, schedule.strategy == "best-first", turn)
             if not choices:
                 return "exhausted"
-            decision.rounds.append(Round(choices, state.looked_at, state.weighed))
+            weighings = None if state.hangs_together else state.weighings
+            decision.rounds.append(Round(choices, state.looked_at, weighings))
             if not ask(decision.rounds[-1]):
                 return "spent"
     except WorkError:
@@ -105,11 +108,8 @@ def still_chosen(decisions: Sequence[Decision], schedule: Schedule, state: Remem
     try:
         for decision in decisions:
             for turn, made in enumerate(decision.rounds):
-                if made.weighed:
-                    state.back_to(made.looked_at)
-                    best_first = schedule.strategy == "best-first"
-                    if not _same(choose(state, decision.goal, schedule.batch, best_first, turn), made.choices):
-                        raise UnforeseenError
+                if not _would_be_chosen(made, decision.goal, schedule, state, turn):
+                    raise UnforeseenError
                 for taught in made.learned:
                     estimates.learn(*taught)
                     learned.append(taught)
@@ -118,6 +118,16 @@ def still_chosen(decisions: Sequence[Decision], schedule: Schedule, state: Remem
             estimates.learn(predicate, -true, -asked)
         return False
     return True
+
+
+def _would_be_chosen(made: Round, goal: Goal, schedule: Schedule, state: Remembered, turn: int) -> bool:
+    """Tell whether a round's choices would be made with the estimates of the state."""
+    if made.weighings is None:
+        state.back_to(made.looked_at)
+        return _same(choose(state, goal, schedule.batch, schedule.strategy == "best-first", turn), made.choices)
+    if made.weighings:
+        state.back_to(made.looked_at)
+    return all(np.array_equal(rule(state, *given), said) for rule, given, said in made.weighings)
 
 
 def _same(these: Sequence[Choice], those: Sequence[Choice]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from dsl.plan import Atom, walk
 from neptune.engine.evaluate.ends.axes import Mask, places, some
 from neptune.engine.schedule.relevance import Relevance
-from neptune.engine.schedule.state import State
+from neptune.engine.schedule.state import Floats, State
 from neptune.engine.schedule.stopping import Goal
 from neptune.scene.types import IntArray
 
@@ -41,7 +41,7 @@ def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: 
     turn
         How many rounds there were: what is relevant widens with each, so that their number stays small.
     """
-    state.weighed = True
+    state.hangs_together = best_first or batch is not None
     growth = GROWTH ** max(turn - PATIENCE, 0)
     for exact in (False, True):
         relevance = Relevance(state, exact, math.inf if best_first else ROLE_WIDTH * growth, goal.node)
@@ -49,7 +49,6 @@ def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: 
             return likeliest(state, relevance, batch or 1)
         if relevance.wanted:
             staged = _stage(state, relevance, PAIR_WIDTH * growth)
-            state.weighed = batch is not None or state.has_estimated
             return _ordered(state, staged, batch)
     # Nothing that could matter is left; what is open is a tie within rounding, or hangs on missing evidence.
     return everything(state, goal, batch)
@@ -96,14 +95,21 @@ def _stage(state: State, relevance: Relevance, width: float) -> dict[Atom, Mask]
     of_one = {atom: mask for atom, mask in relevance.wanted.items() if len(atom.free) <= 1}
     if of_one:
         return of_one
-    out = {}
-    for atom, mask in relevance.wanted.items():
-        order = (-relevance.weights[atom][mask]).argsort(kind="stable")
-        probabilities = state.probability(atom)[mask][order]
-        keep = probabilities.cumsum() - probabilities < width
-        out[atom] = np.zeros_like(mask)
-        out[atom][tuple(places(mask)[order][keep].T)] = True
-    return out
+    state.hangs_together |= relevance.compares
+    return {
+        atom: state.weigh(_likely_pairs, atom, mask, relevance.weights[atom], width)
+        for atom, mask in relevance.wanted.items()
+    }
+
+
+def _likely_pairs(state: State, atom: Atom, mask: Mask, weight: Floats, width: float) -> Mask:
+    """Return where of a mask to ask about pairs: those of the likeliest witnesses, about `width` true ones."""
+    order = (-weight[mask]).argsort(kind="stable")
+    probabilities = state.probability(atom)[mask][order]
+    keep = probabilities.cumsum() - probabilities < width
+    found = np.zeros_like(mask)
+    found[tuple(places(mask)[order][keep].T)] = True
+    return found
 
 
 def _ordered(state: State, chosen: dict[Atom, Mask], batch: int | None) -> list[Choice]:

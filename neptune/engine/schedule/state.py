@@ -37,6 +37,9 @@ LookedAt: TypeAlias = tuple[
 """Where nodes are undecided, and unknown; bounds of nodes, and of what they bind; where atoms can be asked; what is
 known of the values beside a value."""
 
+Weighing: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], Any]
+"""What estimates decided: the rule, what it was given besides the state, and what it said: a truth, or an array."""
+
 SURE = 0.98
 """The probability of what follows from the other values of a sort, were they exclusive."""
 
@@ -82,8 +85,10 @@ class State:
         self.memo: dict[Hashable, Any] = {}
         """What whoever looks at this state has found out, until the next round."""
         self._probabilities: dict[plan.Atom, Floats] = {}
-        self.weighed = True
-        """Whether what was chosen last hangs on estimates."""
+        self.weighings: list[Weighing] = []
+        """What estimates have decided since the last round."""
+        self.hangs_together = False
+        """Whether estimates have decided more than that: in which order witnesses come."""
 
     def refresh(self) -> None:
         """Forget what follows from the evidence, after a round of new answers."""
@@ -95,14 +100,17 @@ class State:
         """What was looked at since the last round, as far as it follows from the evidence alone."""
         return self._opened, self._bounds, self._over, self._askable, self._told
 
-    @property
-    def has_estimated(self) -> bool:
-        """Whether any estimate was looked at since the last round."""
-        return bool(self._probabilities)
+    def weigh(self, rule: Callable[..., Any], *given: Any) -> Any:
+        """Return what a rule makes of this state and what it is given, and note it: all else that follows from it does
+        not hang on estimates."""
+        said = rule(self, *given)
+        self.weighings.append((rule, given, said))
+        return said
 
     def _begin(self, known: LookedAt) -> None:
         self._opened, self._bounds, self._over, self._askable, self._told = known
         self._guesses, self._probabilities, self.memo = {}, {}, {}
+        self.weighings, self.hangs_together = [], False
 
     # --- bounds ----------------------------------------------------------------------------------
 
