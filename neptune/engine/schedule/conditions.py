@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from dsl.plan import Atom, ExpectationOver, Node, Not, Predicate, negation, substitute, walk
+from dsl.plan import And, Atom, ExpectationOver, Node, Not, Predicate, Same, negation, substitute, walk
 from neptune.engine.evaluate.ends.axes import Mask, some
 from neptune.engine.schedule.state import State, quantified
 from neptune.scene.types import IntArray
@@ -82,13 +82,38 @@ class Conditions:
                 return True
         return False
 
-    def wait(self, operands: Sequence[Node], conditions: Iterable[Node]) -> bool:
+    def leads_on(self, body: And, live: Mask, exact: bool) -> bool | None:
+        """Tell whether a conjunction about one object has a condition that can be asked about among the objects that
+        are `live`; ``None`` where that is not told at once."""
+        conditions = []
+        for operand in body.operands:
+            plain = operand if exact else said(self.state, operand)
+            if len(plain.free) > 1 or quantified(plain):
+                continue
+            if plain.free != body.free or not _is_one_question(plain):
+                return None
+            conditions.append(plain)
+        open_at = self.state.open(body, exact)
+        if open_at is None or (not exact and self.wait(body, conditions)):
+            return None
+        live = live & open_at
+        for plain in conditions:
+            open_at = self.state.open(plain, exact)
+            if open_at is not None and some(live & open_at & self._askable(plain)):
+                return True
+        return None
+
+    def wait(self, node: And, conditions: Iterable[Node]) -> bool:
         """Tell whether the conditions of a conjunction wait until it is known who its relations speak of: that refutes
         more objects than any of them."""
         if self.state.n > FEW:
             return False
-        soon = [o for o in operands if isinstance(o, ExpectationOver) and _is_settled_soon(self.state, o)]
-        return bool(soon) and bool(self.state.weigh(_waits, soon, self._refuting(conditions)))
+        memo, key = self.state.memo, ("waits", node, bool(self._roles))
+        found = memo.get(key)
+        if found is None:
+            soon = [o for o in node.operands if isinstance(o, ExpectationOver) and _is_settled_soon(self.state, o)]
+            found = memo[key] = bool(soon) and self.state.weigh(_waits, soon, self._refuting(conditions))
+        return bool(found)
 
     def _refuting(self, conditions: Iterable[Node]) -> list[tuple[Node, Mask, float]]:
         """Return the conditions that are open, where, and how much more an answer counts."""
@@ -128,10 +153,24 @@ def said(state: State, node: Node) -> Node:
         low, high = state.over(inner.description)
         found = node
         if np.count_nonzero(high > state.middle) == 1 and some(low > state.middle):
-            found = substitute(inner.body, {inner.var: int(low.argmax())})
+            found = _said_of(inner.body, inner.var, int(low.argmax()))
             found = negation(found) if isinstance(node, Not) else found
         state.memo["said", node] = found
     return cast(Node, found)
+
+
+@lru_cache(maxsize=4096)
+def _is_one_question(node: Node) -> bool:
+    """Tell whether a formula is an atom, perhaps beside identities of objects: where it is open, the atom is."""
+    operands = node.operands if isinstance(node, And) else (node,)
+    inner = [o.body if isinstance(o, Not) and isinstance(o.body, Same) else o for o in operands]
+    return all(isinstance(o, Atom | Same) for o in inner) and sum(isinstance(o, Atom) for o in inner) == 1
+
+
+@lru_cache(maxsize=4096)
+def _said_of(body: Node, var: str, index: int) -> Node:
+    """Return what is said of an object: the same few relations of the same few objects, in question after question."""
+    return substitute(body, {var: index})
 
 
 def _first(

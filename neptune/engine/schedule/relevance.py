@@ -141,7 +141,7 @@ class Relevance:
                 self._push(operand, have, mask, exact, weight)
         if not groups:
             return
-        if conjunctive and described and self._conditions.wait(node.operands, itertools.chain(*groups.values())):
+        if isinstance(node, plan.And) and described and self._conditions.wait(node, itertools.chain(*groups.values())):
             return
         for want, operands in groups.items():
             live = project(mask, have, want)
@@ -266,7 +266,9 @@ class Relevance:
         leads = memo.get(key)
         if leads is None:  # found out once: descriptions within descriptions would double the work with each
             literals = _literals(description.body)
-            if literals is None:
+            if literals is None and self._leads_at_once(description.body, inside, mask, exact):
+                leads = True
+            elif literals is None:
                 trial = Relevance(self.state, exact)
                 trial._push(description.body, inside, mask, exact)
                 trial._drain(first_only=True)
@@ -279,6 +281,12 @@ class Relevance:
         if leads:
             self._push(description.body, inside, mask, exact)
         return bool(leads)
+
+    def _leads_at_once(self, body: plan.Node, inside: Axes, mask: Mask, exact: bool) -> bool:
+        """Tell whether a condition of its own can be asked about in a body that also speaks of others."""
+        if not isinstance(body, plan.And) or len(body.free) != 1:
+            return False
+        return bool(Conditions(self.state).leads_on(body, project(mask, inside, axes(body)), exact))
 
     def _count(self, node: plan.Count, mask: Mask, weight: Floats, exact: bool) -> None:
         low, high = self.state.over(node)
