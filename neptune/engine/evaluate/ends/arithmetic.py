@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,7 @@ from dsl.plan import Term
 from neptune.algebra.arrays import Array, logistic
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.engine.evidence.indexing import diagonal
+from neptune.scene.types import IntArray
 
 Ends = tuple[Array, Array]
 """Lower and upper bounds; the same array twice where the values are known."""
@@ -63,31 +65,46 @@ def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, 
     round.
     """
     n = shape[-1]
-    wide = np.empty((3, 2, *shape))
-    wide[0, 0], wide[0, 1] = w_high, w_low
-    wide[1, 0], wide[1, 1] = w_low, w_high
-    wide[2, 0], wide[2, 1] = said
-    first, then, r = wide.reshape(3, -1, n)
-    rows = len(r)
+    rows = math.prod(shape[:-1])
+    said_of = np.empty((2, *shape))
+    said_of[0], said_of[1] = said
+    r = said_of.reshape(2, rows, n)
     order = r.argsort(axis=-1, kind="stable")
-    order += np.arange(0, rows * n, n)[:, None]
+    if w_low.ndim == 1:  # the same weights in each row
+        weights, at = np.concatenate((w_low, w_high)), order + _ends_first(n)
+    else:
+        wide = np.empty((2, *shape))
+        wide[0], wide[1] = w_low, w_high
+        weights, at = wide.reshape(-1), order + _ends_first(rows * n) + _rows(rows, n)
     # Weights before each place and from it, and the same times r: sums alone, as a difference of them would lose small
     # weights beside a large one.
-    stacked = np.empty((2, 2, rows, n))
-    r = r.take(order)
-    first.take(order, out=stacked[0, 0])
-    then.take(order, out=stacked[1, 0])
-    np.multiply(stacked[:, 0], r, out=stacked[:, 1])
-    before, after = np.zeros((2, 2, rows, n + 1))
-    stacked[0].cumsum(-1, out=before[..., 1:])
-    stacked[1, ..., ::-1].cumsum(-1, out=after[..., -2::-1])
-    before += after
-    total, weighted = before.reshape(2, 2, -1, n + 1)
+    summed = np.zeros((2, 2, 2, rows, n + 1))
+    before, after = summed[0, ..., 1:], summed[1, ..., :-1]
+    before[0], after[0] = weights.take(at)
+    r = r.reshape(-1).take(order + _rows(2 * rows, n).reshape(2, rows, 1))
+    np.multiply(before[0], r, out=before[1])
+    np.multiply(after[0], r, out=after[1])
+    np.add.accumulate(before, axis=-1, out=before)
+    np.add.accumulate(after[..., ::-1], axis=-1, out=after[..., ::-1])
+    total, weighted = np.add(summed[0], summed[1], out=summed[0])
     found = np.empty_like(total)
     found[0], found[1] = 1.0, 0.0  # of nothing
     np.divide(weighted, total, out=found, where=total > 0)
     ends[0] = np.minimum.reduce(found[0], axis=-1).reshape(shape[:-1])
     ends[1] = np.maximum.reduce(found[1], axis=-1).reshape(shape[:-1])
+
+
+@lru_cache(maxsize=1024)
+def _ends_first(size: int) -> IntArray:
+    """Return how far into lower and upper weights, one after the other, of `size` each, those begin that come first for
+    the least and for the most, and then those that come after: shape ``(2, 2, 1, 1)``."""
+    return np.array([[size, 0], [0, size]]).reshape(2, 2, 1, 1)
+
+
+@lru_cache(maxsize=1024)
+def _rows(rows: int, n: int) -> IntArray:
+    """Return where each row of a flat array begins: shape ``(rows, 1)``."""
+    return np.arange(0, rows * n, n)[:, None]
 
 
 @lru_cache(maxsize=1024)
