@@ -65,6 +65,10 @@ class Interpreter(Statements):
         missing = self._without_value(node)
         if missing is not None:
             raise missing
+        return self._unbound(node)
+
+    def _unbound(self, node: ast.Name) -> Any:
+        """Return what a name means that the program does not bind."""
         if node.id in BUILTINS:
             return values.BuiltinRef(node.id)
         if node.id in ("objects", "Objects") or self.vocabulary.sort_named(node.id) is not None:

@@ -77,13 +77,7 @@ class PatchInterpreter(Deciding):
 
     # --- names, attributes, calls ----------------------------------------------------------------
 
-    def _name(self, node: ast.Name) -> Any:
-        found = self.scope.find(node.id)
-        if found is not None:
-            return found.names[node.id]
-        missing = self._without_value(node)
-        if missing is not None:
-            raise missing
+    def _unbound(self, node: ast.Name) -> Any:
         return self.input(node) if node.id in INPUTS else values.BuiltinRef(node.id)
 
     def input(self, node: ast.Name) -> Any:
@@ -260,7 +254,6 @@ class PatchInterpreter(Deciding):
 
     _eval: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         **Interpreter._eval,
-        ast.Name: _name,
         ast.Attribute: _attribute,
         ast.Call: _call,
         ast.Subscript: _subscript,
