@@ -66,12 +66,15 @@ class Node:
         Its free variables.
     depth
         One more than that of its deepest child.
+    width
+        The number of variables of the largest table that computing it node by node makes.
     """
 
-    __slots__ = ("__weakref__", "children", "depth", "free")
+    __slots__ = ("__weakref__", "children", "depth", "free", "width")
     children: tuple[Node, ...]
     free: frozenset[str]
     depth: int
+    width: int
 
     schema: ClassVar[Schema]
     basic: ClassVar[bool] = True
@@ -221,12 +224,16 @@ def make(cls: type[NodeT], *values: Any) -> NodeT:
         _set_children(node, inner)
         _set_free(node, _free(node, values))
         _set_depth(node, 1 + (max([child.depth for child in inner]) if inner else 0))
+        own = len(node.free if cls.schema.bound is None else node.joint)
+        _set_width(node, max([own, *[child.width for child in inner]]))
         _table[key] = node
         return node
 
 
 # The slots' own setters: nodes are frozen, and made often.
-_set_children, _set_free, _set_depth = (Node.__dict__[name].__set__ for name in ("children", "free", "depth"))
+_set_children, _set_free, _set_depth, _set_width = (
+    Node.__dict__[name].__set__ for name in ("children", "free", "depth", "width")
+)
 
 
 def _free(node: Node, values: tuple[Any, ...]) -> frozenset[str]:

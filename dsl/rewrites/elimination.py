@@ -206,8 +206,3 @@ def order(scopes: Sequence[frozenset[str]], kept: set[str]) -> list[tuple[int, .
 
 def _join(connective: plan.Connective, operands: Sequence[plan.Node]) -> plan.Node:
     return operands[0] if len(operands) == 1 else plan.make(connective, tuple(operands))
-
-
-def width(node: plan.Node) -> int:
-    """Return the number of variables of the largest table that computing the plan node by node makes."""
-    return max(len(inner.joint) for inner in plan.walk(node))

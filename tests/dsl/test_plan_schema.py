@@ -93,6 +93,7 @@ def test_nodes_are_what_their_fields_say() -> None:
             assert plan.rebuild(inner, inner.children) is inner
             assert plan.transform(inner, lambda n: n) is inner
             assert inner.depth == 1 + max((c.depth for c in inner.children), default=0)
+            assert inner.width == max(len(part.joint) for part in plan.walk(inner))
 
 
 def test_substitution_and_back_is_the_same_up_to_bound_names() -> None:

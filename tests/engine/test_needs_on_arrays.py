@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from neptune.engine import Engine
+from neptune.engine.session import session
 from neptune.scene import Scene
 
 PROGRAMS = (
@@ -38,3 +41,31 @@ def test_arrays_read_every_need_as_tensors_do(program: str, schedule: str) -> No
             (expected.kind, expected.witness, expected.settled, expected.tie)
         )
         assert [step.source for step in found.trace] == [step.source for step in expected.trace]
+
+
+DESCRIBED = (
+    "describe(Color, iota(Object, lambda x: {}))",
+    "count(Object, lambda x: left(x, iota(Object, lambda y: {})))",
+    "exists(Object, lambda x: behind(x, iota(Object, lambda y: large(y) and left(y, iota(Object, lambda z: {})))))",
+)
+LEASTS = ("cube(@)", "small(@) and cube(@) and not red(@)", "not metal(@)", "cube(@) and not cube(@)", "object(@)")
+
+
+@pytest.mark.parametrize("oracle", ["scene", "random"])
+def test_what_fits_a_conjunction_is_the_same_off_bounds_that_have_met(
+    oracle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = [p.format(f.replace("@", v)) for p, v in zip(DESCRIBED, "xyz", strict=True) for f in LEASTS]
+
+    def answers() -> list[object]:
+        found: list[object] = []
+        for n in (1, 2, 5, 8):
+            for program in programs:
+                answer = Engine(oracle=oracle, detector="scene", schedule="lazy").run(program, Scene.synthetic(n, n))
+                times = dict.fromkeys(("plan_ms", "execute_ms", "oracle_ms"), 0.0)
+                found.append(replace(answer, usage=replace(answer.usage, **times)))
+        return found
+
+    off_bounds = answers()
+    monkeypatch.setattr(session, "is_least", lambda _: False)
+    assert off_bounds == answers()

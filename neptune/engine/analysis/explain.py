@@ -12,7 +12,6 @@ from dsl import plan
 from dsl.plan import Atom, Describe, Description, ExpectationOver, Node, Predicate
 from dsl.plan.guards import insert_guards
 from dsl.rewrites import Step, steps
-from dsl.rewrites.elimination import width
 from dsl.rewrites.reductions import Reduction, order_of
 from dsl.syntax import ast
 from neptune.engine.analysis.region_bound import made_sight
@@ -193,12 +192,12 @@ def _parts(context: RunContext, what: str, node: Node, line: int, n: int) -> lis
 def _part(context: RunContext, what: str, node: Node, line: int, n: int) -> Part:
     laws = plans.laws_of(context.logic, context.parameters)
     guarded = insert_guards(node)
-    dense = n ** width(guarded)
+    dense = n**guarded.width
     calls = sum(_cells(p, n) for p in {leaf.predicate for leaf in plan.walk(guarded) if isinstance(leaf, Atom)})
     shown = plan.show(node)
     if context.planner == "naive":
         reason = "planner is 'naive': the formula is computed as written"
-        return Part(what, line, shown, (), (), width(guarded), dense, dense, calls, reason)
+        return Part(what, line, shown, (), (), guarded.width, dense, dense, calls, reason)
     target = node.body if isinstance(node, Description) else node
     done = tuple(steps(target, laws))
     after = done[-1].node

@@ -94,14 +94,16 @@ class Cells:
         Shape ``(N, …)``, an axis for each free variable.
     probable
         They are probabilities.
+    internal
+        Their carrier values, if these are known too.
     """
 
     __slots__ = ("_internal", "_values", "logic", "probable")
 
-    def __init__(self, logic: ArrayLogic, cells: Array, probable: bool = False) -> None:
+    def __init__(self, logic: ArrayLogic, cells: Array, probable: bool = False, internal: Array | None = None) -> None:
         self.logic, self.probable = logic, probable or not logic.uses_logits
         self._values: Array | None = cells if self.probable else None
-        self._internal: Array | None = None if probable and logic.uses_logits else cells
+        self._internal: Array | None = internal if probable and logic.uses_logits else cells
 
     @property
     def internal(self) -> Array:
@@ -118,6 +120,11 @@ class Cells:
             assert self._internal is not None
             self._values = self.logic.to_probability(self._internal)
         return self._values
+
+    @property
+    def most(self) -> Any:
+        """The largest cell, as they are held."""
+        return np.maximum.reduce(self.values if self.probable else self.internal, axis=None)
 
     @property
     def logits(self) -> Array:
@@ -233,7 +240,7 @@ class KnownScene:
 
     def _small(self, outline: Outline) -> bool:
         node = outline.node
-        if self.objects**outline.width <= ARRAY_CELLS or isinstance(node, Number):
+        if self.objects**node.width <= ARRAY_CELLS or isinstance(node, Number):
             return True
         kind: plans.Kind = "truth"
         if isinstance(node, Description | Count | nodes.CountTrue):

@@ -44,7 +44,7 @@ def charge(spent: Work, plan: Outline, objects: int, laws: Laws, cell_bytes: int
     spent.spend(work.ATOMS, sum([number * objects**free for free, number in plan.spread]))
     if isinstance(node, Number):
         return
-    variables = plan.width
+    variables = node.width
     cells = plan.nodes * objects ** min(variables, NARROW)
     if objects and (variables > NARROW or cells > FEW_CELLS):
         kind: plans.Kind = "truth"

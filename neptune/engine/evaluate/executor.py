@@ -19,7 +19,6 @@ import numpy as np
 from dsl import plan as nodes
 from dsl.errors import LimitError
 from dsl.plan import And, Atom, Const, Count, CountTrue, Describe, Description, Exists, Node, Number, Same, conjunction
-from dsl.rewrites.elimination import width
 from neptune.algebra import Logic, ProbabilisticTensor
 from neptune.algebra.convert import LOGIT_LIMIT, as_float
 from neptune.algebra.late import is_loaded, torch
@@ -327,7 +326,7 @@ class Executor:
         if self.by_node is self or not self.objects:
             return None
         bounds = any(not self._is_known(atom) for atom in atoms_of(node))
-        if bounds and (kind != "truth" or width(node) < WIDE):
+        if bounds and (kind != "truth" or node.width < WIDE):
             return None
         started = time.perf_counter()
         template = plans.template(node)

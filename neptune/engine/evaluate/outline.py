@@ -11,7 +11,6 @@ from cachetools import LRUCache, cached
 from dsl import plan
 from dsl.plan import Atom, Count, CountTrue, Describe, Description, ExpectationOver, Node, Number, Predicate
 from dsl.plan.guards import insert_guards
-from dsl.rewrites.elimination import width
 
 OUTLINES_KEPT = 4096
 
@@ -54,11 +53,6 @@ class Outline:
     def predicates(self) -> tuple[Predicate, ...]:
         """The predicates of its atoms, each once."""
         return tuple(dict.fromkeys(atom.predicate for atom in self.atoms))
-
-    @cached_property
-    def width(self) -> int:
-        """The most variables of a table that evaluating the plan node by node makes."""
-        return width(self.node)
 
     @cached_property
     def truths(self) -> tuple[Node, ...]:

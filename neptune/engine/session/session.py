@@ -22,7 +22,7 @@ from neptune.engine.evaluate.arrays import KnownScene, settings_of
 from neptune.engine.evaluate.bounds import fit_of, fit_of_values, settled_argmax, softmax_bounds
 from neptune.engine.evaluate.charges import charge
 from neptune.engine.evaluate.ends.registers import EndRegisters
-from neptune.engine.evaluate.executor import Executor
+from neptune.engine.evaluate.executor import WIDE, Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evaluate.outline import Outline, guarded, outline, text_of
 from neptune.engine.evidence.store import Evidence
@@ -31,7 +31,7 @@ from neptune.engine.schedule.requests import Asker
 from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.engine.schedule.stopping import settled as is_settled
 from neptune.engine.session import readout
-from neptune.engine.session.needs.bounded import BoundedNeeds, is_wide
+from neptune.engine.session.needs.bounded import BoundedNeeds, is_least
 from neptune.engine.session.needs.known import Described, KnownNeeds
 from neptune.engine.session.needs.tensors import TensorNeeds
 from neptune.engine.session.outside import Abstain, Outside
@@ -105,7 +105,7 @@ class Session:
 
     def _bounded_of(self, node: Node) -> BoundedNeeds | None:
         """Return what reads the bounds of a plan off arrays, unless it is wide, and better planned."""
-        return None if self._bounded is None or is_wide(node) else self._bounded
+        return None if self._bounded is None or node.width >= WIDE else self._bounded
 
     def _described(self, description: Description) -> Described | None:
         """Return what fits a closed description, if that is known."""
@@ -333,7 +333,9 @@ class Session:
             self.record.described(text, True, False, (0.0, 0.0))
             return
         self._settle_fit(description)
-        known, bounded = self._described(description), self._bounded_of(description)
+        bounded = self._bounded_of(description)
+        # What is no more than a least of scores is the same off bounds that have met.
+        known = None if bounded is not None and is_least(description.body) else self._described(description)
         if known is None and bounded is not None:
             fit, cells = bounded.fit(description)
             if cells is None:

@@ -30,7 +30,7 @@ from dsl.plan import (
 )  # fmt: skip
 from dsl.plan.guards import insert_guards
 from dsl.rewrites import STAGES, Laws, Rewrite, rewrite, steps
-from dsl.rewrites.elimination import eliminate, width
+from dsl.rewrites.elimination import eliminate
 from dsl.rewrites.reductions import order_of
 from neptune.algebra import LogicParameters, ProbabilisticTensor, logic
 from neptune.engine import Engine
@@ -204,7 +204,7 @@ def test_soft_quantifiers_run_dense_and_explain_says_so() -> None:
     laws = Laws("godel", True, False)
     text = "\n".join(map(str, steps(node, laws, guarded=True)))
     assert text.count("does not apply") == sum(s.crisp for s in STAGES) == 2
-    assert width(rewrite(node, laws)) == 3
+    assert rewrite(node, laws).width == 3
     tau = LogicParameters(quantifier_tau=0.5)
     values = [evaluator(k, 3, tables(3, 1), "godel", tau).truth(node).low.values for k in (Evaluator, optimised)]
     torch.testing.assert_close(*values)
@@ -221,14 +221,14 @@ def test_explain_shows_every_stage() -> None:
 
 def test_elimination_finds_the_least_width() -> None:
     laws = Laws.named("product")
-    assert width(eliminate(chain(Exists, 4, *PUZZLE), laws)) == 2
+    assert eliminate(chain(Exists, 4, *PUZZLE), laws).width == 2
     six = [atom("left", i, i + 1) for i in range(5)]
-    assert width(eliminate(chain(Exists, 6, *six), laws)) == 2
-    assert width(eliminate(chain(Forall, 6, *six), laws)) == 2
+    assert eliminate(chain(Exists, 6, *six), laws).width == 2
+    assert eliminate(chain(Forall, 6, *six), laws).width == 2
     triangle = chain(Exists, 3, atom("left", 0, 1), atom("left", 1, 2), atom("behind", 0, 2))
-    assert width(eliminate(triangle, laws)) == 3
+    assert eliminate(triangle, laws).width == 3
     square = chain(Exists, 4, *(atom("left", i, (i + 1) % 4) for i in range(4)))
-    assert width(eliminate(square, laws)) == 3
+    assert eliminate(square, laws).width == 3
 
 
 @pytest.mark.parametrize("name", LOGICS)

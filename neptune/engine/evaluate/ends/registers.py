@@ -193,8 +193,8 @@ class EndRegisters:
         """Return the cells of the largest table that a value took."""
         found = self._peaks.get(node)
         if found is None:
-            own = len(node.free) + isinstance(node, Description | Count)
-            found = self._peaks[node] = max(self._n**own, *(self.peak(child) for child in node.children), 1)
+            own = self._n ** (len(node.free) + (type(node) in (Description, Count)))
+            found = self._peaks[node] = max([own, *map(self.peak, node.children)])
         return found
 
     def _tables(self, node: Node) -> frozenset[Table]:

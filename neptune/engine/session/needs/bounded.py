@@ -10,6 +10,7 @@ import numpy as np
 
 from dsl.plan import (
     And,
+    Atom,
     Count,
     CountTrue,
     Describe,
@@ -17,29 +18,35 @@ from dsl.plan import (
     Exists,
     ExpectationOver,
     Node,
+    Not,
     Number,
+    Same,
     make,
     substitute,
 )
-from dsl.rewrites.elimination import width
 from neptune.algebra.arrays import Array, ArrayLogic, clamped
 from neptune.algebra.late import torch
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.arrays import Cells, Settings
 from neptune.engine.evaluate.bounds import Fit, largest, softmax_bounds
-from neptune.engine.evaluate.executor import WIDE, Executor
+from neptune.engine.evaluate.executor import Executor
 from neptune.engine.session import readout
 from neptune.engine.session.needs.base import Needs
 from neptune.engine.session.readout import Reading
 
+_TINY = float(np.finfo(np.float64).tiny)
 SHARP = 0.5
 """Below this temperature the logits of a softmax, within their limits, lie further apart than arrays take them."""
 
 
 @lru_cache(maxsize=4096)
-def is_wide(node: Node) -> bool:
-    """Tell whether a plan takes tables so large that it is planned even for bounds."""
-    return width(node) >= WIDE
+def is_least(node: Node) -> bool:
+    """Tell whether a formula is a conjunction of literals, none of them beside its opposite."""
+    parts = node.operands if isinstance(node, And) else (node,)
+    literals = [part.body if isinstance(part, Not) else part for part in parts]
+    if len(set(literals)) < len(parts):
+        return False
+    return all(isinstance(x, Atom) or (isinstance(x, Same) and x is not part) for x, part in zip(literals, parts))
 
 
 class BoundedNeeds(Needs[Reading | None]):
@@ -62,13 +69,15 @@ class BoundedNeeds(Needs[Reading | None]):
         same table twice where the value is known."""
         evaluator, arrays = self._evaluator, self._evaluator.arrays
         assert arrays is not None
-        low, high = evaluator.ends(node)
+        low, high = ends = evaluator.ends(node)
         made = node.body if isinstance(node, Description) else node
         self.peak_cells, probable = max(self.peak_cells, arrays.peak(made)), made in arrays.probabilities
         if probable:
             low, high = evaluator.ends(node, chances=True)
-        found = Cells(self._logic, low, probable)
-        return found, found if low is high or (low == high).all() else Cells(self._logic, high, probable)
+        found = Cells(self._logic, low, probable, ends[0])
+        if low is high or b"\0" not in (low == high).tobytes():
+            return found, found
+        return found, Cells(self._logic, high, probable, ends[1])
 
     def is_point(self, node: Node) -> bool:
         """Tell whether all that a plan speaks of is known, as far as its bounds tell."""
@@ -81,10 +90,12 @@ class BoundedNeeds(Needs[Reading | None]):
         """Return whether nothing fits a description, whether several do, as far as is known, and bounds of how true it
         is that something does; and how well each object fits, if that is known."""
         low, high = self.ends(description)
-        sure, least = int(np.count_nonzero(low.decide())), float(low.values.max())
+        sure = int(np.count_nonzero(low.decide()))
         if low is high:
+            least = float(np.maximum.reduce(low.values))
             return (not sure, sure > 1, (least, least)), low
-        return (not high.decide().any(), sure > 1, (least, float(high.values.max()))), None
+        most = Cells(self._logic, np.array([x.most for x in (low, high)]), low.probable)
+        return (not most.decide()[1], sure > 1, (float(most.values[0]), float(most.values[1]))), None
 
     def fit_of_values(self, bodies: Sequence[Node]) -> Fit:
         """Return the same of the closed truths of a value's alternatives."""
@@ -171,15 +182,13 @@ class BoundedNeeds(Needs[Reading | None]):
 
     def _text(self, prepared: Node, node: Node) -> Reading | None:
         assert isinstance(prepared, Describe)
-        parts = [self.ends(body) for body in prepared.bodies]
-        low, high = (np.concatenate([np.reshape(p[k].internal, 1) for p in parts]) for k in (0, 1))
-        known = all(a is b for a, b in parts)
+        low, high, known = self._closed(prepared)
         best, settled = largest(self._evaluator.logic, low, high)
         logits = self._logic.to_logits(low)
         if not known:
             logits = (logits.clip(-50, 50) + self._logic.to_logits(high).clip(-50, 50)) / 2
         scores = self._logic.choice(clamped(logits))
-        tie, chance, ends = int((scores == scores[best]).sum()) > 1, float(scores[best]), None
+        tie, chance, ends = int(np.count_nonzero(scores == scores[best])) > 1, float(scores[best]), None
         if prepared.about is not None:
             chance, ends = self._mixture(prepared, best)
         elif not known:
@@ -190,11 +199,28 @@ class BoundedNeeds(Needs[Reading | None]):
             reading = replace(reading, unmatched=unmatched, several=several, fit=fit)
         return reading
 
+    def _closed(self, node: Describe) -> tuple[Array, Array, bool]:
+        """Return bounds of the closed truths of a value's alternatives as carrier values, and whether all are known."""
+        evaluator, arrays = self._evaluator, self._evaluator.arrays
+        assert arrays is not None
+        self.peak_cells = max(self.peak_cells, arrays.peak(node))
+        rows, known = [], True
+        for body in node.bodies:
+            low, high = ends = evaluator.ends(body)
+            if low is not high and body in arrays.probabilities:
+                low, high = evaluator.ends(body, chances=True)
+            met = low is high or bool(low == high)
+            rows.append((float(ends[0]), float(ends[0 if met else 1])))
+            known &= met
+        low, high = np.array(rows, dtype=ends[0].dtype).T
+        return low, low if known else high, known
+
     def _mixture(self, node: Describe, best: int) -> tuple[float, tuple[float, float] | None]:
         """Return the probability of a value of the object meant, the objects weighed; and bounds where it is open."""
         assert node.about is not None
         (var, description), tau = node.about, self._settings.iota_tau
-        said = [self.ends(make(Description, var, b.body)) for b in node.bodies if isinstance(b, ExpectationOver)]
+        bodies = [b.body for b in node.bodies if isinstance(b, ExpectationOver)]
+        said = [self.ends(body if body.free else make(Description, var, body)) for body in bodies]
         fits, own = self.ends(description), np.arange(len(said)) == best
         lows, highs = (clamped(np.array([part[k].logits for part in said]).T.astype(np.float64)) for k in (0, 1))
         if fits[0] is fits[1] and all(low is high for low, high in said):
@@ -235,9 +261,8 @@ def _extreme(w_low: Array, w_high: Array, r: Array, *, upper: bool) -> float:
     running = np.zeros((4, len(r) + 1))
     np.cumsum((w_high, w_high * r, w_low, w_low * r), axis=-1, out=running[:, 1:])
     total, weighted = running[:2] + running[2:, -1:] - running[2:]
-    tiny = np.finfo(np.float64).tiny
-    ratios = np.where(total > 0, weighted / np.maximum(total, tiny), 0.0 if upper else 1.0)
-    return float((ratios.max() if upper else ratios.min()).clip(0.0, 1.0))
+    ratios = np.where(total > 0, weighted / np.maximum(total, _TINY), 0.0 if upper else 1.0)
+    return min(max(float(np.maximum.reduce(ratios) if upper else np.minimum.reduce(ratios)), 0.0), 1.0)
 
 
 def _floats(values: Array) -> tuple[float, ...]:
