@@ -95,7 +95,7 @@ def check_dataset(config: Config, name: str, found: Findings) -> None:
     """Check that a dataset's files are there, that its records are whole, and that its pictures exist."""
     assert config.data_dir is not None
     try:
-        task = tasks.load(name, config.data_dir, config.num_samples, **config.reading())
+        task = config.load(name)
     except NeptuneError as error:
         found.problems.append(f"dataset {name}: {error.one_line()}")
         missing = not isinstance(error.__cause__, ImportError)

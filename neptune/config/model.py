@@ -351,6 +351,11 @@ class Config(BaseModel):
         """Return how the records and pictures of a dataset are read: options of :func:`neptune.tasks.load`."""
         return {"split": self.split, "follow_links": self.follow_links, "fetch_pictures": self.fetch_pictures}
 
+    def load(self, dataset: str) -> tasks.Task:
+        """Load a dataset, as many samples as asked for; errors as of :func:`neptune.tasks.load`."""
+        assert self.data_dir is not None  # the fields were checked
+        return tasks.load(dataset, self.data_dir, self.num_samples, **self.reading())
+
     @property
     def datasets(self) -> tuple[str, ...]:
         """The datasets, in order, as a tuple; empty when only a task is named."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from neptune import tasks
 from neptune.config import Config
 from neptune.engine import Engine
 from neptune.errors import ModelFailedError, NeptuneError
@@ -31,10 +30,7 @@ def questions_of(config: Config, engine: Engine, report: Progress) -> Iterator[A
     ModelFailedError
         If the writer of programs or the detector fails, whatever it is asked.
     """
-    assert config.data_dir is not None  # the config was checked
-    loaded = [
-        tasks.load(dataset, config.data_dir, config.num_samples, **config.reading()) for dataset in config.datasets
-    ]
+    loaded = [config.load(dataset) for dataset in config.datasets]
     total, needs_truth = sum(len(task.samples) for task in loaded), "scene" in (config.od_model, config.vlm_model_name)
     with Programs(config) as programs:
         samples = programs.ahead((task, sample) for task in loaded for sample in task.samples)

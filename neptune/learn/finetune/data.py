@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import dsl
-from neptune import tasks
 from neptune.config import Config
 from neptune.errors import DatasetError, ModelFailedError, NeptuneError
 from neptune.learn.finetune.targets import Target, target_of
@@ -73,7 +72,8 @@ def read_questions(config: Config, engine: Engine) -> Questions:
     items: list[Item] = []
     problems: list[str] = []
     lost = 0
-    pairs = [(task, sample) for name in config.datasets for task in (_task(config, name),) for sample in task.samples]
+    loaded = [config.load(dataset) for dataset in config.datasets]
+    pairs = [(task, sample) for task in loaded for sample in task.samples]
     with Programs(config) as programs:
         for task, sample, write in programs.ahead(pairs):
             try:
@@ -101,10 +101,6 @@ def read_questions(config: Config, engine: Engine) -> Questions:
             hint=problems[0] if problems else "",
         )
     return Questions(items, problems, lost)
-
-
-def _task(config: Config, name: str) -> Task:
-    return tasks.load(name, str(config.data_dir), config.num_samples, **config.reading())
 
 
 def target_on(task: Task, sample: Sample, scene: Scene) -> Target:

@@ -72,12 +72,7 @@ def run_dataset(config: Config, name: str) -> int:
     NeptuneError
         If the run can not start: data, models, or run folder.
     """
-    from neptune import tasks
-
-    assert config.data_dir is not None  # the config was checked
-    loaded = [
-        tasks.load(dataset, config.data_dir, config.num_samples, **config.reading()) for dataset in config.datasets
-    ]
+    loaded = [config.load(dataset) for dataset in config.datasets]
     if config.estimate:
         from neptune.runs.runner.estimate import print_estimate
 
@@ -88,12 +83,7 @@ def run_dataset(config: Config, name: str) -> int:
 
 def run_direct(config: Config, name: str) -> int:
     """Answer the config's datasets without programs; parameters, result and errors as of `run_dataset`."""
-    from neptune import tasks
-
-    assert config.data_dir is not None  # the config was checked
-    loaded = [
-        tasks.load(dataset, config.data_dir, config.num_samples, **config.reading()) for dataset in config.datasets
-    ]
+    loaded = [config.load(dataset) for dataset in config.datasets]
     if config.estimate:
         count = sum(len(task.samples) for task in loaded)
         print(f"{count:,} samples, one call of the oracle each")

@@ -54,11 +54,9 @@ def answer_ways(config: Config, name: str) -> int:
     NeptuneError
         If the run can not start, or the model can not be asked any longer: the same command goes on then.
     """
-    from neptune import tasks
     from neptune.engine import Engine
 
-    assert config.data_dir is not None
-    loaded = [tasks.load(d, config.data_dir, config.num_samples, **config.reading()) for d in config.datasets]
+    loaded = [config.load(dataset) for dataset in config.datasets]
     folder, limits = config.folder(name), limits_of(config)
     check_model(config)
     done = _opened(folder, config)

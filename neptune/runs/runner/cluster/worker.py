@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from neptune import tasks
 from neptune.config import Config
 from neptune.engine import Engine
 from neptune.engine.assemble import percepts_of
@@ -90,10 +89,7 @@ class Answerer:
 
         def make() -> tuple[Engine, list[Task], Programs]:
             home()
-            loaded = [
-                tasks.load(name, str(config.data_dir), config.num_samples, **config.reading())
-                for name in config.datasets
-            ]
+            loaded = [config.load(dataset) for dataset in config.datasets]
             kept = KeptStore(keeper) if keeper is not None and config.cache_path is not None else None
             given: dict[str, Any] = {"cache": kept, "percepts": percepts_of(config, kept), "record": None}
             found = KeptFound(keeper) if keeper is not None and config.detections_path is not None else None
