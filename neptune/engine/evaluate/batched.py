@@ -85,11 +85,26 @@ class Padded(ABC, Generic[RowT, TableT, GroupT]):
         """Return rows of one shape, evaluated."""
 
     @abstractmethod
+    def _internal(self, predicates: list[list[Predicate]], rows: list[RowT], n: int) -> tuple[TableT, TableT | None]:
+        """Return carrier values ``(P, B, N, …)`` of P × B atoms, and where evidence is missing (``None``: nowhere)."""
+
+    @abstractmethod
+    def _joined(self, layers: TableT, numbers: list[list[int]]) -> TableT:
+        """Return conjunctions ``(P, B, N)`` of the first layers of ``(P, depth, B, N)``, as many as each row has."""
+
     def _stacked(
         self, of: list[int], rows: list[RowT], stages: list[Stage], n: int
     ) -> dict[int, tuple[TableT, TableT | None]]:
         """Return for each predicate of one arity its carrier values in every row, ``(B, N, …)``, and where evidence is
         missing (``None``: nowhere). A pair of one object with itself is never used: guards decide it."""
+        layers, numbers, depth = conjunctions(of, stages)
+        cells, unknown = self._internal(layers, rows, n)
+        if depth > 1:  # conjunctions, of several atoms in some rows
+            cells = self._joined(cells.reshape(len(of), depth, *cells.shape[1:]), numbers)
+            if unknown is not None:
+                layered: Any = unknown.reshape(len(of), depth, *unknown.shape[1:])
+                unknown = layered.any(1)
+        return {k: (cells[row], None if unknown is None else unknown[row]) for row, k in enumerate(of)}
 
     def _inputs(
         self, program: Program, rows: list[RowT], stages: list[Stage], n: int, places: IntArray
@@ -188,24 +203,13 @@ class PaddedTensors(Padded[RowT, "Tensor", TensorGroup[RowT]]):
         chances = _converted(out, [not is_probability for is_probability in known], logic.to_probability)
         return TensorGroup(rows, stages, frame, internal, chances, vars, missing)
 
-    def _stacked(
-        self, of: list[int], rows: list[RowT], stages: list[Stage], n: int
-    ) -> dict[int, tuple[Tensor, Tensor | None]]:
-        layers, numbers, depth = conjunctions(of, stages)
-        cells, unknown = self._internal(layers, rows, n)
-        if depth > 1:  # conjunctions, of several atoms in some rows
-            cells = cells.reshape(len(of), depth, *cells.shape[1:])
-            counts = torch.tensor(numbers).unsqueeze(-1)
-            joined = cells[:, 0]
-            for d in range(1, depth):
-                joined = torch.where(counts > d, self.run.logic.and_(joined, cells[:, d]), joined)
-            cells = joined
-            if unknown is not None:
-                unknown = unknown.reshape(len(of), depth, *unknown.shape[1:]).any(1)
-        return {k: (cells[row], None if unknown is None else unknown[row]) for row, k in enumerate(of)}
+    def _joined(self, layers: Tensor, numbers: list[list[int]]) -> Tensor:
+        counts, joined = torch.tensor(numbers).unsqueeze(-1), layers[:, 0]
+        for d in range(1, layers.shape[1]):
+            joined = torch.where(counts > d, self.run.logic.and_(joined, layers[:, d]), joined)
+        return joined
 
     def _internal(self, predicates: list[list[Predicate]], rows: list[RowT], n: int) -> tuple[Tensor, Tensor | None]:
-        """Return carrier values ``(P, B, N, …)`` of P × B atoms, and where evidence is missing."""
         cells = self._source(predicates, rows, n).to(self.run.logic.dtype)
         unknown = torch.isnan(cells)
         where = unknown if bool(unknown.any()) else None

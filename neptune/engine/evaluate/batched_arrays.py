@@ -24,7 +24,7 @@ from neptune.engine.compile.program import ArrayContext, Program, Vars, array_ax
 from neptune.engine.context import RunContext
 from neptune.engine.evaluate.arrays import ARRAY_CELLS, settings_of
 from neptune.engine.evaluate.atom_tensors import AskedRow, AskedRowT
-from neptune.engine.evaluate.batched import Padded, conjunctions, frame_of
+from neptune.engine.evaluate.batched import Padded, frame_of
 from neptune.engine.evaluate.stage import Stage
 from neptune.engine.evidence.indexing import diagonal
 
@@ -139,21 +139,13 @@ class PaddedArrays(Padded[AskedRowT, Array, Group[AskedRowT]]):
         """Tell whether small tables are computed by arrays."""
         return settings_of(self.run).logic is not None
 
-    def _stacked(self, of: list[int], rows: list[AskedRowT], stages: list[Stage], n: int) -> dict[int, Known]:
-        layers, numbers, depth = conjunctions(of, stages)
-        cells, unknown = self._internal(layers, rows, n)
-        if depth > 1:  # conjunctions, of several atoms in some rows
-            cells = cells.reshape(len(of), depth, *cells.shape[1:])
-            counts, layered = np.array(numbers)[..., None], cells
-            cells = layered[:, 0]
-            for d in range(1, depth):
-                cells = np.where(counts > d, self._logic.and_(cells, layered[:, d]), cells)
-            if unknown is not None:
-                unknown = np.logical_or.reduce(unknown.reshape(len(of), depth, *unknown.shape[1:]), 1)
-        return {k: (cells[row], None if unknown is None else unknown[row]) for row, k in enumerate(of)}
+    def _joined(self, layers: Array, numbers: list[list[int]]) -> Array:
+        counts, joined = np.array(numbers)[..., None], layers[:, 0]
+        for d in range(1, layers.shape[1]):
+            joined = np.where(counts > d, self._logic.and_(joined, layers[:, d]), joined)
+        return joined
 
     def _internal(self, predicates: list[list[Predicate]], rows: list[AskedRowT], n: int) -> Known:
-        """Return carrier values ``(P, B, N, …)`` of P × B atoms, and where evidence is missing."""
         raw = self._said(predicates, rows, n)
         unknown = np.isnan(raw)
         where = unknown if unknown.any() else None
