@@ -69,7 +69,7 @@ def largest(logic: Logic, low: NDArray[Any], high: NDArray[Any]) -> tuple[int, b
     if not logic.uses_logits:
         return settled_argmax(logic, torch.from_numpy(low), torch.from_numpy(high))
     best = int(low.argmax())
-    settled = not ((high[:best] >= low[best]).any() or (high[best + 1 :] > low[best]).any())
+    settled = b"\1" not in (high[:best] >= low[best]).tobytes() + (high[best + 1 :] > low[best]).tobytes()
     if not settled:
         best = int((low.clip(-50.0, 50.0) + high.clip(-50.0, 50.0)).argmax())
     return best, settled

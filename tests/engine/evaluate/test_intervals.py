@@ -15,6 +15,7 @@ from neptune.algebra import logic
 from neptune.engine import Engine
 from neptune.engine.compile.descriptions import fractional_bounds
 from neptune.engine.evaluate.bounds import settled_argmax, softmax_bounds
+from neptune.engine.session.needs.bounded import _extremes
 from neptune.scene.types import ScoreRequest, Scores
 
 QUIET = {"deadline": None, "database": None}
@@ -135,3 +136,16 @@ def test_the_same_factors_in_another_order_are_a_tie(planner: str, schedule: str
     engine = Engine(oracle=oracle, planner=planner, logic="product", schedule=schedule)
     answer = engine.run("point(Object, lambda x: red(x) and cube(x) and metal(x))", world(2))
     assert (answer.value, answer.settled, answer.tie) == (0, True, True)
+
+
+def test_both_extremes_on_arrays_are_those_of_tensors() -> None:
+    rng = np.random.default_rng(0)
+    for n in range(1, 13):
+        for tau in (0.02, 0.5, 1.0):
+            ends = np.sort(rng.normal(0.0, 5.0, (2, n)), axis=0)
+            w, r = np.exp(ends / tau), rng.random((2, n))
+            expected = [
+                float(fractional_bounds(*map(torch.from_numpy, (*w, r[k])), upper=bool(k)).clamp(0.0, 1.0))
+                for k in (0, 1)
+            ]
+            assert list(_extremes(w, r)) == expected

@@ -35,6 +35,7 @@ from neptune.engine.session.needs.base import Needs
 from neptune.engine.session.readout import Reading
 
 _TINY = float(np.finfo(np.float64).tiny)
+_ROWS, _OF_NOTHING = np.array([[0], [1]]), np.array([[1.0], [0.0]])
 SHARP = 0.5
 """Below this temperature the logits of a softmax, within their limits, lie further apart than arrays take them."""
 
@@ -71,7 +72,9 @@ class BoundedNeeds(Needs[Reading | None]):
         assert arrays is not None
         low, high = ends = evaluator.ends(node)
         made = node.body if isinstance(node, Description) else node
-        self.peak_cells, probable = max(self.peak_cells, arrays.peak(made)), made in arrays.probabilities
+        probable = made in arrays.probabilities
+        if self._evaluator.objects**made.width > self.peak_cells:  # no table is larger
+            self.peak_cells = max(self.peak_cells, arrays.peak(made))
         if probable:
             low, high = evaluator.ends(node, chances=True)
         found = Cells(self._logic, low, probable, ends[0])
@@ -219,23 +222,25 @@ class BoundedNeeds(Needs[Reading | None]):
         """Return the probability of a value of the object meant, the objects weighed; and bounds where it is open."""
         assert node.about is not None
         (var, description), tau = node.about, self._settings.iota_tau
-        bodies = [b.body for b in node.bodies if isinstance(b, ExpectationOver)]
-        said = [self.ends(body if body.free else make(Description, var, body)) for body in bodies]
-        fits, own = self.ends(description), np.arange(len(said)) == best
-        lows, highs = (clamped(np.array([part[k].logits for part in said]).T.astype(np.float64)) for k in (0, 1))
-        if fits[0] is fits[1] and all(low is high for low, high in said):
+        said: list[Array] = []
+        for body in [b.body for b in node.bodies if isinstance(b, ExpectationOver)]:
+            said += self._evaluator.ends(body if body.free else make(Description, var, body))
+        cells = clamped(np.array(said).astype(np.float64).reshape(-1, 2, self._evaluator.objects))
+        lows, highs = cells[:, 0], cells[:, 1]
+        fits = self.ends(description)
+        if fits[0] is fits[1] and b"\0" not in (lows == highs).tobytes():
             weights = self._logic.weights(fits[0].logits.astype(np.float64), tau)
-            chance = (weights[:, None] * self._logic.softmax(lows)).sum(-2)[best]
+            chance = (weights[:, None] * self._logic.softmax(lows.T)).sum(-2)[best]
             return float(fits[0].logits.dtype.type(chance)), None
-        least = self._logic.softmax(np.where(own, lows, highs))[:, best]
-        most = self._logic.softmax(np.where(own, highs, lows))[:, best]
-        ends = [clamped(cells.logits.astype(np.float64)) for cells in fits]
+        mixed = np.array((highs, lows))
+        mixed[:, best] = lows[best], highs[best]
+        shares = self._logic.softmax(mixed.transpose(0, 2, 1))[..., best]
+        ends = clamped(np.array([cells.logits for cells in fits]).astype(np.float64))
         if tau == 0.0:
             possible = ends[1] >= ends[0].max()
-            low, high = float(least[possible].min()), float(most[possible].max())
+            low, high = float(shares[0, possible].min()), float(shares[1, possible].max())
         else:
-            w_low, w_high = (np.exp(end / tau) for end in ends)
-            low, high = _extreme(w_low, w_high, least, upper=False), _extreme(w_low, w_high, most, upper=True)
+            low, high = _extremes(np.exp(ends / tau), shares)
         return (low + high) / 2, (low, high)
 
     def _share(self, low: Array, high: Array, index: int, tau: float) -> tuple[float, float]:
@@ -254,15 +259,18 @@ class BoundedNeeds(Needs[Reading | None]):
         return float(least), float(most)
 
 
-def _extreme(w_low: Array, w_high: Array, r: Array, *, upper: bool) -> float:
-    """Return :func:`neptune.engine.compile.descriptions.fractional_bounds` of one row, operation by operation."""
-    order = (-r if upper else r).argsort(kind="stable")
-    w_low, w_high, r = w_low[order], w_high[order], r[order]
-    running = np.zeros((4, len(r) + 1))
-    np.cumsum((w_high, w_high * r, w_low, w_low * r), axis=-1, out=running[:, 1:])
-    total, weighted = running[:2] + running[2:, -1:] - running[2:]
-    ratios = np.where(total > 0, weighted / np.maximum(total, _TINY), 0.0 if upper else 1.0)
-    return min(max(float(np.maximum.reduce(ratios) if upper else np.minimum.reduce(ratios)), 0.0), 1.0)
+def _extremes(w: Array, r: Array) -> tuple[float, float]:
+    """Return :func:`neptune.engine.compile.descriptions.fractional_bounds` of one row, operation by operation: the
+    least of ``Σ w·r / Σ w`` for weights between the two rows of `w` and r the first of `r`, the most for the other."""
+    n = r.shape[-1]
+    order = np.array((r[0], -r[1])).argsort(axis=-1, kind="stable")
+    (w_low, w_high), r = w[:, order], r.take(order + _ROWS * n)
+    running = np.zeros((4, 2, n + 1))
+    np.cumsum((w_high, w_high * r, w_low, w_low * r), axis=-1, out=running[..., 1:])
+    total, weighted = running[:2] + running[2:, :, -1:] - running[2:]
+    ratios = np.where(total > 0, weighted / np.maximum(total, _TINY), _OF_NOTHING)
+    low, high = float(np.minimum.reduce(ratios[0])), float(np.maximum.reduce(ratios[1]))
+    return min(max(low, 0.0), 1.0), min(max(high, 0.0), 1.0)
 
 
 def _floats(values: Array) -> tuple[float, ...]:
