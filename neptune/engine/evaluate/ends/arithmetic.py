@@ -120,6 +120,15 @@ def unasked(n: int, terms: tuple[Term, ...]) -> tuple[Ends, Ends]:
     return ends, chances
 
 
+@lru_cache(maxsize=1024)
+def identity(n: int, given: int | None) -> Array:
+    """Return whether two objects are the same, ``(n, n)``, or each is the given one, ``(n,)``: as logits, read-only."""
+    same = np.eye(n, dtype=np.bool_) if given is None else np.arange(n) == given
+    logits = np.where(same, np.float32(np.inf), np.float32(-np.inf))
+    logits.flags.writeable = False
+    return logits
+
+
 def placed(array: Array, have: tuple[str, ...], want: tuple[str, ...]) -> Array:
     """Return an array over `have` with its axes in the order of `want`, of length 1 where it has none."""
     if have == want:

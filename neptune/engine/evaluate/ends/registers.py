@@ -29,7 +29,7 @@ from dsl.plan import (
 from neptune.algebra import logic
 from neptune.algebra.arrays import any_logic, logistic, logit
 from neptune.engine.compile.quantifiers import search_of
-from neptune.engine.evaluate.ends.arithmetic import Ends, expectation_ends, placed, unasked
+from neptune.engine.evaluate.ends.arithmetic import Ends, expectation_ends, identity, placed, unasked
 from neptune.engine.evaluate.ends.axes import placing, sorted_axes
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.tables import Table
@@ -206,7 +206,8 @@ class EndRegisters:
                 self._seen.setdefault(table, table.writes)
                 found = frozenset((table,))
             else:
-                found = frozenset[Table]().union(*(self._tables(child) for child in node.children))
+                inner = [self._tables(child) for child in node.children]
+                found = inner[0] if len(inner) == 1 else frozenset[Table]().union(*inner)
             self._of[node] = found
         return found
 
@@ -228,8 +229,7 @@ class EndRegisters:
         given = [t for t in node.terms if isinstance(t, int)]
         if len(node.free) + len(given) != 2 or len(given) == 2:
             return self._rest(node)
-        same = np.arange(self._n) == given[0] if given else np.eye(self._n, dtype=np.bool_)
-        value = np.where(same, np.float32(np.inf), np.float32(-np.inf))
+        value = identity(self._n, given[0] if given else None)
         return value, value
 
     def _not(self, node: Not) -> Ends:
