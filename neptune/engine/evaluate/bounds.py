@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from dsl.plan import And, Exists, Node, substitute
 from neptune.algebra import Logic, ProbabilisticTensor
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.algebra.late import torch
+from neptune.engine.compile.assignment import Search
+from neptune.engine.compile.quantifiers import search_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -132,3 +135,44 @@ def floats(values: Tensor) -> tuple[float, ...]:
 def places(hits: Tensor) -> tuple[int, ...]:
     """Return where a vector of booleans is true."""
     return tuple(hits.nonzero().flatten().tolist())
+
+
+def seek(
+    node: Node,
+    vars: frozenset[str],
+    found: dict[str, int],
+    truth: Callable[[Node], Interval],
+    logic: Logic,
+    lowest: Callable[[Search], Mapping[str, int]] | None,
+) -> None:
+    """Find objects that make a closed formula as true as it is: see :meth:`Executor.witness`.
+
+    Parameters
+    ----------
+    node, vars
+        The formula, and the variables to find.
+    found
+        What is found is added.
+    truth, logic
+        The values of formulas, and how they are compared.
+    lowest
+        Finds the objects of a block of distinct variables; ``None``: there are none.
+    """
+    if isinstance(node, Exists):
+        search = search_of(node) if lowest is not None and not node.free else None
+        if search is not None and lowest is not None:
+            for var, at in lowest(search).items():
+                if var in vars:
+                    found.setdefault(var, at)
+            for factor in (f for group in search.block.groups for f in group if not f.free):
+                seek(factor, vars, found, truth, logic, lowest)
+        elif node.var in vars and node.var not in found:
+            body = node.body
+            if node.var in body.free:
+                found[node.var] = int(logic.ranks(truth(body).low.internal).argmax())
+                body = substitute(body, {node.var: found[node.var]})
+            seek(body, vars, found, truth, logic, lowest)
+    elif isinstance(node, And):
+        for operand in node.operands:
+            if not operand.free:
+                seek(operand, vars, found, truth, logic, lowest)

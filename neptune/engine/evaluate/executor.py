@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from dsl import plan as nodes
 from dsl.errors import LimitError
-from dsl.plan import And, Atom, Const, Count, CountTrue, Describe, Description, Exists, Node, Number, Same, conjunction
+from dsl.plan import Atom, Const, Count, CountTrue, Describe, Description, Exists, Node, Number, Same, conjunction
 from neptune.algebra import Logic, ProbabilisticTensor
 from neptune.algebra.convert import LOGIT_LIMIT, as_float
 from neptune.algebra.late import is_loaded, torch
@@ -28,10 +28,12 @@ from neptune.engine.compile.compiler import Compiler
 from neptune.engine.compile.program import ExecutionContext, Register, Vars, expand_axes, full, missing_axes
 from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.compile.rules import RULES
-from neptune.engine.evaluate.bounds import Interval, settled_argmax
-from neptune.engine.evaluate.ends.arithmetic import Ends
-from neptune.engine.evaluate.ends.registers import EndRegisters, EndSource
-from neptune.engine.evaluate.registers import LazyRegisters
+from neptune.engine.evaluate.bounds import Interval, seek, settled_argmax
+from neptune.engine.evaluate.ends.arithmetic import Ends, EndSource
+from neptune.engine.evaluate.ends.boxed import Boxed
+from neptune.engine.evaluate.ends.boxes import Box, Reach, boxes
+from neptune.engine.evaluate.ends.registers import EndRegisters
+from neptune.engine.evaluate.registers import LazyRegisters, in_boxes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,6 +81,8 @@ class Executor:
         Milliseconds spent on planning, until whoever counts them sets this to 0.
     work, most_work
         Node by node, the cells of all tables made, and how many are allowed before a :class:`WorkError`.
+    reaches
+        Of what was decided, how far boxes had to go.
     """
 
     def __init__(
@@ -94,10 +98,12 @@ class Executor:
         self.objects, self.logic, self.parameters, self.atoms = objects, logic, parameters, atoms
         self.cell_limit, self.peak_cells, self.plan_ms = cell_limit, 0, 0.0
         self.work, self.most_work = 0, math.inf
+        self.reaches: dict[Node, Reach] = {}
         self.laws = plans.laws_of(logic, parameters)
         self._memo: dict[Node, Interval] = {}
         self._tables: dict[tuple[Any, ...], Tensor] = {}
         self._state, self._seen_state = 0, 0
+        self._boxed = Boxed(objects, logic, parameters, self.ends, self.spend, cell_limit)
         self._searches = self.laws.crisp and objects > 0 and (planner != "naive" or branches is not None)
         self.by_node = self
         if planner != "naive":
@@ -113,7 +119,7 @@ class Executor:
 
     @cached_property
     def _compiler(self) -> Compiler:
-        rules = {**RULES, Atom: self._atom}
+        rules = {**RULES, Atom: self._atom, **in_boxes(self.objects, self._boxed.rows)}
         return Compiler(rules, as_written=True, searched=self._searches, empty=not self.objects)
 
     @cached_property
@@ -136,6 +142,21 @@ class Executor:
     def forget(self) -> None:
         """Drop what was computed: answers came in."""
         self.by_node._state += 1
+        self.by_node._boxed.forget()
+
+    def confine(self, root: Node | None, reach: Reach | None = None) -> Boxed:
+        """Compute dear formulas, node by node, only where they may matter to what a node decides, from now on (`None`:
+        everywhere); bounds stay sound. Return the boxes; `reach`: how far they go, else as far as they had to before.
+        """
+        one, found = self.by_node, dict[Node, Box]()
+        if root is not None and self.laws.crisp and self.objects:
+            reach = reach or one.reaches.get(root, "live")
+            found = boxes(root, self.objects, reach, self.logic, one.ends)
+        if one._boxed.take(found):
+            one.forget()
+            if one._ends is not None:
+                one._ends.confine({node: partial(one._boxed.ends, node) for node in found})
+        return one._boxed
 
     def spend(self, work: int) -> None:
         """Add to the work done; a :class:`WorkError` if that is more than allowed."""
@@ -326,7 +347,7 @@ class Executor:
         if self.by_node is self or not self.objects:
             return None
         bounds = any(not self._is_known(atom) for atom in atoms_of(node))
-        if bounds and (kind != "truth" or node.width < WIDE):
+        if bounds and (kind != "truth" or node.width < WIDE or self.by_node._boxed.boxes):
             return None
         started = time.perf_counter()
         template = plans.template(node)
@@ -351,40 +372,17 @@ class Executor:
         """
         found: dict[str, int] = {}
         if len(set(vars)) == len(vars):
-            self._seek(node, frozenset(vars), found)
+            seek(node, frozenset(vars), found, self.truth, self.logic, self._lowest if self._searches else None)
         return found
 
-    def _seek(self, node: Node, vars: frozenset[str], found: dict[str, int]) -> None:
-        if isinstance(node, Exists):
-            search = search_of(node) if self._searches and not node.free else None
-            if search is not None:
-                self._seek_different(search, vars, found)
-            elif node.var in vars and node.var not in found:
-                body = node.body
-                if node.var in body.free:
-                    found[node.var] = int(self.logic.ranks(self.truth(body).low.internal).argmax())
-                    body = nodes.substitute(body, {node.var: found[node.var]})
-                self._seek(body, vars, found)
-        elif isinstance(node, And):
-            for operand in node.operands:
-                if not operand.free:
-                    self._seek(operand, vars, found)
-
-    def _seek_different(self, search: Search, vars: frozenset[str], found: dict[str, int]) -> None:
+    def _lowest(self, search: Search) -> dict[str, int]:
         """Find the objects of a block of distinct variables: the lowest tuple, by searches instead of tables."""
-        block, n = search.block, self.objects
-        empty = torch.full((1, n), self.logic.top, dtype=self.logic.dtype)
+        empty = torch.full((1, self.objects), self.logic.top, dtype=self.logic.dtype)
         tables = [
-            full(self.truth(conjunction(group)).low.internal.unsqueeze(0), n) if group else empty
-            for group in block.groups
+            full(self.truth(conjunction(group)).low.internal.unsqueeze(0), self.objects) if group else empty
+            for group in search.block.groups
         ]
-        for var, at in (search.lowest(self._context((), False), tables) or {}).items():
-            if var in vars:
-                found.setdefault(var, at)
-        for group in block.groups:
-            for factor in group:
-                if not factor.free:
-                    self._seek(factor, vars, found)
+        return search.lowest(self._context((), False), tables) or {}
 
 
 def atoms_of(node: Node) -> list[Atom]:

@@ -6,11 +6,14 @@ In NumPy, for the bounds of godel: :mod:`neptune.engine.evaluate.ends.registers`
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsl.errors import LimitError
-from neptune.engine.compile.compiler import Compiler
-from neptune.engine.compile.program import ExecutionContext
+from dsl.plan import ExpectationOver, Node
+from neptune.engine.compile.compiler import Compiler, Rule
+from neptune.engine.compile.program import ExecutionContext, Register
+from neptune.engine.compile.rules import RULES
+from neptune.engine.evaluate.ends.boxes import BINDERS, dear
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,3 +70,28 @@ class LazyRegisters:
         self._spend(context.branches * BRANCH_WORK)
         context.peak = context.branches = 0
         return made
+
+
+def in_boxes(objects: int, rows: Callable[[Node], Tensor | None]) -> dict[type[Node], Rule]:
+    """Return rules of formulas that may be dear: `rows` gives their bounds, carrier values (of an expectation
+    probabilities), where they are computed in a box; ``None`` where they are not."""
+
+    def rule(compiler: Compiler, node: Any) -> Register:
+        slot, vars = RULES[type(node)](compiler, node)
+        if node not in dear(node, objects):
+            return slot, vars
+        probability = compiler.probabilities.get(slot)
+        read = slot if probability is None else probability
+
+        def boxed(context: ExecutionContext, r: Any) -> Tensor:
+            found = rows(node)
+            return r[read] if found is None else found
+
+        made = compiler.emit(vars, boxed)
+        if isinstance(node, ExpectationOver):
+            summed, _ = made
+            made = compiler.emit(vars, lambda context, r: context.logic.from_probability(r[summed]))
+            compiler.probabilities[made[0]] = summed
+        return made
+
+    return dict.fromkeys(BINDERS, rule)

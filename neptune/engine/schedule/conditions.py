@@ -11,8 +11,8 @@ from typing import cast
 import numpy as np
 
 from dsl.plan import And, Atom, ExpectationOver, Node, Not, Predicate, Same, negation, substitute, walk
-from neptune.engine.evaluate.ends.axes import Mask, some
-from neptune.engine.schedule.state import State, quantified
+from neptune.engine.evaluate.ends.axes import Mask, shape_of, some
+from neptune.engine.schedule.state import State, axes, quantified
 from neptune.scene.types import IntArray
 
 SHARING = 1.5
@@ -132,7 +132,7 @@ class Conditions:
         atom = node.body if isinstance(node, Not) else node
         if isinstance(atom, Atom):
             return self.state.askable(atom)
-        out = np.zeros((self.state.n,) * len(node.free), dtype=np.bool_)
+        out = np.zeros(shape_of(self.state.sizes, axes(node)), dtype=np.bool_)
         for atom in walk(node):
             if isinstance(atom, Atom):
                 out = out | self.state.askable(atom)

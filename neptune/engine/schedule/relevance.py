@@ -13,7 +13,7 @@ import itertools
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from dsl.rewrites.all_different import Block
 from neptune.engine.evaluate.ends.axes import Axes, Mask, project, some, spread
 from neptune.engine.schedule.all_different import MOST_SPLITS, relaxations
 from neptune.engine.schedule.conditions import Conditions, said
-from neptune.engine.schedule.state import Floats, State, axes, block_of, groups_of, over_axes, quantified
+from neptune.engine.schedule.state import Floats, Inside, State, axes, block_of, groups_of, over_axes, quantified
 
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""
@@ -64,7 +64,8 @@ class Relevance:
         self.wanted: dict[plan.Atom, Mask] = {}
         self.weights: dict[plan.Atom, Floats] = {}
         self.compares = False
-        self._conditions = Conditions(state, goal)
+        self._conditions, self._goal = Conditions(state, goal), goal
+        self._inside: dict[plan.Node, Relevance] = {}
         self._masks: dict[tuple[plan.Node, bool], tuple[Mask, Floats]] = {}
         self._queue: list[tuple[int, int, plan.Node, bool]] = []
         self._serial = itertools.count()
@@ -76,9 +77,27 @@ class Relevance:
         while self._queue and not (first_only and self.wanted):
             _, _, node, exact = heapq.heappop(self._queue)
             self._visit(node, *self._masks.pop((node, exact)), exact)
+        for inside in self._inside.values():
+            inside._drain(first_only=first_only)
+            put = cast(Inside, inside.state).box.put
+            for atom, mask in inside.wanted.items():
+                self._want(atom, put(mask, axes(atom), False), put(inside.weights[atom], axes(atom), 0.0))
+            inside.wanted, self.compares = {}, self.compares or inside.compares
 
     def _visit(self, node: plan.Node, mask: Mask, weight: Floats, exact: bool) -> None:
+        inside = self.state.inside.get(node)
+        if inside is not None:
+            self._look_inside(inside, node, mask, weight, exact)
+            return
         RULES.get(type(node), Relevance._parts)(self, node, mask, weight, exact)
+
+    def _look_inside(self, state: Inside, node: plan.Node, mask: Mask, weight: Floats, exact: bool) -> None:
+        """Make a dear formula relevant in its box alone."""
+        inside = self._inside.setdefault(node, Relevance(state, exact, self.width))
+        inside._conditions = Conditions(state, self._goal)
+        mask, weight = (state.box.cut(array, axes(node)) for array in (mask, weight))
+        if some(mask):
+            inside._visit(node, mask, weight, exact)
 
     def _push(self, node: plan.Node, have: Axes, mask: Mask, exact: bool, weight: Floats | None = None) -> None:
         """Make a node relevant at the assignments of the mask (over `have`, which holds the node's free variables).
@@ -113,10 +132,12 @@ class Relevance:
         have = axes(node)
         for part in node.children:
             joint = (*have, *sorted(part.free - node.free))
-            self._push(part, joint, spread(mask, have, joint, self.state.n), exact)
+            self._push(part, joint, spread(mask, have, joint, self.state.sizes), exact)
 
     def _atom(self, node: plan.Atom, mask: Mask, weight: Floats, exact: bool) -> None:
-        fresh = mask & self.state.askable(node)
+        self._want(node, mask & self.state.askable(node), weight)
+
+    def _want(self, node: plan.Atom, fresh: Mask, weight: Floats) -> None:
         if some(fresh):
             before = self.wanted.get(node)
             self.wanted[node] = fresh if before is None else before | fresh
@@ -165,7 +186,7 @@ class Relevance:
             return
 
         def wide(array: Any) -> Any:
-            return spread(array, have, want, state.n)
+            return spread(array, have, want, state.sizes)
 
         open_at = state.open(node.body, exact)
         if open_at is None:
@@ -194,7 +215,7 @@ class Relevance:
         reached = fitting.cumsum() - fitting
         keep = np.zeros(self.state.n, dtype=np.bool_)
         keep[order] = reached < self.width
-        return spread(keep, own, want, self.state.n)
+        return spread(keep, own, want, self.state.sizes)
 
     def _relaxations(self, node: plan.Exists | plan.Forall, block: Block, mask: Mask, weight: Floats) -> None:
         """A block of distinct variables by its relaxations (:mod:`neptune.engine.schedule.all_different`)."""
@@ -254,7 +275,7 @@ class Relevance:
         self, node: plan.ExpectationOver, mask: Mask, weight: Floats, exact: bool, possible: Mask
     ) -> None:
         """What is said of the objects that a description may mean (`possible`, its own variable last)."""
-        n, have, description = self.state.n, axes(node), node.description
+        n, have, description = self.state.sizes, axes(node), node.description
         joint = (*have, node.var)
         names = (*axes(description), node.var)
         wide = spread(mask, have, joint, n) & spread(possible, names, joint, n)

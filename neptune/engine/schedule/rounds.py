@@ -6,20 +6,26 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
 from dsl.plan import Atom, Predicate
+from neptune.algebra import Logic
 from neptune.engine.context import Schedule
-from neptune.engine.evaluate.executor import WorkError
+from neptune.engine.evaluate.ends.boxes import Reach, dear
+from neptune.engine.evaluate.executor import Executor, WorkError
 from neptune.engine.evidence.priors import Estimates
+from neptune.engine.evidence.tables import Table
 from neptune.engine.schedule.selection import Choice, choose
-from neptune.engine.schedule.state import LookedAt, Remembered, State, UnforeseenError, Weighing
+from neptune.engine.schedule.state import LookedAt, State, UnforeseenError, Weighing
 from neptune.engine.schedule.stopping import Goal, settled
+from neptune.scene import Scene
 
 MOST_WORK = 1 << 27
 """Cells of all tables that the rounds of one decision make, before everything is asked instead: some seconds."""
+
+REACHES: tuple[Reach, ...] = get_args(Reach)
 
 Outcome = Literal["settled", "exhausted", "spent", "heavy"]
 """How the rounds ended: the bounds settle the decision; everything has been asked, and it lies within rounding of a
@@ -38,6 +44,8 @@ class Round:
         What of the evidence was looked at to choose it.
     weighings
         What of it estimates decided, one by one; ``None``: in ways that can not be told one by one.
+    reach
+        Where dear formulas were looked at.
     asked, learned
         What of it was asked, within the budget; and of each atom how often it was true, of how many answers.
     """
@@ -45,6 +53,7 @@ class Round:
     choices: list[Choice]
     looked_at: LookedAt
     weighings: list[Weighing] | None = None
+    reach: Reach = "whole"
     asked: list[Choice] = field(default_factory=list)
     learned: list[tuple[Predicate, int, int]] = field(default_factory=list)
 
@@ -80,23 +89,66 @@ def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Cal
     goal = decision.goal
     evaluator = state.evaluator
     evaluator.most_work = evaluator.work + MOST_WORK
+    best_first = schedule.strategy == "best-first"
     try:
         for turn in itertools.count():
             state.refresh()
-            if settled(goal, evaluator):
-                return "settled"
-            choices = choose(state, goal, schedule.batch, schedule.strategy == "best-first", turn)
-            if not choices:
+            choices: list[Choice] = []
+            for reach in reaches(goal, state.n):
+                state.confine(goal.node, reach)
+                if settled(goal, evaluator):
+                    evaluator.reaches[goal.node] = reach
+                    return "settled"
+                choices = choose(state, goal, schedule.batch, best_first, turn)
+                if choices:
+                    break
+            else:
                 return "exhausted"
-            weighings = None if state.hangs_together else state.weighings
-            decision.rounds.append(Round(choices, state.looked_at, weighings))
+            weighings = None if state.hangs_together or state.inside else state.weighings
+            decision.rounds.append(Round(choices, state.looked_at, weighings, state.reach))
             if not ask(decision.rounds[-1]):
                 return "spent"
     except WorkError:
         pass
     finally:
         evaluator.most_work = math.inf
+        evaluator.confine(None)
     return "heavy"
+
+
+def reaches(goal: Goal, objects: int) -> tuple[Reach, ...]:
+    """Return where dear formulas are looked at, one after the other until something is found to ask: everywhere at once
+    if there are none, or values are wanted that no box holds."""
+    return REACHES if goal.kind != "exact" and dear(goal.node, objects) else REACHES[-1:]
+
+
+class _Nobody:
+    """Evaluates nothing more."""
+
+    def __init__(self, objects: int, logic: Logic) -> None:
+        self.objects, self.logic = objects, logic
+
+    def __getattr__(self, name: str) -> Any:
+        raise UnforeseenError(name)
+
+
+class Remembered(State):
+    """The state of a plan in an earlier round: what was looked at then, and other estimates.
+
+    Looking at anything else is an :class:`UnforeseenError`.
+    """
+
+    def __init__(self, scene: Scene, logic: Logic, estimates: Estimates) -> None:
+        super().__init__(cast(Executor, _Nobody(len(scene), logic)), scene, _unforeseen, estimates)
+
+    def back_to(self, made: Round) -> None:
+        """Be as in a round."""
+        self._begin(made.looked_at)
+        self.reach = made.reach
+
+
+def _unforeseen(atom: Atom) -> Table:
+    raise UnforeseenError(atom)
 
 
 def still_chosen(decisions: Sequence[Decision], schedule: Schedule, state: Remembered, estimates: Estimates) -> bool:
@@ -123,10 +175,10 @@ def still_chosen(decisions: Sequence[Decision], schedule: Schedule, state: Remem
 def _would_be_chosen(made: Round, goal: Goal, schedule: Schedule, state: Remembered, turn: int) -> bool:
     """Tell whether a round's choices would be made with the estimates of the state."""
     if made.weighings is None:
-        state.back_to(made.looked_at)
+        state.back_to(made)
         return _same(choose(state, goal, schedule.batch, schedule.strategy == "best-first", turn), made.choices)
     if made.weighings:
-        state.back_to(made.looked_at)
+        state.back_to(made)
     return all(np.array_equal(rule(state, *given), said) for rule, given, said in made.weighings)
 
 

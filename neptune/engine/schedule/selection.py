@@ -26,7 +26,7 @@ Choice: TypeAlias = tuple[Atom, IntArray]
 
 
 def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: int = 0) -> list[Choice]:
-    """Return the ground atoms of the next round; none if nothing is left to ask.
+    """Return the ground atoms of the next round; none if nothing is left to ask, or nothing is found in boxes.
 
     Parameters
     ----------
@@ -43,13 +43,15 @@ def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: 
     """
     state.hangs_together = best_first or batch is not None
     growth = GROWTH ** max(turn - PATIENCE, 0)
-    for exact in (False, True):
+    for exact in (False,) if state.reach == "settled" else (False, True):
         relevance = Relevance(state, exact, math.inf if best_first else ROLE_WIDTH * growth, goal.node)
         if relevance.wanted and best_first:
             return likeliest(state, relevance, batch or 1)
         if relevance.wanted:
             staged = _stage(state, relevance, PAIR_WIDTH * growth)
             return _ordered(state, staged, batch)
+    if state.reach != "whole":
+        return []
     # Nothing that could matter is left; what is open is a tie within rounding, or hangs on missing evidence.
     return everything(state, goal, batch)
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from dsl import plan
 from dsl.rewrites.all_different import Block
-from neptune.algebra import Logic
 from neptune.engine.compile.quantifiers import search_of
-from neptune.engine.evaluate.ends.axes import Axes, Mask, placing, project, some, sorted_axes, spread
+from neptune.engine.evaluate.ends.axes import Axes, Mask, Sizes, placing, project, shape_of, some, sorted_axes, spread
+from neptune.engine.evaluate.ends.boxed import BoxedEnds
+from neptune.engine.evaluate.ends.boxes import Box, Reach
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.priors import Estimates
@@ -33,9 +34,10 @@ LookedAt: TypeAlias = tuple[
     dict[plan.Node, tuple[Floats, Floats]],
     dict[plan.Atom, Mask],
     dict[plan.Atom, list[tuple[plan.Predicate, Mask]]],
+    dict[plan.Node, tuple[Box, "LookedAt"]],
 ]
 """Where nodes are undecided, and unknown; bounds of nodes, and of what they bind; where atoms can be asked; what is
-known of the values beside a value."""
+known of the values beside a value; and the same of each dear formula in its box."""
 
 Weighing: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], Any]
 """What estimates decided: the rule, what it was given besides the state, and what it said: a truth, or an array."""
@@ -74,6 +76,7 @@ class State:
     ) -> None:
         self.evaluator, self.scene, self.table, self.estimates = evaluator, scene, table, estimates
         self.n = evaluator.objects
+        self.sizes: int | Sizes = self.n
         self.middle = evaluator.logic.middle
         self._bounds: dict[plan.Node, tuple[Floats, Floats]] = {}
         self._over: dict[plan.Node, tuple[Floats, Floats]] = {}
@@ -81,6 +84,9 @@ class State:
         self._askable: dict[plan.Atom, Mask] = {}
         self._siblings: dict[plan.Atom, list[tuple[plan.Predicate, Table]]] = {}
         self._told: dict[plan.Atom, list[tuple[plan.Predicate, Mask]]] = {}
+        self.inside: dict[plan.Node, Inside] = {}
+        """Of dear formulas what is known in their boxes."""
+        self.reach: Reach = "whole"
         self._opened: Opened = ({}, {})
         self.memo: dict[Hashable, Any] = {}
         """What whoever looks at this state has found out, until the next round."""
@@ -93,12 +99,20 @@ class State:
     def refresh(self) -> None:
         """Forget what follows from the evidence, after a round of new answers."""
         self.evaluator.forget()
-        self._begin((({}, {}), {}, {}, {}, {}))
+        self._begin((({}, {}), {}, {}, {}, {}, {}))
+
+    def confine(self, root: plan.Node, reach: Reach) -> None:
+        """Look at dear formulas only where they may matter to a goal (:mod:`neptune.engine.evaluate.ends.boxes`)."""
+        boxed, self.reach = self.evaluator.confine(root, reach), reach
+        if boxed.boxes or self.inside:
+            self._begin((({}, {}), {}, {}, {}, {}, {}))
+            self.inside = {node: Inside(self, box, boxed.within(node)) for node, box in boxed.boxes.items()}
 
     @property
     def looked_at(self) -> LookedAt:
         """What was looked at since the last round, as far as it follows from the evidence alone."""
-        return self._opened, self._bounds, self._over, self._askable, self._told
+        inside = {node: (part.box, part.looked_at) for node, part in self.inside.items()}
+        return self._opened, self._bounds, self._over, self._askable, self._told, inside
 
     def weigh(self, rule: Callable[..., Any], *given: Any) -> Any:
         """Return what a rule makes of this state and what it is given, and note it: all else that follows from it does
@@ -108,8 +122,9 @@ class State:
         return said
 
     def _begin(self, known: LookedAt) -> None:
-        self._opened, self._bounds, self._over, self._askable, self._told = known
+        self._opened, self._bounds, self._over, self._askable, self._told, inside = known
         self._guesses, self._probabilities, self.memo = {}, {}, {}
+        self.inside = {node: Inside(self, box, None, part) for node, (box, part) in inside.items()}
         self.weighings, self.hangs_together = [], False
 
     # --- bounds ----------------------------------------------------------------------------------
@@ -233,17 +248,25 @@ class State:
         if found is None:
             low, high = self.bounds(node)
             rule = GUESSES.get(type(node))
+            if self.inside and node in self.inside:
+                rule = State._in_box
             guessed = rule(self, node) if rule else 0.5
             found = np.where(high <= self.middle, 0.0, np.where(low > self.middle, 1.0, guessed))
             self._guesses[node] = found
         return found
 
+    def _in_box(self, node: plan.Node) -> Floats:
+        """Guess at a dear formula in its box; elsewhere it is not looked at."""
+        inside = self.inside[node]
+        guess = np.zeros(0) if inside.box.empty else inside.guess(node)
+        return cast(Floats, inside.box.put(guess, axes(node), 0.5))
+
     def _jointly(self, operands: Sequence[plan.Node], want: Axes, negated: bool = False) -> Floats:
         """Guess that all operands are true (`negated`: false), as if they were independent."""
-        out = np.ones((self.n,) * len(want))
+        out = np.ones(shape_of(self.sizes, want))
         for operand in operands:
             part = self.guess(operand)
-            out = out * spread(1.0 - part if negated else part, axes(operand), want, self.n)
+            out = out * spread(1.0 - part if negated else part, axes(operand), want, self.sizes)
         return out
 
     def _quantified(self, node: plan.Exists | plan.Forall) -> Floats:
@@ -269,9 +292,65 @@ class State:
     def _expectation(self, node: plan.ExpectationOver) -> Floats:
         description, joint = node.description, (*axes(node), node.var)
         names = tuple(node.var if v == description.var else v for v in axes(description.body))
-        described = spread(self.guess(description.body), names, joint, self.n)
-        said = spread(self.guess(node.body), axes(node.body), joint, self.n)
+        described = spread(self.guess(description.body), names, joint, self.sizes)
+        said = spread(self.guess(node.body), axes(node.body), joint, self.sizes)
         return np.asarray((described * said).sum(-1) / np.maximum(described.sum(-1), 1e-9))
+
+
+class Inside(State):
+    """What is known of a dear formula in its box, each axis as long as the box says.
+
+    Parameters
+    ----------
+    around
+        The state of the whole plan.
+    box
+        The objects that variables stand for.
+    bounds
+        Computes bounds in the box.
+    looked_at
+        What was looked at in an earlier round.
+    """
+
+    def __init__(self, around: State, box: Box, bounds: BoxedEnds | None, looked_at: LookedAt | None = None) -> None:
+        super().__init__(around.evaluator, around.scene, around.table, around.estimates)
+        self.around, self.box, self.sizes, self._ends = around, box, box.sizes, bounds
+        if looked_at is not None:
+            self._begin(looked_at)
+
+    def bounds(self, node: plan.Node) -> tuple[Floats, Floats]:
+        """Return lower and upper bounds in the box."""
+        found = self._bounds.get(node)
+        if found is None:
+            found = self._bounds[node] = self._boxed.truth(node)
+        return found
+
+    def over(self, node: plan.Count | plan.Description) -> tuple[Floats, Floats]:
+        """Return the bounds of the body in the box."""
+        found = self._over.get(node)
+        if found is None:
+            found = self._over[node] = self._boxed.ends(node)
+        return found
+
+    @property
+    def _boxed(self) -> BoxedEnds:
+        if self._ends is None:
+            raise UnforeseenError(self.box)
+        return self._ends
+
+    def askable(self, atom: plan.Atom) -> Mask:
+        """Return which ground atoms of the box have not been asked."""
+        found = self._askable.get(atom)
+        if found is None:
+            found = self._askable[atom] = self.box.cut(self.around.askable(atom), axes(atom))
+        return found
+
+    def probability(self, atom: plan.Atom) -> Floats:
+        """Return estimated probabilities in the box."""
+        found = self._probabilities.get(atom)
+        if found is None:
+            found = self._probabilities[atom] = self.box.cut(self.around.probability(atom), axes(atom))
+        return found
 
 
 def _told(table: Table) -> Mask:
@@ -286,36 +365,8 @@ class UnforeseenError(Exception):
     """Something is looked at that was not looked at then."""
 
 
-class _Nobody:
-    """Evaluates nothing more."""
-
-    def __init__(self, objects: int, logic: Logic) -> None:
-        self.objects, self.logic = objects, logic
-
-    def __getattr__(self, name: str) -> Any:
-        raise UnforeseenError(name)
-
-
-class Remembered(State):
-    """The state of a plan in an earlier round: what was looked at then, and other estimates.
-
-    Looking at anything else is an :class:`UnforeseenError`.
-    """
-
-    def __init__(self, scene: Scene, logic: Logic, estimates: Estimates) -> None:
-        super().__init__(cast(Executor, _Nobody(len(scene), logic)), scene, _unforeseen, estimates)
-
-    def back_to(self, looked_at: LookedAt) -> None:
-        """Be as in the round in which that was looked at."""
-        self._begin(looked_at)
-
-
-def _unforeseen(atom: plan.Atom) -> Table:
-    raise UnforeseenError(atom)
-
-
 GUESSES: dict[type[plan.Node], Callable[[State, Any], Floats]] = {
-    plan.Atom: State.probability,
+    plan.Atom: lambda state, node: state.probability(node),
     plan.Not: lambda state, node: 1.0 - state.guess(node.body),
     plan.And: lambda state, node: state._jointly(node.operands, axes(node)),
     plan.Or: lambda state, node: 1.0 - state._jointly(node.operands, axes(node), negated=True),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +22,7 @@ from neptune.engine.evaluate import bounds
 from neptune.engine.evaluate.arrays import KnownScene, settings_of
 from neptune.engine.evaluate.bounds import fit_of, fit_of_values, settled_argmax, softmax_bounds
 from neptune.engine.evaluate.charges import charge
+from neptune.engine.evaluate.ends.boxes import dear
 from neptune.engine.evaluate.ends.registers import EndRegisters
 from neptune.engine.evaluate.executor import WIDE, Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
@@ -170,6 +172,22 @@ class Session:
 
     def _read(self, kind: NeedKind, prepared: Node, node: Node) -> Reading:
         """Read what a need comes to off arrays, or else off tensors."""
+        with self._confined(prepared):
+            return self._reading(kind, prepared, node)
+
+    @contextmanager
+    def _confined(self, node: Node) -> Iterator[None]:
+        """Compute dear formulas only where they may matter to a node, as its decision did."""
+        confined = self.context.schedule is not None and bool(dear(node, self.objects))
+        if confined:
+            self._executor.confine(node)
+        try:
+            yield
+        finally:
+            if confined:
+                self._executor.confine(None)
+
+    def _reading(self, kind: NeedKind, prepared: Node, node: Node) -> Reading:
         if isinstance(prepared, Description) or (
             isinstance(prepared, Describe) and prepared.presupposes and prepared.about is None
         ):
@@ -313,7 +331,8 @@ class Session:
             told = self._settle_holds(holds)
             fit = None if self._known is None else self._known.fit(told)
             if fit is None:
-                truth = self._executor.truth(told)
+                with self._confined(told):
+                    truth = self._executor.truth(told)
                 fit = not bool(truth.high.decide()), (float(truth.low.values), float(truth.high.values))
             self.record.described(text, fit[0], False, fit[1])
 

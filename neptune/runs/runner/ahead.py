@@ -24,8 +24,7 @@ from neptune.answer import Answer, Usage
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.kept import EvidenceKept
 from neptune.engine.evidence.store import Evidence, LookedAt, Want
-from neptune.engine.schedule.rounds import Decision, still_chosen
-from neptune.engine.schedule.state import Remembered
+from neptune.engine.schedule.rounds import Decision, Remembered, still_chosen
 from neptune.engine.schedule.stopping import Goal
 from neptune.perception.oracle.caching.ahead import Ahead
 from neptune.scene.types import QueryRequest, ScoreRequest, Scores

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from dsl.plan import Term
+from dsl.plan import Atom, Term
 from neptune.algebra.arrays import Array, logistic
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.engine.evidence.indexing import diagonal
+from neptune.engine.evidence.tables import Table
 from neptune.scene.types import IntArray
 
 Ends = tuple[Array, Array]
 """Lower and upper bounds; the same array twice where the values are known."""
 
 
-def expectation_ends(fits: Ends, said: Ends, tau: float) -> Array:
-    """Return bounds of what is said of a described object, over all axes but the last: float32, both in one array.
+class EndSource(Protocol):
+    """Gives what is known of atoms as arrays."""
+
+    def ends(self, atom: Atom) -> Ends:
+        """Return bounds of an atom's logits over its variables, in the order of its terms: float32 arrays, the same one
+        twice where all are known."""
+        ...
+
+    def table(self, atom: Atom) -> Table:
+        """Return the table that they hang on."""
+        ...
+
+
+def expectation_ends(fits: Ends, said: Ends, tau: float, dtype: DTypeLike = np.float32) -> Array:
+    """Return bounds of what is said of a described object, over all axes but the last: both in one array of `dtype`.
 
     Parameters
     ----------
@@ -53,7 +69,7 @@ def expectation_ends(fits: Ends, said: Ends, tau: float) -> Array:
         ends[0] = 0.0
     if anything:
         ends[1] = 1.0
-    return np.minimum(np.maximum(ends, 0.0, out=ends), 1.0, out=ends).astype(np.float32)
+    return np.minimum(np.maximum(ends, 0.0, out=ends), 1.0, out=ends).astype(dtype)
 
 
 def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, ...], ends: Array) -> None:

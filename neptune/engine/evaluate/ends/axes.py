@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypeVar
 
@@ -13,6 +14,19 @@ from neptune.scene.types import IntArray
 
 Mask = NDArray[np.bool_]
 Axes = tuple[str, ...]
+
+
+class Sizes:
+    """How many objects each variable may stand for: N, unless said otherwise."""
+
+    def __init__(self, count: int, but: Mapping[str, int]) -> None:
+        self._count, self._but = count, but
+
+    def shape(self, names: Axes) -> tuple[int, ...]:
+        """Return the shape of an array over some variables."""
+        return tuple([self._but.get(v, self._count) for v in names])
+
+
 ArrayT = TypeVar("ArrayT", NDArray[np.float64], NDArray[np.bool_])
 
 
@@ -50,7 +64,12 @@ def _projection(have: Axes, want: Axes) -> tuple[tuple[int, ...], tuple[int, ...
     return tuple([i for i, v in enumerate(have) if v not in want]), None if order == (*range(len(want)),) else order
 
 
-def spread(array: ArrayT, have: Axes, want: Axes, n: int) -> ArrayT:
+def shape_of(sizes: int | Sizes, names: Axes) -> tuple[int, ...]:
+    """Return the shape of an array over some variables: of N cells each, or as sizes say."""
+    return (sizes,) * len(names) if isinstance(sizes, int) else sizes.shape(names)
+
+
+def spread(array: ArrayT, have: Axes, want: Axes, n: int | Sizes) -> ArrayT:
     """Return the array over more axes, by repetition."""
     if have == want:
         return array
@@ -60,7 +79,7 @@ def spread(array: ArrayT, have: Axes, want: Axes, n: int) -> ArrayT:
         array = array.transpose(order)
     if len(have) == len(want):
         return array
-    (out := np.empty((n,) * len(want), dtype=array.dtype))[...] = array[index]
+    (out := np.empty(shape_of(n, want), dtype=array.dtype))[...] = array[index]
     return out
 
 

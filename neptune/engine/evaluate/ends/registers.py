@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -29,25 +29,13 @@ from dsl.plan import (
 from neptune.algebra import logic
 from neptune.algebra.arrays import any_logic, logistic, logit
 from neptune.engine.compile.quantifiers import search_of
-from neptune.engine.evaluate.ends.arithmetic import Ends, expectation_ends, identity, placed, unasked
+from neptune.engine.evaluate.ends.arithmetic import Ends, EndSource, expectation_ends, identity, placed, unasked
 from neptune.engine.evaluate.ends.axes import placing, sorted_axes
+from neptune.engine.evaluate.ends.boxes import dear
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.tables import Table
 
 _GODEL = any_logic(logic.godel)
-
-
-class EndSource(Protocol):
-    """Gives what is known of atoms as arrays."""
-
-    def ends(self, atom: Atom) -> Ends:
-        """Return bounds of an atom's logits over its variables, in the order of its terms: float32 arrays, the same one
-        twice where all are known."""
-        ...
-
-    def table(self, atom: Atom) -> Table:
-        """Return the table that they hang on."""
-        ...
 
 
 class EndRegisters:
@@ -79,6 +67,9 @@ class EndRegisters:
     ----------
     probabilities
         For expectations the ends as probabilities: what they are before they become logits.
+    boxed
+        Gives the ends of dear formulas, as logits and (of expectations) as probabilities, where they are computed in a
+        box.
     """
 
     def __init__(
@@ -99,6 +90,13 @@ class EndRegisters:
         self._seen: dict[Table, int] = {}
         self._of: dict[Node, frozenset[Table]] = {}
         self._peaks: dict[Node, int] = {}
+        self.boxed: Mapping[Node, Callable[[], tuple[Ends, Ends | None]]] = {}
+
+    def confine(self, boxed: Mapping[Node, Callable[[], tuple[Ends, Ends | None]]]) -> None:
+        """Take other ends of dear formulas (`boxed`), and drop what hangs on those before."""
+        self.boxed = boxed
+        for node in [node for node in self._memo if dear(node, self._n)]:
+            del self._memo[node]
 
     def forget(self) -> None:
         """Drop what depends on tables that were written to."""
@@ -137,6 +135,8 @@ class EndRegisters:
             self._tables(node)
             self._spend(cells)
             rule = _RULES.get(type(node))
+            if self.boxed and node in self.boxed:
+                rule = EndRegisters._in_box
             found = self._memo[node] = self._rest(node) if rule is None else rule(self, node)
             self._chances.pop(node, None)
         return found
@@ -212,6 +212,12 @@ class EndRegisters:
         return found
 
     # --- rules ---
+
+    def _in_box(self, node: Node) -> Ends:
+        ends, chances = self.boxed[node]()
+        if chances is not None:
+            self.probabilities[node] = chances
+        return ends
 
     def _atom(self, node: Atom) -> Ends:
         low, high = self._atoms.ends(node)
