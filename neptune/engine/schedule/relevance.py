@@ -85,14 +85,12 @@ class Relevance:
             inside.wanted, self.compares = {}, self.compares or inside.compares
 
     def _visit(self, node: plan.Node, mask: Mask, weight: Floats, exact: bool) -> None:
-        inside = self.state.inside.get(node)
-        if inside is not None:
-            self._look_inside(inside, node, mask, weight, exact)
-            return
-        RULES.get(type(node), Relevance._parts)(self, node, mask, weight, exact)
+        rule = Relevance._look_inside if node in self.state.inside else RULES.get(type(node), Relevance._parts)
+        rule(self, node, mask, weight, exact)
 
-    def _look_inside(self, state: Inside, node: plan.Node, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _look_inside(self, node: plan.Node, mask: Mask, weight: Floats, exact: bool) -> None:
         """Make a dear formula relevant in its box alone."""
+        state = self.state.inside[node]
         inside = self._inside.setdefault(node, Relevance(state, exact, self.width))
         inside._conditions = Conditions(state, self._goal)
         mask, weight = (state.box.cut(array, axes(node)) for array in (mask, weight))

@@ -22,8 +22,8 @@ from neptune.engine.evaluate.ends.arithmetic import Ends
 from neptune.engine.evaluate.ends.axes import Axes, Mask, Sizes, sorted_axes
 from neptune.scene.types import IntArray
 
-LARGE = 1 << 18
-"""Cells of a table from which on a formula is dear."""
+FEW, LARGE = 12, 1 << 18
+"""With more objects than this, a formula is dear whose table has more cells than that."""
 
 SLACK = 1e-4
 """What is so close to ½ may be on either side of it, where numbers were rounded."""
@@ -91,9 +91,16 @@ class Box:
     __hash__ = None  # type: ignore[assignment]
 
 
+def _is_searched(node: Node) -> bool:
+    return isinstance(node, Exists | Forall) and search_of(node) is not None
+
+
 @lru_cache(maxsize=4096)
 def _widest(node: Node) -> int:
-    """Return how many variables the largest table of a formula has, node by node."""
+    """Return how many variables the largest table of a formula has, node by node; blocks of variables that must all
+    differ are searched."""
+    if _is_searched(node):
+        return len(node.free)
     own = len(node.free) + isinstance(node, BINDERS)
     return max([own, *map(_widest, node.children)])
 
@@ -102,7 +109,7 @@ def _widest(node: Node) -> int:
 def dear(node: Node, objects: int) -> tuple[Node, ...]:
     """Return the dear formulas under a node: of those within each other the outermost, unless an inner one is wider."""
     widest = _widest(node)
-    if objects**widest <= LARGE:
+    if objects <= FEW or objects**widest <= LARGE:
         return ()
     if isinstance(node, BINDERS) and len(node.free) + 1 == widest:
         return (node,) if _boxable(node) else ()
@@ -112,7 +119,7 @@ def dear(node: Node, objects: int) -> tuple[Node, ...]:
 def _boxable(node: Node) -> bool:
     """Tell whether a formula can be computed in a box: by rules that there are, no variable bound anew."""
     for inner in walk(node):
-        if not isinstance(inner, BOXED) or (isinstance(inner, Exists | Forall) and search_of(inner) is not None):
+        if not isinstance(inner, BOXED) or _is_searched(inner):
             return False
         if isinstance(inner, (Description, *BINDERS)) and inner.var in node.free:
             return False

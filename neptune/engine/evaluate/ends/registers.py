@@ -94,7 +94,7 @@ class EndRegisters:
 
     def confine(self, boxed: Mapping[Node, Callable[[], tuple[Ends, Ends | None]]]) -> None:
         """Take other ends of dear formulas (`boxed`), and drop what hangs on those before."""
-        self.boxed = boxed
+        self.boxed, self._peaks = boxed, {}
         for node in [node for node in self._memo if dear(node, self._n)]:
             del self._memo[node]
 
@@ -194,7 +194,8 @@ class EndRegisters:
         found = self._peaks.get(node)
         if found is None:
             own = self._n ** (len(node.free) + (type(node) in (Description, Count)))
-            found = self._peaks[node] = max([own, *map(self.peak, node.children)])
+            parts = () if node in self.boxed else node.children
+            found = self._peaks[node] = max([own, *map(self.peak, parts)])
         return found
 
     def _tables(self, node: Node) -> frozenset[Table]:
