@@ -12,7 +12,7 @@ import numpy as np
 
 from dsl.errors import LimitError
 from dsl.plan import And, Atom, Const, Count, Description, Exists, ExpectationOver, Forall, Node, Not, Or, Same
-from neptune.algebra import Logic, LogicParameters
+from neptune.algebra import Logic
 from neptune.algebra.arrays import ArrayLogic, any_logic
 from neptune.algebra.convert import as_float
 from neptune.algebra.late import torch
@@ -22,6 +22,8 @@ from neptune.engine.evaluate.ends.boxes import Box
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from neptune.algebra import LogicParameters
 
 SLAB = 1 << 15
 """Cells of an expectation that are computed at once: what fits the processor's cache is done several times as fast."""
