@@ -26,6 +26,7 @@ MOST_WORK = 1 << 27
 """Cells of all tables that the rounds of one decision make, before everything is asked instead: some seconds."""
 
 REACHES: tuple[Reach, ...] = get_args(Reach)
+"""Where dear formulas are looked at, one after the other until something is found to ask."""
 
 Outcome = Literal["settled", "exhausted", "spent", "heavy"]
 """How the rounds ended: the bounds settle the decision; everything has been asked, and it lies within rounding of a
@@ -90,14 +91,16 @@ def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Cal
     evaluator = state.evaluator
     evaluator.most_work = evaluator.work + MOST_WORK
     best_first = schedule.strategy == "best-first"
+    whole = goal.kind == "exact" or not dear(goal.node, state.n)  # else values are wanted that no box holds
     try:
         for turn in itertools.count():
             state.refresh()
             choices: list[Choice] = []
-            for reach in reaches(goal, state.n):
-                state.confine(goal.node, reach)
-                if settled(goal, evaluator):
+            for reach in REACHES[-1:] if whole else REACHES:
+                if not whole:
+                    state.confine(goal.node, reach)
                     evaluator.reaches[goal.node] = reach
+                if settled(goal, evaluator):
                     return "settled"
                 choices = choose(state, goal, schedule.batch, best_first, turn)
                 if choices:
@@ -112,14 +115,9 @@ def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Cal
         pass
     finally:
         evaluator.most_work = math.inf
-        evaluator.confine(None)
+        if not whole:
+            evaluator.confine(None)
     return "heavy"
-
-
-def reaches(goal: Goal, objects: int) -> tuple[Reach, ...]:
-    """Return where dear formulas are looked at, one after the other until something is found to ask: everywhere at once
-    if there are none, or values are wanted that no box holds."""
-    return REACHES if goal.kind != "exact" and dear(goal.node, objects) else REACHES[-1:]
 
 
 class _Nobody:

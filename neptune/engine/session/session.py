@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -175,17 +175,19 @@ class Session:
         with self._confined(prepared):
             return self._reading(kind, prepared, node)
 
-    @contextmanager
-    def _confined(self, node: Node) -> Iterator[None]:
+    def _confined(self, node: Node) -> AbstractContextManager[None]:
         """Compute dear formulas only where they may matter to a node, as its decision did."""
-        confined = self.context.schedule is not None and bool(dear(node, self.objects))
-        if confined:
-            self._executor.confine(node)
+        if self.context.schedule is None or not dear(node, self.objects):
+            return nullcontext()
+        return self._in_boxes(node)
+
+    @contextmanager
+    def _in_boxes(self, node: Node) -> Iterator[None]:
+        self._executor.confine(node)
         try:
             yield
         finally:
-            if confined:
-                self._executor.confine(None)
+            self._executor.confine(None)
 
     def _reading(self, kind: NeedKind, prepared: Node, node: Node) -> Reading:
         if isinstance(prepared, Description) or (

@@ -9,9 +9,9 @@ import pytest
 
 from neptune.engine import Engine
 from neptune.engine.schedule import Schedule
-from neptune.engine.schedule.rounds import Decision, _same, _would_be_chosen
+from neptune.engine.schedule.rounds import Decision, Remembered, _same, _would_be_chosen
 from neptune.engine.schedule.selection import choose
-from neptune.engine.schedule.state import Remembered, UnforeseenError
+from neptune.engine.schedule.state import UnforeseenError
 from neptune.engine.session.answers import run_program
 from neptune.engine.session.session import Session
 from neptune.scene import Scene
@@ -39,7 +39,7 @@ def _asked(program: str, scene: Scene, schedule: Schedule, logic: str) -> tuple[
 def _chosen_anew(decision: Decision, turn: int, schedule: Schedule, state: Remembered) -> bool:
     """Tell whether choosing from scratch chooses the same."""
     made = decision.rounds[turn]
-    state.back_to(made.looked_at)
+    state.back_to(made)
     try:
         found = choose(state, decision.goal, schedule.batch, schedule.strategy == "best-first", turn)
     except UnforeseenError:
