@@ -122,9 +122,9 @@ class Cells:
         return self._values
 
     @property
-    def most(self) -> Any:
-        """The largest cell, as they are held."""
-        return np.maximum.reduce(self.values if self.probable else self.internal, axis=None)
+    def held(self) -> Array:
+        """Probabilities, if they were computed as these; else carrier values."""
+        return self.values if self.probable else self.internal
 
     @property
     def logits(self) -> Array:
