@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -22,8 +23,9 @@ from neptune.engine.evaluate.ends import boxes
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evaluate.stage import NotBatchable
-from neptune.engine.schedule import rounds
+from neptune.engine.schedule import Schedule, rounds
 from neptune.engine.schedule.pushdown import push_down
+from neptune.engine.session.answers import run_program
 from neptune.engine.session.precompiled import precompile
 from neptune.scene import Scene
 
@@ -111,6 +113,19 @@ def test_other_schedules_settle_them_too(schedule) -> None:
     scene, program = Scene.synthetic(30, seed=1), OVER_SEVERAL["three variables"]
     lazy = Engine(oracle="scene", schedule=schedule).run(program, scene)
     assert lazy.value == Engine(oracle="scene", schedule="all").run(program, scene).value
+
+
+@pytest.mark.parametrize("logic", ["godel", "product"])
+@pytest.mark.parametrize("program", OVER_SEVERAL.values(), ids=OVER_SEVERAL)
+def test_what_was_chosen_in_boxes_would_be_chosen_again(program: str, logic: str) -> None:
+    """A round is remembered with its boxes: with the estimates that it was made with, it is made again."""
+    scene, schedule, runs = Scene.synthetic(26, seed=3), Schedule(), []
+    engine = Engine(oracle="scene", oracle_options={"noise": 0.2}, schedule=schedule, logic=logic)
+    before = engine.context.estimates.copy()
+    run_program(replace(engine.context, watch=runs.append), program, scene)
+    decisions = runs[0].asker.decisions
+    assert program == OVER_SEVERAL["two descriptions"] or any(made.reach != "whole" for made in decisions[0].rounds)
+    assert rounds.still_chosen(decisions, schedule, rounds.Remembered(scene, engine.context.logic, before), before)
 
 
 @settings(max_examples=60, **MANY)
