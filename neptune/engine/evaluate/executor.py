@@ -82,7 +82,7 @@ class Executor:
     work, most_work
         Node by node, the cells of all tables made, and how many are allowed before a :class:`WorkError`.
     reaches
-        Of what was decided, how far boxes had to go.
+        Of what was decided in boxes, how far they had to go.
     """
 
     def __init__(
@@ -146,11 +146,11 @@ class Executor:
 
     def confine(self, root: Node | None, reach: Reach | None = None) -> Boxed:
         """Compute dear formulas, node by node, only where they may matter to what a node decides, from now on (`None`:
-        everywhere); bounds stay sound. Return the boxes; `reach`: how far they go, else as far as they had to before.
+        everywhere); bounds stay sound. Return the boxes; `reach`: how far they go, else as far as deciding took.
         """
         one, found = self.by_node, dict[Node, Box]()
         if root is not None and self.laws.crisp and self.objects:
-            reach = reach or one.reaches.get(root, "live")
+            reach = reach or one.reaches.get(root, "whole")
             found = boxes(root, self.objects, reach, self.logic, one.ends)
         if one._boxed.take(found):
             one.forget()

@@ -112,7 +112,7 @@ def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Cal
             if not ask(decision.rounds[-1]):
                 return "spent"
     except WorkError:
-        pass
+        evaluator.reaches.pop(goal.node, None)
     finally:
         evaluator.most_work = math.inf
         if not whole:

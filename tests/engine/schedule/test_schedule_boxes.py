@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.made_programs import LEVELS, LOGICS, MANY, SCHEDULES, LevelOracle, check_same, programs, world
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dsl import plan
@@ -73,6 +73,7 @@ OVER_SEVERAL = {
     "four variables": of_three(
         COLOURED, f"exists(Object, lambda u: yellow(u) and left(u, x)) and left(x, {DESCRIBED})"
     ),
+    "pairs alone": of_three("left(x, y) and right(y, z)", f"left(x, {DESCRIBED})"),
     "in turn": "forall(Object, lambda x: not red(x) or exists(Object, lambda y: exists(Object, lambda z: "
     f"blue(y) and green(z) and left(x, {DESCRIBED}))))",
 }
@@ -129,6 +130,7 @@ def test_what_was_chosen_in_boxes_would_be_chosen_again(program: str, logic: str
 
 
 @settings(max_examples=60, **MANY)
+@example(OVER_SEVERAL["three variables"], 3, "missing", 60830, "product", Schedule())
 @given(
     programs() | st.sampled_from(list(OVER_SEVERAL.values())),
     st.integers(1, 5),

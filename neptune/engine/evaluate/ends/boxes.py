@@ -29,8 +29,8 @@ SLACK = 1e-4
 """What is so close to ½ may be on either side of it, where numbers were rounded."""
 
 Reach = Literal["settled", "live", "whole"]
-"""Where dear formulas are computed: at the objects that are known to fulfil the conditions on them alone; at those that
-may fulfil them; everywhere."""
+"""Where dear formulas are computed: at the objects that are known to fulfil the conditions and relations beside them;
+at those that may fulfil them; everywhere."""
 
 BINDERS = (ExpectationOver, Exists, Forall)
 BOXED = (Atom, Const, Same, Not, And, Or, Description, *BINDERS)
@@ -188,13 +188,13 @@ class _Search:
 
     def _narrow(self, live: Live, other: Node, conjunctive: bool) -> None:
         """Leave out objects at which a conjunct beside a formula is false (a disjunct true); where boxes go no further
-        than what is settled, also those at which a condition on one object is open."""
+        than what is settled, also those at which a condition on one object or a pair is open."""
         free = sorted_axes(other.free)
         if not 1 <= len(free) <= 2:
             return
         low, high = self.ends(other)
         alive = high > self.middle - SLACK if conjunctive else low < self.middle + SLACK
-        if self.settled and len(free) == 1 and _widest(other) == 1:
+        if self.settled and _widest(other) == len(free):
             alive = alive & (low > self.middle if conjunctive else high <= self.middle)
         for at, v in enumerate(free):
             if len(free) == 1:
