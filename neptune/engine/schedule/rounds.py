@@ -98,8 +98,10 @@ def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Cal
             choices: list[Choice] = []
             for reach in REACHES[-1:] if whole else REACHES:
                 if not whole:
-                    state.confine(goal.node, reach)
+                    elsewhere = state.confine(goal.node, reach)
                     evaluator.reaches[goal.node] = reach
+                    if reach == "settled" and not elsewhere:
+                        continue  # few were all of these
                 if settled(goal, evaluator):
                     return "settled"
                 choices = choose(state, goal, schedule.batch, best_first, turn)

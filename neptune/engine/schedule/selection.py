@@ -43,7 +43,7 @@ def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: 
     """
     state.hangs_together = best_first or batch is not None
     growth = GROWTH ** max(turn - PATIENCE, 0)
-    for exact in (False,) if state.reach == "settled" else (False, True):
+    for exact in (False,) if state.reach in ("few", "settled") else (False, True):
         relevance = Relevance(state, exact, math.inf if best_first else ROLE_WIDTH * growth, goal.node)
         if relevance.wanted and best_first:
             return likeliest(state, relevance, batch or 1)

@@ -101,12 +101,15 @@ class State:
         self.evaluator.forget()
         self._begin((({}, {}), {}, {}, {}, {}, {}))
 
-    def confine(self, root: plan.Node, reach: Reach) -> None:
-        """Look at dear formulas only where they may matter to a goal (:mod:`neptune.engine.evaluate.ends.boxes`)."""
+    def confine(self, root: plan.Node, reach: Reach) -> bool:
+        """Look at dear formulas only where they may matter to a goal (:mod:`neptune.engine.evaluate.ends.boxes`); tell
+        whether that is elsewhere than before."""
+        before = {node: part.box for node, part in self.inside.items()}
         boxed, self.reach = self.evaluator.confine(root, reach), reach
         if boxed.boxes or self.inside:
             self._begin((({}, {}), {}, {}, {}, {}, {}))
             self.inside = {node: Inside(self, box, boxed.within(node)) for node, box in boxed.boxes.items()}
+        return boxed.boxes != before
 
     @property
     def looked_at(self) -> LookedAt:

@@ -73,6 +73,8 @@ OVER_SEVERAL = {
     "four variables": of_three(
         COLOURED, f"exists(Object, lambda u: yellow(u) and left(u, x)) and left(x, {DESCRIBED})"
     ),
+    "nothing beside": of_three("true", f"left(x, {DESCRIBED})").replace("true and ", ""),
+    "nothing beside, for all": of_three("false", f"left(x, {DESCRIBED})", "forall").replace("false or ", ""),
     "pairs alone": of_three("left(x, y) and right(y, z)", f"left(x, {DESCRIBED})"),
     "in turn": "forall(Object, lambda x: not red(x) or exists(Object, lambda y: exists(Object, lambda z: "
     f"blue(y) and green(z) and left(x, {DESCRIBED}))))",
@@ -150,7 +152,7 @@ def test_decisions_are_those_of_asking_everything(program, n, levels, seed, logi
     st.integers(1, 4),
     st.sampled_from([None, "crisp", "sure"]),
     st.sampled_from(["godel", "product", "lukasiewicz", "frank:0.1"]),
-    st.sampled_from(["settled", "live"]),
+    st.sampled_from(["few", "settled", "live"]),
     st.integers(0, 10**6),
 )
 @torch.no_grad()

@@ -8,6 +8,7 @@ box; a box that leaves out what matters only leaves the decision open.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -28,9 +29,9 @@ FEW, LARGE = 12, 1 << 18
 SLACK = 1e-4
 """What is so close to ½ may be on either side of it, where numbers were rounded."""
 
-Reach = Literal["settled", "live", "whole"]
-"""Where dear formulas are computed: at the objects that are known to fulfil the conditions and relations beside them;
-at those that may fulfil them; everywhere."""
+Reach = Literal["few", "settled", "live", "whole"]
+"""Where dear formulas are computed: at the first few of the objects that are known to fulfil the conditions and
+relations beside them, so that no table is large; at all of these; at those that may fulfil them; everywhere."""
 
 BINDERS = (ExpectationOver, Exists, Forall)
 BOXED = (Atom, Const, Same, Not, And, Or, Description, *BINDERS)
@@ -145,12 +146,24 @@ def boxes(root: Node, objects: int, reach: Reach, logic: Logic, ends: Callable[[
     wanted = frozenset(dear(root, objects)) if reach != "whole" else frozenset()
     if not wanted:
         return {}
-    search = _Search(objects, reach == "settled", logic.middle, ends, {node: {} for node in wanted})
+    search = _Search(objects, reach in ("few", "settled"), logic.middle, ends, {node: {} for node in wanted})
     search.walk(root, {})
-    return {
-        node: Box(objects, {v: np.flatnonzero(mask) for v, mask in sorted(live.items())})
-        for node, live in search.found.items()
-    }
+    found = {}
+    for node, live in search.found.items():
+        chosen = {v: np.flatnonzero(mask) for v, mask in sorted(live.items())}
+        if reach == "few":
+            most = _most_of_each([len(here) for here in chosen.values()], LARGE // objects)
+            chosen = {v: here[:most] for v, here in chosen.items()}
+        found[node] = Box(objects, chosen)
+    return found
+
+
+def _most_of_each(lengths: list[int], cells: int) -> int:
+    """Return how many objects of each variable make a table of at most so many cells: at least one."""
+    most = max(lengths)
+    while most > 1 and math.prod([min(length, most) for length in lengths]) > cells:
+        most -= 1
+    return most
 
 
 @dataclass
