@@ -102,8 +102,7 @@ class State:
         self._begin((({}, {}), {}, {}, {}, {}, {}))
 
     def confine(self, root: plan.Node, reach: Reach) -> bool:
-        """Look at dear formulas only where they may matter to a goal (:mod:`neptune.engine.evaluate.ends.boxes`); tell
-        whether that is elsewhere than before."""
+        """Look at dear formulas only where they may matter to a goal; tell whether that is elsewhere than before."""
         before = {node: part.box for node, part in self.inside.items()}
         boxed, self.reach = self.evaluator.confine(root, reach), reach
         if boxed.boxes or self.inside:
