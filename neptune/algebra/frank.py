@@ -46,6 +46,9 @@ def _forward(a: Tensor, b: Tensor, theta: Tensor) -> Tensor:
     else:
         t = -theta
         out = -(torch.logaddexp(_m(t * b) - t * a, _m(t * (1.0 - b)) - t * b) - _m(t)) / t
+        # Near 0 that is a difference of all but equal numbers; near 1 this would be.
+        part = torch.expm1(theta * a) * torch.expm1(theta * b) / torch.expm1(theta)
+        out = torch.where(part > -0.5, torch.log1p(part.clamp_min(-0.5)) / theta, out)
     low = torch.minimum(a, b)
     out = torch.where((a == 1.0) | (b == 1.0), low, out)
     return torch.minimum(torch.maximum(out, lukasiewicz_and(a, b)), low)

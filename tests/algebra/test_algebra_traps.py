@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import subprocess
@@ -202,6 +203,16 @@ def test_frank_against_sixty_digits(theta: float, dtype: torch.dtype) -> None:
         for j in range(len(GRID)):
             expected = ref.frank(math.exp(theta), float(a[i, j]), float(b[i, j]))
             assert float(got[i, j]) == pytest.approx(expected, abs=max(tolerance, 2e-6 * (abs(theta) < 1e-2)))
+
+
+@pytest.mark.parametrize("theta", [-25.0, -7.0, -2.3, -1.2, -0.4, 0.4, 1.2, 2.3, 7.0])
+def test_frank_of_small_values_keeps_its_digits(theta: float) -> None:
+    """Of scores near 0 the order of operations must not choose one: nine digits tell them apart."""
+    a = torch.tensor([1e-6, 3e-6, 1e-3, 0.02, 0.3, 0.7, 1 - 1e-6], dtype=torch.float64)
+    got = frank_and(a[:, None], a[None, :], theta)
+    for i, j in itertools.product(range(len(a)), repeat=2):
+        expected = ref.frank(math.exp(theta), float(a[i]), float(a[j]))
+        assert float(got[i, j]) == pytest.approx(expected, rel=1e-10, abs=1e-30), (float(a[i]), float(a[j]))
 
 
 @pytest.mark.parametrize("theta", [-29.0, -5.0, -0.5, -0.005, 0.0, 0.005, 0.5, 5.0, 29.0])
