@@ -103,10 +103,7 @@ class _Lane(threading.Thread):
         self._shadow = evidence.copy()
         self._context = replace(context, oracle=self, kept=EvidenceKept.only(self._shadow))
         self._scene, self._trials = evidence.scene, trials
-        # Plain locks, each let go by who is not waiting for it: a semaphore takes ten times as long to hand over.
-        self._go, self._back = threading.Lock(), threading.Lock()
-        self._go.acquire()
-        self._back.acquire()
+        self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
         self._told: list[Scores] | None = None
         self._closed = False
         self.wanted: Sequence[ScoreRequest] | None = None
