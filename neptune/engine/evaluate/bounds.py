@@ -141,11 +141,11 @@ def seek(
     node: Node,
     vars: frozenset[str],
     found: dict[str, int],
-    truth: Callable[[Node], Interval],
-    logic: Logic,
-    lowest: Callable[[Search], Mapping[str, int]] | None,
-) -> None:
-    """Find objects that make a closed formula as true as it is: see :meth:`Executor.witness`.
+    best: Callable[[Node], int],
+    lowest: Callable[[Search], Mapping[str, int] | None] | None,
+) -> bool:
+    """Find objects that make a closed formula as true as it is (see :meth:`Executor.witness`); tell whether they could
+    be found.
 
     Parameters
     ----------
@@ -153,26 +153,33 @@ def seek(
         The formula, and the variables to find.
     found
         What is found is added.
-    truth, logic
-        The values of formulas, and how they are compared.
+    best
+        Returns the lowest object at which a formula of one variable is truest.
     lowest
-        Finds the objects of a block of distinct variables; ``None``: there are none.
+        Finds the objects of a block of distinct variables, or says that it can not (``None``). If it is ``None``
+        itself, blocks are formulas as others.
     """
     if isinstance(node, Exists):
         search = search_of(node) if lowest is not None and not node.free else None
         if search is not None and lowest is not None:
-            for var, at in lowest(search).items():
+            block = lowest(search)
+            if block is None:
+                return False
+            for var, at in block.items():
                 if var in vars:
                     found.setdefault(var, at)
-            for factor in (f for group in search.block.groups for f in group if not f.free):
-                seek(factor, vars, found, truth, logic, lowest)
-        elif node.var in vars and node.var not in found:
+            return all(
+                seek(factor, vars, found, best, lowest)
+                for group in search.block.groups
+                for factor in group
+                if not factor.free
+            )
+        if node.var in vars and node.var not in found:
             body = node.body
             if node.var in body.free:
-                found[node.var] = int(logic.ranks(truth(body).low.internal).argmax())
+                found[node.var] = best(body)
                 body = substitute(body, {node.var: found[node.var]})
-            seek(body, vars, found, truth, logic, lowest)
+            return seek(body, vars, found, best, lowest)
     elif isinstance(node, And):
-        for operand in node.operands:
-            if not operand.free:
-                seek(operand, vars, found, truth, logic, lowest)
+        return all(seek(operand, vars, found, best, lowest) for operand in node.operands if not operand.free)
+    return True

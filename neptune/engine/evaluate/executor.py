@@ -372,8 +372,11 @@ class Executor:
         """
         found: dict[str, int] = {}
         if len(set(vars)) == len(vars):
-            seek(node, frozenset(vars), found, self.truth, self.logic, self._lowest if self._searches else None)
+            seek(node, frozenset(vars), found, self._best, self._lowest if self._searches else None)
         return found
+
+    def _best(self, body: Node) -> int:
+        return int(self.logic.ranks(self.truth(body).low.internal).argmax())
 
     def _lowest(self, search: Search) -> dict[str, int]:
         """Find the objects of a block of distinct variables: the lowest tuple, by searches instead of tables."""

@@ -22,13 +22,11 @@ from dsl.plan import (
     Number,
     Same,
     make,
-    substitute,
 )
 from neptune.algebra.arrays import Array, ArrayLogic, clamped
 from neptune.algebra.late import torch
-from neptune.engine.compile.quantifiers import search_of
 from neptune.engine.evaluate.arrays import Cells, Settings
-from neptune.engine.evaluate.bounds import Fit, largest, softmax_bounds
+from neptune.engine.evaluate.bounds import Fit, largest, seek, softmax_bounds
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.session import readout
 from neptune.engine.session.needs.base import Needs
@@ -143,24 +141,12 @@ class BoundedNeeds(Needs[Reading | None]):
         """Return the lowest objects that make a closed formula as true as it is known to be, as
         :meth:`Executor.witness` does; ``None``: they have to be searched for."""
         found: dict[str, int] = {}
-        if len(set(vars)) < len(vars) or self._seek(node, frozenset(vars), found):
+        if len(set(vars)) < len(vars) or seek(node, frozenset(vars), found, self._best, lambda block: None):
             return found
         return None
 
-    def _seek(self, node: Node, vars: frozenset[str], found: dict[str, int]) -> bool:
-        if isinstance(node, Exists):
-            if search_of(node) is not None:
-                return False
-            if node.var not in vars or node.var in found:
-                return True
-            body = node.body
-            if node.var in body.free:
-                found[node.var] = int(self.ends(body)[0].internal.argmax())
-                body = substitute(body, {node.var: found[node.var]})
-            return self._seek(body, vars, found)
-        if isinstance(node, And):
-            return all(self._seek(operand, vars, found) for operand in node.operands if not operand.free)
-        return True
+    def _best(self, body: Node) -> int:
+        return int(self.ends(body)[0].internal.argmax())
 
     def _number(self, prepared: Node, node: Node) -> Reading | None:
         if not isinstance(prepared, Count) or prepared.free:
