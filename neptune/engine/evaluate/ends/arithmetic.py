@@ -86,18 +86,15 @@ def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, 
     said_of[0], said_of[1] = said
     r = said_of.reshape(2, rows, n)
     order = r.argsort(axis=-1, kind="stable")
-    if w_low.ndim == 1:  # the same weights in each row
-        weights, at = np.concatenate((w_low, w_high)), order + _ends_first(n)
-    else:
-        wide = np.empty((2, *shape))
-        wide[0], wide[1] = w_low, w_high
-        weights, at = wide.reshape(-1), order + _ends_first(rows * n) + _rows(rows, n)
+    wide = np.empty((2, *shape))
+    wide[0], wide[1] = w_low, w_high
+    at = order + _begins(rows, n)
     # Weights before each place and from it, and the same times r: sums alone, as a difference of them would lose small
     # weights beside a large one.
     summed = np.zeros((2, 2, 2, rows, n + 1))
     before, after = summed[0, ..., 1:], summed[1, ..., :-1]
-    before[0], after[0] = weights.take(at)
-    r = r.reshape(-1).take(order + _rows(2 * rows, n).reshape(2, rows, 1))
+    before[0], after[0] = wide.reshape(-1).take(at)
+    r = r.reshape(-1).take(at[1])
     np.multiply(before[0], r, out=before[1])
     np.multiply(after[0], r, out=after[1])
     np.add.accumulate(before, axis=-1, out=before)
@@ -111,16 +108,11 @@ def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, 
 
 
 @lru_cache(maxsize=1024)
-def _ends_first(size: int) -> IntArray:
-    """Return how far into lower and upper weights, one after the other, of `size` each, those begin that come first for
-    the least and for the most, and then those that come after: shape ``(2, 2, 1, 1)``."""
-    return np.array([[size, 0], [0, size]]).reshape(2, 2, 1, 1)
-
-
-@lru_cache(maxsize=1024)
-def _rows(rows: int, n: int) -> IntArray:
-    """Return where each row of a flat array begins: shape ``(rows, 1)``."""
-    return np.arange(0, rows * n, n)[:, None]
+def _begins(rows: int, n: int) -> IntArray:
+    """Return where in lower and upper weights, one after the other, each row begins of those that come first for the
+    least and for the most, and then of those that come after: shape ``(2, 2, rows, 1)``."""
+    upper = np.array([[rows * n, 0], [0, rows * n]])
+    return upper[:, :, None, None] + np.arange(0, rows * n, n)[:, None]
 
 
 @lru_cache(maxsize=1024)
