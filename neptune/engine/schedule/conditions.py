@@ -82,26 +82,26 @@ class Conditions:
                 return True
         return False
 
-    def leads_on(self, body: And, live: Mask, exact: bool) -> bool | None:
-        """Tell whether a conjunction about one object has a condition that can be asked about among the objects that
-        are `live`; ``None`` where that is not told at once."""
+    def leads_on(self, body: And, live: Mask, exact: bool) -> bool:
+        """Tell whether a conjunction about one object surely has a condition that can be asked about among the objects
+        that are `live`: it is seen at once."""
         conditions = []
         for operand in body.operands:
             plain = operand if exact else said(self.state, operand)
             if len(plain.free) > 1 or quantified(plain):
                 continue
             if plain.free != body.free or not _is_one_question(plain):
-                return None
+                return False
             conditions.append(plain)
         open_at = self.state.open(body, exact)
         if open_at is None or (not exact and self.wait(body, conditions)):
-            return None
+            return False
         live = live & open_at
         for plain in conditions:
             open_at = self.state.open(plain, exact)
             if open_at is not None and some(live & open_at & self._askable(plain)):
                 return True
-        return None
+        return False
 
     def wait(self, node: And, conditions: Iterable[Node]) -> bool:
         """Tell whether the conditions of a conjunction wait until it is known who its relations speak of: that refutes

@@ -305,7 +305,7 @@ class Relevance:
         """Tell whether a condition of its own can be asked about in a body that also speaks of others."""
         if not isinstance(body, plan.And) or len(body.free) != 1:
             return False
-        return bool(Conditions(self.state).leads_on(body, project(mask, inside, axes(body)), exact))
+        return Conditions(self.state).leads_on(body, project(mask, inside, axes(body)), exact)
 
     def _count(self, node: plan.Count, mask: Mask, weight: Floats, exact: bool) -> None:
         low, high = self.state.over(node)

@@ -109,8 +109,10 @@ def _widest(node: Node) -> int:
 @lru_cache(maxsize=4096)
 def dear(node: Node, objects: int) -> tuple[Node, ...]:
     """Return the dear formulas under a node: of those within each other the outermost, unless an inner one is wider."""
+    if objects <= FEW or objects**node.width <= LARGE:  # what ordinary questions pay
+        return ()
     widest = _widest(node)
-    if objects <= FEW or objects**widest <= LARGE:
+    if objects**widest <= LARGE:
         return ()
     if isinstance(node, BINDERS) and len(node.free) + 1 == widest:
         return (node,) if _boxable(node) else ()
