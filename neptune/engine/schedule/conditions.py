@@ -179,7 +179,8 @@ def _first(
     """Return for each object which of the conditions comes first among those that can be asked about; −1 where none."""
     orders = np.full((len(possible), *live.shape), math.inf)
     for k, ((operand, asked_at), times) in enumerate(zip(possible, shared, strict=True)):
-        guess = state.guess(operand)
+        # Where it is open, the guess at an atom is its probability.
+        guess = state.probability(operand) if isinstance(operand, Atom) else state.guess(operand)
         np.copyto(orders[k, ...], 1.0 - (1.0 - guess if falsest else guess) * times, where=asked_at)
     return np.where(live & (orders.min(0) < math.inf), orders.argmin(0), -1)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+import operator
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
@@ -62,11 +63,12 @@ class Relevance:
     def __init__(self, state: State, exact: bool, width: float = math.inf, goal: plan.Node | None = None) -> None:
         self.state, self.exact, self.width = state, exact, width
         self.wanted: dict[plan.Atom, Mask] = {}
-        self.weights: dict[plan.Atom, Floats] = {}
+        self.weights: dict[plan.Atom, Later] = {}
         self.compares = False
         self._conditions, self._goal = Conditions(state, goal), goal
         self._inside: dict[plan.Node, Relevance] = {}
-        self._masks: dict[tuple[plan.Node, bool], tuple[Mask, Floats]] = {}
+        self._masks: dict[tuple[plan.Node, bool], tuple[Mask, Later]] = {}
+        self._found_out: dict[tuple[plan.Description, bool, bool], tuple[Mask, bool]] = {}
         self._queue: list[tuple[int, int, plan.Node, bool]] = []
         self._serial = itertools.count()
         if goal is not None:
@@ -81,23 +83,24 @@ class Relevance:
             inside._drain(first_only=first_only)
             put = cast(Inside, inside.state).box.put
             for atom, mask in inside.wanted.items():
-                self._want(atom, put(mask, axes(atom), False), put(inside.weights[atom], axes(atom), 0.0))
+                weight = Later(put, inside.weights[atom], axes(atom), 0.0)
+                self._want(atom, put(mask, axes(atom), False), weight)
             inside.wanted, self.compares = {}, self.compares or inside.compares
 
-    def _visit(self, node: plan.Node, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _visit(self, node: plan.Node, mask: Mask, weight: Later, exact: bool) -> None:
         rule = Relevance._look_inside if node in self.state.inside else RULES.get(type(node), Relevance._parts)
         rule(self, node, mask, weight, exact)
 
-    def _look_inside(self, node: plan.Node, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _look_inside(self, node: plan.Node, mask: Mask, weight: Later, exact: bool) -> None:
         """Make a dear formula relevant in its box alone."""
         state = self.state.inside[node]
         inside = self._inside.setdefault(node, Relevance(state, exact, self.width))
         inside._conditions = Conditions(state, self._goal)
-        mask, weight = (state.box.cut(array, axes(node)) for array in (mask, weight))
+        mask = state.box.cut(mask, axes(node))
         if some(mask):
-            inside._visit(node, mask, weight, exact)
+            inside._visit(node, mask, Later(state.box.cut, weight, axes(node)), exact)
 
-    def _push(self, node: plan.Node, have: Axes, mask: Mask, exact: bool, weight: Floats | None = None) -> None:
+    def _push(self, node: plan.Node, have: Axes, mask: Mask, exact: bool, weight: Later | None = None) -> None:
         """Make a node relevant at the assignments of the mask (over `have`, which holds the node's free variables).
 
         `weight`: how likely the best witness through each assignment is.
@@ -105,46 +108,46 @@ class Relevance:
         want = axes(node)
         if isinstance(node, NO_TRUTH):
             among = project(mask, have, want)
-            self._visit(node, among, _likely(among, mask, weight, have, want), exact)
+            self._visit(node, among, Later(_likely, among, mask, weight, have, want), exact)
             return
         open_at = self.state.open(node, exact)
         if open_at is None:
             return
         among = project(mask, have, want)
-        likely, mask = (_likely(among, mask, weight, have, want), among & open_at)
-        if not some(mask):
+        open_among = among & open_at
+        if not some(open_among):
             return
-        key = (node, exact)
+        key, likely = (node, exact), Later(_likely, among, mask, weight, have, want)
         before = self._masks.get(key)
         if before is not None:
-            self._masks[key] = (before[0] | mask, np.maximum(before[1], likely))
+            self._masks[key] = (before[0] | open_among, Later(np.maximum, before[1], likely))
             return
-        self._masks[key] = (mask, likely)
+        self._masks[key] = (open_among, likely)
         # Deeper formulas come first, so that each node is visited once, with all that makes it relevant.
         heapq.heappush(self._queue, (-node.depth, next(self._serial), node, exact))
 
     # --- rules: where the parts of a node matter, which matters itself where the mask (over its axes) says ---
 
-    def _parts(self, node: plan.Node, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _parts(self, node: plan.Node, mask: Mask, weight: Later, exact: bool) -> None:
         """Any other node: all its parts, for every object that it binds."""
         have = axes(node)
         for part in node.children:
             joint = (*have, *sorted(part.free - node.free))
             self._push(part, joint, spread(mask, have, joint, self.state.sizes), exact)
 
-    def _atom(self, node: plan.Atom, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _atom(self, node: plan.Atom, mask: Mask, weight: Later, exact: bool) -> None:
         self._want(node, mask & self.state.askable(node), weight)
 
-    def _want(self, node: plan.Atom, fresh: Mask, weight: Floats) -> None:
+    def _want(self, node: plan.Atom, fresh: Mask, weight: Later) -> None:
         if some(fresh):
             before = self.wanted.get(node)
             self.wanted[node] = fresh if before is None else before | fresh
-            self.weights[node] = weight if before is None else np.maximum(self.weights[node], weight)
+            self.weights[node] = weight if before is None else Later(np.maximum, self.weights[node], weight)
 
-    def _not(self, node: plan.Not, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _not(self, node: plan.Not, mask: Mask, weight: Later, exact: bool) -> None:
         self._push(node.body, axes(node), mask, exact, weight)
 
-    def _connective(self, node: plan.And | plan.Or, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _connective(self, node: plan.And | plan.Or, mask: Mask, weight: Later, exact: bool) -> None:
         """Operands that speak of the same object (or of none) one at a time, the likeliest to decide first."""
         have, conjunctive = axes(node), isinstance(node, plan.And)
         groups: dict[Axes, list[plan.Node]] = {}
@@ -166,11 +169,11 @@ class Relevance:
             live = project(mask, have, want)
             chosen = self._conditions.one_each(operands, live, exact, conjunctive)
             if chosen:
-                likely = project(np.where(mask, weight, 0.0), have, want)
+                likely = Later(_within, mask, weight, have, want)
                 for operand, where in chosen:
                     self._push(operand, want, where, exact, likely)
 
-    def _quantifier(self, node: plan.Exists | plan.Forall, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _quantifier(self, node: plan.Exists | plan.Forall, mask: Mask, weight: Later, exact: bool) -> None:
         state, have, want = self.state, axes(node), axes(node.body)
         block = block_of(node)
         if block is not None:
@@ -195,20 +198,19 @@ class Relevance:
             outer_low, outer_high = state.bounds(node)
             where &= high > wide(outer_low) if isinstance(node, plan.Exists) else low < wide(outer_high)
         self.compares = True
-        above = np.maximum(_decisive(state.guess(node), node), 1e-9)
-        likely = np.asarray(wide(weight) * _decisive(state.guess(node.body), node) / wide(above))
+        likely = Later(_through_witness, state, node, weight)
         if not exact and self.width < math.inf:
             where &= self._likeliest(node, where, likely)
         self._push(node.body, want, where, exact, likely)
 
-    def _likeliest(self, node: plan.Exists | plan.Forall, wide: Mask, likely: Floats) -> Mask:
+    def _likeliest(self, node: plan.Exists | plan.Forall, wide: Mask, likely: Later) -> Mask:
         """Return which objects to ask about now (over the body's axes): enough for `width` witnesses, as guessed."""
         own, want = (node.var,), axes(node.body)
         alive = project(wide, want, own)
         if self.state.weigh(_are_few, node, alive, self.width):
             return wide
         self.state.hangs_together = True
-        order = (-np.where(alive, project(likely, want, own), -1.0)).argsort(kind="stable")
+        order = (-np.where(alive, project(likely.found, want, own), -1.0)).argsort(kind="stable")
         fitting = (_fitting(self.state, node) * alive)[order]
         reached = fitting.cumsum() - fitting
         keep = np.zeros(self.state.n, dtype=np.bool_)
@@ -222,7 +224,7 @@ class Relevance:
             here = dict(zip(axes(node), map(int, place), strict=True))
             found, tried = relaxations(self.state, block, here, left)
             for relaxed in found:
-                self._push(relaxed, (), np.ones((), dtype=np.bool_), False, weight[place])
+                self._push(relaxed, (), np.ones((), dtype=np.bool_), False, Later(operator.getitem, weight, place))
             left -= tried
             if left <= 0:
                 break
@@ -240,8 +242,24 @@ class Relevance:
             floor = spread(-project(-least, have, shared), shared, scope, state.n)
             self._push(joined, scope, sign * (low if block.universal else high) > floor, True)
 
-    def _expectation(self, node: plan.ExpectationOver, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _expectation(self, node: plan.ExpectationOver, mask: Mask, weight: Later, exact: bool) -> None:
         """First who is meant, then what is said of them."""
+        possible, leads = self._who_is_meant(node, mask, exact)
+        if not leads:
+            self._what_is_said(node, mask, weight, exact, possible)
+
+    def _who_is_meant(self, node: plan.ExpectationOver, mask: Mask, exact: bool) -> tuple[Mask, bool]:
+        """Make a description relevant where it is open; return which objects it may mean (its own variable last), and
+        whether that leads to any ground atom to ask: once for all that is said of one object."""
+        if node.description.free:
+            return self._meant(node, mask, exact)
+        key = node.description, node.pick, exact
+        found = self._found_out.get(key)
+        if found is None:
+            found = self._found_out[key] = self._meant(node, mask, exact)
+        return found
+
+    def _meant(self, node: plan.ExpectationOver, mask: Mask, exact: bool) -> tuple[Mask, bool]:
         state, description = self.state, node.description
         have, inside = axes(node), over_axes(description)
         low, high = state.over(description)
@@ -252,8 +270,7 @@ class Relevance:
         reach = 0.0 if node.pick else FAR if exact else NEAR
         possible = project(mask, have, inside[:-1])[..., None] & (fits_high >= peak - reach)
         if high is low:
-            self._what_is_said(node, mask, weight, exact, possible)
-            return
+            return possible, False
         undecided, unknown = (possible & state.is_open(low, high, whole) for whole in (False, True))
         open_at = unknown
         if not (exact or node.pick):
@@ -265,19 +282,17 @@ class Relevance:
             todo, whole = undecided, False
         else:
             todo, whole = open_at, True
-        if some(todo) and self._leads_on(description, inside, todo, whole):
-            return
-        self._what_is_said(node, mask, weight, exact, possible)
+        return possible, some(todo) and self._leads_on(description, inside, todo, whole)
 
     def _what_is_said(
-        self, node: plan.ExpectationOver, mask: Mask, weight: Floats, exact: bool, possible: Mask
+        self, node: plan.ExpectationOver, mask: Mask, weight: Later, exact: bool, possible: Mask
     ) -> None:
         """What is said of the objects that a description may mean (`possible`, its own variable last)."""
         n, have, description = self.state.sizes, axes(node), node.description
         joint = (*have, node.var)
         names = (*axes(description), node.var)
         wide = spread(mask, have, joint, n) & spread(possible, names, joint, n)
-        self._push(node.body, joint, wide, exact, spread(weight, have, joint, n))
+        self._push(node.body, joint, wide, exact, Later(spread, weight, have, joint, n))
 
     def _leads_on(self, description: plan.Description, inside: Axes, mask: Mask, exact: bool) -> bool:
         """Make a description's body relevant, if that leads to any ground atom to ask; tell whether it does."""
@@ -307,26 +322,29 @@ class Relevance:
             return False
         return Conditions(self.state).leads_on(body, project(mask, inside, axes(body)), exact)
 
-    def _count(self, node: plan.Count, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _count(self, node: plan.Count, mask: Mask, weight: Later, exact: bool) -> None:
         low, high = self.state.over(node)
         where = mask[..., None] & self.state.is_open(low, high, exact)
         self._push(node.body, over_axes(node), where, exact)
 
     # --- goals that are no formulas ---
 
-    def _description(self, node: plan.Description, mask: Mask, weight: Floats, exact: bool) -> None:
+    def _description(self, node: plan.Description, mask: Mask, weight: Later, exact: bool) -> None:
         """The objects that may still be the one meant."""
         low, high = self.state.over(node)
         where = (high >= low.max()) & self.state.is_open(low, high, exact)
         self._push(node.body, over_axes(node), where, exact)
 
-    def _describe(self, node: plan.Describe, mask: Mask, weight: Floats, exact: bool) -> None:
-        """The values that may still be the truest."""
-        bounds = self.state.bounds_of(node.bodies)
-        best = max(float(low) for low, _ in bounds)
+    def _describe(self, node: plan.Describe, mask: Mask, weight: Later, exact: bool) -> None:
+        """The values that may still be the truest, once it is known of whom."""
+        bounds = [(float(low), float(high)) for low, high in self.state.bounds_of(node.bodies)]
+        best, middle = max(low for low, _ in bounds), self.state.middle
         for body, (low, high) in zip(node.bodies, bounds, strict=True):
-            if float(high) >= best and float(low) < float(high):
-                self._push(body, (), mask, exact)
+            if high < best or not (low < high if exact else low <= middle < high):
+                continue
+            if isinstance(body, plan.ExpectationOver) and self._who_is_meant(body, mask, exact)[1]:
+                continue
+            self._push(body, (), mask, exact)
 
 
 RULES: dict[type[plan.Node], Callable[[Relevance, Any, Mask, Floats, bool], None]] = {
@@ -388,9 +406,46 @@ def _decisive(guess: Floats, node: plan.Exists | plan.Forall) -> Floats:
     return guess if isinstance(node, plan.Exists) else 1.0 - guess
 
 
+class Later:
+    """An array that is worked out when it is first read: most are not.
+
+    Parameters
+    ----------
+    rule, given
+        What makes it, of what; of other such arrays in there what they come to.
+    """
+
+    __slots__ = ("_found", "_given", "_rule")
+
+    def __init__(self, rule: Callable[..., Any], *given: Any) -> None:
+        self._rule, self._given = rule, given
+        self._found: Floats | None = None
+
+    @property
+    def found(self) -> Floats:
+        """The array."""
+        if self._found is None:
+            self._found = self._rule(*[x.found if isinstance(x, Later) else x for x in self._given])
+            self._given = ()
+        return self._found
+
+
 def _likely(among: Mask, mask: Mask, weight: Floats | None, have: Axes, want: Axes) -> Floats:
     """Return how likely the best witness through each place is; `among` is the mask over the axes wanted."""
-    return among.astype(np.float64) if weight is None else project(np.where(mask, weight, 0.0), have, want)
+    return among.astype(np.float64) if weight is None else _within(mask, weight, have, want)
+
+
+def _within(mask: Mask, weight: Floats, have: Axes, want: Axes) -> Floats:
+    """Return the largest weights of a mask over the axes wanted."""
+    return project(np.where(mask, weight, 0.0), have, want)
+
+
+def _through_witness(state: State, node: plan.Exists | plan.Forall, weight: Floats) -> Floats:
+    """Return how likely the best witness of a quantifier through each place of its body is."""
+    have, want = axes(node), axes(node.body)
+    above = np.maximum(_decisive(state.guess(node), node), 1e-9)
+    weight, above = (spread(array, have, want, state.sizes) for array in (weight, above))
+    return np.asarray(weight * _decisive(state.guess(node.body), node) / above)
 
 
 def _logits(internal: Floats, are_logits: bool) -> Floats:

@@ -16,7 +16,7 @@ from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence, Want
 from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.schedule.rounds import Decision, Outcome, Round, ask_until_settled
-from neptune.engine.schedule.selection import Choice, first
+from neptune.engine.schedule.selection import Choice, cut, first
 from neptune.engine.schedule.state import State
 from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.errors import OracleError
@@ -158,9 +158,9 @@ class Asker:
         """Return all that decisions asked for."""
         return self._wants(choice for decision in decisions for made in decision.rounds for choice in made.asked)
 
-    def _ask(self, made: Round) -> bool:
+    def _ask(self, made: Round, state: State) -> bool:
         """Ask as much of a round's choices as may be, and learn from the answers; tell whether there was any."""
-        made.asked = choices = first(made.choices, self._left())
+        made.asked = choices = cut(state, made.choices, self._left())
         # Only what is new is chosen; the same ground atom of two atoms of one round is no hit either.
         hits = self.usage.cache_hits
         self.evidence.ask(self.context.oracle, self._wants(choices), self.usage)

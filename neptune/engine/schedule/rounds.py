@@ -68,7 +68,11 @@ class Decision:
     outcome: Outcome | None = None
 
 
-def ask_until_settled(decision: Decision, state: State, schedule: Schedule, ask: Callable[[Round], bool]) -> Outcome:
+Ask = Callable[[Round, State], bool]
+"""Asks for what a round chose, in this state; tells whether any of it was within the budget."""
+
+
+def ask_until_settled(decision: Decision, state: State, schedule: Schedule, ask: Ask) -> Outcome:
     """Ask until the goal is settled, nothing is left to ask, or the budget is spent.
 
     Parameters
@@ -80,13 +84,13 @@ def ask_until_settled(decision: Decision, state: State, schedule: Schedule, ask:
     schedule
         How ground atoms are chosen.
     ask
-        Asks for what a round chose; tells whether any of it was within the budget.
+        Asks.
     """
     decision.outcome = _work_towards(decision, state, schedule, ask)
     return decision.outcome
 
 
-def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Callable[[Round], bool]) -> Outcome:
+def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Ask) -> Outcome:
     goal = decision.goal
     evaluator = state.evaluator
     evaluator.most_work = evaluator.work + MOST_WORK
@@ -111,7 +115,7 @@ def _work_towards(decision: Decision, state: State, schedule: Schedule, ask: Cal
                 return "exhausted"
             weighings = None if state.hangs_together or state.inside else state.weighings
             decision.rounds.append(Round(choices, state.looked_at, weighings, state.reach))
-            if not ask(decision.rounds[-1]):
+            if not ask(decision.rounds[-1], state):
                 return "spent"
     except WorkError:
         evaluator.reaches.pop(goal.node, None)

@@ -11,7 +11,7 @@ import numpy as np
 from dsl.plan import Atom, walk
 from neptune.engine.evaluate.ends.axes import Mask, places, some
 from neptune.engine.schedule.relevance import Relevance
-from neptune.engine.schedule.state import Floats, State
+from neptune.engine.schedule.state import Floats, State, axes
 from neptune.engine.schedule.stopping import Goal
 from neptune.scene.types import IntArray
 
@@ -22,7 +22,7 @@ PATIENCE, GROWTH = 4, 2.0
 """After so many rounds both widths grow by this factor each round: the worst case takes few rounds too."""
 
 Choice: TypeAlias = tuple[Atom, IntArray]
-"""An atom and the tuples of objects to ask it about, shape ``(M, arity)``, the most useful first."""
+"""An atom and the tuples of objects to ask it about, shape ``(M, arity)``."""
 
 
 def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: int = 0) -> list[Choice]:
@@ -48,8 +48,7 @@ def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: 
         if relevance.wanted and best_first:
             return likeliest(state, relevance, batch or 1)
         if relevance.wanted:
-            staged = _stage(state, relevance, PAIR_WIDTH * growth)
-            return _ordered(state, staged, batch)
+            return cut(state, _choices(state, _stage(state, relevance, PAIR_WIDTH * growth)), batch)
     if state.reach != "whole":
         return []
     # Nothing that could matter is left; what is open is a tie within rounding, or hangs on missing evidence.
@@ -59,7 +58,7 @@ def choose(state: State, goal: Goal, batch: int | None, best_first: bool, turn: 
 def everything(state: State, goal: Goal, batch: int | None = None) -> list[Choice]:
     """Return all ground atoms of a goal that were not asked, or the first ones of a batch."""
     atoms = {atom: state.askable(atom) for atom in walk(goal.node) if isinstance(atom, Atom)}
-    return _ordered(state, {atom: mask for atom, mask in atoms.items() if some(mask)}, batch)
+    return cut(state, _choices(state, {atom: mask for atom, mask in atoms.items() if some(mask)}), batch)
 
 
 def first(choices: Iterable[Choice], count: int) -> list[Choice]:
@@ -81,7 +80,7 @@ def likeliest(state: State, relevance: Relevance, batch: int) -> list[Choice]:
     """
     rows: list[tuple[float, int, float, int, Atom, IntArray]] = []
     for serial, (atom, mask) in enumerate(relevance.wanted.items()):
-        weight, probability = relevance.weights[atom], state.probability(atom)
+        weight, probability = relevance.weights[atom].found, state.probability(atom)
         order = np.argsort(-weight[mask], kind="stable")[: 4 * batch]
         for place in np.argwhere(mask)[order]:
             at = tuple(place)
@@ -99,7 +98,7 @@ def _stage(state: State, relevance: Relevance, width: float) -> dict[Atom, Mask]
         return of_one
     state.hangs_together |= relevance.compares
     return {
-        atom: state.weigh(_likely_pairs, atom, mask, relevance.weights[atom], width)
+        atom: state.weigh(_likely_pairs, atom, mask, relevance.weights[atom].found, width)
         for atom, mask in relevance.wanted.items()
     }
 
@@ -114,10 +113,19 @@ def _likely_pairs(state: State, atom: Atom, mask: Mask, weight: Floats, width: f
     return found
 
 
-def _ordered(state: State, chosen: dict[Atom, Mask], batch: int | None) -> list[Choice]:
-    """Return the ground atoms of the masks, the likeliest of each atom first, as many as a batch holds."""
-    choices = []
-    for atom, mask in chosen.items():
-        order = (-state.probability(atom)[mask]).argsort(kind="stable")
-        choices.append((atom, state.tuples(atom, places(mask)[order])))
-    return choices if batch is None else first(choices, batch)
+def _choices(state: State, chosen: dict[Atom, Mask]) -> list[Choice]:
+    """Return the ground atoms of the masks."""
+    return [(atom, state.tuples(atom, places(mask))) for atom, mask in chosen.items()]
+
+
+def cut(state: State, choices: list[Choice], most: int | None) -> list[Choice]:
+    """Return as many ground atoms of choices as may be asked (`most`): where not all, the likeliest of each atom first;
+    of what is asked at once the order does not matter."""
+    if most is None or sum(len(tuples) for _, tuples in choices) <= most:
+        return choices
+    ordered = []
+    for atom, tuples in choices:
+        at = [tuples[:, atom.terms.index(var)] for var in axes(atom)]
+        probability = np.broadcast_to(state.probability(atom)[tuple(at)], len(tuples))
+        ordered.append((atom, tuples[(-probability).argsort(kind="stable")]))
+    return first(ordered, most)
