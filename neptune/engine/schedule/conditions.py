@@ -53,8 +53,6 @@ class Conditions:
 
         `falsest`: the likeliest to be false comes first, else the likeliest to be true.
         """
-        if len(operands) == 1:
-            return [(operands[0], live)]
         state, possible = self.state, []
         for operand in operands:
             open_at = state.open(operand, exact)
@@ -66,21 +64,6 @@ class Conditions:
         shared = [self._shared(operand) for operand, _ in possible]
         first = state.weigh(_first, possible, shared, live, falsest)
         return [(operand, first == k) for k, (operand, _) in enumerate(possible)]
-
-    def any_askable(self, operands: Sequence[Node], live: Mask, whole: Node, exact: bool) -> bool:
-        """Tell whether some condition can be asked about where the formula that they make is open, among the objects
-        that are `live`."""
-        open_at = self.state.open(whole, exact)
-        if open_at is None or not some(live := live & open_at):
-            return False
-        for operand in operands:
-            atom = operand.body if isinstance(operand, Not) else operand
-            denied, itself = self.state.open(operand, exact), self.state.open(atom, exact)
-            if denied is None or itself is None:
-                continue
-            if some(live & denied & itself & self._askable(operand)):
-                return True
-        return False
 
     def leads_on(self, body: And, live: Mask, exact: bool) -> bool:
         """Tell whether a conjunction about one object surely has a condition that can be asked about among the objects

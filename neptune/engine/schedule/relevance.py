@@ -64,7 +64,7 @@ class Relevance:
         self.state, self.exact, self.width = state, exact, width
         self.wanted: dict[plan.Atom, Mask] = {}
         self.weights: dict[plan.Atom, Later] = {}
-        self.compares = False
+        self.compares = self._leads = False
         self._conditions, self._goal = Conditions(state, goal), goal
         self._inside: dict[plan.Node, Relevance] = {}
         self._masks: dict[tuple[plan.Node, bool], tuple[Mask, Later]] = {}
@@ -140,6 +140,7 @@ class Relevance:
 
     def _want(self, node: plan.Atom, fresh: Mask, weight: Later) -> None:
         if some(fresh):
+            self._leads = True
             before = self.wanted.get(node)
             self.wanted[node] = fresh if before is None else before | fresh
             self.weights[node] = weight if before is None else Later(np.maximum, self.weights[node], weight)
@@ -171,7 +172,10 @@ class Relevance:
             if chosen:
                 likely = Later(_within, mask, weight, have, want)
                 for operand, where in chosen:
-                    self._push(operand, want, where, exact, likely)
+                    if isinstance(operand, plan.Atom):
+                        self._want(operand, where, likely)
+                    else:
+                        self._push(operand, want, where, exact, likely)
 
     def _quantifier(self, node: plan.Exists | plan.Forall, mask: Mask, weight: Later, exact: bool) -> None:
         state, have, want = self.state, axes(node), axes(node.body)
@@ -296,25 +300,33 @@ class Relevance:
 
     def _leads_on(self, description: plan.Description, inside: Axes, mask: Mask, exact: bool) -> bool:
         """Make a description's body relevant, if that leads to any ground atom to ask; tell whether it does."""
-        memo, key = self.state.memo, (description, exact, mask.tobytes())
+        memo, key, body = self.state.memo, (description, exact, mask.tobytes()), description.body
         leads = memo.get(key)
         if leads is None:  # found out once: descriptions within descriptions would double the work with each
-            literals = _literals(description.body)
-            if literals is None and self._leads_at_once(description.body, inside, mask, exact):
-                leads = True
-            elif literals is None:
+            if _is_of_literals(body):
+                leads = memo[key] = self._leads_at_last(body, inside, mask, exact)
+                return leads
+            leads = self._leads_at_once(body, inside, mask, exact)
+            if not leads:
                 trial = Relevance(self.state, exact)
-                trial._push(description.body, inside, mask, exact)
+                trial._push(body, inside, mask, exact)
                 trial._drain(first_only=True)
                 leads = bool(trial.wanted)
-            else:
-                leads = self._conditions.any_askable(
-                    literals, project(mask, inside, axes(description.body)), description.body, exact
-                )
             memo[key] = leads
         if leads:
-            self._push(description.body, inside, mask, exact)
+            self._push(body, inside, mask, exact)
         return bool(leads)
+
+    def _leads_at_last(self, body: plan.Node, inside: Axes, mask: Mask, exact: bool) -> bool:
+        """Make a body of literals relevant, which leads to ground atoms without further ado; tell whether there are
+        any."""
+        open_at = self.state.open(body, exact)
+        if open_at is None:
+            return False
+        among = project(mask, inside, axes(body))
+        self._leads = False
+        self._visit(body, among & open_at, Later(_likely, among, mask, None, inside, axes(body)), exact)
+        return self._leads
 
     def _leads_at_once(self, body: plan.Node, inside: Axes, mask: Mask, exact: bool) -> bool:
         """Tell whether a condition of its own can be asked about in a body that also speaks of others."""
@@ -375,15 +387,12 @@ def _operands(node: plan.And | plan.Or) -> tuple[tuple[plan.Node, bool, bool], .
 
 
 @lru_cache(maxsize=4096)
-def _literals(node: plan.Node) -> tuple[plan.Node, ...] | None:
-    """Return the operands of a connective of atoms, each perhaps denied, that all speak of its own one variable (or the
-    one atom itself); ``None`` for another formula."""
+def _is_of_literals(node: plan.Node) -> bool:
+    """Tell whether a formula is a connective of atoms, each perhaps denied, that all speak of its own one variable (or
+    the one atom itself)."""
     operands = node.operands if isinstance(node, plan.And | plan.Or) else (node,)
-    for operand in operands:
-        atom = operand.body if isinstance(operand, plan.Not) else operand
-        if not isinstance(atom, plan.Atom) or operand.free != node.free or len(node.free) > 1:
-            return None
-    return operands
+    atoms = (operand.body if isinstance(operand, plan.Not) else operand for operand in operands)
+    return len(node.free) <= 1 and all(isinstance(a, plan.Atom) and a.free == node.free for a in atoms)
 
 
 def _fitting(state: State, node: plan.Exists | plan.Forall) -> Floats:
