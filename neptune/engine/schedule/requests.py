@@ -14,9 +14,9 @@ from neptune.engine.context import RunContext, Schedule
 from neptune.engine.evaluate.executor import Executor, atoms_of
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence, Want
+from neptune.engine.schedule.choice.selection import Choice, cut, first
 from neptune.engine.schedule.pushdown import push_down
 from neptune.engine.schedule.rounds import Decision, Outcome, Round, ask_until_settled
-from neptune.engine.schedule.selection import Choice, cut, first
 from neptune.engine.schedule.state import State
 from neptune.engine.schedule.stopping import Goal, Kind
 from neptune.errors import OracleError

@@ -17,7 +17,7 @@ from neptune.engine.evaluate.ends.boxes import Reach, dear
 from neptune.engine.evaluate.executor import Executor, WorkError
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.tables import Table
-from neptune.engine.schedule.selection import Choice, choose
+from neptune.engine.schedule.choice.selection import Choice, choose
 from neptune.engine.schedule.state import LookedAt, State, UnforeseenError, Weighing
 from neptune.engine.schedule.stopping import Goal, settled
 from neptune.scene import Scene

@@ -16,8 +16,8 @@ from neptune.engine.evaluate.ends.arithmetic import Ends
 from neptune.engine.evaluate.executor import Executor, WorkError
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.store import Evidence, Want
+from neptune.engine.schedule.choice.selection import Choice, everything
 from neptune.engine.schedule.rounds import MOST_WORK
-from neptune.engine.schedule.selection import Choice, everything
 from neptune.engine.schedule.state import State
 from neptune.engine.schedule.stopping import Goal, settled
 from neptune.engine.session.readout import presumed

@@ -13,8 +13,8 @@ import numpy as np
 
 from dsl.plan import Atom, Forall, Node, Not, walk
 from neptune.engine.evaluate.ends.axes import Mask
-from neptune.engine.schedule.relevance import Relevance
-from neptune.engine.schedule.selection import Choice, everything, likeliest
+from neptune.engine.schedule.choice.relevance import Relevance
+from neptune.engine.schedule.choice.selection import Choice, everything, likeliest
 from neptune.engine.schedule.state import State, quantified
 from neptune.engine.schedule.stopping import Goal
 

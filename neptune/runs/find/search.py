@@ -17,7 +17,7 @@ import numpy as np
 
 from neptune.engine import Engine
 from neptune.engine.evidence.store import Want, ask_many
-from neptune.engine.schedule.selection import Choice, first
+from neptune.engine.schedule.choice.selection import Choice, first
 from neptune.errors import ConfigError, ModelFailedError, NeptuneError, one_of
 from neptune.runs.find.candidate import Candidate
 from neptune.runs.find.query import Kind, Query

@@ -9,8 +9,8 @@ import pytest
 
 from neptune.engine import Engine
 from neptune.engine.schedule import Schedule
+from neptune.engine.schedule.choice.selection import choose
 from neptune.engine.schedule.rounds import Decision, Remembered, _same, _would_be_chosen
-from neptune.engine.schedule.selection import choose
 from neptune.engine.schedule.state import UnforeseenError
 from neptune.engine.session.answers import run_program
 from neptune.engine.session.session import Session

@@ -2,8 +2,8 @@
 
 A node is relevant at the assignments where its value matters: an operand of ∧ only where the conjunction is open,
 a body of ∃ only where it may still be the witness. Of the unary conditions of one object in one role, one is
-relevant at a time (:mod:`neptune.engine.schedule.conditions`); a description is settled inside before what is said
-of it. How a node hands it on is one rule in :data:`RULES`; a class without a rule hands it to all its parts.
+relevant at a time (:mod:`neptune.engine.schedule.choice.conditions`); a description is settled inside before what is
+said of it. How a node hands it on is one rule in :data:`RULES`; a class without a rule hands it to all its parts.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ import numpy as np
 from dsl import plan
 from dsl.rewrites.all_different import Block
 from neptune.engine.evaluate.ends.axes import Axes, Mask, project, some, spread
-from neptune.engine.schedule.all_different import MOST_SPLITS, relaxations
-from neptune.engine.schedule.conditions import Conditions, said
+from neptune.engine.schedule.choice import weights
+from neptune.engine.schedule.choice.all_different import MOST_SPLITS, relaxations
+from neptune.engine.schedule.choice.conditions import Conditions, said
+from neptune.engine.schedule.choice.weights import Later
 from neptune.engine.schedule.state import Floats, Inside, State, axes, block_of, groups_of, over_axes, quantified
 
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""
-
-ROUNDING = 1e-9
-"""Of a sum of guesses, in whatever order."""
 
 NO_TRUTH = (plan.Description, plan.Describe, plan.Count, plan.CountTrue, plan.Number)
 """Nodes that are no formulas: whether they are open, their rules say."""
@@ -108,7 +107,7 @@ class Relevance:
         want = axes(node)
         if isinstance(node, NO_TRUTH):
             among = project(mask, have, want)
-            self._visit(node, among, Later(_likely, among, mask, weight, have, want), exact)
+            self._visit(node, among, Later(weights.likely, among, mask, weight, have, want), exact)
             return
         open_at = self.state.open(node, exact)
         if open_at is None:
@@ -117,7 +116,7 @@ class Relevance:
         open_among = among & open_at
         if not some(open_among):
             return
-        key, likely = (node, exact), Later(_likely, among, mask, weight, have, want)
+        key, likely = (node, exact), Later(weights.likely, among, mask, weight, have, want)
         before = self._masks.get(key)
         if before is not None:
             self._masks[key] = (before[0] | open_among, Later(np.maximum, before[1], likely))
@@ -170,7 +169,7 @@ class Relevance:
             live = project(mask, have, want)
             chosen = self._conditions.one_each(operands, live, exact, conjunctive)
             if chosen:
-                likely = Later(_within, mask, weight, have, want)
+                likely = Later(weights.within, mask, weight, have, want)
                 for operand, where in chosen:
                     if isinstance(operand, plan.Atom):
                         self._want(operand, where, likely)
@@ -202,7 +201,7 @@ class Relevance:
             outer_low, outer_high = state.bounds(node)
             where &= high > wide(outer_low) if isinstance(node, plan.Exists) else low < wide(outer_high)
         self.compares = True
-        likely = Later(_through_witness, state, node, weight)
+        likely = Later(weights.through_witness, state, node, weight)
         if not exact and self.width < math.inf:
             where &= self._likeliest(node, where, likely)
         self._push(node.body, want, where, exact, likely)
@@ -211,18 +210,18 @@ class Relevance:
         """Return which objects to ask about now (over the body's axes): enough for `width` witnesses, as guessed."""
         own, want = (node.var,), axes(node.body)
         alive = project(wide, want, own)
-        if self.state.weigh(_are_few, node, alive, self.width):
+        if self.state.weigh(weights.are_few, node, alive, self.width):
             return wide
         self.state.hangs_together = True
         order = (-np.where(alive, project(likely.found, want, own), -1.0)).argsort(kind="stable")
-        fitting = (_fitting(self.state, node) * alive)[order]
+        fitting = (weights.fitting(self.state, node) * alive)[order]
         reached = fitting.cumsum() - fitting
         keep = np.zeros(self.state.n, dtype=np.bool_)
         keep[order] = reached < self.width
         return spread(keep, own, want, self.state.sizes)
 
-    def _relaxations(self, node: plan.Exists | plan.Forall, block: Block, mask: Mask, weight: Floats) -> None:
-        """A block of distinct variables by its relaxations (:mod:`neptune.engine.schedule.all_different`)."""
+    def _relaxations(self, node: plan.Exists | plan.Forall, block: Block, mask: Mask, weight: Later) -> None:
+        """A block of distinct variables by its relaxations (:mod:`neptune.engine.schedule.choice.all_different`)."""
         left = MOST_SPLITS
         for place in map(tuple, np.argwhere(mask)):
             here = dict(zip(axes(node), map(int, place), strict=True))
@@ -288,9 +287,7 @@ class Relevance:
             todo, whole = open_at, True
         return possible, some(todo) and self._leads_on(description, inside, todo, whole)
 
-    def _what_is_said(
-        self, node: plan.ExpectationOver, mask: Mask, weight: Later, exact: bool, possible: Mask
-    ) -> None:
+    def _what_is_said(self, node: plan.ExpectationOver, mask: Mask, weight: Later, exact: bool, possible: Mask) -> None:
         """What is said of the objects that a description may mean (`possible`, its own variable last)."""
         n, have, description = self.state.sizes, axes(node), node.description
         joint = (*have, node.var)
@@ -325,7 +322,7 @@ class Relevance:
             return False
         among = project(mask, inside, axes(body))
         self._leads = False
-        self._visit(body, among & open_at, Later(_likely, among, mask, None, inside, axes(body)), exact)
+        self._visit(body, among & open_at, Later(weights.likely, among, mask, None, inside, axes(body)), exact)
         return self._leads
 
     def _leads_at_once(self, body: plan.Node, inside: Axes, mask: Mask, exact: bool) -> bool:
@@ -359,7 +356,7 @@ class Relevance:
             self._push(body, (), mask, exact)
 
 
-RULES: dict[type[plan.Node], Callable[[Relevance, Any, Mask, Floats, bool], None]] = {
+RULES: dict[type[plan.Node], Callable[[Relevance, Any, Mask, Later, bool], None]] = {
     plan.Atom: Relevance._atom,
     plan.Not: Relevance._not,
     plan.And: Relevance._connective,
@@ -393,68 +390,6 @@ def _is_of_literals(node: plan.Node) -> bool:
     operands = node.operands if isinstance(node, plan.And | plan.Or) else (node,)
     atoms = (operand.body if isinstance(operand, plan.Not) else operand for operand in operands)
     return len(node.free) <= 1 and all(isinstance(a, plan.Atom) and a.free == node.free for a in atoms)
-
-
-def _fitting(state: State, node: plan.Exists | plan.Forall) -> Floats:
-    """Return how likely each object fits the conditions on the quantified variable alone."""
-    gather = plan.And if isinstance(node, plan.Exists) else plan.Or
-    out = np.ones(state.n)
-    for part in node.body.operands if isinstance(node.body, gather) else (node.body,):
-        if part.free == {node.var} and not quantified(part):
-            out = out * _decisive(state.guess(part), node)
-    return out
-
-
-def _are_few(state: State, node: plan.Exists | plan.Forall, alive: Mask, width: float) -> bool:
-    """Tell whether fewer than so many witnesses are to be expected among all objects that are alive."""
-    return float((_fitting(state, node) * alive).sum()) < width - ROUNDING
-
-
-def _decisive(guess: Floats, node: plan.Exists | plan.Forall) -> Floats:
-    """Return the probability of what decides a quantifier at once: a witness of ∃, a counterexample to ∀."""
-    return guess if isinstance(node, plan.Exists) else 1.0 - guess
-
-
-class Later:
-    """An array that is worked out when it is first read: most are not.
-
-    Parameters
-    ----------
-    rule, given
-        What makes it, of what; of other such arrays in there what they come to.
-    """
-
-    __slots__ = ("_found", "_given", "_rule")
-
-    def __init__(self, rule: Callable[..., Any], *given: Any) -> None:
-        self._rule, self._given = rule, given
-        self._found: Floats | None = None
-
-    @property
-    def found(self) -> Floats:
-        """The array."""
-        if self._found is None:
-            self._found = self._rule(*[x.found if isinstance(x, Later) else x for x in self._given])
-            self._given = ()
-        return self._found
-
-
-def _likely(among: Mask, mask: Mask, weight: Floats | None, have: Axes, want: Axes) -> Floats:
-    """Return how likely the best witness through each place is; `among` is the mask over the axes wanted."""
-    return among.astype(np.float64) if weight is None else _within(mask, weight, have, want)
-
-
-def _within(mask: Mask, weight: Floats, have: Axes, want: Axes) -> Floats:
-    """Return the largest weights of a mask over the axes wanted."""
-    return project(np.where(mask, weight, 0.0), have, want)
-
-
-def _through_witness(state: State, node: plan.Exists | plan.Forall, weight: Floats) -> Floats:
-    """Return how likely the best witness of a quantifier through each place of its body is."""
-    have, want = axes(node), axes(node.body)
-    above = np.maximum(_decisive(state.guess(node), node), 1e-9)
-    weight, above = (spread(array, have, want, state.sizes) for array in (weight, above))
-    return np.asarray(weight * _decisive(state.guess(node.body), node) / above)
 
 
 def _logits(internal: Floats, are_logits: bool) -> Floats:

@@ -1,0 +1,1 @@
+"""Which ground atoms to ask next: guesses, which decide nothing."""
