@@ -12,7 +12,7 @@ from dsl.plan import Atom, Predicate, make
 from neptune.algebra.arrays import Array, ArrayLogic
 from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.ends.arithmetic import unasked
+from neptune.engine.evaluate.ends.arithmetic import Ends, ends_in, unasked
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
@@ -72,28 +72,37 @@ class KnownAtoms:
             rows = [torch.where(unknown, self._ends(table, k, index, name), row) for k, row in enumerate(rows)]
         return logic.to_internal(torch.stack(rows))
 
-    def ends(self, atom: Atom) -> tuple[FloatArray, FloatArray]:
+    def ends(self, atom: Atom) -> Ends:
         """Return lower and upper bounds of an atom's logits, over its variables in the order of its terms: float32
-        arrays; the same one twice where all are known."""
+        arrays; the same one twice where all are known. Those of the scores as they are stay until more is asked."""
         table, name = self.table(atom), atom.predicate.name or "default"
         if table.bounds or not self._uncalibrated(name):
             first, *second = self(atom).numpy()
             return first, second[0] if second else first  # two views of one row would not be the same array
         if not table.writes:
             return unasked(self._objects, atom.terms)[0]
-        logits = table.logits
+        given = None
+        if len(atom.terms) > len(atom.free):
+            given = tuple([t if isinstance(t, int) else None for t in atom.terms])
+        key = "ends", given, table.writes
+        rows = table.ready.get(key)
+        if rows is None:
+            rows = table.ready[key] = self._rows(table.logits, atom)
+        return ends_in(rows)
+
+    def _rows(self, logits: FloatArray, atom: Atom) -> FloatArray:
+        """Return bounds of an atom's logits, ``(2, N, …)``; ``(1, N, …)`` where all are known. Read-only."""
         if len(atom.terms) > len(atom.free):
             logits = logits[tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])]
         missing = np.isnan(logits)
-        if b"\1" not in missing.tobytes():
-            return (known := logits.copy()), known
-        if len(atom.terms) < 2:
-            low = np.where(missing, np.float32(-np.inf), logits)
-            return low, np.where(missing, np.float32(np.inf), logits)
-        never = unasked(self._objects, atom.terms)[0][0]
-        low = np.where(missing, never, logits)
-        high = np.where(missing, -never, logits)
-        return low, high if b"\1" in (low != high).tobytes() else low
+        rows = logits[None].copy()
+        if b"\1" in missing.tobytes():
+            never = unasked(self._objects, atom.terms)[0][0]
+            rows = np.array((np.where(missing, never, logits), np.where(missing, -never, logits)))
+            if not (len(atom.terms) < 2 or b"\1" in (rows[0] != rows[1]).tobytes()):
+                rows = rows[:1]
+        rows.flags.writeable = False
+        return rows
 
     def _uncalibrated(self, name: str) -> bool:
         """Tell whether the logits of a predicate are those that the oracle gave."""

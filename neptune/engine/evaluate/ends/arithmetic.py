@@ -12,12 +12,24 @@ from numpy.typing import DTypeLike
 from dsl.plan import Atom, Term
 from neptune.algebra.arrays import Array, logistic
 from neptune.algebra.convert import LOGIT_LIMIT
+from neptune.engine.evaluate.ends.axes import some
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.tables import Table
 from neptune.scene.types import IntArray
 
 Ends = tuple[Array, Array]
 """Lower and upper bounds; the same array twice where the values are known."""
+
+
+def ends_in(rows: Array) -> Ends:
+    """Return bounds off one array, ``(2, …)``, or ``(1, …)`` where the values are known."""
+    low = rows[0, ...]
+    return low, low if len(rows) == 1 else rows[1, ...]
+
+
+def rows_of(ends: Ends) -> Array:
+    """Return the same the other way round."""
+    return ends[0][None] if ends[0] is ends[1] else np.array(ends)
 
 
 class EndSource(Protocol):
@@ -45,74 +57,62 @@ def expectation_ends(fits: Ends, said: Ends, tau: float, dtype: DTypeLike = np.f
     tau
         The temperature of the description; 0 picks the largest alone.
     """
-    shape = fits[0].shape
-    if said[0].shape != shape:
-        shape = np.broadcast_shapes(shape, said[0].shape)
-    # Nothing asked yet of what is said: whatever the weights, the ends are 0 and 1.
-    nothing = tau != 0.0 and b"\1" not in (said[0] != 0.0).tobytes()
-    anything = tau != 0.0 and b"\1" not in (said[1] != 1.0).tobytes()
-    ends = np.empty((2, *shape[:-1]))
-    if not (nothing and anything):
-        w = np.empty((2, *fits[0].shape))
-        w[0], w[1] = fits
-        np.minimum(np.maximum(w, -LOGIT_LIMIT, out=w), LOGIT_LIMIT, out=w)
-        if tau == 0.0:
-            possible = w[1] >= w[0].max(-1, keepdims=True)
-            ends[0] = np.where(possible, said[0], 1.0).min(-1)
-            ends[1] = np.where(possible, said[1], 0.0).max(-1)
-        else:
-            w -= np.maximum.reduce(w[1], axis=-1, keepdims=True)
-            w /= tau
-            np.exp(w, out=w)
-            _fractional_ends(w[0], w[1], said, shape, ends)
-    if nothing:
-        ends[0] = 0.0
-    if anything:
-        ends[1] = 1.0
-    return np.minimum(np.maximum(ends, 0.0, out=ends), 1.0, out=ends).astype(dtype)
+    shape, begins = _layout(fits[0].shape, said[0].shape)
+    if tau != 0.0 and not (some(said[1] != 1.0) or some(said[0] != 0.0)):
+        # Nothing asked yet of what is said: whatever the weights, the ends are 0 and 1.
+        ends = np.empty((2, *shape[:-1]), dtype)
+        ends[0], ends[1] = 0.0, 1.0
+        return ends
+    w = np.empty((2, *fits[0].shape))
+    w[0], w[1] = fits
+    np.minimum(np.maximum(w, -LOGIT_LIMIT, out=w), LOGIT_LIMIT, out=w)
+    if tau == 0.0:
+        possible = w[1] >= w[0].max(-1, keepdims=True)
+        ends = np.array([np.where(possible, said[0], 1.0).min(-1), np.where(possible, said[1], 0.0).max(-1)])
+    else:
+        w -= np.maximum.reduce(w[1], axis=-1, keepdims=True)
+        w /= tau
+        ends = _fractional_ends(np.exp(w, out=w), said, shape, begins)
+    clipped: Array = np.minimum(np.maximum(ends, 0.0, out=ends), 1.0, out=ends).astype(dtype)
+    return clipped
 
 
-def _fractional_ends(w_low: Array, w_high: Array, said: Ends, shape: tuple[int, ...], ends: Array) -> None:
-    """Put into `ends` the least of ``Σ w·r / Σ w`` over ``w_low ≤ w ≤ w_high``, along the last axis, for r the lower
-    ends of what is said, and the most of it for the upper ends.
+def _fractional_ends(w: Array, said: Ends, shape: tuple[int, ...], begins: IntArray) -> Array:
+    """Return the least of ``Σ w·r / Σ w`` over ``w[0] ≤ w ≤ w[1]``, along the last axis, for r the lower ends of what
+    is said, and the most of it for the upper ends: both in one array. `shape`, `begins`: see :func:`_layout`.
 
-    See :func:`neptune.engine.compile.descriptions.fractional_bounds`; all broadcast to `shape`, ``(…, n)``. The least
-    has the larger weights before some place in the order of r, and the smaller ones from there; the most the other way
-    round.
+    See :func:`neptune.engine.compile.descriptions.fractional_bounds`. The least has the larger weights before some
+    place in the order of r, and the smaller ones from there. The most for r is, but for its sign, the least for −r.
     """
-    n = shape[-1]
-    rows = math.prod(shape[:-1])
-    said_of = np.empty((2, *shape))
-    said_of[0], said_of[1] = said
-    r = said_of.reshape(2, rows, n)
-    order = r.argsort(axis=-1, kind="stable")
-    wide = np.empty((2, *shape))
-    wide[0], wide[1] = w_low, w_high
-    at = order + _begins(rows, n)
-    # Weights before each place and from it, and the same times r: sums alone, as a difference of them would lose small
-    # weights beside a large one.
-    summed = np.zeros((2, 2, 2, rows, n + 1))
-    before, after = summed[0, ..., 1:], summed[1, ..., :-1]
-    before[0], after[0] = wide.reshape(-1).take(at)
-    r = r.reshape(-1).take(at[1])
-    np.multiply(before[0], r, out=before[1])
-    np.multiply(after[0], r, out=after[1])
-    np.add.accumulate(before, axis=-1, out=before)
+    r = np.empty((2, *shape))
+    r[0] = said[0]
+    np.negative(said[1], out=r[1])
+    at = r.argsort(axis=-1, kind="stable")
+    at += begins
+    r.sort(axis=-1)
+    # Weights, and weights times r, from each place on (the smaller ones) and up to it (the larger ones): sums alone, as
+    # a difference of them would lose small weights beside a large one.
+    sums = np.empty((2, 2, *r.shape))
+    sums[0] = w.reshape(2, -1).take(at, axis=1)
+    np.multiply(sums[0], r, out=sums[1])
+    after, upto = sums[:, 0], sums[:, 1]
+    np.add.accumulate(upto, axis=-1, out=upto)
     np.add.accumulate(after[..., ::-1], axis=-1, out=after[..., ::-1])
-    total, weighted = np.add(summed[0], summed[1], out=summed[0])
-    found = np.empty_like(total)
-    found[0], found[1] = 1.0, 0.0  # of nothing
-    np.divide(weighted, total, out=found, where=total > 0)
-    ends[0] = np.minimum.reduce(found[0], axis=-1).reshape(shape[:-1])
-    ends[1] = np.maximum.reduce(found[1], axis=-1).reshape(shape[:-1])
+    upto[..., :-1] += after[..., 1:]
+    total, weighted = upto
+    (means := np.empty(r.shape)).fill(np.inf)  # of nothing: never the least
+    np.divide(weighted, total, out=means, where=total > 0)
+    ends: Array = np.minimum.reduce(means, axis=-1)
+    np.negative(ends[1], out=ends[1, ...])
+    return ends
 
 
 @lru_cache(maxsize=1024)
-def _begins(rows: int, n: int) -> IntArray:
-    """Return where in lower and upper weights, one after the other, each row begins of those that come first for the
-    least and for the most, and then of those that come after: shape ``(2, 2, rows, 1)``."""
-    upper = np.array([[rows * n, 0], [0, rows * n]])
-    return upper[:, :, None, None] + np.arange(0, rows * n, n)[:, None]
+def _layout(weights: tuple[int, ...], said: tuple[int, ...]) -> tuple[tuple[int, ...], IntArray]:
+    """Return the shape that weights and what is said have together, and where each row of the weights (along the last
+    axis) begins among their cells, of a shape that broadcasts with it."""
+    begins = np.arange(0, math.prod(weights), weights[-1]).reshape(*weights[:-1], 1)
+    return np.broadcast_shapes(weights, said), begins
 
 
 @lru_cache(maxsize=1024)

@@ -29,7 +29,16 @@ from dsl.plan import (
 from neptune.algebra import logic
 from neptune.algebra.arrays import any_logic, logistic, logit
 from neptune.engine.compile.quantifiers import search_of
-from neptune.engine.evaluate.ends.arithmetic import Ends, EndSource, expectation_ends, identity, placed, unasked
+from neptune.engine.evaluate.ends.arithmetic import (
+    Ends,
+    EndSource,
+    ends_in,
+    expectation_ends,
+    identity,
+    placed,
+    rows_of,
+    unasked,
+)
 from neptune.engine.evaluate.ends.axes import placing, sorted_axes
 from neptune.engine.evaluate.ends.boxes import dear
 from neptune.engine.evidence.indexing import diagonal
@@ -87,25 +96,23 @@ class EndRegisters:
         self._memo: dict[Node, Ends] = {}
         self.probabilities: dict[Node, Ends] = {}
         self._chances: dict[Node, Ends] = {}
-        self._seen: dict[Table, int] = {}
-        self._of: dict[Node, frozenset[Table]] = {}
-        self._peaks: dict[Node, int] = {}
+        self._seen: dict[Atom, tuple[Table, int]] = {}
         self.boxed: Mapping[Node, Callable[[], tuple[Ends, Ends | None]]] = {}
 
     def confine(self, boxed: Mapping[Node, Callable[[], tuple[Ends, Ends | None]]]) -> None:
         """Take other ends of dear formulas (`boxed`), and drop what hangs on those before."""
-        self.boxed, self._peaks = boxed, {}
+        self.boxed = boxed
         for node in [node for node in self._memo if dear(node, self._n)]:
             del self._memo[node]
 
     def forget(self) -> None:
         """Drop what depends on tables that were written to."""
-        changed = {table for table, writes in self._seen.items() if table.writes != writes}
+        changed = {atom for atom, (table, writes) in self._seen.items() if table.writes != writes}
         if changed:
-            for node in [node for node in self._memo if not changed.isdisjoint(self._of[node])]:
+            for node in [node for node in self._memo if not changed.isdisjoint(_atoms_under(node))]:
                 del self._memo[node]
-            for table in changed:
-                self._seen[table] = table.writes
+            for atom in changed:
+                del self._seen[atom]
 
     def adopt(self, other: EndRegisters, atoms: Iterable[Atom]) -> None:
         """Take over what another computed of the same scene, if it had the same bounds of all atoms; but for pairs of
@@ -132,12 +139,11 @@ class EndRegisters:
             cells = self._n**axes
             if cells > self._cells:
                 raise LimitError("tensor_cells", self._cells, cells, what=f"a formula of {axes} variables")
-            self._tables(node)
             self._spend(cells)
-            rule = _RULES.get(type(node))
+            rule = _RULES.get(type(node), EndRegisters._unruled)
             if self.boxed and node in self.boxed:
                 rule = EndRegisters._in_box
-            found = self._memo[node] = self._rest(node) if rule is None else rule(self, node)
+            found = self._memo[node] = rule(self, node)
             self._chances.pop(node, None)
         return found
 
@@ -151,21 +157,12 @@ class EndRegisters:
         found = None if chances else self._memo.get(node)
         if found is not None:
             return found
-        if isinstance(node, Description | Count):
+        if isinstance(node, (Description, Count)):
             return self._turned(node, self._said(node.body) if chances else self.truth(node.body))
         return self._said(node) if chances else self.truth(node)
 
     def _turned(self, node: Description | Count, ends: Ends) -> Ends:
-        (low, high), free = ends, node.body.free
-        if node.var not in free:
-            shape = (*low.shape, self._n)
-            wide = np.broadcast_to(low[..., None], shape)
-            return wide, wide if low is high else np.broadcast_to(high[..., None], shape)
-        at = sorted_axes(free).index(node.var)
-        if at == len(free) - 1:
-            return ends
-        turned = np.moveaxis(low, at, -1)
-        return turned, turned if low is high else np.moveaxis(high, at, -1)
+        return self._wide(ends, sorted_axes(node.body.free), (*sorted_axes(node.free), node.var))
 
     def weigh_together(self, formulas: Sequence[Node]) -> None:
         """Compute at once what is said of the object of one description that is not settled: each value of a sort."""
@@ -183,36 +180,27 @@ class EndRegisters:
             rows = tuple(np.array([ends[k] for ends in said]) for k in (0, 1))
             chances = expectation_ends(fits, (rows[0], rows[1]), self._tau)
             logits = logit(chances)
+            self._spend(len(nodes))
             for k, node in enumerate(nodes):
-                self._tables(node)
-                self._spend(1)
-                self.probabilities[node] = chances[0, k, ...], chances[1, k, ...]
-                self._memo[node] = logits[0, k, ...], logits[1, k, ...]
+                self.probabilities[node], self._memo[node] = ends_in(chances[:, k]), ends_in(logits[:, k])
 
     def peak(self, node: Node) -> int:
         """Return the cells of the largest table that a value took."""
-        found = self._peaks.get(node)
-        if found is None:
-            own = self._n ** (len(node.free) + (type(node) in (Description, Count)))
-            parts = () if node in self.boxed else node.children
-            found = self._peaks[node] = max([own, *map(self.peak, parts)])
-        return found
+        cells: int = self._n ** _most_axes(node, frozenset(self.boxed))
+        return cells
 
-    def _tables(self, node: Node) -> frozenset[Table]:
-        """Return the tables that a node depends on, their state noted before they are read."""
-        found = self._of.get(node)
-        if found is None:
-            if isinstance(node, Atom):
-                table = self._atoms.table(node)
-                self._seen.setdefault(table, table.writes)
-                found = frozenset((table,))
-            else:
-                inner = [self._tables(child) for child in node.children]
-                found = inner[0] if len(inner) == 1 else frozenset[Table]().union(*inner)
-            self._of[node] = found
-        return found
+    def _note(self, atom: Atom) -> None:
+        """Note the state of an atom's table, before it is read."""
+        if atom not in self._seen:
+            table = self._atoms.table(atom)
+            self._seen[atom] = table, table.writes
 
     # --- rules ---
+
+    def _unruled(self, node: Node) -> Ends:
+        for atom in _atoms_under(node):
+            self._note(atom)
+        return self._rest(node)
 
     def _in_box(self, node: Node) -> Ends:
         ends, chances = self.boxed[node]()
@@ -221,6 +209,7 @@ class EndRegisters:
         return ends
 
     def _atom(self, node: Atom) -> Ends:
+        self._note(node)
         low, high = self._atoms.ends(node)
         order = placing(node.terms)[1]
         if order is None:
@@ -235,7 +224,7 @@ class EndRegisters:
     def _same(self, node: Same) -> Ends:
         given = [t for t in node.terms if isinstance(t, int)]
         if len(node.free) + len(given) != 2 or len(given) == 2:
-            return self._rest(node)
+            return self._unruled(node)
         value = identity(self._n, given[0] if given else None)
         return value, value
 
@@ -262,7 +251,7 @@ class EndRegisters:
 
     def _quantified(self, node: Exists | Forall) -> Ends:
         if self._searched and search_of(node) is not None:
-            return self._rest(node)
+            return self._unruled(node)
         low, high = self.truth(node.body)
         if node.var not in node.body.free:
             return low, high
@@ -272,37 +261,29 @@ class EndRegisters:
         return reduced, reduced if low is high else np.asarray(reduce(high, axis))
 
     def _expectation(self, node: ExpectationOver) -> Ends:
-        low, high = self.truth(node.body)
-        description, rest, have = node.description, sorted_axes(node.free), sorted_axes(node.body.free)
-        said = self._said(node.body)
+        said, description = self._said(node.body), node.description
+        rest, have = sorted_axes(node.free), sorted_axes(node.body.free)
         if node.var not in node.body.free:
             self.probabilities[node] = self._wide(said, have, rest)
-            return self._wide((low, high), have, rest)
+            return self._wide(self.truth(node.body), have, rest)
         want = (*rest, node.var)
         fits = self._spread(self.over(description), (*sorted_axes(description.free), node.var), want)
         said = self._spread(said, have, want)
         tau = 0.0 if node.pick else self._tau
         if fits[0] is fits[1]:
             w = _GODEL.weights(fits[0], tau).astype(np.float64)
-            exact = said[0] is said[1]
-            sums = [np.add.reduce(w * end, axis=-1) for end in (said[:1] if exact else said)]
+            sums = [np.add.reduce(w * end, axis=-1) for end in (said[:1] if said[0] is said[1] else said)]
             chances = np.minimum(np.maximum(np.array(sums), 0.0), 1.0).astype(np.float32)
         else:
-            exact, chances = False, expectation_ends(fits, said, tau)
-        logits, shape = logit(chances), (self._n,) * len(rest)
-        ends, found = ((x[0, ...], x[0 if exact else 1, ...]) for x in (chances, logits))
-        if exact:
-            ends, found = (ends[0], ends[0]), (found[0], found[0])
-        if found[0].shape != shape:
-            ends, found = self._wide(ends, rest, rest), self._wide(found, rest, rest)
-        self.probabilities[node] = ends
-        return found
+            chances = expectation_ends(fits, said, tau)
+        self.probabilities[node] = self._wide(ends_in(chances), rest, rest)
+        return self._wide(ends_in(logit(chances)), rest, rest)
 
     def _compared(self, node: Compare) -> Ends:
         """As :func:`neptune.engine.compile.counts.comparison` has it, each end from the ends that it rises with."""
         left, right, op = node.left, node.right, node.op
         if not isinstance(left, Count) or not isinstance(right, Count | Number):
-            return self._rest(node)
+            return self._unruled(node)
         want = sorted_axes(node.free)
         a = self._at_least(left, want)
         if isinstance(right, Count):
@@ -317,7 +298,7 @@ class EndRegisters:
         else:
             value, falls = right.value, op in ("!=", "<", "<=")
             if value != int(value) and op in ("==", "!="):
-                return self._rest(node)
+                return self._unruled(node)
             # A count is never a fraction: the neighbour that keeps the comparison's meaning.
             k = int(np.floor(value)) + 1 if op in (">", "<=") else int(np.ceil(value))
             here, more_at = (min(max(j, 0), self._n + 1) for j in (k, k + 1))
@@ -346,8 +327,7 @@ class EndRegisters:
             if known is not None and low is known[0][0]:
                 found = known[1]
             else:
-                p = logistic(low)
-                found = p, p if low is high else logistic(high)
+                found = ends_in(logistic(rows_of((low, high))))
             self._chances[body] = found
         return found
 
@@ -375,6 +355,23 @@ def _alike(atom: Atom, these: Ends, those: Ends, n: int) -> bool:
         return all(a.tobytes() == b.tobytes() for a, b in zip(these, those, strict=True))
     own = diagonal(n, len(atom.terms))[tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])]
     return not any(b"\1" in ((a != b) & ~own).tobytes() for a, b in zip(these, those, strict=True))
+
+
+@lru_cache(maxsize=4096)
+def _atoms_under(node: Node) -> frozenset[Atom]:
+    """Return the atoms of a formula."""
+    if isinstance(node, Atom):
+        return frozenset((node,))
+    inner = [_atoms_under(child) for child in node.children]
+    return inner[0] if len(inner) == 1 else frozenset[Atom]().union(*inner)
+
+
+@lru_cache(maxsize=4096)
+def _most_axes(node: Node, boxed: frozenset[Node]) -> int:
+    """Return how many variables the largest table of a formula has, but for those in boxes."""
+    own = len(node.free) + isinstance(node, (Description, Count))
+    parts = () if node in boxed else node.children
+    return max([own, *[_most_axes(part, boxed) for part in parts]])
 
 
 @lru_cache(maxsize=4096)
