@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neptune.scene.types import IntArray, Question
 
@@ -25,27 +24,48 @@ class InFlight:
 
     def __init__(self, lock: threading.RLock) -> None:
         self._changed = threading.Condition(lock)
-        self._masks: dict[tuple[str, int], NDArray[np.bool_]] = {}
+        self._askers: dict[tuple[str, int], IntArray] = {}
+        """Of questions of which anything is in flight: for each cell of the table the number of who asks it, or 0."""
 
-    def taken(self, question: Question, flat: IntArray) -> NDArray[np.bool_]:
-        """Return which of them another thread is asking: shape ``(M,)``."""
-        mask = self._masks.get((question.key, question.arity))
-        return np.zeros(len(flat), dtype=np.bool_) if mask is None else mask[flat]
+    def claim(self, question: Question, flat: IntArray, asker: int, size: int) -> tuple[IntArray, IntArray]:
+        """Put in flight what nobody asks.
 
-    def begin(self, question: Question, flat: IntArray, size: int) -> None:
-        """Put them in flight; `size` is that of the question's table."""
+        Parameters
+        ----------
+        question, flat
+            What is wanted, each once.
+        asker
+            A number > 0 that nobody else has.
+        size
+            That of the question's table.
+
+        Returns
+        -------
+        tuple
+            What is in flight for the asker now and was not before, and what others are asking.
+        """
         key = (question.key, question.arity)
-        self._masks.setdefault(key, np.zeros(size, dtype=np.bool_))[flat] = True
+        askers = self._askers.get(key)
+        if askers is None:
+            askers = self._askers[key] = np.zeros(size, dtype=np.int64)
+            others = flat[:0]
+        else:
+            asked_by = askers[flat]
+            others, flat = flat[(asked_by != 0) & (asked_by != asker)], flat[asked_by == 0]
+        askers[flat] = asker
+        return flat, others
 
     def end(self, question: Question, flat: IntArray) -> None:
         """Give them back, answered or not, and wake who waits for them."""
         key = (question.key, question.arity)
-        self._masks[key][flat] = False
-        if not self._masks[key].any():
-            del self._masks[key]
+        askers = self._askers[key]
+        askers[flat] = 0
+        if not np.count_nonzero(askers):
+            del self._askers[key]
         self._changed.notify_all()
 
     def wait(self, question: Question, flat: IntArray) -> None:
-        """Return when no other thread is asking any of them."""
+        """Return when nobody is asking any of them."""
+        key = (question.key, question.arity)
         with self._changed:
-            self._changed.wait_for(lambda: not self.taken(question, flat).any())
+            self._changed.wait_for(lambda: key not in self._askers or not self._askers[key][flat].any())

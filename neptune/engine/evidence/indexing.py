@@ -62,10 +62,8 @@ def distinct(tuples: IntArray) -> NDArray[np.bool_]:
 
 def unique(flat: IntArray) -> IntArray:
     """Return the values without repetition, in order of first appearance."""
-    if len(flat) < 2 or (flat[1:] > flat[:-1]).all():
-        return flat
-    _, first = np.unique(flat, return_index=True)
-    return flat if len(first) == len(flat) else flat[np.sort(first)]
+    once = dict.fromkeys(flat.tolist())
+    return flat if len(once) == len(flat) else np.array(list(once), dtype=np.int64)
 
 
 def unflatten(flat: IntArray, shape: tuple[int, ...]) -> IntArray:
@@ -74,4 +72,7 @@ def unflatten(flat: IntArray, shape: tuple[int, ...]) -> IntArray:
         return np.zeros((len(flat), 0), dtype=np.int64)
     if len(shape) == 1:
         return flat[:, None]
-    return np.stack(np.unravel_index(flat, shape), axis=1).astype(np.int64, copy=False)
+    rows = np.empty((len(flat), len(shape)), dtype=np.int64)
+    for place in reversed(range(len(shape))):
+        flat, rows[:, place] = np.divmod(flat, shape[place])
+    return rows

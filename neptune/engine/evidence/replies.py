@@ -50,7 +50,7 @@ def _scores(oracle: Oracle, request: ScoreRequest, answer: Scores) -> Scores:
         bounds = _numbers(oracle, text, bounds, "bounds")
         if bounds.shape != (*shape, 2):
             raise _wrong(oracle, text, f"bounds of shape {(*shape, 2)}", f"shape {bounds.shape}")
-    return Scores(np.clip(logits, -MAX_LOGIT, MAX_LOGIT), answer.mass, answer.cost, bounds)
+    return Scores(logits.clip(-MAX_LOGIT, MAX_LOGIT), answer.mass, answer.cost, bounds)
 
 
 def _numbers(oracle: Oracle, text: str, given: object, what: str) -> FloatArray:

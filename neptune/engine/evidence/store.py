@@ -14,7 +14,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
@@ -41,7 +40,7 @@ all."""
 LookedAt: TypeAlias = dict[tuple[str, int, bool], tuple[Question, bytes]]
 """By a table's key its question, and which of its ground atoms had been asked."""
 
-_serial = itertools.count()
+_askers = itertools.count(1)
 
 
 class Evidence:
@@ -62,7 +61,6 @@ class Evidence:
         self._lock = threading.RLock()
         self._in_flight = InFlight(self._lock)
         self._querying: dict[tuple[str, tuple[str, ...]], threading.Lock] = {}
-        self._order = next(_serial)  # Locks of several scenes are taken in this order.
         self._domain: tuple[Domain | None] | None = None
         self._judging = threading.Lock()
 
@@ -236,12 +234,12 @@ class _Wanted(NamedTuple):
 
 
 class _Request(NamedTuple):
-    """What is asked now of one question about one scene, as flat indices, and for whom: the `owner` th."""
+    """What is asked now of one question about one scene, for the `owner` th: arrays of flat indices."""
 
     evidence: Evidence
     question: Question
-    flat: IntArray
     owner: int
+    parts: list[IntArray]
 
 
 def ask_many(oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], usage: Usage | Sequence[Usage]) -> None:
@@ -282,9 +280,16 @@ def ask_many(oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], 
             if tuples is None:
                 whole[table] = None
     while open_wants:
-        requests, asked, elsewhere = _claim(open_wants, len(wanted))
-        if requests:
-            _send(oracle, requests, asked, usages)
+        requests: list[_Request] = []
+        try:
+            elsewhere = _claim(open_wants, requests)
+            if requests:
+                _send(oracle, requests, usages)
+        finally:
+            for evidence, question, _, parts in requests:
+                with evidence._lock:
+                    for flat in parts:
+                        evidence._in_flight.end(question, flat)
         # What other threads were asking is known now, unless they failed: then it is asked here.
         for want in elsewhere:
             want.evidence._in_flight.wait(want.table.question, want.flat)
@@ -293,63 +298,48 @@ def ask_many(oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], 
         table.complete = True
 
 
-def _claim(wants: list[_Wanted], owners: int) -> tuple[list[_Request], list[int], list[_Wanted]]:
-    """Put in flight what nobody knows or asks: return it by scene and question, how many ground atoms each owner asks,
-    and what others are asking."""
-    claimed: dict[tuple[Evidence, str, int], list[IntArray]] = defaultdict(list)
-    pending: dict[tuple[Evidence, str, int, int], tuple[Question, list[IntArray]]] = {}
-    asked, elsewhere = [0] * owners, []
-    with ExitStack() as stack:
-        for evidence in sorted({want.evidence for want in wants}, key=lambda e: e._order):
-            stack.enter_context(evidence._lock)
-        for owner, evidence, table, flat in wants:
-            question, fresh = table.question, flat[~table.known(flat)]
+def _claim(wants: list[_Wanted], requests: list[_Request]) -> list[_Wanted]:
+    """Put in flight what nobody knows or asks, and add it to the requests; return what others are asking."""
+    asker, elsewhere = next(_askers), []
+    begun: dict[tuple[Evidence, str, int, int], list[IntArray]] = {}
+    for owner, evidence, table, flat in wants:
+        question = table.question
+        with evidence._lock:
+            fresh = flat[~table.known(flat)]
             if not len(fresh):
                 continue
-            taken = evidence._in_flight.taken(question, fresh)
-            if taken.any():
-                elsewhere.append(_Wanted(owner, evidence, table, fresh[taken]))
-                fresh = fresh[~taken]
-            before = claimed[evidence, question.key, question.arity]
-            if before:
-                fresh = fresh[~np.isin(fresh, np.concatenate(before))]
+            fresh, taken = evidence._in_flight.claim(question, fresh, asker, table.asked.size)
             if len(fresh):
-                before.append(fresh)
-                asked[owner] += len(fresh)
                 key = (evidence, question.key, question.arity, owner)
-                pending.setdefault(key, (question, []))[1].append(fresh)
-        requests = [
-            _Request(evidence, question, np.concatenate(parts), owner)
-            for (evidence, _, _, owner), (question, parts) in pending.items()
-        ]
-        for evidence, question, flat, _ in requests:
-            evidence._in_flight.begin(question, flat, len(evidence.scene) ** question.arity)
-    return requests, asked, elsewhere
+                if key not in begun:
+                    begun[key] = []
+                    requests.append(_Request(evidence, question, owner, begun[key]))
+                begun[key].append(fresh)
+        if len(taken):
+            elsewhere.append(_Wanted(owner, evidence, table, taken))
+    return elsewhere
 
 
-def _send(oracle: Oracle, requests: list[_Request], asked: list[int], usages: list[Usage]) -> None:
-    """Ask the oracle in one batch, record its answers, share out the cost; nothing stays in flight in any case."""
-    try:
-        scored = [
-            request_of(e.scene, question, unflatten(flat, (len(e.scene),) * question.arity))
-            for e, question, flat, _ in requests
-        ]
-        started = time.perf_counter()
-        answers = scores_of(oracle, scored)
-        elapsed = 1000 * (time.perf_counter() - started)
-        for (evidence, question, flat, _), answer in zip(requests, answers):
-            with evidence._lock:
-                evidence._record(question, flat, answer.logits, answer.bounds)
-    finally:
-        for evidence, question, flat, _ in requests:
-            with evidence._lock:
-                evidence._in_flight.end(question, flat)
-    for request, answer in zip(requests, answers):
-        usages[request.owner].add(answer.cost)
-    total = sum(asked)
-    for k in {id(u): k for k, u in enumerate(usages) if asked[k]}.values():
-        usages[k].oracle_rounds += 1
-    for k, count in enumerate(asked):
-        usages[k].oracle_calls += count
-        usages[k].cache_hits -= count
-        usages[k].oracle_ms += elapsed * count / total
+def _send(oracle: Oracle, requests: list[_Request], usages: list[Usage]) -> None:
+    """Ask the oracle in one batch, record its answers, share out the cost."""
+    places = [np.concatenate(request.parts) for request in requests]
+    scored = [
+        request_of(evidence.scene, question, unflatten(flat, (len(evidence.scene),) * question.arity))
+        for (evidence, question, _, _), flat in zip(requests, places)
+    ]
+    started = time.perf_counter()
+    answers = scores_of(oracle, scored)
+    elapsed = 1000 * (time.perf_counter() - started)
+    asked: dict[int, int] = defaultdict(int)
+    for (evidence, question, owner, _), flat, answer in zip(requests, places, answers):
+        with evidence._lock:
+            evidence._record(question, flat, answer.logits, answer.bounds)
+        asked[owner] += len(flat)
+        usages[owner].add(answer.cost)
+    for usage in {id(usages[owner]): usages[owner] for owner in asked}.values():
+        usage.oracle_rounds += 1
+    total = sum(asked.values())
+    for owner, count in asked.items():
+        usages[owner].oracle_calls += count
+        usages[owner].cache_hits -= count
+        usages[owner].oracle_ms += elapsed * count / total

@@ -65,9 +65,7 @@ class Table:
             return np.zeros(min(len(tuples), 1), dtype=np.int64)
         if tuples.ndim != 2 or tuples.shape[1] != arity:
             raise IndexError(f"cells of shape {tuples.shape}; expected (M, {arity}) for '{self.question.text}'")
-        if not len(tuples):
-            return np.zeros(0, dtype=np.int64)
-        if tuples.min() < 0 or tuples.max() >= n:
+        if np.count_nonzero((tuples < 0) | (tuples >= n)):
             raise IndexError(f"a cell of '{self.question.text}' names an object outside 0 … {n - 1}")
         if arity == 1:
             return unique(tuples[:, 0])

@@ -167,7 +167,7 @@ class Asker:
         self.usage.cache_hits = hits
         for atom, tuples in choices:
             logits = self.known.table(atom).logits[tuple(tuples.T)]
-            taught = atom.predicate, int((logits > 0).sum()), int((~np.isnan(logits)).sum())
+            taught = atom.predicate, int(np.count_nonzero(logits > 0)), int(np.count_nonzero(logits == logits))
             self.context.estimates.learn(*taught)
             made.learned.append(taught)
         return bool(choices)

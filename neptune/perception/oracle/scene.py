@@ -66,6 +66,7 @@ class SceneOracle:
         if not 0.5 < confidence <= 1.0:
             raise ConfigError(f"confidence is {confidence}", where="oracle 'scene'", expected="a number in (0.5, 1]")
         self.noise, self.seed, self.confidence = float(noise), seed, float(confidence)
+        self._no, self._yes = _logits(np.array([1.0 - self.confidence, self.confidence]))
         declared = vocabulary is not None and vocabulary.sorts and vocabulary.name != "clevr"
         self.world = World(vocabulary) if vocabulary is not None and declared else None
 
@@ -99,15 +100,20 @@ class SceneOracle:
     def _score(self, request: ScoreRequest) -> Scores:
         scene, question = request.scene, request.question
         truth, symmetric = _truth(scene, question, request.objects, self.world)
+        if not self.noise:
+            return Scores.of(np.where(truth, self._yes, self._no))
+        shown = scene.true_object[request.objects]
+        objects = np.where(shown >= 0, shown, len(_annotation(scene)) + request.objects)
+        objects = np.sort(objects, axis=1) if symmetric else objects
+        key = key_of("scene", self.seed, scene.name, question.text)
         probability = np.where(truth, self.confidence, 1.0 - self.confidence)
-        if self.noise:
-            shown = scene.true_object[request.objects]
-            objects = np.where(shown >= 0, shown, len(_annotation(scene)) + request.objects)
-            objects = np.sort(objects, axis=1) if symmetric else objects
-            key = key_of("scene", self.seed, scene.name, question.text)
-            probability = probability + self.noise * normal(key, objects)
-        probability = np.clip(probability, CLAMP, 1.0 - CLAMP)
-        return Scores.of(np.log(probability / (1.0 - probability)))
+        return Scores.of(_logits(probability + self.noise * normal(key, objects)))
+
+
+def _logits(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logits of probabilities, which are clamped."""
+    clamped = np.clip(probability, CLAMP, 1.0 - CLAMP)
+    return np.asarray(np.log(clamped / (1.0 - clamped)))
 
 
 def _truth(scene: Scene, question: Question, objects: IntArray, world: World | None) -> tuple[NDArray[np.bool_], bool]:
@@ -125,27 +131,28 @@ def _truth(scene: Scene, question: Question, objects: IntArray, world: World | N
         return seen & _on_side(scene, side, objects[:, 0]), False
     concepts = concepts_of(question)
     truth = seen.copy()
-    at = np.where(shown < 0, 0, shown)
     for concept in concepts:
         if len(annotation):
-            truth &= _holds(annotation, concept, at)
+            truth &= _holds(annotation, concept, shown)
     if question.arity == 2:
         truth &= objects[:, 0] != objects[:, 1]
     return np.asarray(truth), all(concept.kind == "same" for concept in concepts)
 
 
 def _holds(annotation: Annotation, concept: Concept, at: IntArray) -> NDArray[np.bool_]:
-    """Return whether a concept holds of annotated objects `at` ``(M, arity)``: shape ``(M,)``."""
+    """Return whether a concept holds of annotated objects `at` ``(M, arity)``: shape ``(M,)``. Of -1, which is none,
+    it says anything."""
     if concept.kind == "object":
         return np.ones(len(at), dtype=np.bool_)
     if concept.kind == "relation":
         if concept.name not in annotation.relations:
             raise _unknown(concept.name, annotation.relations)
         return annotation.relations[concept.name][at[:, 0], at[:, 1]]
-    values = np.array(_values(annotation, concept.attribute))
+    values = _values(annotation, concept.attribute)
     if concept.kind == "same":
-        return np.asarray(values[at[:, 0]] == values[at[:, 1]])
-    return np.asarray(values[at[:, 0]] == concept.name)
+        told = np.array(values)
+        return np.asarray(told[at[:, 0]] == told[at[:, 1]])
+    return np.array([value == concept.name for value in values])[at[:, 0]]
 
 
 def _values(annotation: Annotation, attribute: str) -> tuple[str, ...]:
