@@ -171,10 +171,12 @@ class Scores:
     @staticmethod
     def of_cells(cells: Sequence[tuple[float, ...]], cost: Cost | None = None) -> Scores:
         """Return the scores of M cells, each of which is ``(logit, mass)`` or ``(logit, mass, lower, upper)``."""
-        rows = [(*cell, -np.inf, np.inf)[:4] for cell in cells]
-        logits, mass, low, high = np.array(rows, dtype=np.float32).reshape(-1, 4).T.copy()
-        known = bool((np.isfinite(low) | np.isfinite(high)).any())
-        return Scores(logits, mass, cost, np.stack([low, high], 1) if known else None)
+        logits, mass = np.array([cell[:2] for cell in cells], dtype=np.float32).reshape(-1, 2).T.copy()
+        bounds = None
+        if any(len(cell) > 2 for cell in cells):
+            ends = np.array([cell[2:] or (-np.inf, np.inf) for cell in cells], dtype=np.float32)
+            bounds = ends if np.isfinite(ends).any() else None
+        return Scores(logits, mass, cost, bounds)
 
     def cells(self) -> list[tuple[float, ...]]:
         """Return the M cells, as :meth:`of_cells` takes them."""

@@ -3,8 +3,7 @@ error that names the oracle and the question."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from dsl.errors import ProgramError
 from neptune.errors import NeptuneError, OracleError
 from neptune.scene import Scene
 from neptune.scene.domain import Domain
-from neptune.scene.types import FloatArray, Oracle, QueryRequest, Question, ScoreRequest, Scores, domain_of
+from neptune.scene.types import FloatArray, Oracle, QueryRequest, ScoreRequest, Scores, domain_of
 
 MAX_LOGIT = 50.0
 """Infinite logits are clamped to ± this."""
@@ -27,7 +26,7 @@ def scores_of(oracle: Oracle, requests: Sequence[ScoreRequest]) -> list[Scores]:
     OracleError
         If the oracle fails, or its answer is not of the form that its protocol says.
     """
-    with _failures(oracle, [r.question for r in requests]):
+    with _Failures(oracle, requests):
         answers = oracle.score(requests)
     if not isinstance(answers, list | tuple):
         raise _wrong(oracle, "", "a list of Scores", _kind(answers))
@@ -72,7 +71,7 @@ def texts_of(oracle: Oracle, request: QueryRequest) -> list[str | None]:
         If the oracle fails, or its answer is not of the form that its protocol says.
     """
     text, count = request.question.text, len(request.objects)
-    with _failures(oracle, [request.question]):
+    with _Failures(oracle, [request]):
         answers = oracle.query([request])
     if not isinstance(answers, list | tuple):
         raise _wrong(oracle, text, "a list of lists of texts", _kind(answers))
@@ -93,7 +92,7 @@ def domain_said(oracle: Oracle, scene: Scene) -> Domain | None:
     OracleError
         If the oracle fails, or says something else.
     """
-    with _failures(oracle, []):
+    with _Failures(oracle, []):
         found = domain_of(oracle, scene)
     if found is not None and not isinstance(found, Domain):
         raise _wrong(oracle, "", "a Domain, or None", _kind(found))
@@ -105,18 +104,23 @@ def name_of(oracle: Oracle) -> str:
     return str(getattr(oracle, "name", type(oracle).__name__))
 
 
-@contextmanager
-def _failures(oracle: Oracle, questions: Sequence[Question]) -> Iterator[None]:
-    """Turn whatever an oracle raises by mistake into an error that names it; what is an error of ours passes."""
-    try:
-        yield
-    except (NeptuneError, ProgramError, MemoryError):
-        raise
-    except Exception as error:
+class _Failures:
+    """Turns whatever an oracle raises by mistake into an error that names it; what is an error of ours passes."""
+
+    def __init__(self, oracle: Oracle, requests: Sequence[ScoreRequest | QueryRequest]) -> None:
+        self.oracle, self.requests = oracle, requests
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, NeptuneError | ProgramError | MemoryError):
+            return
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        texts = {request.question.text for request in self.requests}
         raise OracleError(
-            f"The oracle '{name_of(oracle)}' failed with {' '.join(said.split())[:300]}",
-            where=f"question '{questions[0].text}'" if len({q.text for q in questions}) == 1 else "",
+            f"The oracle '{name_of(self.oracle)}' failed with {' '.join(said.split())[:300]}",
+            where=f"question '{texts.pop()}'" if len(texts) == 1 else "",
             hint=_ADAPTER,
         ) from error
 

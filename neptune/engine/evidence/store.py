@@ -121,10 +121,11 @@ class Evidence:
 
     def agrees(self, looked_at: LookedAt) -> bool:
         """Tell whether of all that was looked at elsewhere the same has been asked here."""
-        return all(
-            self.table(question, symmetric).asked.tobytes() == asked
-            for (_, _, symmetric), (question, asked) in looked_at.items()
-        )
+        for key, (question, asked) in looked_at.items():
+            table = self._tables.get(key) or self.table(question, key[2])
+            if table.asked.tobytes() != asked:
+                return False
+        return True
 
     def tables(self) -> list[Table]:
         """Return the tables of all questions that were asked, or could be: what is known so far."""

@@ -65,7 +65,7 @@ class Table:
             return np.zeros(min(len(tuples), 1), dtype=np.int64)
         if tuples.ndim != 2 or tuples.shape[1] != arity:
             raise IndexError(f"cells of shape {tuples.shape}; expected (M, {arity}) for '{self.question.text}'")
-        if np.count_nonzero((tuples < 0) | (tuples >= n)):
+        if np.count_nonzero(tuples.view(np.uint64) >= n):  # there are no negative numbers: these are beyond any n
             raise IndexError(f"a cell of '{self.question.text}' names an object outside 0 … {n - 1}")
         if arity == 1:
             return unique(tuples[:, 0])

@@ -17,10 +17,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
 from dsl.plan import Node
-from neptune.answer import Answer, Usage
+from neptune.answer import Answer
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.kept import EvidenceKept
 from neptune.engine.evidence.store import Evidence, LookedAt, Want
@@ -79,17 +80,12 @@ class Trial:
         then = Remembered(evidence.scene, context.logic, context.estimates)
         if not still_chosen(self.asked, schedule, then, context.estimates):
             return None
-        answer, decided = self.found
-        usage, paid = answer.usage, Usage()
-        evidence.ask(context.oracle, self.wants, paid)
-        paid.oracle_calls, paid.oracle_rounds, paid.cache_hits = (
-            usage.oracle_calls,
-            usage.oracle_rounds,
-            usage.cache_hits,
-        )
-        paid.oracle_ms += 1000 * self.asking
-        paid.plan_ms, paid.execute_ms, paid.peak_cells = usage.plan_ms, usage.execute_ms, usage.peak_cells
-        return replace(answer, usage=paid), decided
+        usage = self.found[0].usage
+        counts = usage.oracle_calls, usage.oracle_rounds, usage.cache_hits
+        usage.oracle_ms = 1000 * self.asking
+        evidence.ask(context.oracle, self.wants, usage)  # whatever it cost is told here: the trial was told no costs
+        usage.oracle_calls, usage.oracle_rounds, usage.cache_hits = counts
+        return self.found
 
 
 class _Lane(threading.Thread):
@@ -103,8 +99,8 @@ class _Lane(threading.Thread):
         self._shadow = evidence.copy()
         self._context = replace(context, oracle=self, kept=EvidenceKept.only(self._shadow))
         self._scene, self._trials = evidence.scene, trials
-        self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
-        self._told: list[Scores] | None = None
+        self._told: SimpleQueue[list[Scores] | None] = SimpleQueue()
+        self._asked: SimpleQueue[Sequence[ScoreRequest] | None] = SimpleQueue()
         self._closed = False
         self.wanted: Sequence[ScoreRequest] | None = None
         self.start()
@@ -116,9 +112,8 @@ class _Lane(threading.Thread):
 
     def on(self, told: list[Scores] | None = None) -> None:
         """Go on with what was told, up to the next request (`wanted`) or, of all trials, to the end."""
-        self._told, self.wanted = told, None
-        self._go.release()
-        self._back.acquire()
+        self._told.put(told)
+        self.wanted = self._asked.get()
 
     def close(self) -> None:
         """Try out no more."""
@@ -128,7 +123,7 @@ class _Lane(threading.Thread):
     def run(self) -> None:
         """Try out the questions; whatever goes wrong with one is said when it is answered."""
         while not self._closed:
-            self._go.acquire()
+            self._told.get()
             while self._trials and not self._closed:
                 trial = self._trials[0]
                 with suppress(Exception):
@@ -136,8 +131,7 @@ class _Lane(threading.Thread):
                 if not self._closed:
                     trial.over = True
                     self._trials.popleft()
-            self.wanted = None
-            self._back.release()
+            self._asked.put(None)
 
     def _try(self, trial: Trial) -> None:
         from neptune.engine.session.answers import is_over_regions, run_program
@@ -154,12 +148,11 @@ class _Lane(threading.Thread):
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
         """Ask, and wait to be told."""
-        self.wanted = requests
-        self._back.release()
-        self._go.acquire()
-        if self._told is None:
+        self._asked.put(requests)
+        told = self._told.get()
+        if told is None:
             raise InterruptedError("no further")
-        return self._told
+        return told
 
     def query(self, requests: Sequence[QueryRequest]) -> list[list[str | None]]:
         """Open questions are not asked ahead."""
