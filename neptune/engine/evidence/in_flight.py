@@ -24,48 +24,34 @@ class InFlight:
 
     def __init__(self, lock: threading.RLock) -> None:
         self._changed = threading.Condition(lock)
-        self._askers: dict[tuple[str, int], IntArray] = {}
-        """Of questions of which anything is in flight: for each cell of the table the number of who asks it, or 0."""
+        self._parts: dict[tuple[str, int], list[IntArray]] = {}
+        """By question what is in flight, in parts that have nothing in common."""
 
-    def claim(self, question: Question, flat: IntArray, asker: int, size: int) -> tuple[IntArray, IntArray]:
-        """Put in flight what nobody asks.
-
-        Parameters
-        ----------
-        question, flat
-            What is wanted, each once.
-        asker
-            A number > 0 that nobody else has.
-        size
-            That of the question's table.
-
-        Returns
-        -------
-        tuple
-            What is in flight for the asker now and was not before, and what others are asking.
-        """
+    def begin(self, question: Question, flat: IntArray) -> tuple[IntArray, IntArray]:
+        """Put in flight what is not yet: return this, a part, and what is in flight already."""
         key = (question.key, question.arity)
-        askers = self._askers.get(key)
-        if askers is None:
-            askers = self._askers[key] = np.zeros(size, dtype=np.int64)
-            others = flat[:0]
+        parts = self._parts.get(key)
+        if parts is None:
+            self._parts[key] = [flat]
+            return flat, flat[:0]
+        taken = np.isin(flat, np.concatenate(parts))
+        fresh = flat[~taken]
+        if len(fresh):
+            parts.append(fresh)
+        return fresh, flat[taken]
+
+    def end(self, question: Question, part: IntArray) -> None:
+        """Give a part back, answered or not, and wake who waits for it."""
+        key = (question.key, question.arity)
+        parts = [other for other in self._parts[key] if other is not part]
+        if parts:
+            self._parts[key] = parts
         else:
-            asked_by = askers[flat]
-            others, flat = flat[(asked_by != 0) & (asked_by != asker)], flat[asked_by == 0]
-        askers[flat] = asker
-        return flat, others
-
-    def end(self, question: Question, flat: IntArray) -> None:
-        """Give them back, answered or not, and wake who waits for them."""
-        key = (question.key, question.arity)
-        askers = self._askers[key]
-        askers[flat] = 0
-        if not np.count_nonzero(askers):
-            del self._askers[key]
+            del self._parts[key]
         self._changed.notify_all()
 
     def wait(self, question: Question, flat: IntArray) -> None:
-        """Return when nobody is asking any of them."""
+        """Return when none of them is in flight."""
         key = (question.key, question.arity)
         with self._changed:
-            self._changed.wait_for(lambda: key not in self._askers or not self._askers[key][flat].any())
+            self._changed.wait_for(lambda: not any(np.isin(flat, part).any() for part in self._parts.get(key, ())))

@@ -56,7 +56,7 @@ def _numbers(oracle: Oracle, text: str, given: object, what: str) -> FloatArray:
     try:
         found = np.asarray(given)
         if found.dtype.kind in "fiub":
-            return found.astype(np.float32)
+            return found.astype(np.float32, copy=False)
     except (TypeError, ValueError, RuntimeError):
         pass
     raise _wrong(oracle, text, f"{what}: an array of numbers", _kind(given))

@@ -9,7 +9,6 @@ asked.
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import defaultdict
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from neptune.answer import Usage
 from neptune.engine.evidence.box_relations import holds
 from neptune.engine.evidence.in_flight import InFlight
-from neptune.engine.evidence.indexing import all_flat, unflatten
+from neptune.engine.evidence.indexing import all_flat
 from neptune.engine.evidence.replies import domain_said, scores_of, texts_of
 from neptune.engine.evidence.tables import Table
 from neptune.errors import OracleError
@@ -39,8 +38,6 @@ all."""
 
 LookedAt: TypeAlias = dict[tuple[str, int, bool], tuple[Question, bytes]]
 """By a table's key its question, and which of its ground atoms had been asked."""
-
-_askers = itertools.count(1)
 
 
 class Evidence:
@@ -235,11 +232,11 @@ class _Wanted(NamedTuple):
 
 
 class _Request(NamedTuple):
-    """What is asked now of one question about one scene, for the `owner` th: arrays of flat indices."""
+    """What is asked now of one question about one scene, for the `owner` th: parts, as flat indices into its table."""
 
-    evidence: Evidence
-    question: Question
     owner: int
+    evidence: Evidence
+    table: Table
     parts: list[IntArray]
 
 
@@ -287,11 +284,11 @@ def ask_many(oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], 
             if requests:
                 _send(oracle, requests, usages)
         finally:
-            for evidence, question, _, parts in requests:
+            for _, evidence, table, parts in requests:
                 with evidence._lock:
-                    for flat in parts:
-                        evidence._in_flight.end(question, flat)
-        # What other threads were asking is known now, unless they failed: then it is asked here.
+                    for part in parts:
+                        evidence._in_flight.end(table.question, part)
+        # What was in flight already is known now, unless another thread failed: then it is asked here.
         for want in elsewhere:
             want.evidence._in_flight.wait(want.table.question, want.flat)
         open_wants = elsewhere
@@ -300,22 +297,23 @@ def ask_many(oracle: Oracle, wanted: Sequence[tuple[Evidence, Iterable[Want]]], 
 
 
 def _claim(wants: list[_Wanted], requests: list[_Request]) -> list[_Wanted]:
-    """Put in flight what nobody knows or asks, and add it to the requests; return what others are asking."""
-    asker, elsewhere = next(_askers), []
-    begun: dict[tuple[Evidence, str, int, int], list[IntArray]] = {}
+    """Put in flight what is neither known nor in flight, and add it to the requests; return what is in flight."""
+    elsewhere = []
+    begun: dict[tuple[Evidence, str, int, int], _Request] = {}
     for owner, evidence, table, flat in wants:
         question = table.question
         with evidence._lock:
             fresh = flat[~table.known(flat)]
             if not len(fresh):
                 continue
-            fresh, taken = evidence._in_flight.claim(question, fresh, asker, table.asked.size)
-            if len(fresh):
+            part, taken = evidence._in_flight.begin(question, fresh)
+            if len(part):
                 key = (evidence, question.key, question.arity, owner)
-                if key not in begun:
-                    begun[key] = []
-                    requests.append(_Request(evidence, question, owner, begun[key]))
-                begun[key].append(fresh)
+                request = begun.get(key)
+                if request is None:
+                    request = begun[key] = _Request(owner, evidence, table, [])
+                    requests.append(request)
+                request.parts.append(part)
         if len(taken):
             elsewhere.append(_Wanted(owner, evidence, table, taken))
     return elsewhere
@@ -325,16 +323,16 @@ def _send(oracle: Oracle, requests: list[_Request], usages: list[Usage]) -> None
     """Ask the oracle in one batch, record its answers, share out the cost."""
     places = [np.concatenate(request.parts) for request in requests]
     scored = [
-        request_of(evidence.scene, question, unflatten(flat, (len(evidence.scene),) * question.arity))
-        for (evidence, question, _, _), flat in zip(requests, places)
+        request_of(evidence.scene, table.question, table.tuples(flat))
+        for (_, evidence, table, _), flat in zip(requests, places)
     ]
     started = time.perf_counter()
     answers = scores_of(oracle, scored)
     elapsed = 1000 * (time.perf_counter() - started)
     asked: dict[int, int] = defaultdict(int)
-    for (evidence, question, owner, _), flat, answer in zip(requests, places, answers):
+    for (owner, evidence, table, _), flat, answer in zip(requests, places, answers):
         with evidence._lock:
-            evidence._record(question, flat, answer.logits, answer.bounds)
+            evidence._record(table.question, flat, answer.logits, answer.bounds)
         asked[owner] += len(flat)
         usages[owner].add(answer.cost)
     for usage in {id(usages[owner]): usages[owner] for owner in asked}.values():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dsl.errors import LimitError
-from dsl.plan import Atom, Node
+from dsl.plan import Atom, Node, Predicate
 from neptune.algebra.convert import as_float
 from neptune.answer import Usage
 from neptune.engine.context import RunContext, Schedule
@@ -155,8 +155,14 @@ class Asker:
         return limit - asked if budget is None else min(limit - asked, max(budget - asked, 0))
 
     def wants(self, decisions: Iterable[Decision]) -> list[Want]:
-        """Return all that decisions asked for."""
-        return self._wants(choice for decision in decisions for made in decision.rounds for choice in made.asked)
+        """Return all that decisions asked for, each question once."""
+        asked: dict[Predicate, list[IntArray]] = {}
+        for decision in decisions:
+            for made in decision.rounds:
+                for atom, tuples in made.asked:
+                    asked.setdefault(atom.predicate, []).append(tuples)
+        question = self.context.wording.question
+        return [(question(p), p.symmetric, np.concatenate(parts)) for p, parts in asked.items()]
 
     def _ask(self, made: Round, state: State) -> bool:
         """Ask as much of a round's choices as may be, and learn from the answers; tell whether there was any."""

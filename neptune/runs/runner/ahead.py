@@ -97,7 +97,8 @@ class _Lane(threading.Thread):
     def __init__(self, context: RunContext, evidence: Evidence, trials: deque[Trial]) -> None:
         super().__init__(name="ahead", daemon=True)
         self._shadow = evidence.copy()
-        self._context = replace(context, oracle=self, kept=EvidenceKept.only(self._shadow))
+        self._runs: list[Session] = []
+        self._context = replace(context, oracle=self, kept=EvidenceKept.only(self._shadow), watch=self._runs.append)
         self._scene, self._trials = evidence.scene, trials
         self._told: SimpleQueue[list[Scores] | None] = SimpleQueue()
         self._asked: SimpleQueue[Sequence[ScoreRequest] | None] = SimpleQueue()
@@ -137,10 +138,10 @@ class _Lane(threading.Thread):
         from neptune.engine.session.answers import is_over_regions, run_program
 
         self._shadow.looked_at = trial.looked_at
-        runs: list[Session] = []
-        context = replace(self._context.under(trial.policy), watch=runs.append)
+        self._runs.clear()
+        context = self._context.under(trial.policy)
         answer = run_program(context, trial.program, self._scene)
-        (run,) = runs
+        (run,) = self._runs
         asked = run.asker.journal
         # What a program over regions comes to hangs on what its sample gives it.
         if asked is not None and not is_over_regions(context, trial.program, len(self._scene)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,7 @@ import pytest
 
 from neptune.answer import Usage
 from neptune.engine.evidence.indexing import off_diagonal
-from neptune.engine.evidence.store import Evidence, ask_many
+from neptune.engine.evidence.store import Evidence, Want, ask_many
 from neptune.engine.evidence.tables import Table
 from neptune.errors import OracleError
 from neptune.scene import Scene
@@ -237,3 +238,37 @@ def test_cells_of_a_thread_that_fails_are_asked_by_those_who_wait() -> None:
     assert sum(isinstance(e, OracleError) for e in failed) == 1
     assert evidence.table(LEFT).asked.sum() == 30
     assert sum(u.oracle_calls for u, e in zip(usages, failed, strict=True) if e is None) == 30
+
+
+class Failing(Counter):
+    """Takes its time; the calls of some numbers fail."""
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        time.sleep(0.001)
+        if len(self.batches) in (3, 7):
+            self.batches.append([])
+            raise OracleError("no answer")
+        return super().score(requests)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_threads_that_ask_about_the_same_scenes_in_any_order_ask_each_cell_once(seed: int) -> None:
+    scenes, oracle, rng = [Evidence(Scene.synthetic(n)) for n in (5, 6, 7)], Failing(), np.random.default_rng(seed)
+
+    def batch() -> list[tuple[Evidence, list[Want]]]:
+        found = []
+        for k in rng.permutation(3):
+            rows = rng.integers(0, len(scenes[k].scene), (8, 2))  # some of them twice, some of one object twice
+            wants = [(LEFT, False, rows), (SAME, True, rows), (SAME, False, rows[:3]), (RED, False, rows[:, :1])]
+            found.append((scenes[k], wants))
+        return found
+
+    usages = [Usage() for _ in range(24)]
+    with ThreadPoolExecutor(6) as pool:
+        done = [pool.submit(ask_many, oracle, batch(), usage) for usage in usages]
+        failed = [future.exception(timeout=30) for future in done]
+    assert all(error is None or isinstance(error, OracleError) for error in failed)
+    asked = sum(int(e.table(q).asked.sum()) for e in scenes for q in (LEFT, SAME, RED))
+    assert sum(len(cells) for sent in oracle.batches for _, cells in sent) == asked
+    assert sum(usage.oracle_calls for usage in usages) == asked
+    assert not any(e._in_flight._parts for e in scenes)
