@@ -193,8 +193,9 @@ class Executor:
         """Return the bounds of a formula as arrays, carrier values (or `chances`, probabilities) over its sorted free
         variables; of a description or a count those of its body, the axis of its variable last."""
         self._refresh()
-        if self.by_node._ends is not None:
-            return self.by_node._ends.read(node, chances)
+        ends = self.by_node._ends
+        if ends is not None:
+            return ends.read(node, chances)
         if isinstance(node, Description | Count):
             interval, order = self.over(node), (*sorted(node.free), node.var)
         else:
@@ -206,9 +207,8 @@ class Executor:
     def ends_of(self, formulas: Sequence[Node]) -> list[Ends]:
         """Return the bounds of several formulas, as of each."""
         self._refresh()
-        if self.by_node._ends is not None:
-            self.by_node._ends.weigh_together(formulas)
-        return [self.ends(node) for node in formulas]
+        ends = self.by_node._ends
+        return [self.ends(node) for node in formulas] if ends is None else ends.read_all(tuple(formulas))
 
     def over(self, node: Description | Count) -> Interval:
         """Return the body of a description or count, with an axis for its variable even where it is vacuous."""

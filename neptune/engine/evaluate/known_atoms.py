@@ -12,7 +12,8 @@ from dsl.plan import Atom, Predicate, make
 from neptune.algebra.arrays import Array, ArrayLogic
 from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.ends.arithmetic import Ends, ends_in, unasked
+from neptune.engine.evaluate.ends.arithmetic import Ends, ends_in, unasked, unasked_rows
+from neptune.engine.evaluate.ends.axes import some
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.store import Evidence
 from neptune.engine.evidence.tables import Table
@@ -95,12 +96,12 @@ class KnownAtoms:
         if len(atom.terms) > len(atom.free):
             logits = logits[tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])]
         missing = np.isnan(logits)
-        rows = logits[None].copy()
-        if b"\1" in missing.tobytes():
-            never = unasked(self._objects, atom.terms)[0][0]
-            rows = np.array((np.where(missing, never, logits), np.where(missing, -never, logits)))
-            if not (len(atom.terms) < 2 or b"\1" in (rows[0] != rows[1]).tobytes()):
-                rows = rows[:1]
+        if some(missing):
+            rows = np.where(missing, unasked_rows(self._objects, atom.terms), logits)
+            if len(atom.terms) > 1 and not some(rows[0] != rows[-1]):
+                rows = rows[:1]  # nothing but pairs of one object with itself
+        else:
+            rows = logits[None].copy()
         rows.flags.writeable = False
         return rows
 

@@ -20,6 +20,9 @@ from neptune.scene.types import IntArray
 Ends = tuple[Array, Array]
 """Lower and upper bounds; the same array twice where the values are known."""
 
+LEAST_WEIGHT = 1e-290
+"""No object's weight in a description is less: of weights that are lost there is no mean."""
+
 
 def ends_in(rows: Array) -> Ends:
     """Return bounds off one array, ``(2, …)``, or ``(1, …)`` where the values are known."""
@@ -72,17 +75,19 @@ def expectation_ends(fits: Ends, said: Ends, tau: float, dtype: DTypeLike = np.f
     else:
         w -= np.maximum.reduce(w[1], axis=-1, keepdims=True)
         w /= tau
-        ends = _fractional_ends(np.exp(w, out=w), said, shape, begins)
+        np.maximum(np.exp(w, out=w), LEAST_WEIGHT, out=w)
+        ends = _fractional_ends(w, said, shape, begins)
     clipped: Array = np.minimum(np.maximum(ends, 0.0, out=ends), 1.0, out=ends).astype(dtype)
     return clipped
 
 
 def _fractional_ends(w: Array, said: Ends, shape: tuple[int, ...], begins: IntArray) -> Array:
     """Return the least of ``Σ w·r / Σ w`` over ``w[0] ≤ w ≤ w[1]``, along the last axis, for r the lower ends of what
-    is said, and the most of it for the upper ends: both in one array. `shape`, `begins`: see :func:`_layout`.
+    is said, and the most of it for the upper ends: both in one array. `shape`, `begins`: see :func:`_layout`; `w` is
+    written to.
 
-    See :func:`neptune.engine.compile.descriptions.fractional_bounds`. The least has the larger weights before some
-    place in the order of r, and the smaller ones from there. The most for r is, but for its sign, the least for −r.
+    See :func:`neptune.engine.compile.descriptions.fractional_bounds`. The least has the larger weights up to some place
+    in the order of r, and the smaller ones from there. The most for r is, but for its sign, the least for −r.
     """
     r = np.empty((2, *shape))
     r[0] = said[0]
@@ -90,19 +95,15 @@ def _fractional_ends(w: Array, said: Ends, shape: tuple[int, ...], begins: IntAr
     at = r.argsort(axis=-1, kind="stable")
     at += begins
     r.sort(axis=-1)
-    # Weights, and weights times r, from each place on (the smaller ones) and up to it (the larger ones): sums alone, as
-    # a difference of them would lose small weights beside a large one.
+    # All smaller weights, and for each place how much larger the larger ones up to it are; and the same times r. Sums
+    # alone, as a difference of them would lose small weights beside a large one.
+    w[1] -= w[0]
     sums = np.empty((2, 2, *r.shape))
     sums[0] = w.reshape(2, -1).take(at, axis=1)
     np.multiply(sums[0], r, out=sums[1])
-    after, upto = sums[:, 0], sums[:, 1]
-    np.add.accumulate(upto, axis=-1, out=upto)
-    np.add.accumulate(after[..., ::-1], axis=-1, out=after[..., ::-1])
-    upto[..., :-1] += after[..., 1:]
-    total, weighted = upto
-    (means := np.empty(r.shape)).fill(np.inf)  # of nothing: never the least
-    np.divide(weighted, total, out=means, where=total > 0)
-    ends: Array = np.minimum.reduce(means, axis=-1)
+    found = np.add.accumulate(sums[:, 1], axis=-1)
+    found += np.add.reduce(sums[:, 0], axis=-1, keepdims=True)
+    ends: Array = np.minimum.reduce(np.divide(found[1], found[0], out=r), axis=-1)
     np.negative(ends[1], out=ends[1, ...])
     return ends
 
@@ -116,16 +117,23 @@ def _layout(weights: tuple[int, ...], said: tuple[int, ...]) -> tuple[tuple[int,
 
 
 @lru_cache(maxsize=1024)
-def unasked(n: int, terms: tuple[Term, ...]) -> tuple[Ends, Ends]:
+def unasked_rows(n: int, terms: tuple[Term, ...]) -> Array:
     """Return bounds of an atom of which nothing has been asked, over its variables in the order of its terms, as logits
-    and as probabilities: a pair of one object with itself is never used, and shown as 0. Read-only."""
+    in one array (:func:`ends_in`): a pair of one object with itself is never used, and shown as 0. Read-only."""
     own = diagonal(n, len(terms))[tuple([t if isinstance(t, int) else slice(None) for t in terms])]
     low = np.where(own, np.float32(0.0), np.float32(-np.inf))
-    ends = low, low if own.all() else np.asarray(-low)
-    chances = logistic(ends[0]), logistic(ends[1])
-    for array in (*ends, *chances):
-        array.flags.writeable = False
-    return ends, chances
+    rows = low[None] if own.all() else np.array((low, -low))
+    rows.flags.writeable = False
+    return rows
+
+
+@lru_cache(maxsize=1024)
+def unasked(n: int, terms: tuple[Term, ...]) -> tuple[Ends, Ends]:
+    """Return the same as logits and as probabilities."""
+    rows = unasked_rows(n, terms)
+    chances = logistic(rows)
+    chances.flags.writeable = False
+    return ends_in(rows), ends_in(chances)
 
 
 @lru_cache(maxsize=1024)

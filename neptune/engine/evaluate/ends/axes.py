@@ -41,6 +41,11 @@ def some(mask: Mask) -> bool:
     return b"\1" in mask.tobytes()
 
 
+def every(mask: Mask) -> bool:
+    """Tell whether all of a mask is true: quicker than ``all``."""
+    return b"\0" not in mask.tobytes()
+
+
 def places(mask: Mask) -> IntArray:
     """Return where a mask is true, in order: ``(M, axes)``."""
     return np.array(mask.nonzero(), dtype=np.int64).T if mask.ndim else np.argwhere(mask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +41,7 @@ from neptune.engine.evaluate.ends.arithmetic import (
 )
 from neptune.engine.evaluate.ends.axes import placing, sorted_axes
 from neptune.engine.evaluate.ends.boxes import dear
+from neptune.engine.evaluate.ends.plans import atoms_under, most_axes, of_one_object
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.tables import Table
 
@@ -109,7 +110,7 @@ class EndRegisters:
         """Drop what depends on tables that were written to."""
         changed = {atom for atom, (table, writes) in self._seen.items() if table.writes != writes}
         if changed:
-            for node in [node for node in self._memo if not changed.isdisjoint(_atoms_under(node))]:
+            for node in [node for node in self._memo if not changed.isdisjoint(atoms_under(node))]:
                 del self._memo[node]
             for atom in changed:
                 del self._seen[atom]
@@ -149,44 +150,43 @@ class EndRegisters:
 
     def over(self, node: Description | Count) -> Ends:
         """Return the ends of the body of a description or count, the axis of its variable last."""
-        return self._turned(node, self.truth(node.body))
+        found = self._memo.get(node)
+        if found is None:
+            found = self._memo[node] = self._turned(node, self.truth(node.body))
+        return found
 
-    def read(self, node: Node, chances: bool) -> Ends:
+    def read(self, node: Node, chances: bool = False) -> Ends:
         """Return the ends of a formula, or of the body of a description or count (:meth:`over`); `chances`: as
         probabilities."""
         found = None if chances else self._memo.get(node)
         if found is not None:
             return found
         if isinstance(node, (Description, Count)):
-            return self._turned(node, self._said(node.body) if chances else self.truth(node.body))
+            return self._turned(node, self._said(node.body)) if chances else self.over(node)
         return self._said(node) if chances else self.truth(node)
 
     def _turned(self, node: Description | Count, ends: Ends) -> Ends:
         return self._wide(ends, sorted_axes(node.body.free), (*sorted_axes(node.free), node.var))
 
-    def weigh_together(self, formulas: Sequence[Node]) -> None:
-        """Compute at once what is said of the object of one description that is not settled: each value of a sort."""
-        alike: dict[Description, list[ExpectationOver]] = {}
-        for node in formulas:
-            if not isinstance(node, ExpectationOver) or node.pick or node.free or node in self._memo:
-                continue
-            if node.var in node.body.free:
-                alike.setdefault(node.description, []).append(node)
-        for description, nodes in alike.items():
-            fits = self.over(description)
-            if len(nodes) < 2 or fits[0] is fits[1]:
+    def read_all(self, formulas: tuple[Node, ...]) -> list[Ends]:
+        """Return the ends of several formulas: what is said of the object of one description that is not settled (each
+        value of a sort) is computed at once."""
+        for description, alike in of_one_object(formulas):
+            nodes = [node for node in alike if node not in self._memo]
+            if len(nodes) < 2 or (fits := self.over(description))[0] is fits[1]:
                 continue
             said = [self._said(node.body) for node in nodes]
-            rows = tuple(np.array([ends[k] for ends in said]) for k in (0, 1))
-            chances = expectation_ends(fits, (rows[0], rows[1]), self._tau)
+            low, high = (np.array([ends[k] for ends in said]) for k in (0, 1))
+            chances = expectation_ends(fits, (low, high), self._tau)
             logits = logit(chances)
             self._spend(len(nodes))
             for k, node in enumerate(nodes):
                 self.probabilities[node], self._memo[node] = ends_in(chances[:, k]), ends_in(logits[:, k])
+        return [self.read(node) for node in formulas]
 
     def peak(self, node: Node) -> int:
         """Return the cells of the largest table that a value took."""
-        cells: int = self._n ** _most_axes(node, frozenset(self.boxed))
+        cells: int = self._n ** most_axes(node, frozenset(self.boxed))
         return cells
 
     def _note(self, atom: Atom) -> None:
@@ -198,7 +198,7 @@ class EndRegisters:
     # --- rules ---
 
     def _unruled(self, node: Node) -> Ends:
-        for atom in _atoms_under(node):
+        for atom in atoms_under(node):
             self._note(atom)
         return self._rest(node)
 
@@ -355,23 +355,6 @@ def _alike(atom: Atom, these: Ends, those: Ends, n: int) -> bool:
         return all(a.tobytes() == b.tobytes() for a, b in zip(these, those, strict=True))
     own = diagonal(n, len(atom.terms))[tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])]
     return not any(b"\1" in ((a != b) & ~own).tobytes() for a, b in zip(these, those, strict=True))
-
-
-@lru_cache(maxsize=4096)
-def _atoms_under(node: Node) -> frozenset[Atom]:
-    """Return the atoms of a formula."""
-    if isinstance(node, Atom):
-        return frozenset((node,))
-    inner = [_atoms_under(child) for child in node.children]
-    return inner[0] if len(inner) == 1 else frozenset[Atom]().union(*inner)
-
-
-@lru_cache(maxsize=4096)
-def _most_axes(node: Node, boxed: frozenset[Node]) -> int:
-    """Return how many variables the largest table of a formula has, but for those in boxes."""
-    own = len(node.free) + isinstance(node, (Description, Count))
-    parts = () if node in boxed else node.children
-    return max([own, *[_most_axes(part, boxed) for part in parts]])
 
 
 @lru_cache(maxsize=4096)
