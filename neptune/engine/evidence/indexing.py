@@ -73,6 +73,7 @@ def unflatten(flat: IntArray, shape: tuple[int, ...]) -> IntArray:
     if len(shape) == 1:
         return flat[:, None]
     rows = np.empty((len(flat), len(shape)), dtype=np.int64)
-    for place in reversed(range(len(shape))):
+    for place in range(len(shape) - 1, 0, -1):
         flat, rows[:, place] = np.divmod(flat, shape[place])
+    rows[:, 0] = flat
     return rows

@@ -96,8 +96,10 @@ class Asker:
             return node
         for atom in atoms_of(node):
             if atom.predicate.boxes is None:
-                table = self.known.table(atom)
-                self.usage.cache_hits += int(table.known(table.normalised(self._tuples(atom))).sum())
+                table, tuples = self.known.table(atom), self._tuples(atom)
+                if table.writes:
+                    known = table.known(table.normalised(tuples))
+                    self.usage.cache_hits += int(np.count_nonzero(known))
         # Soft quantifiers obey no law by which they could be pushed inward.
         pushed = node
         if as_float(self.context.parameters.quantifier_tau) == 0.0:

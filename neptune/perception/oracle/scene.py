@@ -66,7 +66,7 @@ class SceneOracle:
         if not 0.5 < confidence <= 1.0:
             raise ConfigError(f"confidence is {confidence}", where="oracle 'scene'", expected="a number in (0.5, 1]")
         self.noise, self.seed, self.confidence = float(noise), seed, float(confidence)
-        self._no, self._yes = _logits(np.array([1.0 - self.confidence, self.confidence]))
+        self._no, self._yes = _logits(np.array([1.0 - self.confidence, self.confidence])).astype(np.float32)
         declared = vocabulary is not None and vocabulary.sorts and vocabulary.name != "clevr"
         self.world = World(vocabulary) if vocabulary is not None and declared else None
 
