@@ -65,27 +65,6 @@ class Conditions:
         first = state.weigh(_first, possible, shared, live, falsest)
         return [(operand, first == k) for k, (operand, _) in enumerate(possible)]
 
-    def leads_on(self, body: And, live: Mask, exact: bool) -> bool:
-        """Tell whether a conjunction about one object surely has a condition that can be asked about among the objects
-        that are `live`: it is seen at once."""
-        conditions = []
-        for operand in body.operands:
-            plain = operand if exact else said(self.state, operand)
-            if len(plain.free) > 1 or quantified(plain):
-                continue
-            if plain.free != body.free or not _is_one_question(plain):
-                return False
-            conditions.append(plain)
-        open_at = self.state.open(body, exact)
-        if open_at is None or (not exact and self.wait(body, conditions)):
-            return False
-        live = live & open_at
-        for plain in conditions:
-            open_at = self.state.open(plain, exact)
-            if open_at is not None and some(live & open_at & self._askable(plain)):
-                return True
-        return False
-
     def wait(self, node: And, conditions: Iterable[Node]) -> bool:
         """Tell whether the conditions of a conjunction wait until it is known who its relations speak of: that refutes
         more objects than any of them."""
@@ -112,8 +91,8 @@ class Conditions:
 
     def _askable(self, node: Node) -> Mask:
         """Return where some atom of a formula of at most one variable can be asked."""
-        atom = node.body if isinstance(node, Not) else node
-        if isinstance(atom, Atom):
+        atom = question_of(node)
+        if atom is not None:
             return self.state.askable(atom)
         out = np.zeros(shape_of(self.state.sizes, axes(node)), dtype=np.bool_)
         for atom in walk(node):
@@ -143,11 +122,13 @@ def said(state: State, node: Node) -> Node:
 
 
 @lru_cache(maxsize=4096)
-def _is_one_question(node: Node) -> bool:
-    """Tell whether a formula is an atom, perhaps beside identities of objects: where it is open, the atom is."""
+def question_of(node: Node) -> Atom | None:
+    """Return the atom that a formula comes to, if it is one, perhaps denied, perhaps beside identities of objects:
+    where the formula is open, the atom is."""
     operands = node.operands if isinstance(node, And) else (node,)
-    inner = [o.body if isinstance(o, Not) and isinstance(o.body, Same) else o for o in operands]
-    return all(isinstance(o, Atom | Same) for o in inner) and sum(isinstance(o, Atom) for o in inner) == 1
+    inner = [o.body if isinstance(o, Not) else o for o in operands]
+    atoms = [o for o in inner if isinstance(o, Atom)]
+    return atoms[0] if len(atoms) == 1 and all(isinstance(o, Atom | Same) for o in inner) else None
 
 
 @lru_cache(maxsize=4096)

@@ -23,7 +23,7 @@ from dsl.rewrites.all_different import Block
 from neptune.engine.evaluate.ends.axes import Axes, Mask, project, some, spread
 from neptune.engine.schedule.choice import weights
 from neptune.engine.schedule.choice.all_different import MOST_SPLITS, relaxations
-from neptune.engine.schedule.choice.conditions import Conditions, said
+from neptune.engine.schedule.choice.conditions import Conditions, question_of, said
 from neptune.engine.schedule.choice.weights import Later
 from neptune.engine.schedule.state import Floats, Inside, State, axes, block_of, groups_of, over_axes, quantified
 
@@ -149,32 +149,46 @@ class Relevance:
 
     def _connective(self, node: plan.And | plan.Or, mask: Mask, weight: Later, exact: bool) -> None:
         """Operands that speak of the same object (or of none) one at a time, the likeliest to decide first."""
-        have, conjunctive = axes(node), isinstance(node, plan.And)
-        groups: dict[Axes, list[plan.Node]] = {}
-        described = False
+        conditions, others = self._conditions_among(node, exact)
+        for other in others:
+            self._push(other, axes(node), mask, exact, weight)
+        self._of_conditions(node, conditions, mask, weight, exact)
+
+    def _conditions_among(self, node: plan.And | plan.Or, exact: bool) -> tuple[list[plan.Node], list[plan.Node]]:
+        """Return the operands that are conditions on one object, what is said of a known one among them, and the
+        others."""
+        conditions, others = [], []
         for operand, speaks, of_one in _operands(node):
             plain = operand
             if speaks and not exact:
-                described, plain = True, said(self.state, operand)
+                plain = said(self.state, operand)
                 of_one = of_one if plain is operand else len(plain.free) <= 1 and not quantified(plain)
             if of_one:
-                groups.setdefault(axes(plain), []).append(plain)
+                conditions.append(plain)
             else:
-                self._push(operand, have, mask, exact, weight)
-        if not groups:
+                others.append(operand)
+        return conditions, others
+
+    def _of_conditions(
+        self, node: plan.And | plan.Or, conditions: list[plan.Node], mask: Mask, weight: Later, exact: bool
+    ) -> None:
+        if isinstance(node, plan.And) and not exact and conditions and self._conditions.wait(node, conditions):
             return
-        if isinstance(node, plan.And) and described and self._conditions.wait(node, itertools.chain(*groups.values())):
-            return
+        have, conjunctive = axes(node), isinstance(node, plan.And)
+        groups: dict[Axes, list[plan.Node]] = {}
+        for condition in conditions:
+            groups.setdefault(axes(condition), []).append(condition)
         for want, operands in groups.items():
             live = project(mask, have, want)
             chosen = self._conditions.one_each(operands, live, exact, conjunctive)
             if chosen:
                 likely = Later(weights.within, mask, weight, have, want)
                 for operand, where in chosen:
-                    if isinstance(operand, plan.Atom):
-                        self._want(operand, where, likely)
-                    else:
+                    atom = question_of(operand)
+                    if atom is None:
                         self._push(operand, want, where, exact, likely)
+                    else:
+                        self._want(atom, where, likely)
 
     def _quantifier(self, node: plan.Exists | plan.Forall, mask: Mask, weight: Later, exact: bool) -> None:
         state, have, want = self.state, axes(node), axes(node.body)
@@ -300,36 +314,38 @@ class Relevance:
         memo, key, body = self.state.memo, (description, exact, mask.tobytes()), description.body
         leads = memo.get(key)
         if leads is None:  # found out once: descriptions within descriptions would double the work with each
-            if _is_of_literals(body):
-                leads = memo[key] = self._leads_at_last(body, inside, mask, exact)
-                return leads
-            leads = self._leads_at_once(body, inside, mask, exact)
-            if not leads:
-                trial = Relevance(self.state, exact)
-                trial._push(body, inside, mask, exact)
-                trial._drain(first_only=True)
-                leads = bool(trial.wanted)
-            memo[key] = leads
+            leads = memo[key] = self._leads_at_once(body, inside, mask, exact)
+            if leads is not None:
+                return bool(leads)
+            trial = Relevance(self.state, exact)
+            trial._push(body, inside, mask, exact)
+            trial._drain(first_only=True)
+            leads = memo[key] = bool(trial.wanted)
         if leads:
             self._push(body, inside, mask, exact)
         return bool(leads)
 
-    def _leads_at_last(self, body: plan.Node, inside: Axes, mask: Mask, exact: bool) -> bool:
-        """Make a body of literals relevant, which leads to ground atoms without further ado; tell whether there are
-        any."""
+    def _leads_at_once(self, body: plan.Node, inside: Axes, mask: Mask, exact: bool) -> bool | None:
+        """Make a body relevant that has conditions of its own which can be asked about, and tell that it has; ``None``:
+        it may still lead on."""
+        conditions, others = [body], list[plan.Node]()
+        if isinstance(body, plan.And | plan.Or):
+            conditions, others = self._conditions_among(body, exact)
+        if len(body.free) > 1 or any(c.free != body.free or question_of(c) is None for c in conditions):
+            return None
         open_at = self.state.open(body, exact)
         if open_at is None:
             return False
-        among = project(mask, inside, axes(body))
+        want = axes(body)
+        among = project(mask, inside, want)
+        live, weight = among & open_at, Later(weights.likely, among, mask, None, inside, want)
         self._leads = False
-        self._visit(body, among & open_at, Later(weights.likely, among, mask, None, inside, axes(body)), exact)
-        return self._leads
-
-    def _leads_at_once(self, body: plan.Node, inside: Axes, mask: Mask, exact: bool) -> bool:
-        """Tell whether a condition of its own can be asked about in a body that also speaks of others."""
-        if not isinstance(body, plan.And) or len(body.free) != 1:
-            return False
-        return Conditions(self.state).leads_on(body, project(mask, inside, axes(body)), exact)
+        self._of_conditions(body, conditions, live, weight, exact)
+        if not self._leads:
+            return None if others else False
+        for other in others:
+            self._push(other, want, live, exact, weight)
+        return True
 
     def _count(self, node: plan.Count, mask: Mask, weight: Later, exact: bool) -> None:
         low, high = self.state.over(node)
@@ -381,15 +397,6 @@ def _operands(node: plan.And | plan.Or) -> tuple[tuple[plan.Node, bool, bool], .
         return operand, speaks, len(operand.free) <= 1 and not quantified(operand)
 
     return tuple(map(of, node.operands))
-
-
-@lru_cache(maxsize=4096)
-def _is_of_literals(node: plan.Node) -> bool:
-    """Tell whether a formula is a connective of atoms, each perhaps denied, that all speak of its own one variable (or
-    the one atom itself)."""
-    operands = node.operands if isinstance(node, plan.And | plan.Or) else (node,)
-    atoms = (operand.body if isinstance(operand, plan.Not) else operand for operand in operands)
-    return len(node.free) <= 1 and all(isinstance(a, plan.Atom) and a.free == node.free for a in atoms)
 
 
 def _logits(internal: Floats, are_logits: bool) -> Floats:
