@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 from cachetools import LRUCache
@@ -23,6 +25,8 @@ PSEUDO_COUNT = 4.0
 
 SCENES_KEPT = 64
 """Of so many scenes guesses are kept."""
+
+_NOT_GUESSED: Final[Any] = object()
 
 _AXES = {"left": (0, 1.0), "right": (0, -1.0), "behind": (1, 1.0), "front": (1, -1.0)}
 
@@ -47,6 +51,31 @@ def all_tuples(shape: tuple[int, ...]) -> IntArray:
     return np.indices(shape, dtype=np.int64).reshape(len(shape), math.prod(shape)).T
 
 
+@dataclass(slots=True)
+class Frequency:
+    """How often a predicate was true so far.
+
+    Parameters
+    ----------
+    start
+        The guess before anything was seen, in (0, 1).
+    siblings
+        The other values of its sort; none if it is no value.
+    true, asked
+        How often it was true, of how many answers.
+    """
+
+    start: float
+    siblings: tuple[Predicate, ...]
+    true: float = 0.0
+    asked: float = 0.0
+
+    @property
+    def estimate(self) -> float:
+        """The estimated probability that it is true of some objects, in (0, 1)."""
+        return (self.true + PSEUDO_COUNT * self.start) / (self.asked + PSEUDO_COUNT)
+
+
 class Estimates:
     """How often each predicate was true so far, on all scenes that one engine has seen.
 
@@ -60,16 +89,13 @@ class Estimates:
 
     def __init__(self, vocabulary: Vocabulary | None = None, prior: Prior | None = None) -> None:
         self.vocabulary, self.prior = vocabulary, prior
-        self._seen: dict[Predicate, list[float]] = {}
-        self._start: dict[Predicate, float] = {}
-        self._siblings: dict[Predicate, tuple[Predicate, ...]] = {}
+        self._seen: dict[Predicate, Frequency] = {}
         self._everywhere: LRUCache[int, tuple[Scene, dict[Predicate, Floats | None]]] = LRUCache(SCENES_KEPT)
 
     def copy(self) -> Estimates:
         """Return the same estimates, which then learn for themselves."""
         found = Estimates(self.vocabulary, self.prior)
-        found._seen = {predicate: list(seen) for predicate, seen in self._seen.items()}
-        found._start, found._siblings = self._start, self._siblings
+        found._seen = {predicate: replace(seen) for predicate, seen in self._seen.items()}
         return found
 
     def everywhere(self, scene: Scene, predicate: Predicate) -> Floats | None:
@@ -80,40 +106,38 @@ class Estimates:
         kept = self._everywhere.get(id(scene))
         if kept is None or kept[0] is not scene:
             kept = self._everywhere[id(scene)] = (scene, {})
-        if predicate not in kept[1]:
+        found = kept[1].get(predicate, _NOT_GUESSED)
+        if found is _NOT_GUESSED:
             shape = (len(scene),) * predicate.arity
             guessed = self.prior(scene, predicate, all_tuples(shape))
-            kept[1][predicate] = None if guessed is None else np.clip(guessed, 1e-3, 1 - 1e-3).reshape(shape)
-        return kept[1][predicate]
+            found = kept[1][predicate] = None if guessed is None else np.clip(guessed, 1e-3, 1 - 1e-3).reshape(shape)
+        return found
 
     def learn(self, predicate: Predicate, true: int, asked: int) -> None:
         """Add what the oracle said: `true` of `asked` times."""
-        found = self._seen.setdefault(predicate, [0.0, 0.0])
-        found[0] += true
-        found[1] += asked
+        found = self.of(predicate)
+        found.true += true
+        found.asked += asked
+
+    def of(self, predicate: Predicate) -> Frequency:
+        """Return how often the predicate was true; what is learned of it is added there."""
+        found = self._seen.get(predicate)
+        if found is None:
+            siblings = self.siblings(predicate)
+            found = self._seen.setdefault(predicate, Frequency(1.0 / max(len(siblings) + 1, 2), siblings))
+        return found
 
     def frequency(self, predicate: Predicate) -> float:
         """Return the estimated probability that the predicate is true of some objects, in (0, 1)."""
-        true, asked = self._seen.get(predicate, (0.0, 0.0))
-        return (true + PSEUDO_COUNT * self._begin(predicate)) / (asked + PSEUDO_COUNT)
-
-    def _begin(self, predicate: Predicate) -> float:
-        found = self._start.get(predicate)
-        if found is None:
-            found = self._start[predicate] = 1.0 / max(len(self.siblings(predicate)) + 1, 2)
-        return found
+        return self.of(predicate).estimate
 
     def siblings(self, predicate: Predicate) -> tuple[Predicate, ...]:
         """Return the other values of the predicate's sort, as predicates; none if it is no value."""
-        found = self._siblings.get(predicate)
-        if found is None:
-            values: tuple[str, ...] = ()
-            if self.vocabulary is not None and predicate.arity == 1 and predicate.name:
-                sort = self.vocabulary.sort_of_value(predicate.name)
-                values = self.vocabulary.values(sort) if sort else ()
-            found = tuple(Predicate(v, 1) for v in values if v != predicate.name)
-            self._siblings[predicate] = found
-        return found
+        values: tuple[str, ...] = ()
+        if self.vocabulary is not None and predicate.arity == 1 and predicate.name:
+            sort = self.vocabulary.sort_of_value(predicate.name)
+            values = self.vocabulary.values(sort) if sort else ()
+        return tuple(Predicate(v, 1) for v in values if v != predicate.name)
 
     def probabilities(self, scene: Scene, predicate: Predicate, tuples: IntArray) -> Floats:
         """Return estimated probabilities of a predicate at tuples ``(M, arity)``: shape ``(M,)``, in (0, 1)."""

@@ -198,13 +198,14 @@ class State:
         found = self._probabilities.get(atom)
         if found is None:
             whole = self.estimates.everywhere(self.scene, atom.predicate)
+            frequency = self.estimates.of(atom.predicate)
             if whole is None:
-                found = np.full((self.n,) * len(atom.free), self.estimates.frequency(atom.predicate))
+                found = np.full((self.n,) * len(atom.free), frequency.estimate)
             else:
                 index, order = placing(atom.terms)
                 found = whole if index is None else whole[index]
                 found = found if order is None else found.transpose(order)
-            if len(atom.terms) == 1:
+            if frequency.siblings:
                 found = self._given_siblings(atom, found)
             self._probabilities[atom] = found
         return found
@@ -212,8 +213,6 @@ class State:
     def _given_siblings(self, atom: plan.Atom, probability: Floats) -> Floats:
         """Return the probabilities of a value, given what is known of the other values of its sort: a red object is
         not blue."""
-        if not self.estimates.siblings(atom.predicate):
-            return probability
         siblings = self._told_of_siblings(atom)
         if not siblings:
             return np.minimum(np.maximum(probability, 0.0), SURE)
@@ -236,7 +235,7 @@ class State:
             if siblings is None:
                 siblings = self._siblings[atom] = [
                     (sibling, self.table(plan.make(plan.Atom, sibling, atom.terms)))
-                    for sibling in self.estimates.siblings(atom.predicate)
+                    for sibling in self.estimates.of(atom.predicate).siblings
                 ]
             found = self._told[atom] = [(s, _told(t)) for s, t in siblings if t.writes]
         return found
