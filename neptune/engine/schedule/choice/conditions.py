@@ -91,9 +91,9 @@ class Conditions:
 
     def _askable(self, node: Node) -> Mask:
         """Return where some atom of a formula of at most one variable can be asked."""
-        atom = question_of(node)
-        if atom is not None:
-            return self.state.askable(atom)
+        question = question_of(node)
+        if question is not None:
+            return self.state.askable(question)
         out = np.zeros(shape_of(self.state.sizes, axes(node)), dtype=np.bool_)
         for atom in walk(node):
             if isinstance(atom, Atom):

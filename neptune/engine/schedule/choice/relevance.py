@@ -170,17 +170,18 @@ class Relevance:
         return conditions, others
 
     def _of_conditions(
-        self, node: plan.And | plan.Or, conditions: list[plan.Node], mask: Mask, weight: Later, exact: bool
+        self, node: plan.Node, conditions: list[plan.Node], mask: Mask, weight: Later, exact: bool
     ) -> None:
+        """Make conditions of a connective (or one that stands alone) relevant."""
         if isinstance(node, plan.And) and not exact and conditions and self._conditions.wait(node, conditions):
             return
-        have, conjunctive = axes(node), isinstance(node, plan.And)
+        have, falsest = axes(node), not isinstance(node, plan.Or)
         groups: dict[Axes, list[plan.Node]] = {}
         for condition in conditions:
             groups.setdefault(axes(condition), []).append(condition)
         for want, operands in groups.items():
             live = project(mask, have, want)
-            chosen = self._conditions.one_each(operands, live, exact, conjunctive)
+            chosen = self._conditions.one_each(operands, live, exact, falsest)
             if chosen:
                 likely = Later(weights.within, mask, weight, have, want)
                 for operand, where in chosen:
