@@ -106,7 +106,7 @@ class Estimates:
         kept = self._everywhere.get(id(scene))
         if kept is None or kept[0] is not scene:
             kept = self._everywhere[id(scene)] = (scene, {})
-        found = kept[1].get(predicate, _NOT_GUESSED)
+        found: Floats | None = kept[1].get(predicate, _NOT_GUESSED)
         if found is _NOT_GUESSED:
             shape = (len(scene),) * predicate.arity
             guessed = self.prior(scene, predicate, all_tuples(shape))

@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from dsl.plan import And, Atom, ExpectationOver, Node, Not, Predicate, Same, negation, substitute, walk
+from dsl.plan import And, Atom, ExpectationOver, Node, Not, Or, Predicate, Same, negation, substitute, walk
 from neptune.engine.evaluate.ends.axes import Mask, shape_of, some
 from neptune.engine.schedule.state import State, axes, quantified
 from neptune.scene.types import IntArray
@@ -46,6 +46,21 @@ class Conditions:
     def __init__(self, state: State, goal: Node | None = None) -> None:
         self.state = state
         self._roles: Mapping[Predicate, float] = {} if goal is None else _roles(goal)
+
+    def among(self, node: And | Or, exact: bool) -> tuple[list[Node], list[Node]]:
+        """Return the operands of a connective that are conditions on one object (or on none), what is said of a known
+        one as one of them, and the others."""
+        conditions, others = [], []
+        for operand, speaks, of_one in _operands(node):
+            plain = operand
+            if speaks and not exact:
+                plain = said(self.state, operand)
+                of_one = of_one if plain is operand else len(plain.free) <= 1 and not quantified(plain)
+            if of_one:
+                conditions.append(plain)
+            else:
+                others.append(operand)
+        return conditions, others
 
     def one_each(self, operands: Sequence[Node], live: Mask, exact: bool, falsest: bool) -> list[tuple[Node, Mask]]:
         """Return operands, each with where it is the one to ask about, among the objects that are `live`: none that is
@@ -119,6 +134,19 @@ def said(state: State, node: Node) -> Node:
             found = negation(found) if isinstance(node, Not) else found
         state.memo["said", node] = found
     return cast(Node, found)
+
+
+@lru_cache(maxsize=4096)
+def _operands(node: And | Or) -> tuple[tuple[Node, bool, bool], ...]:
+    """Return the operands of a connective, each with whether it says something of a described object (or denies it),
+    and whether it is a condition on one object (or none)."""
+
+    def of(operand: Node) -> tuple[Node, bool, bool]:
+        inner = operand.body if isinstance(operand, Not) else operand
+        speaks = isinstance(inner, ExpectationOver)
+        return operand, speaks, len(operand.free) <= 1 and not quantified(operand)
+
+    return tuple(map(of, node.operands))
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,6 @@ import itertools
 import math
 import operator
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -23,9 +22,9 @@ from dsl.rewrites.all_different import Block
 from neptune.engine.evaluate.ends.axes import Axes, Mask, project, some, spread
 from neptune.engine.schedule.choice import weights
 from neptune.engine.schedule.choice.all_different import MOST_SPLITS, relaxations
-from neptune.engine.schedule.choice.conditions import Conditions, question_of, said
+from neptune.engine.schedule.choice.conditions import Conditions, question_of
 from neptune.engine.schedule.choice.weights import Later
-from neptune.engine.schedule.state import Floats, Inside, State, axes, block_of, groups_of, over_axes, quantified
+from neptune.engine.schedule.state import Floats, Inside, State, axes, block_of, groups_of, over_axes
 
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""
@@ -149,25 +148,10 @@ class Relevance:
 
     def _connective(self, node: plan.And | plan.Or, mask: Mask, weight: Later, exact: bool) -> None:
         """Operands that speak of the same object (or of none) one at a time, the likeliest to decide first."""
-        conditions, others = self._conditions_among(node, exact)
+        conditions, others = self._conditions.among(node, exact)
         for other in others:
             self._push(other, axes(node), mask, exact, weight)
         self._of_conditions(node, conditions, mask, weight, exact)
-
-    def _conditions_among(self, node: plan.And | plan.Or, exact: bool) -> tuple[list[plan.Node], list[plan.Node]]:
-        """Return the operands that are conditions on one object, what is said of a known one among them, and the
-        others."""
-        conditions, others = [], []
-        for operand, speaks, of_one in _operands(node):
-            plain = operand
-            if speaks and not exact:
-                plain = said(self.state, operand)
-                of_one = of_one if plain is operand else len(plain.free) <= 1 and not quantified(plain)
-            if of_one:
-                conditions.append(plain)
-            else:
-                others.append(operand)
-        return conditions, others
 
     def _of_conditions(
         self, node: plan.Node, conditions: list[plan.Node], mask: Mask, weight: Later, exact: bool
@@ -331,7 +315,7 @@ class Relevance:
         it may still lead on."""
         conditions, others = [body], list[plan.Node]()
         if isinstance(body, plan.And | plan.Or):
-            conditions, others = self._conditions_among(body, exact)
+            conditions, others = self._conditions.among(body, exact)
         if len(body.free) > 1 or any(c.free != body.free or question_of(c) is None for c in conditions):
             return None
         open_at = self.state.open(body, exact)
@@ -385,19 +369,6 @@ RULES: dict[type[plan.Node], Callable[[Relevance, Any, Mask, Later, bool], None]
     plan.Description: Relevance._description,
     plan.Describe: Relevance._describe,
 }
-
-
-@lru_cache(maxsize=4096)
-def _operands(node: plan.And | plan.Or) -> tuple[tuple[plan.Node, bool, bool], ...]:
-    """Return the operands of a connective, each with whether it says something of a described object (or denies it),
-    and whether it is a condition on one object (or none)."""
-
-    def of(operand: plan.Node) -> tuple[plan.Node, bool, bool]:
-        inner = operand.body if isinstance(operand, plan.Not) else operand
-        speaks = isinstance(inner, plan.ExpectationOver)
-        return operand, speaks, len(operand.free) <= 1 and not quantified(operand)
-
-    return tuple(map(of, node.operands))
 
 
 def _logits(internal: Floats, are_logits: bool) -> Floats:
