@@ -21,6 +21,9 @@ Term: TypeAlias = str | int
 
 Terms = Annotated[tuple[Term, ...], "terms"]
 
+MOST_SIZE = 10**9
+"""Of larger formulas the size is not told apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -68,13 +71,16 @@ class Node:
         One more than that of its deepest child.
     width
         The number of variables of the largest table that computing it node by node makes.
+    size
+        How many nodes its text has, shared ones each time; at most :data:`MOST_SIZE`.
     """
 
-    __slots__ = ("__weakref__", "children", "depth", "free", "width")
+    __slots__ = ("__weakref__", "children", "depth", "free", "size", "width")
     children: tuple[Node, ...]
     free: frozenset[str]
     depth: int
     width: int
+    size: int
 
     schema: ClassVar[Schema]
     basic: ClassVar[bool] = True
@@ -226,13 +232,14 @@ def make(cls: type[NodeT], *values: Any) -> NodeT:
         _set_depth(node, 1 + (max([child.depth for child in inner]) if inner else 0))
         own = len(node.free if cls.schema.bound is None else node.joint)
         _set_width(node, max([own, *[child.width for child in inner]]))
+        _set_size(node, min(MOST_SIZE, 1 + sum([child.size for child in inner])))
         _table[key] = node
         return node
 
 
 # The slots' own setters: nodes are frozen, and made often.
-_set_children, _set_free, _set_depth, _set_width = (
-    Node.__dict__[name].__set__ for name in ("children", "free", "depth", "width")
+_set_children, _set_free, _set_depth, _set_width, _set_size = (
+    Node.__dict__[name].__set__ for name in ("children", "free", "depth", "width", "size")
 )
 
 

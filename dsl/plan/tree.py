@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from dsl.plan.build import conjunction, disjunction, negation, same
 from dsl.plan.nodes import And, Exists, Forall, Not, Or, Same
-from dsl.plan.schema import Node, Term, make
+from dsl.plan.schema import MOST_SIZE, Node, Term, make
 
 State = TypeVar("State")
 Visit: TypeAlias = Callable[[Node, State], Node]
@@ -32,21 +32,12 @@ def walk(node: Node) -> Iterator[Node]:
 
 def show(node: Node) -> str:
     """Return the formula as text (``∃@0 (cube(@0) ∧ left(@0, @1))``); of a very large one, only how large it is."""
-    size = _written_size(node, {})
-    if size > _SHOWN:
-        return f"a formula of {size if size < 10**9 else 'more than 10⁹'} parts"
+    if node.size > _SHOWN:
+        return f"a formula of {node.size if node.size < MOST_SIZE else 'more than 10⁹'} parts"
     return str(node)
 
 
 _SHOWN = 5_000
-
-
-def _written_size(node: Node, memo: dict[Node, int]) -> int:
-    """Return the number of parts of a formula written out, shared ones each time."""
-    found = memo.get(node)
-    if found is None:
-        found = memo[node] = min(10**9, 1 + sum(_written_size(child, memo) for child in node.children))
-    return found
 
 
 def prefix(node: Node) -> tuple[list[str], Node]:

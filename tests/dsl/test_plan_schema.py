@@ -94,6 +94,7 @@ def test_nodes_are_what_their_fields_say() -> None:
             assert plan.transform(inner, lambda n: n) is inner
             assert inner.depth == 1 + max((c.depth for c in inner.children), default=0)
             assert inner.width == max(len(part.joint) for part in plan.walk(inner))
+            assert inner.size == 1 + sum(c.size for c in inner.children)
 
 
 def test_substitution_and_back_is_the_same_up_to_bound_names() -> None:
