@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dsl.plan import Atom
 from neptune.algebra.late import torch
 from neptune.engine.context import RunContext
+from neptune.engine.evaluate.ends.axes import Mask, some
 from neptune.engine.evaluate.executor import AtomSource
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.evidence.indexing import diagonal
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 class Silent:
@@ -202,6 +202,15 @@ def uncalibrated(context: RunContext) -> bool:
     return context.logic.uses_logits and all(of == plain for of in context.parameters.to_dict()["oracle"].values())
 
 
+class _Seen(NamedTuple):
+    """What has been seen of a table: bounds of its logits, where they are not known, and at how many ground atoms."""
+
+    low: FloatArray
+    high: FloatArray
+    unknown: Mask
+    missing: int
+
+
 class SeenScores:
     """What a run has seen of the scores that some atoms mention, for showing it: as :class:`ScoreVector` and its
     :meth:`~ScoreVector.known`, for scores that are taken as the oracle gave them, and without tensors.
@@ -218,48 +227,51 @@ class SeenScores:
     """
 
     def __init__(self, context: RunContext, evidence: Evidence, atoms: Iterable[Atom]) -> None:
-        self._known, self._objects = KnownAtoms(evidence, context), len(evidence.scene)
-        asked = {atom: self._known.table(atom) for atom in atoms}
-        self._seen = self._looked_at(tuple(dict.fromkeys(asked.values())))
+        known = KnownAtoms(evidence, context)
+        self._logic, self._objects = context.logic, len(evidence.scene)
+        self._tables = {atom: known.table(atom) for atom in atoms}
+        self._seen = self._looked_at(tuple(dict.fromkeys(self._tables.values())))
         self._cells: dict[Atom, tuple[int, int]] = {}
         mentioned: dict[tuple[Table, str], Mask | None] = {}
-        for atom, table in asked.items():
-            unknown, key = self._seen[table][2], (table, atom.predicate.name)
+        for atom, table in self._tables.items():
+            seen, key = self._seen[table], (table, atom.predicate.name)
             if len(atom.free) == len(atom.terms) < 3:
-                cells = len(table.normalised(None))
-                missing = int(np.count_nonzero(unknown)) // (1 + table.symmetric)
+                cells, missing = len(table.normalised(None)), seen.missing
                 mentioned[key] = None
             else:
                 here = self._mentioned(atom, table)
-                cells, missing = int(np.count_nonzero(here)), int(np.count_nonzero(unknown & here))
+                cells, missing = int(np.count_nonzero(here)), int(np.count_nonzero(seen.unknown & here))
                 before = mentioned.get(key, here)
                 mentioned[key] = None if before is None else before | here
             self._cells[atom] = cells, cells - missing
         self.skipped = 0
         for (table, _), within in mentioned.items():
-            unknown = self._seen[table][2]
-            found = np.count_nonzero(unknown) // (1 + table.symmetric)
-            self.skipped += int(found if within is None else np.count_nonzero(unknown & within))
+            seen = self._seen[table]
+            self.skipped += seen.missing if within is None else int(np.count_nonzero(seen.unknown & within))
 
-    def _looked_at(self, tables: Sequence[Table]) -> dict[Table, tuple[FloatArray, FloatArray, Mask]]:
-        """Return bounds of the logits of tables, of all at once, and where they are not known."""
+    def _looked_at(self, tables: Sequence[Table]) -> dict[Table, _Seen]:
+        """Return what has been seen of tables: computed of all at once."""
         if not tables:
             return {}
         raw = np.concatenate([table.logits.reshape(-1) for table in tables])
         with np.errstate(divide="ignore", over="ignore"):
             p = 1.0 / (1.0 + np.exp(-raw.astype(np.float64)))
             logits = np.log(p / (1.0 - p)).astype(np.float32)
-        at, found = 0, []
+        places, at = [], 0
         for table in tables:
+            places.append(here := slice(at, at := at + table.logits.size))
             shape = table.logits.shape
-            found.append((slice(at, at := at + table.logits.size), shape))
             if len(shape) > 1:
                 # A pair of one object with itself is never used: guards decide it. Shown as false.
-                logits[found[-1][0]].reshape(shape)[diagonal(self._objects, len(shape))] = -MAX_LOGIT
+                logits[here].reshape(shape)[diagonal(self._objects, len(shape))] = -MAX_LOGIT
         unknown = np.isnan(logits)
         low, high = (np.where(unknown, np.float32(end), logits) for end in (-np.inf, np.inf))
-        views = [tuple([whole[at].reshape(shape) for whole in (low, high, unknown)]) for at, shape in found]
-        return dict(zip(tables, views, strict=True))  # type: ignore[arg-type]
+        found: dict[Table, _Seen] = {}
+        for table, here in zip(tables, places, strict=True):
+            shape, open_at = table.logits.shape, unknown[here]
+            missing = int(np.count_nonzero(open_at)) // (1 + table.symmetric)
+            found[table] = _Seen(low[here].reshape(shape), high[here].reshape(shape), open_at.reshape(shape), missing)
+        return found
 
     def _mentioned(self, atom: Atom, table: Table) -> Mask:
         """Return where in a table the ground atoms are that an atom speaks of, each once."""
@@ -278,24 +290,25 @@ class SeenScores:
 
     def asked(self, atom: Atom) -> tuple[Question, int, int]:
         """Return the question of one of the atoms, how many ground atoms it speaks of, and how many are known."""
-        return self.table(atom).question, *self._cells[atom]
+        return self._tables[atom].question, *self._cells[atom]
 
     def table(self, atom: Atom) -> Table:
         """Return the table of an atom's question."""
-        return self._known.table(atom)
+        return self._tables[atom]
 
     def __call__(self, atom: Atom) -> Tensor:
         """Return an atom's carrier values over its variables, or their bounds, ``(1 or 2, N, …)``."""
         low, high = self.ends(atom)
-        return torch.from_numpy(np.stack([low] if low is high else [low, high])).to(self._known.context.logic.dtype)
+        return torch.from_numpy(np.stack([low] if low is high else [low, high])).to(self._logic.dtype)
 
     def ends(self, atom: Atom) -> tuple[FloatArray, FloatArray]:
         """Return bounds of an atom's logits over its variables, in the order of its terms."""
-        low, high, unknown = self._seen[self.table(atom)]
-        if len(atom.free) < len(atom.terms):
-            index = tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])
-            low, high, unknown = low[index], high[index], unknown[index]
-        return low, high if b"\1" in unknown.tobytes() else low
+        seen = self._seen[self._tables[atom]]
+        if len(atom.free) == len(atom.terms):
+            return seen.low, seen.high if seen.missing else seen.low
+        index = tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])
+        low = seen.low[index]
+        return low, seen.high[index] if some(seen.unknown[index]) else low
 
 
 class KnownScores:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +24,6 @@ from dsl.plan import (
     Number,
     Or,
     Same,
-    make,
 )
 from neptune.algebra import logic
 from neptune.algebra.arrays import any_logic, logistic, logit
@@ -115,22 +114,21 @@ class EndRegisters:
             for atom in changed:
                 del self._seen[atom]
 
-    def adopt(self, other: EndRegisters, atoms: Iterable[Atom]) -> None:
+    def adopt(self, other: EndRegisters, atoms: Collection[Atom]) -> None:
         """Take over what another computed of the same scene, if it had the same bounds of all atoms; but for pairs of
         one object with itself, which no formula of atoms looks at."""
-        for node in other._memo:
-            searched = isinstance(node, Exists | Forall) and other._searched and search_of(node) is not None
+        if (self._n, self._tau) != (other._n, other._tau):
+            return
+        for node in (*other._memo, *atoms):
+            searched = other._searched and type(node) in (Exists, Forall) and search_of(node) is not None
             if searched or self._n ** len(node.free) > self._cells:
                 return
-        own = {atom: self.truth(atom) for atom in atoms}
-        if (self._n, self._tau) != (other._n, other._tau) or not all(
-            atom not in other._memo or _alike(atom, ends, other._memo[atom], self._n) for atom, ends in own.items()
-        ):
+        own = {atom: self._atom(atom) for atom in atoms}
+        if not all(_alike(atom, ends, other._memo.get(atom, ends), self._n) for atom, ends in own.items()):
             return
-        self._memo, self.probabilities = other._memo | own, dict(other.probabilities)
-        for atom in own:
-            if len(atom.terms) > 1:
-                self._memo.pop(make(Not, atom), None)
+        pairs, taken = {atom for atom in own if len(atom.terms) > 1}, other._memo.items()
+        taken_over = {node: ends for node, ends in taken if type(node) is not Not or node.body not in pairs}
+        self._memo, self.probabilities = taken_over | own, dict(other.probabilities)
 
     def truth(self, node: Node) -> Ends:
         """Return the ends of a formula."""
@@ -352,7 +350,7 @@ def _alike(atom: Atom, these: Ends, those: Ends, n: int) -> bool:
     if (these[0] is these[1]) != (those[0] is those[1]):
         return False
     if len(atom.terms) < 2:
-        return all(a.tobytes() == b.tobytes() for a, b in zip(these, those, strict=True))
+        return these[0].tobytes() == those[0].tobytes() and these[1].tobytes() == those[1].tobytes()
     own = diagonal(n, len(atom.terms))[tuple([t if isinstance(t, int) else slice(None) for t in atom.terms])]
     return not any(b"\1" in ((a != b) & ~own).tobytes() for a, b in zip(these, those, strict=True))
 
