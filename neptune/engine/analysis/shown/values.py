@@ -21,6 +21,9 @@ from neptune.engine.interpret.values import node_of
 KNOWN = 2e-3
 """A value whose bounds are closer than this is shown as known."""
 
+_WITHOUT_VALUE = (plan.Number, plan.Const)
+_OVER_A_BODY = (plan.Description, plan.Count)
+
 Row: TypeAlias = dict[str, Any]
 """One line of what is shown, as in a record."""
 
@@ -35,13 +38,13 @@ class _Cells:
     def add(self, table: NDArray[Any]) -> slice:
         """Return where the cells of a table will be."""
         begin = self._size
-        self._tables.append(table.reshape(-1))
+        self._tables.append(table)
         self._size += table.size
         return slice(begin, self._size)
 
     def all(self) -> NDArray[Any]:
         """Return the cells of all tables, one after the other."""
-        return np.concatenate(self._tables) if self._tables else np.zeros(0, dtype=np.float32)
+        return np.concatenate(self._tables, axis=None) if self._tables else np.zeros(0, dtype=np.float32)
 
 
 class Shown:
@@ -61,7 +64,7 @@ class Shown:
     """
 
     def __init__(self, scores: ScoreVector | SeenScores, evaluator: Executor) -> None:
-        self.scores, self.evaluator = scores, evaluator
+        self.scores, self.evaluator, self._arrays = scores, evaluator, evaluator.arrays
         self.plan: list[Row] = []
         self._logits, self._chances = _Cells(), _Cells()
         self._open: list[tuple[Row, bool, slice, slice, Row | None, Row]] = []
@@ -104,7 +107,7 @@ class Shown:
 
     def _add(self, row: Row, node: Node, names: dict[str, str], after: Row) -> None:
         """Add the value of a node to its row, and what comes after; nothing for what has none of its own."""
-        if isinstance(node, plan.Number | plan.Const):
+        if isinstance(node, _WITHOUT_VALUE):
             row |= after
             return
         if isinstance(node, plan.Describe):
@@ -114,7 +117,7 @@ class Shown:
             row |= self._number(node) | after
             return
         have = vars = sorted_axes(node.free)
-        if isinstance(node, plan.Description | plan.Count):
+        if isinstance(node, _OVER_A_BODY):
             have, vars = (*have, node.var), (node.var, *have)
             if isinstance(node, plan.Count) and not node.free:
                 after = self._number(node) | after
@@ -141,13 +144,11 @@ class Shown:
 
     def _ends(self, node: Node) -> tuple[NDArray[Any], NDArray[Any], bool]:
         """Return the bounds of a node, and whether they are logits, or else probabilities."""
-        arrays = self.evaluator.arrays
-        if arrays is not None:
-            low, high = self.evaluator.ends(node)
-            made = node.body if isinstance(node, plan.Description | plan.Count) else node
-            if made not in arrays.probabilities:
-                return low, high, True
-        return *self.evaluator.ends(node, chances=True), False
+        if self._arrays is None:
+            return *self.evaluator.ends(node, chances=True), False
+        made = node.body if isinstance(node, _OVER_A_BODY) else node
+        probable = made in self._arrays.probabilities
+        return *self._arrays.read(node, probable), not probable
 
     def _chosen(self, node: plan.Describe) -> Row:
         parts, logic = self.evaluator.ends_of(node.bodies), self.evaluator.logic
@@ -156,7 +157,7 @@ class Shown:
         return {"value": node.values[best] if known else "?"}
 
     def _number(self, node: plan.Count | plan.CountTrue) -> Row:
-        if isinstance(node, plan.Count) and self.evaluator.arrays is not None:
+        if isinstance(node, plan.Count) and self._arrays is not None:
             middle = self.evaluator.logic.middle
             low, high = (int(np.count_nonzero(end > middle)) for end in self.evaluator.ends(node))
         else:
@@ -170,14 +171,14 @@ class Shown:
         for row, logits, lower, upper, said, after in self._open:
             of = p[0 if logits else 1]
             low, high = of[lower], of[upper]
-            if said is None:
-                known = high[0] - low[0] < KNOWN
-                row |= {"p": short[low[0]]} if known else {"bounds": [round(low[0], 3), round(high[0], 3)]}
-            elif lower is upper:
-                row["scores"] = [short[x] for x in low]
-            else:
+            if said is not None:
                 row["scores"] = [short[a] if b - a < KNOWN else None for a, b in zip(low, high)]
-            row |= (said or {}) | after
+                row |= said
+            elif high[0] - low[0] < KNOWN:
+                row["p"] = short[low[0]]
+            else:
+                row["bounds"] = [round(low[0], 3), round(high[0], 3)]
+            row |= after
         self._open.clear()
 
 
