@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dsl.limits import Limits
@@ -142,11 +142,11 @@ class RunContext:
 
     def given(self, inputs: Mapping[str, Any] | None) -> RunContext:
         """Return the same with what a task gives programs, if it gives anything."""
-        return replace(self, inputs=dict(inputs)) if inputs else self
+        return self._with(inputs=dict(inputs)) if inputs else self
 
     def budgeted(self, budget: int | None) -> RunContext:
         """Return the same with another budget of oracle calls."""
-        return self if budget == self.budget else replace(self, budget=budget)
+        return self if budget == self.budget else self._with(budget=budget)
 
     def under(self, presuppositions: str | None) -> RunContext:
         """Return the same with another choice for what is not there, if one is given.
