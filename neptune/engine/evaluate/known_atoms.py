@@ -46,6 +46,7 @@ class KnownAtoms:
         self.evidence, self.context, self._objects = evidence, context, len(evidence.scene)
         self._plain: dict[str, bool] = {}
         self._tables: dict[Atom, Table] = {}
+        self._read: dict[Atom, tuple[Table, bool, tuple[int | None, ...]]] = {}
 
     def table(self, atom: Atom) -> Table:
         """Return the evidence table of an atom."""
@@ -76,15 +77,17 @@ class KnownAtoms:
     def ends(self, atom: Atom) -> Ends:
         """Return lower and upper bounds of an atom's logits, over its variables in the order of its terms: float32
         arrays; the same one twice where all are known. Those of the scores as they are stay until more is asked."""
-        table, name = self.table(atom), atom.predicate.name or "default"
-        if table.bounds or not self._uncalibrated(name):
+        found = self._read.get(atom)
+        if found is None:
+            given = tuple([t if isinstance(t, int) else None for t in atom.terms])
+            plain = self._uncalibrated(atom.predicate.name or "default")
+            found = self._read[atom] = self.table(atom), plain, given
+        table, plain, given = found
+        if table.bounds or not plain:
             first, *second = self(atom).numpy()
             return first, second[0] if second else first  # two views of one row would not be the same array
         if not table.writes:
             return unasked(self._objects, atom.terms)[0]
-        given = None
-        if len(atom.terms) > len(atom.free):
-            given = tuple([t if isinstance(t, int) else None for t in atom.terms])
         key = "ends", given, table.writes
         rows = table.ready.get(key)
         if rows is None:

@@ -20,8 +20,8 @@ from neptune.scene.types import IntArray
 Ends = tuple[Array, Array]
 """Lower and upper bounds; the same array twice where the values are known."""
 
-LEAST_WEIGHT = 1e-290
-"""No object's weight in a description is less: of weights that are lost there is no mean."""
+LEAST_EXPONENT = -667.0
+"""No object's weight in a description is less than e to this: of weights that are lost there is no mean."""
 
 
 def ends_in(rows: Array) -> Ends:
@@ -74,11 +74,12 @@ def expectation_ends(fits: Ends, said: Ends, tau: float, dtype: DTypeLike = np.f
         ends = np.array([np.where(possible, said[0], 1.0).min(-1), np.where(possible, said[1], 0.0).max(-1)])
     else:
         w -= np.maximum.reduce(w[1], axis=-1, keepdims=True)
-        w /= tau
-        np.maximum(np.exp(w, out=w), LEAST_WEIGHT, out=w)
-        ends = _fractional_ends(w, said, shape, begins)
-    clipped: Array = np.minimum(np.maximum(ends, 0.0, out=ends), 1.0, out=ends).astype(dtype)
-    return clipped
+        if tau != 1.0:
+            w /= tau
+            np.maximum(w, LEAST_EXPONENT, out=w)
+        ends = _fractional_ends(np.exp(w, out=w), said, shape, begins)
+    rounded: Array = np.minimum(ends, 1.0, out=ends).astype(dtype)
+    return rounded
 
 
 def _fractional_ends(w: Array, said: Ends, shape: tuple[int, ...], begins: IntArray) -> Array:
@@ -103,8 +104,7 @@ def _fractional_ends(w: Array, said: Ends, shape: tuple[int, ...], begins: IntAr
     np.multiply(sums[0], r, out=sums[1])
     found = np.add.accumulate(sums[:, 1], axis=-1)
     found += np.add.reduce(sums[:, 0], axis=-1, keepdims=True)
-    ends: Array = np.minimum.reduce(np.divide(found[1], found[0], out=r), axis=-1)
-    np.negative(ends[1], out=ends[1, ...])
+    ends: Array = np.abs(np.minimum.reduce(np.divide(found[1], found[0], out=r), axis=-1))
     return ends
 
 

@@ -179,7 +179,8 @@ class EndRegisters:
             logits = logit(chances)
             self._spend(len(nodes))
             for k, node in enumerate(nodes):
-                self.probabilities[node], self._memo[node] = ends_in(chances[:, k]), ends_in(logits[:, k])
+                self.probabilities[node] = chances[0, k, ...], chances[1, k, ...]
+                self._memo[node] = logits[0, k, ...], logits[1, k, ...]
         return [self.read(node) for node in formulas]
 
     def peak(self, node: Node) -> int:
