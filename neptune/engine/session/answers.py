@@ -120,7 +120,7 @@ def _run_ready(context: RunContext, made: Ready, scene: Scene, budget: int | Non
     session, evidence, said = _begun(context, scene, budget)
     if session is None:
         return Answer(None, "nothing", abstained=True, settled=False, why=OUTSIDE, out_of_domain=said)
-    session.foresee_plan(made.need.of, made.made, made.pushed)
+    session.foresee_plan(made.need.of, made.guarded, made.pushed)
     at = Position(())
     try:
         reading = _guessed(_of_need(made.need, at, session, made.line), at, session)

@@ -218,9 +218,9 @@ class Session:
             self.record.described(readout.of_values(described), *fit)
         return self._taken_back(before)
 
-    def foresee_plan(self, node: Node, made: Outline, pushed: Node) -> None:
+    def foresee_plan(self, node: Node, guarded: Node, pushed: Node) -> None:
         """Take a plan guarded, and with its quantifiers pushed inward, as it would be made of a need's."""
-        self._foreseen[node], self.asker.pushed[made.node] = made, pushed
+        self._foreseen[node], self.asker.pushed[guarded] = outline(guarded), pushed
 
     def table(self, formula: Node) -> ProbabilisticTensor:
         """Return the truth of a formula over its free variables; of missing evidence the lower bound."""

@@ -198,7 +198,7 @@ def test_texts_made_ready_for_a_schedule_have_the_plans_that_they_have_alone() -
             text
         )
         guarded = insert_guards(found.need.of)
-        assert (guarded, push_down(guarded)) == (found.made.node, found.pushed), text
+        assert (guarded, push_down(guarded)) == (found.guarded, found.pushed), text
         assert (*alone.notes, *checked.notes, alone.takes) == (False,), text
     assert filled > 0.7 * len(texts)
 

@@ -163,8 +163,8 @@ class Forms:
             return None
         words: dict[str, tuple[str, ...]] = {}
         swapped: set[str] = set()
-        form = self._with_relations(self._with_values(program, words), words, swapped)
         known, sorts = self._context.vocabulary, self._named_sorts(program)
+        form = self._with_relations(self._with_values(program, words, sorts), words, swapped)
         for name in set(_NAME.findall(form)) - words.keys():
             sort = known.sort_of_value(name)
             if known.canonical(name, 2) in self._relations or (sort is not None and sort not in sorts):
@@ -175,9 +175,8 @@ class Forms:
         known = self._context.vocabulary
         return {sort for name in set(_NAME.findall(program)) if (sort := known.sort_named(name)) is not None}
 
-    def _with_values(self, text: str, words: dict[str, tuple[str, ...]]) -> str:
-        """Put placeholders for conjunctions of values."""
-        sorts = self._named_sorts(text)
+    def _with_values(self, text: str, words: dict[str, tuple[str, ...]], sorts: set[str]) -> str:
+        """Put placeholders for conjunctions of values; `sorts` are those that the text names."""
         seen: dict[tuple[str, ...], int] = {}
         out, at = [], 0
         for start, end, said, variable in self._conjunctions(text):

@@ -19,10 +19,10 @@ import dsl
 from dsl.errors import ProgramError
 from dsl.limits import Limits
 from dsl.plan import Const, Node
+from dsl.plan.guards import insert_guards
 from dsl.syntax.spelling import PATCHES
 from dsl.vocabulary import Vocabulary
 from neptune.engine.context import RunContext
-from neptune.engine.evaluate.outline import Outline, guarded, outline
 from neptune.engine.evidence.kept import EvidenceKept
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.interpret.values import Need, needed
@@ -48,7 +48,7 @@ class Ready:
         The program's names for the variables of ∃ nodes.
     told
         As of :class:`~neptune.engine.session.precompiled.Precompiled`.
-    made, pushed
+    guarded, pushed
         The need's plan, guarded; and its quantifiers pushed inward.
     """
 
@@ -56,7 +56,7 @@ class Ready:
     line: int
     names: Mapping[Node, str]
     told: int
-    made: Outline
+    guarded: Node
     pushed: Node
 
 
@@ -86,14 +86,14 @@ class ReadyTexts:
                 self._of_forms[form] = None
                 self._of_forms[form] = self._form(form)
         like = self._of_forms[form]
-        if like is None or not keeps_conjunctions((like.need.of, like.made.node, like.pushed), filling):
+        if like is None or not keeps_conjunctions((like.need.of, like.guarded, like.pushed), filling):
             return None
         return Ready(
             Need(like.need.kind, filling.node(like.need.of)),
             like.line,
             {filling.node(bound): name for bound, name in like.names.items()},
             like.told,
-            outline(filling.node(like.made.node)),
+            filling.node(like.guarded),
             filling.node(like.pushed),
         )
 
@@ -110,11 +110,10 @@ class ReadyTexts:
             return None
         if need.kind == "truth" and outcome.value.node.free:
             return None  # they are bound, which is noted
-        made = guarded(need.of)
-        if any(map(spells_placeholders, (need.of, made.node))):
+        guarded, line = insert_guards(need.of), outcome.line
+        if any(map(spells_placeholders, (need.of, guarded))):
             return None
-        line = outcome.line
-        return Ready(need, line, outcome.names, told(checked.program, line), made, push_down(made.node))
+        return Ready(need, line, outcome.names, told(checked.program, line), guarded, push_down(guarded))
 
 
 @lru_cache(maxsize=16)
