@@ -9,6 +9,7 @@ the boxes are `scene`, which cost next to nothing, on one thread: what is left i
 new questions      `Engine.run`, one question at a time, each text for the first time: read, planned, answered.
 plans known        the same questions again on scenes that nothing is known of.
 run.py             a whole run, start and report included: everything is asked in batches, lazily in shared rounds.
+one by one         the same, but that lazily no rounds are shared (`lazy_pictures: 1`): nothing is tried out before.
 """
 
 from __future__ import annotations
@@ -54,12 +55,13 @@ def one_by_one(schedule: str, data_dir: str, count: int, known: bool) -> float:
     return 1000 * float(done.stdout.split()[-1])
 
 
-def whole_run(schedule: str, data_dir: str, count: int) -> float:
-    """Return the seconds that a run takes."""
+def whole_run(schedule: str, data_dir: str, count: int, pictures: int = 64) -> float:
+    """Return the seconds that a run takes; so many pictures share rounds."""
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "run.py", "--config", "configs/clevr.json", "--data_dir", data_dir]
         words += ["--od_model", "scene", "--vlm_model_name", "scene", "--output_dir", f"{folder}/run"]
         words += ["--processes", "1", "--schedule", schedule, "--num_samples", str(count)]
+        words += ["--lazy_pictures", str(pictures)]
         before = os.times()
         done = subprocess.run(words, cwd=ROOT, env=_environment(), capture_output=True, text=True)
         after = os.times()
@@ -84,6 +86,7 @@ def main() -> None:
         "new questions, ms": lambda s: one_by_one(s, data_dir, count, known=False),
         "plans known, ms": lambda s: one_by_one(s, data_dir, count, known=True),
         "run.py, s": lambda s: whole_run(s, data_dir, count),
+        "one by one, s": lambda s: whole_run(s, data_dir, count, 1),
     }
     print(f"{'CPU, least of ' + str(options.rounds):22} {'all':>9} {'lazy':>9} {'lazy/all':>9}")
     for name, measure in measures.items():
