@@ -6,7 +6,6 @@ Every array about a node has one axis of length N for each variable in :func:`ax
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -14,14 +13,14 @@ from numpy.typing import NDArray
 
 from dsl import plan
 from dsl.rewrites.all_different import Block
-from neptune.engine.compile.quantifiers import search_of
-from neptune.engine.evaluate.ends.axes import Axes, Mask, Sizes, placing, project, shape_of, some, sorted_axes, spread
+from neptune.engine.evaluate.ends.axes import Axes, Mask, Sizes, placing, project, shape_of, some, spread
 from neptune.engine.evaluate.ends.boxed import BoxedEnds
 from neptune.engine.evaluate.ends.boxes import Box, Reach
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.priors import Estimates
 from neptune.engine.evidence.tables import Table
+from neptune.engine.schedule.formulas import axes, block_of, groups_of
 from neptune.scene import Scene
 from neptune.scene.types import IntArray
 
@@ -44,16 +43,6 @@ Weighing: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], Any]
 
 SURE = 0.98
 """The probability of what follows from the other values of a sort, were they exclusive."""
-
-
-def axes(node: plan.Node) -> Axes:
-    """Return the order of the axes of every array about a node: its free variables, sorted."""
-    return sorted_axes(node.free)
-
-
-def over_axes(node: plan.Count | plan.Description) -> Axes:
-    """Return the axes of the body of a count or description, its own variable last."""
-    return (*axes(node), node.var)
 
 
 class State:
@@ -376,24 +365,3 @@ GUESSES: dict[type[plan.Node], Callable[[State, Any], Floats]] = {
     plan.ExpectationOver: State._expectation,
 }
 """Node class → its estimated probability, of its parts'."""
-
-
-def block_of(node: plan.Exists | plan.Forall) -> Block | None:
-    """Return the block of distinct variables that a formula starts with, if it does."""
-    search = search_of(node)
-    return None if search is None else search.block
-
-
-def groups_of(block: Block) -> list[tuple[plan.Node, Axes]]:
-    """Return the factors of a block, joined group by group, each with the order of the group's variables."""
-    join = plan.disjunction if block.universal else plan.conjunction
-    return [(join(group), scope) for group, scope in zip(block.groups, block.scopes, strict=True) if group]
-
-
-@lru_cache(maxsize=4096)
-def quantified(node: plan.Node) -> bool:
-    """Tell whether there is a quantifier, count or description under the node."""
-    return any(
-        isinstance(n, plan.Exists | plan.Forall | plan.Description | plan.Count | plan.CountTrue)
-        for n in plan.walk(node)
-    )

@@ -15,7 +15,8 @@ from dsl.plan import Atom, Forall, Node, Not, walk
 from neptune.engine.evaluate.ends.axes import Mask
 from neptune.engine.schedule.choice.relevance import Relevance
 from neptune.engine.schedule.choice.selection import Choice, everything, likeliest
-from neptune.engine.schedule.state import State, quantified
+from neptune.engine.schedule.formulas import quantified
+from neptune.engine.schedule.state import State
 from neptune.engine.schedule.stopping import Goal
 
 FEW, PATIENCE, GROWTH = 2, 4, 2

@@ -12,7 +12,8 @@ import numpy as np
 
 from dsl.plan import And, Atom, ExpectationOver, Node, Not, Or, Predicate, Same, negation, substitute, walk
 from neptune.engine.evaluate.ends.axes import Mask, shape_of, some
-from neptune.engine.schedule.state import State, axes, quantified
+from neptune.engine.schedule.formulas import axes, quantified
+from neptune.engine.schedule.state import State
 from neptune.scene.types import IntArray
 
 SHARING = 1.5

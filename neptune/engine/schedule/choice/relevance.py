@@ -24,7 +24,8 @@ from neptune.engine.schedule.choice import weights
 from neptune.engine.schedule.choice.all_different import MOST_SPLITS, relaxations
 from neptune.engine.schedule.choice.conditions import Conditions, question_of
 from neptune.engine.schedule.choice.weights import Later
-from neptune.engine.schedule.state import Floats, Inside, State, axes, block_of, groups_of, over_axes
+from neptune.engine.schedule.formulas import axes, block_of, groups_of, over_axes
+from neptune.engine.schedule.state import Floats, Inside, State
 
 NEAR, FAR = 3.0, 14.0
 """Logits below the best fit at which an object's weight in a description is neglected: 5 %, one in a million."""

@@ -11,7 +11,8 @@ import numpy as np
 from dsl.plan import Atom, walk
 from neptune.engine.evaluate.ends.axes import Mask, places, some
 from neptune.engine.schedule.choice.relevance import Relevance
-from neptune.engine.schedule.state import Floats, State, axes
+from neptune.engine.schedule.formulas import axes
+from neptune.engine.schedule.state import Floats, State
 from neptune.engine.schedule.stopping import Goal
 from neptune.scene.types import IntArray
 

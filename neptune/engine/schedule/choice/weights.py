@@ -12,7 +12,8 @@ import numpy as np
 
 from dsl import plan
 from neptune.engine.evaluate.ends.axes import Axes, Mask, project, spread
-from neptune.engine.schedule.state import Floats, State, axes, quantified
+from neptune.engine.schedule.formulas import axes, quantified
+from neptune.engine.schedule.state import Floats, State
 
 ROUNDING = 1e-9
 """Of a sum of guesses, in whatever order."""
