@@ -10,8 +10,10 @@ from dsl import plan
 from dsl.plan import Count, Description
 from dsl.plan.guards import insert_guards
 from neptune.algebra import LogicParameters
+from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.answer import Usage
 from neptune.engine import Engine
+from neptune.engine.evaluate.ends.arithmetic import expectation_ends
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
 from neptune.engine.session.precompiled import precompile
@@ -139,3 +141,24 @@ def test_where_gradients_flow_registers_are_used() -> None:
     context, scene = engine.context, Scene.synthetic(4, seed=0)
     atoms = KnownAtoms(engine.evidence(scene), context)
     assert Executor(4, context.logic, context.parameters, atoms, 10**7)._ends is None
+
+
+@pytest.mark.parametrize("tau", [0.01, 0.1, 1.0, 3.0])
+def test_what_is_said_of_a_described_object_lies_within_its_bounds(tau: float) -> None:
+    """Also where weights are too small for numbers: at 0.01 one is e to the -2763."""
+    rng = np.random.default_rng(0)
+    for rows, n in [(1, 1), (1, 4), (3, 4), (3, 10)]:
+        for _ in range(20):
+            known = rng.random((2, rows, n)) < 0.5
+            fits, said = rng.choice([-20.0, -3.0, 0.0, 2.0, 20.0], (1, n)), rng.random((rows, n))
+            low, high = (np.where(known[0, :1], fits, end).astype(np.float32) for end in (-np.inf, np.inf))
+            least, most = (np.where(known[1], said, end).astype(np.float32) for end in (0.0, 1.0))
+            ends = expectation_ends((low, high), (least, most), tau)
+            for _ in range(20):
+                some = np.where(known[0, :1], fits, rng.choice([-20.0, -3.0, 0.0, 2.0, 20.0], (1, n)))
+                logits = np.clip(some, -LOGIT_LIMIT, LOGIT_LIMIT)
+                w = np.exp((logits - logits.max()) / tau)
+                r = np.where(known[1], said, rng.random((rows, n)))
+                mean = (w * r).sum(-1) / w.sum()
+                assert (ends[0] - 1e-6 <= mean).all()
+                assert (mean <= ends[1] + 1e-6).all()

@@ -20,8 +20,9 @@ from neptune.scene.types import IntArray
 Ends = tuple[Array, Array]
 """Lower and upper bounds; the same array twice where the values are known."""
 
-LEAST_EXPONENT = -667.0
-"""No object's weight in a description is less than e to this: of weights that are lost there is no mean."""
+LEAST_EXPONENTS = -667.0, -600.0
+"""Weights in a description that are less than e to this are only known to lie between both: were they lost, so would be
+what matters should all others turn out as small."""
 
 
 def ends_in(rows: Array) -> Ends:
@@ -76,7 +77,8 @@ def expectation_ends(fits: Ends, said: Ends, tau: float, dtype: DTypeLike = np.f
         w -= np.maximum.reduce(w[1], axis=-1, keepdims=True)
         if tau != 1.0:
             w /= tau
-            np.maximum(w, LEAST_EXPONENT, out=w)
+            for end, least in zip(w, LEAST_EXPONENTS, strict=True):
+                np.maximum(end, least, out=end)
         ends = _fractional_ends(np.exp(w, out=w), said, shape, begins)
     rounded: Array = np.minimum(ends, 1.0, out=ends).astype(dtype)
     return rounded
