@@ -17,6 +17,10 @@ from neptune.algebra.quantifiers import check_tau
 if TYPE_CHECKING:
     from torch import Tensor
 
+LEAST_EXPONENTS = -667.0, -600.0
+"""Where weights have bounds, those less than e to this are only known to lie between both: were they lost, so would be
+what matters should all others turn out as small."""
+
 
 def first_argmax(cells: Tensor, keep: Tensor | None) -> Tensor:
     """Return the lowest index of the largest cell of the last axis; -1 where there is no cell.

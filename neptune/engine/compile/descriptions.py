@@ -170,9 +170,13 @@ def _bounds(logits: Tensor, r: Tensor, tau: float) -> Tensor:
         low = r[:1].masked_fill(~possible, 1.0).amin(-1)
         high = r[-1:].masked_fill(~possible, 0.0).amax(-1)
     else:
-        w = (logits / tau).exp()
+        exponents = logits.double()
+        exponents = (exponents - exponents[1:].amax(-1, keepdim=True)) / tau
+        least = exponents.new_tensor(iota.LEAST_EXPONENTS).reshape(2, *[1] * (exponents.dim() - 1))
+        w = torch.maximum(exponents, least).exp()
         low, high = (
-            fractional_bounds(w[:1], w[1:], values, upper=upper) for values, upper in ((r[:1], False), (r[-1:], True))
+            fractional_bounds(w[:1], w[1:], values.double(), upper=upper).to(values.dtype)
+            for values, upper in ((r[:1], False), (r[-1:], True))
         )
     return torch.cat([low, high]).clamp(0.0, 1.0)
 

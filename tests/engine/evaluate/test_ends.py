@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,11 @@ from neptune.algebra import LogicParameters
 from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.answer import Usage
 from neptune.engine import Engine
-from neptune.engine.evaluate.ends.arithmetic import expectation_ends
+from neptune.engine.compile import descriptions
+from neptune.engine.evaluate.ends.arithmetic import expectation_ends, weights_between
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
+from neptune.engine.session.needs.bounded import _extremes
 from neptune.engine.session.precompiled import precompile
 from neptune.scene import Scene
 
@@ -143,17 +147,34 @@ def test_where_gradients_flow_registers_are_used() -> None:
     assert Executor(4, context.logic, context.parameters, atoms, 10**7)._ends is None
 
 
-@pytest.mark.parametrize("tau", [0.01, 0.1, 1.0, 3.0])
-def test_what_is_said_of_a_described_object_lies_within_its_bounds(tau: float) -> None:
-    """Also where weights are too small for numbers: at 0.01 one is e to the -2763."""
+def _on_arrays(fits: np.ndarray, said: np.ndarray, tau: float) -> np.ndarray:
+    return expectation_ends((fits[0], fits[1]), (said[0], said[1]), tau)
+
+
+def _on_tensors(fits: np.ndarray, said: np.ndarray, tau: float) -> np.ndarray:
+    logits, r = torch.from_numpy(fits).expand(said.shape), torch.from_numpy(said)
+    return descriptions._bounds(logits, r, tau).numpy()
+
+
+def _of_a_reading(fits: np.ndarray, said: np.ndarray, tau: float) -> np.ndarray:
+    cells = np.clip(fits[:, 0].astype(np.float64), -LOGIT_LIMIT, LOGIT_LIMIT)
+    return np.array([_extremes(weights_between(cells.copy(), tau), said[:, row]) for row in range(said.shape[1])]).T
+
+
+@pytest.mark.parametrize("bounds", [_on_arrays, _on_tensors, _of_a_reading])
+@pytest.mark.parametrize("tau", [0.001, 0.01, 0.02, 0.1, 1.0, 3.0])
+def test_what_is_said_of_a_described_object_lies_within_its_bounds(
+    tau: float, bounds: Callable[[np.ndarray, np.ndarray, float], np.ndarray]
+) -> None:
+    """Also where weights are too small or too large for numbers: at 0.01 one is e to the -2763."""
     rng = np.random.default_rng(0)
     for rows, n in [(1, 1), (1, 4), (3, 4), (3, 10)]:
         for _ in range(20):
             known = rng.random((2, rows, n)) < 0.5
             fits, said = rng.choice([-20.0, -3.0, 0.0, 2.0, 20.0], (1, n)), rng.random((rows, n))
-            low, high = (np.where(known[0, :1], fits, end).astype(np.float32) for end in (-np.inf, np.inf))
-            least, most = (np.where(known[1], said, end).astype(np.float32) for end in (0.0, 1.0))
-            ends = expectation_ends((low, high), (least, most), tau)
+            between = np.array([np.where(known[0, :1], fits, end) for end in (-np.inf, np.inf)], dtype=np.float32)
+            ends = bounds(between, np.array([np.where(known[1], said, end) for end in (0.0, 1.0)], np.float32), tau)
+            assert np.isfinite(ends).all()
             for _ in range(20):
                 some = np.where(known[0, :1], fits, rng.choice([-20.0, -3.0, 0.0, 2.0, 20.0], (1, n)))
                 logits = np.clip(some, -LOGIT_LIMIT, LOGIT_LIMIT)

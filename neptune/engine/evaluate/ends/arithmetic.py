@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from dsl.plan import Atom, Term
 from neptune.algebra.arrays import Array, logistic
 from neptune.algebra.convert import LOGIT_LIMIT
+from neptune.algebra.iota import LEAST_EXPONENTS
 from neptune.engine.evaluate.ends.axes import some
 from neptune.engine.evidence.indexing import diagonal
 from neptune.engine.evidence.tables import Table
@@ -19,10 +20,6 @@ from neptune.scene.types import IntArray
 
 Ends = tuple[Array, Array]
 """Lower and upper bounds; the same array twice where the values are known."""
-
-LEAST_EXPONENTS = -667.0, -600.0
-"""Weights in a description that are less than e to this are only known to lie between both: were they lost, so would be
-what matters should all others turn out as small."""
 
 
 def ends_in(rows: Array) -> Ends:
@@ -74,14 +71,20 @@ def expectation_ends(fits: Ends, said: Ends, tau: float, dtype: DTypeLike = np.f
         possible = w[1] >= w[0].max(-1, keepdims=True)
         ends = np.array([np.where(possible, said[0], 1.0).min(-1), np.where(possible, said[1], 0.0).max(-1)])
     else:
-        w -= np.maximum.reduce(w[1], axis=-1, keepdims=True)
-        if tau != 1.0:
-            w /= tau
-            for end, least in zip(w, LEAST_EXPONENTS, strict=True):
-                np.maximum(end, least, out=end)
-        ends = _fractional_ends(np.exp(w, out=w), said, shape, begins)
+        ends = _fractional_ends(weights_between(w, tau), said, shape, begins)
     rounded: Array = np.minimum(ends, 1.0, out=ends).astype(dtype)
     return rounded
+
+
+def weights_between(logits: Array, tau: float) -> Array:
+    """Return bounds of weights in a description, as far as they matter (up to a factor), ``(2, …, N)``, given those of
+    logits within their limits, float64, which are written to. The temperature is above 0."""
+    logits -= np.maximum.reduce(logits[1], axis=-1, keepdims=True)
+    if tau != 1.0:
+        logits /= tau
+        for end, least in zip(logits, LEAST_EXPONENTS, strict=True):
+            np.maximum(end, least, out=end)
+    return np.exp(logits, out=logits)
 
 
 def _fractional_ends(w: Array, said: Ends, shape: tuple[int, ...], begins: IntArray) -> Array:

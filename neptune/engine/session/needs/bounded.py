@@ -27,6 +27,7 @@ from neptune.algebra.arrays import Array, ArrayLogic, clamped
 from neptune.algebra.late import torch
 from neptune.engine.evaluate.arrays import Cells, Settings
 from neptune.engine.evaluate.bounds import Fit, largest, seek, softmax_bounds
+from neptune.engine.evaluate.ends.arithmetic import weights_between
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.session import readout
 from neptune.engine.session.needs.base import Needs
@@ -232,7 +233,7 @@ class BoundedNeeds(Needs[Reading | None]):
             possible = ends[1] >= ends[0].max()
             low, high = float(shares[0, possible].min()), float(shares[1, possible].max())
         else:
-            low, high = _extremes(np.exp(ends / tau), shares)
+            low, high = _extremes(weights_between(ends, tau), shares)
         return (low + high) / 2, (low, high)
 
     def _share(self, low: Array, high: Array, index: int, tau: float) -> tuple[float, float]:
