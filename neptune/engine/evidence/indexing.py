@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from neptune.scene.types import IntArray
 
+FEW = 32
+"""So many numbers are put in a dict sooner than it takes to call NumPy."""
+
 
 @lru_cache(maxsize=256)
 def off_diagonal(n: int, k: int, symmetric: bool = False) -> IntArray:
@@ -62,6 +65,8 @@ def distinct(tuples: IntArray) -> NDArray[np.bool_]:
 
 def unique(flat: IntArray) -> IntArray:
     """Return the values without repetition, in order of first appearance."""
+    if len(flat) > FEW and (flat[1:] > flat[:-1]).all():
+        return flat
     once = dict.fromkeys(flat.tolist())
     return flat if len(once) == len(flat) else np.array(list(once), dtype=np.int64)
 
