@@ -21,6 +21,9 @@ LEAST_EXPONENTS = -667.0, -600.0
 """Where weights have bounds, those less than e to this are only known to lie between both: were they lost, so would be
 what matters should all others turn out as small."""
 
+SMALL_TAU, SMALL_TAU_OF_FLOAT32 = 0.02, 0.18
+"""Below these temperatures e^(ℓ/τ) is no number of float64, of float32."""
+
 
 def first_argmax(cells: Tensor, keep: Tensor | None) -> Tensor:
     """Return the lowest index of the largest cell of the last axis; -1 where there is no cell.

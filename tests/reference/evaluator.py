@@ -229,10 +229,9 @@ class Evaluator:
             low = r_low.masked_fill(~possible, 1.0).amin(-1)
             high = r_high.masked_fill(~possible, 0.0).amax(-1)
         else:
-            largest = l_high.double().amax(-1, keepdim=True)
-            w_low, w_high = (((end.double() - largest) / tau).exp() for end in (l_low, l_high))
-            low = fractional_bounds(w_low, w_high, r_low.double(), upper=False).to(r_low.dtype)
-            high = fractional_bounds(w_low, w_high, r_high.double(), upper=True).to(r_high.dtype)
+            w_low, w_high = (l_low / tau).exp(), (l_high / tau).exp()
+            low = fractional_bounds(w_low, w_high, r_low, upper=False)
+            high = fractional_bounds(w_low, w_high, r_high, upper=True)
         return Interval(self._tensor(low.clamp(0, 1), vars[:-1]), self._tensor(high.clamp(0, 1), vars[:-1]))
 
     # --- numbers and values ----------------------------------------------------------------------

@@ -170,15 +170,23 @@ def _bounds(logits: Tensor, r: Tensor, tau: float) -> Tensor:
         low = r[:1].masked_fill(~possible, 1.0).amin(-1)
         high = r[-1:].masked_fill(~possible, 0.0).amax(-1)
     else:
-        exponents = logits.double()
-        exponents = (exponents - exponents[1:].amax(-1, keepdim=True)) / tau
-        least = exponents.new_tensor(iota.LEAST_EXPONENTS).reshape(2, *[1] * (exponents.dim() - 1))
-        w = torch.maximum(exponents, least).exp()
+        w = _weights(logits, tau)
         low, high = (
-            fractional_bounds(w[:1], w[1:], values.double(), upper=upper).to(values.dtype)
+            fractional_bounds(w[:1], w[1:], values.to(w.dtype), upper=upper).to(values.dtype)
             for values, upper in ((r[:1], False), (r[-1:], True))
         )
     return torch.cat([low, high]).clamp(0.0, 1.0)
+
+
+def _weights(logits: Tensor, tau: float) -> Tensor:
+    """Return bounds of weights, as far as they matter (up to a factor), ``(2, …, N)``, given those of logits within
+    their limits."""
+    if tau >= (iota.SMALL_TAU if logits.dtype == torch.float64 else iota.SMALL_TAU_OF_FLOAT32):
+        return (logits / tau).exp()
+    exponents = logits.double()
+    exponents = (exponents - exponents[1:].amax(-1, keepdim=True)) / tau
+    least = exponents.new_tensor(iota.LEAST_EXPONENTS).reshape(2, *[1] * (exponents.dim() - 1))
+    return torch.maximum(exponents, least).exp()
 
 
 def mixture_bounds(fits: Tensor, said: Tensor, value: int, tau: float) -> tuple[float, float]:

@@ -24,6 +24,7 @@ from dsl.plan import (
     make,
 )
 from neptune.algebra.arrays import Array, ArrayLogic, clamped
+from neptune.algebra.iota import SMALL_TAU
 from neptune.algebra.late import torch
 from neptune.engine.evaluate.arrays import Cells, Settings
 from neptune.engine.evaluate.bounds import Fit, largest, seek, softmax_bounds
@@ -233,7 +234,8 @@ class BoundedNeeds(Needs[Reading | None]):
             possible = ends[1] >= ends[0].max()
             low, high = float(shares[0, possible].min()), float(shares[1, possible].max())
         else:
-            low, high = _extremes(weights_between(ends, tau), shares)
+            w = np.exp(ends / tau) if tau >= SMALL_TAU else weights_between(ends, tau)
+            low, high = _extremes(w, shares)
         return (low + high) / 2, (low, high)
 
     def _share(self, low: Array, high: Array, index: int, tau: float) -> tuple[float, float]:
