@@ -63,7 +63,8 @@ class Relevance:
         self.state, self.exact, self.width = state, exact, width
         self.wanted: dict[plan.Atom, Mask] = {}
         self.weights: dict[plan.Atom, Later] = {}
-        self.compares = self._leads = False
+        self.compares = False
+        self._leads = False  # whether anything was wanted, since this was last said to be false
         self._conditions, self._goal = Conditions(state, goal), goal
         self._inside: dict[plan.Node, Relevance] = {}
         self._masks: dict[tuple[plan.Node, bool], tuple[Mask, Later]] = {}
@@ -353,9 +354,13 @@ class Relevance:
         for body, (low, high) in zip(node.bodies, bounds, strict=True):
             if high < best or not (low < high if exact else low <= middle < high):
                 continue
-            if isinstance(body, plan.ExpectationOver) and self._who_is_meant(body, mask, exact)[1]:
-                continue
-            self._push(body, (), mask, exact)
+            waits = (
+                isinstance(body, plan.ExpectationOver)
+                and body not in self.state.inside
+                and self._who_is_meant(body, mask, exact)[1]
+            )
+            if not waits:
+                self._push(body, (), mask, exact)
 
 
 RULES: dict[type[plan.Node], Callable[[Relevance, Any, Mask, Later, bool], None]] = {
