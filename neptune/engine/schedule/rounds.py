@@ -84,7 +84,7 @@ def ask_until_settled(decision: Decision, state: State, schedule: Schedule, ask:
     schedule
         How ground atoms are chosen.
     ask
-        Asks.
+        See :data:`Ask`.
     """
     decision.outcome = _work_towards(decision, state, schedule, ask)
     return decision.outcome

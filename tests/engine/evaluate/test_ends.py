@@ -16,10 +16,10 @@ from neptune.algebra.convert import LOGIT_LIMIT
 from neptune.answer import Usage
 from neptune.engine import Engine
 from neptune.engine.compile import descriptions
-from neptune.engine.evaluate.ends.arithmetic import expectation_ends, weights_between
+from neptune.engine.evaluate.ends.arithmetic import expectation_ends
 from neptune.engine.evaluate.executor import Executor
 from neptune.engine.evaluate.known_atoms import KnownAtoms
-from neptune.engine.session.needs.bounded import _extremes
+from neptune.engine.session.needs.bounded import _extremes, _weights
 from neptune.engine.session.precompiled import precompile
 from neptune.scene import Scene
 
@@ -158,7 +158,7 @@ def _on_tensors(fits: np.ndarray, said: np.ndarray, tau: float) -> np.ndarray:
 
 def _of_a_reading(fits: np.ndarray, said: np.ndarray, tau: float) -> np.ndarray:
     cells = np.clip(fits[:, 0].astype(np.float64), -LOGIT_LIMIT, LOGIT_LIMIT)
-    return np.array([_extremes(weights_between(cells.copy(), tau), said[:, row]) for row in range(said.shape[1])]).T
+    return np.array([_extremes(_weights(cells.copy(), tau), said[:, row]) for row in range(said.shape[1])]).T
 
 
 @pytest.mark.parametrize("bounds", [_on_arrays, _on_tensors, _of_a_reading])

@@ -64,7 +64,6 @@ class Relevance:
         self.wanted: dict[plan.Atom, Mask] = {}
         self.weights: dict[plan.Atom, Later] = {}
         self.compares = False
-        self._leads = False  # whether anything was wanted, since this was last said to be false
         self._conditions, self._goal = Conditions(state, goal), goal
         self._inside: dict[plan.Node, Relevance] = {}
         self._masks: dict[tuple[plan.Node, bool], tuple[Mask, Later]] = {}
@@ -138,12 +137,14 @@ class Relevance:
     def _atom(self, node: plan.Atom, mask: Mask, weight: Later, exact: bool) -> None:
         self._want(node, mask & self.state.askable(node), weight)
 
-    def _want(self, node: plan.Atom, fresh: Mask, weight: Later) -> None:
-        if some(fresh):
-            self._leads = True
-            before = self.wanted.get(node)
-            self.wanted[node] = fresh if before is None else before | fresh
-            self.weights[node] = weight if before is None else Later(np.maximum, self.weights[node], weight)
+    def _want(self, node: plan.Atom, fresh: Mask, weight: Later) -> bool:
+        """Want an atom where the mask is true; tell whether it is anywhere."""
+        if not some(fresh):
+            return False
+        before = self.wanted.get(node)
+        self.wanted[node] = fresh if before is None else before | fresh
+        self.weights[node] = weight if before is None else Later(np.maximum, self.weights[node], weight)
+        return True
 
     def _not(self, node: plan.Not, mask: Mask, weight: Later, exact: bool) -> None:
         self._push(node.body, axes(node), mask, exact, weight)
@@ -157,10 +158,12 @@ class Relevance:
 
     def _of_conditions(
         self, node: plan.Node, conditions: list[plan.Node], mask: Mask, weight: Later, exact: bool
-    ) -> None:
-        """Make conditions of a connective (or one that stands alone) relevant."""
+    ) -> bool:
+        """Make conditions of a connective (or one that stands alone) relevant; tell whether any of them came to an atom
+        to ask at once."""
+        wanted = False
         if isinstance(node, plan.And) and not exact and conditions and self._conditions.wait(node, conditions):
-            return
+            return wanted
         have, falsest = axes(node), not isinstance(node, plan.Or)
         groups: dict[Axes, list[plan.Node]] = {}
         for condition in conditions:
@@ -174,8 +177,9 @@ class Relevance:
                     atom = question_of(operand)
                     if atom is None:
                         self._push(operand, want, where, exact, likely)
-                    else:
-                        self._want(atom, where, likely)
+                    elif self._want(atom, where, likely):
+                        wanted = True
+        return wanted
 
     def _quantifier(self, node: plan.Exists | plan.Forall, mask: Mask, weight: Later, exact: bool) -> None:
         state, have, want = self.state, axes(node), axes(node.body)
@@ -326,9 +330,7 @@ class Relevance:
         want = axes(body)
         among = project(mask, inside, want)
         live, weight = among & open_at, Later(weights.likely, among, mask, None, inside, want)
-        self._leads = False
-        self._of_conditions(body, conditions, live, weight, exact)
-        if not self._leads:
+        if not self._of_conditions(body, conditions, live, weight, exact):
             return None if others else False
         for other in others:
             self._push(other, want, live, exact, weight)

@@ -234,8 +234,7 @@ class BoundedNeeds(Needs[Reading | None]):
             possible = ends[1] >= ends[0].max()
             low, high = float(shares[0, possible].min()), float(shares[1, possible].max())
         else:
-            w = np.exp(ends / tau) if tau >= SMALL_TAU else weights_between(ends, tau)
-            low, high = _extremes(w, shares)
+            low, high = _extremes(_weights(ends, tau), shares)
         return (low + high) / 2, (low, high)
 
     def _share(self, low: Array, high: Array, index: int, tau: float) -> tuple[float, float]:
@@ -252,6 +251,12 @@ class BoundedNeeds(Needs[Reading | None]):
             for ends in (np.where(own, low, high), np.where(own, high, low))
         )
         return float(least), float(most)
+
+
+def _weights(logits: Array, tau: float) -> Array:
+    """Return bounds of weights, ``(2, N)``, as tensors have them (:mod:`neptune.engine.compile.descriptions`), so that
+    bounds that meet there meet here."""
+    return np.exp(logits / tau) if tau >= SMALL_TAU else weights_between(logits, tau)
 
 
 def _extremes(w: Array, r: Array) -> tuple[float, float]:
