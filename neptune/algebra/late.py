@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ContextDecorator
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
-from threading import local
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
@@ -30,20 +30,16 @@ class _Late(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         module = import_module(self.__name__)
-        if _here.depth:  # loaded amid what keeps no gradient
+        if _depth.get():  # loaded amid what keeps no gradient
             module.set_grad_enabled(False)
         found = getattr(module, name)
         setattr(self, name, found)
         return found
 
 
-class _Here(local):
-    """How many :class:`no_grad` this thread is in that were entered before torch was loaded."""
-
-    depth = 0
-
-
-_here = _Here()
+_depth: ContextVar[int] = ContextVar("depth", default=0)
+"""How many :class:`no_grad` this thread, or this one of its greenlets, is in that were entered before torch was
+loaded."""
 if not TYPE_CHECKING:
     torch = _Late("torch")
 
@@ -67,15 +63,15 @@ class no_grad(ContextDecorator):
     def __enter__(self) -> None:
         self._before = torch.is_grad_enabled() if is_loaded() else None
         if self._before is None:
-            _here.depth += 1
+            _depth.set(_depth.get() + 1)
         else:
             torch.set_grad_enabled(False)
 
     def __exit__(self, *exception: object) -> None:
         if self._before is None:
-            _here.depth -= 1
+            _depth.set(_depth.get() - 1)
         if is_loaded():
-            torch.set_grad_enabled(self._before is not False and not _here.depth)
+            torch.set_grad_enabled(self._before is not False and not _depth.get())
 
     def _recreate_cm(self) -> no_grad:
         return no_grad()  # one each call: threads and nested calls share none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +10,8 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+import torch
+from greenlet import greenlet
 
 from neptune.answer import Answer
 from neptune.engine import Engine
@@ -160,6 +163,38 @@ def test_an_oracle_that_fails_once_ends_trials_and_no_more(fails_at: int) -> Non
     asked = pictures(8)
     alone = run(asked, Counting(), most_pictures=1)[0]
     assert said(run(asked, Counting(fails_at))[0]) == said(alone)
+
+
+class Mode(Counting):
+    """Notes whether torch would keep gradients when it is asked about many pictures at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[bool] = []
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        if len({id(request.scene) for request in requests}) > 1:
+            self.kept.append(torch.is_grad_enabled())
+        return super().score(requests)
+
+
+def test_trials_that_stand_still_leave_torch_as_it_was() -> None:
+    oracle = Mode()
+    run(pictures(8), oracle)
+    assert torch.is_grad_enabled()
+    assert len(oracle.kept) > 3
+    assert all(oracle.kept)
+
+
+def test_a_run_that_ends_early_ends_its_trials() -> None:
+    engine, log = Engine(oracle=Counting(), detector=None, schedule="lazy"), list[str]()
+    batches = iter(Batches(engine, (cast(Asked, Fake(engine, *asked, log)) for asked in pictures(30)), 16))
+    for _ in range(len(PROGRAMS) + 1):
+        next(batches)
+    lanes = [made for made in gc.get_objects() if isinstance(made, greenlet) and made.parent and made]
+    assert lanes, "others are under way"
+    cast(Any, batches).close()
+    assert not any(lanes)
 
 
 def test_a_sample_that_can_not_be_prepared_comes_next() -> None:

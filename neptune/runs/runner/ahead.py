@@ -11,16 +11,17 @@ picture takes its place.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
+from greenlet import greenlet
+
 from dsl.plan import Node
+from neptune.algebra.late import no_grad
 from neptune.answer import Answer
 from neptune.engine.context import RunContext
 from neptune.engine.evidence.kept import EvidenceKept
@@ -88,23 +89,22 @@ class Trial:
         return self.found
 
 
-class _Lane(threading.Thread):
+class _Lane:
     """Tries out the questions on one picture, in order; stands still wherever it asks, until it is told.
 
-    It runs only while :meth:`on` waits for it: lanes take turns, and what they learn comes in the same order each time.
+    It runs only where :meth:`on` lets it go on: lanes take turns on one thread, and what they learn comes in the same
+    order each time.
     """
 
+    name = "ahead"
+
     def __init__(self, context: RunContext, evidence: Evidence, trials: deque[Trial]) -> None:
-        super().__init__(name="ahead", daemon=True)
+        self._steps = greenlet(self._try_all)
         self._shadow = evidence.copy()
         self._runs: list[Session] = []
         self._context = replace(context, oracle=self, kept=EvidenceKept.only(self._shadow), watch=self._runs.append)
         self._scene, self._trials = evidence.scene, trials
-        self._told: SimpleQueue[list[Scores] | None] = SimpleQueue()
-        self._asked: SimpleQueue[Sequence[ScoreRequest] | None] = SimpleQueue()
-        self._closed = False
         self.wanted: Sequence[ScoreRequest] | None = None
-        self.start()
 
     @property
     def trial(self) -> Trial:
@@ -113,26 +113,24 @@ class _Lane(threading.Thread):
 
     def on(self, told: list[Scores] | None = None) -> None:
         """Go on with what was told, up to the next request (`wanted`) or, of all trials, to the end."""
-        self._told.put(told)
-        self.wanted = self._asked.get()
+        with no_grad():  # torch's own mode is the thread's: where the lane stands still, it is as before
+            self.wanted = self._steps.switch(told)
 
     def close(self) -> None:
         """Try out no more."""
-        self._closed = True
-        self.on(None)
+        with no_grad():
+            self._steps.throw()
 
-    def run(self) -> None:
+    def _try_all(self, told: None) -> None:
         """Try out the questions; whatever goes wrong with one is said when it is answered."""
-        while not self._closed:
-            self._told.get()
-            while self._trials and not self._closed:
+        while True:
+            while self._trials:
                 trial = self._trials[0]
                 with suppress(Exception):
                     self._try(trial)
-                if not self._closed:
-                    trial.over = True
-                    self._trials.popleft()
-            self._asked.put(None)
+                trial.over = True
+                self._trials.popleft()
+            self._steps.parent.switch(None)
 
     def _try(self, trial: Trial) -> None:
         from neptune.engine.session.answers import is_over_regions, run_program
@@ -149,8 +147,7 @@ class _Lane(threading.Thread):
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
         """Ask, and wait to be told."""
-        self._asked.put(requests)
-        told = self._told.get()
+        told: list[Scores] | None = self._steps.parent.switch(requests)
         if told is None:
             raise InterruptedError("no further")
         return told
