@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import re
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from helpers.fixed_work import slower
+from helpers.cpu_time import CpuTime
 
 import dsl
 from dsl.builtins import BUILTINS, METHODS, RESERVED
@@ -220,25 +218,6 @@ def mutated(draw: random.Random, text: str, known: list[str]) -> str:
     return "".join(words)
 
 
-class _Collector:
-    """The CPU seconds that Python's collector spent on whole collections: on what earlier programs left in caches."""
-
-    def __init__(self) -> None:
-        self.seconds = self._since = 0.0
-
-    def __enter__(self) -> _Collector:
-        gc.callbacks.append(self._told)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        gc.callbacks.remove(self._told)
-
-    def _told(self, phase: str, info: dict[str, int]) -> None:
-        if info["generation"] == 2:
-            now = time.process_time()
-            self.seconds, self._since = self.seconds + (now - self._since if phase == "stop" else 0.0), now
-
-
 def ends_of(texts: Iterable[str], engines: Sequence[Engine], sizes: Sequence[int], seed: int) -> dict[str, int]:
     """Run programs on each engine in turn, on scenes of these sizes; return how many ended how.
 
@@ -248,28 +227,18 @@ def ends_of(texts: Iterable[str], engines: Sequence[Engine], sizes: Sequence[int
         If one ends in an exception that is not documented, or takes a second of CPU time of a machine at full speed
         (without whole collections: their time is that of all programs whose plans are kept).
     """
-    with _Collector() as collector:
-        return _ends_of(texts, engines, sizes, seed, collector)
-
-
-def _ends_of(
-    texts: Iterable[str], engines: Sequence[Engine], sizes: Sequence[int], seed: int, collector: _Collector
-) -> dict[str, int]:
     scenes = [Scene.synthetic(n, seed=n) for n in sizes]
     ends = {"answer": 0, "ProgramError": 0, "NeptuneError": 0}
     for i, text in enumerate(texts):
-        started = time.process_time() - collector.seconds
-        try:
-            str(engines[i % len(engines)].run(text, scenes[i // len(engines) % len(scenes)]))
-            ends["answer"] += 1
-        except dsl.ProgramError as error:
-            ends["ProgramError"] += bool(error.what and "\n" not in error.one_line())
-        except NeptuneError:
-            ends["NeptuneError"] += 1
-        except Exception as error:
-            raise AssertionError(f"seed {seed}, program {i}: {text!r}") from error
-        seconds = time.process_time() - collector.seconds - started
-        if seconds >= 1:  # of a machine at full speed; one that is slow just now takes longer for all
-            seconds /= slower()
-        assert seconds < 1, f"{seconds:.2f} s: seed {seed}, program {i}: {text!r}"
+        with CpuTime() as took:
+            try:
+                str(engines[i % len(engines)].run(text, scenes[i // len(engines) % len(scenes)]))
+                ends["answer"] += 1
+            except dsl.ProgramError as error:
+                ends["ProgramError"] += bool(error.what and "\n" not in error.one_line())
+            except NeptuneError:
+                ends["NeptuneError"] += 1
+            except Exception as error:
+                raise AssertionError(f"seed {seed}, program {i}: {text!r}") from error
+        assert took < 1, f"{took}: seed {seed}, program {i}: {text!r}"
     return ends

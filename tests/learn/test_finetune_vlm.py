@@ -80,7 +80,7 @@ def silent(part: str, share: float, message: str) -> None:
     ("kind", "answers", "settings"),
     [
         ("internvl", 16, {"lr": 0.004, "epochs": 50, "eval_every": 10}),
-        pytest.param("qwen2_vl", 8, {"lr": 0.01, "epochs": 45, "eval_every": 30}, marks=pytest.mark.full),
+        pytest.param("qwen2_vl", 8, {"lr": 0.002, "epochs": 45, "eval_every": 30}, marks=pytest.mark.full),
     ],
 )
 def test_a_tiny_model_learns_answers_by_heart(

@@ -265,7 +265,7 @@ def test_a_model_that_fails_ends_the_run_and_the_same_command_resumes(
     folder, broken = tmp_path / "run" / "run", threading.Event()
 
     def behave(request: dict[str, Any], number: int) -> Any:
-        if number > 60 and not broken.is_set():
+        if number > 700 and not broken.is_set():  # of 1,012: some shard of the six is answered
             return fails(401)
         return answers(request)
 
@@ -277,7 +277,7 @@ def test_a_model_that_fails_ends_the_run_and_the_same_command_resumes(
         assert main(words) == 2
         said = capsys.readouterr().err
         assert "have no answer yet" in said
-        assert len(lines(folder)) < 12
+        assert 0 < len(lines(folder)) < 12
         broken.set()
         assert main(words) == 0
         assert len(lines(folder)) == 12
