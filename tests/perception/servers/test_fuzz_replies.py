@@ -57,33 +57,34 @@ def read_all(seed: int, count: int) -> dict[str, int]:
         data = mutated(draw.choice(REPLIES), draw)
         response = chat.ChatCompletion.construct(**data) if isinstance(data, dict) and i % 2 else data
         with CpuTime() as took:
-            for read in READERS:
-                try:
-                    found = read(response)
-                except (UnusableError, RequestFailedError) as refused:
-                    ends["refused"] += bool(str(refused))
-                    continue
-                except Exception as error:
-                    raise AssertionError(f"seed {seed}, reply {i}: {data!r}") from error
-                ends["read"] += 1
-                if isinstance(found, Reading):
-                    for low, high in (found.yes, found.no):
-                        assert 0 <= low <= high <= 1
-                    assert not math.isnan(found.cautious_yes + found.cautious_no)
-                if read is reading.texts:
-                    for text in found:
-                        (
-                            readers.verdict(text),
-                            readers.choice(text, ("red", "blue")),
-                            readers.number(text),
-                            readers.tagged(text),
-                        )
-                        try:
-                            extract(text)
-                        except ReplyError:
-                            ends["refused"] += 1
+            try:
+                read_one(response, ends)
+            except Exception as error:
+                raise AssertionError(f"seed {seed}, reply {i}: {data!r}") from error
         assert took < 1, f"{took}: seed {seed}, reply {i}"
     return ends
+
+
+def read_one(response: Any, ends: dict[str, int]) -> None:
+    """Read a reply by every reader, and count how that ended."""
+    for read in READERS:
+        try:
+            found = read(response)
+        except (UnusableError, RequestFailedError) as refused:
+            ends["refused"] += bool(str(refused))
+            continue
+        ends["read"] += 1
+        if isinstance(found, Reading):
+            for low, high in (found.yes, found.no):
+                assert 0 <= low <= high <= 1
+            assert not math.isnan(found.cautious_yes + found.cautious_no)
+        if read is reading.texts:
+            for text in found:
+                readers.verdict(text), readers.choice(text, ("red", "blue")), readers.number(text), readers.tagged(text)
+                try:
+                    extract(text)
+                except ReplyError:
+                    ends["refused"] += 1
 
 
 def test_changed_replies_are_read_or_refused() -> None:
