@@ -9,9 +9,11 @@ import random
 import resource
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +27,29 @@ from neptune.scene.types import Detections
 from neptune.writer import cache as cache_module
 from neptune.writer.cache import ProgramCache
 from neptune.writer.store import ProgramStore
+
+ASKED = Asked("model", "picture", "score", "is it red?", 1)
+SAID = Asked("model", "picture", "query", "what is it?", 1)
+CELL = b"c" * 16
+PICTURE = Picture(np.zeros((8, 8, 3), np.uint8))
+
+
+def changed(path: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(statement, values)
+
+
+class Finder:
+    """A detector that counts how often it looks."""
+
+    name, identity, open_vocabulary = "finder", "finder", False
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
+        self.looked += 1
+        return Detections(np.array([[1, 1, 5, 5]], np.float32), np.array([0.9], np.float32), ("cup",))
 
 
 @pytest.mark.parametrize("statement", ["PRAGMA journal_mode=WAL", "BEGIN IMMEDIATE"])
@@ -53,17 +78,98 @@ def test_patience_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         sqlite.patiently(late, "BEGONE")
 
 
+class Interrupted(sqlite3.Connection):
+    """A connection before whose every statement another's work may come."""
+
+    before: Callable[[], None] = staticmethod(lambda: None)
+
+    def execute(self, *args: Any) -> sqlite3.Cursor:
+        type(self).before()
+        return super().execute(*args)
+
+
+def oracle_says(path: Path) -> None:
+    store = OracleStore(path)
+    store.put([(ASKED, CELL, (1.5, 0.9))])
+    assert store.get(ASKED, [CELL]) == {CELL: (1.5, 0.9)}
+    store.close()
+
+
+def detector_finds(path: Path) -> None:
+    assert CachedDetector(Finder(), path).detect(PICTURE).labels == ("cup",)
+
+
+def of_version_1(path: Path) -> None:
+    oracle_says(path)
+    for table in ("score", "text"):
+        changed(path, f"ALTER TABLE {table} DROP COLUMN checksum")
+    changed(path, "PRAGMA user_version = 1")
+
+
+def of_version_0(path: Path) -> None:
+    detector_finds(path)
+    changed(path, "ALTER TABLE detections DROP COLUMN checksum")
+    changed(path, "PRAGMA user_version = 0")
+
+
+def is_newer(path: Path) -> None:
+    with closing(sqlite3.connect(path, timeout=0.02)) as file:
+        file.execute("PRAGMA user_version = 99")
+
+
+@pytest.mark.parametrize(
+    ("first", "use", "others"),
+    [
+        (None, oracle_says, oracle_says),
+        (of_version_1, oracle_says, oracle_says),
+        (None, oracle_says, is_newer),
+        (None, detector_finds, detector_finds),
+        (of_version_0, detector_finds, detector_finds),
+        (None, detector_finds, is_newer),
+    ],
+)
+def test_another_may_use_the_file_between_any_two_statements(
+    first: Callable[[Path], None] | None,
+    use: Callable[[Path], None],
+    others: Callable[[Path], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It comes before the first statement, in a next file before the second, and so on to the last."""
+    plain, when, left = sqlite3.connect, 0, -1
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.02)
+
+    def before() -> None:
+        nonlocal left
+        left -= 1
+        if left == -1:
+            with monkeypatch.context() as alone:
+                alone.setattr(sqlite3, "connect", plain)
+                try:
+                    others(path)
+                except (OracleFailedError, DetectorError, sqlite3.OperationalError) as error:
+                    locked.append(str(error))
+
+    while left < 0:
+        path, left, locked, newer = tmp_path / f"{when}.sqlite", when, list[str](), list[str]()
+        if first is not None:
+            first(path)
+        with monkeypatch.context() as patched:
+            patched.setattr(Interrupted, "before", staticmethod(before))
+            patched.setattr(sqlite3, "connect", partial(plain, factory=Interrupted))
+            try:
+                use(path)
+            except (OracleFailedError, DetectorError) as error:
+                newer.append(str(error))
+        assert all("locked" in said for said in locked), locked
+        assert all("version 99" in said and others is is_newer for said in newer), newer
+        if locked:
+            others(path)  # it was refused while the first one wrote
+        when += 1
+    assert when > 10
+
+
 # --- files that come from somewhere else ---
-
-
-ASKED = Asked("model", "picture", "score", "is it red?", 1)
-SAID = Asked("model", "picture", "query", "what is it?", 1)
-CELL = b"c" * 16
-
-
-def changed(path: Path, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(path)) as file, file:
-        file.execute(statement, values)
 
 
 @pytest.fixture
@@ -128,46 +234,33 @@ def test_a_file_of_version_1_gets_its_checksums(cache: Path) -> None:
     assert set(OracleStore(cache).get(ASKED, [CELL, b"d" * 16, b"e" * 16])) == {CELL, b"d" * 16, b"e" * 16}
 
 
-class Finder:
-    """A detector that counts how often it looks."""
-
-    name, identity, open_vocabulary = "finder", "finder", False
-
-    def __init__(self) -> None:
-        self.looked = 0
-
-    def detect(self, picture: Picture, labels: Sequence[str] = ()) -> Detections:
-        self.looked += 1
-        return Detections(np.array([[1, 1, 5, 5]], np.float32), np.array([0.9], np.float32), ("cup",))
-
-
 @pytest.mark.parametrize(
     "statement",
     ["boxes = x'00'", "boxes = zeroblob(16)", "boxes = 'x'", "scores = x'0000c07f'", "labels = '[1]'", "labels = '['",
      "labels = '[\"knife\"]'", "checksum = NULL"],
 )  # fmt: skip
 def test_a_detection_that_was_changed_is_looked_for_again(statement: str, tmp_path: Path) -> None:
-    path, picture, inner = tmp_path / "d.sqlite", Picture(np.zeros((8, 8, 3), np.uint8)), Finder()
+    path, inner = tmp_path / "d.sqlite", Finder()
     detector = CachedDetector(inner, path)
-    detector.detect(picture)
-    detector.detect(picture)
+    detector.detect(PICTURE)
+    detector.detect(PICTURE)
     assert inner.looked == 1
     changed(path, f"UPDATE detections SET {statement}")
-    assert detector.detect(picture).boxes.tolist() == [[1, 1, 5, 5]]
-    assert detector.detect(picture).labels == ("cup",)
+    assert detector.detect(PICTURE).boxes.tolist() == [[1, 1, 5, 5]]
+    assert detector.detect(PICTURE).labels == ("cup",)
     assert (inner.looked, detector.hits) == (2, 2)
 
 
 def test_detections_of_before_are_kept(tmp_path: Path) -> None:
-    path, picture, inner = tmp_path / "d.sqlite", Picture(np.zeros((8, 8, 3), np.uint8)), Finder()
-    CachedDetector(inner, path).detect(picture)
+    path, inner = tmp_path / "d.sqlite", Finder()
+    CachedDetector(inner, path).detect(PICTURE)
     changed(path, "ALTER TABLE detections DROP COLUMN checksum")
     changed(path, "PRAGMA user_version = 0")
-    assert CachedDetector(inner, path).detect(picture).labels == ("cup",)
+    assert CachedDetector(inner, path).detect(PICTURE).labels == ("cup",)
     assert inner.looked == 1
     changed(path, "CREATE TRIGGER t AFTER INSERT ON detections BEGIN DELETE FROM detections; END")
     with pytest.raises(DetectorError, match="another program's database"):
-        CachedDetector(inner, path).detect(picture)
+        CachedDetector(inner, path).detect(PICTURE)
 
 
 def test_every_flipped_byte_of_a_cache_is_an_answer_or_an_error(cache: Path, tmp_path: Path, full: bool) -> None:

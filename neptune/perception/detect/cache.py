@@ -17,7 +17,7 @@ from neptune.errors import DetectorFailedError
 from neptune.scene.domain import Domain
 from neptune.scene.picture import Picture
 from neptune.scene.types import Detections, Detector
-from neptune.sqlite import BUSY_SECONDS, FAULTS, checksum, harden, patiently
+from neptune.sqlite import FAULTS, Layout, checksum, open_file
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS detections "
@@ -123,10 +123,7 @@ class FoundFile:
     def _run(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         """Run one statement in a transaction of its own: a picture takes far longer than opening the file."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as file, file:
-                patiently(file, "PRAGMA journal_mode=WAL")
-                _prepare(file)
+            with closing(open_file(self.path, _LAYOUT)) as file:
                 found: tuple[Any, ...] | None = file.execute(statement, values).fetchone()
                 return found
         except (*FAULTS, OSError) as error:
@@ -137,22 +134,16 @@ class FoundFile:
             ) from error
 
 
-def _prepare(file: sqlite3.Connection) -> None:
+def _upgrade(file: sqlite3.Connection, version: int) -> None:
     """Make the table where there is none, with a checksum for each row that is there."""
-    harden(file, ("detections",))
-    (version,) = file.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise sqlite3.DatabaseError(f"it has version {version}, and this program knows {VERSION}")
-    if version == VERSION:
-        return
-    patiently(file, "BEGIN IMMEDIATE")
     file.execute(_TABLE)
     if "checksum" not in {row[1] for row in file.execute("PRAGMA table_info(detections)")}:
         file.execute("ALTER TABLE detections ADD COLUMN checksum BLOB")
         rows = file.execute(f"SELECT {_COLUMNS} FROM detections").fetchall()
         file.executemany("UPDATE detections SET checksum = ? WHERE key = ?", ((checksum(*row), row[0]) for row in rows))
-    file.execute(f"PRAGMA user_version = {VERSION}")
-    file.execute("COMMIT")
+
+
+_LAYOUT = Layout(VERSION, lambda version: ("detections",), _upgrade)
 
 
 def _read(row: tuple[Any, ...]) -> Detections | None:

@@ -329,7 +329,6 @@ def test_files_that_are_no_cache(tmp_path, make, says):
 
 
 def test_a_file_that_another_process_holds(tmp_path, monkeypatch):
-    monkeypatch.setattr("neptune.perception.oracle.caching.store.BUSY_SECONDS", 0.2)
     monkeypatch.setattr("neptune.sqlite.BUSY_SECONDS", 0.2)
     path = tmp_path / "c.sqlite"
     oracle = CachedOracle(Counting(), path)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from neptune.errors import OracleFailedError
-from neptune.sqlite import BUSY_SECONDS, FAULTS, checksum, harden, patiently
+from neptune.sqlite import FAULTS, Layout, checksum, open_file
 
 VERSION = 2
 """2: a checksum a row. A file of version 1 gets them when it is opened."""
@@ -219,33 +219,9 @@ class OracleStore:
         if self._connection is not None and self._pid == os.getpid():
             return self._connection
         # A connection must not cross a fork: the child makes its own.
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            # SQLite refuses the change to WAL at once, without waiting, while another process makes it.
-            patiently(connection, "PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
-                raise sqlite3.DatabaseError(f"it has version {version}, and this program knows {VERSION}")
-            harden(connection, ("oracle", "asked", "score", "text") if version else ())
-            if version < VERSION:
-                patiently(connection, "BEGIN IMMEDIATE")
-                (version,) = connection.execute("PRAGMA user_version").fetchone()
-                if version == 0:
-                    harden(connection, ())
-                    for statement in _SCHEMA.split(";"):
-                        connection.execute(statement)
-                elif version < VERSION:
-                    _add_checksums(connection)
-                connection.execute(f"PRAGMA user_version = {VERSION}")
-                connection.execute("COMMIT")
-        except BaseException:
-            connection.close()
-            raise
-        self._connection, self._pid = connection, os.getpid()
+        self._connection, self._pid = open_file(self.path, _LAYOUT), os.getpid()
         self._ids.clear()
-        return connection
+        return self._connection
 
     def _failed(self, error: Exception) -> OracleFailedError:
         said = getattr(error, "strerror", None) or str(error)
@@ -272,8 +248,17 @@ def _is_whole(kind: str, values: Sequence[Any]) -> bool:
     return all(isinstance(value, float) and not math.isnan(value) for value in values)
 
 
+def _upgrade(db: sqlite3.Connection, version: int) -> None:
+    """Make the tables of a new file, or bring those of version 1 to version 2."""
+    if version == 0:
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+    else:
+        _add_checksums(db)
+
+
 def _add_checksums(db: sqlite3.Connection) -> None:
-    """Bring a file of version 1 to version 2, inside a transaction."""
+    """Add a checksum to each row that was written whole."""
     for table, kind in (("score", "score"), ("text", "query")):
         db.execute(f"ALTER TABLE {table} ADD COLUMN checksum BLOB")
         asked = db.execute(
@@ -289,3 +274,6 @@ def _add_checksums(db: sqlite3.Connection) -> None:
                 f"UPDATE {table} SET checksum = ? WHERE asked = ? AND cell = ?",
                 ((checksum(own, cell, *values), number, cell) for cell, values in good),
             )
+
+
+_LAYOUT = Layout(VERSION, lambda version: ("oracle", "asked", "score", "text") if version else (), _upgrade)
