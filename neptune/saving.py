@@ -7,6 +7,7 @@ Disks fill, network folders go away, devices fail. Whatever the system says then
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,13 @@ from neptune.errors import WriteError
 
 RESUME = "Make room, or mend the disk; then give the same command again: it resumes"
 """A hint for what a run writes."""
+
+_NUMBERS = itertools.count()
+"""Of temporary files: threads may replace the same file at once."""
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{next(_NUMBERS)}.tmp")
 
 
 @contextmanager
@@ -41,7 +49,7 @@ def replacing(
         If the system refuses any step: making, writing, forcing to the disk, closing, renaming.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -67,7 +75,7 @@ def replacing_files(
     Parameters and errors as of :func:`replacing`.
     """
     folder = Path(folder)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary = _temporary(folder)
     try:
         temporary.mkdir(parents=True)
         yield temporary
@@ -126,6 +134,46 @@ def append_line(path: str | Path, content: bytes, what: str = "The file", hint: 
             append_whole(file, content)
     except OSError as error:
         raise write_error(error, path, what, hint) from error
+
+
+@contextmanager
+def locked(
+    path: str | Path, what: str = "The file", hint: str = "Make room, or choose another place"
+) -> Iterator[None]:
+    """Hold the lock of a file that several processes change; wait for whoever holds it. It dies with its process.
+
+    Parameters
+    ----------
+    path
+        The file; the lock is ``.<name>.lock`` beside it. Folders on the way are made.
+    what, hint
+        As of :func:`replacing`.
+
+    Raises
+    ------
+    WriteError
+        If the lock can not be made.
+    """
+    lock = lock_of(path)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise write_error(error, path, what, hint) from error
+    try:
+        with suppress(ImportError):  # no such locks on this system (Windows)
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock_of(path: str | Path) -> Path:
+    """Return the file whose lock guards a file."""
+    path = Path(path)
+    return path.with_name(f".{path.name}.lock")
 
 
 def write_error(error: OSError, path: str | Path, what: str = "The file", hint: str = RESUME) -> WriteError:

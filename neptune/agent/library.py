@@ -7,7 +7,8 @@ out the same again with the kept function in the place of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import dsl
 from dsl.syntax import ast
 from neptune.agent.conversation import Talk, Tool
 from neptune.errors import ConfigError, one_of
-from neptune.saving import replacing
+from neptune.saving import locked, replacing
 
 ENOUGH = 2
 """So many samples a function has to have served."""
 MOST_OFFERED = 20
+WHAT = "The library of functions"
 
 Check = Callable[[str, str], bool]
 """Of a sample's id and a function's source: whether that sample's conversation comes out the same with it."""
@@ -41,20 +43,32 @@ class Library:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries: list[dict[str, Any]] = []
-        if not path.exists():
-            return
+        self.entries = self._read()
+
+    def _read(self) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            self.entries = list(content["functions"])
-            for entry in self.entries:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            entries = list(content["functions"])
+            for entry in entries:
                 _ = entry["name"] + entry["signature"] + entry["source"] + entry["language"], list(entry["samples"])
                 _ = bool(entry["kept"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
-                "This is no library of functions", where=str(path), expected='{"functions": [{"name": …}]}',
+                "This is no library of functions", where=str(self.path), expected='{"functions": [{"name": …}]}',
                 hint="Name another file as tool_library, or remove this one",
             ) from error  # fmt: skip
+        return entries
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Change the entries as they are in the file by now, while no other process does; then write them."""
+        with locked(self.path, WHAT):
+            self.entries = self._read()
+            yield
+            with replacing(self.path, WHAT) as file:
+                file.write(json.dumps({"functions": self.entries}, indent=1, ensure_ascii=False).encode() + b"\n")
 
     def offered(self, sandbox: str) -> list[Tool]:
         """Return the kept functions of the language (``none``) or of Python, those first that served most."""
@@ -81,25 +95,31 @@ class Library:
         if not correct:
             return []
         made = []
-        for tool in talk.tools.values():
-            source = definition(tool.source, tool.name) if sandbox == "none" else tool.source
-            if source is None or not tool.used:
-                continue
-            entry = next((e for e in self.entries if (e["name"], e["source"]) == (tool.name, source)), None)
-            if entry is None:
-                entry = {
-                    "name": tool.name, "signature": tool.signature, "source": source, "language": _language(sandbox),
-                    "samples": [], "kept": False,
-                }  # fmt: skip
-                self.entries.append(entry)
-            if sample not in entry["samples"]:
-                entry["samples"].append(sample)
-            taken = any(e["kept"] and e["name"] == tool.name for e in self.entries)
-            if not entry["kept"] and not taken and len(entry["samples"]) >= ENOUGH:
-                entry["kept"] = all(check(one, source) for one in entry["samples"])
-                made += [tool.name] if entry["kept"] else []
-        self.save()
+        with self._changing():
+            for tool in talk.tools.values():
+                if tool.used and self._served(tool, sample, sandbox, check):
+                    made.append(tool.name)
         return made
+
+    def _served(self, tool: Tool, sample: str, sandbox: str, check: Check) -> bool:
+        """Take note that a function served a sample; tell whether it is kept from now on."""
+        source = definition(tool.source, tool.name) if sandbox == "none" else tool.source
+        if source is None:
+            return False
+        entry = next((e for e in self.entries if (e["name"], e["source"]) == (tool.name, source)), None)
+        if entry is None:
+            entry = {
+                "name": tool.name, "signature": tool.signature, "source": source, "language": _language(sandbox),
+                "samples": [], "kept": False,
+            }  # fmt: skip
+            self.entries.append(entry)
+        if sample not in entry["samples"]:
+            entry["samples"].append(sample)
+        taken = any(e["kept"] and e["name"] == tool.name for e in self.entries)
+        if entry["kept"] or taken or len(entry["samples"]) < ENOUGH:
+            return False
+        entry["kept"] = all(check(one, source) for one in entry["samples"])
+        return bool(entry["kept"])
 
     def remove(self, *names: str) -> None:
         """Take functions out: all that have one of these names.
@@ -109,19 +129,15 @@ class Library:
         ConfigError
             If there is none of a name; then all stay.
         """
-        known = {e["name"] for e in self.entries}
-        for name in names:
-            if name not in known:
-                hint = one_of(name, sorted(known)) if known else {"expected": "it is empty"}
-                raise ConfigError(f"The library holds no function '{name}'", where=str(self.path), **hint)
-        if names:
+        if not names:
+            return
+        with self._changing():
+            known = {e["name"] for e in self.entries}
+            for name in names:
+                if name not in known:
+                    hint = one_of(name, sorted(known)) if known else {"expected": "it is empty"}
+                    raise ConfigError(f"The library holds no function '{name}'", where=str(self.path), **hint)
             self.entries = [e for e in self.entries if e["name"] not in names]
-            self.save()
-
-    def save(self) -> None:
-        """Write the file, whole or not at all."""
-        with replacing(self.path, "The library of functions") as file:
-            file.write(json.dumps({"functions": self.entries}, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
 def definition(block: str, name: str) -> str | None:

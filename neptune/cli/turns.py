@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neptune.agent.conversation import Talk, as_record
 from neptune.agent.journal import Journal
@@ -15,7 +15,11 @@ from neptune.config import Config
 from neptune.errors import ConfigError
 from neptune.foreign import printable
 from neptune.runs.record import RESULTS, write_json
+from neptune.runs.record.lock import held
 from neptune.runs.talks.page import write_page
+
+if TYPE_CHECKING:
+    from neptune.scene.picture import Picture
 
 EVIDENCE = "evidence.jsonl"
 
@@ -36,7 +40,6 @@ def agent(config: Config, name: str) -> int:
     NeptuneError
         If a picture can not be read, the model can not be asked, or the folder holds something else.
     """
-    from neptune.engine import Engine
     from neptune.scene.picture import Picture
 
     if config.datasets:
@@ -55,7 +58,14 @@ def agent(config: Config, name: str) -> int:
     pictures = [Picture(image) for image in config.images]
     for picture in pictures:
         _ = picture.image
-    folder = config.folder(name)
+    with held(config.folder(name)):
+        return _conversation(config, config.folder(name), pictures)
+
+
+def _conversation(config: Config, folder: Path, pictures: list[Picture]) -> int:
+    """Lead a conversation, or go on with the one in its folder, and print what came of it; return the exit code."""
+    from neptune.engine import Engine
+
     journal = Journal(folder, _about(config, [p.digest for p in pictures]), config.resume)
     replayed = journal.ended
     model = NoModel() if replayed else None

@@ -22,7 +22,7 @@ from typing import Any
 
 from neptune.errors import DatasetError, WriteError
 from neptune.resources import data_root
-from neptune.saving import append_line, write_error, write_whole
+from neptune.saving import append_line, lock_of, locked, write_error, write_whole
 from neptune.writer.cache import MOST_BYTES, ProgramCache, normal_question, read_object
 
 FORMAT = "neptune-programs"
@@ -183,31 +183,11 @@ class ProgramStore:
         self._journal().unlink(missing_ok=True)
         self._lines = 0
 
-    @contextlib.contextmanager
-    def _locked(self, make: bool = True) -> Iterator[None]:
-        """Hold the file's lock, which dies with its process; without `make`, nothing is created."""
-        lock = self.path.with_name(f".{self.path.name}.lock")
-        if not make and not lock.exists():
-            yield
-            return
-        try:
-            import fcntl
-        except ImportError:  # no such locks on this system (Windows)
-            yield
-            return
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            if not make:
-                yield
-                return
-            raise self._unwritable(error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+    def _locked(self, make: bool = True) -> contextlib.AbstractContextManager[None]:
+        """Hold the file's lock; without `make`, only if it is there and may be taken: nothing is created."""
+        if make or os.access(lock_of(self.path), os.W_OK):
+            return locked(self.path, WHAT, HINT)
+        return contextlib.nullcontext()
 
     def _unwritable(self, error: OSError) -> WriteError:
         return write_error(error, self.path, WHAT, HINT)

@@ -258,6 +258,23 @@ def test_a_function_is_kept_when_it_served_twice_and_comes_out_the_same(engine: 
     assert Library(tmp_path / "tools.json").offered("none") == []
 
 
+def test_two_runs_that_learn_into_one_library_lose_nothing(tmp_path: Path) -> None:
+    from neptune.agent.conversation import Talk, Tool
+
+    def talk(name: str) -> Talk:
+        return Talk(tools={name: Tool(name, f"{name}(p)", f"def {name}(p):\n    return 1", 1, [2])})
+
+    one, two = Library(tmp_path / "tools.json"), Library(tmp_path / "tools.json")
+    assert one.learn("1", talk("mine"), "none", True, lambda *_: True) == []
+    assert two.learn("2", talk("mine"), "none", True, lambda *_: True) == ["mine"], "the other's sample counts"
+    two.learn("3", talk("yours"), "none", True, lambda *_: True)
+    one.learn("4", talk("yours"), "none", True, lambda *_: True)
+    assert [t.name for t in Library(tmp_path / "tools.json").offered("none")] == ["mine", "yours"]
+    one.remove("mine")
+    two.learn("5", talk("third"), "none", True, lambda *_: True)
+    assert [t.name for t in Library(tmp_path / "tools.json").offered("none")] == ["yours"]
+
+
 def test_definitions_are_taken_out_of_blocks() -> None:
     block = "x = 1\ndef f(a):\n    return a + 1\nprint(f(x))"
     assert definition(block, "f") == "def f(a):\n    return a + 1\n"

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neptune.cli.commands.asked.answers import PICTURE, doubts_of, forget, print_answer, shown_answer
+from neptune.cli.commands.asked.answers import PICTURE, doubts_of, forget, print_answer, remove_answer, shown_answer
 from neptune.config import Config
 from neptune.engine.assemble import choose_schedule, engine_arguments, few_pictures, writer_of
 from neptune.engine.edited import changes_of, edited, reworded
@@ -86,7 +86,8 @@ def ask(config: Config, name: str) -> int:
     except ProgramError as error:
         raise NeptuneError(error.one_line()) from error
     drawn: list[Path] = []
-    with RunFolder(folder, config, hash_inputs(config), {**describe_code(), "name": name}) as opened:
+    facts, meta = hash_inputs(config), {**describe_code(), "name": name}
+    with RunFolder(folder, config, facts, meta, clear=remove_answer) as opened:
         for picture, scene, answer, seconds in found:
             number = f"-{len(drawn) + 1}" if len(found) > 1 else ""
             record = _record(config, written, picture, scene, answer, seconds, number) | shown(engine.percepts, picture)

@@ -19,6 +19,7 @@ from neptune.learn.certify.answers import certify_answers
 from neptune.learn.certify.decisions import Decisions, Row
 from neptune.learn.certify.questions import families_of, questions_of
 from neptune.learn.shared import Progress, shown
+from neptune.runs.record.lock import alone
 from neptune.runs.record.provenance import describe_code, hash_inputs
 from neptune.scene.types import Oracle
 
@@ -29,6 +30,7 @@ AUDIT_DELTA = 0.01
 """The chance that what is known of the proxy's mistakes is wrong."""
 
 
+@alone
 def certify(config: Config, output_dir: str | Path, progress: Progress | None = None) -> Certificate:
     """Calibrate, and write the certificate.
 

@@ -11,7 +11,6 @@ are made from them anew.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +32,7 @@ from neptune.learn.shared import Progress, commit, shown
 from neptune.runs.evaluate.side_files import attach
 from neptune.runs.record import SAMPLES, write_json
 from neptune.runs.record.kept import scan
-from neptune.runs.record.lock import lock
+from neptune.runs.record.lock import held
 from neptune.runs.runner.estimate import print_estimate
 from neptune.runs.runner.run import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, run_loaded
 from neptune.servers.endpoints import ENDPOINTS
@@ -140,8 +139,7 @@ def distil(
     if config.estimate:
         _estimate(config, run, loaded, output)
         return {}, EXIT_OK
-    held = lock(output)
-    try:
+    with held(output):
         given, rows = _programmed(config, run, loaded, output, progress)
         code = run_loaded(run.model_copy(update={"code_gen_provider": "gold"}), RUN, given)
         records = output / RUN / SAMPLES
@@ -149,11 +147,9 @@ def distil(
         if code in (EXIT_BUG, EXIT_INTERRUPTED) or there < sum(len(task.samples) for task in given):
             return {}, code
         results = _write(config, output, rows, loaded)
-    finally:
-        os.close(held)
-    results["seconds"] = round(time.monotonic() - begun, 1)
-    write_json(output / "results.json", results)
-    write_card(output, results)
+        results["seconds"] = round(time.monotonic() - begun, 1)
+        write_json(output / "results.json", results)
+        write_card(output, results)
     return results, EXIT_OK
 
 

@@ -47,6 +47,7 @@ from neptune.perception.embedded import store
 from neptune.perception.embedded.concepts import CONCEPTS
 from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.plots import require_matplotlib
+from neptune.runs.record.lock import alone
 
 Batch = tuple[list[PictureExamples], list[list[TrainingExample]], torch.Generator]
 """Pictures, those of their questions that are asked now, and what draws the changes of the pictures."""
@@ -70,6 +71,7 @@ class AnswersConfig(ScorerConfig):
     features: int = Field(default=256, ge=8, description="length of the feature vector of a box")
 
 
+@alone
 def train_answers(config: AnswersConfig, output_dir: str | Path, progress: Progress | None = None) -> dict[str, Any]:
     """Train the scorer from answers, and measure the share of right answers.
 

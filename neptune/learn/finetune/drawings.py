@@ -48,6 +48,7 @@ from neptune.perception.embedded.drawing_net import DrawingNet, cut
 from neptune.perception.oracle.drawings import value_of
 from neptune.plots import require_matplotlib
 from neptune.resources import vocabulary_of
+from neptune.runs.record.lock import alone
 from neptune.scene.types import ScoreRequest
 
 BRIGHTER = 0.1
@@ -114,6 +115,7 @@ class Drawing:
     truth: Mapping[str, Tensor]
 
 
+@alone
 def train_drawings(config: DrawingsConfig, output_dir: str | Path, progress: Progress | None = None) -> dict[str, Any]:
     """Train the scorer of drawings, and measure the share of right answers.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -36,6 +37,7 @@ from neptune.perception.oracle.vlm.adapters import need_peft
 from neptune.perception.oracle.vlm.oracle import TransformersOracle
 from neptune.plots import require_matplotlib
 from neptune.runs.record import write_json
+from neptune.runs.record.lock import held
 from neptune.scene.types import Oracle
 from neptune.words import all_if_minus_one
 
@@ -304,14 +306,15 @@ def trained(
     output = Path(output_dir)
     require_matplotlib(config.task)
     accelerator = accelerator_of(config.mixed_precision, config.device)
-    with threads(config.threads):
+    main = accelerator.is_main_process
+    with held(output) if main else nullcontext(), threads(config.threads):
         training = make(accelerator)
-        with shown(progress if accelerator.is_main_process else quiet) as report:
+        with shown(progress if main else quiet) as report:
             results = training.run(output, report)
-    results["seconds"] = round(time.monotonic() - begun, 1)
-    if accelerator.is_main_process:
-        write_json(output / "results.json", results)
-    accelerator.wait_for_everyone()
+        results["seconds"] = round(time.monotonic() - begun, 1)
+        if main:
+            write_json(output / "results.json", results)
+        accelerator.wait_for_everyone()
     return results
 
 

@@ -31,6 +31,7 @@ from neptune.learn.shared import Progress, threads
 from neptune.learn.shared import shown as on_terminal
 from neptune.resources import vocabulary_of
 from neptune.runs.record import write_json
+from neptune.runs.record.lock import alone
 from neptune.saving import RESUME, replacing
 from neptune.scene import Annotation
 from neptune.scene.picture import Picture
@@ -71,6 +72,7 @@ class InduceConfig(BaseModel):
     threads: int | None = Field(default=None, ge=1, description="CPU threads; default: PyTorch's own choice")
 
 
+@alone
 def induce(config: InduceConfig, output_dir: str | Path, progress: Progress | None = None) -> dict[str, Any]:
     """Find rules, and write them.
 

@@ -31,6 +31,7 @@ from neptune.perception.embedded.canvas import to_float
 from neptune.perception.embedded.depth_net import DepthNet
 from neptune.perception.embedded.sizes import HEIGHT, WIDTH
 from neptune.runs.record import write_json
+from neptune.runs.record.lock import alone
 from neptune.tasks.json_files import read_records
 
 JITTER = 0.03
@@ -56,6 +57,7 @@ class DepthConfig(ClevrTraining):
     hidden: int = Field(default=192, ge=4, description="units of the hidden layer")
 
 
+@alone
 def train_depth(config: DepthConfig, output_dir: str | Path, progress: Progress | None = None) -> dict[str, Any]:
     """Train the head and measure it.
 

@@ -34,6 +34,7 @@ from neptune.perception.embedded.said import Thresholds
 from neptune.perception.embedded.scorer_net import ScorerNet
 from neptune.plots import require_matplotlib
 from neptune.runs.record import write_json
+from neptune.runs.record.lock import alone
 
 Part = Literal["detector", "scorer"]
 
@@ -69,6 +70,7 @@ class TrainConfig(ClevrTraining):
     scorer: PartConfig = Field(default_factory=lambda: PartConfig(epochs=60, batch=8, lr=1.5e-3, patience=20))
 
 
+@alone
 def train(config: TrainConfig, output_dir: str | Path, progress: Progress | None = None) -> dict[str, Any]:
     """Train the networks and measure them.
 

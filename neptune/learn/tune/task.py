@@ -37,6 +37,7 @@ from neptune.perception import registry
 from neptune.plots import require_matplotlib
 from neptune.resources import vocabulary_of
 from neptune.runs.record import write_json
+from neptune.runs.record.lock import alone
 from neptune.scene.types import Oracle
 
 TUNED, LOGITS, CHECKPOINT = "tuned.json", "logits.npz", "tune.checkpoint.pt"
@@ -98,6 +99,7 @@ class TuneConfig(BaseModel):
     patience: int = Field(default=4, ge=1, description="stop after so many epochs without a better likelihood")
 
 
+@alone
 def tune(config: TuneConfig, output_dir: str | Path, progress: Progress | None = None) -> dict[str, Any]:
     """Fit the learnable numbers, and measure answers before and after.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from neptune.files import trusted
 from neptune.foreign import scrubbed
+from neptune.runs.record.lock import LOCK
 from neptune.saving import RESUME, write_whole
 from neptune.words import jsonable
 
@@ -26,7 +27,7 @@ def check_own_files(folder: Path) -> None:
         If one of its files is a link that leads out of it, or no regular file.
     """
     if folder.is_dir():
-        for path in sorted(p for p in folder.iterdir() if p.suffix in _READ or p.name == ".lock"):
+        for path in sorted(p for p in folder.iterdir() if p.suffix in _READ or p.name == LOCK):
             trusted(path, [folder], "the run folder")
 
 

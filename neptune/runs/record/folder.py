@@ -13,7 +13,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from neptune.perception.oracle.caching.exchanges import EXCHANGES
 from neptune.perception.oracle.caching.replay import RECORD
 from neptune.runs.record.files import check_own_files, compact, write_json
 from neptune.runs.record.kept import Kept, Record, broken, scan
-from neptune.runs.record.lock import lock, missing_folders
+from neptune.runs.record.lock import LOCK, WAIT_SECONDS, lock, lock_made, remove_empty
 from neptune.runs.record.outcome import guessed
 from neptune.saving import append_line, append_whole, write_error
 
@@ -71,6 +71,25 @@ def _calls(record: Mapping[str, Any]) -> int:
     return int((record.get("usage") or {}).get("oracle_calls", 0))
 
 
+def check_kind(folder: Path) -> None:
+    """Check that a folder is empty, or holds a run.
+
+    Raises
+    ------
+    ConfigError
+        If it holds something else.
+    """
+    if not folder.is_dir() or (folder / CONFIG).exists():
+        return
+    foreign = [p.name for p in folder.iterdir() if p.name != LOCK and not p.name.endswith(".tmp")]
+    if foreign:
+        raise ConfigError(
+            f"The folder holds other files ({', '.join(sorted(foreign)[:3])}, …) and no run",
+            where=str(folder),
+            hint="Choose an empty --output_dir",
+        )
+
+
 class RunFolder:
     """A locked run folder. Use as a context manager.
 
@@ -86,6 +105,9 @@ class RunFolder:
         What is merely recorded: versions, git commit, name.
     fresh
         Start afresh: an earlier run in this folder is moved aside to ``<folder>.1``, ``.2``, …
+    clear
+        Takes away what an earlier run has left, when the folder is locked; with it another process, which writes for
+        a moment as this one will, is waited for.
 
     Raises
     ------
@@ -118,6 +140,7 @@ class RunFolder:
         meta: Mapping[str, Any] | None = None,
         *,
         fresh: bool = False,
+        clear: Callable[[Path], None] | None = None,
     ) -> None:
         self.path = path
         fields = config.model_dump(mode="json", exclude=set(PASSING))
@@ -129,20 +152,13 @@ class RunFolder:
         self.session: dict[str, Any] = {}
         self._file: io.FileIO | None = None
         self._synced = 0.0
-        self._made = missing_folders(path)
-        self._lock = -1
         check_own_files(path)
-        try:
-            self._lock = lock(path)
-        except BaseException as error:
-            if self._made and isinstance(error, WriteError):
-                with suppress(OSError):
-                    (path / ".lock").unlink(missing_ok=True)
-            self._unmake()
-            raise
+        self._lock, self._made = lock_made(path, WAIT_SECONDS if clear else 0.0)
         self._new = False
         try:
-            self._check_kind()
+            check_kind(path)
+            if clear is not None:
+                clear(path)
             self._new = not (path / CONFIG).exists()
             for left in path.glob(".*.tmp"):  # of a process that was killed while it wrote
                 left.unlink(missing_ok=True)
@@ -157,17 +173,6 @@ class RunFolder:
             raise
 
     # --- opening ---
-
-    def _check_kind(self) -> None:
-        if (self.path / CONFIG).exists():
-            return
-        foreign = [p.name for p in self.path.iterdir() if p.name != ".lock" and not p.name.endswith(".tmp")]
-        if foreign:
-            raise ConfigError(
-                f"The folder holds other files ({', '.join(sorted(foreign)[:3])}, …) and no run",
-                where=str(self.path),
-                hint="Choose an empty --output_dir",
-            )
 
     def _move_aside(self) -> None:
         number = 1
@@ -312,16 +317,10 @@ class RunFolder:
     def _discard(self) -> None:
         """Take away what this run has written, and the folders that it made. The lock is held."""
         # Only what is known to be this run's: whatever else is there by now keeps the folder.
-        for name in (CONFIG, SAMPLES, RECORD, EXCHANGES, RESULTS, REPORT, ".lock"):
+        for name in (CONFIG, SAMPLES, RECORD, EXCHANGES, RESULTS, REPORT, LOCK):
             with suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)
-        self._unmake()
-
-    def _unmake(self) -> None:
-        """Take away the folders that were made, where nothing is in them."""
-        for folder in reversed(self._made):
-            with suppress(OSError):
-                folder.rmdir()
+        remove_empty(self._made)
 
     def __enter__(self) -> RunFolder:
         return self

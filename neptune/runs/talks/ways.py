@@ -25,6 +25,7 @@ from neptune.config.files import without_trust
 from neptune.errors import ConfigError, DatasetError, ModelFailedError, NeptuneError
 from neptune.runs.evaluate.summary import summarise
 from neptune.runs.record import CONFIG, META, REPORT, RESULTS, SAMPLES, write_json
+from neptune.runs.record.lock import held
 from neptune.runs.talks.page import keep_pictures, write_page
 from neptune.runs.talks.shown import as_samples, named, summary, table, write_ways
 from neptune.saving import append_line, replacing
@@ -54,11 +55,18 @@ def answer_ways(config: Config, name: str) -> int:
     NeptuneError
         If the run can not start, or the model can not be asked any longer: the same command goes on then.
     """
+    loaded = [config.load(dataset) for dataset in config.datasets]
+    limits_of(config)
+    check_model(config)
+    with held(config.folder(name)):
+        return _answer(config, loaded, config.folder(name))
+
+
+def _answer(config: Config, loaded: Sequence[Task], folder: Path) -> int:
+    """Answer in a folder that is held what is not answered there; return the exit code."""
     from neptune.engine import Engine
 
-    loaded = [config.load(dataset) for dataset in config.datasets]
-    folder, limits = config.folder(name), limits_of(config)
-    check_model(config)
+    limits = limits_of(config)
     done = _opened(folder, config)
     library = Library(Path(config.tool_library)) if config.tools != "none" and config.tool_library else None
     with Engine.from_config(config) as engine:

@@ -15,6 +15,8 @@ from neptune.errors import ConfigError
 from neptune.foreign import printable
 from neptune.runs import record as records
 from neptune.runs.record.fetched import PICTURES
+from neptune.runs.record.folder import check_kind
+from neptune.runs.record.lock import WAIT_SECONDS, held
 from neptune.words import in_words
 
 if TYPE_CHECKING:
@@ -25,10 +27,32 @@ PICTURE = Path("answer.png")
 
 
 def forget(folder: Path) -> None:
-    """Remove the answer of an earlier ``ask`` from its folder, but never a run of another task."""
+    """Remove the answer of an earlier ``ask`` from its folder, but never a run of another task.
+
+    Another process that writes its answer into the folder is waited for.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds something else, or can not be written.
+    """
+    check_answers(folder)
+    with held(folder, WAIT_SECONDS):
+        remove_answer(folder)
+
+
+def check_answers(folder: Path) -> bool:
+    """Tell whether a folder holds an answer of ``ask``: else it is empty, or not there.
+
+    Raises
+    ------
+    ConfigError
+        If it holds something else.
+    """
+    check_kind(folder)
     earlier = folder / records.CONFIG
     if not earlier.exists():
-        return
+        return False
     try:
         task = json.loads(earlier.read_text(encoding="utf-8")).get("task")
     except (ValueError, OSError, AttributeError):
@@ -37,6 +61,13 @@ def forget(folder: Path) -> None:
         raise ConfigError(
             "The folder holds a run of another task", where=str(folder), hint="Choose another --output_dir"
         )
+    return True
+
+
+def remove_answer(folder: Path) -> None:
+    """Remove the answer that a locked folder holds, if it does; errors as of :func:`check_answers`."""
+    if not check_answers(folder):
+        return
     shutil.rmtree(folder / PICTURES, ignore_errors=True)
     old = [*folder.glob(f"{PICTURE.stem}*{PICTURE.suffix}")]
     for path in [*old, *(folder / name for name in (records.SAMPLES, records.RESULTS, records.REPORT))]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neptune.cli.commands.asked.answers import doubts_of, forget, print_answer, shown_answer
+from neptune.cli.commands.asked.answers import doubts_of, forget, print_answer, remove_answer, shown_answer
 from neptune.config import Config
 from neptune.engine.assemble import writer_of
 from neptune.errors import NeptuneError
@@ -62,7 +62,8 @@ def ask_film(config: Config, name: str) -> int:
             with_scores, _ = strip(film, scores, answer.objects)
     except ProgramError as error:
         raise NeptuneError(error.one_line()) from error
-    with RunFolder(folder, config, hash_inputs(config), {**describe_code(), "name": name}) as opened:
+    facts, meta = hash_inputs(config), {**describe_code(), "name": name}
+    with RunFolder(folder, config, facts, meta, clear=remove_answer) as opened:
         for path, image in ((STRIP, picture), (ANSWER, _drawn(with_scores, answer, config.question or program))):
             with replacing(folder / path, "The film strip") as file:
                 image.save(file, "PNG")
