@@ -26,9 +26,17 @@ def check_own_files(folder: Path) -> None:
     ForeignPathError
         If one of its files is a link that leads out of it, or no regular file.
     """
-    if folder.is_dir():
-        for path in sorted(p for p in folder.iterdir() if p.suffix in _READ or p.name == LOCK):
+    for path in entries(folder):
+        if path.suffix in _READ or path.name == LOCK:
             trusted(path, [folder], "the run folder")
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what lies in a folder, sorted; nothing where there is none (another process may take it away by now)."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def compact(data: Any) -> str:

@@ -25,7 +25,7 @@ from neptune.errors import ConfigError, WriteError
 from neptune.foreign import scrubbed
 from neptune.perception.oracle.caching.exchanges import EXCHANGES
 from neptune.perception.oracle.caching.replay import RECORD
-from neptune.runs.record.files import check_own_files, compact, write_json
+from neptune.runs.record.files import check_own_files, compact, entries, write_json
 from neptune.runs.record.kept import Kept, Record, broken, scan
 from neptune.runs.record.lock import LOCK, WAIT_SECONDS, lock, lock_made, remove_empty
 from neptune.runs.record.outcome import guessed
@@ -79,12 +79,11 @@ def check_kind(folder: Path) -> None:
     ConfigError
         If it holds something else.
     """
-    if not folder.is_dir() or (folder / CONFIG).exists():
-        return
-    foreign = [p.name for p in folder.iterdir() if p.name != LOCK and not p.name.endswith(".tmp")]
-    if foreign:
+    names = [path.name for path in entries(folder)]
+    foreign = [name for name in names if name != LOCK and not name.endswith(".tmp")]
+    if foreign and CONFIG not in names:
         raise ConfigError(
-            f"The folder holds other files ({', '.join(sorted(foreign)[:3])}, …) and no run",
+            f"The folder holds other files ({', '.join(foreign[:3])}, …) and no run",
             where=str(folder),
             hint="Choose an empty --output_dir",
         )

@@ -107,9 +107,9 @@ def lock(path: Path, seconds: float = 0.0) -> int:
             path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o644)
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and tries < _TRIES:
+            if isinstance(error, FileNotFoundError | FileExistsError) and tries < _TRIES:
                 tries += 1
-                continue  # whoever held it took the folder away just now
+                continue  # whoever held it took the folder away just then
             raise ConfigError(
                 f"The run folder can not be written: {error.strerror}",
                 where=str(path),

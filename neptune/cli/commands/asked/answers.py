@@ -50,11 +50,10 @@ def check_answers(folder: Path) -> bool:
         If it holds something else.
     """
     check_kind(folder)
-    earlier = folder / records.CONFIG
-    if not earlier.exists():
-        return False
     try:
-        task = json.loads(earlier.read_text(encoding="utf-8")).get("task")
+        task = json.loads((folder / records.CONFIG).read_text(encoding="utf-8")).get("task")
+    except FileNotFoundError:
+        return False
     except (ValueError, OSError, AttributeError):
         task = None
     if task != "ask":
