@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +37,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             wanted = mark in asked or (mark == "full" and config.getoption("--run-full"))
             if item.get_closest_marker(mark) and not wanted:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def _accelerate_as_new() -> Iterator[None]:
+    """accelerate keeps its precision for a whole process: no test leaves one to the tests after it, of any file."""
+    yield
+    state = sys.modules.get("accelerate.state")
+    if state is not None:
+        state.AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")

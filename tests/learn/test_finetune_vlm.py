@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +30,9 @@ from neptune.scene import Scene
 from neptune.scene.picture import Picture
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+pytestmark = pytest.mark.usefixtures("one_thread")
 EASY = (114, 3, 116, 15, 16, 89, 108, 97, 25, 17, 71, 115, 23, 24, 48, 41)
 """The 16 questions of the shipped sample whose programs ask the fewest cells: yes/no, counts and values, relations."""
-
-
-@pytest.fixture(autouse=True)
-def _one_process_each() -> Iterator[None]:
-    """accelerate keeps its settings for a whole process; each test is as a process of its own, of one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture

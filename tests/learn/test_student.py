@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from helpers.tiny_models import VLMS
 
 from neptune.cli import main
@@ -30,16 +28,7 @@ from neptune.learn.student.task import StudentConfig, student
 from neptune.perception.oracle.vlm.oracle import TransformersOracle
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _one_process_each() -> Iterator[None]:
-    """accelerate keeps its settings for a whole process; each test is as a process of its own, of one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def silent(*_: object) -> None:

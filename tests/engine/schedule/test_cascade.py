@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from helpers.made_programs import LEVELS, LOGICS, MANY, LevelOracle, answer, programs, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,13 +20,7 @@ from neptune.errors import ConfigError, OracleError, OracleFailedError
 from neptune.guarantees.alarm import sampling
 from neptune.scene.types import ScoreRequest, Scores
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class NearbyOracle(LevelOracle):

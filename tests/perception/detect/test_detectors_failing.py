@@ -52,8 +52,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def tiny() -> dict[str, tuple[Any, Any]]:
-    torch.set_num_threads(1)
+def tiny(one_thread: None) -> dict[str, tuple[Any, Any]]:
     return {name: build() for name, build in tiny_detectors.BUILDERS.items()}
 
 
