@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,17 +21,17 @@ from neptune.runs.record.lock import LOCK, held
 from neptune.saving import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
-PICTURES = sorted((ROOT / "examples" / "clevr" / "images").glob("*.png"))[:2]
+PICTURE = str(min((ROOT / "examples" / "clevr" / "images").glob("*.png")))
 TALK = ["--code_gen_provider", "local", "--code_gen_model_name", "m", "--code_gen_base_url", "http://localhost:9/v1"]
 WAYS = ["--dataset", "clevr", "--data_dir", "examples/clevr", "--turns", "2", *TALK]
 SAID = {
-    "ask": ["--image", str(PICTURES[0]), "--program", "exists(Object, lambda x: red(x))"],
-    "agent": ["--image", str(PICTURES[0]), "--question", "Is it red?", *TALK],
+    "ask": ["--image", PICTURE, "--program", "exists(Object, lambda x: red(x))"],
+    "agent": ["--image", PICTURE, "--question", "Is it red?", *TALK],
     "direct": ["--config", "configs/clevr.json", "--task", "direct"],
     "certify": ["--config", "configs/clevr.json", "--task", "certify", "--proxy_model_name", "embedded"],
 }
 """What a command is given beyond its packaged config, where it is not enough."""
-NO_FOLDER = {"cache", "find", "contact-sheet", "report", "examples", "serve", "mcp", "tools", "record", "completion"}
+NO_FOLDER = {"cache", "contact-sheet", "find", "mcp", "serve"}
 """Tasks that write no folder, or only whole files of which the last one stays."""
 
 
@@ -66,7 +68,7 @@ def test_four_that_ask_at_once_all_get_their_answers_and_the_folder_holds_one(tm
     programs = ["exists(Object, lambda x: red(x))", "count(Object, lambda x: cube(x))"] * 2
 
     def ask(program: str) -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "run.py", "ask", str(PICTURES[0]), "--program", program]
+        words = [sys.executable, "run.py", "ask", PICTURE, "--program", program]
         words += ["--output_dir", str(tmp_path / "answer")]
         return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
@@ -85,7 +87,7 @@ def test_what_a_folder_of_something_else_holds_is_said_before_anything_is_asked(
 ) -> None:
     monkeypatch.chdir(ROOT)
     (tmp_path / "thesis.tex").write_text("mine")
-    words = ["ask", str(PICTURES[0]), "--program", "no_such_thing("]  # would be the next error
+    words = ["ask", PICTURE, "--program", "no_such_thing("]  # would be the next error
     assert main([*words, "--output_dir", str(tmp_path)]) == 2
     assert "holds other files (thesis.tex" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
@@ -106,6 +108,33 @@ def test_a_lock_is_waited_for_and_passed_on(tmp_path: Path, monkeypatch: pytest.
         list(pool.map(work, range(400)))
     assert most == [1]
     assert list(tmp_path.rglob(LOCK)) == []
+
+
+@pytest.mark.parametrize("step", ["mkdir", "open"])
+def test_a_folder_that_is_taken_away_between_two_steps_is_made_again(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``mkdir`` finds the folder, which is gone when it looks what it is; or ``open`` comes when it is gone."""
+    path, gone = tmp_path / "run", [False]
+    plain = {"mkdir": Path.mkdir, "open": os.open}
+
+    def mkdir(self: Path, *args: Any, **options: Any) -> None:
+        if step == "mkdir" and not gone[0]:
+            gone[0] = True
+            raise FileExistsError(17, "File exists", str(self))
+        plain["mkdir"](self, *args, **options)
+
+    def opened(name: Path, *args: Any) -> Any:
+        if step == "open" and not gone[0]:
+            gone[0] = True
+            path.rmdir()
+        return plain["open"](name, *args)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    monkeypatch.setattr(locks.os, "open", opened)
+    with held(path):
+        assert gone == [True]
+        assert [file.name for file in path.iterdir()] == [LOCK]
 
 
 def test_a_lock_that_leads_elsewhere_is_not_written(tmp_path: Path) -> None:
